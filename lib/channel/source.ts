@@ -1,0 +1,137 @@
+/**
+ * Why a client cannot be shown an unbroken sequence of events. It is sent as the
+ * `reason` of an `sse:reset` event.
+ *
+ * - `trimmed`: the events after the client's position are no longer retained
+ * - `unknown-position`: the client's `Last-Event-ID` is not a position of this channel
+ * - `failover`: the system behind the channel lost or replaced its history
+ * - `listener-gap`: the source was not listening for a while
+ * - `slow-consumer`: the client read so slowly that its next event is no longer retained
+ */
+export type ResetReason =
+  | 'trimmed'
+  | 'unknown-position'
+  | 'failover'
+  | 'listener-gap'
+  | 'slow-consumer';
+
+/** An event as a source appends it to a channel's log. */
+export interface SourceEvent {
+  /** The event's text, as it goes on the wire after `data:`. */
+  readonly data: string;
+  /** The event's name, `event:` on the wire. Without CR, LF or NUL. Unset: a browser's `message`. */
+  readonly type?: string | undefined;
+  /**
+   * The event's position in the source's own numbering. A source with a history
+   * sets it on every event, a source without one on none: the log then numbers.
+   */
+  readonly position?: string | undefined;
+  /** The publisher's own id for the event; goes on the wire in place of the position. */
+  readonly id?: string | undefined;
+  /** The reconnection time in milliseconds that goes along, `retry:` on the wire. */
+  readonly retry?: number | undefined;
+  /** True for the last event of a run: clients receive it and their streams end. */
+  readonly end?: boolean | undefined;
+}
+
+/** An event of a source's history: like any other, with its position. */
+export type HistoryEvent = SourceEvent & { readonly position: string };
+
+/** One page of a source's history. */
+export interface HistoryPage {
+  /** Events in order, each after the position that was asked for. */
+  readonly events: readonly HistoryEvent[];
+  /** True when there was nothing more behind these events at the time of reading. */
+  readonly last: boolean;
+  /**
+   * Set when the events after the position cannot be shown without a gap. The
+   * reader announces it and goes on live; `events` is then not looked at.
+   */
+  readonly reset?: ResetReason | undefined;
+}
+
+/** The ability of a source to read events again that it appended before. */
+export interface ChannelHistory {
+  /** Orders two positions of this channel: below zero when `a` is before `b`. */
+  compare(a: string, b: string): number;
+  /**
+   * Reads up to `limit` events after `position`, or from the oldest one that is
+   * retained when it is `undefined`. A rejected promise is retried with backoff.
+   */
+  read(position: string | undefined, limit: number): Promise<HistoryPage>;
+  /** Finds the position of an event by its publisher's own id, when the source keeps those. */
+  locate?(id: string): Promise<string | undefined>;
+}
+
+/** What a source may do with the channel it feeds. */
+export interface ChannelSink {
+  /**
+   * The source is listening: everything from here on will be appended. A source
+   * with positions of its own passes the position it starts after.
+   *
+   * Until the first call, new clients wait for it for a moment. Clients that were
+   * let in without it receive an `sse:reset` with reason `listener-gap`.
+   */
+  live(position?: string): void;
+  /** Appends events, in order. They are delivered at the end of the event-loop turn. */
+  append(event: SourceEvent): void;
+  /**
+   * Announces to every reader that events may be missing, as an `sse:reset`. A
+   * source with positions of its own passes the one at which the stream goes on.
+   */
+  reset(reason: ResetReason, position?: string): void;
+}
+
+/** A source's side of one open channel. */
+export interface ChannelFeed {
+  /** Present when clients can resume from the source beyond the retained window. */
+  readonly history?: ChannelHistory | undefined;
+  /** The last reader has left; the channel lingers for those who return. */
+  pause?(): void;
+  /** The first reader is back. */
+  resume?(): void;
+  /** The channel is dropped. Nothing may be appended after this call. */
+  close(): void;
+}
+
+/**
+ * Feeds channels from a real system. Implement it to plug in your own.
+ *
+ * `open` is called once per channel, whatever the number of clients, outside of
+ * any request's async context, and returns at once; it connects in its own time,
+ * retries for ever, and calls `sink.live()` when it is there. It throws an
+ * `SseError` only for a channel name it can never serve.
+ */
+export interface ChannelSource {
+  open(channel: string, sink: ChannelSink): ChannelFeed;
+}
+
+/** An event as `send()` hands it to a broker: checked, and data already text. */
+export type OutgoingEvent = Omit<SourceEvent, 'position'>;
+
+/** A source that also takes events from `SseService.send()`. */
+export interface Broker extends ChannelSource {
+  /** Resolves with the event's position once the broker has it; rejects when it does not. */
+  publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string>;
+}
+
+/** Options that only some brokers know. */
+export interface PublishOptions {
+  /** A client inside whose transaction the event is written (`broker: 'postgres'`). */
+  readonly client?: unknown;
+}
+
+/** A service that something of the application's life depends on. */
+export interface Lifecycle {
+  /** Connects. With `failFast` the promise rejects when the system cannot be reached. */
+  start?(failFast: boolean): Promise<void>;
+  /** Releases every timer, connection and listener that it created. */
+  stop?(): Promise<void>;
+}
+
+/** Where the package reports what an operator should know. Nest's `Logger` is one. */
+export interface SseLogger {
+  log(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
