@@ -1,0 +1,137 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { freePort } from './free-port.js';
+import { findPostgres } from './postgres-binaries.js';
+import { ServerFolder } from './server-folder.js';
+import { ServerProcess } from './server-process.js';
+
+/** Options of {@link startPostgres}. */
+export interface PostgresOptions {
+  /** Settings of `postgresql.conf`, such as `{ max_connections: '20' }`. */
+  settings?: Record<string, string>;
+  /** True to write as safely as a production server (`fsync`). Default false: fast. */
+  durable?: boolean;
+  /** The loopback port. Default: a free one. */
+  port?: number;
+}
+
+/** A Postgres server of our own. */
+export interface PostgresServer {
+  /** Superuser's URL of the database `postgres`. */
+  readonly url: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly dataDir: string;
+  /** What the server has logged since its last start. */
+  readonly log: string;
+  /** Ends the server's sessions and stops it; the data stays for {@link startServer}. */
+  stopServer(): Promise<void>;
+  /** Stops the server without letting it finish anything, as a crash does; the data stays. */
+  killServer(): Promise<void>;
+  /** Starts the stopped server again, on the same port with the same data. */
+  startServer(settings?: Record<string, string>): Promise<void>;
+  /** Stops the server for good and removes its files. */
+  stop(): Promise<void>;
+}
+
+const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+const BASE = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '200',
+  shared_buffers: '32MB',
+  max_prepared_transactions: '20',
+  log_line_prefix: '%m [%p] ',
+};
+
+/** Starts a Postgres server on the loopback interface; it ends with this process at the latest. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  const folder = await ServerFolder.create('postgres');
+  try {
+    return await startIn(folder, options);
+  } catch (error) {
+    await folder.remove();
+    throw error;
+  }
+}
+
+async function startIn(folder: ServerFolder, options: PostgresOptions): Promise<PostgresServer> {
+  const { initdb, postgres, user } = await findPostgres(folder.path);
+  const dataDir = join(folder.path, 'data');
+  const passwordFile = join(folder.path, 'password');
+  const password = randomBytes(12).toString('hex');
+  const env = { ...process.env, LC_ALL: 'C' };
+
+  await chmod(folder.path, 0o755);
+  await mkdir(dataDir, { mode: 0o700 });
+  await writeFile(passwordFile, password, { mode: 0o600 });
+  if (user) {
+    await chown(dataDir, user.uid, user.gid);
+    await chown(passwordFile, user.uid, user.gid);
+  }
+  await promisify(execFile)(
+    initdb,
+    [
+      ...['--pgdata', dataDir, '--username', 'postgres', '--pwfile', passwordFile],
+      ...['--auth', 'scram-sha-256', '--encoding', 'UTF8', '--locale', 'C', '--no-sync'],
+    ],
+    { cwd: dataDir, env, ...user },
+  );
+  await rm(passwordFile);
+
+  const settings = { ...BASE, ...(options.durable ? {} : FAST), ...options.settings };
+  const start = async (port: number, more: Record<string, string> = {}) => {
+    const server = await ServerProcess.start({
+      command: postgres,
+      args: [
+        ...['-D', dataDir, '-p', String(port)],
+        ...Object.entries({ ...settings, ...more }).flatMap(([k, v]) => ['-c', `${k}=${v}`]),
+      ],
+      cwd: dataDir,
+      env,
+      ...user,
+      ready: /database system is ready to accept connections/,
+    });
+    await folder.guard(server.pid, 'QUIT');
+    return server;
+  };
+  const end = async (signal: 'SIGINT' | 'SIGQUIT') => {
+    await server.end(signal);
+    await folder.release();
+  };
+
+  let port = options.port ?? (await freePort());
+  let server: ServerProcess;
+  try {
+    server = await start(port);
+  } catch (error) {
+    // Another process may have taken the free port before the server did.
+    if (options.port !== undefined || !/Address already in use/.test(String(error))) throw error;
+    port = await freePort();
+    server = await start(port);
+  }
+
+  return {
+    url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+    port,
+    user: 'postgres',
+    password,
+    dataDir,
+    get log() {
+      return server.log;
+    },
+    stopServer: () => end('SIGINT'),
+    killServer: () => end('SIGQUIT'),
+    async startServer(more) {
+      if (!server.running) server = await start(port, more);
+    },
+    async stop() {
+      await end('SIGINT');
+      await folder.remove();
+    },
+  };
+}

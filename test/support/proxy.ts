@@ -1,0 +1,116 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A TCP proxy in front of a server, for outages and half-open connections. */
+export interface TcpProxy {
+  readonly host: string;
+  readonly port: number;
+  /** How many connections are open through the proxy. */
+  readonly connections: number;
+  /** How many connections have been made through the proxy so far. */
+  readonly accepted: number;
+  /** The given URL with the proxy's host and port in it. */
+  url(of: string): string;
+  /** Stops passing bytes on in both directions; connections stay open, new ones hang. */
+  freeze(): void;
+  /** Passes on what was held back by `freeze`, and everything after. */
+  thaw(): void;
+  /** Resets every open connection on both sides; new ones are still accepted. */
+  cut(): void;
+  /** Resets every new connection at once; open ones stay. */
+  refuse(): void;
+  /** Takes new connections again after `refuse`. */
+  accept(): void;
+  /** Resets everything and stops listening. */
+  close(): Promise<void>;
+}
+
+/** Starts a proxy on a free loopback port, in front of the server that the URL names. */
+export async function startProxy(
+  target: string | { host?: string; port: number },
+): Promise<TcpProxy> {
+  const to = typeof target === 'string' ? endpointOf(target) : { host: '127.0.0.1', ...target };
+  const pairs = new Set<readonly [Socket, Socket]>();
+  let frozen = false;
+  let refusing = false;
+  let accepted = 0;
+
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (inner) => {
+    inner.on('error', () => undefined);
+    if (refusing) {
+      inner.resetAndDestroy();
+      return;
+    }
+    accepted++;
+    const outer = connect({ ...to, allowHalfOpen: true });
+    const pair = [inner, outer] as const;
+    pairs.add(pair);
+    for (const [from, into] of [pair, [outer, inner]] as const) {
+      from.setNoDelay(true);
+      from.on('error', () => undefined);
+      from.on('data', (chunk) => {
+        if (!into.write(chunk)) from.pause();
+      });
+      into.on('drain', () => {
+        if (!frozen) from.resume();
+      });
+      from.on('end', () => into.end());
+      from.on('close', () => {
+        pairs.delete(pair);
+        into.destroy();
+      });
+    }
+    if (frozen) outer.pause();
+    else inner.resume();
+  });
+  const cut = () => {
+    for (const sockets of pairs) for (const socket of sockets) socket.resetAndDestroy();
+    pairs.clear();
+  };
+  const pass = (on: boolean) => {
+    frozen = !on;
+    for (const sockets of pairs)
+      for (const socket of sockets) on ? socket.resume() : socket.pause();
+  };
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+
+  return {
+    host: '127.0.0.1',
+    port,
+    get connections() {
+      return pairs.size;
+    },
+    get accepted() {
+      return accepted;
+    },
+    url(of) {
+      const url = new URL(of);
+      url.hostname = '127.0.0.1';
+      url.port = String(port);
+      return url.href;
+    },
+    freeze: () => pass(false),
+    thaw: () => pass(true),
+    cut,
+    refuse: () => void (refusing = true),
+    accept: () => void (refusing = false),
+    async close() {
+      cut();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+const DEFAULT_PORTS: Record<string, number> = {
+  'postgres:': 5432,
+  'postgresql:': 5432,
+  'redis:': 6379,
+};
+
+function endpointOf(address: string): { host: string; port: number } {
+  const url = new URL(address);
+  return { host: url.hostname, port: Number(url.port || (DEFAULT_PORTS[url.protocol] ?? 80)) };
+}
