@@ -1,0 +1,48 @@
+import { Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+// In an app of yours: from 'nestjs-sse-channels'.
+import { SseModule } from '../lib/index.js';
+import { ClockController } from './clock.controller.js';
+import { createKeyStore } from './key-store.js';
+import { KeysController } from './keys.controller.js';
+import { RoomsController } from './rooms.controller.js';
+import { maskUrl } from './settings.js';
+import { SseErrorFilter } from './sse-error.filter.js';
+import { StatsController } from './stats.controller.js';
+import { DATABASE_URL, KEY_STORE, USES, type Uses } from './tokens.js';
+import { UserStore } from './user.store.js';
+import { UsersController } from './users.controller.js';
+
+/** What the sample's module is made from. */
+export interface AppOptions {
+  /** The Postgres that holds the users, prepared by `prepareDatabase`. */
+  readonly databaseUrl: string;
+  /** How the page names that Postgres. Defaults to its URL without the password. */
+  readonly databaseDescription?: string;
+  /** The Redis that holds the cache keys. Unset: they are in this process. */
+  readonly redisUrl?: string | undefined;
+}
+
+@Module({})
+export class AppModule {
+  static register({ databaseUrl, databaseDescription, redisUrl }: AppOptions): DynamicModule {
+    const keyStore = createKeyStore(redisUrl);
+    const uses: Uses = {
+      cache: redisUrl ? `Redis at ${maskUrl(redisUrl)}` : 'in-process',
+      postgres: databaseDescription ?? maskUrl(databaseUrl),
+    };
+    return {
+      module: AppModule,
+      imports: [SseModule.forRoot({ postgres: databaseUrl, ...keyStore.options })],
+      controllers: [UsersController, KeysController, RoomsController, ClockController, StatsController],
+      providers: [
+        UserStore,
+        { provide: APP_FILTER, useClass: SseErrorFilter },
+        { provide: DATABASE_URL, useValue: databaseUrl },
+        { provide: KEY_STORE, useValue: keyStore },
+        { provide: USES, useValue: uses },
+      ],
+    };
+  }
+}

@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AppModule, type AppOptions } from './app.module.js';
+
+/** The sample as a Nest application that does not listen yet. */
+export async function createApp(options: AppOptions): Promise<NestExpressApplication> {
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.register(options), {
+    logger: ['error', 'warn'],
+    abortOnError: false,
+    bodyParser: false,
+  });
+  // Not strict: a number or a text in quotes is JSON too.
+  app.useBodyParser('json', { strict: false, limit: '2mb' });
+  app.useBodyParser('text', { type: 'text/*', limit: '2mb' });
+  app.useStaticAssets(publicFolder());
+  return app;
+}
+
+/** The page's folder. The compiler copies no pages, so from its output the way leads back to the source. */
+function publicFolder(): string {
+  const candidates = ['./public/', '../../sample/public/'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+  const folder = candidates.find((candidate) => existsSync(candidate));
+  if (folder === undefined) throw new Error(`The page is in none of ${candidates.join(', ')}.`);
+  return folder;
+}

@@ -1,0 +1,18 @@
+import { Controller, Sse } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { SseService, type SseEvent } from '../lib/index.js';
+
+/** A function that is asked again and again: once a second, however many clients there are. */
+@Controller()
+export class ClockController {
+  private readonly time$: Observable<SseEvent<{ time: string }>>;
+
+  constructor(sse: SseService) {
+    this.time$ = sse.poll(() => ({ time: new Date().toISOString() }), { interval: 1_000 });
+  }
+
+  @Sse('events/clock')
+  events() {
+    return this.time$;
+  }
+}

@@ -1,0 +1,48 @@
+import { Controller, Delete, HttpCode, Inject, Param, Put, ServiceUnavailableException, Sse } from '@nestjs/common';
+import { SseChannel, SseService, channelName } from '../lib/index.js';
+import { Content } from './content.decorator.js';
+import { KEY_STORE, type KeyStore } from './tokens.js';
+
+/**
+ * A key of the cache: whatever any program writes there goes out to the browsers, and
+ * the key is gone. In an app of yours, put a prefix of your own into the template
+ * (`'job:{key}'`): this one lets everybody read every key.
+ */
+const KEY = '{key}';
+
+@Controller()
+export class KeysController {
+  constructor(
+    private readonly sse: SseService,
+    @Inject(KEY_STORE) private readonly store: KeyStore,
+  ) {}
+
+  @Sse('events/keys/:key')
+  @SseChannel(KEY, { source: 'cache', interval: 200 })
+  events() {}
+
+  @Put('keys/:key')
+  @HttpCode(204)
+  async send(@Param('key') key: string, @Content() value: unknown): Promise<void> {
+    await this.sse.sendKey(channelName(KEY, { key }), value);
+  }
+
+  /** The done signal: every client receives it, its stream ends, and it does not come back. */
+  @Delete('keys/:key')
+  @HttpCode(204)
+  async done(@Param('key') key: string): Promise<void> {
+    await this.sse.sendKey(channelName(KEY, { key }), '[DONE]');
+  }
+
+  /** What `redis-cli SET` or a program in another language does. It needs nothing of ours. */
+  @Put('cache/:key')
+  @HttpCode(204)
+  async write(@Param('key') key: string, @Content() value: unknown): Promise<void> {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    try {
+      await this.store.set(channelName(KEY, { key }), text);
+    } catch (error) {
+      throw new ServiceUnavailableException('Redis cannot be reached at the moment. Try again.', { cause: error });
+    }
+  }
+}

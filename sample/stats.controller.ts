@@ -1,0 +1,17 @@
+import { Controller, Get, Inject } from '@nestjs/common';
+import { SseService } from '../lib/index.js';
+import { USES, type Uses } from './tokens.js';
+
+/** What the sample runs on and what the module is doing, for the page's header. */
+@Controller()
+export class StatsController {
+  constructor(
+    private readonly sse: SseService,
+    @Inject(USES) private readonly uses: Uses,
+  ) {}
+
+  @Get('stats')
+  stats() {
+    return { uses: this.uses, sse: this.sse.stats() };
+  }
+}
