@@ -1,0 +1,63 @@
+import { SseError } from '../channel/sse-error.js';
+import { sqlCommand } from './sql-command.js';
+import { UsageError } from './usage-error.js';
+
+const USAGE = `Usage: nestjs-sse-channels <command> [options]
+
+Commands:
+  sql   print the SQL of a trigger that notifies a Postgres channel
+
+nestjs-sse-channels <command> --help says more.
+`;
+
+/** What a run prints, and how it ends. */
+export interface CliResult {
+  readonly code: 0 | 1;
+  readonly output: string;
+  readonly errors: string;
+}
+
+/** Runs the command line; throws nothing that the user could have caused. */
+export function runCli(args: readonly string[]): CliResult {
+  const [command, ...rest] = args;
+  try {
+    switch (command) {
+      case 'sql':
+        return printed(sqlCommand(rest));
+      case '--help':
+      case '-h':
+      case 'help':
+        return printed(USAGE);
+      case undefined:
+        throw new UsageError('A command is missing.');
+      default:
+        throw new UsageError(`There is no command ${JSON.stringify(command)}.`);
+    }
+  } catch (error) {
+    if (error instanceof SseError) {
+      return failed(error.message);
+    }
+    if (error instanceof UsageError || isArgumentError(error)) {
+      const help =
+        command === 'sql' ? 'nestjs-sse-channels sql --help' : 'nestjs-sse-channels --help';
+      return failed(`${error.message}\nSee: ${help}`);
+    }
+    throw error;
+  }
+}
+
+/** What `parseArgs` throws for an unknown option or a missing value. */
+function isArgumentError(error: unknown): error is Error {
+  return (
+    error instanceof TypeError &&
+    String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS_')
+  );
+}
+
+function printed(output: string): CliResult {
+  return { code: 0, output, errors: '' };
+}
+
+function failed(message: string): CliResult {
+  return { code: 1, output: '', errors: `nestjs-sse-channels: ${message}\n` };
+}

@@ -1,0 +1,4 @@
+/** The command line is wrong in a way that the usage text explains. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}

@@ -1,0 +1,60 @@
+import { SseError, type SseErrorCode } from '../../channel/sse-error.js';
+
+/** Postgres keeps this many bytes of a name, and silently drops the rest. */
+const MAX_NAME_BYTES = 63;
+
+/**
+ * Checks a name that becomes an identifier: a table, a column, a channel.
+ *
+ * @throws SseError with the given code when Postgres could not keep it as it is.
+ */
+export function checkName(
+  name: unknown,
+  what: string,
+  code: SseErrorCode = 'INVALID_OPTION',
+): asserts name is string {
+  if (typeof name !== 'string' || name.length === 0) {
+    throw new SseError(
+      code,
+      `${what} is ${name === '' ? 'empty' : String(name)}. Give a name of 1 to ${MAX_NAME_BYTES} bytes.`,
+    );
+  }
+  if (name.includes('\0') || /\p{Surrogate}/u.test(name)) {
+    throw new SseError(
+      code,
+      `${what} ${shown(name)} has a character that Postgres cannot store. Leave out NUL and unpaired surrogates.`,
+    );
+  }
+  const bytes = Buffer.byteLength(name);
+  if (bytes > MAX_NAME_BYTES) {
+    throw new SseError(
+      code,
+      `${what} ${shown(name)} has ${bytes} bytes. Postgres keeps ${MAX_NAME_BYTES}; choose a shorter name.`,
+    );
+  }
+}
+
+/**
+ * Checks the name of a notification channel: LISTEN would truncate a long one, and then
+ * hear nothing of what is sent to the full name.
+ *
+ * @throws SseError `INVALID_CHANNEL`.
+ */
+export function checkChannel(channel: unknown): asserts channel is string {
+  checkName(channel, 'The Postgres channel', 'INVALID_CHANNEL');
+}
+
+/** Quotes an identifier; unquoted, Postgres would fold it to lower case. */
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** Quotes a string constant, whatever `standard_conforming_strings` is. */
+export function quoteText(text: string): string {
+  const quoted = `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`;
+  return text.includes('\\') ? `E${quoted}` : quoted;
+}
+
+function shown(name: string): string {
+  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
+}

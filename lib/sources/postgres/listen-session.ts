@@ -1,0 +1,250 @@
+import { SseError } from '../../channel/sse-error.js';
+import { quoteName } from './identifier.js';
+import type { PgClient, PgModule } from './pg-types.js';
+import type { PgConfig } from './postgres.options.js';
+import { within } from './within.js';
+
+/** Channels per round trip; a reconnect with thousands of them takes few. */
+const BATCH = 100;
+/** How long a polite end may take before the socket is destroyed, in milliseconds. */
+const END_TIMEOUT = 500;
+
+/** What a session reports. */
+export interface ListenSessionEvents {
+  /** True while somebody wants to hear the channel. */
+  wanted(channel: string): boolean;
+  /** The server has confirmed LISTEN. */
+  listening(channel: string): void;
+  notified(channel: string, payload: string): void;
+}
+
+/** The times of a session, in milliseconds. */
+export interface ListenSessionTimes {
+  /** Between two health checks. */
+  readonly healthInterval: number;
+  /** For any answer of the server, the connection's set-up included. */
+  readonly timeout: number;
+}
+
+/**
+ * One connection that listens, from its set-up to its loss; it is not used again after.
+ *
+ * Commands go one after another. Each looks at what is wanted when it is sent, so that an
+ * UNLISTEN that is overtaken by a new reader is followed by a LISTEN.
+ */
+export class ListenSession {
+  /** Resolves with the reason once the connection is lost. */
+  readonly lost: Promise<Error>;
+
+  readonly #client: PgClient;
+  readonly #events: ListenSessionEvents;
+  readonly #times: ListenSessionTimes;
+  readonly #listened = new Set<string>();
+  readonly #changed = new Set<string>();
+  #lose!: (reason: Error) => void;
+  #health: NodeJS.Timeout | undefined;
+  #checkDue = false;
+  #state: 'opening' | 'open' | 'closed' = 'opening';
+  #work: Promise<void> | undefined;
+
+  constructor(
+    pg: PgModule,
+    config: PgConfig,
+    events: ListenSessionEvents,
+    times: ListenSessionTimes,
+  ) {
+    this.#events = events;
+    this.#times = times;
+    this.lost = new Promise((resolve) => (this.#lose = resolve));
+    this.#client = new pg.Client({
+      fallback_application_name: 'nestjs-sse-channels',
+      keepAlive: true,
+      ...config,
+      // The limits here are ours: these of pg leave a half-open client stuck.
+      query_timeout: undefined,
+      connectionTimeoutMillis: undefined,
+    });
+    // Before connect(): an error nobody listens to ends the process.
+    this.#client.on('error', (error) => this.#fail(error));
+    this.#client.on('end', () => this.#fail(new Error('the server closed the connection')));
+    this.#client.on('notification', ({ channel, payload }) => {
+      if (this.#state !== 'closed') {
+        this.#events.notified(channel, payload ?? '');
+      }
+    });
+  }
+
+  /** Where the connection goes, for people; without credentials. */
+  get target(): string {
+    const { host, port, database } = this.#client;
+    return `${host}:${port}/${database ?? ''}`;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /**
+   * Connects, makes sure that the server can notify, and listens to the channels.
+   *
+   * @throws Error when that fails; the socket is destroyed then.
+   */
+  async open(channels: Iterable<string>): Promise<void> {
+    try {
+      // A set-up that waits for something else than the socket, such as the user's password
+      // function, must not outlive a close().
+      const lost = this.lost.then((reason) => Promise.reject(reason));
+      await Promise.race([lost, this.#setUp(channels)]);
+    } catch (error) {
+      this.#fail(error as Error);
+      throw error;
+    }
+    this.#state = 'open';
+    this.#scheduleCheck();
+    this.#run();
+  }
+
+  /** True when the server has confirmed LISTEN and nothing has been done about it since. */
+  isListening(channel: string): boolean {
+    return this.#listened.has(channel) && this.#state !== 'closed';
+  }
+
+  /** Tells the session that a channel is wanted, or no longer. */
+  change(channel: string): void {
+    this.#changed.add(channel);
+    this.#run();
+  }
+
+  /** Ends the connection; resolves in any case. */
+  async close(): Promise<void> {
+    const polite = this.#state === 'open';
+    this.#state = 'closed';
+    clearTimeout(this.#health);
+    if (polite) {
+      await within(END_TIMEOUT, 'end', this.#client.end()).catch(() => undefined);
+    }
+    // On a half-open connection end() never returns; destroying always works.
+    this.#client.connection.stream.destroy();
+    this.#lose(new Error('closed'));
+  }
+
+  #fail(error: Error): void {
+    if (this.#state === 'closed') {
+      return;
+    }
+    this.#state = 'closed';
+    clearTimeout(this.#health);
+    this.#client.connection.stream.destroy();
+    this.#lose(error);
+  }
+
+  async #setUp(channels: Iterable<string>): Promise<void> {
+    await this.#answer('connect', this.#client.connect());
+    await this.#verify();
+    for (const channel of channels) {
+      this.#changed.add(channel);
+    }
+    await this.#applyChanges();
+    if (this.#state === 'closed') {
+      throw await this.lost;
+    }
+  }
+
+  async #verify(): Promise<void> {
+    // Asking for the queue's usage lets Postgres advance its tail, past entries whose
+    // transaction status is gone; LISTEN would stumble over them for ever.
+    const [row] = await this.#query<{ pid: number; standby: boolean }>(
+      'select pg_backend_pid() as pid, pg_is_in_recovery() as standby, pg_notification_queue_usage()',
+    );
+    if (row?.standby === true) {
+      throw new SseError(
+        'UNAVAILABLE',
+        `Postgres at ${this.target} is a standby, and a standby refuses LISTEN. Connect to the primary, with the option "listenConnection" if need be.`,
+      );
+    }
+    if (row?.pid !== this.#client.processID) {
+      throw new SseError(
+        'UNAVAILABLE',
+        `Postgres at ${this.target} is reached through a connection pooler (such as PgBouncer), which loses notifications. Set the option "listenConnection" to a direct connection to the server.`,
+      );
+    }
+  }
+
+  #run(): void {
+    if (this.#state !== 'open' || this.#work !== undefined) {
+      return;
+    }
+    this.#work = this.#applyChanges()
+      .then(() => (this.#checkDue ? this.#check() : undefined))
+      .catch((error: unknown) => this.#fail(error as Error))
+      .then(() => {
+        this.#work = undefined;
+        if (this.#changed.size > 0 || this.#checkDue) {
+          this.#run();
+        }
+      });
+  }
+
+  async #applyChanges(): Promise<void> {
+    while (this.#changed.size > 0 && this.#state !== 'closed') {
+      const commands: string[] = [];
+      const added: string[] = [];
+      for (const channel of this.#changed) {
+        this.#changed.delete(channel);
+        const wanted = this.#events.wanted(channel);
+        if (wanted && !this.#listened.has(channel)) {
+          commands.push(`LISTEN ${quoteName(channel)}`);
+          added.push(channel);
+        } else if (!wanted && this.#listened.delete(channel)) {
+          commands.push(`UNLISTEN ${quoteName(channel)}`);
+        }
+        if (commands.length === BATCH) {
+          break;
+        }
+      }
+      if (commands.length === 0) {
+        continue;
+      }
+      await this.#query(commands.join(';'));
+      for (const channel of added) {
+        this.#listened.add(channel);
+        if (this.#events.wanted(channel)) {
+          this.#events.listening(channel);
+        }
+      }
+    }
+  }
+
+  async #check(): Promise<void> {
+    this.#checkDue = false;
+    const [row] = await this.#query<{ pid: number; channels: string[] }>(
+      'select pg_backend_pid() as pid, array(select pg_listening_channels()) as channels',
+    );
+    const heard = new Set(row?.channels);
+    if (
+      row?.pid !== this.#client.processID ||
+      [...this.#listened].some((channel) => !heard.has(channel))
+    ) {
+      throw new Error('the server no longer listens to the channels it was told to');
+    }
+    this.#scheduleCheck();
+  }
+
+  #scheduleCheck(): void {
+    if (this.#state === 'open') {
+      this.#health = setTimeout(() => {
+        this.#checkDue = true;
+        this.#run();
+      }, this.#times.healthInterval);
+    }
+  }
+
+  async #query<Row>(text: string): Promise<readonly Row[]> {
+    const { rows } = await this.#answer('query', this.#client.query(text));
+    return rows as readonly Row[];
+  }
+
+  async #answer<T>(what: string, work: Promise<T>): Promise<T> {
+    return within(this.#times.timeout, what, work);
+  }
+}

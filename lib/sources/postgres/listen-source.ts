@@ -1,0 +1,113 @@
+import { SseError } from '../../channel/sse-error.js';
+import type {
+  ChannelFeed,
+  ChannelSink,
+  ChannelSource,
+  Lifecycle,
+  SseLogger,
+} from '../../channel/source.js';
+import { checkChannel } from './identifier.js';
+import { ListenFeed } from './listen-feed.js';
+import { checkListenOptions, type ListenOptions } from './listen.options.js';
+import { Notifier } from './notifier.js';
+import type { PostgresConnection } from './postgres-connection.js';
+import { PostgresListener } from './postgres-listener.js';
+
+/** Options of the listening connection, and the defaults for its channels. */
+export interface ListenSourceOptions extends ListenOptions {
+  /** Between two checks that the connection still works, in milliseconds. Default: 10,000. */
+  readonly healthInterval?: number | undefined;
+  /** How long the server may take for any answer, connecting included, in milliseconds. Default: 5,000. */
+  readonly timeout?: number | undefined;
+}
+
+/**
+ * Channels fed by Postgres notifications, from `NOTIFY`, `pg_notify()` or a trigger.
+ *
+ * What it gives: every notification that is committed while the connection is listening
+ * arrives once, in the order of the commits, whatever the number of readers, over one
+ * connection per application instance.
+ *
+ * What it does not: Postgres keeps nothing for a listener that is away. Delivery is at most
+ * once; there is no history beyond the window in memory; a payload is shorter than 8,000 bytes;
+ * equal payloads to one channel within one transaction arrive once. A gap is always announced as
+ * `sse:reset` with reason `listener-gap`. The event table has none of these limits.
+ */
+export class ListenSource implements ChannelSource, Lifecycle {
+  readonly #logger: SseLogger;
+  readonly #options: ListenOptions;
+  readonly #listener: PostgresListener;
+  readonly #notifier: Notifier;
+
+  /** @throws SseError `INVALID_OPTION`. */
+  constructor(
+    connection: PostgresConnection,
+    logger: SseLogger,
+    options: ListenSourceOptions = {},
+  ) {
+    checkListenOptions(options);
+    const { healthInterval = 10_000, timeout = 5_000 } = options;
+    checkDuration('healthInterval', healthInterval);
+    checkDuration('timeout', timeout);
+    this.#logger = logger;
+    this.#options = options;
+    this.#listener = new PostgresListener(connection.listenConfig, logger, {
+      healthInterval,
+      timeout,
+    });
+    this.#notifier = new Notifier(connection);
+  }
+
+  /** @throws SseError `INVALID_CHANNEL` for a name that is empty, has NUL, or is over 63 bytes. */
+  open(channel: string, sink: ChannelSink): ChannelFeed {
+    return this.#open(channel, sink, this.#options);
+  }
+
+  /**
+   * The same source with options of its own for the channels opened through it. They share the
+   * connection, and one LISTEN per name.
+   *
+   * @throws SseError `INVALID_OPTION`.
+   */
+  with(options: ListenOptions): ChannelSource {
+    checkListenOptions(options);
+    const merged = { ...this.#options, ...options };
+    return { open: (channel, sink) => this.#open(channel, sink, merged) };
+  }
+
+  /**
+   * Notifies a channel, as `select pg_notify(channel, payload)`; calls keep their order.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE` from 8,000 bytes on,
+   *   `UNAVAILABLE`.
+   */
+  notify(channel: string, payload: string): Promise<void> {
+    return this.#notifier.notify(channel, payload);
+  }
+
+  /** @throws SseError `UNAVAILABLE` with `failFast`; `MISSING_PEER` without `pg`, in any case. */
+  start(failFast: boolean): Promise<void> {
+    return this.#listener.start(failFast);
+  }
+
+  /** Closes the listening connection. The `PostgresConnection` is stopped by whoever created it. */
+  stop(): Promise<void> {
+    return this.#listener.stop();
+  }
+
+  #open(channel: string, sink: ChannelSink, options: ListenOptions): ChannelFeed {
+    checkChannel(channel);
+    const feed = new ListenFeed(channel, sink, this.#logger, options);
+    feed.subscribed(this.#listener.listen(channel, feed));
+    return feed;
+  }
+}
+
+function checkDuration(name: string, value: unknown): void {
+  if (typeof value !== 'number' || !(value >= 1 && value <= 2_147_483_647)) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `The option "${name}" is ${String(value)}. Give a number of milliseconds from 1 to 2147483647.`,
+    );
+  }
+}

@@ -1,0 +1,58 @@
+import { SseError } from '../../channel/sse-error.js';
+import type { SourceEvent } from '../../channel/source.js';
+
+/** What a `refetch` hook may return: events to append, or nothing. */
+export type RefetchResult = Iterable<SourceEvent> | void;
+
+/** How the notifications of a channel become events. */
+export interface ListenOptions {
+  /**
+   * The event's name: one for all, or a function of the payload, and of the operation
+   * (`insert`, `update`, `delete`) when the payload is the generated trigger's. When the
+   * function returns `undefined` or throws, the name is as without this option.
+   *
+   * Default: the operation for the generated trigger's payloads, else none, which a browser
+   * takes as `message`.
+   */
+  readonly event?:
+    string | ((payload: string, operation?: string) => string | undefined) | undefined;
+  /**
+   * Called after each gap, when notifications may have been missed and are heard again; before
+   * the gap is announced. Events that it returns follow the announcement, and notifications that
+   * come in meanwhile follow these. What it throws is logged. After 30 seconds it is no longer
+   * waited for.
+   *
+   * Default: none.
+   */
+  readonly refetch?: ((channel: string) => RefetchResult | Promise<RefetchResult>) | undefined;
+  /** The payload that ends the run: clients receive it and their streams end. `false`: none does. Default: `[DONE]`. */
+  readonly doneSignal?: string | false | undefined;
+}
+
+/** True when a name can be an `event:` line. */
+export function isEventName(name: unknown): name is string {
+  return typeof name === 'string' && !/[\r\n\0]/.test(name);
+}
+
+/** @throws SseError `INVALID_OPTION`. */
+export function checkListenOptions(options: ListenOptions): void {
+  const { event, refetch, doneSignal } = options;
+  if (event !== undefined && typeof event !== 'function' && !isEventName(event)) {
+    throw invalid(
+      'event',
+      event,
+      'Give a name without CR, LF and NUL, or a function of the payload',
+    );
+  }
+  if (refetch !== undefined && typeof refetch !== 'function') {
+    throw invalid('refetch', refetch, 'Give a function');
+  }
+  if (doneSignal !== undefined && doneSignal !== false && typeof doneSignal !== 'string') {
+    throw invalid('doneSignal', doneSignal, 'Give a string, or false for none');
+  }
+}
+
+function invalid(name: string, value: unknown, remedy: string): SseError {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return new SseError('INVALID_OPTION', `The option "${name}" is ${shown}. ${remedy}.`);
+}

@@ -1,0 +1,45 @@
+import { SseError } from '../../channel/sse-error.js';
+import { checkChannel } from './identifier.js';
+import type { PostgresConnection } from './postgres-connection.js';
+
+/** The server takes payloads shorter than this. Bytes. */
+const PAYLOAD_LIMIT = 8_000;
+
+/** Sends notifications, in the order of the calls. */
+export class Notifier {
+  readonly #connection: PostgresConnection;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(connection: PostgresConnection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Notifies a channel. Resolves when the server has taken the notification.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT` for a payload with NUL,
+   *   `EVENT_TOO_LARGE` from 8,000 bytes on, `UNAVAILABLE` when the server cannot be reached.
+   */
+  async notify(channel: string, payload: string): Promise<void> {
+    checkChannel(channel);
+    if (typeof payload !== 'string' || payload.includes('\0')) {
+      throw new SseError(
+        'INVALID_EVENT',
+        `The payload for Postgres channel ${JSON.stringify(channel)} is not a string without NUL, which is all that Postgres can send.`,
+      );
+    }
+    const bytes = Buffer.byteLength(payload);
+    if (bytes >= PAYLOAD_LIMIT) {
+      throw new SseError(
+        'EVENT_TOO_LARGE',
+        `The payload for Postgres channel ${JSON.stringify(channel)} has ${bytes} bytes; Postgres takes fewer than ${PAYLOAD_LIMIT}. Send a key and let readers fetch the rest, or use the event table.`,
+      );
+    }
+    // One at a time: two connections of the pool would not keep the order of the calls.
+    const sent = this.#last.then(() =>
+      this.#connection.query('select pg_notify($1, $2)', [channel, payload]),
+    );
+    this.#last = sent.catch(() => undefined);
+    await sent;
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * What we use of `pg`, described by shape: the package is an optional peer, and its
+ * types must not be needed to compile an application that has no Postgres.
+ */
+
+/** Anything that runs a statement: a `pg.Client`, a `pg.Pool`, a pooled client. */
+export interface PgQueryable {
+  query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
+}
+
+/** A `pg.Client`, as far as the listener needs it. */
+export interface PgClient extends PgQueryable {
+  readonly processID: number | null;
+  readonly host: string;
+  readonly port: number;
+  readonly database: string | undefined;
+  readonly connection: { readonly stream: { destroy(): unknown } };
+  connect(): Promise<unknown>;
+  end(): Promise<void>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
+  on(event: 'notification', listener: (message: PgNotification) => void): unknown;
+}
+
+/** A `pg.Pool`, as far as one-off statements need it. */
+export interface PgPool extends PgQueryable {
+  end(): Promise<void>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** A notification as `pg` emits it. */
+export interface PgNotification {
+  readonly channel: string;
+  readonly payload?: string | undefined;
+}
+
+/** What `import('pg')` gives. */
+export interface PgModule {
+  readonly Client: new (config: object) => PgClient;
+  readonly Pool: new (config: object) => PgPool;
+}

@@ -1,0 +1,27 @@
+/** A payload without its envelope. */
+export interface TriggerPayload {
+  /** The event's text. */
+  readonly data: string;
+  /** The event's name, when the payload names one. */
+  readonly type?: string;
+}
+
+/** Names that hold neither an escape nor a control character, so that they are taken as they stand. */
+const ENVELOPE = /^\{"sse":"([^"\\\p{Cc}]{1,255})","data":/u;
+
+/**
+ * Takes the envelope off a payload of the generated trigger, which is
+ * `{"sse":"insert","data":{"id":1}}`: the name of the event and its data. To others who
+ * listen it is JSON like any other. A trigger of the user's own may send the same form.
+ *
+ * The data is cut out as it stands, neither parsed nor written anew: numbers keep their
+ * digits, and the cost does not grow with the row.
+ */
+export function readTriggerPayload(payload: string): TriggerPayload {
+  const match = payload.endsWith('}') ? ENVELOPE.exec(payload) : null;
+  if (match?.[1] === undefined) {
+    return { data: payload };
+  }
+  const data = payload.slice(match[0].length, -1);
+  return data === '' ? { data: payload } : { data, type: match[1] };
+}

@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { SseError } from '../../channel/sse-error.js';
+import { checkChannel, checkName, quoteName, quoteText } from './identifier.js';
+import { qualified, readTableName, tableName } from './table-name.js';
+
+/** What a trigger can tell of. */
+export const TRIGGER_EVENTS = ['insert', 'update', 'delete'] as const;
+
+/** An operation on a row, and the name of the event that it becomes. */
+export type TriggerEvent = (typeof TRIGGER_EVENTS)[number];
+
+/** What `triggerSql` writes a trigger for. */
+export interface TriggerSqlOptions {
+  /**
+   * The table, as `users`, `app.users` or `"my.schema"."my table"`; upper case is kept. With
+   * `schema` set it is the bare name, whatever characters it has.
+   */
+  readonly table: string;
+  /** The table's schema; the trigger's function is created there too. Default: as in `table`, else the search path's. */
+  readonly schema?: string | undefined;
+  /** The channel to notify: 1 to 63 bytes. */
+  readonly channel: string;
+  /**
+   * The column or columns that identify a row, sent in place of a row that is too large.
+   * Default: the table's primary key, looked up when it is needed.
+   */
+  readonly key?: string | readonly string[] | undefined;
+  /** The operations to tell of. Default: all of `insert`, `update`, `delete`. */
+  readonly events?: readonly TriggerEvent[] | undefined;
+}
+
+/**
+ * Writes the SQL of a trigger that notifies a channel of each changed row, for the `postgres`
+ * source. It may be run again at any time, and belongs in a migration.
+ *
+ * A reader receives the operation as the event's name and the row as JSON (the old row of a
+ * `delete`). A row whose notification would be over 7,900 bytes arrives as
+ * `{"truncated":true,"id":1}`, with its key. On the channel itself the payload is
+ * `{"sse":"insert","data":{…}}`.
+ *
+ * The trigger never makes the statement fail: an error in it becomes a warning. What Postgres
+ * reports only at the end of the transaction cannot be caught: a full notification queue
+ * (8 GB, when a listener somewhere has stopped reading), and `PREPARE TRANSACTION`, which
+ * Postgres refuses after a notification.
+ *
+ * @throws SseError `INVALID_OPTION` for a name that cannot be an identifier or an unknown event,
+ *   `INVALID_CHANNEL`.
+ */
+export function triggerSql(options: TriggerSqlOptions): string {
+  const { schema, table } =
+    options.schema === undefined
+      ? readTableName(options.table)
+      : tableName(options.schema, options.table);
+  checkChannel(options.channel);
+  const key =
+    options.key === undefined ? [] : typeof options.key === 'string' ? [options.key] : options.key;
+  for (const column of key) {
+    checkName(column, 'The key column');
+  }
+  const events = checkEvents(options.events ?? TRIGGER_EVENTS);
+  const fn = qualified(schema, 'sse_notify_row');
+  const on = qualified(schema, table);
+  const trigger = quoteName(triggerName(options.channel));
+  const args = [options.channel, ...key].map(quoteText).join(', ');
+  return `${functionSql(fn)}
+drop trigger if exists ${trigger} on ${on};
+create trigger ${trigger} after ${events.join(' or ')} on ${on}
+  for each row execute function ${fn}(${args});
+`;
+}
+
+/** One function serves every table of its schema; its arguments are the channel and the key columns. */
+function functionSql(name: string): string {
+  return `-- Written by nestjs-sse-channels. Tells readers of a channel of each changed row.
+-- It never makes a statement fail: a large row is sent as its key, an error becomes a warning.
+create or replace function ${name}() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $sse$
+declare
+  r record;
+  head text := '{"sse":"' || lower(tg_op) || '","data":';
+  payload text;
+  key jsonb;
+begin
+  if tg_op = 'DELETE' then r := old; else r := new; end if;
+  payload := head || row_to_json(r)::text || '}';
+  -- Postgres refuses 8000 bytes, and the statement with it.
+  if octet_length(payload) > 7900 then
+    if tg_nargs > 1 then
+      select jsonb_object_agg(name, to_jsonb(r) -> name) into key
+      from unnest(tg_argv[1:tg_nargs - 1]) as name;
+    else
+      select jsonb_object_agg(a.attname, to_jsonb(r) -> a.attname::text) into key
+      from pg_index i join pg_attribute a on a.attrelid = i.indrelid
+        and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+      where i.indrelid = tg_relid and i.indisprimary;
+    end if;
+    payload := head || (coalesce(key, '{}') || '{"truncated":true}')::text || '}';
+    if octet_length(payload) > 7900 then
+      payload := head || '{"truncated":true}}';
+    end if;
+  end if;
+  perform pg_notify(tg_argv[0], payload);
+  return null;
+exception when others then
+  raise warning 'sse: % on % was not notified: %', lower(tg_op), tg_relid::regclass, sqlerrm;
+  return null;
+end $sse$;
+`;
+}
+
+/** Names the trigger after its channel, so that one table can feed several. */
+function triggerName(channel: string): string {
+  const name = `sse_${channel}`;
+  return Buffer.byteLength(name) <= 63
+    ? name
+    : `sse_${createHash('sha256').update(channel).digest('hex').slice(0, 32)}`;
+}
+
+function checkEvents(events: readonly TriggerEvent[]): readonly TriggerEvent[] {
+  const unknown = events.find((event) => !TRIGGER_EVENTS.includes(event));
+  if (unknown !== undefined || events.length === 0) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `The events are ${JSON.stringify(events)}. Give one or more of ${TRIGGER_EVENTS.join(', ')}.`,
+    );
+  }
+  return TRIGGER_EVENTS.filter((event) => events.includes(event));
+}
