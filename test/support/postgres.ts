@@ -76,8 +76,13 @@ async function startIn(folder: ServerFolder, options: PostgresOptions): Promise<
   await promisify(execFile)(
     initdb,
     [
-      ...['--pgdata', dataDir, '--username', 'postgres', '--pwfile', passwordFile],
-      ...['--auth', 'scram-sha-256', '--encoding', 'UTF8', '--locale', 'C', '--no-sync'],
+      `--pgdata=${dataDir}`,
+      '--username=postgres',
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--no-sync',
     ],
     { cwd: dataDir, env, ...user },
   );
@@ -88,7 +93,10 @@ async function startIn(folder: ServerFolder, options: PostgresOptions): Promise<
     const server = await ServerProcess.start({
       command: postgres,
       args: [
-        ...['-D', dataDir, '-p', String(port)],
+        '-D',
+        dataDir,
+        '-p',
+        String(port),
         ...Object.entries({ ...settings, ...more }).flatMap(([k, v]) => ['-c', `${k}=${v}`]),
       ],
       cwd: dataDir,

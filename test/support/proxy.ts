@@ -68,8 +68,10 @@ export async function startProxy(
   };
   const pass = (on: boolean) => {
     frozen = !on;
-    for (const sockets of pairs)
-      for (const socket of sockets) on ? socket.resume() : socket.pause();
+    for (const socket of [...pairs].flat()) {
+      if (on) socket.resume();
+      else socket.pause();
+    }
   };
 
   await new Promise<void>((resolve, reject) => {

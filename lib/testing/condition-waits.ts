@@ -1,0 +1,54 @@
+interface Wait {
+  /** Settles the wait and returns true when its condition holds. */
+  look(): boolean;
+  fail(why: string, cause?: unknown): void;
+}
+
+/** Waits for conditions that are looked at again whenever something has happened. */
+export class ConditionWaits {
+  private readonly waits = new Set<Wait>();
+  private over = false;
+
+  /** Looks at all conditions again. */
+  wake(): void {
+    for (const wait of this.waits) {
+      try {
+        if (!wait.look() && this.over) wait.fail('The stream has ended');
+      } catch (error) {
+        wait.fail('The predicate has thrown', error);
+      }
+    }
+  }
+
+  /** Nothing will happen any more: conditions that do not hold by now never will. */
+  end(): void {
+    this.over = true;
+    this.wake();
+  }
+
+  /**
+   * Resolves when the condition holds; rejects after `deadline` milliseconds, or when nothing will
+   * happen any more. `describe` says for the error what was waited for and what was there.
+   */
+  until(condition: () => boolean, deadline: number, describe: () => string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (action: () => void) => {
+        clearTimeout(timer);
+        this.waits.delete(wait);
+        action();
+      };
+      const wait: Wait = {
+        look: () => {
+          const holds = condition();
+          if (holds) settle(resolve);
+          return holds;
+        },
+        fail: (why, cause) =>
+          settle(() => reject(new Error(`${why}, while waiting for ${describe()}`, { cause }))),
+      };
+      const timer = setTimeout(() => wait.fail(`Nothing within ${deadline} ms`), deadline);
+      this.waits.add(wait);
+      this.wake();
+    });
+  }
+}
