@@ -37,8 +37,9 @@ export function sendRequest(url: URL, options: SseTestClientOptions): Promise<In
     headers['last-event-id'] = Buffer.from(lastEventId, 'utf8').toString('latin1');
   }
   // Node leaves the length out on GET, and the server would take the body for another request.
-  if (options.body !== undefined)
-    headers['content-length'] = String(Buffer.byteLength(options.body));
+  // As bytes, because Node would encode the headers like a text that follows them.
+  const body = options.body === undefined ? undefined : Buffer.from(options.body);
+  if (body) headers['content-length'] = String(body.length);
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     // Without an agent every client has a connection of its own, which ends with it.
@@ -56,7 +57,7 @@ export function sendRequest(url: URL, options: SseTestClientOptions): Promise<In
       request.on('error', () => undefined);
       resolve(response);
     });
-    request.end(options.body);
+    request.end(body);
   });
 }
 
