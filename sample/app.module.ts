@@ -35,7 +35,13 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [SseModule.forRoot({ postgres: databaseUrl, ...keyStore.options })],
-      controllers: [UsersController, KeysController, RoomsController, ClockController, StatsController],
+      controllers: [
+        UsersController,
+        KeysController,
+        RoomsController,
+        ClockController,
+        StatsController,
+      ],
       providers: [
         UserStore,
         { provide: APP_FILTER, useClass: SseErrorFilter },

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -14,14 +13,6 @@ export async function createApp(options: AppOptions): Promise<NestExpressApplica
   // Not strict: a number or a text in quotes is JSON too.
   app.useBodyParser('json', { strict: false, limit: '2mb' });
   app.useBodyParser('text', { type: 'text/*', limit: '2mb' });
-  app.useStaticAssets(publicFolder());
+  app.useStaticAssets(fileURLToPath(new URL('./public/', import.meta.url)));
   return app;
-}
-
-/** The page's folder. The compiler copies no pages, so from its output the way leads back to the source. */
-function publicFolder(): string {
-  const candidates = ['./public/', '../../sample/public/'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
-  const folder = candidates.find((candidate) => existsSync(candidate));
-  if (folder === undefined) throw new Error(`The page is in none of ${candidates.join(', ')}.`);
-  return folder;
 }

@@ -1,4 +1,8 @@
-import { BadRequestException, UnsupportedMediaTypeException, createParamDecorator } from '@nestjs/common';
+import {
+  BadRequestException,
+  UnsupportedMediaTypeException,
+  createParamDecorator,
+} from '@nestjs/common';
 import type { ExecutionContext } from '@nestjs/common';
 import type { Request } from 'express';
 
@@ -9,7 +13,9 @@ export const Content = createParamDecorator((_: unknown, context: ExecutionConte
   if (body !== undefined) return body;
 
   const type = request.headers['content-type'];
-  const empty = request.headers['transfer-encoding'] === undefined && !Number(request.headers['content-length']);
+  const empty =
+    request.headers['transfer-encoding'] === undefined &&
+    !Number(request.headers['content-length']);
   if (empty) throw new BadRequestException('The body is empty. Send JSON or text.');
   throw new UnsupportedMediaTypeException(
     `The body is ${type ?? 'of no stated type'}. Send JSON with content-type: application/json, or text with content-type: text/plain.`,

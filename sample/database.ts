@@ -30,7 +30,11 @@ export async function openDatabase(url: string | undefined): Promise<Database> {
     await server.stop();
     throw error;
   }
-  return { url: server.url, description: 'embedded, in a temporary folder', close: () => server.stop() };
+  return {
+    url: server.url,
+    description: 'embedded, in a temporary folder',
+    close: () => server.stop(),
+  };
 }
 
 /** Creates the table and its trigger. Changes nothing where they are already there. */

@@ -4,7 +4,9 @@ import { MemoryStore } from '../lib/index.js';
 import type { KeyStore } from './tokens.js';
 
 /** A key store, and the options that make the module read the same one. */
-export type SampleKeyStore = KeyStore & { readonly options: { redis: string } | { cache: MemoryStore } };
+export type SampleKeyStore = KeyStore & {
+  readonly options: { redis: string } | { cache: MemoryStore };
+};
 
 /** Redis where there is a URL, else a store in this process. */
 export function createKeyStore(redisUrl: string | undefined): SampleKeyStore {

@@ -1,4 +1,13 @@
-import { Controller, Delete, HttpCode, Inject, Param, Put, ServiceUnavailableException, Sse } from '@nestjs/common';
+import {
+  Controller,
+  Delete,
+  HttpCode,
+  Inject,
+  Param,
+  Put,
+  ServiceUnavailableException,
+  Sse,
+} from '@nestjs/common';
 import { SseChannel, SseService, channelName } from '../lib/index.js';
 import { Content } from './content.decorator.js';
 import { KEY_STORE, type KeyStore } from './tokens.js';
@@ -42,7 +51,9 @@ export class KeysController {
     try {
       await this.store.set(channelName(KEY, { key }), text);
     } catch (error) {
-      throw new ServiceUnavailableException('Redis cannot be reached at the moment. Try again.', { cause: error });
+      throw new ServiceUnavailableException('Redis cannot be reached at the moment. Try again.', {
+        cause: error,
+      });
     }
   }
 }

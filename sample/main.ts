@@ -62,10 +62,14 @@ async function listen(nest: NestExpressApplication, port: number): Promise<void>
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') {
-      throw new StartError(`Port ${port} is in use. Stop the other program, or choose another port: PORT=${port + 1} npm start`);
+      throw new StartError(
+        `Port ${port} is in use. Stop the other program, or choose another port: PORT=${port + 1} npm start`,
+      );
     }
     if (code === 'EACCES') {
-      throw new StartError(`Port ${port} may not be used by this account. Choose one above 1023: PORT=3000 npm start`);
+      throw new StartError(
+        `Port ${port} may not be used by this account. Choose one above 1023: PORT=3000 npm start`,
+      );
     }
     throw error;
   }

@@ -37,17 +37,25 @@ export function maskUrl(text: string): string {
 function readPort(text = '3000'): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) {
-    throw new StartError(`PORT is "${text}". Set it to a number from 0 to 65535, or leave it out for 3000.`);
+    throw new StartError(
+      `PORT is "${text}". Set it to a number from 0 to 65535, or leave it out for 3000.`,
+    );
   }
   return port;
 }
 
-function readUrl(environment: NodeJS.ProcessEnv, name: string, protocols: string[]): string | undefined {
+function readUrl(
+  environment: NodeJS.ProcessEnv,
+  name: string,
+  protocols: string[],
+): string | undefined {
   const text = environment[name];
   if (!text) return undefined;
   if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
     // The value may hold a password, so it is not repeated.
-    throw new StartError(`${name} is not a URL that starts with ${protocols.join('// or ')}//. Correct it, or leave it out.`);
+    throw new StartError(
+      `${name} is not a URL that starts with ${protocols.join('// or ')}//. Correct it, or leave it out.`,
+    );
   }
   return text;
 }

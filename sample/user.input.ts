@@ -11,7 +11,9 @@ export function readNewUser(body: unknown): Omit<User, 'id'> {
 export function readUserChanges(body: unknown): Partial<Omit<User, 'id'>> {
   const changes = readFields(body);
   if (changes.name === undefined && changes.status === undefined) {
-    throw new BadRequestException('Nothing to change. Send { "name": … }, { "status": … } or both.');
+    throw new BadRequestException(
+      'Nothing to change. Send { "name": … }, { "status": … } or both.',
+    );
   }
   return changes;
 }
@@ -39,7 +41,9 @@ function readFields(body: unknown): { name?: string; status?: string } {
     const value = (body as Record<string, unknown>)[field];
     if (value === undefined) continue;
     if (typeof value !== 'string' || value.trim() === '' || value.includes('\0')) {
-      throw new BadRequestException(`"${field}" must be a text that is not empty and holds no NUL character.`);
+      throw new BadRequestException(
+        `"${field}" must be a text that is not empty and holds no NUL character.`,
+      );
     }
     fields[field] = value;
   }

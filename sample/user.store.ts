@@ -22,10 +22,10 @@ export class UserStore implements OnApplicationShutdown {
   }
 
   async insert({ name, status }: Omit<User, 'id'>): Promise<User> {
-    const [user] = await this.query('insert into users (name, status) values ($1, $2) returning id, name, status', [
-      name,
-      status,
-    ]);
+    const [user] = await this.query(
+      'insert into users (name, status) values ($1, $2) returning id, name, status',
+      [name, status],
+    );
     return user!;
   }
 
@@ -48,7 +48,10 @@ export class UserStore implements OnApplicationShutdown {
     } catch (error) {
       // An answer of Postgres is a mistake of ours; anything else means there was none.
       if (error instanceof pg.DatabaseError && !/^(08|57P)/.test(error.code ?? '')) throw error;
-      throw new ServiceUnavailableException('Postgres cannot be reached at the moment. Try again.', { cause: error });
+      throw new ServiceUnavailableException(
+        'Postgres cannot be reached at the moment. Try again.',
+        { cause: error },
+      );
     }
   }
 }

@@ -17,7 +17,10 @@ const streams = [
 const [users, key, room, clock] = streams;
 
 const log = createLog($('#log'), $('#empty'));
-const chart = createChart($('#chart'), streams.map(({ name }) => name));
+const chart = createChart(
+  $('#chart'),
+  streams.map(({ name }) => name),
+);
 let total = 0;
 
 for (const stream of streams) {
@@ -28,13 +31,20 @@ for (const stream of streams) {
     $('#total').textContent = ++total;
   });
 }
-setInterval(() => ($('#rate').textContent = chart.tick()), 1_000);
+setInterval(() => {
+  const { now, peak } = chart.tick();
+  $('#rate').textContent = now;
+  $('#peak').textContent = peak;
+}, 1_000);
 
 users.addEventListener('event', ({ detail }) => {
   if (detail.name === 'insert') offerUser(JSON.parse(detail.data));
 });
 clock.addEventListener('event', ({ detail }) => {
-  if (detail.name === 'message') $('#time').textContent = new Date(JSON.parse(detail.data).time).toLocaleTimeString();
+  if (detail.name === 'message')
+    $('#time').textContent = new Date(JSON.parse(detail.data).time).toLocaleTimeString([], {
+      hour12: false,
+    });
 });
 
 onSubmit('insert-user', async ({ name, status }) => {
@@ -55,7 +65,8 @@ onSubmit('send-key', async ({ value }, button) => {
 onSubmit('send-room', async ({ message }, button) => {
   const path = `/rooms/${segment('send-room', 'room')}`;
   const count = button === 'burst' ? 50 : 1;
-  for (let n = 1; n <= count; n++) await call('POST', path, count > 1 ? `${message} ${n}` : message, 'text/plain');
+  for (let n = 1; n <= count; n++)
+    await call('POST', path, count > 1 ? `${message} ${n}` : message, 'text/plain');
   return count > 1 ? `Sent ${count} messages` : 'Sent the message';
 });
 
@@ -74,7 +85,9 @@ if (await isFirstTab()) {
   for (const stream of streams) stream.connect();
 } else {
   users.connect();
-  show('Another tab has this page open. A browser opens six connections per address over HTTP/1.1, and that tab holds four, so only one stream is connected here.');
+  show(
+    'Another tab has this page open. A browser opens six connections per address over HTTP/1.1, and that tab holds four, so only one stream is connected here.',
+  );
 }
 showUses().catch(({ message }) => show(message));
 

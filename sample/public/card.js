@@ -3,7 +3,7 @@ const STATES = {
   open: 'live',
   reconnecting: 'connection lost, reconnecting …',
   completing: 'done, closing …',
-  completed: 'completed: the server sent [DONE] and then 204',
+  completed: 'completed: [DONE], then 204',
   refused: 'refused by the server',
   disconnected: 'disconnected',
 };
@@ -40,6 +40,6 @@ export function showStream(stream, card) {
 /** Here an app of yours fetches its state anew: events may be missing. */
 function showReset(notice, { data, time }) {
   const { reason } = JSON.parse(data);
-  notice.textContent = `${time.toLocaleTimeString()} sse:reset (${reason}): events may be missing, a page refetches its state now.`;
+  notice.textContent = `${time.toLocaleTimeString([], { hour12: false })} sse:reset (${reason}): events may be missing, a page refetches its state now.`;
   notice.hidden = false;
 }

@@ -20,10 +20,13 @@ export function createChart(svg, streams) {
     count(stream) {
       seconds.at(-1)[stream]++;
     },
-    /** Ends the current second. Returns how many events it had. */
+    /** Ends the current second. Returns how many events it had, and the most that one had. */
     tick() {
-      const sums = seconds.map((second) => streams.reduce((sum, stream) => sum + second[stream], 0));
-      const scale = HEIGHT / Math.max(4, ...sums);
+      const sums = seconds.map((second) =>
+        streams.reduce((sum, stream) => sum + second[stream], 0),
+      );
+      const peak = Math.max(...sums);
+      const scale = HEIGHT / Math.max(4, peak);
       seconds.forEach((second, x) => {
         let y = HEIGHT;
         streams.forEach((stream, index) => {
@@ -35,11 +38,11 @@ export function createChart(svg, streams) {
       });
       svg.setAttribute(
         'aria-label',
-        `Events per second over the last minute: at most ${Math.max(...sums)}, ${sums.at(-1)} in the last second`,
+        `Events per second over the last minute: at most ${peak}, ${sums.at(-1)} in the last second`,
       );
       seconds.shift();
       seconds.push(zero(streams));
-      return sums.at(-1);
+      return { now: sums.at(-1), peak };
     },
   };
 }

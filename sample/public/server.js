@@ -15,6 +15,7 @@ export async function call(method, path, body, type = 'application/json') {
       error.name === 'TimeoutError'
         ? `${method} ${path}: no answer within 8 s. A browser opens six connections per address over HTTP/1.1, for all tabs together.`
         : `${method} ${path}: the server cannot be reached.`,
+      { cause: error },
     );
   }
   const text = await response.text();

@@ -40,11 +40,12 @@ export class Stream extends EventTarget {
     this.#source = source;
     this.#become('connecting');
 
-    source.onopen = () => this.#become('open');
-    source.onerror = () => {
-      if (source.readyState === EventSource.CONNECTING) this.#become(this.#done ? 'completing' : 'reconnecting');
-      else this.#become(this.#done ? 'completed' : 'refused');
-    };
+    source.addEventListener('open', () => this.#become('open'));
+    source.addEventListener('error', () => {
+      const ended = source.readyState === EventSource.CLOSED;
+      if (this.#done) this.#become(ended ? 'completed' : 'completing');
+      else this.#become(ended ? 'refused' : 'reconnecting');
+    });
     for (const name of EVENT_NAMES) source.addEventListener(name, (event) => this.#receive(event));
   }
 
@@ -68,7 +69,13 @@ export class Stream extends EventTarget {
     if (this.#done) this.lastId = '';
     this.dispatchEvent(
       new CustomEvent('event', {
-        detail: { stream: this.name, name: event.type, id: event.lastEventId, data: event.data, time: new Date() },
+        detail: {
+          stream: this.name,
+          name: event.type,
+          id: event.lastEventId,
+          data: event.data,
+          time: new Date(),
+        },
       }),
     );
   }

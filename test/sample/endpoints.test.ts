@@ -1,0 +1,177 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { SseTestClient, type SseTestClientOptions } from '../../lib/testing/index.js';
+import { openEvents } from './open-events.js';
+import { startSample, type SampleProcess } from './sample-process.js';
+
+let sample: SampleProcess;
+let address: string;
+const open: SseTestClient[] = [];
+
+beforeAll(async () => {
+  sample = await startSample();
+  address = await sample.address();
+}, 60_000);
+afterEach(() => {
+  for (const stream of open.splice(0)) void stream.close();
+});
+afterAll(() => sample?.dispose());
+
+async function listen(path: string, options?: SseTestClientOptions): Promise<SseTestClient> {
+  const stream = await openEvents(address + path, options);
+  open.push(stream);
+  return stream;
+}
+
+function send(method: string, path: string, body?: unknown, type = 'application/json') {
+  return fetch(address + path, {
+    method,
+    ...(body !== undefined && {
+      headers: { 'content-type': type },
+      body: type === 'application/json' ? JSON.stringify(body) : String(body),
+    }),
+  });
+}
+
+describe('the page', () => {
+  it('is served with its files, and loads nothing from elsewhere', async () => {
+    const html = await (await send('GET', '/')).text();
+    const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file!);
+
+    expect(files).toEqual(expect.arrayContaining(['style.css', 'app.js']));
+    for (const file of files) {
+      const response = await send('GET', `/${file}`);
+      expect([file, response.status]).toEqual([file, 200]);
+      expect((await response.text()).replace('http://www.w3.org/2000/svg', '')).not.toMatch(
+        /https?:\/\//,
+      );
+    }
+  });
+
+  it('learns what the sample runs on', async () => {
+    const stats = await (await send('GET', '/stats')).json();
+    expect(stats).toMatchObject({
+      uses: { cache: 'in-process', postgres: 'embedded, in a temporary folder' },
+    });
+  });
+});
+
+describe('users', () => {
+  it('sends every written row, with the operation as the name', async () => {
+    const users = await listen('/events/users');
+
+    const created = await send('POST', '/users', { name: 'Ada', status: 'online' });
+    const user = (await created.json()) as { id: number };
+    expect(created.status).toBe(201);
+    expect(user).toEqual({ id: expect.any(Number), name: 'Ada', status: 'online' });
+
+    const updated = await send('PATCH', `/users/${user.id}`, { status: 'away' });
+    expect(updated.status).toBe(200);
+    expect(await updated.json()).toEqual({ ...user, status: 'away' });
+
+    const events = await users.take(2);
+    expect(events.map(({ type }) => type)).toEqual(['insert', 'update']);
+    expect(events.map(({ data }) => JSON.parse(data) as unknown)).toEqual([
+      user,
+      { ...user, status: 'away' },
+    ]);
+  });
+
+  it('writes a row that is too large for a notification, which then carries its key', async () => {
+    const users = await listen('/events/users');
+    const created = await send('POST', '/users', { name: 'x'.repeat(20_000), status: 'online' });
+    const { id } = (await created.json()) as { id: number };
+    expect(created.status).toBe(201);
+    const [event] = await users.take(1);
+    expect(JSON.parse(event!.data)).toEqual({ truncated: true, id });
+  });
+});
+
+describe('keys', () => {
+  it.each([
+    ['/keys', 'application/json', { percent: 50 }, '{"percent":50}'],
+    ['/keys', 'text/plain', 'half done', 'half done'],
+    ['/cache', 'application/json', { percent: 50 }, '{"percent":50}'],
+    ['/cache', 'text/plain', 'half done', 'half done'],
+  ])('PUT %s/:key with %s arrives', async (path, type, body, data) => {
+    const key = `job ${encodeURIComponent(path + type)}`;
+    const stream = await listen(`/events/keys/${encodeURIComponent(key)}`);
+    const response = await send('PUT', `${path}/${encodeURIComponent(key)}`, body, type);
+    expect(response.status).toBe(204);
+    expect((await stream.take(1)).map((event) => event.data)).toEqual([data]);
+  });
+
+  it('ends the stream at the done signal, and answers its reconnect with 204', async () => {
+    const stream = await listen('/events/keys/done');
+    expect((await send('DELETE', '/keys/done')).status).toBe(204);
+    const [last] = await stream.take(1);
+    expect(last!.data).toBe('[DONE]');
+    expect(await stream.closed).toEqual({ by: 'server' });
+
+    const again = await stream.reconnect();
+    expect(again.opened.status).toBe(204);
+  });
+});
+
+describe('rooms', () => {
+  it('sends JSON and text to all who listen, and to nobody in another room', async () => {
+    const [first, second, other] = await Promise.all(
+      ['lobby', 'lobby', 'attic'].map((room) => listen(`/events/rooms/${room}`)),
+    );
+    const posted = await send('POST', '/rooms/lobby', { from: 'Ada', text: 'Hi' });
+    expect(posted.status).toBe(201);
+    await send('POST', '/rooms/lobby', 'two\nlines', 'text/plain');
+    await send('POST', '/rooms/attic', 'elsewhere', 'text/plain');
+
+    for (const stream of [first!, second!]) {
+      const events = await stream.take(2);
+      expect(events.map(({ data }) => data)).toEqual(['{"from":"Ada","text":"Hi"}', 'two\nlines']);
+    }
+    expect((await other!.take(1)).map(({ data }) => data)).toEqual(['elsewhere']);
+    const { id } = (await posted.json()) as { id: string };
+    expect(first!.events[0]!.id).toBe(id);
+  });
+});
+
+describe('clock', () => {
+  it('tells the time, later each time', async () => {
+    const clock = await SseTestClient.connect(`${address}/events/clock`);
+    open.push(clock);
+    const times = (await clock.take(2)).map(({ data }) => JSON.parse(data) as { time: string });
+    expect(Date.parse(times[1]!.time)).toBeGreaterThan(Date.parse(times[0]!.time));
+  });
+});
+
+describe('bad input', () => {
+  it.each([
+    ['POST', '/users', undefined, 'application/json', 400, /JSON object/],
+    ['POST', '/users', [], 'application/json', 400, /JSON object/],
+    ['POST', '/users', { name: 'Ada' }, 'application/json', 400, /"status" is missing/],
+    ['POST', '/users', { name: '', status: 'online' }, 'application/json', 400, /"name" must/],
+    ['POST', '/users', { name: 7, status: 'online' }, 'application/json', 400, /"name" must/],
+    ['POST', '/users', { name: 'a\0b', status: 'online' }, 'application/json', 400, /NUL/],
+    ['POST', '/users', 'Ada', 'text/plain', 400, /JSON object/],
+    ['PATCH', '/users/1', {}, 'application/json', 400, /Nothing to change/],
+    ['PATCH', '/users/1x', { status: 'away' }, 'application/json', 400, /not "1x"/],
+    ['PATCH', '/users/99999999999', { status: 'away' }, 'application/json', 400, /whole number/],
+    ['PATCH', '/users/2147483647', { status: 'away' }, 'application/json', 404, /No user/],
+    ['PUT', '/keys/a', undefined, 'application/json', 400, /body is empty/],
+    ['PUT', '/cache/a', undefined, 'application/json', 400, /body is empty/],
+    ['POST', '/rooms/a', undefined, 'application/json', 400, /body is empty/],
+    ['POST', '/rooms/a', 'x=1', 'application/x-www-form-urlencoded', 415, /text\/plain/],
+    ['POST', `/rooms/${'a'.repeat(10_000)}`, 'x', 'text/plain', 400, /channel/i],
+    ['POST', '/nowhere', 'x', 'text/plain', 404, /nowhere/],
+  ])('%s %.20s %j as %s: %d', async (method, path, body, type, status, message) => {
+    const response = await send(method, path, body, type);
+    expect(response.status).toBe(status);
+    expect(((await response.json()) as { message: string }).message).toMatch(message);
+  });
+
+  it('refuses JSON that is none', async () => {
+    const response = await fetch(`${address}/rooms/a`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"a":',
+    });
+    expect(response.status).toBe(400);
+  });
+});

@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { projectRoot } from '../support/project-root.js';
+import { until } from '../support/until.js';
+
+/** The sample in a process of its own, as `npm start` runs it. */
+export interface SampleProcess {
+  /** All it has printed so far, standard output and errors together. */
+  readonly output: string;
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly exited: Promise<number | NodeJS.Signals | null>;
+  /** Resolves with its address once it has printed it. */
+  address(): Promise<string>;
+  /** Sends a signal to the process and all it started in its group, as a terminal's Ctrl-C does. */
+  signal(signal: NodeJS.Signals): void;
+  /** What is left in the temporary folder that only this process uses. */
+  leftFiles(): Promise<string[]>;
+  /** The full path of something in that folder. */
+  path(name: string): string;
+  /** Ends it if it still runs, and removes its temporary folder. */
+  dispose(): Promise<void>;
+}
+
+/** Starts the sample with the given variables, without any that this process has for it. */
+export async function startSample(variables: NodeJS.ProcessEnv = {}): Promise<SampleProcess> {
+  const folder = await mkdtemp(join(tmpdir(), 'sample-test-'));
+  // Postgres does not run as root; as another user it has to get through to its own folder.
+  await chmod(folder, 0o755);
+  const unset = { REDIS_URL: undefined, DATABASE_URL: undefined };
+  const child = spawn(
+    process.execPath,
+    ['--import', './scripts/typescript.mjs', 'sample/main.ts'],
+    {
+      cwd: projectRoot,
+      env: { ...process.env, ...unset, PORT: '0', TMPDIR: folder, ...variables },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let output = '';
+  let over = false;
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  }
+  const exited = new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      over = true;
+      resolve(signal ?? code);
+    });
+  });
+  const signal = (name: NodeJS.Signals) => {
+    if (!over && child.pid !== undefined) process.kill(-child.pid, name);
+  };
+
+  return {
+    get output() {
+      return output;
+    },
+    exited,
+    signal,
+    address: async () => {
+      const found = await until(() => over || /address +(http:\S+)/.exec(output), {
+        deadline: 25_000,
+        what: 'the address of the sample',
+      });
+      if (found === true) throw new Error(`The sample ended before it was ready:\n${output}`);
+      return found[1]!;
+    },
+    leftFiles: () => readdir(folder),
+    path: (name) => join(folder, name),
+    dispose: async () => {
+      signal('SIGINT');
+      await exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
