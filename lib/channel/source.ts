@@ -48,19 +48,24 @@ export interface HistoryPage {
    * reader announces it and goes on live; `events` is then not looked at.
    */
   readonly reset?: ResetReason | undefined;
+  /** True when the event at the position that was asked for ended its run. */
+  readonly ended?: boolean | undefined;
 }
 
 /** The ability of a source to read events again that it appended before. */
 export interface ChannelHistory {
-  /** Orders two positions of this channel: below zero when `a` is before `b`. */
+  /**
+   * Orders two positions of this channel: below zero when `a` is before `b`. A client
+   * may have sent anything as its Last-Event-ID, so it never throws.
+   */
   compare(a: string, b: string): number;
   /**
    * Reads up to `limit` events after `position`, or from the oldest one that is
-   * retained when it is `undefined`. A rejected promise is retried with backoff.
+   * retained when it is `undefined`. The position is what a client sent as its
+   * Last-Event-ID, or one that this source gave. A rejected promise is retried with
+   * backoff.
    */
   read(position: string | undefined, limit: number): Promise<HistoryPage>;
-  /** Finds the position of an event by its publisher's own id, when the source keeps those. */
-  locate?(id: string): Promise<string | undefined>;
 }
 
 /** What a source may do with the channel it feeds. */
@@ -73,8 +78,8 @@ export interface ChannelSink {
    * let in without it receive an `sse:reset` with reason `listener-gap`.
    */
   live(position?: string): void;
-  /** Appends events, in order. They are delivered at the end of the event-loop turn. */
-  append(event: SourceEvent): void;
+  /** Appends an event and returns its id. It is delivered at the end of the event-loop turn. */
+  append(event: SourceEvent): string;
   /**
    * Announces to every reader that events may be missing, as an `sse:reset`. A
    * source with positions of its own passes the one at which the stream goes on.
@@ -86,6 +91,8 @@ export interface ChannelSink {
 export interface ChannelFeed {
   /** Present when clients can resume from the source beyond the retained window. */
   readonly history?: ChannelHistory | undefined;
+  /** The event that a new client without a Last-Event-ID receives first, if there is one. */
+  current?(): SourceEvent | undefined;
   /** The last reader has left; the channel lingers for those who return. */
   pause?(): void;
   /** The first reader is back. */

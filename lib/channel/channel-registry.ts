@@ -1,0 +1,173 @@
+import { Channel } from './channel.js';
+import type { RetainLimits } from './event-log.js';
+import { SseError } from './sse-error.js';
+import type { ChannelSource } from './source.js';
+
+/** What the registry needs to know of the module's options. */
+export interface ChannelRegistryOptions {
+  readonly retain: RetainLimits;
+  /** How long a channel is kept after its last use, in milliseconds. */
+  readonly linger: number;
+  /** How many channels may be open at the same time. */
+  readonly maxChannels: number;
+  /** Called after each append to a channel; schedules its readers. */
+  readonly onAppend: (channel: Channel) => void;
+  /** Runs a function outside of any request's async context. */
+  readonly detach: <R>(run: () => R) => R;
+}
+
+interface OpenChannel {
+  readonly channel: Channel;
+  readonly source: ChannelSource;
+  users: number;
+  lastUse: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** How often the age limit is applied to channels that nothing is appended to. */
+const SWEEP_MS = 15_000;
+
+/** Opens one channel per source and name, shares it, and drops it when it is no longer used. */
+export class ChannelRegistry {
+  private readonly bySource = new Map<ChannelSource, Map<string, OpenChannel>>();
+  private readonly opened = new Map<Channel, OpenChannel>();
+  private readonly sweep: NodeJS.Timeout;
+
+  constructor(private readonly options: ChannelRegistryOptions) {
+    this.sweep = options.detach(() => setInterval(() => this.trim(), SWEEP_MS));
+    this.sweep.unref();
+  }
+
+  /** Every open channel. */
+  get channels(): IterableIterator<Channel> {
+    return this.opened.keys();
+  }
+
+  get size(): number {
+    return this.opened.size;
+  }
+
+  /**
+   * Returns the channel for one more user, who gives it back with `release`.
+   * @throws SseError `LIMIT_REACHED` when too many channels are in use
+   * @throws SseError `INVALID_CHANNEL` when the source cannot serve that name
+   */
+  acquire(source: ChannelSource, name: string): Channel {
+    const open = this.find(source, name) ?? this.open(source, name);
+    clearTimeout(open.timer);
+    open.timer = undefined;
+    if (open.users++ === 0) {
+      this.options.detach(() => open.channel.feed?.resume?.());
+    }
+    return open.channel;
+  }
+
+  /** Gives a channel back. Without users it lingers for those who return. */
+  release(channel: Channel): void {
+    const open = this.opened.get(channel);
+    if (open && --open.users === 0) {
+      this.options.detach(() => channel.feed?.pause?.());
+      this.lingerOn(open);
+    }
+  }
+
+  /** Opens a channel that nobody reads yet, or keeps it from being dropped. */
+  touch(source: ChannelSource, name: string): void {
+    const open = this.find(source, name) ?? this.open(source, name);
+    open.lastUse = Date.now();
+    if (open.users === 0 && !open.timer) {
+      this.lingerOn(open);
+    }
+  }
+
+  /** The open channel of this name, if there is one. */
+  peek(source: ChannelSource, name: string): Channel | undefined {
+    return this.find(source, name)?.channel;
+  }
+
+  /** Drops every channel. */
+  close(): void {
+    clearInterval(this.sweep);
+    for (const open of this.opened.values()) {
+      this.drop(open);
+    }
+  }
+
+  private find(source: ChannelSource, name: string): OpenChannel | undefined {
+    return this.bySource.get(source)?.get(name);
+  }
+
+  private open(source: ChannelSource, name: string): OpenChannel {
+    if (this.opened.size >= this.options.maxChannels) {
+      this.dropLongestUnused();
+    }
+    const channel = new Channel(name, this.options.retain, this.options.onAppend);
+    channel.feedFrom(this.options.detach(() => source.open(name, channel)));
+    const open: OpenChannel = {
+      channel,
+      source,
+      users: 0,
+      lastUse: Date.now(),
+      timer: undefined,
+    };
+    let names = this.bySource.get(source);
+    if (!names) {
+      this.bySource.set(source, (names = new Map()));
+    }
+    names.set(name, open);
+    this.opened.set(channel, open);
+    return open;
+  }
+
+  private lingerOn(open: OpenChannel): void {
+    open.lastUse = Date.now();
+    this.options.detach(() => this.dropAfter(open, this.options.linger));
+  }
+
+  private dropAfter(open: OpenChannel, delay: number): void {
+    open.timer = setTimeout(() => {
+      const left = open.lastUse + this.options.linger - Date.now();
+      if (left > 0) {
+        this.dropAfter(open, left);
+      } else {
+        this.drop(open);
+      }
+    }, delay);
+    open.timer.unref();
+  }
+
+  private drop(open: OpenChannel): void {
+    clearTimeout(open.timer);
+    this.opened.delete(open.channel);
+    const names = this.bySource.get(open.source);
+    names?.delete(open.channel.name);
+    if (names?.size === 0) {
+      this.bySource.delete(open.source);
+    }
+    this.options.detach(() => open.channel.feed?.close());
+  }
+
+  private dropLongestUnused(): void {
+    let oldest: OpenChannel | undefined;
+    for (const open of this.opened.values()) {
+      if (open.users === 0 && (!oldest || open.lastUse < oldest.lastUse)) {
+        oldest = open;
+      }
+    }
+    if (!oldest) {
+      throw new SseError(
+        'LIMIT_REACHED',
+        `All ${this.options.maxChannels} channels are in use. Raise \`limits.channels\`, ` +
+          'or let several clients share a channel.',
+      );
+    }
+    this.drop(oldest);
+  }
+
+  private trim(): void {
+    const now = Date.now();
+    for (const channel of this.opened.keys()) {
+      channel.log.trim(now);
+    }
+  }
+}

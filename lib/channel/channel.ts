@@ -1,0 +1,109 @@
+import { EventLog, type RetainLimits } from './event-log.js';
+import type { LogEntry } from './log-entry.js';
+import { RESET_TYPE } from './sse-event.js';
+import type { ChannelFeed, ChannelSink, ResetReason, SourceEvent } from './source.js';
+
+/** Reads a channel, from its own cursor, each time the channel has something new. */
+export interface Reader {
+  /** Reads everything from the cursor to the head, as far as the client takes it. */
+  pull(): void;
+}
+
+/** A named log that a source appends to and readers read. */
+export class Channel implements ChannelSink {
+  readonly log: EventLog;
+  readonly readers = new Set<Reader>();
+  private source: ChannelFeed | undefined;
+  private isLive = false;
+  private hadReaderBeforeLive = false;
+  private waiting: (() => void)[] | undefined;
+
+  constructor(
+    readonly name: string,
+    limits: RetainLimits,
+    /** Called after each append; schedules the readers. */
+    private readonly onAppend: (channel: Channel) => void,
+  ) {
+    this.log = new EventLog(limits);
+  }
+
+  /** Connects the channel to the source that feeds it. */
+  feedFrom(feed: ChannelFeed): void {
+    this.source = feed;
+  }
+
+  get feed(): ChannelFeed | undefined {
+    return this.source;
+  }
+
+  /** Whether the source is listening. */
+  get ready(): boolean {
+    return this.isLive;
+  }
+
+  addReader(reader: Reader): void {
+    this.hadReaderBeforeLive ||= !this.isLive;
+    this.readers.add(reader);
+  }
+
+  removeReader(reader: Reader): void {
+    this.readers.delete(reader);
+  }
+
+  /** Resolves once the source is listening, or after `timeout` milliseconds. */
+  whenReady(timeout: number): Promise<void> {
+    if (this.isLive) {
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeout);
+      (this.waiting ??= []).push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  live(position?: string): void {
+    if (this.isLive) {
+      return;
+    }
+    this.isLive = true;
+    if (position !== undefined) {
+      this.log.startAfter(position);
+    }
+    if (this.hadReaderBeforeLive && this.readers.size > 0) {
+      // They were let in while nobody listened: what happened since is unknown.
+      this.reset('listener-gap', position);
+    }
+    this.waiting?.forEach((resolve) => resolve());
+    this.waiting = undefined;
+  }
+
+  append(event: SourceEvent): string {
+    const entry = this.log.append(event);
+    this.onAppend(this);
+    return entry.id;
+  }
+
+  reset(reason: ResetReason, position?: string): void {
+    this.appendReset(reason, position);
+    if (position !== undefined) {
+      this.log.restart();
+    }
+    this.onAppend(this);
+  }
+
+  private appendReset(reason: ResetReason, position: string | undefined): LogEntry {
+    return this.log.append({
+      type: RESET_TYPE,
+      data: resetData(this.name, reason),
+      position,
+    });
+  }
+}
+
+/** The data of a `sse:reset` event. */
+export function resetData(channel: string, reason: ResetReason): string {
+  return JSON.stringify({ channel, reason });
+}

@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * The event id of a connection on several channels: one label and position per
+ * channel, `<label>:<position>,…`. A label is a digest of the channel's name, so an
+ * id says which channels it belongs to, and a connection whose set of channels has
+ * changed still finds the positions of those that stayed.
+ */
+
+const SEPARATOR = ',';
+const LABEL_END = ':';
+const LABEL_LENGTH = 8;
+
+/** The label of a channel in composite ids: 48 bits of a digest of its name. */
+export function labelOf(channel: string): string {
+  return createHash('sha256').update(channel).digest('base64url').slice(0, LABEL_LENGTH);
+}
+
+/** Writes a composite id. A channel whose position is not known yet is left out. */
+export function formatCompositeId(
+  labels: readonly string[],
+  positions: readonly (string | undefined)[],
+): string {
+  let id = '';
+  for (let i = 0; i < labels.length; i++) {
+    if (positions[i] !== undefined) {
+      id += `${id && SEPARATOR}${labels[i]}${LABEL_END}${positions[i]}`;
+    }
+  }
+  return id;
+}
+
+/** Reads a composite id into positions by label; `undefined` when it is not one. */
+export function parseCompositeId(id: string): Map<string, string> | undefined {
+  const positions = new Map<string, string>();
+  for (const part of id.split(SEPARATOR)) {
+    const label = part.slice(0, LABEL_LENGTH);
+    const position = part.slice(LABEL_LENGTH + 1);
+    if (part[LABEL_LENGTH] !== LABEL_END || position === '') {
+      return undefined;
+    }
+    positions.set(label, position);
+  }
+  return positions;
+}

@@ -1,0 +1,271 @@
+import type { Channel } from './channel.js';
+import { LogEntry } from './log-entry.js';
+import type { HistoryPage, ResetReason, SourceEvent } from './source.js';
+
+/** Where a client starts reading: after an event id, at the oldest retained event, or live. */
+export const EARLIEST = 'earliest';
+
+/** Events per page of history: one page is all a reader that catches up holds. */
+const PAGE_SIZE = 256;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 5_000;
+
+/**
+ * What a cursor has to offer next.
+ *
+ * - `idle`: it stands at the head
+ * - `log`: read the log after `seq`, in blocks, or with `peek` and `shift`
+ * - `page`: a page of history is there; read it with `peek` and `shift`
+ * - `reset`: announce `resetReason`; the cursor now stands at the head
+ * - `loading`: history is on its way; the reader is pulled again once it is there
+ */
+export type CursorState = 'idle' | 'log' | 'page' | 'reset' | 'loading';
+
+/** One reader's place in one channel. */
+export class Cursor {
+  /** The number of the last event read from the log. */
+  seq: number;
+  resetReason: ResetReason | undefined;
+  /** The position of the last event read; `undefined` while the channel's is unknown. */
+  position: string | undefined;
+  private page: readonly LogEntry[] = NO_ENTRIES;
+  private pageIndex = 0;
+  private history: HistoryReading | undefined;
+  /** Events up to this position came from history before the log had them. */
+  private joinAfter: string | undefined;
+
+  constructor(
+    readonly channel: Channel,
+    private readonly onPage: () => void,
+  ) {
+    this.seq = channel.log.head;
+    this.position = channel.log.headPosition;
+  }
+
+  /**
+   * Places the cursor for a client that returns with `lastEventId`. Resolves with
+   * true when that id ended its run, so that there is nothing left to read.
+   * A promise is returned only when the source's history has to be asked.
+   */
+  resume(lastEventId: string): boolean | Promise<boolean> {
+    const { log, feed } = this.channel;
+    const history = feed?.history;
+    if (lastEventId === EARLIEST) {
+      if (history) {
+        return this.startHistory(undefined);
+      }
+      this.seq = log.retained - 1;
+      this.position = undefined;
+      return false;
+    }
+    const located = log.locate(lastEventId, history?.compare.bind(history));
+    if (typeof located === 'number') {
+      this.seq = located;
+      this.position = lastEventId;
+      return located >= log.first && log.at(located).end;
+    }
+    if (history) {
+      return this.startHistory(lastEventId);
+    }
+    this.resetReason = located;
+    return false;
+  }
+
+  /** Says what to read next, and starts to load history where the log no longer reaches. */
+  next(): CursorState {
+    if (this.page.length > 0) {
+      return 'page';
+    }
+    if (this.resetReason !== undefined) {
+      return 'reset';
+    }
+    if (this.history) {
+      return 'loading';
+    }
+    const { log } = this.channel;
+    if (this.joinAfter !== undefined) {
+      this.join(this.joinAfter);
+    }
+    if (this.seq >= log.head) {
+      return 'idle';
+    }
+    if (this.seq >= log.first - 1) {
+      return 'log';
+    }
+    if (this.channel.feed?.history && this.position !== undefined) {
+      void this.startHistory(this.position);
+      return 'loading';
+    }
+    this.resetReason = 'slow-consumer';
+    return 'reset';
+  }
+
+  /** Moves past an entry of the log. */
+  moveTo(seq: number, position: string): void {
+    this.seq = seq;
+    this.position = position;
+  }
+
+  /** The next entry, when the state is `log` or `page`. */
+  peek(): LogEntry {
+    return this.page.length > 0 ? this.page[this.pageIndex]! : this.channel.log.at(this.seq + 1);
+  }
+
+  /** Moves past the entry that `peek` shows. */
+  shift(): void {
+    if (this.page.length === 0) {
+      const entry = this.channel.log.at(this.seq + 1);
+      this.moveTo(entry.seq, entry.position);
+      return;
+    }
+    this.position = this.page[this.pageIndex++]!.position;
+    if (this.pageIndex === this.page.length) {
+      this.page = NO_ENTRIES;
+      this.pageIndex = 0;
+      // The next page is loaded, or the log takes over.
+      this.history?.proceed();
+    }
+  }
+
+  /** Shows a returning or new client this event first. */
+  startWith(event: SourceEvent): void {
+    this.page = [new LogEntry(0, this.position ?? '', event, Date.now())];
+  }
+
+  /** Moves to the head after a reset was announced, and returns the position there. */
+  skipToHead(): string | undefined {
+    this.resetReason = undefined;
+    this.joinAfter = undefined;
+    this.seq = this.channel.log.head;
+    return (this.position = this.channel.log.headPosition);
+  }
+
+  close(): void {
+    this.history?.stop();
+    this.history = undefined;
+  }
+
+  private startHistory(position: string | undefined): Promise<boolean> {
+    this.history = new HistoryReading(this.channel, position, {
+      page: (entries) => {
+        this.page = entries;
+      },
+      end: (last) => {
+        this.history = undefined;
+        this.joinAfter = last;
+        this.position = last;
+      },
+      reset: (reason) => {
+        this.history = undefined;
+        this.resetReason = reason;
+      },
+      loaded: this.onPage,
+    });
+    return this.history.start();
+  }
+
+  /** Finds the place in the log after what history has given. */
+  private join(position: string): void {
+    const { log, feed } = this.channel;
+    const compare = feed!.history!.compare.bind(feed!.history);
+    if (this.seq < log.first - 1) {
+      this.seq = log.first - 1;
+    }
+    while (this.seq < log.head && compare(log.at(this.seq + 1).position, position) <= 0) {
+      this.seq++;
+    }
+    // History may be ahead of the log: its events are dropped when they arrive there.
+    if (this.seq < log.head) {
+      this.joinAfter = undefined;
+    }
+  }
+}
+
+const NO_ENTRIES: readonly LogEntry[] = [];
+
+interface HistoryReader {
+  page(entries: readonly LogEntry[]): void;
+  /** Everything up to this position was read. */
+  end(position: string): void;
+  reset(reason: ResetReason): void;
+  /** One of the above was called, and not from within `proceed()`. */
+  loaded(): void;
+}
+
+/** Reads a source's history page by page, at the pace of one reader. */
+class HistoryReading {
+  private isStopped = false;
+  private isLast = false;
+  private retry: NodeJS.Timeout | undefined;
+  private attempt = 0;
+
+  constructor(
+    private readonly channel: Channel,
+    private position: string | undefined,
+    private readonly reader: HistoryReader,
+  ) {}
+
+  /** Resolves after the first page: with true when the position ended its run. */
+  async start(): Promise<boolean> {
+    const page = await this.read();
+    return page?.ended === true;
+  }
+
+  /** The reader has taken the page. */
+  proceed(): void {
+    if (this.isLast) {
+      this.reader.end(this.position!);
+    } else {
+      void this.read();
+    }
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    clearTimeout(this.retry);
+  }
+
+  private async read(): Promise<HistoryPage | undefined> {
+    const page = await this.readWithRetry();
+    if (page && !page.ended && !this.isStopped) {
+      this.pass(page);
+      this.reader.loaded();
+    }
+    return page;
+  }
+
+  private pass(page: HistoryPage): void {
+    this.isLast = page.last;
+    if (page.reset) {
+      this.reader.reset(page.reset);
+      return;
+    }
+    const last = page.events.at(-1);
+    if (last) {
+      this.position = last.position;
+      this.reader.page(
+        page.events.map((event) => new LogEntry(0, event.position, event, Date.now())),
+      );
+      return;
+    }
+    // With nothing retained at all, the log's own start is as early as it gets.
+    this.reader.end(this.position ?? this.channel.log.headPosition ?? '');
+  }
+
+  private async readWithRetry(): Promise<HistoryPage | undefined> {
+    while (!this.isStopped) {
+      try {
+        const page = await this.channel.feed?.history?.read(this.position, PAGE_SIZE);
+        this.attempt = 0;
+        return page;
+      } catch {
+        // The source logs its outage; this reader has to wait for the end of it.
+        const delay = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempt++);
+        await new Promise<void>((resolve) => {
+          this.retry = setTimeout(resolve, delay * (0.5 + Math.random() / 2));
+        });
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import { LogEntry } from './log-entry.js';
+import type { SourceEvent } from './source.js';
+
+/** How much of a channel stays readable for clients that return or fall behind. */
+export interface RetainLimits {
+  /** Events per channel. */
+  readonly events: number;
+  /** Bytes of event data per channel. */
+  readonly bytes: number;
+  /** Milliseconds. */
+  readonly age: number;
+}
+
+/**
+ * A burst may exceed the retained window in one turn of the event loop. Entries
+ * that young stay readable for attached cursors, so that a reader whose socket
+ * takes the burst piece by piece is not told it was slow.
+ */
+const GRACE_MS = 1_000;
+const GRACE_FACTOR = 16;
+
+/** Where a Last-Event-ID points: the entry's number, or why there is none. */
+export type Located = number | 'trimmed' | 'unknown-position';
+
+/** The events of one channel in order, of which a window is retained. */
+export class EventLog {
+  /** Distinguishes this log's positions from those of a log before it, or elsewhere. */
+  readonly epoch = randomBytes(6).toString('base64url').replaceAll('-', '.');
+  private entries: LogEntry[] = [];
+  /** Index of the oldest entry that attached cursors can still read. */
+  private start = 0;
+  /** Number of the newest entry; 0 before the first. */
+  head = 0;
+  /** Number of the oldest entry that attached cursors can still read. */
+  first = 1;
+  /** Number of the oldest entry that a returning client can resume before. */
+  retained = 1;
+  /** Bytes from the oldest readable entry, and from the oldest retained one. */
+  private readableBytes = 0;
+  private retainedBytes = 0;
+  /** The position before the oldest retained entry. */
+  private base: string | undefined;
+  private ids: Map<string, number> | undefined;
+  private isLocal = true;
+
+  constructor(private readonly limits: RetainLimits) {
+    this.base = this.localPosition(0);
+  }
+
+  /** The position of the newest event; `undefined` while the source has not told its own. */
+  get headPosition(): string | undefined {
+    return this.entries.length > this.start
+      ? this.entries[this.entries.length - 1]!.position
+      : this.base;
+  }
+
+  /** How many events are retained. */
+  get size(): number {
+    return this.head - this.retained + 1;
+  }
+
+  /** About how many bytes the retained events take. */
+  get bytes(): number {
+    return this.retainedBytes;
+  }
+
+  /** Takes over the numbering of a source with positions of its own. */
+  startAfter(position: string): void {
+    this.isLocal = false;
+    this.base = position;
+  }
+
+  append(event: SourceEvent): LogEntry {
+    const seq = ++this.head;
+    const position = event.position ?? this.localPosition(seq);
+    if (event.position !== undefined) {
+      this.isLocal = false;
+    }
+    const entry = new LogEntry(seq, position, event, Date.now());
+    this.entries.push(entry);
+    this.readableBytes += entry.size;
+    this.retainedBytes += entry.size;
+    if (entry.id !== position) {
+      this.ids ??= new Map();
+      // An id that is used twice stands for its first event: a client that
+      // resumes from it may see events again, but never misses one.
+      if (!this.ids.has(entry.id)) {
+        this.ids.set(entry.id, seq);
+      }
+    }
+    this.trim(entry.time);
+    return entry;
+  }
+
+  /** Forgets, for returning clients, everything before the newest entry. */
+  restart(): void {
+    while (this.retained < this.head) {
+      this.release();
+    }
+  }
+
+  /** The entry with this number, which must be between `first` and `head`. */
+  at(seq: number): LogEntry {
+    return this.entries[this.start + seq - this.first]!;
+  }
+
+  /** Finds where a returning client stands. `compare` orders the source's own positions. */
+  locate(id: string, compare?: (a: string, b: string) => number): Located {
+    this.trim(Date.now());
+    const own = this.ids?.get(id);
+    if (own !== undefined) {
+      return own;
+    }
+    if (id === this.headPosition) {
+      return this.head;
+    }
+    if (id === this.base) {
+      return this.retained - 1;
+    }
+    return this.isLocal ? this.locateLocal(id) : this.locateForeign(id, compare);
+  }
+
+  /** Drops what the limits no longer allow. */
+  trim(now: number): void {
+    const { events, bytes, age } = this.limits;
+    while (
+      this.retained <= this.head &&
+      (this.head - this.retained >= events ||
+        this.retainedBytes > bytes ||
+        now - this.at(this.retained).time > age)
+    ) {
+      this.release();
+    }
+    while (
+      this.first < this.retained &&
+      (now - this.at(this.first).time > GRACE_MS || this.readableBytes > bytes * GRACE_FACTOR)
+    ) {
+      this.readableBytes -= this.at(this.first).size;
+      this.first++;
+      this.start++;
+    }
+    // Splicing only once half of the array is dead keeps the cost per event constant.
+    if (this.start > 32 && this.start * 2 >= this.entries.length) {
+      this.entries = this.entries.slice(this.start);
+      this.start = 0;
+    }
+  }
+
+  private release(): void {
+    const entry = this.at(this.retained);
+    this.retainedBytes -= entry.size;
+    this.base = entry.position;
+    this.retained++;
+    if (this.ids?.get(entry.id) === entry.seq) {
+      this.ids.delete(entry.id);
+    }
+  }
+
+  private localPosition(seq: number): string {
+    return `${this.epoch}-${seq}`;
+  }
+
+  private locateLocal(id: string): Located {
+    if (!id.startsWith(`${this.epoch}-`)) {
+      return 'unknown-position';
+    }
+    const seq = Number(id.slice(this.epoch.length + 1));
+    if (!Number.isSafeInteger(seq) || seq < 0 || id !== this.localPosition(seq)) {
+      return 'unknown-position';
+    }
+    if (seq > this.head) {
+      return 'unknown-position';
+    }
+    return seq < this.retained - 1 ? 'trimmed' : seq;
+  }
+
+  private locateForeign(id: string, compare?: (a: string, b: string) => number): Located {
+    if (!compare) {
+      for (let seq = this.head; seq >= this.retained; seq--) {
+        if (this.at(seq).position === id) {
+          return seq;
+        }
+      }
+      return 'unknown-position';
+    }
+    let low = this.retained;
+    let high = this.head;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const order = compare(this.at(middle).position, id);
+      if (order === 0) {
+        return middle;
+      }
+      if (order < 0) {
+        low = middle + 1;
+      } else {
+        high = middle - 1;
+      }
+    }
+    return 'unknown-position';
+  }
+}

@@ -1,0 +1,47 @@
+import type { SourceEvent } from './source.js';
+import type { SseEvent } from './sse-event.js';
+
+let appended = 0;
+
+/** An event in a log, or a page of history: what the source appended and where it stands. */
+export class LogEntry {
+  readonly position: string;
+  /** What goes on the wire as `id:`: the publisher's own id, else the position. */
+  readonly id: string;
+  readonly data: string;
+  readonly type: string | undefined;
+  readonly retry: number | undefined;
+  readonly end: boolean;
+  /** Orders the entries of all logs of this process by arrival. */
+  readonly arrival = ++appended;
+  /** The event's frame without its `id:` line; set by the first reader that needs it. */
+  body: string | undefined;
+  /** The whole frame; set by the first reader that needs it. */
+  frame: string | undefined;
+  /** The event as Observables emit it; set by the first reader that needs it. */
+  event: SseEvent | undefined;
+
+  constructor(
+    /** Counts the events of a log from 1. In a page of history: 0. */
+    readonly seq: number,
+    position: string,
+    event: SourceEvent,
+    /** When it was appended, in milliseconds since the epoch. */
+    readonly time: number,
+  ) {
+    this.position = position;
+    this.id = event.id ?? position;
+    this.data = event.data;
+    this.type = event.type;
+    this.retry = event.retry;
+    this.end = event.end === true;
+    this.body = undefined;
+    this.frame = undefined;
+    this.event = undefined;
+  }
+
+  /** About what the entry takes in memory, in bytes. */
+  get size(): number {
+    return this.data.length + 128;
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * An event as Observables emit it. Assignable to Nest's `MessageEvent`.
+ *
+ * @typeParam T what `data` is: the parsed value when the event's text is a JSON
+ * object or array, and the text itself in every other case.
+ * @publicApi
+ */
+export interface SseEvent<T extends string | object = any> {
+  /** The channel the event was read from. */
+  readonly channel: string;
+  /** The event's id: its position in the channel's log, or the publisher's own. */
+  readonly id: string;
+  /** The event's name. Unset for an unnamed event, a browser's `message`. */
+  readonly type?: string;
+  /**
+   * Shared by all subscribers of the channel in this process: do not change it,
+   * emit a copy.
+   */
+  readonly data: T;
+  /** The reconnection time in milliseconds that goes along with the event. */
+  readonly retry?: number;
+}
+
+/** The `type` of the event that tells a client that events may be missing. */
+export const RESET_TYPE = 'sse:reset';
+
+/** The `data` of a `sse:reset` event. */
+export interface SseReset {
+  /** The channel in which events may be missing. */
+  readonly channel: string;
+  /** Why. */
+  readonly reason: import('./source.js').ResetReason;
+}
+
+/**
+ * Tells whether an event says that events may be missing, so that what was built
+ * from them has to be fetched anew.
+ * @publicApi
+ */
+export function isReset(event: { readonly type?: string }): event is SseEvent<SseReset> {
+  return event.type === RESET_TYPE;
+}

@@ -1,0 +1,26 @@
+import { SseError } from './sse-error.js';
+
+/**
+ * A value as the text of an event: strings as they are, everything else as JSON.
+ * @throws SseError `INVALID_EVENT` when JSON cannot express it
+ */
+export function textOf(value: unknown): string {
+  if (typeof value === 'string') {
+    return value;
+  }
+  let text: string | undefined;
+  let reason = `JSON has no ${typeof value}`;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    reason = (error as Error).message.split('\n', 1)[0]!;
+  }
+  if (text === undefined) {
+    throw new SseError(
+      'INVALID_EVENT',
+      `A value cannot be sent, because it cannot be written as JSON: ${reason}. ` +
+        'Send a string, or a value that JSON.stringify() accepts.',
+    );
+  }
+  return text;
+}

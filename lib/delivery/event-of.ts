@@ -1,0 +1,45 @@
+import type { LogEntry } from '../channel/log-entry.js';
+import type { SseEvent } from '../channel/sse-event.js';
+
+/** The log entries behind the events that Observables emit, while they are unchanged. */
+const entries = new WeakMap<object, LogEntry>();
+
+/**
+ * The event of an entry as Observables emit it; built once for all subscribers, but for
+ * those on several channels, whose events carry a composite `id` of their own.
+ */
+export function eventOf(channel: string, entry: LogEntry, id?: string): SseEvent {
+  if (!entry.event) {
+    entry.event = {
+      channel,
+      id: entry.id,
+      ...(entry.type !== undefined && { type: entry.type }),
+      data: parseData(entry.data),
+      ...(entry.retry !== undefined && { retry: entry.retry }),
+    };
+    entries.set(entry.event, entry);
+  }
+  if (id === undefined) {
+    return entry.event;
+  }
+  const event = { ...entry.event, id };
+  entries.set(event, entry);
+  return event;
+}
+
+/** The entry that an emitted event stands for, unless the event was made anew. */
+export function entryOf(event: object): LogEntry | undefined {
+  return entries.get(event);
+}
+
+/** Text that is a JSON object or array becomes that; every other text stays text. */
+function parseData(data: string): string | object {
+  if (!data.startsWith('{') && !data.startsWith('[')) {
+    return data;
+  }
+  try {
+    return JSON.parse(data) as object;
+  } catch {
+    return data;
+  }
+}

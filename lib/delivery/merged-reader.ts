@@ -1,0 +1,63 @@
+import { resetData } from '../channel/channel.js';
+import { RESET_TYPE } from '../channel/sse-event.js';
+import { BLOCK_SIZE } from './block.js';
+import type { Connection, ConnectionReader } from './connection.js';
+import { EntryMerge, type Merged } from './entry-merge.js';
+import { entryBody, frameOf } from './frame.js';
+import type { Overflow } from './overflow.js';
+import type { Subscription } from './subscription.js';
+
+/** Brings several channels to one connection, in order of arrival, under composite ids. */
+export class MergedReader implements ConnectionReader {
+  private readonly merge: EntryMerge;
+
+  constructor(
+    private readonly subscription: Subscription,
+    private readonly connection: Connection,
+    private readonly overflow: Overflow,
+  ) {
+    this.merge = new EntryMerge(subscription.cursors);
+    subscription.attach(this);
+  }
+
+  pull(): void {
+    while (!this.connection.isBlocked) {
+      const frames = this.takeFrames();
+      if (frames !== '') {
+        this.connection.sendShared(frames);
+      }
+      if (this.merge.hasEnded) {
+        this.connection.end();
+      } else if (frames === '') {
+        return;
+      }
+    }
+  }
+
+  close(): void {
+    this.subscription.close();
+  }
+
+  private takeFrames(): string {
+    let frames = '';
+    while (frames.length < BLOCK_SIZE && !this.merge.hasEnded) {
+      const next = this.merge.next();
+      if (!next) {
+        break;
+      }
+      if (next.reset === 'slow-consumer' && this.overflow.policy === 'disconnect') {
+        this.connection.destroy();
+        return '';
+      }
+      frames += this.frameOf(next);
+    }
+    return frames;
+  }
+
+  private frameOf({ cursor, entry, reset }: Merged): string {
+    const { id } = this.subscription;
+    return entry
+      ? `id: ${id}\n${entryBody(entry)}`
+      : frameOf({ id, type: RESET_TYPE, data: resetData(cursor.channel.name, reset) });
+  }
+}

@@ -1,0 +1,94 @@
+import type { Reader } from '../channel/channel.js';
+import { resetData } from '../channel/channel.js';
+import { LogEntry } from '../channel/log-entry.js';
+import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
+import { EntryMerge, type Merged } from './entry-merge.js';
+import { eventOf } from './event-of.js';
+import type { Subscription } from './subscription.js';
+
+/** Takes what an Observable reader reads. */
+export interface EventTarget {
+  /** True while no more should be read. The target pulls once it may go on. */
+  readonly isBlocked: boolean;
+  /** An event of a channel. */
+  event(event: SseEvent, entry: LogEntry): void;
+  /** A `sse:reset`, or the last event of a run. */
+  control(event: SseEvent, entry: LogEntry): void;
+  /** Everything there was for now has been read. */
+  pulled?(): void;
+  /** Every channel's run has ended. */
+  end(): void;
+}
+
+/** Reads channels one event at a time, for RxJS. */
+export class ObservableReader implements Reader {
+  private readonly merge: EntryMerge;
+  private isPulling = false;
+  private isClosed = false;
+
+  constructor(
+    private readonly subscription: Subscription,
+    private readonly target: EventTarget,
+    /** Enters the async context in which the subscriber's code is to run. */
+    private readonly inContext: <R>(run: () => R) => R,
+  ) {
+    this.merge = new EntryMerge(subscription.cursors);
+    subscription.attach(this);
+  }
+
+  pull(): void {
+    // A subscriber may do something that has this reader pulled while it is pulling.
+    if (this.isPulling) {
+      return;
+    }
+    this.isPulling = true;
+    try {
+      this.inContext(this.read);
+    } finally {
+      this.isPulling = false;
+    }
+  }
+
+  close(): void {
+    if (!this.isClosed) {
+      this.isClosed = true;
+      this.subscription.close();
+    }
+  }
+
+  private readonly read = (): void => {
+    while (!this.isClosed && !this.target.isBlocked && !this.merge.hasEnded) {
+      const next = this.merge.next();
+      if (!next) {
+        break;
+      }
+      this.pass(next);
+    }
+    if (this.isClosed) {
+      return;
+    }
+    this.target.pulled?.();
+    if (this.merge.hasEnded) {
+      this.close();
+      this.target.end();
+    }
+  };
+
+  private pass({ cursor, entry, reset }: Merged): void {
+    const { name } = cursor.channel;
+    const id = this.subscription.cursors.length > 1 ? this.subscription.id : undefined;
+    if (!entry) {
+      const made = new LogEntry(
+        0,
+        cursor.position ?? '',
+        { type: RESET_TYPE, data: resetData(name, reset) },
+        Date.now(),
+      );
+      this.target.control(eventOf(name, made, id), made);
+    } else if (entry.end || entry.type === RESET_TYPE) {
+      this.target.control(eventOf(name, entry, id), entry);
+    } else {
+      this.target.event(eventOf(name, entry, id), entry);
+    }
+  }
+}

@@ -1,0 +1,168 @@
+import type { Channel, Reader } from '../channel/channel.js';
+import type { ChannelRegistry } from '../channel/channel-registry.js';
+import { formatCompositeId, labelOf, parseCompositeId } from '../channel/composite-id.js';
+import { Cursor, EARLIEST } from '../channel/cursor.js';
+import type { ChannelSource } from '../channel/source.js';
+
+/** One channel that a client wants to read. */
+export interface ChannelRequest {
+  readonly source: ChannelSource;
+  readonly name: string;
+}
+
+/** Where a client starts, and how long it may take to find out. */
+export interface SubscriptionOptions {
+  /** The client's Last-Event-ID; `undefined` starts live. */
+  readonly lastEventId: string | undefined;
+  /** How long to wait for sources that are not listening yet, in milliseconds. */
+  readonly readyTimeout: number;
+}
+
+/** The channels one client reads, and its cursor in each. */
+export class Subscription {
+  /** True when the client has read all there was: the run has ended for it. */
+  hasEnded = false;
+  private readonly labels: readonly string[];
+  private reader: Reader | undefined;
+  private isClosed = false;
+
+  private constructor(
+    private readonly registry: ChannelRegistry,
+    readonly cursors: readonly Cursor[],
+  ) {
+    this.labels = cursors.length > 1 ? cursors.map(({ channel }) => labelOf(channel.name)) : [];
+  }
+
+  /**
+   * Opens the channels and places the client's cursors.
+   * @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL`
+   */
+  static open(registry: ChannelRegistry, requests: readonly ChannelRequest[]): Subscription {
+    const channels: Channel[] = [];
+    try {
+      for (const { source, name } of requests) {
+        channels.push(registry.acquire(source, name));
+      }
+    } catch (error) {
+      channels.forEach((channel) => registry.release(channel));
+      throw error;
+    }
+    let subscription: Subscription | undefined = undefined;
+    const pull = (): void => subscription?.reader?.pull();
+    subscription = new Subscription(
+      registry,
+      channels.map((channel) => new Cursor(channel, pull)),
+    );
+    return subscription;
+  }
+
+  /** Places the cursors; returns a promise only if something has to be waited for. */
+  place(options: SubscriptionOptions): void | Promise<void> {
+    const late = this.cursors.filter(({ channel }) => !channel.ready);
+    if (late.length === 0) {
+      return this.resume(options);
+    }
+    return Promise.all(
+      late.map(({ channel }) => channel.whenReady(options.readyTimeout)),
+    ).then(() => {
+      late.forEach((cursor) => cursor.skipToHead());
+      return this.resume(options);
+    });
+  }
+
+  /** The id a client that leaves now would have to return with. */
+  get id(): string | undefined {
+    if (this.cursors.length === 1) {
+      return this.cursors[0]!.position;
+    }
+    const id = formatCompositeId(
+      this.labels,
+      this.cursors.map(({ position }) => position),
+    );
+    return id === '' ? undefined : id;
+  }
+
+  /** Has the reader pulled when a channel has news. */
+  attach(reader: Reader): void {
+    if (this.isClosed) {
+      return;
+    }
+    this.reader = reader;
+    for (const { channel } of this.cursors) {
+      channel.addReader(reader);
+    }
+  }
+
+  close(): void {
+    if (this.isClosed) {
+      return;
+    }
+    this.isClosed = true;
+    for (const cursor of this.cursors) {
+      cursor.close();
+      if (this.reader) {
+        cursor.channel.removeReader(this.reader);
+      }
+      this.registry.release(cursor.channel);
+    }
+    this.reader = undefined;
+  }
+
+  private resume({ lastEventId, readyTimeout }: SubscriptionOptions): void | Promise<void> {
+    if (lastEventId === undefined) {
+      this.startLive(this.cursors);
+      return;
+    }
+    const pending: Promise<void>[] = [];
+    let endedCount = 0;
+    for (const [cursor, position] of this.positions(lastEventId)) {
+      if (position === undefined) {
+        this.startLive([cursor]);
+        continue;
+      }
+      const ended = cursor.resume(position);
+      if (typeof ended !== 'boolean') {
+        pending.push(ended.then((isEnded) => void (endedCount += Number(isEnded))));
+      } else if (ended) {
+        endedCount++;
+      }
+    }
+    const finish = (): void => {
+      this.hasEnded = endedCount === this.cursors.length;
+    };
+    if (pending.length === 0) {
+      return finish();
+    }
+    return within(readyTimeout, Promise.all(pending)).then(finish);
+  }
+
+  /** What each cursor resumes from; `undefined` for a channel that is new to the client. */
+  private *positions(lastEventId: string): Generator<[Cursor, string | undefined]> {
+    const positions =
+      this.cursors.length > 1 && lastEventId !== EARLIEST
+        ? parseCompositeId(lastEventId)
+        : undefined;
+    for (const [index, cursor] of this.cursors.entries()) {
+      yield [cursor, positions ? positions.get(this.labels[index]!) : lastEventId];
+    }
+  }
+
+  private startLive(cursors: readonly Cursor[]): void {
+    for (const cursor of cursors) {
+      const current = cursor.channel.feed?.current?.();
+      if (current) {
+        cursor.startWith(current);
+      }
+    }
+  }
+}
+
+/** Waits for a promise, but no longer than this. */
+async function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([promise, timeout]);
+  clearTimeout(timer);
+}
