@@ -1,0 +1,134 @@
+// Checks what users would install: the packed files, their types, and that the package loads from
+// ES modules and from CommonJS in a project that has neither ioredis nor pg.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+const NAME = 'nestjs-sse-channels';
+const PEERS = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
+const ALLOWED = /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|dist\/.+\.(js|d\.ts))$/;
+const REQUIRED = [
+  'package.json',
+  'README.md',
+  'CHANGELOG.md',
+  'LICENSE',
+  ...['index', 'testing/index', 'cli'].flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]),
+];
+
+const root = resolve(import.meta.dirname, '..');
+const scratch = mkdtempSync(join(tmpdir(), `${NAME}-package-`));
+
+try {
+  run(root, 'npm', 'run', 'build');
+  const tarball = pack();
+  step('publint');
+  run(root, 'npx', 'publint', 'run', tarball, '--strict');
+  step('attw');
+  run(root, 'npx', 'attw', tarball, '--profile', 'esm-only');
+  const project = installFrom(tarball);
+  importsFrom(project);
+  typesFrom(project);
+  commandLineFrom(project);
+  console.log('\nThe package is as it should be.');
+} catch (error) {
+  console.error(`\nThe package is not as it should be: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+function pack() {
+  step('packed files');
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch];
+  const output = JSON.parse(execFileSync('npm', args, { cwd: root, encoding: 'utf8' }));
+  const [{ filename, files, size, unpackedSize }] = Array.isArray(output)
+    ? output
+    : Object.values(output);
+  const paths = files.map((file) => file.path);
+  const strange = paths.filter((path) => !ALLOWED.test(path));
+  if (strange.length > 0) throw new Error(`nobody needs ${strange.join(', ')}`);
+  const missing = REQUIRED.filter((path) => !paths.includes(path));
+  if (missing.length > 0) throw new Error(`${missing.join(', ')} not packed`);
+  console.log(`${paths.length} files, ${size} bytes packed, ${unpackedSize} unpacked`);
+  return join(scratch, filename);
+}
+
+/** Unpacks the tarball as npm would, beside the peer dependencies that are not optional. */
+function installFrom(tarball) {
+  const project = join(scratch, 'project');
+  const modules = join(project, 'node_modules');
+  mkdirSync(join(modules, NAME), { recursive: true });
+  run(scratch, 'tar', '-xzf', tarball, '--strip-components=1', '-C', join(modules, NAME));
+  for (const peer of [...PEERS, '@types/node']) {
+    mkdirSync(dirname(join(modules, peer)), { recursive: true });
+    symlinkSync(join(root, 'node_modules', peer), join(modules, peer), 'dir');
+  }
+  return project;
+}
+
+function importsFrom(project) {
+  step('import and require');
+  const check = `
+    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient }))
+      if (typeof value !== 'function') throw new Error(name + ' is not exported');
+    console.log('loaded by', typeof require === 'function' ? 'require' : 'import');`;
+  writeFileSync(
+    join(project, 'esm.mjs'),
+    `import 'reflect-metadata';
+    import { SseModule, SseService } from '${NAME}';
+    import { SseTestClient } from '${NAME}/testing';${check}`,
+  );
+  writeFileSync(
+    join(project, 'cjs.cjs'),
+    `require('reflect-metadata');
+    const { SseModule, SseService } = require('${NAME}');
+    const { SseTestClient } = require('${NAME}/testing');${check}`,
+  );
+  run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'esm.mjs');
+  run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'cjs.cjs');
+}
+
+function typesFrom(project) {
+  step('types');
+  const source = `import { Module } from '@nestjs/common';
+    import { SseModule, SseService } from '${NAME}';
+    import { SseTestClient } from '${NAME}/testing';
+    @Module({ imports: [SseModule.forRoot({})] })
+    export class AppModule { constructor(readonly sse: SseService) {} }
+    export const connect = SseTestClient.connect;`;
+  writeFileSync(join(project, 'types.mts'), source);
+  writeFileSync(join(project, 'types.cts'), source);
+  const compilerOptions = {
+    target: 'ES2022',
+    module: 'NodeNext',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    experimentalDecorators: true,
+    emitDecoratorMetadata: true,
+    noEmit: true,
+    skipLibCheck: true,
+    types: ['node'],
+  };
+  const files = ['types.mts', 'types.cts'];
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+  run(root, 'npx', 'tsc', '-p', project);
+}
+
+function commandLineFrom(project) {
+  step('command line');
+  const cli = join(project, 'node_modules', NAME, 'dist', 'cli.js');
+  run(project, cli, 'sql', '--table', 'users', '--channel', 'user_updates');
+}
+
+function step(title) {
+  console.log(`\n— ${title}`);
+}
+
+function run(cwd, command, ...args) {
+  try {
+    execFileSync(command, args, { cwd, stdio: 'inherit' });
+  } catch (error) {
+    throw new Error(`"${[command, ...args].join(' ')}" failed`, { cause: error });
+  }
+}
