@@ -1,0 +1,109 @@
+import { SseError } from '../../channel/sse-error.js';
+
+/** How a key feeds its channel. */
+export interface CacheKeyOptions {
+  /**
+   * The time between two polls of the key, in milliseconds, at least 1. Where the same
+   * key is read with several intervals, the smallest counts. Default 1,000.
+   */
+  readonly interval?: number | undefined;
+  /**
+   * While nothing comes, the time between two polls doubles up to this many
+   * milliseconds; the first value brings it back to `interval`. Default: `interval`,
+   * so that it stays as it is.
+   */
+  readonly maxInterval?: number | undefined;
+  /**
+   * - `take`: each value is removed from the key and becomes an event; while nobody
+   *   reads, the key is not polled and the value waits in it
+   * - `watch`: the value stays, each change becomes an event, and a new client receives
+   *   the present value at once
+   *
+   * A key that is read in both modes at once is taken. Default `take`.
+   */
+  readonly mode?: 'take' | 'watch' | undefined;
+  /**
+   * The value that ends the stream: it is delivered as the last event. `false`: no
+   * value does. Default `[DONE]`.
+   */
+  readonly doneSignal?: string | false | undefined;
+  /** The name of the key's events, unless `sendKey` gave one. Default: none. */
+  readonly type?: string | undefined;
+}
+
+/** The options of a key, complete. */
+export interface KeyOptions {
+  readonly interval: number;
+  readonly maxInterval: number;
+  readonly mode: 'take' | 'watch';
+  readonly doneSignal: string | false;
+  readonly type: string | undefined;
+}
+
+/** The longest time a timer can be set for. */
+const MAX_INTERVAL = 2_147_483_647;
+const MAX_KEY_BYTES = 1_024;
+
+/** @throws SseError `INVALID_OPTION` */
+export function keyOptions(options: CacheKeyOptions): KeyOptions {
+  const { interval = 1_000, mode = 'take', doneSignal = '[DONE]', type } = options;
+  const { maxInterval = interval } = options;
+  checkInterval('interval', interval, 1);
+  checkInterval('maxInterval', maxInterval, interval);
+  if (mode !== 'take' && mode !== 'watch') {
+    throw invalid('mode', mode, '"take" or "watch"');
+  }
+  if (doneSignal !== false && (typeof doneSignal !== 'string' || doneSignal === '')) {
+    throw invalid('doneSignal', doneSignal, 'a text that is not empty, or false');
+  }
+  if (type !== undefined && !isEventText(type)) {
+    throw invalid('type', type, 'a text without CR, LF and NUL');
+  }
+  return { interval, maxInterval, mode, doneSignal, type };
+}
+
+/** @throws SseError `INVALID_CHANNEL` when the text cannot be a key */
+export function checkKey(key: unknown): asserts key is string {
+  if (typeof key !== 'string' || key === '') {
+    const shown = key === '' ? 'empty' : `of type ${typeof key}`;
+    throw new SseError(
+      'INVALID_CHANNEL',
+      `A key is ${shown}; it must be a text that is not empty.`,
+    );
+  }
+  const bytes = Buffer.byteLength(key);
+  if (bytes > MAX_KEY_BYTES) {
+    throw new SseError(
+      'INVALID_CHANNEL',
+      `The key "${key.slice(0, 40)}…" has ${bytes} bytes; at most ${MAX_KEY_BYTES} are allowed.`,
+    );
+  }
+}
+
+/** @throws SseError `INVALID_EVENT` when the text would break the event's frame */
+export function checkEventText(name: 'type' | 'id', text: unknown): void {
+  if (text !== undefined && !isEventText(text)) {
+    throw new SseError(
+      'INVALID_EVENT',
+      `\`${name}\` is ${shown(text)}; it must be a text without CR, LF and NUL.`,
+    );
+  }
+}
+
+function checkInterval(name: string, value: number, least: number): void {
+  if (!Number.isInteger(value) || value < least || value > MAX_INTERVAL) {
+    throw invalid(name, value, `a whole number of milliseconds from ${least} to ${MAX_INTERVAL}`);
+  }
+}
+
+function isEventText(text: unknown): text is string {
+  return typeof text === 'string' && !/[\r\n\0]/.test(text);
+}
+
+function invalid(name: string, value: unknown, allowed: string): SseError {
+  return new SseError('INVALID_OPTION', `\`${name}\` is ${shown(value)}; it must be ${allowed}.`);
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,207 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { SseError } from '../../channel/sse-error.js';
+import type {
+  ChannelFeed,
+  ChannelSink,
+  ChannelSource,
+  Lifecycle,
+  SseLogger,
+} from '../../channel/source.js';
+import { textOf } from '../../channel/value-text.js';
+import {
+  checkEventText,
+  checkKey,
+  keyOptions,
+  type CacheKeyOptions,
+  type KeyOptions,
+} from './cache-options.js';
+import { KeyFeed, type KeyFeedOwner } from './key-feed.js';
+import { KeyPoll, type PolledKey } from './key-poll.js';
+import { STOP_WAIT_MS, within } from './within.js';
+import type { KeyEvent, KeyReading, KeyStore } from './key-store.js';
+
+/** How many sets of options are remembered, so that equal ones share their channels. */
+const MAX_OPTION_SETS = 1_000;
+
+/** Feeds channels from keys: the channel's name is the key. */
+export class CacheSource implements ChannelSource, Lifecycle {
+  private readonly poll: KeyPoll;
+  private readonly feeds = new Map<string, KeyFeed>();
+  private readonly byOptions = new Map<string, ChannelSource>();
+  private readonly returning = new Set<Promise<void>>();
+  private readonly detach = AsyncLocalStorage.snapshot();
+  private readonly unsubscribe: (() => void)[] = [];
+  private readonly owner: KeyFeedOwner;
+  private stopped = false;
+
+  constructor(
+    readonly store: KeyStore,
+    private readonly logger: SseLogger,
+  ) {
+    this.poll = new KeyPoll((keys) => this.read(keys as readonly KeyFeed[]), logger);
+    this.owner = {
+      store,
+      poll: this.poll,
+      drop: (feed) => this.drop(feed),
+      returnUnread: (key, taken, sent) => this.returnUnread(key, taken, sent),
+    };
+    const offSet = store.onSet?.((key) => this.wake(key));
+    const offAvailable = store.onAvailable?.(() => this.poll.retry());
+    this.unsubscribe.push(...[offSet, offAvailable].filter((off) => off !== undefined));
+  }
+
+  /** How many keys are being polled. */
+  get polledKeys(): number {
+    return this.poll.size;
+  }
+
+  /**
+   * The same keys with other options. Equal options give the same source, so that
+   * endpoints share their channels; where options differ, the key is still polled once.
+   *
+   * @throws SseError `INVALID_OPTION`
+   */
+  with(options: CacheKeyOptions): ChannelSource {
+    const complete = keyOptions(options);
+    const name = JSON.stringify(Object.values({ ...complete, type: complete.type ?? null }));
+    let source = this.byOptions.get(name);
+    if (!source) {
+      if (this.byOptions.size >= MAX_OPTION_SETS) {
+        this.byOptions.clear();
+      }
+      source = { open: (key, sink) => this.openWith(key, sink, complete) };
+      this.byOptions.set(name, source);
+    }
+    return source;
+  }
+
+  /**
+   * Opens the key with the default options.
+   * @throws SseError `INVALID_CHANNEL` when the text cannot be a key of this store
+   */
+  open(key: string, sink: ChannelSink): ChannelFeed {
+    return this.openWith(key, sink, keyOptions({}));
+  }
+
+  /**
+   * Sends a value to the readers of a key: a string as it is, anything else as JSON.
+   * While the key is read here it is appended at once, behind what waits in the store;
+   * else it waits there, and no other value overwrites it. A watched key is set to it.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `UNAVAILABLE` when the store
+   * does not take it, `LIMIT_REACHED` when too many wait already
+   */
+  async sendKey(
+    key: string,
+    value: unknown,
+    options: { readonly type?: string | undefined; readonly id?: string | undefined } = {},
+  ): Promise<void> {
+    this.checkKey(key);
+    const { type, id } = options;
+    checkEventText('type', type);
+    checkEventText('id', id);
+    const event: KeyEvent = { data: textOf(value), type, id };
+    if (this.stopped) {
+      throw new SseError('CLOSED', 'The application is shutting down.');
+    }
+    const feed = this.feeds.get(key);
+    await this.detach(() => (feed ? feed.send(event) : this.store.push(key, event)));
+  }
+
+  /** Ends all polling. Values that had been taken and not been handed on are put back. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.unsubscribe.splice(0).forEach((off) => off());
+    await this.poll.stop();
+    for (const feed of this.feeds.values()) {
+      feed.end();
+    }
+    await within(Promise.all(this.returning), STOP_WAIT_MS);
+  }
+
+  private openWith(key: string, sink: ChannelSink, options: KeyOptions): ChannelFeed {
+    this.checkKey(key);
+    let feed = this.feeds.get(key);
+    if (!feed) {
+      feed = new KeyFeed(key, this.owner);
+      this.feeds.set(key, feed);
+    }
+    return feed.open(sink, options);
+  }
+
+  private checkKey(key: string): void {
+    checkKey(key);
+    this.store.check?.(key);
+  }
+
+  private wake(key: string): void {
+    const feed = this.feeds.get(key);
+    if (feed) {
+      this.poll.now(feed);
+    }
+  }
+
+  private async read(feeds: readonly KeyFeed[]): Promise<readonly KeyReading[]> {
+    const watched = feeds.filter((feed) => feed.reading === 'watch');
+    if (watched.length === 0) {
+      return this.store.take(feeds.map((feed) => feed.key));
+    }
+    const taken = feeds.filter((feed) => feed.reading === 'take');
+    const readings = new Map<PolledKey, KeyReading>();
+    const note = (of: readonly KeyFeed[], read: readonly KeyReading[]) =>
+      of.forEach((feed, index) => readings.set(feed, read[index]!));
+    // Each on its own: a look that fails must not hide the values that were taken.
+    await Promise.all([
+      readOrFail(taken, (keys) => this.store.take(keys)).then((read) => note(taken, read)),
+      readOrFail(watched, (keys) => this.store.look(keys)).then((read) => note(watched, read)),
+    ]);
+    return feeds.map((feed) => readings.get(feed)!);
+  }
+
+  private drop(feed: KeyFeed): void {
+    if (this.feeds.get(feed.key) === feed) {
+      this.feeds.delete(feed.key);
+    }
+  }
+
+  private returnUnread(key: string, taken: readonly KeyEvent[], sent: readonly KeyEvent[]): void {
+    const returned = this.putBack(key, taken, sent);
+    this.returning.add(returned);
+    void returned.finally(() => this.returning.delete(returned));
+  }
+
+  private async putBack(
+    key: string,
+    taken: readonly KeyEvent[],
+    sent: readonly KeyEvent[],
+  ): Promise<void> {
+    try {
+      if (taken.length > 0) {
+        await this.store.giveBack(key, taken);
+      }
+      for (const event of sent) {
+        await this.store.push(key, event);
+      }
+      this.wake(key);
+    } catch (error) {
+      this.logger.error(
+        `${taken.length + sent.length} values of the key ${JSON.stringify(key)} had no reader any ` +
+          `more and could not be put back: ${(error as Error).message}`,
+      );
+    }
+  }
+}
+
+async function readOrFail(
+  feeds: readonly KeyFeed[],
+  read: (keys: readonly string[]) => Promise<readonly KeyReading[]>,
+): Promise<readonly KeyReading[]> {
+  if (feeds.length === 0) {
+    return [];
+  }
+  try {
+    return await read(feeds.map((feed) => feed.key));
+  } catch (failure) {
+    return feeds.map(() => ({ events: [], failure }));
+  }
+}

@@ -1,0 +1,243 @@
+import type { ChannelFeed, ChannelSink, SourceEvent } from '../../channel/source.js';
+import type { KeyOptions } from './cache-options.js';
+import type { KeyPoll, PolledKey } from './key-poll.js';
+import type { KeyEvent, KeyReading, KeyStore } from './key-store.js';
+
+/** What a key's feed needs of its source. */
+export interface KeyFeedOwner {
+  readonly store: KeyStore;
+  readonly poll: KeyPoll;
+  /** The feed has no channel any more and nothing under way. */
+  drop(feed: KeyFeed): void;
+  /** Puts back what was taken or sent while the last channel closed. */
+  returnUnread(key: string, taken: readonly KeyEvent[], sent: readonly KeyEvent[]): void;
+}
+
+/** One channel that is fed by the key. */
+interface Outlet {
+  readonly sink: ChannelSink;
+  readonly options: KeyOptions;
+  read: boolean;
+}
+
+interface Sending {
+  readonly event: KeyEvent;
+  readonly done: () => void;
+}
+
+/**
+ * One key of one store and all channels that it feeds: however many there are and
+ * whatever their options, the key is polled once, and each gets every value.
+ */
+export class KeyFeed implements PolledKey {
+  private readonly outlets = new Set<Outlet>();
+  /** Events of `sendKey` that follow on the next reading, so that they keep their place. */
+  private queued: Sending[] = [];
+  /** Events that follow on the reading that is under way. */
+  private travelling: Sending[] = [];
+  private present: KeyEvent | undefined;
+  private gap = false;
+  private busy = false;
+  private readMode: 'take' | 'watch' = 'take';
+  /** Counts the writes of a watched key: a look that overlaps one may bring an old value. */
+  private writes = 0;
+  private writing = 0;
+  private writesAtBegin = -1;
+
+  constructor(
+    readonly key: string,
+    private readonly owner: KeyFeedOwner,
+  ) {}
+
+  get interval(): number {
+    return this.owner.store.polled ? this.least('interval') : Infinity;
+  }
+
+  get maxInterval(): number {
+    return this.owner.store.polled ? this.least('maxInterval') : Infinity;
+  }
+
+  /** How the key is to be read now; undefined when nobody reads it. */
+  get mode(): 'take' | 'watch' | undefined {
+    let mode: 'take' | 'watch' | undefined;
+    for (const outlet of this.outlets) {
+      if (outlet.read && mode !== 'take') {
+        mode = outlet.options.mode;
+      }
+    }
+    return mode;
+  }
+
+  /** How the key is being read. */
+  get reading(): 'take' | 'watch' {
+    return this.readMode;
+  }
+
+  /** Feeds one more channel. It is read from `resume()` on. */
+  open(sink: ChannelSink, options: KeyOptions): ChannelFeed {
+    const outlet: Outlet = { sink, options, read: false };
+    this.outlets.add(outlet);
+    // Whatever comes waits in the key until it is polled, so nothing can be missed.
+    sink.live();
+    const setRead = (read: boolean) => {
+      if (outlet.read !== read) {
+        const before = this.mode;
+        outlet.read = read;
+        this.settle();
+        if (before !== this.mode) {
+          this.owner.poll.now(this);
+        }
+      }
+    };
+    return {
+      resume: () => setRead(true),
+      pause: () => setRead(false),
+      current: () => this.current(outlet),
+      close: () => {
+        this.outlets.delete(outlet);
+        this.settle();
+      },
+    };
+  }
+
+  /** Nothing is polled any more: what is still on its way goes back to the store. */
+  end(): void {
+    this.outlets.clear();
+    this.returnAll({ events: [] });
+  }
+
+  /** Hands an event of `sendKey` on; resolves once it is appended, or waits in the store. */
+  async send(event: KeyEvent): Promise<void> {
+    const { mode } = this;
+    if (mode === undefined) {
+      await this.owner.store.push(this.key, event);
+    } else if (mode === 'watch') {
+      await this.write(event);
+    } else {
+      await new Promise<void>((done) => {
+        this.queued.push({ event, done });
+        this.owner.poll.now(this);
+      });
+    }
+  }
+
+  begin(): void {
+    this.busy = true;
+    this.readMode = this.mode ?? 'take';
+    this.writesAtBegin = this.writing > 0 ? -1 : this.writes;
+    this.travelling.push(...this.queued);
+    this.queued = [];
+  }
+
+  receive(reading: KeyReading): boolean {
+    this.busy = false;
+    if (this.outlets.size === 0) {
+      this.returnAll(reading);
+      return false;
+    }
+    this.gap ||= reading.lost === true;
+    if (this.gap && reading.failure === undefined) {
+      this.gap = false;
+      this.outlets.forEach(({ sink }) => sink.reset('listener-gap'));
+    }
+    let news = reading.events.length > 0;
+    reading.events.forEach((event) => this.publish(event));
+    if (this.readMode === 'watch' && reading.failure === undefined && !reading.refused) {
+      news = this.compare(reading.value) || news;
+    }
+    if (!reading.more) {
+      const sent = this.travelling.splice(0);
+      news ||= sent.length > 0;
+      sent.forEach(({ event }) => this.publish(event));
+      sent.forEach(({ done }) => done());
+    }
+    if (!this.needed) {
+      this.settle();
+    }
+    return news;
+  }
+
+  /** Whether somebody reads the key or something is on its way through it. */
+  private get needed(): boolean {
+    const sending = this.queued.length + this.travelling.length > 0;
+    return this.outlets.size > 0 && (this.mode !== undefined || sending);
+  }
+
+  private settle(): void {
+    if (this.needed) {
+      this.owner.poll.add(this);
+      return;
+    }
+    this.owner.poll.remove(this);
+    if (this.outlets.size === 0 && !this.busy) {
+      this.returnAll({ events: [] });
+    }
+  }
+
+  private returnAll(reading: KeyReading): void {
+    const sent = [...this.travelling.splice(0), ...this.queued.splice(0)];
+    this.owner.drop(this);
+    const taken = this.readMode === 'take' ? reading.events : [];
+    if (taken.length + sent.length > 0) {
+      this.owner.returnUnread(
+        this.key,
+        taken,
+        sent.map(({ event }) => event),
+      );
+    }
+    sent.forEach(({ done }) => done());
+  }
+
+  private async write(event: KeyEvent): Promise<void> {
+    this.writing++;
+    try {
+      await this.owner.store.set(this.key, event.data);
+      this.publish(event);
+    } finally {
+      this.writing--;
+      this.writes++;
+    }
+  }
+
+  private compare(value: string | undefined): boolean {
+    if (this.writing > 0 || this.writesAtBegin !== this.writes || this.present?.data === value) {
+      return false;
+    }
+    if (value === undefined) {
+      this.present = undefined;
+      return false;
+    }
+    this.publish({ data: value });
+    return true;
+  }
+
+  private publish(event: KeyEvent): void {
+    this.present = event;
+    for (const { sink, options } of this.outlets) {
+      sink.append(sourceEvent(event, options));
+    }
+  }
+
+  private current({ options }: Outlet): SourceEvent | undefined {
+    return options.mode === 'watch' && this.present
+      ? sourceEvent(this.present, options)
+      : undefined;
+  }
+
+  private least(option: 'interval' | 'maxInterval'): number {
+    let least = Infinity;
+    for (const { options, read } of this.outlets) {
+      least = read ? Math.min(least, options[option]) : least;
+    }
+    return least;
+  }
+}
+
+function sourceEvent({ data, type, id }: KeyEvent, options: KeyOptions): SourceEvent {
+  return {
+    data,
+    type: type ?? options.type,
+    id,
+    end: options.doneSignal === data ? true : undefined,
+  };
+}

@@ -1,0 +1,284 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { SseLogger } from '../../channel/source.js';
+import type { KeyReading } from './key-store.js';
+import { PollOutage } from './poll-outage.js';
+import { STOP_WAIT_MS, within } from './within.js';
+
+/** A key that is polled. */
+export interface PolledKey {
+  readonly key: string;
+  /** The time between two polls, in milliseconds. Infinite: only when asked by `now()`. */
+  readonly interval: number;
+  /** What the interval may grow to while nothing comes, in milliseconds. */
+  readonly maxInterval: number;
+  /** The key is about to be read. */
+  begin(): void;
+  /** Takes over what was read; true when that was something new. */
+  receive(reading: KeyReading): boolean;
+}
+
+interface Entry {
+  readonly polled: PolledKey;
+  /** Which part of the interval is this key's, from 0 to below 1. */
+  readonly phase: number;
+  state: 'idle' | 'due' | 'soon' | 'reading';
+  /** When the entry is due, on the clock of `performance.now()`. */
+  due: number;
+  /** The present interval, between `interval` and `maxInterval`. */
+  wait: number;
+  /** Asked for while it was being read: read it once more. */
+  again: boolean;
+  removed: boolean;
+}
+
+interface Bucket {
+  readonly entries: Set<Entry>;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * Into how many parts an interval is cut. The keys are spread over them, and those of
+ * one part are read together: 10,000 keys are 20 batches a second, not 10,000.
+ */
+const PHASES = 20;
+/** How many keys one batch holds at most. */
+const BATCH = 1_000;
+
+/**
+ * Polls all keys of one store, each once per interval whatever the number of its
+ * readers, and those that are due together in one batch.
+ */
+export class KeyPoll {
+  private readonly entries = new Map<PolledKey, Entry>();
+  private readonly buckets = new Map<number, Bucket>();
+  private readonly soon = new Set<Entry>();
+  private readonly failing = new Set<Entry>();
+  private readonly reading = new Set<Promise<void>>();
+  /** A poll that a request sets off must not go on in that request's async context. */
+  private readonly detach = AsyncLocalStorage.snapshot();
+  private immediate: NodeJS.Immediate | undefined;
+  private nextPhase = 0;
+  private readonly outage: PollOutage;
+  private stopped = false;
+
+  /** @param read reads the keys, in their order; rejects when none could be read */
+  constructor(
+    private readonly read: (keys: readonly PolledKey[]) => Promise<readonly KeyReading[]>,
+    private readonly logger: SseLogger,
+  ) {
+    this.outage = new PollOutage(logger);
+  }
+
+  /** How many keys are polled. */
+  get size(): number {
+    return this.entries.size;
+  }
+
+  /** Polls the key from now on, at once for the first time. Known keys take over their interval. */
+  add(polled: PolledKey): void {
+    let entry = this.entries.get(polled);
+    const known = entry !== undefined && !entry.removed;
+    if (!entry) {
+      const phase = (this.nextPhase++ % PHASES) / PHASES;
+      entry = {
+        polled,
+        phase,
+        state: 'idle',
+        due: 0,
+        wait: 0,
+        again: false,
+        removed: false,
+      };
+      this.entries.set(polled, entry);
+    }
+    entry.removed = false;
+    entry.wait = polled.interval;
+    if (!known) {
+      this.ask(entry);
+    } else if (entry.state === 'due') {
+      this.unschedule(entry);
+      this.schedule(entry);
+    }
+  }
+
+  /** Polls the key no longer. A reading that is under way is still received. */
+  remove(polled: PolledKey): void {
+    const entry = this.entries.get(polled);
+    if (!entry) {
+      return;
+    }
+    entry.removed = true;
+    entry.again = false;
+    this.failing.delete(entry);
+    if (entry.state !== 'reading') {
+      this.unschedule(entry);
+      this.entries.delete(polled);
+    }
+  }
+
+  /** Polls a key that was added at once. */
+  now(polled: PolledKey): void {
+    const entry = this.entries.get(polled);
+    if (entry && !entry.removed) {
+      this.ask(entry);
+    }
+  }
+
+  /** Tries again at once where the store had failed. */
+  retry(): void {
+    this.outage.retryNow();
+    for (const entry of this.failing) {
+      this.ask(entry);
+    }
+  }
+
+  /** Ends every timer; resolves once the readings under way have been received. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    for (const entry of this.entries.values()) {
+      this.unschedule(entry);
+    }
+    clearImmediate(this.immediate);
+    this.entries.clear();
+    await within(Promise.all(this.reading), STOP_WAIT_MS);
+  }
+
+  private ask(entry: Entry): void {
+    if (entry.state === 'reading') {
+      entry.again = true;
+      return;
+    }
+    this.unschedule(entry);
+    if (this.stopped) {
+      return;
+    }
+    entry.state = 'soon';
+    this.soon.add(entry);
+    this.immediate ??= this.detach(() =>
+      setImmediate(() => {
+        this.immediate = undefined;
+        const batch = [...this.soon];
+        this.soon.clear();
+        this.run(batch);
+      }).unref(),
+    );
+  }
+
+  private schedule(entry: Entry): void {
+    if (this.stopped || entry.removed) {
+      return;
+    }
+    if (entry.again) {
+      this.ask(entry);
+      return;
+    }
+    const failed = this.failing.has(entry);
+    if (!failed && !Number.isFinite(entry.wait)) {
+      return;
+    }
+    entry.due = failed ? this.outage.retryAt : this.nextDue(entry);
+    entry.state = 'due';
+    let bucket = this.buckets.get(entry.due);
+    if (!bucket) {
+      bucket = this.openBucket(entry.due);
+    }
+    bucket.entries.add(entry);
+  }
+
+  private openBucket(due: number): Bucket {
+    const fire = () => {
+      this.buckets.delete(due);
+      this.run([...bucket.entries]);
+    };
+    const delay = Math.max(0, due - performance.now());
+    const bucket: Bucket = {
+      entries: new Set(),
+      timer: this.detach(() => setTimeout(fire, delay).unref()),
+    };
+    this.buckets.set(due, bucket);
+    return bucket;
+  }
+
+  private unschedule(entry: Entry): void {
+    const bucket = entry.state === 'due' ? this.buckets.get(entry.due) : undefined;
+    bucket?.entries.delete(entry);
+    if (bucket?.entries.size === 0) {
+      clearTimeout(bucket.timer);
+      this.buckets.delete(entry.due);
+    }
+    this.soon.delete(entry);
+    entry.state = 'idle';
+  }
+
+  /** The next time that is this entry's part of its interval. */
+  private nextDue({ due, wait, phase }: Entry): number {
+    const offset = Math.round(phase * wait);
+    // A timer may fire a little early; the time it was set for is not due again.
+    const after = Math.max(performance.now(), due);
+    return (Math.floor((after - offset) / wait) + 1) * wait + offset;
+  }
+
+  private run(entries: readonly Entry[]): void {
+    for (let start = 0; start < entries.length; start += BATCH) {
+      const batch = this.readBatch(entries.slice(start, start + BATCH));
+      this.reading.add(batch);
+      void batch.finally(() => this.reading.delete(batch));
+    }
+  }
+
+  private async readBatch(entries: readonly Entry[]): Promise<void> {
+    for (const entry of entries) {
+      entry.state = 'reading';
+      entry.again = false;
+      entry.polled.begin();
+    }
+    const readings = await this.readAll(entries);
+    this.noteFailures(entries, readings);
+    entries.forEach((entry, index) => this.finish(entry, readings[index]!));
+  }
+
+  private async readAll(entries: readonly Entry[]): Promise<readonly KeyReading[]> {
+    try {
+      return await this.read(entries.map((entry) => entry.polled));
+    } catch (error) {
+      return entries.map(() => ({ events: [], failure: error }));
+    }
+  }
+
+  private finish(entry: Entry, reading: KeyReading): void {
+    const { polled } = entry;
+    this.outage.noteRefusal(polled, reading.refused);
+    let news = false;
+    try {
+      news = polled.receive(reading);
+    } catch (error) {
+      this.logger.error(`A value of the key "${polled.key}" was not taken over: ${String(error)}`);
+    }
+    entry.state = 'idle';
+    if (entry.removed) {
+      this.entries.delete(polled);
+      return;
+    }
+    entry.wait = news
+      ? polled.interval
+      : Math.max(polled.interval, Math.min(entry.wait * 2, polled.maxInterval));
+    entry.again ||= reading.more === true;
+    this.schedule(entry);
+  }
+
+  private noteFailures(entries: readonly Entry[], readings: readonly KeyReading[]): void {
+    entries.forEach((entry, index) => {
+      if (readings[index]!.failure === undefined || entry.removed) {
+        this.failing.delete(entry);
+      } else {
+        this.failing.add(entry);
+      }
+    });
+    const failed = readings.find((reading) => reading.failure !== undefined);
+    if (failed) {
+      this.outage.failed(failed);
+    } else if (this.failing.size === 0) {
+      this.outage.over();
+    }
+  }
+}

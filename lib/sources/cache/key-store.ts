@@ -1,0 +1,74 @@
+/** A value on its way from a key to the key's readers. */
+export interface KeyEvent {
+  /** The value's text. */
+  readonly data: string;
+  /** The event's name, as `sendKey` was given it. */
+  readonly type?: string | undefined;
+  /** The publisher's own id, as `sendKey` was given it. */
+  readonly id?: string | undefined;
+}
+
+/** What one look at one key brought. */
+export interface KeyReading {
+  /**
+   * The values that were taken, in order. In `look` only those that `sendKey` had
+   * left waiting.
+   */
+  readonly events: readonly KeyEvent[];
+  /** `look` only: what the key holds now. Unset when there is no such key. */
+  readonly value?: string | undefined;
+  /** True when more values wait than are taken at a time. */
+  readonly more?: boolean | undefined;
+  /** Why this key alone cannot be read, such as a value that is no text. */
+  readonly refused?: string | undefined;
+  /** Why the store could not be read. The next poll tries again. */
+  readonly failure?: unknown;
+  /** True when the owner of the connection has logged the failure already. */
+  readonly reported?: boolean | undefined;
+  /** True when values may have been taken that did not arrive here. */
+  readonly lost?: boolean | undefined;
+}
+
+/**
+ * Where keys live. Readings come in the order of the keys that were asked for. A
+ * promise that is rejected stands for a `failure` of every key.
+ */
+export interface KeyStore {
+  /** False when `onSet` tells of every new value, so that nothing need be polled. */
+  readonly polled: boolean;
+  /**
+   * Refuses a key that the store can never serve.
+   * @throws SseError `INVALID_CHANNEL`
+   */
+  check?(key: string): void;
+  /** Takes the values away from the keys, each at once with those that wait for it. */
+  take(keys: readonly string[]): Promise<readonly KeyReading[]>;
+  /** Reads the keys' values and leaves them. Waiting values are moved into their key. */
+  look(keys: readonly string[]): Promise<readonly KeyReading[]>;
+  /**
+   * Lets an event wait for the key's next reader, behind those that wait already.
+   * @throws SseError `LIMIT_REACHED` when too many wait, `UNAVAILABLE`
+   */
+  push(key: string, event: KeyEvent): Promise<void>;
+  /** Puts events back that were taken and could not be handed on, before all others. */
+  giveBack(key: string, events: readonly KeyEvent[]): Promise<void>;
+  /** Sets the key, as any other writer would. A value that nobody has read is overwritten. */
+  set(key: string, value: string): Promise<void>;
+  /** Removes the key, and what waits for its readers. */
+  delete(key: string): Promise<void>;
+  /** Calls the listener with each key that was set. Returns how to end that. */
+  onSet?(listener: (key: string) => void): () => void;
+  /** Calls the listener when the store can be reached again. Returns how to end that. */
+  onAvailable?(listener: () => void): () => void;
+}
+
+/** How much may wait in a store for a reader. */
+export interface WaitingLimits {
+  /** How many events may wait for one key. Default 10,000. */
+  readonly maxWaiting?: number | undefined;
+  /** How long they wait after the last one came, in milliseconds. Default 86,400,000, a day. */
+  readonly waitingTtl?: number | undefined;
+}
+
+export const DEFAULT_MAX_WAITING = 10_000;
+export const DEFAULT_WAITING_TTL_MS = 86_400_000;

@@ -1,0 +1,136 @@
+import {
+  DEFAULT_MAX_WAITING,
+  DEFAULT_WAITING_TTL_MS,
+  type KeyEvent,
+  type KeyReading,
+  type KeyStore,
+  type WaitingLimits,
+} from './key-store.js';
+import { tooManyWaiting } from './waiting-event.js';
+
+interface Item extends KeyEvent {
+  /** True for the key's value, false for an event that `sendKey` left. */
+  readonly value: boolean;
+}
+
+interface Slot {
+  /** What has not been taken yet, in the order in which it came; the value at most once. */
+  items: Item[];
+  /** What the key holds. */
+  value: string | undefined;
+  expires: number;
+}
+
+const NOTHING: KeyReading = { events: [] };
+
+/** Keys in this process. Setting one wakes its readers, so nothing is polled. */
+export class MemoryKeyStore implements KeyStore {
+  readonly polled = false;
+  private readonly slots = new Map<string, Slot>();
+  private readonly listeners = new Set<(key: string) => void>();
+  private readonly maxWaiting: number;
+  private readonly waitingTtl: number;
+  private nextSweep = 0;
+
+  constructor(limits: WaitingLimits = {}) {
+    this.maxWaiting = limits.maxWaiting ?? DEFAULT_MAX_WAITING;
+    this.waitingTtl = limits.waitingTtl ?? DEFAULT_WAITING_TTL_MS;
+  }
+
+  async take(keys: readonly string[]): Promise<readonly KeyReading[]> {
+    return keys.map((key) => {
+      const slot = this.slots.get(key);
+      this.slots.delete(key);
+      return slot ? { events: slot.items.map(eventOf) } : NOTHING;
+    });
+  }
+
+  async look(keys: readonly string[]): Promise<readonly KeyReading[]> {
+    return keys.map((key) => {
+      const slot = this.slots.get(key);
+      if (!slot) {
+        return NOTHING;
+      }
+      const events = slot.items.filter((item) => !item.value).map(eventOf);
+      slot.value = slot.items.at(-1)?.data ?? slot.value;
+      slot.items = [];
+      if (slot.value !== undefined) {
+        slot.items.push({ data: slot.value, value: true });
+      }
+      return { events, value: slot.value };
+    });
+  }
+
+  async push(key: string, event: KeyEvent): Promise<void> {
+    this.dropExpired();
+    const slot = this.slot(key);
+    if (slot.items.length >= this.maxWaiting) {
+      throw tooManyWaiting(key, this.maxWaiting);
+    }
+    slot.items.push({ ...event, value: false });
+    slot.expires = Date.now() + this.waitingTtl;
+    this.wake(key);
+  }
+
+  async giveBack(key: string, events: readonly KeyEvent[]): Promise<void> {
+    this.slot(key).items.unshift(...events.map((event) => ({ ...event, value: false })));
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    return this.slots.get(key)?.value;
+  }
+
+  async set(key: string, value: string): Promise<void> {
+    const slot = this.slot(key);
+    slot.items = slot.items.filter((item) => !item.value);
+    slot.items.push({ data: value, value: true });
+    slot.value = value;
+    this.wake(key);
+  }
+
+  async delete(key: string): Promise<void> {
+    this.slots.delete(key);
+    this.wake(key);
+  }
+
+  onSet(listener: (key: string) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  private wake(key: string): void {
+    for (const listener of this.listeners) {
+      listener(key);
+    }
+  }
+
+  private slot(key: string): Slot {
+    let slot = this.slots.get(key);
+    if (!slot) {
+      slot = { items: [], value: undefined, expires: Date.now() + this.waitingTtl };
+      this.slots.set(key, slot);
+    }
+    return slot;
+  }
+
+  /** Events that nobody ever reads must not fill the memory; a value stays until it is deleted. */
+  private dropExpired(): void {
+    const now = Date.now();
+    if (now < this.nextSweep) {
+      return;
+    }
+    this.nextSweep = now + Math.min(this.waitingTtl, 60_000);
+    for (const [key, slot] of this.slots) {
+      if (slot.expires <= now) {
+        slot.items = slot.items.filter((item) => item.value);
+        if (slot.items.length === 0) {
+          this.slots.delete(key);
+        }
+      }
+    }
+  }
+}
+
+function eventOf({ data, type, id }: Item): KeyEvent {
+  return { data, type, id };
+}

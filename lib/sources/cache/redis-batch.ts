@@ -1,0 +1,79 @@
+import type { RedisClient } from '../redis/redis-option.js';
+import type { RedisScript } from './redis-scripts.js';
+
+/** A Redis command with its arguments. */
+export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
+
+/** A command's reply, or the error that came in its place. */
+export type RedisReply = { readonly ok: unknown } | { readonly error: Error };
+
+/** The call of a script, with its keys first. */
+export interface ScriptCall {
+  readonly script: RedisScript;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
+/** Runs many commands in one round trip, each with its own outcome. Never rejects. */
+export function runBatch(
+  client: RedisClient,
+  commands: readonly RedisCommand[],
+): Promise<readonly RedisReply[]> {
+  if (commands.length === 0) {
+    return Promise.resolve([]);
+  }
+  // A pipeline of a Cluster client takes only keys of one node; single commands are
+  // routed each, and written to their sockets in the same turn.
+  return client.isCluster || commands.length === 1
+    ? Promise.all(commands.map(([name, ...args]) => settled(client.call(name, ...args))))
+    : runPipeline(client, commands);
+}
+
+/** Runs many script calls like `runBatch`, and sends a script's text where it is not known yet. */
+export async function runScripts(
+  client: RedisClient,
+  calls: readonly ScriptCall[],
+): Promise<readonly RedisReply[]> {
+  const replies = [
+    ...(await runBatch(
+      client,
+      calls.map((call) => commandOf(call, 'sha')),
+    )),
+  ];
+  const unknown = replies.flatMap((reply, index) =>
+    'error' in reply && reply.error.message.startsWith('NOSCRIPT') ? [index] : [],
+  );
+  const again = await runBatch(
+    client,
+    unknown.map((index) => commandOf(calls[index]!, 'text')),
+  );
+  unknown.forEach((index, nth) => (replies[index] = again[nth]!));
+  return replies;
+}
+
+function commandOf({ script, keys, args }: ScriptCall, by: 'sha' | 'text'): RedisCommand {
+  return [by === 'sha' ? 'evalsha' : 'eval', script[by], keys.length, ...keys, ...args];
+}
+
+async function runPipeline(
+  client: RedisClient,
+  commands: readonly RedisCommand[],
+): Promise<readonly RedisReply[]> {
+  try {
+    const replies = (await client.pipeline(commands.map((command) => [...command])).exec()) ?? [];
+    return commands.map((_, index) => {
+      const [error, result] = replies[index] ?? [new Error('The pipeline was aborted.'), undefined];
+      return error ? { error } : { ok: result };
+    });
+  } catch (error) {
+    return commands.map(() => ({ error: error as Error }));
+  }
+}
+
+async function settled(reply: Promise<unknown>): Promise<RedisReply> {
+  try {
+    return { ok: await reply };
+  } catch (error) {
+    return { error: error as Error };
+  }
+}

@@ -1,0 +1,39 @@
+import type { KeyReading } from './key-store.js';
+import type { RedisReply } from './redis-batch.js';
+import { inOrder, parseWaiting } from './waiting-event.js';
+
+/** What the take script's reply says. */
+export function takenReading(reply: RedisReply): KeyReading {
+  const [waiting, values, kind, more] = ('ok' in reply ? reply.ok : []) as [
+    string[],
+    string[],
+    string,
+    number,
+  ];
+  const events = inOrder(waiting.map(parseWaiting), values);
+  const readable = kind === 'string' || kind === 'list' || kind === 'none';
+  return {
+    events,
+    more: Number(more) > 0,
+    refused: readable ? undefined : `its value in Redis is a ${kind}, not a string or a list`,
+  };
+}
+
+/** What the settle script's reply says. */
+export function settledReading(reply: RedisReply): KeyReading {
+  const [waiting, value, more] = ('ok' in reply ? reply.ok : []) as [
+    string[],
+    string | null,
+    number,
+  ];
+  return {
+    events: waiting.map(parseWaiting).map(({ data, type, id }) => ({ data, type, id })),
+    value: value ?? undefined,
+    more: Number(more) > 0,
+  };
+}
+
+/** Whether a take brought nothing. */
+export function isEmpty(reading: KeyReading): boolean {
+  return reading.events.length === 0 && reading.refused === undefined;
+}

@@ -1,0 +1,42 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { SseError } from '../../channel/sse-error.js';
+import type { ChannelFeed, ChannelSink, ChannelSource, SseLogger } from '../../channel/source.js';
+import { PollLoop } from './poll-loop.js';
+import { checkPollOptions, type PollOptions } from './poll.options.js';
+
+/** Feeds a channel from a function that is called again and again while somebody reads. */
+export class PollSource<T = unknown> implements ChannelSource {
+  private readonly options: ReturnType<typeof checkPollOptions>;
+  /** A loop that a request sets off must not go on in that request's async context. */
+  private readonly detach = AsyncLocalStorage.snapshot();
+
+  /**
+   * @param read gives the next value; `null` and `undefined` send nothing
+   * @throws SseError `INVALID_OPTION`
+   */
+  constructor(
+    private readonly read: () => T | null | undefined | Promise<T | null | undefined>,
+    options: PollOptions,
+    private readonly logger: SseLogger,
+  ) {
+    if (typeof read !== 'function') {
+      throw new SseError(
+        'INVALID_OPTION',
+        `\`poll\` was given ${read === null ? 'null' : typeof read} to read; pass a function ` +
+          'that returns a value or a promise of one.',
+      );
+    }
+    this.options = checkPollOptions(options);
+  }
+
+  /** Opens a loop of its own. It reads from `resume()` on. */
+  open(_channel: string, sink: ChannelSink): ChannelFeed {
+    const loop = this.detach(() => new PollLoop(this.read, this.options, sink, this.logger));
+    sink.live();
+    return {
+      resume: () => this.detach(() => loop.resume()),
+      pause: () => loop.pause(),
+      close: () => loop.close(),
+    };
+  }
+}

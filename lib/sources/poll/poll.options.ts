@@ -1,0 +1,42 @@
+import { SseError } from '../../channel/sse-error.js';
+
+/** Options of a polled function. */
+export interface PollOptions {
+  /**
+   * The time between the end of one read and the start of the next, in milliseconds,
+   * at least 1. Default 1,000.
+   */
+  readonly interval?: number | undefined;
+  /** The name of the events. Default: none. */
+  readonly type?: string | undefined;
+  /** Whether the first read comes at once instead of after one interval. Default true. */
+  readonly immediate?: boolean | undefined;
+  /** The text that ends the stream, as its last event. `false`: none does. Default `[DONE]`. */
+  readonly doneSignal?: string | false | undefined;
+}
+
+/** The longest time a timer can be set for. */
+const MAX_INTERVAL = 2_147_483_647;
+
+/** @throws SseError `INVALID_OPTION` */
+export function checkPollOptions(options: PollOptions) {
+  const { interval = 1_000, type, immediate = true, doneSignal = '[DONE]' } = options;
+  if (!Number.isInteger(interval) || interval < 1 || interval > MAX_INTERVAL) {
+    throw invalid('interval', interval, `a whole number of milliseconds from 1 to ${MAX_INTERVAL}`);
+  }
+  if (type !== undefined && (typeof type !== 'string' || /[\r\n\0]/.test(type))) {
+    throw invalid('type', type, 'a text without CR, LF and NUL');
+  }
+  if (typeof immediate !== 'boolean') {
+    throw invalid('immediate', immediate, 'true or false');
+  }
+  if (doneSignal !== false && (typeof doneSignal !== 'string' || doneSignal === '')) {
+    throw invalid('doneSignal', doneSignal, 'a text that is not empty, or false');
+  }
+  return { interval, type, immediate, doneSignal };
+}
+
+function invalid(name: string, value: unknown, allowed: string): SseError {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return new SseError('INVALID_OPTION', `\`${name}\` is ${shown}; it must be ${allowed}.`);
+}
