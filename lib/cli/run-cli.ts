@@ -48,10 +48,7 @@ export function runCli(args: readonly string[]): CliResult {
 
 /** What `parseArgs` throws for an unknown option or a missing value. */
 function isArgumentError(error: unknown): error is Error {
-  return (
-    error instanceof TypeError &&
-    String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS_')
-  );
+  return String((error as NodeJS.ErrnoException | null)?.code).startsWith('ERR_PARSE_ARGS_');
 }
 
 function printed(output: string): CliResult {

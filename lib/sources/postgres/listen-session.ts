@@ -7,7 +7,7 @@ import { within } from './within.js';
 /** Channels per round trip; a reconnect with thousands of them takes few. */
 const BATCH = 100;
 /** How long a polite end may take before the socket is destroyed, in milliseconds. */
-const END_TIMEOUT = 500;
+const END_TIMEOUT = 300;
 
 /** What a session reports. */
 export interface ListenSessionEvents {
@@ -45,7 +45,7 @@ export class ListenSession {
   #health: NodeJS.Timeout | undefined;
   #checkDue = false;
   #state: 'opening' | 'open' | 'closed' = 'opening';
-  #work: Promise<void> | undefined;
+  #working = false;
 
   constructor(
     pg: PgModule,
@@ -171,18 +171,25 @@ export class ListenSession {
   }
 
   #run(): void {
-    if (this.#state !== 'open' || this.#work !== undefined) {
-      return;
+    if (this.#state === 'open' && !this.#working) {
+      void this.#command();
     }
-    this.#work = this.#applyChanges()
-      .then(() => (this.#checkDue ? this.#check() : undefined))
-      .catch((error: unknown) => this.#fail(error as Error))
-      .then(() => {
-        this.#work = undefined;
-        if (this.#changed.size > 0 || this.#checkDue) {
-          this.#run();
+  }
+
+  async #command(): Promise<void> {
+    this.#working = true;
+    try {
+      do {
+        await this.#applyChanges();
+        if (this.#checkDue) {
+          await this.#check();
         }
-      });
+      } while (this.#state === 'open' && (this.#changed.size > 0 || this.#checkDue));
+    } catch (error) {
+      this.#fail(error as Error);
+    } finally {
+      this.#working = false;
+    }
   }
 
   async #applyChanges(): Promise<void> {

@@ -119,8 +119,8 @@ export class PostgresListener implements Lifecycle {
       if (this.#stopped) {
         break;
       }
-      for (const subscriber of [...this.#subscribers.values()].flatMap((set) => [...set])) {
-        subscriber.lost();
+      for (const channel of this.#subscribers.keys()) {
+        this.#tell(channel, (subscriber) => subscriber.lost());
       }
       this.#report(reason);
       this.#decide(reason);

@@ -1,0 +1,238 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { freePort } from '../support/free-port.js';
+import { projectRoot } from '../support/project-root.js';
+import { until } from '../support/until.js';
+import {
+  listening as create,
+  listeningBackends,
+  RecordingSink,
+  statements,
+  type Listening,
+} from './listen-recording.js';
+
+async function works(listen: Listening): Promise<void> {
+  const sink = new RecordingSink();
+  listen.source.open('works', sink);
+  await until(() => sink.isLive);
+  await listen.source.notify('works', 'yes');
+  await until(() => sink.events.length === 1);
+  expect(sink.calls).toEqual(['live', 'yes']);
+  expect(listen.logger.errors).toEqual([]);
+}
+
+describe('the option "postgres"', () => {
+  let database: TestDatabase;
+  let writer: pg.Client;
+  const cleanUps: (() => unknown)[] = [];
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    writer = await statements(database.url);
+  });
+
+  afterAll(async () => {
+    await writer.end();
+    await database.drop();
+  });
+
+  afterEach(async () => {
+    for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
+  });
+
+  function listening(...args: Parameters<typeof create>): Listening {
+    const listen = create(...args);
+    cleanUps.push(() => listen.stop());
+    return listen;
+  }
+
+  function options(): pg.ClientConfig {
+    const url = new URL(database.url);
+    return {
+      host: url.hostname,
+      port: Number(url.port),
+      user: url.username,
+      password: url.password,
+      database: url.pathname.slice(1),
+    };
+  }
+
+  it('takes a URL', () => works(listening(database.url)));
+
+  it('takes the options of a client', () => works(listening(options())));
+
+  it('takes a URL among the options', async () => {
+    await works(listening({ connectionString: database.url }));
+  });
+
+  it('takes a password that is fetched for each connection', async () => {
+    const { password, ...rest } = options();
+    await works(listening({ ...rest, password: async () => password as string }));
+  });
+
+  it('takes a pool, borrows it for statements, listens on a connection of its own', async () => {
+    const pool = new pg.Pool({ ...options(), max: 1 });
+    cleanUps.push(() => pool.end());
+    const listen = listening(pool);
+    await works(listen);
+    // Without a connection of its own this would wait for ever.
+    const borrowed = await pool.connect();
+    const sink = new RecordingSink();
+    listen.source.open('pool', sink);
+    await until(() => sink.isLive);
+    await borrowed.query(`notify pool, 'x'`);
+    await until(() => sink.events.length === 1);
+    const channels = await borrowed.query('select pg_listening_channels()');
+    expect(channels.rows).toEqual([]);
+    borrowed.release();
+    await listen.stop();
+    expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  it.each(['URL', 'options'])(
+    'takes a client created from %s, and does not close it',
+    async (from) => {
+      const client = new pg.Client(from === 'URL' ? database.url : options());
+      await client.connect();
+      cleanUps.push(() => client.end());
+      const listen = listening(client);
+      await works(listen);
+      await listen.stop();
+      expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    },
+  );
+
+  it('lets a statement of the application decide with its transaction', async () => {
+    const client = await statements(database.url);
+    cleanUps.push(() => client.end());
+    const listen = listening(client);
+    const sink = new RecordingSink();
+    listen.source.open('tx', sink);
+    await until(() => sink.isLive);
+    await client.query('begin');
+    await listen.source.notify('tx', 'rolled back');
+    await client.query('rollback');
+    await listen.source.notify('tx', 'kept');
+    await until(() => sink.events.length === 1);
+    expect(sink.data).toEqual(['kept']);
+  });
+
+  it('connects at first need only, and shows its name to the server', async () => {
+    const listen = listening(database.url);
+    await listen.source.start(false);
+    await listen.connection.start();
+    expect(await listeningBackends(writer)).toEqual([]);
+    expect(await listen.connection.query('select 1 as one')).toEqual([{ one: 1 }]);
+    expect(await listeningBackends(writer)).toHaveLength(1);
+    await listen.stop();
+    await until(async () => (await listeningBackends(writer)).length === 0);
+  });
+
+  it('passes on what the server says about a statement', async () => {
+    const listen = listening(database.url);
+    await expect(listen.connection.query('select * from nowhere')).rejects.toMatchObject({
+      code: '42P01',
+    });
+  });
+
+  it('says which server was away when a statement could not be run', async () => {
+    const listen = listening(`postgres://me:secret@localhost:${await freePort()}/app`);
+    await expect(listen.source.notify('x', 'y')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(/ECONNREFUSED.*"postgres"/),
+    });
+  });
+
+  it.each([
+    ['', '"postgres" is an empty string'],
+    ['mysql://me:secret@host/app', '"postgres" is "mysql://me:***@host/app"'],
+    ['postgres://me:secret@host:99999/app', '"postgres://me:***@host:99999/app"'],
+    ['postgres://me:sec%ret@host/app', '"postgres://me:***@host/app"'],
+    ['postgres://me:se@c:r:et@ho st/app', '"postgres://me:***@ho st/app"'],
+    ['me:secret@host', '"me:***@host"'],
+    ['host=x?password=secret', '"host=x?password=***"'],
+    [7 as never, '"postgres" is 7'],
+    [null as never, '"postgres" is null'],
+    [[] as never, '"postgres" is '],
+    [{ connectionString: 'nonsense' }, '"postgres.connectionString" is "nonsense"'],
+    [{ connectionString: 5 as never }, '"postgres.connectionString" is 5'],
+    [{ port: 70_000 }, '"postgres.port" is 70000'],
+    [{ query: () => new Promise<never>(() => undefined) }, 'listenConnection'],
+  ])('refuses %j', (option, message) => {
+    const refused = expect.objectContaining({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining(message),
+    });
+    expect(() => create(option)).toThrow(refused);
+    expect(() => create(option)).not.toThrow(/sec|c:r/);
+  });
+
+  it('names "listenConnection" when that is the wrong one', () => {
+    expect(() => create(database.url, { listenConnection: 'nonsense' })).toThrow(
+      'The option "listenConnection" is "nonsense"',
+    );
+  });
+
+  it('takes anything with query() when it is told where to listen', async () => {
+    const wrapped = { query: (text: string, values?: unknown[]) => writer.query(text, values) };
+    await works(listening(wrapped, { listenConnection: database.url }));
+  });
+
+  it('keeps no process alive after stop', async () => {
+    const program = `
+      import { ListenSource } from './lib/sources/postgres/listen-source.ts';
+      import { PostgresConnection } from './lib/sources/postgres/postgres-connection.ts';
+      const connection = new PostgresConnection(process.env.SERVER, console);
+      const source = new ListenSource(connection, console);
+      const heard = new Promise((append) => {
+        source.open('x', {
+          live: () => void source.notify('x', 'y'), append, reset: console.error });
+      });
+      await heard;
+      await source.stop();
+      await connection.stop();`;
+    const loader = ['--import', join(projectRoot, 'scripts/typescript.mjs')];
+    await promisify(execFile)(
+      process.execPath,
+      [...loader, '--input-type=module', '--eval', program],
+      { cwd: projectRoot, timeout: 10_000, env: { ...process.env, SERVER: database.url } },
+    );
+  });
+
+  it('names the install command when pg is not installed', async () => {
+    // Outside of this project, where no node_modules has the package.
+    const folder = await mkdtemp(join(tmpdir(), 'nestjs-sse-no-pg-'));
+    cleanUps.push(() => rm(folder, { recursive: true }));
+    await cp(join(projectRoot, 'lib'), join(folder, 'lib'), { recursive: true });
+    await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+    await writeFile(
+      join(folder, 'main.ts'),
+      `import { ListenSource } from './lib/sources/postgres/listen-source.js';
+       import { PostgresConnection } from './lib/sources/postgres/postgres-connection.js';
+       const connection = new PostgresConnection('postgres://localhost/x', console);
+       const source = new ListenSource(connection, console);
+       const failed = await Promise.allSettled([
+         source.start(false), connection.start(), source.notify('x', 'y')]);
+       console.log(JSON.stringify(failed.map(({ reason }) => [reason.code, reason.message])));
+       await source.stop();
+       await connection.stop();`,
+    );
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--import', join(projectRoot, 'scripts/typescript.mjs'), join(folder, 'main.ts')],
+      { cwd: folder },
+    );
+    const failed = JSON.parse(stdout) as [string, string][];
+    expect(failed).toHaveLength(3);
+    for (const [code, message] of failed) {
+      expect(code).toBe('MISSING_PEER');
+      expect(message).toContain('npm install pg');
+    }
+  });
+});

@@ -1,0 +1,395 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { freePort } from '../support/free-port.js';
+import { startPostgres } from '../support/postgres.js';
+import { startProxy } from '../support/proxy.js';
+import { until } from '../support/until.js';
+import { startPidChangingProxy } from './listen-pooler-proxy.js';
+import {
+  listening as create,
+  listeningBackends,
+  RecordingSink,
+  statements,
+  type Listening,
+} from './listen-recording.js';
+
+async function open(listen: Listening, channel: string): Promise<RecordingSink> {
+  const sink = new RecordingSink();
+  listen.source.open(channel, sink);
+  await until(() => sink.isLive);
+  return sink;
+}
+
+/** Notifies until the sink has heard one. */
+async function notifyUntilHeard(client: pg.Client, channel: string, sink: RecordingSink) {
+  const before = sink.events.length;
+  await until(async () => {
+    await client.query('select pg_notify($1, $2)', [channel, 'probe']);
+    return sink.events.length > before;
+  });
+}
+
+describe('faults of the listening connection', () => {
+  let database: TestDatabase;
+  let writer: pg.Client;
+  const cleanUps: (() => unknown)[] = [];
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    writer = await statements(database.url);
+  });
+
+  afterAll(async () => {
+    await writer.end();
+    await database.drop();
+  });
+
+  afterEach(async () => {
+    for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
+  });
+
+  function listening(...args: Parameters<typeof create>): Listening {
+    const listen = create(...args);
+    cleanUps.push(() => listen.stop());
+    return listen;
+  }
+
+  it('announces one gap per killed backend, and delivers what was sent while connected once', async () => {
+    const listen = listening(database.url);
+    const sinks = [await open(listen, 'killed'), await open(listen, 'killed too')];
+    const sent: string[] = [];
+    const gaps = 5;
+    for (let gap = 1; gap <= gaps; gap++) {
+      for (let n = 0; n < 200; n++) {
+        const payload = `${gap}.${n}`;
+        sent.push(payload);
+        await writer.query(`select pg_notify('killed', $1), pg_notify('killed too', $1)`, [
+          payload,
+        ]);
+      }
+      await until(() => sinks.every((sink) => sink.events.length >= sent.length));
+      const [pid] = await listeningBackends(writer);
+      await writer.query('select pg_terminate_backend($1)', [pid]);
+      await until(() => sinks.every((sink) => sink.resets >= gap));
+    }
+    await writer.query(`notify killed, 'end'; notify "killed too", 'end'`);
+    await until(() => sinks.every((sink) => sink.data.includes('end')));
+    for (const sink of sinks) {
+      expect(sink.data).toEqual([...sent, 'end']);
+      expect(sink.resets).toBe(gaps);
+      expect(sink.calls.filter((call) => call === 'live')).toHaveLength(1);
+      // The gap stands where it was.
+      expect(sink.calls[201]).toBe('reset:listener-gap');
+    }
+    expect(await listeningBackends(writer)).toHaveLength(1);
+    expect(listen.logger.errors).toHaveLength(gaps);
+    expect(listen.logger.logs).toHaveLength(gaps);
+  });
+
+  it('goes on by itself after the server was stopped and started', async () => {
+    const server = await startPostgres();
+    cleanUps.push(() => server.stop());
+    const listen = listening(server.url, { healthInterval: 200 });
+    const sink = await open(listen, 'restart');
+    const before = await statements(server.url);
+    await before.query(`notify restart, 'before'`);
+    await until(() => sink.data.includes('before'));
+    await before.end().catch(() => undefined);
+
+    await server.stopServer();
+    await until(() => listen.logger.errors.length > 0);
+    await expect(listen.source.notify('restart', 'x')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    });
+    await server.startServer();
+    await until(() => sink.resets === 1);
+    const after = await statements(server.url);
+    await after.query(`notify restart, 'after'`);
+    await after.end();
+    await until(() => sink.data.includes('after'));
+    expect(sink.calls).toEqual(['live', 'before', 'reset:listener-gap', 'after']);
+    expect(listen.logger.errors).toHaveLength(1);
+    expect(listen.logger.logs).toHaveLength(1);
+    await listen.source.notify('restart', 'ours');
+    await until(() => sink.data.includes('ours'));
+  });
+
+  it('notices a connection that is open and silent, and listens on a new one', async () => {
+    const proxy = await startProxy(database.url);
+    cleanUps.push(() => proxy.close());
+    const listen = listening(proxy.url(database.url), { healthInterval: 100, timeout: 300 });
+    const sink = await open(listen, 'frozen');
+    await writer.query(`notify frozen, 'before'`);
+    await until(() => sink.data.includes('before'));
+
+    proxy.freeze();
+    await until(() => listen.logger.errors.length > 0);
+    expect(listen.logger.errors[0]).toContain('no answer within 300 ms');
+    await writer.query(`notify frozen, 'missed'`);
+    // New connections hang as well until the proxy lets bytes through.
+    await until(() => proxy.accepted >= 2);
+    proxy.thaw();
+    await until(() => sink.resets === 1);
+    await writer.query(`notify frozen, 'after'`);
+    await until(() => sink.data.includes('after'));
+    expect(sink.calls).toEqual(['live', 'before', 'reset:listener-gap', 'after']);
+    await until(async () => (await listeningBackends(writer)).length === 1);
+  });
+
+  it('survives 20 cut connections in a row', async () => {
+    const proxy = await startProxy(database.url);
+    cleanUps.push(() => proxy.close());
+    const listen = listening(proxy.url(database.url));
+    const sink = await open(listen, 'cut');
+    for (let cut = 1; cut <= 20; cut++) {
+      proxy.cut();
+      await until(() => sink.resets === cut);
+      await writer.query('select pg_notify($1, $2)', ['cut', String(cut)]);
+      await until(() => sink.events.length === cut);
+    }
+    expect(sink.calls).toEqual([
+      'live',
+      ...Array.from({ length: 20 }, (_, n) => ['reset:listener-gap', String(n + 1)]).flat(),
+    ]);
+  });
+
+  it('notices when the server has forgotten the channels', async () => {
+    const listen = listening(database.url, { healthInterval: 50 });
+    const sink = await open(listen, 'forgotten');
+    // Nobody can send UNLISTEN into another's session. So the server is made to say what it would
+    // after one, by a function that comes first in the search path of the next session.
+    await writer.query(`
+      create schema shadow;
+      create function shadow.pg_listening_channels() returns setof text language sql
+        as $$ select 'another' $$;
+      do $$ begin execute format('alter database %I set search_path = shadow, pg_catalog',
+        current_database()); end $$`);
+    const [pid] = await listeningBackends(writer);
+    await writer.query('select pg_terminate_backend($1)', [pid]);
+    await until(() => sink.resets >= 2);
+    expect(listen.logger.errors.join()).toContain('no longer listens');
+    await writer.query(`
+      do $$ begin execute format('alter database %I reset search_path', current_database()); end $$;
+      drop schema shadow cascade`);
+    await notifyUntilHeard(writer, 'forgotten', sink);
+  });
+
+  it('goes live when a server that was away at the start comes', async () => {
+    const port = await freePort();
+    const url = (password: string) => `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
+    let password = 'not known yet';
+    const listen = listening({
+      host: '127.0.0.1',
+      port,
+      user: 'postgres',
+      database: 'postgres',
+      password: () => password,
+    });
+    await listen.source.start(false);
+    const sink = new RecordingSink();
+    listen.source.open('early', sink);
+    await until(() => listen.logger.errors.length > 0);
+    expect(sink.calls).toEqual([]);
+    const server = await startPostgres({ port });
+    cleanUps.push(() => server.stop());
+    password = server.password;
+    await until(() => sink.isLive, { deadline: 20_000 });
+    const client = await statements(url(password));
+    await client.query(`notify early, 'hello'`);
+    await client.end();
+    await until(() => sink.events.length === 1);
+    expect(sink.calls).toEqual(['live', 'hello']);
+    expect(listen.logger.errors).toHaveLength(1);
+    expect(listen.logger.errors[0]).toContain('ECONNREFUSED');
+    expect(listen.logger.logs).toHaveLength(1);
+  });
+
+  it('fails the notifications of an outage together, and sends those after it', async () => {
+    const proxy = await startProxy(database.url);
+    cleanUps.push(() => proxy.close());
+    const listen = listening(proxy.url(database.url));
+    const sink = await open(listen, 'queue');
+    await listen.source.notify('queue', 'before');
+    await until(() => sink.data.includes('before'));
+    proxy.refuse();
+    proxy.cut();
+    const sent = Array.from({ length: 1_000 }, (_, n) => listen.source.notify('queue', String(n)));
+    const failed = await Promise.allSettled(sent);
+    expect(failed.filter((result) => result.status === 'rejected')).toHaveLength(1_000);
+    expect(failed[999]).toMatchObject({ reason: { code: 'UNAVAILABLE' } });
+    proxy.accept();
+    await until(() => sink.resets === 1);
+    await listen.source.notify('queue', 'after');
+    await until(() => sink.data.includes('after'));
+    expect(sink.calls).toEqual(['live', 'before', 'reset:listener-gap', 'after']);
+  });
+
+  describe('failFast', () => {
+    it('resolves once the server has taken the connection', async () => {
+      const listen = listening(database.url);
+      await listen.source.start(true);
+      expect(await listeningBackends(writer)).toHaveLength(1);
+      await listen.source.start(true);
+    });
+
+    it('rejects when the server is away, and leaves nothing behind', async () => {
+      const listen = listening(`postgres://me:secret@127.0.0.1:${await freePort()}/app`);
+      const error = await listen.source.start(true).then(
+        () => undefined,
+        (reason: Error) => reason,
+      );
+      expect(error).toMatchObject({
+        code: 'UNAVAILABLE',
+        message: expect.stringContaining('ECONNREFUSED'),
+      });
+      expect(error?.message).not.toContain('secret');
+      expect(() => listen.source.open('x', new RecordingSink())).toThrow(
+        expect.objectContaining({ code: 'CLOSED' }),
+      );
+    });
+
+    it('rejects a wrong password and an unknown database', async () => {
+      const wrong = new URL(database.url);
+      wrong.password = 'wrong';
+      const unknown = new URL(database.url);
+      unknown.pathname = '/nowhere';
+      for (const [url, message] of [
+        [wrong, 'password authentication failed'],
+        [unknown, 'database "nowhere" does not exist'],
+      ] as const) {
+        await expect(listening(url.href).source.start(true)).rejects.toMatchObject({
+          code: 'UNAVAILABLE',
+          message: expect.stringContaining(message),
+        });
+      }
+    });
+  });
+
+  it('reports a wrong password once, however often it tries', async () => {
+    const proxy = await startProxy(database.url);
+    cleanUps.push(() => proxy.close());
+    const wrong = new URL(proxy.url(database.url));
+    wrong.password = 'wrong';
+    const listen = listening(wrong.href);
+    listen.source.open('x', new RecordingSink());
+    await until(() => proxy.accepted >= 3);
+    expect(listen.logger.errors).toEqual([
+      expect.stringContaining('password authentication failed'),
+    ]);
+    expect(listen.logger.errors[0]).not.toContain('wrong');
+  });
+
+  it('refuses to listen through a pooler, and takes a direct connection instead', async () => {
+    const pooler = await startPidChangingProxy(database.url);
+    cleanUps.push(() => pooler.close());
+    const refused = {
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('"listenConnection"'),
+    };
+    await expect(listening(pooler.url).source.start(true)).rejects.toMatchObject(refused);
+
+    const stubborn = listening(pooler.url);
+    const sink = new RecordingSink();
+    stubborn.source.open('pooled', sink);
+    const tried = pooler.accepted;
+    await until(() => pooler.accepted >= tried + 3);
+    expect(stubborn.logger.errors).toEqual([expect.stringContaining('PgBouncer')]);
+    expect(sink.calls).toEqual([]);
+
+    const direct = listening(pooler.url, { listenConnection: database.url });
+    await direct.source.start(true);
+    const heard = await open(direct, 'pooled');
+    await direct.source.notify('pooled', 'through the pooler');
+    await until(() => heard.events.length === 1);
+  });
+
+  it('says that a standby cannot be listened to, and goes live when it becomes the primary', async () => {
+    const server = await startPostgres({ settings: { hot_standby: 'on' } });
+    cleanUps.push(() => server.stop());
+    await server.stopServer();
+    await writeFile(join(server.dataDir, 'standby.signal'), '');
+    // It never says that it accepts connections, only read-only ones.
+    const started = server.startServer().catch(() => undefined);
+    cleanUps.push(() => started);
+    const listen = listening(server.url);
+    const sink = new RecordingSink();
+    listen.source.open('standby', sink);
+    await until(() => sink.isLive || listen.logger.errors.length > 0);
+    await expect(
+      until(async () => {
+        const again = create(server.url);
+        const error = await again.source.start(true).then(
+          () => undefined,
+          (reason: Error) => reason,
+        );
+        return error?.message.includes('standby') === true ? error : undefined;
+      }),
+    ).resolves.toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('primary') });
+    const client = await statements(server.url);
+    await client.query('select pg_promote(false)');
+    await until(() => sink.isLive, { deadline: 20_000 });
+    await client.query(`notify standby, 'hello'`).catch(() => undefined);
+    await client.end();
+    await until(() => sink.events.length === 1);
+    await started;
+  });
+
+  describe('stop', () => {
+    it('ends within a second on a frozen connection and during an attempt to connect', async () => {
+      const proxy = await startProxy(database.url);
+      cleanUps.push(() => proxy.close());
+      const connected = listening(proxy.url(database.url));
+      await open(connected, 'frozen stop');
+      await connected.source.notify('frozen stop', '');
+      proxy.freeze();
+      const connecting = listening(proxy.url(database.url));
+      connecting.source.open('frozen stop', new RecordingSink());
+      const sent = connecting.source.notify('frozen stop', '').catch((error: Error) => error);
+      await until(() => proxy.accepted === 4);
+      for (const listen of [connected, connecting]) {
+        const started = performance.now();
+        await listen.stop();
+        expect(performance.now() - started).toBeLessThan(1_500);
+        await listen.stop();
+      }
+      expect(await sent).toMatchObject({ code: 'UNAVAILABLE' });
+      proxy.cut();
+    });
+
+    it('ends a wait between two attempts, and one for a password', async () => {
+      const away = listening(`postgres://127.0.0.1:${await freePort()}/x`);
+      away.source.open('x', new RecordingSink());
+      await until(() => away.logger.errors.length > 0);
+      const asked = new URL(database.url);
+      let waiting = false;
+      const hanging = listening({
+        host: asked.hostname,
+        port: Number(asked.port),
+        user: asked.username,
+        database: asked.pathname.slice(1),
+        password: () => {
+          waiting = true;
+          return new Promise<string>(() => undefined);
+        },
+      });
+      hanging.source.open('x', new RecordingSink());
+      await until(() => waiting);
+      for (const listen of [away, hanging]) {
+        const started = performance.now();
+        await listen.stop();
+        expect(performance.now() - started).toBeLessThan(1_000);
+      }
+    });
+
+    it('leaves no connection on the server', async () => {
+      const listen = listening(database.url);
+      await open(listen, 'x');
+      await listen.source.notify('x', '');
+      await listen.stop();
+      await until(async () => (await listeningBackends(writer)).length === 0);
+    });
+  });
+});

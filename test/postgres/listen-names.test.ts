@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { until } from '../support/until.js';
+import { listening, RecordingSink, statements, type Listening } from './listen-recording.js';
+
+describe('names and payloads of a Postgres channel', () => {
+  let database: TestDatabase;
+  let writer: pg.Client;
+  let listen: Listening;
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    writer = await statements(database.url);
+    listen = listening(database.url);
+  });
+
+  afterAll(async () => {
+    await listen.stop();
+    await writer.end();
+    await database.drop();
+  });
+
+  async function received(channel: string, payload: string): Promise<RecordingSink> {
+    const sink = new RecordingSink();
+    const feed = listen.source.open(channel, sink);
+    await until(() => sink.isLive);
+    await writer.query('select pg_notify($1, $2)', [channel, payload]);
+    await until(() => sink.events.length > 0);
+    feed.close();
+    return sink;
+  }
+
+  it.each([
+    ['upper case', 'User_Updates'],
+    ['quotes', `o'clock "now" \\ ; drop table users; --`],
+    ['spaces and a dot', 'a b.c '],
+    ['emoji', '📦🎉'],
+    ['a reserved word', 'select'],
+    ['63 bytes', 'x'.repeat(63)],
+    ['63 bytes of several each', `${'é'.repeat(31)}x`],
+    ['a line break', 'a\r\nb'],
+  ])('hears a name with %s', async (_, channel) => {
+    const sink = await received(channel, 'hello');
+    expect(sink.calls).toEqual(['live', 'hello']);
+  });
+
+  it('does not confuse names that differ in case', async () => {
+    const [upper, lower] = [new RecordingSink(), new RecordingSink()];
+    listen.source.open('Case', upper);
+    listen.source.open('case', lower);
+    await until(() => upper.isLive && lower.isLive);
+    await writer.query(`notify "Case", 'upper'; notify "case", 'lower'`);
+    await until(() => upper.events.length > 0 && lower.events.length > 0);
+    expect([upper.data, lower.data]).toEqual([['upper'], ['lower']]);
+  });
+
+  it.each([
+    ['empty', '', 'is empty'],
+    ['64 bytes', 'x'.repeat(64), 'has 64 bytes'],
+    ['32 characters in 64 bytes', 'é'.repeat(32), 'has 64 bytes'],
+    ['10,000 bytes', 'x'.repeat(10_000), 'has 10000 bytes'],
+    ['with NUL', 'a\0b', 'cannot store'],
+    ['half an emoji', '\ud83d', 'cannot store'],
+  ])('refuses a name that is %s, for reading and notifying', async (_, channel, message) => {
+    const error = { code: 'INVALID_CHANNEL', message: expect.stringContaining(message) };
+    expect(() => listen.source.open(channel, new RecordingSink())).toThrow(
+      expect.objectContaining(error),
+    );
+    await expect(listen.source.notify(channel, '')).rejects.toMatchObject(error);
+  });
+
+  it.each([
+    ['an empty payload', ''],
+    ['line breaks', 'a\r\nb\nc\rd\u2028e'],
+    ['emoji', '🎉'],
+    ['7,999 bytes', 'x'.repeat(7_999)],
+    ['JSON that is not an envelope', '{"sse":1,"data":2}'],
+    ['an envelope without data', '{"sse":"insert","data":}'],
+  ])('delivers %s as it is', async (_, payload) => {
+    const sink = await received('payloads', payload);
+    expect(sink.events).toEqual([{ data: payload }]);
+  });
+
+  it('takes a name for the event from an envelope, and leaves the digits of its data alone', async () => {
+    const sink = await received(
+      'payloads',
+      '{"sse":"insert","data":{"id": 12345678901234567890.10}}',
+    );
+    expect(sink.events).toEqual([{ type: 'insert', data: '{"id": 12345678901234567890.10}' }]);
+  });
+
+  it('notifies in the order of the calls', async () => {
+    const sink = new RecordingSink();
+    listen.source.open('orders', sink);
+    await until(() => sink.isLive);
+    const sent = Array.from({ length: 500 }, (_, index) => String(index));
+    await Promise.all(sent.map((payload) => listen.source.notify('orders', payload)));
+    await until(() => sink.events.length >= sent.length);
+    expect(sink.data).toEqual(sent);
+  });
+
+  it.each([
+    ['8,000 bytes', 'x'.repeat(8_000), 'EVENT_TOO_LARGE', '8000 bytes'],
+    ['4,000 characters of two bytes', 'é'.repeat(4_000), 'EVENT_TOO_LARGE', '8000 bytes'],
+    ['NUL', 'a\0b', 'INVALID_EVENT', 'NUL'],
+  ])('does not notify with %s', async (_, payload, code, message) => {
+    await expect(listen.source.notify('large', payload)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message),
+    });
+  });
+});

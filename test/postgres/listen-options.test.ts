@@ -1,0 +1,199 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import type { ListenOptions } from '../../lib/sources/postgres/listen.options.js';
+import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { until } from '../support/until.js';
+import {
+  listening,
+  listeningBackends,
+  RecordingSink,
+  statements,
+  type Listening,
+} from './listen-recording.js';
+
+describe('options of a Postgres channel', () => {
+  let database: TestDatabase;
+  let writer: pg.Client;
+  let listen: Listening;
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    writer = await statements(database.url);
+  });
+
+  afterAll(async () => {
+    await writer.end();
+    await database.drop();
+  });
+
+  beforeEach(() => {
+    listen = listening(database.url);
+  });
+
+  afterEach(() => listen.stop());
+
+  async function open(options: ListenOptions, channel = 'news'): Promise<RecordingSink> {
+    const sink = new RecordingSink();
+    listen.source.with(options).open(channel, sink);
+    await until(() => sink.isLive);
+    return sink;
+  }
+
+  async function killListener(): Promise<void> {
+    for (const pid of await listeningBackends(writer)) {
+      await writer.query('select pg_terminate_backend($1)', [pid]);
+    }
+  }
+
+  describe('event', () => {
+    const envelope = '{"sse":"update","data":{"level":3}}';
+
+    it('names every event', async () => {
+      const sink = await open({ event: 'notice' });
+      await listen.source.notify('news', 'plain');
+      await listen.source.notify('news', envelope);
+      await until(() => sink.events.length === 2);
+      expect(sink.events).toEqual([
+        { type: 'notice', data: 'plain' },
+        { type: 'notice', data: '{"level":3}' },
+      ]);
+    });
+
+    it('names events by payload and operation', async () => {
+      const sink = await open({
+        event: (payload, operation) =>
+          payload === 'unnamed' ? undefined : `${operation ?? 'none'}:${payload.length}`,
+      });
+      await listen.source.notify('news', 'plain');
+      await listen.source.notify('news', 'unnamed');
+      await listen.source.notify('news', envelope);
+      await until(() => sink.events.length === 3);
+      expect(sink.events.map((event) => event.type)).toEqual(['none:5', undefined, 'update:11']);
+    });
+
+    it('delivers the event, and complains once, when the function throws or returns no name', async () => {
+      const sink = await open({
+        event: (payload) => {
+          if (payload === 'throw') throw new Error('no such kind');
+          return 'two\nlines';
+        },
+      });
+      for (const payload of ['throw', 'lines', 'throw']) {
+        await listen.source.notify('news', payload);
+      }
+      await until(() => sink.events.length === 3);
+      expect(sink.events).toEqual([{ data: 'throw' }, { data: 'lines' }, { data: 'throw' }]);
+      expect(listen.logger.errors).toEqual([
+        expect.stringContaining('"news": "event" threw: no such kind'),
+      ]);
+    });
+  });
+
+  describe('doneSignal', () => {
+    it.each([
+      ['[DONE]', {}, [false, true]],
+      ['bye', { doneSignal: 'bye' }, [false, true]],
+      ['[DONE]', { doneSignal: false as const }, [false, false]],
+      ['', { doneSignal: '' }, [false, true]],
+    ])('%j with %j', async (last, options, ends) => {
+      const sink = await open(options);
+      await listen.source.notify('news', 'first');
+      await listen.source.notify('news', last);
+      await until(() => sink.events.length === 2);
+      expect(sink.events.map((event) => event.end === true)).toEqual(ends);
+    });
+  });
+
+  describe('refetch', () => {
+    it('runs before the gap is announced, and its events come before what is notified meanwhile', async () => {
+      const order: string[] = [];
+      let finish: (() => void) | undefined;
+      const sink = await open({
+        refetch: async (channel) => {
+          order.push(`refetch ${channel}, ${sink.resets} resets`);
+          await new Promise<void>((resolve) => (finish = resolve));
+          return [{ data: 'state', type: 'snapshot' }];
+        },
+      });
+      await listen.source.notify('news', 'before');
+      await until(() => sink.data.includes('before'));
+      await killListener();
+      await until(() => finish !== undefined);
+      await listen.source.notify('news', 'meanwhile');
+      const other = await open({}, 'other');
+      await listen.source.notify('other', 'meanwhile too');
+      await until(() => other.events.length === 1);
+      finish?.();
+      await until(() => sink.data.includes('meanwhile'));
+      expect(order).toEqual(['refetch news, 0 resets']);
+      expect(sink.calls).toEqual(['live', 'before', 'reset:listener-gap', 'state', 'meanwhile']);
+      expect(sink.events[1]).toMatchObject({ data: 'state', type: 'snapshot' });
+    });
+
+    it('announces the gap all the same when it throws', async () => {
+      const sink = await open({
+        refetch: () => {
+          throw new Error('database of users is away');
+        },
+      });
+      await killListener();
+      await until(() => sink.resets === 1);
+      await listen.source.notify('news', 'after');
+      await until(() => sink.events.length === 1);
+      expect(sink.calls).toEqual(['live', 'reset:listener-gap', 'after']);
+      expect(listen.logger.errors).toContainEqual(
+        expect.stringContaining('"refetch" failed: database of users is away'),
+      );
+    });
+
+    it('announces each of two gaps when the second falls into the hook of the first', async () => {
+      const finish: (() => void)[] = [];
+      const sink = await open({
+        refetch: () => new Promise<void>((resolve) => finish.push(resolve)),
+      });
+      await killListener();
+      await until(() => finish.length === 1);
+      await listen.source.notify('news', 'between');
+      const probe = await open({}, 'probe');
+      await listen.source.notify('probe', 'x');
+      await until(() => probe.events.length === 1);
+      await killListener();
+      await until(() => probe.resets === 1);
+      finish[0]?.();
+      await until(() => finish.length === 2);
+      await listen.source.notify('news', 'after');
+      finish[1]?.();
+      await until(() => sink.events.length === 2);
+      expect(sink.calls).toEqual([
+        'live',
+        'reset:listener-gap',
+        'between',
+        'reset:listener-gap',
+        'after',
+      ]);
+    });
+  });
+
+  it.each([
+    [{ event: 'a\nb' }, '"event" is "a\\nb"'],
+    [{ event: 7 as never }, '"event" is 7'],
+    [{ refetch: 'x' as never }, '"refetch" is "x"'],
+    [{ doneSignal: true as never }, '"doneSignal" is true'],
+  ])('refuses %j', (options, message) => {
+    expect(() => listen.source.with(options)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining(message),
+      }),
+    );
+  });
+
+  it.each([0, -1, Number.NaN, Infinity, '10s' as never])('refuses an interval of %p', (value) => {
+    expect(() => listening(database.url, { healthInterval: value })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
+    expect(() => listening(database.url, { timeout: value })).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
+  });
+});

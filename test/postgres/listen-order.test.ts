@@ -1,0 +1,143 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { until } from '../support/until.js';
+import {
+  listening,
+  listeningBackends,
+  RecordingSink,
+  statements,
+  type Listening,
+} from './listen-recording.js';
+
+describe('notifications of many writers to many channels', () => {
+  let database: TestDatabase;
+  let writer: pg.Client;
+  let listen: Listening;
+
+  beforeAll(async () => {
+    database = await createDatabase();
+    writer = await statements(database.url);
+  });
+
+  afterAll(async () => {
+    await writer.end();
+    await database.drop();
+  });
+
+  beforeEach(() => {
+    listen = listening(database.url);
+  });
+
+  afterEach(() => listen.stop());
+
+  async function open(channel: string): Promise<RecordingSink> {
+    const sink = new RecordingSink();
+    listen.source.open(channel, sink);
+    await until(() => sink.isLive);
+    return sink;
+  }
+
+  it('delivers 10,000 of four writers once, each writer in order, the same to every sink', async () => {
+    const sinks = [await open('many'), await open('many')];
+    const writers = await Promise.all([1, 2, 3, 4].map(() => statements(database.url)));
+    await Promise.all(
+      writers.map(async (client, number) => {
+        for (let from = 0; from < 2_500; from += 50) {
+          await client.query(
+            `select pg_notify('many', $1 || ':' || n) from generate_series($2::int, $3::int) n`,
+            [String(number), from, from + 49],
+          );
+        }
+        await client.end();
+      }),
+    );
+    await until(() => sinks.every((sink) => sink.events.length >= 10_000));
+    const [first, second] = sinks as [RecordingSink, RecordingSink];
+    expect(first.data).toEqual(second.data);
+    expect(first.events).toHaveLength(10_000);
+    expect(first.resets).toBe(0);
+    for (const number of writers.keys()) {
+      const own = first.data.filter((data) => data.startsWith(`${number}:`));
+      expect(own).toEqual(Array.from({ length: 2_500 }, (_, n) => `${number}:${n}`));
+    }
+  });
+
+  it('delivers in the order of the commits, not of the statements', async () => {
+    const sink = await open('commits');
+    const late = await statements(database.url);
+    await late.query(`begin`);
+    await late.query(`notify commits, 'committed second'`);
+    await writer.query(`notify commits, 'committed first'`);
+    await writer.query(`begin; notify commits, 'rolled back'; rollback`);
+    await late.query('commit');
+    await late.end();
+    await until(() => sink.events.length === 2);
+    expect(sink.data).toEqual(['committed first', 'committed second']);
+  });
+
+  it('uses one connection, and one LISTEN for each of 1,000 channels with two sinks', async () => {
+    const names = Array.from({ length: 1_000 }, (_, n) => `channel ${n}`);
+    const sinks = names.flatMap((name) =>
+      [1, 2].map(() => {
+        const sink = new RecordingSink();
+        const feed = listen.source.open(name, sink);
+        return { name, sink, feed };
+      }),
+    );
+    await until(() => sinks.every(({ sink }) => sink.isLive));
+    expect(await listeningBackends(writer)).toHaveLength(1);
+    await writer.query(`select pg_notify('channel ' || n, n::text) from generate_series(0, 999) n`);
+    await until(() => sinks.every(({ sink }) => sink.events.length > 0));
+    expect(sinks.every(({ name, sink }) => `channel ${sink.data.join()}` === name)).toBe(true);
+    for (const { feed } of sinks) {
+      feed.close();
+    }
+    // What is sent to a channel that nobody reads is not even received.
+    const last = await open('last');
+    await writer.query(`notify "channel 7", 'unheard'; notify last, 'heard'`);
+    await until(() => last.events.length === 1);
+    expect(sinks.flatMap(({ sink }) => sink.data)).not.toContain('unheard');
+  });
+
+  it('hears a channel that is closed and opened again at once, 300 times', async () => {
+    let missed = 0;
+    let feed = listen.source.open('again', new RecordingSink());
+    for (let round = 0; round < 300; round++) {
+      feed.close();
+      // Every third time UNLISTEN is under way, else the change is not even sent.
+      if (round % 3 === 0) await Promise.resolve();
+      if (round % 3 === 1) await new Promise((resolve) => setImmediate(resolve));
+      const sink = new RecordingSink();
+      feed = listen.source.open('again', sink);
+      await until(() => sink.isLive, { every: 0 });
+      await writer.query('select pg_notify($1, $2)', ['again', String(round)]);
+      await until(() => sink.events.length > 0, { deadline: 2_000, every: 0 }).catch(
+        () => missed++,
+      );
+      expect(sink.calls).toEqual(['live', String(round)]);
+    }
+    expect(missed).toBe(0);
+  });
+
+  it('appends nothing to a closed feed, not even from a notification that is under way', async () => {
+    const sink = new RecordingSink();
+    const feed = listen.source.open('closed', sink);
+    const other = await open('closed');
+    await until(() => sink.isLive);
+    const sent = writer.query(`notify closed, 'x'`);
+    feed.close();
+    feed.close();
+    await sent;
+    await until(() => other.events.length === 1);
+    expect(sink.calls).toEqual(['live']);
+  });
+
+  it('does not open a channel after stop', async () => {
+    await listen.stop();
+    expect(() => listen.source.open('late', new RecordingSink())).toThrow(
+      expect.objectContaining({ code: 'CLOSED' }),
+    );
+    await expect(listen.source.notify('late', '')).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+});
