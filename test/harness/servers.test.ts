@@ -1,9 +1,14 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { createDatabase, createRedis, type TestDatabase } from '../support/databases.js';
 import { startPostgres } from '../support/postgres.js';
+import { projectRoot } from '../support/project-root.js';
 import { startProxy } from '../support/proxy.js';
 import { startRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -137,3 +142,30 @@ describe('startProxy', () => {
     }
   });
 });
+
+describe('a killed test run', () => {
+  it.each(['SIGINT', 'SIGKILL'] as const)('leaves no server behind after %s', async (signal) => {
+    const child = fork(join(projectRoot, 'test/harness/left-behind.ts'), {
+      execArgv: ['--import', join(projectRoot, 'scripts/typescript.mjs')],
+    });
+    const exited = once(child, 'exit');
+    const [{ dirs, ports }] = (await once(child, 'message')) as [
+      { dirs: string[]; ports: number[] },
+    ];
+    expect(await Promise.all(ports.map(listens))).toEqual([true, true]);
+    child.kill(signal);
+    await exited;
+    await until(async () => !(await Promise.all(ports.map(listens))).includes(true), {
+      what: 'both servers to end',
+    });
+    await until(() => !dirs.some((dir) => existsSync(dir)), { what: 'their files to be removed' });
+  });
+});
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}

@@ -89,8 +89,8 @@ async function startIn(folder: ServerFolder, options: PostgresOptions): Promise<
   await rm(passwordFile);
 
   const settings = { ...BASE, ...(options.durable ? {} : FAST), ...options.settings };
-  const start = async (port: number, more: Record<string, string> = {}) => {
-    const server = await ServerProcess.start({
+  const start = (port: number, more: Record<string, string> = {}) => {
+    return ServerProcess.start({
       command: postgres,
       args: [
         '-D',
@@ -99,13 +99,12 @@ async function startIn(folder: ServerFolder, options: PostgresOptions): Promise<
         String(port),
         ...Object.entries({ ...settings, ...more }).flatMap(([k, v]) => ['-c', `${k}=${v}`]),
       ],
+      onSpawn: (pid) => folder.guard(pid, 'QUIT'),
       cwd: dataDir,
       env,
       ...user,
       ready: /database system is ready to accept connections/,
     });
-    await folder.guard(server.pid, 'QUIT');
-    return server;
   };
   const end = async (signal: 'SIGINT' | 'SIGQUIT') => {
     await server.end(signal);

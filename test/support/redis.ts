@@ -56,16 +56,15 @@ async function startIn(folder: ServerFolder, options: RedisServerOptions): Promi
   const dir = folder.path;
   const file = join(dir, 'redis.conf');
 
-  const start = async () => {
-    const server = await ServerProcess.start({
+  const start = () => {
+    return ServerProcess.start({
       command,
       args: [file, ...(options.args ?? [])],
+      onSpawn: (pid) => folder.guard(pid, 'KILL'),
       cwd: dir,
       env: libraryPath ? { ...process.env, LD_LIBRARY_PATH: libraryPath } : process.env,
       ready: READY,
     });
-    await folder.guard(server.pid, 'KILL');
-    return server;
   };
   // Sentinel and Cluster rewrite the file, so it is written once and kept over restarts.
   const configure = (port: number) => {

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -47,8 +48,8 @@ export class ServerFolder {
   }
 
   /** Names the server that is to end with this process, and the signal that ends it. */
-  async guard(pid: number, signal: 'QUIT' | 'KILL'): Promise<void> {
-    await writeFile(join(this.path, 'pid'), `${signal} ${pid}\n`);
+  guard(pid: number, signal: 'QUIT' | 'KILL'): void {
+    writeFileSync(join(this.path, 'pid'), `${signal} ${pid}\n`);
   }
 
   /** The server has ended: its number may soon belong to another process. */

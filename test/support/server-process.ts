@@ -8,6 +8,8 @@ export interface ServerCommand {
   readonly env?: NodeJS.ProcessEnv;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
+  /** Called with the process's number as soon as there is one, long before the server is ready. */
+  readonly onSpawn: (pid: number) => void;
   /** The server's log says this when it takes connections. */
   readonly ready: RegExp;
 }
@@ -16,6 +18,7 @@ const LOG_LIMIT = 200_000;
 
 /** A server's process: its log, and its end. */
 export class ServerProcess {
+  /** Resolves when the process has ended, or could not be started. */
   readonly exited: Promise<void>;
   private text = '';
 
@@ -42,6 +45,7 @@ export class ServerProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const server = new ServerProcess(child);
+    if (child.pid !== undefined) command.onSpawn(child.pid);
     try {
       await server.waitFor(command.ready, 30_000);
     } catch (error) {
