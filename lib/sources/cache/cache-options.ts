@@ -1,7 +1,7 @@
 import { SseError } from '../../channel/sse-error.js';
 
 /** How a key feeds its channel. */
-export interface CacheKeyOptions {
+export interface CacheOptions {
   /**
    * The time between two polls of the key, in milliseconds, at least 1. Where the same
    * key is read with several intervals, the smallest counts. Default 1,000.
@@ -45,7 +45,7 @@ const MAX_INTERVAL = 2_147_483_647;
 const MAX_KEY_BYTES = 1_024;
 
 /** @throws SseError `INVALID_OPTION` */
-export function keyOptions(options: CacheKeyOptions): KeyOptions {
+export function keyOptions(options: CacheOptions): KeyOptions {
   const { interval = 1_000, mode = 'take', doneSignal = '[DONE]', type } = options;
   const { maxInterval = interval } = options;
   checkInterval('interval', interval, 1);

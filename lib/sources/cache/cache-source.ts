@@ -12,7 +12,7 @@ import {
   checkEventText,
   checkKey,
   keyOptions,
-  type CacheKeyOptions,
+  type CacheOptions,
   type KeyOptions,
 } from './cache-options.js';
 import { KeyFeed, type KeyFeedOwner } from './key-feed.js';
@@ -61,7 +61,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
    *
    * @throws SseError `INVALID_OPTION`
    */
-  with(options: CacheKeyOptions): ChannelSource {
+  with(options: CacheOptions): ChannelSource {
     const complete = keyOptions(options);
     const name = JSON.stringify(Object.values({ ...complete, type: complete.type ?? null }));
     let source = this.byOptions.get(name);

@@ -1,3 +1,4 @@
+import { textOf } from '../../channel/value-text.js';
 import {
   DEFAULT_MAX_WAITING,
   DEFAULT_WAITING_TTL_MS,
@@ -35,6 +36,11 @@ export class MemoryKeyStore implements KeyStore {
   constructor(limits: WaitingLimits = {}) {
     this.maxWaiting = limits.maxWaiting ?? DEFAULT_MAX_WAITING;
     this.waitingTtl = limits.waitingTtl ?? DEFAULT_WAITING_TTL_MS;
+  }
+
+  /** How many keys hold something. */
+  get size(): number {
+    return this.slots.size;
   }
 
   async take(keys: readonly string[]): Promise<readonly KeyReading[]> {
@@ -80,11 +86,13 @@ export class MemoryKeyStore implements KeyStore {
     return this.slots.get(key)?.value;
   }
 
-  async set(key: string, value: string): Promise<void> {
+  /** Sets the key to a string, or to anything else as JSON. */
+  async set(key: string, value: unknown): Promise<void> {
+    const data = textOf(value);
     const slot = this.slot(key);
     slot.items = slot.items.filter((item) => !item.value);
-    slot.items.push({ data: value, value: true });
-    slot.value = value;
+    slot.items.push({ data, value: true });
+    slot.value = data;
     this.wake(key);
   }
 

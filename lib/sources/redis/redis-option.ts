@@ -9,8 +9,8 @@ export interface RedisClient {
   pipeline(commands: (string | number)[][]): {
     exec(): Promise<[error: Error | null, result: unknown][] | null>;
   };
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  off(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: any[]) => void): unknown;
+  off(event: string, listener: (...args: any[]) => void): unknown;
   connect(): Promise<unknown>;
   disconnect(): void;
 }

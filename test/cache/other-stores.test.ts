@@ -1,0 +1,272 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createCache } from 'cache-manager';
+import { Keyv } from 'keyv';
+import { AdapterKeyStore, type CacheLike } from '../../lib/sources/cache/adapter-store.js';
+import { CacheSource } from '../../lib/sources/cache/cache-source.js';
+import type { KeyStore } from '../../lib/sources/cache/key-store.js';
+import { MemoryKeyStore } from '../../lib/sources/cache/memory-store.js';
+import { until } from '../support/until.js';
+import { LogRecorder, Recorder } from './recorder.js';
+
+const sources: CacheSource[] = [];
+
+function sourceOf(store: KeyStore, log = new LogRecorder()): CacheSource {
+  const source = new CacheSource(store, log);
+  sources.push(source);
+  return source;
+}
+
+afterEach(async () => {
+  await Promise.all(sources.splice(0).map((source) => source.stop()));
+});
+
+/** How many timers keep running or waiting in this process. */
+const timers = () =>
+  process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout' || kind === 'Immediate');
+
+const stores: [string, () => { store: KeyStore; set: (key: string, value: string) => unknown }][] =
+  [
+    [
+      'in memory',
+      () => {
+        const store = new MemoryKeyStore();
+        return { store, set: (key, value) => store.set(key, value) };
+      },
+    ],
+    [
+      'in cache-manager',
+      () => {
+        const cache = createCache();
+        return { store: new AdapterKeyStore(cache), set: (key, value) => cache.set(key, value) };
+      },
+    ],
+    [
+      'in a Keyv',
+      () => {
+        const cache = new Keyv();
+        return {
+          store: new AdapterKeyStore(cache as CacheLike),
+          set: (key, value) => cache.set(key, value),
+        };
+      },
+    ],
+  ];
+
+describe.each(stores)('a key %s', (_, create) => {
+  it('is taken, waits while nobody reads, and gives every channel every value', async () => {
+    const { store, set } = create();
+    const source = sourceOf(store);
+    await set('key', 'waiting');
+    const channels = [source.with({ interval: 10 }), source.with({ interval: 20 })].map(
+      (endpoint) => Recorder.open(endpoint, 'key'),
+    );
+    await until(() => channels.every((channel) => channel.events.length === 1));
+    channels.forEach((channel) => channel.feed!.pause!());
+    await set('key', 'paused');
+    channels[1]!.feed!.resume!();
+    await until(() => channels[1]!.events.length === 2);
+    expect(channels.map((channel) => channel.data)).toEqual([
+      ['waiting', 'paused'],
+      ['waiting', 'paused'],
+    ]);
+  });
+
+  it('keeps every value of sendKey, in order, with what waited', async () => {
+    const { store, set } = create();
+    const source = sourceOf(store);
+    const values = Array.from({ length: 500 }, (_, n) => String(n));
+    await Promise.all(values.slice(0, 100).map((value) => source.sendKey('key', value)));
+    await set('key', 'foreign');
+    await source.sendKey('key', { named: true }, { type: 'named', id: 'own' });
+    const channel = Recorder.open(source, 'key');
+    await Promise.all(values.slice(100).map((value) => source.sendKey('key', value)));
+    expect(channel.data).toEqual([
+      ...values.slice(0, 100),
+      'foreign',
+      '{"named":true}',
+      ...values.slice(100),
+    ]);
+    expect(channel.events[101]).toMatchObject({ type: 'named', id: 'own' });
+  });
+
+  it('is watched: the present value, then changes', async () => {
+    const { store, set } = create();
+    const source = sourceOf(store);
+    await set('key', 'a');
+    const endpoint = source.with({ interval: 10, mode: 'watch' });
+    const channel = Recorder.open(endpoint, 'key');
+    await until(() => channel.events.length === 1);
+    await set('key', 'b');
+    await until(() => channel.events.length === 2);
+    await source.sendKey('key', 'c');
+    expect(channel.data).toEqual(['a', 'b', 'c']);
+    expect(channel.feed!.current!()).toMatchObject({ data: 'c' });
+    channel.feed!.close();
+    await source.sendKey('key', 'd');
+    const again = Recorder.open(endpoint, 'key');
+    await until(() => again.events.length > 0);
+    expect(again.data).toEqual(['d']);
+  });
+
+  it('leaves no timer and no poll behind', async () => {
+    const { store } = create();
+    const before = timers().length;
+    const source = sourceOf(store);
+    const channels = Array.from({ length: 50 }, (_, n) =>
+      Recorder.open(source.with({ interval: 1 + n }), `key${n % 10}`),
+    );
+    await until(() => source.polledKeys === 10);
+    channels.slice(0, 25).forEach((channel) => channel.feed!.close());
+    channels.slice(25).forEach((channel) => channel.feed!.pause!());
+    expect(source.polledKeys).toBe(0);
+    channels.slice(25).forEach((channel) => channel.feed!.resume!());
+    await source.stop();
+    expect(source.polledKeys).toBe(0);
+    await until(() => timers().length <= before + 1);
+  });
+});
+
+describe('a key in memory', () => {
+  it('wakes its readers, so that nothing is polled', async () => {
+    const store = new MemoryKeyStore();
+    let takes = 0;
+    const take = store.take.bind(store);
+    store.take = (keys) => (takes++, take(keys));
+    const source = sourceOf(store);
+    const channel = Recorder.open(source.with({ interval: 1 }), 'key');
+    const started = performance.now();
+    await until(() => performance.now() - started > 50);
+    expect(takes).toBe(1);
+    await store.set('key', { status: 'online' });
+    await until(() => channel.events.length === 1, { deadline: 500 });
+    expect(channel.data).toEqual(['{"status":"online"}']);
+    expect(takes).toBe(2);
+  });
+
+  it('is read outside of the async context of the request that set it', async () => {
+    const request = new AsyncLocalStorage<string>();
+    const store = new MemoryKeyStore();
+    const contexts: unknown[] = [];
+    const take = store.take.bind(store);
+    store.take = (keys) => (contexts.push(request.getStore()), take(keys));
+    const source = sourceOf(store);
+    const channel = Recorder.open(source, 'key');
+    await until(() => contexts.length === 1);
+    await request.run('request 1', async () => {
+      await store.set('key', 'one');
+      await source.sendKey('key', 'two');
+    });
+    await until(() => channel.events.length === 2);
+    expect(contexts.every((context) => context === undefined)).toBe(true);
+  });
+
+  it('drops what waited longer than it may, but no value of a key', async () => {
+    const store = new MemoryKeyStore({ waitingTtl: 1, maxWaiting: 2 });
+    await store.set('held', 'value');
+    await store.push('sent', { data: 'old' });
+    await until(async () => {
+      await store.push('other', { data: 'x' }).catch(() => undefined);
+      return store.size === 2;
+    });
+    expect(await store.get('held')).toBe('value');
+  });
+});
+
+describe('a cache of the user', () => {
+  it('encodes values that are no strings, and takes falsy ones', async () => {
+    const cache = createCache();
+    const source = sourceOf(new AdapterKeyStore(cache));
+    const channel = Recorder.open(source.with({ interval: 5 }), 'key');
+    for (const value of [{ a: 1 }, 0, false, '']) {
+      const before = channel.events.length;
+      await cache.set('key', value);
+      await until(() => channel.events.length > before);
+    }
+    expect(channel.data).toEqual(['{"a":1}', '0', 'false', '']);
+  });
+
+  it('that fails is one line per outage, and its streams go on', async () => {
+    let broken = true;
+    const values = new Map<string, unknown>();
+    const guard = <T>(step: () => T): T => {
+      if (broken) {
+        throw new Error('cache is down');
+      }
+      return step();
+    };
+    const log = new LogRecorder();
+    const cache: CacheLike = {
+      get: (key) => guard(() => values.get(key)),
+      set: (key, value) => guard(() => values.set(key, value)),
+      delete: (key) => guard(() => values.delete(key)),
+    };
+    const source = sourceOf(new AdapterKeyStore(cache), log);
+    const channels = ['a', 'b', 'c'].map((key) => Recorder.open(source.with({ interval: 5 }), key));
+    for (const outage of [1, 2, 3]) {
+      broken = true;
+      await until(() => log.errors.length === outage);
+      broken = false;
+      await until(() => log.lines.length === outage);
+      values.set('b', `value ${outage}`);
+      await until(() => channels[1]!.events.length === outage);
+    }
+    expect(log.errors).toHaveLength(3);
+    expect(log.errors[0]).toContain('cache is down');
+  });
+
+  it('with a value that JSON cannot express is one line, and the key goes on', async () => {
+    const log = new LogRecorder();
+    const values = new Map<string, unknown>([['key', { big: 1n }]]);
+    const source = sourceOf(new AdapterKeyStore(values), log);
+    const channel = Recorder.open(source.with({ interval: 2 }), 'key');
+    await until(() => log.errors.length === 1);
+    const started = performance.now();
+    await until(() => performance.now() - started > 50);
+    values.set('key', 'text');
+    await until(() => channel.events.length === 1);
+    expect(log.errors).toHaveLength(1);
+    expect(log.errors[0]).toContain('BigInt');
+  });
+
+  it.each([[null], [{}], [{ get() {}, set() {} }], ['cache']])('refuses %p', (cache) => {
+    expect(() => new AdapterKeyStore(cache as never)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
+  });
+});
+
+describe('the options of a key', () => {
+  it.each([
+    [{ interval: 0 }, '0'],
+    [{ interval: 1.5 }, '1.5'],
+    [{ interval: NaN }, 'NaN'],
+    [{ interval: Infinity }, 'Infinity'],
+    [{ interval: '1s' }, '"1s"'],
+    [{ interval: 1_000, maxInterval: 500 }, '500'],
+    [{ mode: 'peek' }, '"peek"'],
+    [{ doneSignal: '' }, '""'],
+    [{ type: 'a\nb' }, '"a\\nb"'],
+  ])('refuse %p', (options, shown) => {
+    const source = sourceOf(new MemoryKeyStore());
+    expect(() => source.with(options as never)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining(`is ${shown}; it must be`),
+      }),
+    );
+  });
+
+  it('that are equal give the same source', () => {
+    const source = sourceOf(new MemoryKeyStore());
+    expect(source.with({})).toBe(source.with({ interval: 1_000, mode: 'take' }));
+    expect(source.with({})).not.toBe(source.with({ interval: 999 }));
+  });
+
+  it.each([[''], ['k'.repeat(1_025)], [42]])('go with no key such as %p', (key) => {
+    const source = sourceOf(new MemoryKeyStore());
+    expect(() => Recorder.open(source, key as string)).toThrow(
+      expect.objectContaining({ code: 'INVALID_CHANNEL' }),
+    );
+  });
+});

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
+import { createRedis, type TestRedis } from '../support/databases.js';
+import { freePort } from '../support/free-port.js';
+import { until } from '../support/until.js';
+import { LogRecorder } from './recorder.js';
+
+let server: TestRedis;
+
+beforeAll(async () => {
+  server = await createRedis();
+});
+
+afterAll(() => server.drop());
+
+const connectionTo = (option: unknown, log = new LogRecorder()) =>
+  new RedisConnection(option as string, log);
+
+describe('RedisConnection', () => {
+  it.each([
+    ['localhost:6379', 'localhost:6379'],
+    ['http://localhost', 'http://localhost'],
+    ['redis://:secret@', '***@'],
+    ['redis://user:sec@ret@host/x', '***@host/x'],
+    ['redis://:secret@host:99999', '***@host:99999'],
+    ['', 'not a URL'],
+    [42, 'number'],
+    [null, 'null'],
+    [undefined, 'undefined'],
+    [[], 'array'],
+    [{ port: 'x' }, '"x"'],
+    [{ port: 0 }, '0'],
+  ])('refuses %j at construction', (option, shown) => {
+    let error: unknown;
+    try {
+      connectionTo(option);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({ name: 'SseError', code: 'INVALID_OPTION' });
+    expect((error as Error).message).toContain(shown);
+    expect((error as Error).message).not.toContain('sec');
+  });
+
+  it('names the install command when ioredis is missing', async () => {
+    const connection = new RedisConnection('redis://localhost', new LogRecorder(), () =>
+      Promise.reject(new Error("Cannot find package 'ioredis'")),
+    );
+    await expect(connection.start(false)).rejects.toMatchObject({
+      code: 'MISSING_PEER',
+      message: expect.stringContaining('npm install ioredis'),
+    });
+    await connection.stop();
+  });
+
+  it('takes a URL, options and a client, and closes only what it made', async () => {
+    const { hostname, port, username, password } = new URL(server.url);
+    const users = new Redis(server.url);
+    const options = { host: hostname, port: Number(port), ...(password && { username, password }) };
+    for (const option of [server.url, options, users]) {
+      const connection = new RedisConnection(option, new LogRecorder());
+      await connection.start(true);
+      const client = await connection.client();
+      expect(await client.call('ping')).toBe('PONG');
+      await connection.stop();
+      await expect(connection.client()).rejects.toMatchObject({ code: 'CLOSED' });
+      if (option === users) {
+        expect(users.status).toBe('ready');
+      } else {
+        await until(() => client.status === 'end');
+      }
+    }
+    users.disconnect();
+  });
+
+  it('rejects with failFast when there is no server, and logs nothing then', async () => {
+    const log = new LogRecorder();
+    const port = await freePort();
+    const connection = connectionTo(`redis://user:secret@127.0.0.1:${port}`, log);
+    const start = connection.start(true);
+    await expect(start).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining(`127.0.0.1:${port}`),
+    });
+    await expect(start).rejects.not.toMatchObject({ message: expect.stringContaining('secret') });
+    expect(log.errors).toEqual([]);
+  });
+
+  it('refuses commands while it is not connected instead of keeping them', async () => {
+    const log = new LogRecorder();
+    const connection = connectionTo(`redis://127.0.0.1:${await freePort()}`, log);
+    await connection.start(false);
+    await until(() => log.errors.length === 1);
+    await expect(connection.client()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await connection.stop();
+    expect(log.errors).toHaveLength(1);
+  });
+});

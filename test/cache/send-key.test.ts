@@ -1,0 +1,158 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { createRedis, type TestRedis } from '../support/databases.js';
+import { until } from '../support/until.js';
+import { Recorder } from './recorder.js';
+import { instance, type Instance } from './redis-rig.js';
+
+let server: TestRedis;
+let client: Redis;
+const running: Instance[] = [];
+
+async function start(redis: string | Redis = server.url): Promise<Instance> {
+  const started = await instance(redis);
+  running.push(started);
+  await until(() =>
+    started.connection.client().then(
+      () => true,
+      () => false,
+    ),
+  );
+  return started;
+}
+
+const newKey = () => `${server.keyPrefix}${randomUUID()}`;
+
+beforeAll(async () => {
+  server = await createRedis();
+  client = new Redis(server.url);
+});
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((one) => one.stop()));
+});
+
+afterAll(async () => {
+  client.disconnect();
+  await server.drop();
+});
+
+describe('sendKey', () => {
+  it('loses none of 500 values from two instances, and doubles none', async () => {
+    const instances = await Promise.all([start(), start()]);
+    const key = newKey();
+    const channels: Recorder[] = [];
+    const sends: Promise<void>[] = [];
+    for (let n = 0; n < 500; n++) {
+      sends.push(instances[n % 2]!.source.sendKey(key, { n }));
+      if (n % 50 === 49) {
+        await Promise.all(sends.splice(0));
+      }
+      if (n === 100 || n === 300) {
+        const reader = instances[channels.length]!;
+        channels.push(Recorder.open(reader.source.with({ interval: 5 }), key));
+      }
+    }
+    const received = () =>
+      channels.flatMap((channel) =>
+        channel.data.map((data) => (JSON.parse(data) as { n: number }).n),
+      );
+    await until(() => received().length >= 500);
+    expect(received().length).toBe(500);
+    expect(new Set(received()).size).toBe(500);
+    // What one instance sent, one reader receives in that order.
+    for (const channel of channels) {
+      for (const parity of [0, 1]) {
+        const own = channel.data
+          .map((data) => (JSON.parse(data) as { n: number }).n)
+          .filter((n) => n % 2 === parity);
+        expect(own).toEqual(own.toSorted((a, b) => a - b));
+      }
+    }
+  });
+
+  it('keeps the order between what waited, foreign values and what is sent while it is read', async () => {
+    const { source } = await start();
+    const key = newKey();
+    await source.sendKey(key, 'one');
+    await source.sendKey(key, 'two', { type: 'named', id: 'own' });
+    await client.set(key, 'three');
+    await source.sendKey(key, 'four');
+    const channel = Recorder.open(source.with({ interval: 60_000 }), key);
+    await Promise.all([source.sendKey(key, 'five'), source.sendKey(key, 6)]);
+    expect(channel.data).toEqual(['one', 'two', 'three', 'four', 'five', '6']);
+    expect(channel.events[1]).toMatchObject({ type: 'named', id: 'own' });
+    await client.set(key, 'seven');
+    await source.sendKey(key, 'eight');
+    expect(channel.data.slice(6)).toEqual(['seven', 'eight']);
+    expect(await client.keys(`*${key}*`)).toEqual([]);
+  });
+
+  it('gives back what was taken for a channel that was closed meanwhile', async () => {
+    const { source } = await start();
+    const key = newKey();
+    for (let n = 0; n < 200; n++) {
+      await source.sendKey(key, n);
+    }
+    const received: string[] = [];
+    for (let n = 0; n < 20; n++) {
+      const channel = Recorder.open(source, key);
+      await new Promise((resolve) => setImmediate(resolve));
+      channel.feed!.close();
+      received.push(...channel.data);
+    }
+    const last = Recorder.open(source, key);
+    await until(() => received.length + last.events.length >= 200);
+    expect([...received, ...last.data]).toEqual(Array.from({ length: 200 }, (_, n) => String(n)));
+  });
+
+  it('refuses more than may wait, and everything after stop', async () => {
+    const { source, connection } = await start();
+    const { RedisKeyStore } = await import('../../lib/sources/cache/redis-store.js');
+    const small = new RedisKeyStore(connection, { maxWaiting: 2 });
+    const key = newKey();
+    await small.push(key, { data: '1' });
+    await small.push(key, { data: '2' });
+    await expect(small.push(key, { data: '3' })).rejects.toMatchObject({ code: 'LIMIT_REACHED' });
+    await small.delete(key);
+    expect(await client.keys(`*${key}*`)).toEqual([]);
+    await source.stop();
+    await expect(source.sendKey(key, 'late')).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('works through a client of the user, with its prefix, and leaves that client as it was', async () => {
+    const users = new Redis(server.url, { keyPrefix: `${server.keyPrefix}app:` });
+    try {
+      const options = { ...users.options };
+      const listeners = () =>
+        ['ready', 'close', 'error', 'end'].map((event) => users.listenerCount(event));
+      const before = listeners();
+      const { source, stop } = await start(users);
+      const key = randomUUID();
+      await source.sendKey(key, 'waits');
+      const channel = Recorder.open(source.with({ interval: 10 }), key);
+      await users.set(key, 'foreign');
+      await until(() => channel.events.length === 2);
+      expect(channel.data).toEqual(['waits', 'foreign']);
+      await stop();
+      expect(users.status).toBe('ready');
+      expect(users.options).toEqual(options);
+      expect(listeners()).toEqual(before);
+    } finally {
+      users.disconnect();
+    }
+  });
+
+  it.each([
+    ['an empty key', '', 'x', {}, 'INVALID_CHANNEL'],
+    ['a key over 1,024 bytes', 'é'.repeat(513), 'x', {}, 'INVALID_CHANNEL'],
+    ['a line break in the type', 'k', 'x', { type: 'a\nb' }, 'INVALID_EVENT'],
+    ['a NUL in the id', 'k', 'x', { id: 'a\0b' }, 'INVALID_EVENT'],
+    ['a BigInt', 'k', 1n, {}, 'INVALID_EVENT'],
+    ['nothing', 'k', undefined, {}, 'INVALID_EVENT'],
+  ])('refuses %s', async (_, key, value, options, code) => {
+    const { source } = await start();
+    await expect(source.sendKey(key, value, options)).rejects.toMatchObject({ code });
+  });
+});

@@ -1,0 +1,155 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { PollOptions } from '../../lib/sources/poll/poll.options.js';
+import { PollSource } from '../../lib/sources/poll/poll-source.js';
+import { LogRecorder, Recorder } from '../cache/recorder.js';
+import { until } from '../support/until.js';
+
+const open: Recorder[] = [];
+
+afterEach(() => {
+  open.splice(0).forEach((channel) => channel.feed!.close());
+});
+
+function poll(read: () => unknown, options: PollOptions = {}, log = new LogRecorder()): Recorder {
+  const source = new PollSource(read, { interval: 1, ...options }, log);
+  const channel = Recorder.open(source, 'polled');
+  open.push(channel);
+  return channel;
+}
+
+/** Gives one value after the other, then nothing for ever. */
+function sequence(...values: unknown[]): () => unknown {
+  return () => {
+    const value = values.shift();
+    if (value instanceof Error) {
+      throw value;
+    }
+    return value;
+  };
+}
+
+describe('poll', () => {
+  it('sends strings as they are and the rest as JSON, and nothing for null and undefined', async () => {
+    const read = sequence('text', null, { a: 1 }, undefined, 0, false, '', [1]);
+    const channel = poll(read, { type: 'tick' });
+    await until(() => channel.events.length === 6);
+    expect(channel.isLive).toBe(true);
+    expect(channel.data).toEqual(['text', '{"a":1}', '0', 'false', '', '[1]']);
+    expect(channel.events[0]!.type).toBe('tick');
+  });
+
+  it('ends with the done signal', async () => {
+    const channel = poll(sequence('[DONE]'));
+    await until(() => channel.events.length === 1);
+    expect(channel.events[0]).toMatchObject({ data: '[DONE]', end: true });
+  });
+
+  it('never overlaps: the next read waits for the one before', async () => {
+    let running = 0;
+    let most = 0;
+    const channel = poll(async () => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      running--;
+      return 'x';
+    });
+    await until(() => channel.events.length === 5);
+    expect(most).toBe(1);
+  });
+
+  it('reads only while somebody does', async () => {
+    let reads = 0;
+    const channel = poll(() => ++reads);
+    await until(() => reads >= 3);
+    channel.feed!.pause!();
+    const before = reads;
+    const started = performance.now();
+    await until(() => performance.now() - started > 50);
+    expect(reads).toBe(before);
+    channel.feed!.resume!();
+    channel.feed!.resume!();
+    await until(() => reads >= before + 3);
+    channel.feed!.close();
+    const events = channel.events.length;
+    const closed = performance.now();
+    await until(() => performance.now() - closed > 50);
+    expect(channel.events.length).toBe(events);
+  });
+
+  it('appends nothing after it was closed during a read', async () => {
+    let finish: (value: string) => void = () => undefined;
+    let reads = 0;
+    const channel = poll(() => (reads++, new Promise((resolve) => (finish = resolve))));
+    await until(() => reads === 1);
+    channel.feed!.close();
+    finish('late');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(channel.events).toEqual([]);
+  });
+
+  it('logs a failing read once per outage and goes on', async () => {
+    const log = new LogRecorder();
+    const down = new Error('source is down');
+    const channel = poll(sequence(down, down, down, 'up', down, down, 'again'), {}, log);
+    await until(() => channel.events.length === 2);
+    expect(channel.data).toEqual(['up', 'again']);
+    expect(log.errors).toHaveLength(2);
+    expect(log.errors[0]).toContain('source is down');
+    expect(log.lines).toHaveLength(2);
+  });
+
+  it('leaves out what JSON cannot express, with one line', async () => {
+    const log = new LogRecorder();
+    const circular: Record<string, unknown> = {};
+    circular['self'] = circular;
+    const channel = poll(
+      sequence(1n, circular, () => 1, 'fine'),
+      {},
+      log,
+    );
+    await until(() => channel.events.length === 1);
+    expect(channel.data).toEqual(['fine']);
+    expect(log.errors).toHaveLength(1);
+  });
+
+  it('waits an interval for the first read when asked to', async () => {
+    const started = performance.now();
+    const channel = poll(() => 'x', { interval: 60, immediate: false });
+    await until(() => channel.events.length === 1);
+    expect(performance.now() - started).toBeGreaterThan(55);
+  });
+
+  it('reads outside of the async context of the request that opened it', async () => {
+    const request = new AsyncLocalStorage<string>();
+    const contexts: unknown[] = [];
+    const source = new PollSource(
+      () => contexts.push(request.getStore()),
+      { interval: 1 },
+      new LogRecorder(),
+    );
+    request.run('request 1', () => open.push(Recorder.open(source, 'polled')));
+    await until(() => contexts.length >= 3);
+    expect(contexts.every((context) => context === undefined)).toBe(true);
+  });
+
+  it.each([
+    [{ interval: 0 }],
+    [{ interval: -1 }],
+    [{ interval: 2 ** 31 }],
+    [{ interval: '5' }],
+    [{ type: 'a\rb' }],
+    [{ immediate: 'yes' }],
+    [{ doneSignal: 1 }],
+  ])('refuses %p', (options) => {
+    expect(() => new PollSource(() => 1, options as never, new LogRecorder())).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
+  });
+
+  it('refuses what is no function', () => {
+    expect(() => new PollSource('x' as never, {}, new LogRecorder())).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
+  });
+});
