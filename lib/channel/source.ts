@@ -95,7 +95,7 @@ export interface ChannelFeed {
   current?(): SourceEvent | undefined;
   /** The last reader has left; the channel lingers for those who return. */
   pause?(): void;
-  /** The first reader is back. */
+  /** There is a reader again, or for the first time. */
   resume?(): void;
   /** The channel is dropped. Nothing may be appended after this call. */
   close(): void;

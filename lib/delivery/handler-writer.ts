@@ -21,7 +21,7 @@ const MAX_PENDING = 4 * 1024 * 1024;
 export class HandlerWriter implements ConnectionReader, EventTarget {
   /** The channel's events as the handler receives them. */
   readonly events$: Observable<SseEvent>;
-  /** Settles when the Observable has failed or completed before the response began. */
+  /** Why the Observable has failed, once it has. */
   error: { readonly cause: unknown } | undefined;
   private connection: Connection | undefined;
   private handler: RxSubscription | undefined;
@@ -34,6 +34,7 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
   private isPulling = false;
   private isFlushDue = false;
   private isComplete = false;
+  private subscriber: Subscriber<SseEvent> | undefined;
 
   constructor(
     private readonly channels: {
@@ -47,8 +48,6 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
     this.events$ = new Observable((subscriber) => this.connectReader(subscriber));
   }
 
-  private subscriber: Subscriber<SseEvent> | undefined;
-
   /** Subscribes to what the handler returned. */
   subscribe(source: Observable<unknown>): void {
     this.handler = source.subscribe({
@@ -59,9 +58,9 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
   }
 
   /** Starts to write: the head is out. */
-  writeTo(connection: Connection): void {
+  writingTo(connection: Connection): this {
     this.connection = connection;
-    connection.readBy(this);
+    return this;
   }
 
   get isBlocked(): boolean {

@@ -65,10 +65,10 @@ export function keyOptions(options: CacheOptions): KeyOptions {
 /** @throws SseError `INVALID_CHANNEL` when the text cannot be a key */
 export function checkKey(key: unknown): asserts key is string {
   if (typeof key !== 'string' || key === '') {
-    const shown = key === '' ? 'empty' : `of type ${typeof key}`;
+    const what = key === '' ? 'empty' : `of type ${typeof key}`;
     throw new SseError(
       'INVALID_CHANNEL',
-      `A key is ${shown}; it must be a text that is not empty.`,
+      `A key is ${what}; it must be a text that is not empty.`,
     );
   }
   const bytes = Buffer.byteLength(key);

@@ -22,7 +22,7 @@ interface Entry {
   /** Which part of the interval is this key's, from 0 to below 1. */
   readonly phase: number;
   state: 'idle' | 'due' | 'soon' | 'reading';
-  /** When the entry is due, on the clock of `performance.now()`. */
+  /** When the entry is or was last due, on the clock of `performance.now()`; 0: never. */
   due: number;
   /** The present interval, between `interval` and `maxInterval`. */
   wait: number;
@@ -208,6 +208,7 @@ export class KeyPoll {
     }
     this.soon.delete(entry);
     entry.state = 'idle';
+    entry.due = 0;
   }
 
   /** The next time that is this entry's part of its interval. */

@@ -16,8 +16,12 @@ export class PollOutage {
 
   /** The store failed: the waits are 100 ms, 200 ms, 400 ms … 5 s, shortened at random. */
   failed({ failure, reported }: KeyReading): void {
-    const longest = Math.min(MAX_RETRY_MS, 100 * 2 ** Math.min(this.attempts++, 10));
-    this.retryAt = Math.ceil(performance.now() + longest * (0.5 + Math.random() / 2));
+    const now = performance.now();
+    // Keys that fail meanwhile wait for the same attempt and do not put it off.
+    if (now >= this.retryAt) {
+      const longest = Math.min(MAX_RETRY_MS, 100 * 2 ** Math.min(this.attempts++, 10));
+      this.retryAt = Math.ceil(now + longest * (0.5 + Math.random() / 2));
+    }
     if (this.state !== 'none') {
       return;
     }
@@ -33,6 +37,7 @@ export class PollOutage {
   /** The store is said to be back. */
   retryNow(): void {
     this.attempts = 0;
+    this.retryAt = 0;
   }
 
   /** Everything could be read. */
@@ -41,7 +46,7 @@ export class PollOutage {
       this.logger.log('Keys can be read again.');
     }
     this.state = 'none';
-    this.attempts = 0;
+    this.retryNow();
   }
 
   /** Why one key, an object of its own for as long as it is polled, cannot be read. */

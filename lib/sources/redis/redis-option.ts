@@ -1,6 +1,10 @@
 import type { RedisOptions } from 'ioredis';
 import { SseError } from '../../channel/sse-error.js';
 
+// What `ioredis` declares its listeners to take.
+// oxlint-disable-next-line typescript/no-explicit-any
+type Listener = (...args: any[]) => void;
+
 /** What we use of an `ioredis` client. `Redis` and `Cluster` both are one. */
 export interface RedisClient {
   readonly status: string;
@@ -9,8 +13,8 @@ export interface RedisClient {
   pipeline(commands: (string | number)[][]): {
     exec(): Promise<[error: Error | null, result: unknown][] | null>;
   };
-  on(event: string, listener: (...args: any[]) => void): unknown;
-  off(event: string, listener: (...args: any[]) => void): unknown;
+  on(event: string, listener: Listener): unknown;
+  off(event: string, listener: Listener): unknown;
   connect(): Promise<unknown>;
   disconnect(): void;
 }

@@ -1,0 +1,92 @@
+import { SseError } from './sse-error.js';
+
+/** The longest channel name, in bytes of UTF-8. A source may allow less. */
+const MAX_NAME_BYTES = 1_024;
+
+/**
+ * Refuses what cannot be a channel's name.
+ * @throws SseError `INVALID_CHANNEL`
+ */
+export function checkChannelName(name: unknown): asserts name is string {
+  if (typeof name !== 'string') {
+    throw invalid(`${String(name)}, a ${typeof name}`, 'Give a string');
+  }
+  if (name === '') {
+    throw invalid('empty', 'Give it at least one character');
+  }
+  const size = Buffer.byteLength(name);
+  if (size > MAX_NAME_BYTES) {
+    throw invalid(
+      `${size} bytes long (${JSON.stringify(name.slice(0, 40))}…)`,
+      `Give it at most ${MAX_NAME_BYTES} bytes`,
+    );
+  }
+  if (name.includes('\0')) {
+    throw invalid(JSON.stringify(name), 'Leave out NUL');
+  }
+}
+
+/** The placeholders of a template such as `job:{id}`. */
+const PLACEHOLDER = /\{([^{}]*)\}/g;
+
+/** The names of a template's placeholders. */
+export function placeholdersOf(template: string): string[] {
+  return [...template.matchAll(PLACEHOLDER)].map(([, name]) => name!);
+}
+
+/**
+ * Fills a template such as `job:{id}`. Each value is percent-encoded, so that a value
+ * can only ever name a channel of this template: `1:secret` becomes `1%3Asecret`.
+ * Publishers and endpoints that fill the same template meet on the same channel.
+ *
+ * @param template the name, with placeholders in braces
+ * @param values what the placeholders stand for: strings, or numbers, booleans and BigInts
+ * @returns the channel's name
+ * @throws SseError `INVALID_CHANNEL` when a value is missing or empty, or the name is too long
+ *
+ * @example
+ * ```ts
+ * channelName('job:{id}', { id: 42 }); // 'job:42'
+ * ```
+ * @publicApi
+ */
+export function channelName(template: string, values: Readonly<Record<string, unknown>>): string {
+  const name = template.replace(PLACEHOLDER, (_, placeholder: string) =>
+    encode(template, placeholder, values[placeholder]),
+  );
+  checkChannelName(name);
+  return name;
+}
+
+function encode(template: string, placeholder: string, value: unknown): string {
+  const isText =
+    typeof value === 'string' ||
+    typeof value === 'number' ||
+    typeof value === 'boolean' ||
+    typeof value === 'bigint';
+  if (!isText || value === '') {
+    throw new SseError(
+      'INVALID_CHANNEL',
+      `The channel template ${JSON.stringify(template)} has no value for {${placeholder}}: it is ` +
+        `${value === '' ? 'empty' : isText ? String(value) : typeof value}. Give a string or a number.`,
+    );
+  }
+  try {
+    // Beyond what encodeURIComponent leaves alone, `*` and the like could be patterns
+    // to a system that carries the channel.
+    return encodeURIComponent(String(value)).replace(
+      /[!'()*]/g,
+      (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+    );
+  } catch (cause) {
+    throw new SseError(
+      'INVALID_CHANNEL',
+      `The value for {${placeholder}} is not well-formed text: ${JSON.stringify(value)}.`,
+      { cause },
+    );
+  }
+}
+
+function invalid(what: string, remedy: string): SseError {
+  return new SseError('INVALID_CHANNEL', `A channel's name is ${what}. ${remedy}.`);
+}

@@ -1,0 +1,96 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Observable } from 'rxjs';
+import type { Channel } from '../channel/channel.js';
+import { ChannelRegistry } from '../channel/channel-registry.js';
+import type { RetainLimits } from '../channel/event-log.js';
+import type { SseEvent } from '../channel/sse-event.js';
+import { LogBlocks } from './block.js';
+import { Connections, type ConnectionOptions } from './connections.js';
+import { FlushQueue } from './flush-queue.js';
+import { readInto } from './handler-writer.js';
+import { Subscription, type ChannelRequest } from './subscription.js';
+
+/** What delivery needs of the module's options. */
+export interface DeliveryOptions extends ConnectionOptions {
+  readonly retain: RetainLimits;
+  readonly linger: number;
+  readonly readyTimeout: number;
+  readonly maxChannels: number;
+}
+
+/** Everything between the logs and the clients of one application. */
+export class Delivery {
+  readonly channels: ChannelRegistry;
+  readonly connections: Connections;
+  readonly readyTimeout: number;
+  private readonly blocks = new WeakMap<Channel, LogBlocks>();
+
+  /** What is created here runs in the async context of this call, and of no request. */
+  constructor(options: DeliveryOptions) {
+    const detach = AsyncLocalStorage.snapshot();
+    const queue = new FlushQueue({
+      detach,
+      onFlushed: (channel) => this.blocks.get(channel)?.clear(),
+    });
+    this.channels = new ChannelRegistry({ ...options, onAppend: queue.add, detach });
+    this.connections = new Connections(options, detach);
+    this.readyTimeout = options.readyTimeout;
+  }
+
+  /** Opens channels for one client. @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL` */
+  subscribe(requests: readonly ChannelRequest[]): Subscription {
+    return Subscription.open(this.channels, requests);
+  }
+
+  /** The blocks that the readers of a channel share. */
+  blocksOf(channel: Channel): LogBlocks {
+    let blocks = this.blocks.get(channel);
+    if (!blocks) {
+      this.blocks.set(channel, (blocks = new LogBlocks(channel.log)));
+    }
+    return blocks;
+  }
+
+  /** Reads channels for whoever subscribes: from the head, or after a Last-Event-ID. */
+  observe(requests: () => readonly ChannelRequest[], lastEventId?: string): ChannelStream {
+    return new ChannelStream(requests, lastEventId, (subscriber) => {
+      const subscription = this.subscribe(requests());
+      const { readyTimeout } = this;
+      const placed = subscription.place({ lastEventId, readyTimeout });
+      if (!placed) {
+        return readInto(subscription, subscriber);
+      }
+      let close = (): void => subscription.close();
+      void placed.then(() => {
+        if (!subscriber.closed) {
+          close = readInto(subscription, subscriber);
+        }
+      });
+      return () => close();
+    });
+  }
+
+  /** Ends every connection. */
+  drain(): Promise<void> {
+    return this.connections.drain();
+  }
+
+  /** Drops every channel. */
+  close(): void {
+    this.channels.close();
+  }
+}
+
+/**
+ * The Observable of channels. An endpoint whose handler returns one as it is reads the
+ * channels itself, so that clients resume, and share the blocks of all others.
+ */
+export class ChannelStream extends Observable<SseEvent> {
+  constructor(
+    readonly requests: () => readonly ChannelRequest[],
+    readonly lastEventId: string | undefined,
+    subscribe: ConstructorParameters<typeof Observable<SseEvent>>[0],
+  ) {
+    super(subscribe);
+  }
+}

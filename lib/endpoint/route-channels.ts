@@ -1,0 +1,105 @@
+import { BadRequestException, Inject, Injectable, NotFoundException } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { channelName, checkChannelName, placeholdersOf } from '../channel/channel-name.js';
+import type { ChannelSource } from '../channel/source.js';
+import { SseError } from '../channel/sse-error.js';
+import type { ChannelRequest } from '../delivery/subscription.js';
+import { SSE_SETTINGS } from '../sse.constants.js';
+import type { ProviderToken, SourceOption } from '../sse.options.js';
+import type { SseSettings } from '../sse.settings.js';
+import { SseSources } from '../sse.sources.js';
+import type { FrameworkRequest } from './exchange.js';
+import type { Route } from './route.js';
+
+/** Finds the channels of a request, and the sources that feed them. */
+@Injectable()
+export class RouteChannels {
+  private readonly sourceOf = new WeakMap<Route, ChannelSource>();
+
+  constructor(
+    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
+    private readonly sources: SseSources,
+    private readonly moduleRef: ModuleRef,
+  ) {}
+
+  /**
+   * @throws SseError `INVALID_CHANNEL`; HttpException 400 for too many channels, 404 for none;
+   * and whatever the route's resolver throws
+   */
+  async of(route: Route, request: FrameworkRequest): Promise<readonly ChannelRequest[]> {
+    const names = await this.namesOf(route, request);
+    if (names.length === 0) {
+      return [];
+    }
+    const source = this.source(route);
+    return names.map((name) => ({ source, name }));
+  }
+
+  /**
+   * Refuses a route whose source cannot be. A provider's source is looked up at the first
+   * request, as it may not have been created yet.
+   * @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED`
+   */
+  check(route: Route): void {
+    if (route.channels !== undefined && !isToken(route.options.source)) {
+      this.source(route);
+    }
+  }
+
+  /** The source of a route's channels; the same for every request. */
+  private source(route: Route): ChannelSource {
+    let source = this.sourceOf.get(route);
+    if (!source) {
+      const { source: option } = route.options;
+      const given = isToken(option)
+          ? this.moduleRef.get<ChannelSource>(option, { strict: false })
+          : option;
+      source = this.sources.sourceFor({ ...route.options, ...(given && { source: given }) });
+      this.sourceOf.set(route, source);
+    }
+    return source;
+  }
+
+  private async namesOf(
+    { channels }: Route,
+    request: FrameworkRequest,
+  ): Promise<readonly string[]> {
+    if (channels === undefined) {
+      return [];
+    }
+    if (typeof channels === 'string') {
+      return [fill(channels, request.params ?? {})];
+    }
+    const resolved = await channels(request);
+    const names = [...new Set(typeof resolved === 'string' ? [resolved] : resolved)];
+    names.forEach(checkChannelName);
+    const { channelsPerConnection } = this.settings.limits;
+    if (names.length === 0) {
+      throw new NotFoundException('There is no channel for this request.');
+    }
+    if (names.length > channelsPerConnection) {
+      throw new BadRequestException(
+        `${names.length} channels were asked for; at most ${channelsPerConnection} are allowed on one connection.`,
+      );
+    }
+    return names;
+  }
+}
+
+function isToken(source: SourceOption | undefined): source is ProviderToken {
+  return typeof source === 'function' || typeof source === 'symbol';
+}
+
+function fill(template: string, params: Record<string, string>): string {
+  const placeholders = placeholdersOf(template);
+  for (const placeholder of placeholders) {
+    if (!(placeholder in params)) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `The template ${JSON.stringify(template)} has {${placeholder}}, and the route has no ` +
+          `parameter of that name. It has: ${Object.keys(params).join(', ') || 'none'}.`,
+      );
+    }
+  }
+  return placeholders.length === 0 ? template : channelName(template, params);
+}

@@ -1,0 +1,33 @@
+import type { EndpointOptions } from '../sse.options.js';
+
+// oxlint-disable-next-line typescript/no-explicit-any
+type AnyRequest = any;
+
+/** Finds the channels of a request. What it throws reaches the exception filters. */
+export type ChannelResolver<Request = AnyRequest> = (
+  request: Request,
+) => string | readonly string[] | Promise<string | readonly string[]>;
+
+/** What `@SseChannel()` says of a handler. */
+export interface Route {
+  /** A name or template, a resolver, or nothing for a handler that brings its own stream. */
+  readonly channels: string | ChannelResolver | undefined;
+  readonly options: EndpointOptions;
+}
+
+const ROUTES = new WeakMap<object, Route>();
+
+/** Notes what was said of a handler. */
+export function setRoute(handler: object, route: Route): void {
+  ROUTES.set(handler, route);
+}
+
+/** What was said of a handler, if anything. */
+export function routeOf(handler: object): Route | undefined {
+  return ROUTES.get(handler);
+}
+
+/** What a handler returned, on its way to the endpoint through Nest's own machinery. */
+export class HandlerResult {
+  constructor(readonly value: unknown) {}
+}

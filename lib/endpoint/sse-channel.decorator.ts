@@ -1,0 +1,98 @@
+import { UseInterceptors } from '@nestjs/common';
+import { SseError } from '../channel/sse-error.js';
+import type { EndpointOptions } from '../sse.options.js';
+import { HandlerResult, routeOf, setRoute, type ChannelResolver } from './route.js';
+import { SseChannelInterceptor } from './sse-channel.interceptor.js';
+
+// oxlint-disable-next-line typescript/no-explicit-any
+type Handler = (this: unknown, ...args: any[]) => unknown;
+
+/**
+ * Streams channels from an `@Sse()` endpoint. A handler that returns nothing streams the
+ * channels as they are; one that returns an Observable streams that Observable.
+ *
+ * @param channels
+ * - a name, or a template such as `job:{id}`, whose placeholders are the route's parameters,
+ *   percent-encoded (see `channelName`)
+ * - or a function of the request that returns one name or several, or a promise of them;
+ *   what it throws reaches the exception filters
+ * - or nothing, for a handler that returns a stream of its own
+ * @param options the channels' source, and how they are read
+ * @throws SseError `INVALID_OPTION`, when the class is defined
+ *
+ * @example
+ * ```ts
+ * @Sse('jobs/:id/events')
+ * @SseChannel('job:{id}', { source: 'cache' })
+ * job() {}
+ * ```
+ * @publicApi
+ */
+// oxlint-disable-next-line typescript/no-explicit-any
+export function SseChannel<Request = any>(
+  channels?: string | ChannelResolver<Request>,
+  options: EndpointOptions<Request> = {},
+): MethodDecorator {
+  return (target, key, descriptor) => {
+    const where = `${target.constructor.name}.${String(key)}`;
+    checkRoute(where, channels, options);
+    const original = descriptor.value as Handler;
+    if (routeOf(original)) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `${where} has two @SseChannel(). Give one a function that returns all channels.`,
+      );
+    }
+    const handler: Handler = function (...args) {
+      const result = original.apply(this, args);
+      return result instanceof Promise ? result.then(box) : box(result);
+    };
+    Object.defineProperty(handler, 'name', { value: original.name });
+    // Decorators further down have left their metadata on the original.
+    for (const metadata of Reflect.getMetadataKeys(original)) {
+      Reflect.defineMetadata(metadata, Reflect.getMetadata(metadata, original), handler);
+    }
+    setRoute(handler, { channels, options });
+    (descriptor as PropertyDescriptor).value = handler;
+    UseInterceptors(SseChannelInterceptor)(target, key, descriptor);
+    return descriptor;
+  };
+}
+
+function box(value: unknown): HandlerResult {
+  return new HandlerResult(value);
+}
+
+function checkRoute(where: string, channels: unknown, options: EndpointOptions): void {
+  if (
+    channels !== undefined &&
+    typeof channels !== 'function' &&
+    (typeof channels !== 'string' || channels === '')
+  ) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `@SseChannel() on ${where} is given ${channels === '' ? 'an empty name' : String(channels)}. ` +
+        'Give a name, a template, or a function of the request.',
+    );
+  }
+  const { overflow = 'reset', key, expires } = options;
+  if (overflow !== 'reset' && overflow !== 'latest' && overflow !== 'disconnect') {
+    throw new SseError(
+      'INVALID_OPTION',
+      `\`overflow\` of @SseChannel() on ${where} is ${String(overflow)}; it must be ` +
+        "'reset', 'latest' or 'disconnect'.",
+    );
+  }
+  if ((overflow === 'latest') !== (typeof key === 'function')) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `@SseChannel() on ${where}: \`overflow: 'latest'\` and \`key\`, a function of the event, go together.`,
+    );
+  }
+  if (expires !== undefined && typeof expires !== 'function') {
+    throw new SseError(
+      'INVALID_OPTION',
+      `\`expires\` of @SseChannel() on ${where} is ${String(expires)}; it must be a function of the request.`,
+    );
+  }
+}

@@ -1,0 +1,164 @@
+import {
+  BadRequestException,
+  Injectable,
+  Logger,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { setImmediate } from 'node:timers/promises';
+import { from, isObservable, lastValueFrom, Observable, of } from 'rxjs';
+import { SseError } from '../channel/sse-error.js';
+import { ChannelStream, Delivery } from '../delivery/delivery.js';
+import { HandlerWriter } from '../delivery/handler-writer.js';
+import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
+import { Exchange } from './exchange.js';
+import { OtherInterceptors } from './other-interceptors.js';
+import { HandlerResult, routeOf, type Route } from './route.js';
+import { RouteChannels } from './route-channels.js';
+import { setEvents } from './sse-params.decorator.js';
+import { StreamOpener } from './stream-opener.js';
+
+/**
+ * Turns a request to an `@SseChannel()` endpoint into a stream. It runs innermost, after
+ * guards and all other interceptors. Until the head is written, whatever is thrown reaches
+ * the exception filters.
+ */
+@Injectable()
+export class SseChannelInterceptor implements NestInterceptor {
+  private readonly logger = new Logger('SseChannels');
+
+  constructor(
+    private readonly delivery: Delivery,
+    private readonly streams: StreamOpener,
+    private readonly channels: RouteChannels,
+    private readonly others: OtherInterceptors,
+  ) {}
+
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const exchange = new Exchange(context);
+    const route = routeOf(context.getHandler())!;
+    try {
+      await this.respond(exchange, route, next);
+    } catch (error) {
+      throw error instanceof SseError && error.code === 'INVALID_CHANNEL'
+        ? new BadRequestException(error.message, { cause: error })
+        : error;
+    }
+    // Whatever surrounds the stream sees it begin and end. Where nothing does, nothing is
+    // kept for it.
+    return this.others.surround(context) ? untilClosed(exchange) : of(undefined);
+  }
+
+  private async respond(exchange: Exchange, route: Route, next: CallHandler): Promise<void> {
+    if (exchange.isHead) {
+      exchange.answer();
+      return;
+    }
+    if (!this.streams.admits(exchange)) {
+      return;
+    }
+    const requests = await this.channels.of(route, exchange.request);
+    if (exchange.isGone) {
+      return;
+    }
+    const subscription = await this.streams.subscribe(exchange, requests);
+    if (!subscription) {
+      return;
+    }
+    exchange.onceClosed(() => subscription.close());
+    try {
+      await this.stream(exchange, route, next, requests, subscription);
+    } catch (error) {
+      subscription.close();
+      throw error;
+    }
+  }
+
+  /** Calls the handler, and streams what it stands for. */
+  private async stream(
+    exchange: Exchange,
+    { options }: Route,
+    next: CallHandler,
+    requests: readonly ChannelRequest[],
+    subscription: Subscription,
+  ): Promise<void> {
+    exchange.provideSignal();
+    const writer = new HandlerWriter(
+      { first: subscription, another: () => this.delivery.subscribe(requests) },
+      (error) => this.logger.error(error),
+    );
+    setEvents(exchange.request, writer.events$);
+    const { value } = (await lastValueFrom(next.handle())) as HandlerResult;
+    const stream = streamOf(value);
+    if (stream instanceof ChannelStream) {
+      subscription.close();
+      const own = await this.streams.subscribe(exchange, stream.requests(), stream.lastEventId);
+      if (own) {
+        this.streams.streamChannels(exchange, options, own);
+      }
+      return;
+    }
+    if (stream) {
+      writer.subscribe(stream);
+      // What fails in this turn can still be answered with a status.
+      await setImmediate();
+      if (writer.error) {
+        throw writer.error.cause;
+      }
+    } else if (requests.length === 0) {
+      throw new SseError(
+        'INVALID_OPTION',
+        'The handler returned nothing, and its @SseChannel() names no channel. ' +
+          'Name one, or return an Observable.',
+      );
+    }
+    if (exchange.isGone) {
+      writer.close();
+    } else if (stream) {
+      this.streams.start(exchange, options, subscription, (connection) =>
+        writer.writingTo(connection),
+      );
+    } else {
+      this.streams.streamChannels(exchange, options, subscription);
+    }
+  }
+}
+
+/** What a handler returned as an Observable; nothing for nothing. */
+function streamOf(value: unknown): Observable<unknown> | undefined {
+  if (value === undefined || value === null) {
+    return undefined;
+  }
+  if (isObservable(value)) {
+    return value;
+  }
+  if (typeof value === 'object' && Symbol.asyncIterator in value) {
+    return from(value as AsyncIterable<unknown>);
+  }
+  throw new SseError(
+    'INVALID_OPTION',
+    `The handler of an @SseChannel() endpoint returned ${describe(value)}. Return an Observable ` +
+      'or an async iterable, or nothing for the channel as it is.',
+  );
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'object' ? `a ${value!.constructor?.name ?? 'null-prototype object'}` : `a ${typeof value}`;
+}
+
+/** Emits once the stream is over; ends the stream when nobody waits for that any more. */
+function untilClosed(exchange: Exchange): Observable<unknown> {
+  return new Observable((subscriber) => {
+    const close = (): void => {
+      subscriber.next(undefined);
+      subscriber.complete();
+    };
+    if (exchange.response.closed) {
+      close();
+      return undefined;
+    }
+    exchange.onceClosed(close);
+    return () => exchange.end();
+  });
+}

@@ -1,0 +1,107 @@
+import { Injectable, type Type } from '@nestjs/common';
+import {
+  HTTP_CODE_METADATA,
+  INTERCEPTORS_METADATA,
+  METHOD_METADATA,
+  ROUTE_ARGS_METADATA,
+  SSE_METADATA,
+} from '@nestjs/common/constants.js';
+import { HttpStatus, RequestMethod } from '@nestjs/common';
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { SseError } from '../channel/sse-error.js';
+import { routeOf } from './route.js';
+import { RouteChannels } from './route-channels.js';
+import { SseChannelInterceptor } from './sse-channel.interceptor.js';
+
+/** `RouteParamtypes.RESPONSE`: a parameter that takes the response. */
+const RESPONSE_PARAM = 1;
+
+/**
+ * Prepares the application's `@SseChannel()` endpoints, before Nest's router reads them.
+ *
+ * Nest keeps a stream, an abort controller, a timer and a chain of promises for every open
+ * `@Sse()` request, about 11 KB. An endpoint whose response is ours needs none of it, so its
+ * route becomes one whose handler takes the response, as with `@Res()`: Nest still runs
+ * guards, interceptors, pipes and filters, and keeps nothing afterwards.
+ */
+@Injectable()
+export class SseRoutes {
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+    channels: RouteChannels,
+  ) {
+    for (const { metatype } of this.discovery.getControllers()) {
+      if (typeof metatype === 'function' && metatype.prototype) {
+        this.prepareController(metatype as Type, channels);
+      }
+    }
+  }
+
+  private prepareController(controller: Type, channels: RouteChannels): void {
+    const prototype = controller.prototype as Record<string, object>;
+    for (const name of this.scanner.getAllMethodNames(prototype)) {
+      const handler = prototype[name]!;
+      const route = routeOf(handler);
+      if (route) {
+        const where = `${controller.name}.${name}`;
+        prepareHandler(controller, name, handler, where);
+        try {
+          channels.check(route);
+        } catch (error) {
+          throw error instanceof SseError
+            ? new SseError(error.code, `@SseChannel() on ${where}: ${error.message}`)
+            : error;
+        }
+      }
+    }
+  }
+}
+
+const prepared = new WeakSet<object>();
+
+function prepareHandler(controller: Type, name: string, handler: object, where: string): void {
+  if (prepared.has(handler)) {
+    return;
+  }
+  if (!Reflect.getMetadata(SSE_METADATA, handler)) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `${where} has @SseChannel() and no @Sse(). Add it: @Sse('path') names the route.`,
+    );
+  }
+  prepared.add(handler);
+  Reflect.deleteMetadata(SSE_METADATA, handler);
+  takeResponse(controller, name);
+  innermost(handler);
+  const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod;
+  if (method !== RequestMethod.GET && !Reflect.hasMetadata(HTTP_CODE_METADATA, handler)) {
+    // Nest answers a POST with 201, which clients of event streams refuse.
+    Reflect.defineMetadata(HTTP_CODE_METADATA, HttpStatus.OK, handler);
+  }
+}
+
+/** Tells Nest that the handler answers by itself, by a parameter behind all others. */
+function takeResponse(controller: Type, name: string): void {
+  const params = (Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name) ?? {}) as Record<
+    string,
+    { index: number }
+  >;
+  const index = Math.max(-1, ...Object.values(params).map((param) => param.index)) + 1;
+  Reflect.defineMetadata(
+    ROUTE_ARGS_METADATA,
+    { ...params, [`${RESPONSE_PARAM}:${index}`]: { index, data: undefined, pipes: [] } },
+    controller,
+    name,
+  );
+}
+
+/** Puts our interceptor last, wherever the decorator stands: the others surround it. */
+function innermost(handler: object): void {
+  const interceptors = Reflect.getMetadata(INTERCEPTORS_METADATA, handler) as unknown[];
+  Reflect.defineMetadata(
+    INTERCEPTORS_METADATA,
+    [...interceptors.filter((each) => each !== SseChannelInterceptor), SseChannelInterceptor],
+    handler,
+  );
+}

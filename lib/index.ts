@@ -1,0 +1,39 @@
+export { SseModule } from './sse.module.js';
+export { SseService } from './sse.service.js';
+export type { ResumeOptions, SendOptions, SseStats } from './sse.service.js';
+export type {
+  ChannelOptions,
+  EndpointOptions,
+  LimitOptions,
+  RetainOptions,
+  SourceOption,
+  SseModuleOptions,
+} from './sse.options.js';
+export { SseChannel } from './endpoint/sse-channel.decorator.js';
+export type { ChannelResolver } from './endpoint/route.js';
+export { LastEventId, SseEvents } from './endpoint/sse-params.decorator.js';
+export { channelName } from './channel/channel-name.js';
+export { SseError } from './channel/sse-error.js';
+export type { SseErrorCode } from './channel/sse-error.js';
+export { isReset } from './channel/sse-event.js';
+export type { SseEvent, SseReset } from './channel/sse-event.js';
+export type {
+  Broker,
+  ChannelFeed,
+  ChannelHistory,
+  ChannelSink,
+  ChannelSource,
+  HistoryEvent,
+  HistoryPage,
+  OutgoingEvent,
+  PublishOptions,
+  ResetReason,
+  SourceEvent,
+} from './channel/source.js';
+export { MemoryKeyStore as MemoryStore } from './sources/cache/memory-store.js';
+export type { CacheLike } from './sources/cache/adapter-store.js';
+export type { CacheOptions } from './sources/cache/cache-options.js';
+export type { PollOptions } from './sources/poll/poll.options.js';
+export type { ListenOptions } from './sources/postgres/listen.options.js';
+export { triggerSql } from './sources/postgres/trigger-sql.js';
+export type { TriggerEvent, TriggerSqlOptions } from './sources/postgres/trigger-sql.js';

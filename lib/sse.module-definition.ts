@@ -1,0 +1,28 @@
+import { ConfigurableModuleBuilder, type Provider } from '@nestjs/common';
+import type { SseModuleOptions } from './sse.options.js';
+
+/** What `forRoot` and `forRootAsync` take beside the options themselves. */
+export interface SseModuleExtras {
+  /** Whether `SseService` can be injected everywhere without another import. Default: true. */
+  readonly isGlobal?: boolean;
+  /** Providers for the options factory of `forRootAsync`. Default: none. */
+  readonly extraProviders?: Provider[];
+}
+
+export const {
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN: SSE_MODULE_OPTIONS,
+  OPTIONS_TYPE,
+  ASYNC_OPTIONS_TYPE,
+} = new ConfigurableModuleBuilder<SseModuleOptions>({ moduleName: 'Sse' })
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createSseOptions')
+  .setExtras<SseModuleExtras>(
+    { isGlobal: true, extraProviders: [] },
+    (definition, { isGlobal = true, extraProviders = [] }) => ({
+      ...definition,
+      global: isGlobal,
+      providers: [...(definition.providers ?? []), ...extraProviders],
+    }),
+  )
+  .build();

@@ -1,0 +1,111 @@
+import {
+  Logger,
+  Module,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { DiscoveryModule, MetadataScanner } from '@nestjs/core';
+import { Delivery } from './delivery/delivery.js';
+import { OtherInterceptors } from './endpoint/other-interceptors.js';
+import { RouteChannels } from './endpoint/route-channels.js';
+import { SseRoutes } from './endpoint/sse-routes.js';
+import { StreamOpener } from './endpoint/stream-opener.js';
+import { SSE_SETTINGS } from './sse.constants.js';
+import {
+  ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  OPTIONS_TYPE,
+  SSE_MODULE_OPTIONS,
+} from './sse.module-definition.js';
+import type { SseModuleOptions } from './sse.options.js';
+import { SseService } from './sse.service.js';
+import { settingsOf, type SseSettings } from './sse.settings.js';
+import { SseSources } from './sse.sources.js';
+
+/**
+ * Server-Sent Events for Nest: channels, fed by `SseService.send()`, cache keys, Postgres
+ * or sources of your own, and streamed by `@Sse()` endpoints with `@SseChannel()`.
+ * @publicApi
+ */
+@Module({
+  imports: [DiscoveryModule],
+  providers: [
+    MetadataScanner,
+    {
+      provide: SSE_SETTINGS,
+      inject: [SSE_MODULE_OPTIONS],
+      useFactory: settingsOf,
+    },
+    {
+      provide: Delivery,
+      inject: [SSE_SETTINGS],
+      useFactory: ({ limits, ...settings }: SseSettings) =>
+        new Delivery({
+          ...settings,
+          maxChannels: limits.channels,
+          maxConnections: limits.connections,
+          maxConnectionsPerClient: limits.connectionsPerClient,
+        }),
+    },
+    {
+      provide: SseSources,
+      inject: [SSE_SETTINGS, Delivery],
+      useFactory: (settings: SseSettings, { channels }: Delivery) =>
+        new SseSources(settings, new Logger('SseChannels'), (broker, channel) =>
+          channels.touch(broker, channel),
+        ),
+    },
+    SseService,
+    RouteChannels,
+    OtherInterceptors,
+    StreamOpener,
+    SseRoutes,
+  ],
+  // What endpoints in other modules are made with: all but SseService is internal.
+  exports: [SseService, Delivery, RouteChannels, OtherInterceptors, StreamOpener],
+})
+export class SseModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
+{
+  constructor(
+    private readonly sources: SseSources,
+    private readonly delivery: Delivery,
+    // Created with the module, so that routes are ready before the router reads them.
+    _routes: SseRoutes,
+  ) {
+    super();
+  }
+
+  /**
+   * Configures the module.
+   * @throws SseError `INVALID_OPTION`
+   */
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    const { isGlobal: _isGlobal, extraProviders: _extraProviders, ...own } = options;
+    settingsOf(own satisfies SseModuleOptions);
+    return super.forRoot(options);
+  }
+
+  /** Configures the module with options that other providers help to make. */
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return super.forRootAsync(options);
+  }
+
+  /** @throws SseError `UNAVAILABLE` with `failFast`, `MISSING_PEER` */
+  async onModuleInit(): Promise<void> {
+    await this.sources.start();
+  }
+
+  /** Ends every stream: the server would otherwise wait for them. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.delivery.drain();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.delivery.close();
+    await this.sources.stop();
+  }
+}

@@ -1,0 +1,161 @@
+import type { OverflowPolicy } from './delivery/overflow.js';
+import type { Opening } from './delivery/opening.js';
+import type { Broker, ChannelSource } from './channel/source.js';
+import type { SseEvent } from './channel/sse-event.js';
+import type { CacheLike } from './sources/cache/adapter-store.js';
+import type { MemoryKeyStore } from './sources/cache/memory-store.js';
+import type { CacheOptions } from './sources/cache/cache-options.js';
+import type { ListenOptions } from './sources/postgres/listen.options.js';
+import type { PostgresOption } from './sources/postgres/postgres.options.js';
+import type { RedisOption } from './sources/redis/redis-option.js';
+
+/** How much of each channel stays readable for clients that return or fall behind. */
+export interface RetainOptions {
+  /** Events per channel. Default: 1,000. */
+  readonly events?: number;
+  /** Bytes of event data per channel. Default: 1,048,576. */
+  readonly bytes?: number;
+  /** Milliseconds. Default: 300,000. */
+  readonly age?: number;
+}
+
+/** What clients and publishers may use. `Infinity` lifts a limit. */
+export interface LimitOptions {
+  /**
+   * Open connections. A client beyond them is answered with 200, a long random `retry:`
+   * and the end, as an EventSource never returns after an error status. Default: 50,000.
+   */
+  readonly connections?: number;
+  /**
+   * Open connections per client, told apart by `clientKey`. A client beyond them is
+   * answered with 429. Default: no limit, as all clients behind one proxy share its address.
+   */
+  readonly connectionsPerClient?: number;
+  /** Open connections per channel; beyond them as for `connections`. Default: no limit. */
+  readonly connectionsPerChannel?: number;
+  /** Channels per connection. More are refused with 400. Default: 50. */
+  readonly channelsPerConnection?: number;
+  /** Open channels. One that nobody uses gives way to a new one. Default: 100,000. */
+  readonly channels?: number;
+  /** Bytes of one event's data. Default: 1,048,576. */
+  readonly eventSize?: number;
+  /** Characters of a Last-Event-ID. A longer one counts as unknown. Default: 8,192. */
+  readonly lastEventIdLength?: number;
+}
+
+/** A class or symbol under which the application provides a source. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type ProviderToken = (abstract new (...args: any[]) => ChannelSource) | symbol;
+
+/** What feeds a channel: one of the module's own kinds, or a source of yours. */
+export type SourceOption =
+  'broker' | 'cache' | 'postgres' | ChannelSource | ProviderToken;
+
+/** How one endpoint or stream reads its channels. */
+export interface ChannelOptions extends CacheOptions, ListenOptions {
+  /**
+   * What feeds the channel: `broker` (what `send()` publishes), `cache` (a key),
+   * `postgres` (notifications), or a `ChannelSource` or the token of a provider that is one.
+   * Default: `broker`.
+   */
+  readonly source?: SourceOption;
+  /**
+   * What happens to a client that reads so slowly that its next event is no longer
+   * retained: it receives `sse:reset`; or, from the moment it lags, the newest event of
+   * each `key` only; or it is disconnected. Default: `reset`.
+   */
+  readonly overflow?: OverflowPolicy;
+  /** With `overflow: 'latest'`: events with the same key replace each other. */
+  readonly key?: (event: SseEvent) => string;
+}
+
+/** Options of an endpoint beside those of its channels. */
+export interface EndpointOptions<Request = any> extends ChannelOptions {
+  /**
+   * When the client's permission ends: a date, or milliseconds since the epoch. The
+   * connection ends then at the latest, and the client's return is authorised anew.
+   * Default: never.
+   */
+  readonly expires?: (request: Request) => Date | number | undefined;
+}
+
+/** Options of `SseModule.forRoot()`. */
+export interface SseModuleOptions {
+  /**
+   * Redis or Valkey, 6.2 or later: a URL, the options of `ioredis`, or a client of yours,
+   * which is neither changed nor closed. Default: none; cache keys are then in `cache`.
+   */
+  readonly redis?: RedisOption;
+  /**
+   * Postgres: a URL, the options of `pg.Client`, or a `pg.Client` or `pg.Pool` of yours,
+   * which is never closed. Default: none.
+   */
+  readonly postgres?: PostgresOption;
+  /**
+   * The same Postgres without a pooler in between, for LISTEN: a URL or options.
+   * Default: `postgres`.
+   */
+  readonly listenConnection?: PostgresOption;
+  /**
+   * Where cache keys are, in place of Redis: anything with `get`, `set` and `del`, such as
+   * cache-manager's cache. Default: `redis`, else a store in this process.
+   */
+  readonly cache?: CacheLike | MemoryKeyStore;
+  /** Where `send()` publishes: in this process, or a broker of yours. Default: `memory`. */
+  readonly broker?: 'memory' | Broker;
+  /**
+   * Whether the application fails to start when Redis or Postgres cannot be reached.
+   * Otherwise streams that need them open, and go live once they are there. Default: false.
+   */
+  readonly failFast?: boolean;
+  /**
+   * How long a new client waits for a source that is not listening yet before its stream
+   * opens without, in milliseconds. Default: 1,000.
+   */
+  readonly readyTimeout?: number;
+  /**
+   * How clients are told their position first: a frame that fires no event, or an event
+   * named `sse:open`, for clients that keep only the ids of events. Default: `frame`.
+   */
+  readonly opening?: Opening;
+  /** After how many milliseconds a disconnected client returns. Default: 3,000. */
+  readonly retry?: number;
+  /**
+   * How long a connection may be silent before it gets a comment, in milliseconds; 0 for
+   * ever. A connection that has just been written to is silent for up to twice that.
+   * Default: 15,000.
+   */
+  readonly heartbeat?: number;
+  /** How long a channel without readers is kept, in milliseconds. Default: 60,000. */
+  readonly linger?: number;
+  /** How much of each channel is kept in memory. */
+  readonly retain?: RetainOptions;
+  /**
+   * The value of a key, or the payload of a notification, that ends the run: clients
+   * receive it and their streams end. `false`: none does. Default: `[DONE]`.
+   */
+  readonly doneSignal?: string | false;
+  /**
+   * How long a client may not read before its connection is destroyed, in milliseconds;
+   * 0 for ever. Default: 60,000.
+   */
+  readonly stallTimeout?: number;
+  /**
+   * How long a connection may last, in milliseconds, randomised down to 80 %; 0 for ever.
+   * Default: 0.
+   */
+  readonly maxAge?: number;
+  /**
+   * At shutdown, clients are asked to return at random within this time, and shutdown
+   * waits that long for those that read slowly. In milliseconds. Default: 5,000.
+   */
+  readonly drainTimeout?: number;
+  /** What clients and publishers may use. */
+  readonly limits?: LimitOptions;
+  /**
+   * Tells clients apart for `limits.connectionsPerClient`.
+   * Default: the request's `ip`, as the framework's trust-proxy setting determines it.
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly clientKey?: (request: any) => string;
+}

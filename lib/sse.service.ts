@@ -1,0 +1,205 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import { checkChannelName } from './channel/channel-name.js';
+import { outgoingEvent, type EventFields } from './channel/outgoing-event.js';
+import type { PublishOptions } from './channel/source.js';
+import { SseError } from './channel/sse-error.js';
+import type { SseEvent } from './channel/sse-event.js';
+import { Delivery } from './delivery/delivery.js';
+import { SSE_SETTINGS } from './sse.constants.js';
+import type { ChannelOptions } from './sse.options.js';
+import type { SseSettings } from './sse.settings.js';
+import { SseSources } from './sse.sources.js';
+import type { CacheOptions } from './sources/cache/cache-options.js';
+import { PollSource } from './sources/poll/poll-source.js';
+import type { PollOptions } from './sources/poll/poll.options.js';
+import type { ListenOptions } from './sources/postgres/listen.options.js';
+
+/** Options of `SseService.send()`. */
+export interface SendOptions extends EventFields, PublishOptions {}
+
+/** Where a stream that no HTTP request stands behind starts. */
+export interface ResumeOptions {
+  /** The id of the last event read before, or `earliest`. Default: what comes from now on. */
+  readonly lastEventId?: string;
+}
+
+/** What is open and what was refused; see `SseService.stats()`. */
+export interface SseStats {
+  /** Open connections. */
+  readonly connections: number;
+  /** Open channels, those that linger without readers among them. */
+  readonly channels: number;
+  /** Readers of all channels: connections, and subscribed Observables. */
+  readonly readers: number;
+  /** Events retained in memory, and about how many bytes they take. */
+  readonly retained: { readonly events: number; readonly bytes: number };
+  /** Cache keys that are polled. */
+  readonly polledKeys: number;
+  /** Clients not let in since the start, by reason. */
+  readonly refused: {
+    readonly closing: number;
+    readonly capacity: number;
+    readonly 'client-limit': number;
+  };
+  /** Connections destroyed since the start because their client did not read. */
+  readonly stalled: number;
+}
+
+/**
+ * Publishes events, and reads channels as Observables. Injectable anywhere; needs no
+ * HTTP request.
+ * @publicApi
+ */
+@Injectable()
+export class SseService {
+  constructor(
+    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
+    private readonly delivery: Delivery,
+    private readonly sources: SseSources,
+  ) {}
+
+  /**
+   * Reads one or several channels. Each subscriber reads for itself; the channel behind
+   * is fed once. Emits every event, `sse:reset` among them (see `isReset`), and completes
+   * after the last event of the run.
+   *
+   * @param channels a channel's name, or several
+   * @param options the source of the channels, and where to start
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`, `NOT_CONFIGURED`
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any
+  stream<T extends string | object = any>(
+    channels: string | readonly string[],
+    options: ChannelOptions & ResumeOptions = {},
+  ): Observable<SseEvent<T>> {
+    const names = typeof channels === 'string' ? [channels] : [...new Set(channels)];
+    if (names.length === 0) {
+      throw new SseError('INVALID_CHANNEL', 'No channel is named. Give at least one.');
+    }
+    names.forEach(checkChannelName);
+    const source = this.sources.sourceFor(options);
+    const requests = names.map((name) => ({ source, name }));
+    return this.delivery.observe(() => requests, options.lastEventId);
+  }
+
+  /**
+   * Publishes an event to all clients of a channel.
+   *
+   * @param channel the channel's name
+   * @param data a string goes out as it is, everything else as JSON
+   * @returns the event's id, once the broker has the event
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, at once
+   */
+  send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {
+    checkChannelName(channel);
+    const event = outgoingEvent(data, options, this.settings.limits);
+    return this.sources.broker.publish(channel, event, options);
+  }
+
+  /**
+   * Ends the run of a channel: its clients receive an event with the data `[DONE]`, their
+   * streams end, and they do not return. Clients that connect later wait for the next run.
+   *
+   * @throws SseError `INVALID_CHANNEL`
+   */
+  complete(channel: string): Promise<string> {
+    checkChannelName(channel);
+    const data = this.settings.doneSignal || '[DONE]';
+    return this.sources.broker.publish(channel, { data, end: true });
+  }
+
+  /**
+   * Sends a value to all clients of a key, without overwriting one that was sent before.
+   * While nobody reads the key, the value waits.
+   *
+   * @param value a string goes out as it is, everything else as JSON
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `UNAVAILABLE`
+   */
+  async sendKey(
+    key: string,
+    value: unknown,
+    options: Pick<EventFields, 'type' | 'id'> = {},
+  ): Promise<void> {
+    const { data, type, id } = outgoingEvent(value, options, this.settings.limits);
+    await this.sources.cache.sendKey(key, data, { type, id });
+  }
+
+  /**
+   * Reads a cache key: each value that is written to it is an event.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any
+  streamKey<T extends string | object = any>(
+    key: string,
+    options: CacheOptions & ResumeOptions = {},
+  ): Observable<SseEvent<T>> {
+    return this.stream<T>(key, { ...options, source: 'cache' });
+  }
+
+  /**
+   * Reads a Postgres notification channel.
+   *
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`, `NOT_CONFIGURED`
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any
+  streamPostgres<T extends string | object = any>(
+    channel: string,
+    options: ListenOptions & ResumeOptions = {},
+  ): Observable<SseEvent<T>> {
+    return this.stream<T>(channel, { ...options, source: 'postgres' });
+  }
+
+  /**
+   * Sends a Postgres notification, as `select pg_notify(channel, payload)`.
+   *
+   * @param payload a string goes out as it is, everything else as JSON; under 8,000 bytes
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `NOT_CONFIGURED`,
+   * `UNAVAILABLE`
+   */
+  async notify(channel: string, payload: unknown = ''): Promise<void> {
+    const { data } = outgoingEvent(payload, {}, this.settings.limits);
+    await this.sources.notify(channel, data);
+  }
+
+  /**
+   * Calls a function again and again, and emits what it returns, but not `null` and
+   * `undefined`. However many subscribe to the Observable, there is one loop, which rests
+   * while there are none. A call that throws is logged, and tried again.
+   *
+   * @param read what to emit: a string as it is, everything else as JSON
+   * @throws SseError `INVALID_OPTION`
+   */
+  poll<T extends string | object>(
+    read: () => T | null | undefined | Promise<T | null | undefined>,
+    options: PollOptions = {},
+  ): Observable<SseEvent<T>> {
+    const source = new PollSource(read, options, this.sources.log);
+    const requests = [{ source, name: 'poll' }];
+    return this.delivery.observe(() => requests);
+  }
+
+  /** What is open at this moment, and what was refused since the start. */
+  stats(): SseStats {
+    const { channels, connections } = this.delivery;
+    let readers = 0;
+    let events = 0;
+    let bytes = 0;
+    for (const channel of channels.channels) {
+      readers += channel.readers.size;
+      events += channel.log.size;
+      bytes += channel.log.bytes;
+    }
+    const { stalled, ...refused } = connections.counts;
+    return {
+      connections: connections.size,
+      channels: channels.size,
+      readers,
+      retained: { events, bytes },
+      polledKeys: this.sources.cache.polledKeys,
+      refused,
+      stalled,
+    };
+  }
+}

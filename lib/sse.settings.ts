@@ -1,0 +1,159 @@
+import { SseError } from './channel/sse-error.js';
+import type { SseModuleOptions } from './sse.options.js';
+
+/** The module's options with every default in place. */
+export type SseSettings = Readonly<
+  Required<
+    Pick<
+      SseModuleOptions,
+      | 'broker'
+      | 'failFast'
+      | 'readyTimeout'
+      | 'opening'
+      | 'retry'
+      | 'heartbeat'
+      | 'linger'
+      | 'doneSignal'
+      | 'stallTimeout'
+      | 'maxAge'
+      | 'drainTimeout'
+      | 'clientKey'
+    >
+  > & {
+    retain: Required<NonNullable<SseModuleOptions['retain']>>;
+    limits: Required<NonNullable<SseModuleOptions['limits']>>;
+  } & Pick<SseModuleOptions, 'redis' | 'postgres' | 'listenConnection' | 'cache'>
+>;
+
+const RETAIN = { events: 1_000, bytes: 1_048_576, age: 300_000 };
+
+const LIMITS = {
+  connections: 50_000,
+  connectionsPerClient: Infinity,
+  connectionsPerChannel: Infinity,
+  channelsPerConnection: 50,
+  channels: 100_000,
+  eventSize: 1_048_576,
+  lastEventIdLength: 8_192,
+};
+
+const DURATIONS = {
+  readyTimeout: 1_000,
+  retry: 3_000,
+  heartbeat: 15_000,
+  linger: 60_000,
+  stallTimeout: 60_000,
+  maxAge: 0,
+  drainTimeout: 5_000,
+};
+
+/** What Node's timers can wait, in milliseconds. */
+const MAX_DURATION = 2 ** 31 - 1;
+
+const OPTIONS = new Set([
+  'redis',
+  'postgres',
+  'listenConnection',
+  'cache',
+  'broker',
+  'failFast',
+  'opening',
+  'retain',
+  'doneSignal',
+  'limits',
+  'clientKey',
+  ...Object.keys(DURATIONS),
+]);
+
+/**
+ * Checks the module's options and completes them with their defaults.
+ * @throws SseError `INVALID_OPTION`
+ */
+export function settingsOf(options: SseModuleOptions): SseSettings {
+  checkNames('', options, OPTIONS);
+  const { opening = 'frame', doneSignal = '[DONE]', broker = 'memory', failFast = false } = options;
+  check('opening', opening, opening === 'frame' || opening === 'event', "'frame' or 'event'");
+  check(
+    'doneSignal',
+    doneSignal,
+    doneSignal === false || (typeof doneSignal === 'string' && doneSignal !== ''),
+    'a string that is not empty, or false',
+  );
+  check('failFast', failFast, typeof failFast === 'boolean', 'true or false');
+  check(
+    'broker',
+    broker,
+    broker === 'memory' ||
+      (typeof broker === 'object' && typeof broker?.publish === 'function' && typeof broker.open === 'function'),
+    "'memory', or an object with `open` and `publish`",
+  );
+  const clientKey = options.clientKey ?? ((request: { ip?: string }) => request.ip ?? '');
+  check('clientKey', clientKey, typeof clientKey === 'function', 'a function of the request');
+  checkNames('retain.', options.retain ?? {}, new Set(Object.keys(RETAIN)));
+  checkNames('limits.', options.limits ?? {}, new Set(Object.keys(LIMITS)));
+  return {
+    ...numbers('', DURATIONS, options, (value) => wholeWithin(value, 0, MAX_DURATION), `a whole number of milliseconds from 0 to ${MAX_DURATION}`),
+    retain: numbers('retain.', RETAIN, options.retain, isLimit, 'a whole number of at least 1, or Infinity'),
+    limits: numbers('limits.', LIMITS, options.limits, isLimit, 'a whole number of at least 1, or Infinity'),
+    opening,
+    doneSignal,
+    broker,
+    failFast,
+    clientKey,
+    redis: options.redis,
+    postgres: options.postgres,
+    listenConnection: options.listenConnection,
+    cache: options.cache,
+  } as SseSettings;
+}
+
+function numbers<T extends Record<string, number>>(
+  prefix: string,
+  defaults: T,
+  given: object | undefined,
+  isAllowed: (value: unknown) => boolean,
+  allowed: string,
+): T {
+  const result: Record<string, number> = { ...defaults };
+  for (const name of Object.keys(defaults)) {
+    const value = (given as Record<string, number | undefined> | undefined)?.[name];
+    if (value !== undefined) {
+      check(`${prefix}${name}`, value, isAllowed(value), allowed);
+      result[name] = value;
+    }
+  }
+  return result as T;
+}
+
+function isLimit(value: unknown): boolean {
+  return value === Infinity || wholeWithin(value, 1, Number.MAX_SAFE_INTEGER);
+}
+
+function wholeWithin(value: unknown, least: number, most: number): boolean {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+}
+
+function checkNames(prefix: string, options: unknown, known: ReadonlySet<string>): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid(prefix.slice(0, -1) || 'options', options, 'an object');
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `There is no option \`${prefix}${name}\`. There are: ${[...known].join(', ')}.`,
+      );
+    }
+  }
+}
+
+function check(name: string, value: unknown, isAllowed: boolean, allowed: string): void {
+  if (!isAllowed) {
+    throw invalid(name, value, allowed);
+  }
+}
+
+function invalid(name: string, value: unknown, allowed: string): SseError {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return new SseError('INVALID_OPTION', `\`${name}\` is ${shown}; it must be ${allowed}.`);
+}

@@ -1,0 +1,155 @@
+import type { Broker, ChannelSource, Lifecycle, SseLogger } from './channel/source.js';
+import { SseError } from './channel/sse-error.js';
+import type { ChannelOptions } from './sse.options.js';
+import type { SseSettings } from './sse.settings.js';
+import { AdapterKeyStore, isCacheLike } from './sources/cache/adapter-store.js';
+import { CacheSource } from './sources/cache/cache-source.js';
+import type { KeyStore } from './sources/cache/key-store.js';
+import { MemoryKeyStore } from './sources/cache/memory-store.js';
+import { RedisKeyStore } from './sources/cache/redis-store.js';
+import { MemoryBroker } from './sources/memory/memory-broker.js';
+import { ListenSource } from './sources/postgres/listen-source.js';
+import type { ListenOptions } from './sources/postgres/listen.options.js';
+import { PostgresConnection } from './sources/postgres/postgres-connection.js';
+import { RedisConnection } from './sources/redis/redis-connection.js';
+
+/** The sources that the module's options ask for, and their common life. */
+export class SseSources {
+  readonly broker: Broker;
+  readonly cache: CacheSource;
+  private readonly listen: ListenSource | undefined;
+  /** In the order in which they start. */
+  private readonly services: Lifecycle[] = [];
+  private readonly listenByOptions = new Map<string, ChannelSource>();
+
+  /**
+   * @param keepOpen opens a broker's channel that nobody reads, or keeps it from being dropped
+   * @throws SseError `INVALID_OPTION`
+   */
+  constructor(
+    private readonly settings: SseSettings,
+    /** Where sources report what an operator should know. */
+    readonly log: SseLogger,
+    keepOpen: (broker: Broker, channel: string) => void,
+  ) {
+    const { redis, postgres, broker } = settings;
+    const redisConnection = redis === undefined ? undefined : new RedisConnection(redis, log);
+    if (redisConnection) {
+      this.services.push(redisConnection);
+    }
+    this.cache = new CacheSource(this.keyStore(redisConnection), log);
+    this.services.push(this.cache);
+    if (postgres !== undefined || settings.listenConnection !== undefined) {
+      const connection = new PostgresConnection(
+        postgres ?? settings.listenConnection!,
+        log,
+        settings.listenConnection,
+      );
+      this.listen = new ListenSource(connection, log, { doneSignal: settings.doneSignal });
+      this.services.push(connection, this.listen);
+    }
+    this.broker = broker === 'memory' ? new MemoryBroker(keepOpen) : broker;
+    if (broker !== 'memory' && isLifecycle(broker)) {
+      this.services.push(broker);
+    }
+  }
+
+  /**
+   * The source of a channel with these options.
+   * @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED`
+   */
+  sourceFor(options: ChannelOptions): ChannelSource {
+    const { source = 'broker' } = options;
+    switch (source) {
+      case 'broker':
+        return this.broker;
+      case 'cache':
+        return this.cache.with({
+          ...options,
+          doneSignal: options.doneSignal ?? this.settings.doneSignal,
+        });
+      case 'postgres':
+        return this.listenWith(options);
+      default:
+        if (typeof (source as Partial<ChannelSource> | null)?.open === 'function') {
+          return source as ChannelSource;
+        }
+        throw new SseError(
+          'INVALID_OPTION',
+          `\`source\` is ${String(source)}; it must be 'broker', 'cache', 'postgres', ` +
+            'a ChannelSource, or the token of a provider that is one.',
+        );
+    }
+  }
+
+  /**
+   * Sends a Postgres notification.
+   * @throws SseError `NOT_CONFIGURED`, and as `ListenSource.notify`
+   */
+  notify(channel: string, payload: string): Promise<void> {
+    return this.postgres('notify()').notify(channel, payload);
+  }
+
+  /** @throws SseError `UNAVAILABLE` with `failFast`, `MISSING_PEER` */
+  async start(): Promise<void> {
+    for (const service of this.services) {
+      await service.start?.(this.settings.failFast);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.services.map((service) => service.stop?.()));
+  }
+
+  private listenWith({ event, refetch, doneSignal }: ChannelOptions): ChannelSource {
+    const listen = this.postgres("source: 'postgres'");
+    const given = Object.entries({ event, refetch, doneSignal }).filter(
+      ([, value]) => value !== undefined,
+    );
+    const options: ListenOptions = Object.fromEntries(given);
+    if (given.length === 0) {
+      return listen;
+    }
+    if (typeof event === 'function' || refetch) {
+      // Functions cannot be compared by what they do, so these channels stand alone.
+      return listen.with(options);
+    }
+    const name = JSON.stringify(given);
+    let source = this.listenByOptions.get(name);
+    if (!source) {
+      this.listenByOptions.set(name, (source = listen.with(options)));
+    }
+    return source;
+  }
+
+  private postgres(what: string): ListenSource {
+    if (!this.listen) {
+      throw new SseError(
+        'NOT_CONFIGURED',
+        `${what} needs Postgres. Set it: SseModule.forRoot({ postgres: 'postgres://…' }).`,
+      );
+    }
+    return this.listen;
+  }
+
+  private keyStore(redis: RedisConnection | undefined): KeyStore {
+    const { cache } = this.settings;
+    if (cache === undefined) {
+      return redis ? new RedisKeyStore(redis) : new MemoryKeyStore();
+    }
+    if (cache instanceof MemoryKeyStore) {
+      return cache;
+    }
+    if (isCacheLike(cache)) {
+      return new AdapterKeyStore(cache);
+    }
+    throw new SseError(
+      'INVALID_OPTION',
+      `\`cache\` is ${String(cache)}; it must have the functions get, set, and del or delete.`,
+    );
+  }
+}
+
+function isLifecycle(service: object): service is Lifecycle {
+  return 'start' in service || 'stop' in service;
+}
