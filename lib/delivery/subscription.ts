@@ -128,7 +128,7 @@ export class Subscription {
       }
     }
     const finish = (): void => {
-      this.hasEnded = endedCount === this.cursors.length;
+      this.hasEnded = endedCount > 0 && endedCount === this.cursors.length;
     };
     if (pending.length === 0) {
       return finish();

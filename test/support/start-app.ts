@@ -1,0 +1,95 @@
+import type { INestApplication, ModuleMetadata, Type } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { SseModule, SseService, type SseModuleOptions } from '../../lib/index.js';
+import { SseTestClient, type SseTestClientOptions } from '../../lib/testing/index.js';
+
+/** The HTTP frameworks that every endpoint has to work on. */
+export const ADAPTERS = ['express', 'fastify'] as const;
+
+export type Adapter = (typeof ADAPTERS)[number];
+
+export interface AppOptions {
+  readonly adapter?: Adapter;
+  readonly options?: SseModuleOptions;
+  readonly controllers?: Type[];
+  readonly providers?: ModuleMetadata['providers'];
+  readonly imports?: ModuleMetadata['imports'];
+  /** Changes the application before it listens. */
+  readonly prepare?: (app: INestApplication) => void;
+  /** What Nest logs. Default: nothing. */
+  readonly logger?: Parameters<INestApplication['useLogger']>[0];
+}
+
+/** An application that listens on a free loopback port. */
+export interface TestApp {
+  readonly app: INestApplication;
+  readonly sse: SseService;
+  readonly url: string;
+  /** Connects a client, which is closed with the application. */
+  connect(path: string, options?: SseTestClientOptions): Promise<SseTestClient>;
+  close(): Promise<void>;
+}
+
+const started = new Set<TestApp>();
+
+/** Starts an application with the module. */
+export async function startApp({
+  adapter = 'express',
+  options = {},
+  controllers = [],
+  providers = [],
+  imports = [],
+  prepare,
+  logger = false,
+}: AppOptions): Promise<TestApp> {
+  const module = await Test.createTestingModule({
+    imports: [SseModule.forRoot(options), ...imports],
+    controllers,
+    providers,
+  })
+    .setLogger(logger === false ? SILENT : (logger as typeof SILENT))
+    .compile();
+  const app = module.createNestApplication(
+    adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter(),
+    { logger },
+  );
+  prepare?.(app);
+  await app.listen(0, '127.0.0.1');
+  const clients = new Set<SseTestClient>();
+  const url = await app.getUrl();
+  const testApp: TestApp = {
+    app,
+    sse: app.get(SseService),
+    url,
+    connect: async (path, clientOptions) => {
+      const client = await SseTestClient.connect(url + path, clientOptions);
+      clients.add(client);
+      return client;
+    },
+    close: async () => {
+      started.delete(testApp);
+      await Promise.all([...clients].map((client) => client.close()));
+      await app.close();
+    },
+  };
+  started.add(testApp);
+  return testApp;
+}
+
+/** Closes every application that a test has left open. For `afterEach`. */
+export async function closeApps(): Promise<void> {
+  await Promise.all([...started].map((app) => app.close()));
+}
+
+const nothing = (): void => undefined;
+
+const SILENT = {
+  log: nothing,
+  error: nothing,
+  warn: nothing,
+  debug: nothing,
+  verbose: nothing,
+  fatal: nothing,
+};
