@@ -162,6 +162,8 @@ describe('options of a Postgres channel', () => {
       finish[0]?.();
       await until(() => finish.length === 2);
       await listen.source.notify('news', 'after');
+      await listen.source.notify('probe', 'y');
+      await until(() => probe.events.length === 2);
       finish[1]?.();
       await until(() => sink.events.length === 2);
       expect(sink.calls).toEqual([

@@ -17,6 +17,8 @@ export interface PostgresClientOptions {
   readonly password?: string | (() => string | Promise<string>) | undefined;
   /** TLS, as `tls.connect` takes it. Default: off. */
   readonly ssl?: boolean | object | undefined;
+  /** How long a connection for statements may take to be made, in milliseconds. Default: 5,000. */
+  readonly connectionTimeoutMillis?: number | undefined;
 }
 
 /**
