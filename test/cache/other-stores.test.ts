@@ -236,6 +236,25 @@ describe('a cache of the user', () => {
   });
 });
 
+describe('values that may be lost on the way from a store', () => {
+  it('are announced to every channel once the store is back', async () => {
+    const store = new MemoryKeyStore();
+    const take = store.take.bind(store);
+    let failures = 2;
+    store.take = async (keys) =>
+      failures-- > 0
+        ? keys.map(() => ({ events: [], failure: new Error('cut'), lost: true }))
+        : take(keys);
+    await store.set('key', 'value');
+    const source = sourceOf(store);
+    const channels = [source.with({}), source.with({ interval: 7 })].map((endpoint) =>
+      Recorder.open(endpoint, 'key'),
+    );
+    await until(() => channels.every((channel) => channel.events.length === 1));
+    expect(channels.map((channel) => channel.resets)).toEqual([['listener-gap'], ['listener-gap']]);
+  });
+});
+
 describe('the options of a key', () => {
   it.each([
     [{ interval: 0 }, '0'],

@@ -66,10 +66,7 @@ export function keyOptions(options: CacheOptions): KeyOptions {
 export function checkKey(key: unknown): asserts key is string {
   if (typeof key !== 'string' || key === '') {
     const what = key === '' ? 'empty' : `of type ${typeof key}`;
-    throw new SseError(
-      'INVALID_CHANNEL',
-      `A key is ${what}; it must be a text that is not empty.`,
-    );
+    throw new SseError('INVALID_CHANNEL', `A key is ${what}; it must be a text that is not empty.`);
   }
   const bytes = Buffer.byteLength(key);
   if (bytes > MAX_KEY_BYTES) {

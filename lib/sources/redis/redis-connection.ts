@@ -202,7 +202,7 @@ export class RedisConnection implements Lifecycle {
       this.down = false;
       this.logger.log(`Redis at ${this.address} is reachable again.`);
     }
-    for (const listener of [...this.readyListeners]) {
+    for (const listener of this.readyListeners) {
       listener();
     }
   }
