@@ -119,7 +119,7 @@ describe.each(stores)('a key %s', (_, create) => {
     await until(() => source.polledKeys === 10);
     channels.slice(0, 25).forEach((channel) => channel.feed!.close());
     channels.slice(25).forEach((channel) => channel.feed!.pause!());
-    expect(source.polledKeys).toBe(0);
+    await until(() => source.polledKeys === 0);
     channels.slice(25).forEach((channel) => channel.feed!.resume!());
     await source.stop();
     expect(source.polledKeys).toBe(0);

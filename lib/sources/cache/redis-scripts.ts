@@ -44,16 +44,22 @@ return {waiting, data, redis.call('EXISTS', KEYS[2])}
 `);
 
 /**
- * Lets an event wait.
- * KEYS: key, waiting list [, marker of this call]. ARGV: event, how many at most, time to wait in ms.
- * A client that resends what was not acknowledged passes a marker, so that the event comes once.
+ * Lets events wait. Answers how many: those beyond the limit are left out.
+ * KEYS: key, waiting list [, marker of this call]. ARGV: how many at most, time to wait in ms, events.
+ * A client that resends what was not acknowledged passes a marker, so that the events come once.
  */
 export const PUSH = script(`
-if redis.call('LLEN', KEYS[2]) >= tonumber(ARGV[2]) then return 0 end
-if KEYS[3] and not redis.call('SET', KEYS[3], '1', 'NX', 'PX', 120000) then return 1 end
-redis.call('RPUSH', KEYS[2], redis.call('EXISTS', KEYS[1]) .. ARGV[1])
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
-return 1
+if KEYS[3] then
+  local before = redis.call('GET', KEYS[3])
+  if before then return tonumber(before) end
+end
+local room = math.max(0, tonumber(ARGV[1]) - redis.call('LLEN', KEYS[2]))
+local count = math.min(room, #ARGV - 2)
+local flag = redis.call('EXISTS', KEYS[1])
+for i = 3, count + 2 do redis.call('RPUSH', KEYS[2], flag .. ARGV[i]) end
+if count > 0 then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+if KEYS[3] then redis.call('SET', KEYS[3], count, 'PX', 120000) end
+return count
 `);
 
 /** Puts events back before all others. KEYS: waiting list. ARGV: time to wait in ms, events, last first. */

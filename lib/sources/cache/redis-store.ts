@@ -17,7 +17,9 @@ import {
   type RedisReply,
   type ScriptCall,
 } from './redis-batch.js';
+import { heldOf } from './redis-held.js';
 import { GIVE_BACK, PUSH, SETTLE, TAKE } from './redis-scripts.js';
+import { RedisPushQueue } from './redis-push-queue.js';
 import { isEmpty, settledReading, takenReading } from './redis-reading.js';
 import { formatWaiting, sharesSlot, tooManyWaiting, waitingKey } from './waiting-event.js';
 
@@ -27,14 +29,18 @@ const TAKE_LIMIT = 1_000;
 const NOTHING: KeyReading = { events: [] };
 
 /**
- * Keys in Redis ≥ 6.2 or Valkey. Idle keys cost an `EXISTS` each, all in one pipeline;
- * only those that hold something are taken, each in one atomic script, so that two
+ * Keys in Redis ≥ 6.2 or Valkey. Idle keys share an `EXISTS`, all in one pipeline; only
+ * those that hold something are taken, each in one atomic script, so that two
  * instances never get the same value.
  */
 export class RedisKeyStore implements KeyStore {
   readonly polled = true;
   private readonly maxWaiting: number;
   private readonly waitingTtl: number;
+  private readonly pushes = new RedisPushQueue(
+    (key, events) => this.pushAll(key, events),
+    (key) => tooManyWaiting(key, this.maxWaiting),
+  );
 
   constructor(
     private readonly connection: RedisConnection,
@@ -62,18 +68,8 @@ export class RedisKeyStore implements KeyStore {
     return this.connected(keys, (client) => this.lookWith(client, keys));
   }
 
-  async push(key: string, event: KeyEvent): Promise<void> {
-    const waiting = waitingKey(key);
-    // Our own connection never resends, a client of the user's may.
-    const marker = this.connection.owned ? [] : [`${waiting}:sent:${randomUUID()}`];
-    const accepted = await this.run({
-      script: PUSH,
-      keys: [key, waiting, ...marker],
-      args: [formatWaiting(event), this.maxWaiting, this.waitingTtl],
-    });
-    if (Number(accepted) === 0) {
-      throw tooManyWaiting(key, this.maxWaiting);
-    }
+  push(key: string, event: KeyEvent): Promise<void> {
+    return this.pushes.push(key, event);
   }
 
   async giveBack(key: string, events: readonly KeyEvent[]): Promise<void> {
@@ -109,6 +105,8 @@ export class RedisKeyStore implements KeyStore {
       const reported = down && this.connection.owned;
       return keys.map(() => ({ events: [], failure, reported }));
     }
+    // What is sent from here on is appended behind this reading.
+    await this.pushes.settled(keys);
     return read(client);
   }
 
@@ -117,10 +115,7 @@ export class RedisKeyStore implements KeyStore {
     keys: readonly string[],
   ): Promise<readonly KeyReading[]> {
     const { drops } = this.connection;
-    const looks = await runBatch(
-      client,
-      keys.map((key) => ['exists', key, waitingKey(key)]),
-    );
+    const looks = await heldOf(client, keys);
     const readings = looks.map((reply) => this.failed(reply, false) ?? NOTHING);
     const held = keys.flatMap((key, index) => {
       const reply = looks[index]!;
@@ -173,6 +168,18 @@ export class RedisKeyStore implements KeyStore {
       readings[index] = this.failed(settled[nth]!, true) ?? settledReading(settled[nth]!);
     });
     return readings;
+  }
+
+  private async pushAll(key: string, events: readonly KeyEvent[]): Promise<number> {
+    const waiting = waitingKey(key);
+    // Our own connection never resends, a client of the user's may.
+    const marker = this.connection.owned ? [] : [`${waiting}:sent:${randomUUID()}`];
+    const accepted = await this.run({
+      script: PUSH,
+      keys: [key, waiting, ...marker],
+      args: [this.maxWaiting, this.waitingTtl, ...events.map(formatWaiting)],
+    });
+    return Number(accepted);
   }
 
   private async run(call: ScriptCall): Promise<unknown> {
