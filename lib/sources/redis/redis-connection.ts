@@ -13,6 +13,8 @@ import {
 const MAX_RETRY_MS = 5_000;
 /** How long a command may stay without a reply before its connection counts as dead. */
 const REPLY_TIMEOUT_MS = 10_000;
+/** How long closing waits for the server; the process cannot exit before. */
+const CLOSE_TIMEOUT_MS = 200;
 
 type Ioredis = { readonly Redis: new (...args: unknown[]) => RedisClient };
 
@@ -169,6 +171,7 @@ export class RedisConnection implements Lifecycle {
     const options: RedisOptions = {
       connectionName: 'nestjs-sse-channels',
       socketTimeout: REPLY_TIMEOUT_MS,
+      disconnectTimeout: CLOSE_TIMEOUT_MS,
       ...users,
       lazyConnect: true,
       // While the connection is down a command is refused instead of queued, and what was
