@@ -36,7 +36,8 @@ export class Cursor {
 
   constructor(
     readonly channel: Channel,
-    private readonly onPage: () => void,
+    /** Is pulled once history has come. */
+    private readonly owner: { pull(): void },
   ) {
     this.seq = channel.log.head;
     this.position = channel.log.headPosition;
@@ -159,7 +160,7 @@ export class Cursor {
         this.history = undefined;
         this.resetReason = reason;
       },
-      loaded: this.onPage,
+      loaded: () => this.owner.pull(),
     });
     return this.history.start();
   }

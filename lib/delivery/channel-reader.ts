@@ -4,12 +4,14 @@ import { RESET_TYPE } from '../channel/sse-event.js';
 import { BLOCK_SIZE, type LogBlocks } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { entryFrame, frameOf } from './frame.js';
+import { LatestByKey } from './latest-by-key.js';
 import type { Overflow } from './overflow.js';
 import type { Subscription } from './subscription.js';
 
 /** Brings one channel to one connection, in the blocks it shares with all others. */
 export class ChannelReader implements ConnectionReader {
   private readonly cursor: Cursor;
+  private readonly latest: LatestByKey | undefined;
 
   constructor(
     private readonly subscription: Subscription,
@@ -18,10 +20,17 @@ export class ChannelReader implements ConnectionReader {
     private readonly overflow: Overflow,
   ) {
     this.cursor = subscription.cursors[0]!;
+    this.latest =
+      overflow.policy === 'latest'
+        ? LatestByKey.acquire(this.cursor.channel, overflow.key)
+        : undefined;
     subscription.attach(this);
   }
 
   pull(): void {
+    if (this.latest && this.connection.hasLagged) {
+      this.sendLatest(this.latest);
+    }
     while (!this.connection.isBlocked) {
       switch (this.cursor.next()) {
         case 'log':
@@ -40,7 +49,35 @@ export class ChannelReader implements ConnectionReader {
   }
 
   close(): void {
+    this.latest?.release();
     this.subscription.close();
+  }
+
+  /** Brings a client that has lagged up to date with the newest event of each key. */
+  private sendLatest(latest: LatestByKey): void {
+    const { cursor, connection } = this;
+    const entries = latest.after(cursor.seq);
+    if (!entries) {
+      return;
+    }
+    let frames = '';
+    for (const entry of entries) {
+      frames += entryFrame(entry);
+      cursor.moveTo(entry.seq, entry.position);
+      if (entry.end || frames.length >= BLOCK_SIZE) {
+        connection.sendShared(frames);
+        frames = '';
+        if (entry.end) {
+          connection.end();
+        }
+        if (connection.isBlocked) {
+          return;
+        }
+      }
+    }
+    if (frames !== '') {
+      connection.sendShared(frames);
+    }
   }
 
   private sendBlock(): void {

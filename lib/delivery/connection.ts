@@ -17,6 +17,8 @@ export class Connection {
   /** When the client stopped reading, on the clock of `performance.now()`; 0 while it reads. */
   private blockedSince = 0;
   private isOver = false;
+  /** Whether the client had stopped reading when the reader was last pulled. */
+  hasLagged = false;
   private wroteSinceBeat = true;
   private expiry: NodeJS.Timeout | undefined;
 
@@ -26,7 +28,8 @@ export class Connection {
     private readonly onClose: (connection: Connection) => void,
   ) {
     this.writer = new ResponseWriter(response);
-    response.once('close', this.close);
+    // Emitted once; `on` is spared the wrapper that `once` keeps for each connection.
+    response.on('close', this.close);
   }
 
   /** Whether the client takes no more for now. A reader stops until it is pulled again. */
@@ -51,7 +54,7 @@ export class Connection {
     this.wroteSinceBeat = true;
     if (!this.writer.write(block) && this.blockedSince === 0) {
       this.blockedSince = performance.now();
-      this.writer.onceDrained(this.onDrain);
+      this.writer.onceDrained(() => this.resume());
     }
   }
 
@@ -122,10 +125,12 @@ export class Connection {
     reader?.close();
   }
 
-  private readonly onDrain = (): void => {
+  private resume(): void {
     this.blockedSince = 0;
+    this.hasLagged = true;
     this.reader?.pull();
-  };
+    this.hasLagged = false;
+  }
 }
 
 const HEARTBEAT = blockOf(HEARTBEAT_FRAME);

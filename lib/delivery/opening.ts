@@ -17,8 +17,6 @@ export const OPEN_TYPE = 'sse:open';
 const STREAM_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'private, no-cache, no-store, must-revalidate, max-age=0, no-transform',
-  pragma: 'no-cache',
-  expires: '0',
   // nginx would otherwise collect the events:
   // https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
   'x-accel-buffering': 'no',

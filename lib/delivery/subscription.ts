@@ -22,15 +22,17 @@ export interface SubscriptionOptions {
 export class Subscription {
   /** True when the client has read all there was: the run has ended for it. */
   hasEnded = false;
+  readonly cursors: readonly Cursor[];
   private readonly labels: readonly string[];
   private reader: Reader | undefined;
   private isClosed = false;
 
   private constructor(
     private readonly registry: ChannelRegistry,
-    readonly cursors: readonly Cursor[],
+    channels: readonly Channel[],
   ) {
-    this.labels = cursors.length > 1 ? cursors.map(({ channel }) => labelOf(channel.name)) : [];
+    this.cursors = channels.map((channel) => new Cursor(channel, this));
+    this.labels = channels.length > 1 ? channels.map(({ name }) => labelOf(name)) : NO_LABELS;
   }
 
   /**
@@ -47,13 +49,7 @@ export class Subscription {
       channels.forEach((channel) => registry.release(channel));
       throw error;
     }
-    let subscription: Subscription | undefined = undefined;
-    const pull = (): void => subscription?.reader?.pull();
-    subscription = new Subscription(
-      registry,
-      channels.map((channel) => new Cursor(channel, pull)),
-    );
-    return subscription;
+    return new Subscription(registry, channels);
   }
 
   /** Places the cursors; returns a promise only if something has to be waited for. */
@@ -80,6 +76,11 @@ export class Subscription {
       this.cursors.map(({ position }) => position),
     );
     return id === '' ? undefined : id;
+  }
+
+  /** Has the reader, if there is one by now, read on. */
+  pull(): void {
+    this.reader?.pull();
   }
 
   /** Has the reader pulled when a channel has news. */
@@ -156,6 +157,8 @@ export class Subscription {
     }
   }
 }
+
+const NO_LABELS: readonly string[] = [];
 
 /** Waits for a promise, but no longer than this. */
 async function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {

@@ -6,6 +6,7 @@ import type { Response } from '../delivery/response-writer.js';
 interface ExpressRequest extends IncomingMessage {
   query?: unknown;
   params?: Record<string, string>;
+  next?: unknown;
 }
 
 /** What both frameworks' requests have. */
@@ -101,6 +102,8 @@ export class Exchange {
   /** Makes the response ours, and returns the headers that were set so far. */
   private takeOver(): OutgoingHttpHeaders {
     this.reply?.hijack();
+    // What Express left there to go on with the route is kept as long as the request.
+    this.request.next &&= undefined;
     return this.reply?.getHeaders() ?? {};
   }
 }

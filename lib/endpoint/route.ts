@@ -13,11 +13,13 @@ export interface Route {
   /** A name or template, a resolver, or nothing for a handler that brings its own stream. */
   readonly channels: string | ChannelResolver | undefined;
   readonly options: EndpointOptions;
+  /** Whether the handler has parameters by custom decorators, `@SseSignal()` among them. */
+  readonly hasCustomParams: boolean;
 }
 
 const ROUTES = new WeakMap<object, Route>();
 
-/** Notes what was said of a handler. */
+/** Notes what is known of a handler. */
 export function setRoute(handler: object, route: Route): void {
   ROUTES.set(handler, route);
 }

@@ -1,4 +1,5 @@
 import { UseInterceptors } from '@nestjs/common';
+import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { SseError } from '../channel/sse-error.js';
 import type { EndpointOptions } from '../sse.options.js';
 import { HandlerResult, routeOf, setRoute, type ChannelResolver } from './route.js';
@@ -52,7 +53,12 @@ export function SseChannel<Request = any>(
     for (const metadata of Reflect.getMetadataKeys(original)) {
       Reflect.defineMetadata(metadata, Reflect.getMetadata(metadata, original), handler);
     }
-    setRoute(handler, { channels, options });
+    // Parameter decorators have been evaluated before those of the method.
+    const params = (Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, key) ?? {}) as object;
+    const hasCustomParams = Object.keys(params).some((param) =>
+      param.includes(CUSTOM_ROUTE_ARGS_METADATA),
+    );
+    setRoute(handler, { channels, options, hasCustomParams });
     (descriptor as PropertyDescriptor).value = handler;
     UseInterceptors(SseChannelInterceptor)(target, key, descriptor);
     return descriptor;

@@ -16,7 +16,7 @@ import { Exchange } from './exchange.js';
 import { OtherInterceptors } from './other-interceptors.js';
 import { HandlerResult, routeOf, type Route } from './route.js';
 import { RouteChannels } from './route-channels.js';
-import { setEvents } from './sse-params.decorator.js';
+import { withEvents } from './sse-params.decorator.js';
 import { StreamOpener } from './stream-opener.js';
 
 /**
@@ -66,38 +66,43 @@ export class SseChannelInterceptor implements NestInterceptor {
     if (!subscription) {
       return;
     }
-    exchange.onceClosed(() => subscription.close());
+    let isStarted = false;
     try {
-      await this.stream(exchange, route, next, requests, subscription);
-    } catch (error) {
-      subscription.close();
-      throw error;
+      isStarted = await this.stream(exchange, route, next, requests, subscription);
+    } finally {
+      if (!isStarted) {
+        subscription.close();
+      }
     }
   }
 
-  /** Calls the handler, and streams what it stands for. */
+  /** Calls the handler, and streams what it stands for. True once the subscription is read. */
   private async stream(
     exchange: Exchange,
-    { options }: Route,
+    { options, hasCustomParams }: Route,
     next: CallHandler,
     requests: readonly ChannelRequest[],
     subscription: Subscription,
-  ): Promise<void> {
-    exchange.provideSignal();
+  ): Promise<boolean> {
+    if (hasCustomParams) {
+      exchange.provideSignal();
+    }
     const writer = new HandlerWriter(
       { first: subscription, another: () => this.delivery.subscribe(requests) },
       (error) => this.logger.error(error),
     );
-    setEvents(exchange.request, writer.events$);
-    const { value } = (await lastValueFrom(next.handle())) as HandlerResult;
+    const { value } = await withEvents(
+      exchange.request,
+      writer.events$,
+      () => lastValueFrom(next.handle()) as Promise<HandlerResult>,
+    );
     const stream = streamOf(value);
     if (stream instanceof ChannelStream) {
-      subscription.close();
       const own = await this.streams.subscribe(exchange, stream.requests(), stream.lastEventId);
       if (own) {
         this.streams.streamChannels(exchange, options, own);
       }
-      return;
+      return false;
     }
     if (stream) {
       writer.subscribe(stream);
@@ -115,13 +120,16 @@ export class SseChannelInterceptor implements NestInterceptor {
     }
     if (exchange.isGone) {
       writer.close();
-    } else if (stream) {
+      return true;
+    }
+    if (stream) {
       this.streams.start(exchange, options, subscription, (connection) =>
         writer.writingTo(connection),
       );
     } else {
       this.streams.streamChannels(exchange, options, subscription);
     }
+    return true;
   }
 }
 

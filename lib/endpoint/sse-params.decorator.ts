@@ -5,9 +5,21 @@ import { lastEventIdOf } from './last-event-id.js';
 
 const eventsOf = new WeakMap<object, Observable<SseEvent>>();
 
-/** Hands a request's events to its handler. */
-export function setEvents(request: object, events$: Observable<SseEvent>): void {
+/**
+ * Runs a handler for whose parameters the request's events are available. They are
+ * forgotten afterwards: a request lives as long as its stream.
+ */
+export async function withEvents<R>(
+  request: object,
+  events$: Observable<SseEvent>,
+  handle: () => Promise<R>,
+): Promise<R> {
   eventsOf.set(request, events$);
+  try {
+    return await handle();
+  } finally {
+    eventsOf.delete(request);
+  }
 }
 
 /**

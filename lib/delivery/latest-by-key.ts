@@ -1,0 +1,102 @@
+import type { Channel, Reader } from '../channel/channel.js';
+import type { LogEntry } from '../channel/log-entry.js';
+import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
+import { eventOf } from './event-of.js';
+
+/** Tells which events replace each other. */
+export type EventKey = (event: SseEvent) => string;
+
+/** How many keys are remembered; of more, those that changed longest ago are forgotten. */
+const MAX_KEYS = 10_000;
+
+/**
+ * The newest event of each key of a channel, for readers that lag and are to be spared what
+ * has been replaced since. It outlives the retained window, so a key that changes rarely is
+ * not lost to one that changes often.
+ */
+export class LatestByKey implements Reader {
+  private static readonly shared = new WeakMap<Channel, Map<EventKey, LatestByKey>>();
+  /** In the order in which they were appended. */
+  private readonly latest = new Map<string, LogEntry>();
+  private seq: number;
+  /** Nothing after this event is missing. */
+  private completeAfter: number;
+  private users = 0;
+
+  private constructor(
+    private readonly channel: Channel,
+    private readonly key: EventKey,
+  ) {
+    this.seq = channel.log.head;
+    this.completeAfter = this.seq;
+  }
+
+  /** The one for this channel and function; to be given back by `release`. */
+  static acquire(channel: Channel, key: EventKey): LatestByKey {
+    let byKey = LatestByKey.shared.get(channel);
+    if (!byKey) {
+      LatestByKey.shared.set(channel, (byKey = new Map()));
+    }
+    let latest = byKey.get(key);
+    if (!latest) {
+      byKey.set(key, (latest = new LatestByKey(channel, key)));
+      channel.addReader(latest);
+    }
+    latest.users++;
+    return latest;
+  }
+
+  release(): void {
+    if (--this.users === 0) {
+      this.channel.removeReader(this);
+      LatestByKey.shared.get(this.channel)?.delete(this.key);
+    }
+  }
+
+  pull(): void {
+    const { log } = this.channel;
+    if (this.seq < log.first - 1) {
+      this.seq = log.first - 1;
+      this.completeAfter = this.seq;
+      this.latest.clear();
+    }
+    while (this.seq < log.head) {
+      this.note(log.at(++this.seq));
+    }
+  }
+
+  /**
+   * The newest event of each key among those after `seq`, in order; `undefined` when it is
+   * not known for all of them.
+   */
+  after(seq: number): readonly LogEntry[] | undefined {
+    this.pull();
+    if (seq < this.completeAfter) {
+      return undefined;
+    }
+    return [...this.latest.values()].filter((entry) => entry.seq > seq);
+  }
+
+  private note(entry: LogEntry): void {
+    const key = this.keyOf(entry);
+    this.latest.delete(key);
+    this.latest.set(key, entry);
+    if (this.latest.size > MAX_KEYS) {
+      const [oldest, { seq }] = this.latest.entries().next().value!;
+      this.latest.delete(oldest);
+      this.completeAfter = seq;
+    }
+  }
+
+  /** Resets and ends are replaced by nothing, and neither is what the function fails on. */
+  private keyOf(entry: LogEntry): string {
+    if (!entry.end && entry.type !== RESET_TYPE) {
+      try {
+        return `k${this.key(eventOf(this.channel.name, entry))}`;
+      } catch {
+        // Delivered in full.
+      }
+    }
+    return `s${entry.seq}`;
+  }
+}
