@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -13,6 +14,13 @@ export async function createApp(options: AppOptions): Promise<NestExpressApplica
   // Not strict: a number or a text in quotes is JSON too.
   app.useBodyParser('json', { strict: false, limit: '2mb' });
   app.useBodyParser('text', { type: 'text/*', limit: '2mb' });
-  app.useStaticAssets(fileURLToPath(new URL('./public/', import.meta.url)));
+  app.useStaticAssets(publicFolder());
   return app;
+}
+
+/** The page's folder. The compiler copies no pages: from its output the way leads back to the source. */
+function publicFolder(): string {
+  const beside = fileURLToPath(new URL('./public/', import.meta.url));
+  if (existsSync(beside)) return beside;
+  return fileURLToPath(new URL('../../sample/public/', import.meta.url));
 }

@@ -1,6 +1,6 @@
 import { Controller, Sse } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { SseService, type SseEvent } from '../lib/index.js';
+import { SseChannel, SseService, type SseEvent } from '../lib/index.js';
 
 /** A function that is asked again and again: once a second, however many clients there are. */
 @Controller()
@@ -12,6 +12,7 @@ export class ClockController {
   }
 
   @Sse('events/clock')
+  @SseChannel()
   events() {
     return this.time$;
   }

@@ -5,16 +5,28 @@ import { createApp } from './app.js';
 import { openDatabase, type Database } from './database.js';
 import { StartError, maskUrl, readSettings } from './settings.js';
 
-// Taken before anything is started. A second Ctrl-C changes nothing: stopping is under way.
+// Taken before anything is started. The first Ctrl-C stops the sample; a second one does not
+// wait for open requests, but still for Postgres, so that nothing of it stays behind.
 let stopping = false;
-const stopped = new Promise<void>((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      stopping = true;
-      resolve();
-    });
-  }
-});
+let stop: () => void;
+let hurry: () => void;
+const stopped = new Promise<void>((resolve) => (stop = resolve));
+const hurried = new Promise<void>((resolve) => (hurry = resolve));
+const onStop = () => {
+  if (stopping) hurry();
+  stopping = true;
+  stop();
+};
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onStop);
+if (process.env.npm_lifecycle_event) {
+  // `kill` on npm ends npm and the shell it runs us in, and tells us nothing.
+  const shell = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(watch);
+    onStop();
+  }, 500);
+}
 
 let database: Database | undefined;
 let app: NestExpressApplication | undefined;
@@ -50,7 +62,7 @@ try {
 }
 
 try {
-  await app?.close();
+  await Promise.race([app?.close(), hurried]);
 } finally {
   await database?.close();
 }

@@ -158,12 +158,17 @@ describe('bad input', () => {
     ['PUT', '/cache/a', undefined, 'application/json', 400, /body is empty/],
     ['POST', '/rooms/a', undefined, 'application/json', 400, /body is empty/],
     ['POST', '/rooms/a', 'x=1', 'application/x-www-form-urlencoded', 415, /text\/plain/],
-    ['POST', `/rooms/${'a'.repeat(10_000)}`, 'x', 'text/plain', 400, /channel/i],
     ['POST', '/nowhere', 'x', 'text/plain', 404, /nowhere/],
-  ])('%s %.20s %j as %s: %d', async (method, path, body, type, status, message) => {
+  ])('%s %s with %j as %s: %d', async (method, path, body, type, status, message) => {
     const response = await send(method, path, body, type);
     expect(response.status).toBe(status);
     expect(((await response.json()) as { message: string }).message).toMatch(message);
+  });
+
+  it('refuses a room whose name is too long for a channel', async () => {
+    const response = await send('POST', `/rooms/${'a'.repeat(10_000)}`, 'x', 'text/plain');
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: 'INVALID_CHANNEL' });
   });
 
   it('refuses JSON that is none', async () => {

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { projectRoot } from '../support/project-root.js';
 import { until } from '../support/until.js';
 
-/** The sample in a process of its own, as `npm start` runs it. */
+/** How the sample is started where how does not matter: without compiling all of it before. */
+const DIRECTLY = [process.execPath, '--import', './scripts/typescript.mjs', 'sample/main.ts'];
+
+/** The sample in a process of its own. */
 export interface SampleProcess {
   /** All it has printed so far, standard output and errors together. */
   readonly output: string;
@@ -15,6 +18,8 @@ export interface SampleProcess {
   address(): Promise<string>;
   /** Sends a signal to the process and all it started in its group, as a terminal's Ctrl-C does. */
   signal(signal: NodeJS.Signals): void;
+  /** Sends a signal to the process alone, as `kill` does. */
+  signalOnly(signal: NodeJS.Signals): void;
   /** What is left in the temporary folder that only this process uses. */
   leftFiles(): Promise<string[]>;
   /** The full path of something in that folder. */
@@ -24,21 +29,20 @@ export interface SampleProcess {
 }
 
 /** Starts the sample with the given variables, without any that this process has for it. */
-export async function startSample(variables: NodeJS.ProcessEnv = {}): Promise<SampleProcess> {
+export async function startSample(
+  variables: NodeJS.ProcessEnv = {},
+  [command, ...args]: readonly string[] = DIRECTLY,
+): Promise<SampleProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'sample-test-'));
   // Postgres does not run as root; as another user it has to get through to its own folder.
   await chmod(folder, 0o755);
   const unset = { REDIS_URL: undefined, DATABASE_URL: undefined };
-  const child = spawn(
-    process.execPath,
-    ['--import', './scripts/typescript.mjs', 'sample/main.ts'],
-    {
-      cwd: projectRoot,
-      env: { ...process.env, ...unset, PORT: '0', TMPDIR: folder, ...variables },
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const child = spawn(command!, args, {
+    cwd: projectRoot,
+    env: { ...process.env, ...unset, PORT: '0', TMPDIR: folder, ...variables },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   let over = false;
   for (const stream of [child.stdout, child.stderr]) {
@@ -61,9 +65,10 @@ export async function startSample(variables: NodeJS.ProcessEnv = {}): Promise<Sa
     },
     exited,
     signal,
+    signalOnly: (name) => void child.kill(name),
     address: async () => {
       const found = await until(() => over || /address +(http:\S+)/.exec(output), {
-        deadline: 25_000,
+        deadline: 60_000,
         what: 'the address of the sample',
       });
       if (found === true) throw new Error(`The sample ended before it was ready:\n${output}`);

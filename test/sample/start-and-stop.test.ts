@@ -16,8 +16,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
 });
 
-async function start(variables?: NodeJS.ProcessEnv): Promise<SampleProcess> {
-  const sample = await startSample(variables);
+async function start(...options: Parameters<typeof startSample>): Promise<SampleProcess> {
+  const sample = await startSample(...options);
   started.push(sample);
   return sample;
 }
@@ -83,6 +83,24 @@ describe('stopping', () => {
       expect(await sample.leftFiles()).toEqual([]);
     },
     60_000,
+  );
+});
+
+describe('npm start', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'works, and %s ends it',
+    async (signal) => {
+      const sample = await start({}, ['npm', 'start']);
+      const address = await sample.address();
+      const page = await fetch(address);
+      expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+      if (signal === 'SIGTERM') sample.signalOnly(signal);
+      else sample.signal(signal);
+      // npm ends itself by the signal that it was sent.
+      expect([0, signal]).toContain(await sample.exited);
+      expect(await leftServers(sample)).toEqual([]);
+    },
+    90_000,
   );
 });
 
@@ -157,6 +175,11 @@ describe('starting', () => {
     }
   }, 60_000);
 });
+
+/** Folders of servers: `npm` leaves files of its own behind. */
+async function leftServers(sample: SampleProcess): Promise<string[]> {
+  return (await sample.leftFiles()).filter((name) => name.startsWith('nestjs-sse'));
+}
 
 async function files(sample: SampleProcess): Promise<string[]> {
   const [folder] = await sample.leftFiles();

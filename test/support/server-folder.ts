@@ -59,10 +59,13 @@ export class ServerFolder {
 
   /** Removes the folder, after ending a server that is still guarded. */
   async remove(): Promise<void> {
-    if (this.reaper.exitCode !== null || this.reaper.signalCode !== null) return;
-    this.reaper.ref();
-    const exited = new Promise((resolve) => this.reaper.once('exit', resolve));
-    this.reaper.stdin?.end();
-    await exited;
+    if (this.reaper.exitCode === null && this.reaper.signalCode === null) {
+      this.reaper.ref();
+      const exited = new Promise((resolve) => this.reaper.once('exit', resolve));
+      this.reaper.stdin?.end();
+      await exited;
+    }
+    // Ctrl-C may have ended the reaper before it had left our process group.
+    await rm(this.path, { recursive: true, force: true });
   }
 }
