@@ -52,7 +52,7 @@ export type SourceOption =
   'broker' | 'cache' | 'postgres' | ChannelSource | ProviderToken;
 
 /** How one endpoint or stream reads its channels. */
-export interface ChannelOptions extends CacheOptions, ListenOptions {
+export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOptions {
   /**
    * What feeds the channel: `broker` (what `send()` publishes), `cache` (a key),
    * `postgres` (notifications), or a `ChannelSource` or the token of a provider that is one.

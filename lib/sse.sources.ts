@@ -1,8 +1,9 @@
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from './channel/source.js';
 import { SseError } from './channel/sse-error.js';
-import type { ChannelOptions } from './sse.options.js';
+import type { ChannelOptions, SourceOption } from './sse.options.js';
 import type { SseSettings } from './sse.settings.js';
 import { AdapterKeyStore, isCacheLike } from './sources/cache/adapter-store.js';
+import type { CacheOptions } from './sources/cache/cache-options.js';
 import { CacheSource } from './sources/cache/cache-source.js';
 import type { KeyStore } from './sources/cache/key-store.js';
 import { MemoryKeyStore } from './sources/cache/memory-store.js';
@@ -60,12 +61,13 @@ export class SseSources {
    */
   sourceFor(options: ChannelOptions): ChannelSource {
     const { source = 'broker' } = options;
+    checkApplies(source, options);
     switch (source) {
       case 'broker':
         return this.broker;
       case 'cache':
         return this.cache.with({
-          ...options,
+          ...(options as CacheOptions),
           doneSignal: options.doneSignal ?? this.settings.doneSignal,
         });
       case 'postgres':
@@ -98,19 +100,22 @@ export class SseSources {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.services.map((service) => service.stop?.()));
+    // A source still has its connection when it stops.
+    for (const service of this.services.toReversed()) {
+      await service.stop?.();
+    }
   }
 
-  private listenWith({ event, refetch, doneSignal }: ChannelOptions): ChannelSource {
+  private listenWith({ type, refetch, doneSignal }: ChannelOptions): ChannelSource {
     const listen = this.postgres("source: 'postgres'");
-    const given = Object.entries({ event, refetch, doneSignal }).filter(
+    const given = Object.entries({ type, refetch, doneSignal }).filter(
       ([, value]) => value !== undefined,
     );
     const options: ListenOptions = Object.fromEntries(given);
     if (given.length === 0) {
       return listen;
     }
-    if (typeof event === 'function' || refetch) {
+    if (typeof type === 'function' || refetch) {
       // Functions cannot be compared by what they do, so these channels stand alone.
       return listen.with(options);
     }
@@ -147,6 +152,28 @@ export class SseSources {
       'INVALID_OPTION',
       `\`cache\` is ${String(cache)}; it must have the functions get, set, and del or delete.`,
     );
+  }
+}
+
+/** The options that only some kinds of source know. */
+const SPECIFIC = ['interval', 'maxInterval', 'mode', 'type', 'refetch', 'doneSignal'] as const;
+const APPLICABLE: Readonly<Record<string, readonly string[]>> = {
+  cache: ['interval', 'maxInterval', 'mode', 'type', 'doneSignal'],
+  postgres: ['type', 'refetch', 'doneSignal'],
+};
+
+function checkApplies(source: SourceOption, options: ChannelOptions): void {
+  const applicable = (typeof source === 'string' && APPLICABLE[source]) || [];
+  for (const name of SPECIFIC) {
+    if (options[name] !== undefined && !applicable.includes(name)) {
+      const kinds = Object.keys(APPLICABLE).filter((kind) => APPLICABLE[kind]!.includes(name));
+      throw new SseError(
+        'INVALID_OPTION',
+        `\`${name}\` is an option of the source ${kinds.map((kind) => `'${kind}'`).join(' or ')}; ` +
+          `here the source is ${typeof source === 'string' ? `'${source}'` : 'one of your own'}. ` +
+          'Leave it out, or name that source.',
+      );
+    }
   }
 }
 

@@ -49,7 +49,7 @@ describe('options of a Postgres channel', () => {
     const envelope = '{"sse":"update","data":{"level":3}}';
 
     it('names every event', async () => {
-      const sink = await open({ event: 'notice' });
+      const sink = await open({ type: 'notice' });
       await listen.source.notify('news', 'plain');
       await listen.source.notify('news', envelope);
       await until(() => sink.events.length === 2);
@@ -61,7 +61,7 @@ describe('options of a Postgres channel', () => {
 
     it('names events by payload and operation', async () => {
       const sink = await open({
-        event: (payload, operation) =>
+        type: (payload, operation) =>
           payload === 'unnamed' ? undefined : `${operation ?? 'none'}:${payload.length}`,
       });
       await listen.source.notify('news', 'plain');
@@ -73,7 +73,7 @@ describe('options of a Postgres channel', () => {
 
     it('delivers the event, and complains once, when the function throws or returns no name', async () => {
       const sink = await open({
-        event: (payload) => {
+        type: (payload) => {
           if (payload === 'throw') throw new Error('no such kind');
           return 'two\nlines';
         },
@@ -84,7 +84,7 @@ describe('options of a Postgres channel', () => {
       await until(() => sink.events.length === 3);
       expect(sink.events).toEqual([{ data: 'throw' }, { data: 'lines' }, { data: 'throw' }]);
       expect(listen.logger.errors).toEqual([
-        expect.stringContaining('"news": "event" threw: no such kind'),
+        expect.stringContaining('"news": "type" threw: no such kind'),
       ]);
     });
   });
@@ -177,8 +177,8 @@ describe('options of a Postgres channel', () => {
   });
 
   it.each([
-    [{ event: 'a\nb' }, '"event" is "a\\nb"'],
-    [{ event: 7 as never }, '"event" is 7'],
+    [{ type: 'a\nb' }, '"type" is "a\\nb"'],
+    [{ type: 7 as never }, '"type" is 7'],
     [{ refetch: 'x' as never }, '"refetch" is "x"'],
     [{ doneSignal: true as never }, '"doneSignal" is true'],
   ])('refuses %j', (options, message) => {

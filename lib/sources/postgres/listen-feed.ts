@@ -130,20 +130,20 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
   }
 
   #eventName(payload: string, operation: string | undefined): string | undefined {
-    const { event } = this.#options;
-    if (typeof event !== 'function') {
-      return event ?? operation;
+    const { type } = this.#options;
+    if (typeof type !== 'function') {
+      return type ?? operation;
     }
     try {
-      const name = event(payload, operation);
+      const name = type(payload, operation);
       if (name === undefined || isEventName(name)) {
         return name ?? operation;
       }
       this.#complain(
-        `"event" returned ${JSON.stringify(name)}; give a name without CR, LF and NUL`,
+        `"type" returned ${JSON.stringify(name)}; give a name without CR, LF and NUL`,
       );
     } catch (error) {
-      this.#complain(`"event" threw: ${describe(error)}`);
+      this.#complain(`"type" threw: ${describe(error)}`);
     }
     return operation;
   }

@@ -14,7 +14,7 @@ export interface ListenOptions {
    * Default: the operation for the generated trigger's payloads, else none, which a browser
    * takes as `message`.
    */
-  readonly event?:
+  readonly type?:
     string | ((payload: string, operation?: string) => string | undefined) | undefined;
   /**
    * Called after each gap, when notifications may have been missed and are heard again; before
@@ -36,11 +36,11 @@ export function isEventName(name: unknown): name is string {
 
 /** @throws SseError `INVALID_OPTION`. */
 export function checkListenOptions(options: ListenOptions): void {
-  const { event, refetch, doneSignal } = options;
-  if (event !== undefined && typeof event !== 'function' && !isEventName(event)) {
+  const { type, refetch, doneSignal } = options;
+  if (type !== undefined && typeof type !== 'function' && !isEventName(type)) {
     throw invalid(
-      'event',
-      event,
+      'type',
+      type,
       'Give a name without CR, LF and NUL, or a function of the payload',
     );
   }
