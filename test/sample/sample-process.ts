@@ -78,7 +78,9 @@ export async function startSample(
     path: (name) => join(folder, name),
     dispose: async () => {
       signal('SIGINT');
+      const impatient = setTimeout(() => signal('SIGKILL'), 10_000);
       await exited;
+      clearTimeout(impatient);
       await rm(folder, { recursive: true, force: true });
     },
   };
