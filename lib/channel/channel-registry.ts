@@ -32,6 +32,7 @@ export class ChannelRegistry {
   private readonly bySource = new Map<ChannelSource, Map<string, OpenChannel>>();
   private readonly opened = new Map<Channel, OpenChannel>();
   private readonly sweep: NodeJS.Timeout;
+  private isClosed = false;
 
   constructor(private readonly options: ChannelRegistryOptions) {
     this.sweep = options.detach(() => setInterval(() => this.trim(), SWEEP_MS));
@@ -49,7 +50,7 @@ export class ChannelRegistry {
 
   /**
    * Returns the channel for one more user, who gives it back with `release`.
-   * @throws SseError `LIMIT_REACHED` when too many channels are in use
+   * @throws SseError `CLOSED` after `close()`; `LIMIT_REACHED` when too many channels are in use
    * @throws SseError `INVALID_CHANNEL` when the source cannot serve that name
    */
   acquire(source: ChannelSource, name: string): Channel {
@@ -85,8 +86,9 @@ export class ChannelRegistry {
     return this.find(source, name)?.channel;
   }
 
-  /** Drops every channel. */
+  /** Drops every channel, and opens none any more. */
   close(): void {
+    this.isClosed = true;
     clearInterval(this.sweep);
     for (const open of this.opened.values()) {
       this.drop(open);
@@ -98,6 +100,9 @@ export class ChannelRegistry {
   }
 
   private open(source: ChannelSource, name: string): OpenChannel {
+    if (this.isClosed) {
+      throw new SseError('CLOSED', 'The application is shutting down: no channel is opened any more.');
+    }
     if (this.opened.size >= this.options.maxChannels) {
       this.dropLongestUnused();
     }

@@ -16,7 +16,7 @@ export class Channel implements ChannelSink {
   private source: ChannelFeed | undefined;
   private isLive = false;
   private hadReaderBeforeLive = false;
-  private waiting: (() => void)[] | undefined;
+  private readonly waiting = new Set<() => void>();
 
   constructor(
     readonly name: string,
@@ -56,11 +56,13 @@ export class Channel implements ChannelSink {
       return Promise.resolve();
     }
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeout);
-      (this.waiting ??= []).push(() => {
+      const done = (): void => {
         clearTimeout(timer);
+        this.waiting.delete(done);
         resolve();
-      });
+      };
+      const timer = setTimeout(done, timeout);
+      this.waiting.add(done);
     });
   }
 
@@ -76,8 +78,7 @@ export class Channel implements ChannelSink {
       // They were let in while nobody listened: what happened since is unknown.
       this.reset('listener-gap', position);
     }
-    this.waiting?.forEach((resolve) => resolve());
-    this.waiting = undefined;
+    this.waiting.forEach((done) => done());
   }
 
   append(event: SourceEvent): string {

@@ -33,6 +33,8 @@ export class Cursor {
   private history: HistoryReading | undefined;
   /** Events up to this position came from history before the log had them. */
   private joinAfter: string | undefined;
+  /** What the log held up to here was there when history was last read. */
+  private covered = 0;
 
   constructor(
     readonly channel: Channel,
@@ -52,11 +54,11 @@ export class Cursor {
     const { log, feed } = this.channel;
     const history = feed?.history;
     if (lastEventId === EARLIEST) {
+      this.position = undefined;
       if (history) {
         return this.startHistory(undefined);
       }
       this.seq = log.retained - 1;
-      this.position = undefined;
       return false;
     }
     const located = log.locate(lastEventId, history?.compare.bind(history));
@@ -66,10 +68,16 @@ export class Cursor {
       return located >= log.first && log.at(located).end;
     }
     if (history) {
+      this.position = lastEventId;
       return this.startHistory(lastEventId);
     }
     this.resetReason = located;
     return false;
+  }
+
+  /** Places the cursor for a client that returns with what cannot be a position. */
+  refuse(): void {
+    this.resetReason = 'unknown-position';
   }
 
   /** Says what to read next, and starts to load history where the log no longer reaches. */
@@ -84,8 +92,8 @@ export class Cursor {
       return 'loading';
     }
     const { log } = this.channel;
-    if (this.joinAfter !== undefined) {
-      this.join(this.joinAfter);
+    if (this.joinAfter !== undefined && !this.join(this.joinAfter)) {
+      return 'loading';
     }
     if (this.seq >= log.head) {
       return 'idle';
@@ -151,10 +159,11 @@ export class Cursor {
       page: (entries) => {
         this.page = entries;
       },
-      end: (last) => {
+      end: (last, covered) => {
         this.history = undefined;
         this.joinAfter = last;
-        this.position = last;
+        this.covered = covered;
+        this.position = last === '' ? undefined : last;
       },
       reset: (reason) => {
         this.history = undefined;
@@ -165,11 +174,19 @@ export class Cursor {
     return this.history.start();
   }
 
-  /** Finds the place in the log after what history has given. */
-  private join(position: string): void {
+  /**
+   * Finds the place in the log after what history has given. False when the log has moved on
+   * meanwhile, so that history has to be read on.
+   */
+  private join(position: string): boolean {
     const { log, feed } = this.channel;
     const compare = feed!.history!.compare.bind(feed!.history);
     if (this.seq < log.first - 1) {
+      if (this.covered < log.first - 1) {
+        this.joinAfter = undefined;
+        void this.startHistory(position === '' ? undefined : position);
+        return false;
+      }
       this.seq = log.first - 1;
     }
     while (this.seq < log.head && compare(log.at(this.seq + 1).position, position) <= 0) {
@@ -179,6 +196,7 @@ export class Cursor {
     if (this.seq < log.head) {
       this.joinAfter = undefined;
     }
+    return true;
   }
 }
 
@@ -186,8 +204,11 @@ const NO_ENTRIES: readonly LogEntry[] = [];
 
 interface HistoryReader {
   page(entries: readonly LogEntry[]): void;
-  /** Everything up to this position was read. */
-  end(position: string): void;
+  /**
+   * Everything up to this position was read.
+   * @param covered the head of the log when the last page was asked for
+   */
+  end(position: string, covered: number): void;
   reset(reason: ResetReason): void;
   /** One of the above was called, and not from within `proceed()`. */
   loaded(): void;
@@ -199,6 +220,7 @@ class HistoryReading {
   private isLast = false;
   private retry: NodeJS.Timeout | undefined;
   private attempt = 0;
+  private covered = 0;
 
   constructor(
     private readonly channel: Channel,
@@ -215,7 +237,7 @@ class HistoryReading {
   /** The reader has taken the page. */
   proceed(): void {
     if (this.isLast) {
-      this.reader.end(this.position!);
+      this.reader.end(this.position!, this.covered);
     } else {
       void this.read();
     }
@@ -228,7 +250,7 @@ class HistoryReading {
 
   private async read(): Promise<HistoryPage | undefined> {
     const page = await this.readWithRetry();
-    if (page && !page.ended && !this.isStopped) {
+    if (page && !this.isStopped) {
       this.pass(page);
       this.reader.loaded();
     }
@@ -241,7 +263,7 @@ class HistoryReading {
       this.reader.reset(page.reset);
       return;
     }
-    const last = page.events.at(-1);
+    const last = page.ended ? undefined : page.events.at(-1);
     if (last) {
       this.position = last.position;
       this.reader.page(
@@ -250,11 +272,12 @@ class HistoryReading {
       return;
     }
     // With nothing retained at all, the log's own start is as early as it gets.
-    this.reader.end(this.position ?? this.channel.log.headPosition ?? '');
+    this.reader.end(this.position ?? this.channel.log.headPosition ?? '', this.covered);
   }
 
   private async readWithRetry(): Promise<HistoryPage | undefined> {
     while (!this.isStopped) {
+      this.covered = this.channel.log.head;
       try {
         const page = await this.channel.feed?.history?.read(this.position, PAGE_SIZE);
         this.attempt = 0;

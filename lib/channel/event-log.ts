@@ -41,6 +41,8 @@ export class EventLog {
   private retainedBytes = 0;
   /** The position before the oldest retained entry. */
   private base: string | undefined;
+  /** The publisher's own id of the event at that position. */
+  private baseId: string | undefined;
   private ids: Map<string, number> | undefined;
   private isLocal = true;
 
@@ -69,6 +71,7 @@ export class EventLog {
   startAfter(position: string): void {
     this.isLocal = false;
     this.base = position;
+    this.baseId = undefined;
   }
 
   append(event: SourceEvent): LogEntry {
@@ -115,7 +118,7 @@ export class EventLog {
     if (id === this.headPosition) {
       return this.head;
     }
-    if (id === this.base) {
+    if (id === this.base || id === this.baseId) {
       return this.retained - 1;
     }
     return this.isLocal ? this.locateLocal(id) : this.locateForeign(id, compare);
@@ -151,6 +154,7 @@ export class EventLog {
     const entry = this.at(this.retained);
     this.retainedBytes -= entry.size;
     this.base = entry.position;
+    this.baseId = entry.id;
     this.retained++;
     if (this.ids?.get(entry.id) === entry.seq) {
       this.ids.delete(entry.id);

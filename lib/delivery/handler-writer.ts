@@ -90,7 +90,7 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
 
   control(event: SseEvent, entry: { readonly end: boolean }): void {
     const frame = frameOfEvent(event);
-    if (entry.end) {
+    if (entry.end && this.reader?.hasEnded) {
       // The handler may still hold events back: it is told first, and the client last.
       this.lastFrame = frame;
     } else {
@@ -180,8 +180,9 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
     this.error = { cause };
     if (this.connection) {
       this.onError(cause);
+      const frames = this.pending;
       this.pending = '';
-      this.connection.end();
+      this.connection.end(frames || undefined);
     }
   }
 }

@@ -36,6 +36,11 @@ export class ObservableReader implements Reader {
     subscription.attach(this);
   }
 
+  /** True once every channel's run has ended. */
+  get hasEnded(): boolean {
+    return this.merge.hasEnded;
+  }
+
   pull(): void {
     // A subscriber may do something that has this reader pulled while it is pulling.
     if (this.isPulling) {
@@ -64,11 +69,9 @@ export class ObservableReader implements Reader {
       }
       this.pass(next);
     }
-    if (this.isClosed) {
-      return;
-    }
+    // The subscriber may have left while it was reading, and gone on with something else.
     this.target.pulled?.();
-    if (this.merge.hasEnded) {
+    if (!this.isClosed && this.merge.hasEnded) {
       this.close();
       this.target.end();
     }

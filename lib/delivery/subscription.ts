@@ -12,7 +12,7 @@ export interface ChannelRequest {
 
 /** Where a client starts, and how long it may take to find out. */
 export interface SubscriptionOptions {
-  /** The client's Last-Event-ID; `undefined` starts live. */
+  /** The client's Last-Event-ID; `undefined` starts live, `NO_POSITION` after a reset. */
   readonly lastEventId: string | undefined;
   /** How long to wait for sources that are not listening yet, in milliseconds. */
   readonly readyTimeout: number;
@@ -66,8 +66,14 @@ export class Subscription {
     });
   }
 
-  /** The id a client that leaves now would have to return with. */
+  /**
+   * The id a client that leaves now would have to return with; `undefined` to keep its own,
+   * as long as it has to be told of a reset.
+   */
   get id(): string | undefined {
+    if (this.cursors.some(({ resetReason }) => resetReason !== undefined)) {
+      return undefined;
+    }
     if (this.cursors.length === 1) {
       return this.cursors[0]!.position;
     }
@@ -114,6 +120,10 @@ export class Subscription {
       this.startLive(this.cursors);
       return;
     }
+    if (NOT_A_POSITION.test(lastEventId)) {
+      this.cursors.forEach((cursor) => cursor.refuse());
+      return;
+    }
     const pending: Promise<void>[] = [];
     let endedCount = 0;
     for (const [cursor, position] of this.positions(lastEventId)) {
@@ -143,6 +153,13 @@ export class Subscription {
       this.cursors.length > 1 && lastEventId !== EARLIEST
         ? parseCompositeId(lastEventId)
         : undefined;
+    if (positions && !this.labels.some((label) => positions.has(label))) {
+      // It belongs to other channels altogether: a start in silence would hide that.
+      for (const cursor of this.cursors) {
+        yield [cursor, lastEventId];
+      }
+      return;
+    }
     for (const [index, cursor] of this.cursors.entries()) {
       yield [cursor, positions ? positions.get(this.labels[index]!) : lastEventId];
     }
@@ -159,6 +176,12 @@ export class Subscription {
 }
 
 const NO_LABELS: readonly string[] = [];
+
+/** Stands for a Last-Event-ID that cannot be a position. */
+export const NO_POSITION = '\0';
+
+/** No frame could have carried it. */
+const NOT_A_POSITION = /[\r\n\0]/;
 
 /** Waits for a promise, but no longer than this. */
 async function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {
