@@ -94,8 +94,14 @@ export class SseSources {
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, `MISSING_PEER` */
   async start(): Promise<void> {
-    for (const service of this.services) {
-      await service.start?.(this.settings.failFast);
+    try {
+      for (const service of this.services) {
+        await service.start?.(this.settings.failFast);
+      }
+    } catch (error) {
+      // The application does not start, so nothing else would close what has connected.
+      await this.stop().catch(() => undefined);
+      throw error;
     }
   }
 

@@ -57,7 +57,11 @@ export class Exchange {
         if (!controller) {
           const made = new AbortController();
           controller = made;
-          response.once('close', () => made.abort());
+          if (response.destroyed) {
+            made.abort();
+          } else {
+            response.once('close', () => made.abort());
+          }
         }
         return controller;
       },

@@ -17,16 +17,17 @@ export interface Route {
   readonly hasCustomParams: boolean;
 }
 
-const ROUTES = new WeakMap<object, Route>();
+/** Metadata, as decorators that wrap a handler carry it over. */
+const ROUTE_METADATA = 'sse:route';
 
 /** Notes what is known of a handler. */
 export function setRoute(handler: object, route: Route): void {
-  ROUTES.set(handler, route);
+  Reflect.defineMetadata(ROUTE_METADATA, route, handler);
 }
 
 /** What was said of a handler, if anything. */
 export function routeOf(handler: object): Route | undefined {
-  return ROUTES.get(handler);
+  return Reflect.getMetadata(ROUTE_METADATA, handler) as Route | undefined;
 }
 
 /** What a handler returned, on its way to the endpoint through Nest's own machinery. */

@@ -1,5 +1,6 @@
 import { UseInterceptors } from '@nestjs/common';
 import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
+import { checkChannelName, placeholdersOf } from '../channel/channel-name.js';
 import { SseError } from '../channel/sse-error.js';
 import type { EndpointOptions } from '../sse.options.js';
 import { HandlerResult, routeOf, setRoute, type ChannelResolver } from './route.js';
@@ -80,6 +81,9 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
       `@SseChannel() on ${where} is given ${channels === '' ? 'an empty name' : String(channels)}. ` +
         'Give a name, a template, or a function of the request.',
     );
+  }
+  if (typeof channels === 'string' && placeholdersOf(channels).length === 0) {
+    checkChannelName(channels);
   }
   const { overflow = 'reset', key, expires } = options;
   if (overflow !== 'reset' && overflow !== 'latest' && overflow !== 'disconnect') {

@@ -12,6 +12,7 @@ import { SseError } from '../channel/sse-error.js';
 import { ChannelStream, Delivery } from '../delivery/delivery.js';
 import { HandlerWriter } from '../delivery/handler-writer.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
+import type { EndpointOptions } from '../sse.options.js';
 import { Exchange } from './exchange.js';
 import { OtherInterceptors } from './other-interceptors.js';
 import { HandlerResult, routeOf, type Route } from './route.js';
@@ -66,12 +67,16 @@ export class SseChannelInterceptor implements NestInterceptor {
     if (!subscription) {
       return;
     }
+    const writer = new HandlerWriter(
+      { first: subscription, another: () => this.delivery.subscribe(requests) },
+      (error) => this.logger.error(error),
+    );
     let isStarted = false;
     try {
-      isStarted = await this.stream(exchange, route, next, requests, subscription);
+      isStarted = await this.stream(exchange, route, next, writer, requests, subscription);
     } finally {
       if (!isStarted) {
-        subscription.close();
+        writer.close();
       }
     }
   }
@@ -81,16 +86,13 @@ export class SseChannelInterceptor implements NestInterceptor {
     exchange: Exchange,
     { options, hasCustomParams }: Route,
     next: CallHandler,
+    writer: HandlerWriter,
     requests: readonly ChannelRequest[],
     subscription: Subscription,
   ): Promise<boolean> {
     if (hasCustomParams) {
       exchange.provideSignal();
     }
-    const writer = new HandlerWriter(
-      { first: subscription, another: () => this.delivery.subscribe(requests) },
-      (error) => this.logger.error(error),
-    );
     const { value } = await withEvents(
       exchange.request,
       writer.events$,
@@ -100,7 +102,7 @@ export class SseChannelInterceptor implements NestInterceptor {
     if (stream instanceof ChannelStream) {
       const own = await this.streams.subscribe(exchange, stream.requests(), stream.lastEventId);
       if (own) {
-        this.streams.streamChannels(exchange, options, own);
+        this.streamOwn(exchange, options, own);
       }
       return false;
     }
@@ -119,17 +121,25 @@ export class SseChannelInterceptor implements NestInterceptor {
       );
     }
     if (exchange.isGone) {
-      writer.close();
-      return true;
+      return false;
     }
-    if (stream) {
-      this.streams.start(exchange, options, subscription, (connection) =>
-        writer.writingTo(connection),
-      );
-    } else {
-      this.streams.streamChannels(exchange, options, subscription);
+    return stream
+      ? this.streams.start(exchange, options, subscription, (connection) =>
+          writer.writingTo(connection),
+        )
+      : this.streams.streamChannels(exchange, options, subscription);
+  }
+
+  /** Streams the channels that the handler has chosen in place of the route's. */
+  private streamOwn(exchange: Exchange, options: EndpointOptions, own: Subscription): void {
+    let isStarted = false;
+    try {
+      isStarted = this.streams.streamChannels(exchange, options, own);
+    } finally {
+      if (!isStarted) {
+        own.close();
+      }
     }
-    return true;
   }
 }
 

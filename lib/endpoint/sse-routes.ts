@@ -3,6 +3,7 @@ import {
   HTTP_CODE_METADATA,
   INTERCEPTORS_METADATA,
   METHOD_METADATA,
+  RESPONSE_PASSTHROUGH_METADATA,
   ROUTE_ARGS_METADATA,
   SSE_METADATA,
 } from '@nestjs/common/constants.js';
@@ -45,7 +46,8 @@ export class SseRoutes {
       const route = routeOf(handler);
       if (route) {
         const where = `${controller.name}.${name}`;
-        prepareHandler(controller, name, handler, where);
+        prepareHandler(handler, where);
+        takeResponse(controller, name);
         try {
           channels.check(route);
         } catch (error) {
@@ -60,7 +62,7 @@ export class SseRoutes {
 
 const prepared = new WeakSet<object>();
 
-function prepareHandler(controller: Type, name: string, handler: object, where: string): void {
+function prepareHandler(handler: object, where: string): void {
   if (prepared.has(handler)) {
     return;
   }
@@ -72,7 +74,6 @@ function prepareHandler(controller: Type, name: string, handler: object, where: 
   }
   prepared.add(handler);
   Reflect.deleteMetadata(SSE_METADATA, handler);
-  takeResponse(controller, name);
   innermost(handler);
   const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod;
   if (method !== RequestMethod.GET && !Reflect.hasMetadata(HTTP_CODE_METADATA, handler)) {
@@ -81,8 +82,20 @@ function prepareHandler(controller: Type, name: string, handler: object, where: 
   }
 }
 
-/** Tells Nest that the handler answers by itself, by a parameter behind all others. */
+const taken = new WeakMap<Type, Set<string>>();
+
+/**
+ * Tells Nest that the handler answers by itself, by a parameter behind all others. Nest
+ * keeps what it knows of parameters by controller, so each that inherits a handler is told.
+ */
 function takeResponse(controller: Type, name: string): void {
+  const names = taken.get(controller) ?? new Set();
+  if (names.has(name)) {
+    return;
+  }
+  taken.set(controller, names.add(name));
+  // `@Res({ passthrough: true })` would have Nest answer once more after the stream.
+  Reflect.defineMetadata(RESPONSE_PASSTHROUGH_METADATA, false, controller, name);
   const params = (Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name) ?? {}) as Record<
     string,
     { index: number }

@@ -5,7 +5,7 @@ import type { Connection, ConnectionReader } from '../delivery/connection.js';
 import { Delivery } from '../delivery/delivery.js';
 import { MergedReader } from '../delivery/merged-reader.js';
 import { RESET_ON_OVERFLOW, type Overflow } from '../delivery/overflow.js';
-import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
+import { NO_POSITION, type ChannelRequest, type Subscription } from '../delivery/subscription.js';
 import { SSE_SETTINGS } from '../sse.constants.js';
 import type { EndpointOptions } from '../sse.options.js';
 import type { SseSettings } from '../sse.settings.js';
@@ -46,8 +46,9 @@ export class StreamOpener {
   async subscribe(
     exchange: Exchange,
     requests: readonly ChannelRequest[],
-    lastEventId = lastEventIdOf(exchange.request),
+    ownLastEventId?: string,
   ): Promise<Subscription | undefined> {
+    const lastEventId = ownLastEventId ?? this.lastEventIdOf(exchange);
     const subscription = this.open(exchange, requests);
     if (!subscription) {
       return undefined;
@@ -64,30 +65,46 @@ export class StreamOpener {
     return undefined;
   }
 
-  /** Streams the channels of a subscription as they are. */
-  streamChannels(exchange: Exchange, options: EndpointOptions, subscription: Subscription): void {
-    this.start(exchange, options, subscription, (connection) =>
+  /** Streams the channels of a subscription as they are; see `start`. */
+  streamChannels(
+    exchange: Exchange,
+    options: EndpointOptions,
+    subscription: Subscription,
+  ): boolean {
+    return this.start(exchange, options, subscription, (connection) =>
       this.readerOf(subscription, connection, overflowOf(options)),
     );
   }
 
-  /** Begins the response, and has a reader write to it. */
+  /**
+   * Begins the response, and has a reader write to it. False when there was no room left, and
+   * the client has been answered; what was opened for it is then closed by the caller.
+   * @throws HttpException 429 when this client has too many connections
+   */
   start(
     exchange: Exchange,
     options: EndpointOptions,
     subscription: Subscription,
     readerFor: (connection: Connection) => ConnectionReader,
-  ): void {
+  ): boolean {
+    const expires = options.expires?.(exchange.request)?.valueOf();
     // Others may have come in while this client's place was looked for.
     if (!this.admits(exchange)) {
-      subscription.close();
-      return;
+      return false;
     }
     const { opening, retry } = this.settings;
-    const expires = options.expires?.(exchange.request)?.valueOf();
     const response = exchange.open(opening, retry, subscription.id);
     const connection = this.delivery.connections.add(response, this.clientOf(exchange), expires);
     connection.readBy(readerFor(connection));
+    return true;
+  }
+
+  /** One that is too long to be a position is none, and goes no further. */
+  private lastEventIdOf({ request }: Exchange): string | undefined {
+    const id = lastEventIdOf(request);
+    return id !== undefined && id.length > this.settings.limits.lastEventIdLength
+      ? NO_POSITION
+      : id;
   }
 
   private open(
