@@ -21,12 +21,6 @@ export interface Case {
   readonly channels: number;
   /** Events published on a channel in one turn of the event loop. */
   readonly burst: number;
-  /**
-   * Turns that may be under way at once. With two the server is never idle: it
-   * writes one turn while the load still reads the one before. With one nothing
-   * can be batched over several turns, which is what the growth case measures.
-   */
-  readonly window: number;
   readonly durationMs: number;
   readonly warmUpMs: number;
   /** Events a second of the open loop. */
@@ -54,7 +48,6 @@ const DEFAULTS: Omit<Case, 'name' | 'title'> = {
   clients: 1_000,
   channels: 1,
   burst: 1,
-  window: 2,
   durationMs: 2_000,
   warmUpMs: 700,
   perSecond: 50,
@@ -118,7 +111,6 @@ export const CASES: readonly Case[] = [
     title: `Growth: ${clients.toLocaleString('en')} clients, 1 event a turn`,
     peers: ['floor', 'nest', 'ours'] as const,
     clients,
-    window: 1,
   })),
   {
     ...DEFAULTS,

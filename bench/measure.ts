@@ -10,6 +10,11 @@ export interface Metrics {
   eventsPerSecond?: number;
   /** CPU time of the server per event that a client received, in microseconds. */
   cpuPerEvent?: number;
+  /**
+   * Events that one write of the server carried. Above the burst, the server sent
+   * several turns in one write, and below it, it split them up.
+   */
+  eventsPerWrite?: number;
   /** From publish to a client's read, in milliseconds. */
   latencyP50?: number;
   latencyP99?: number;
@@ -36,6 +41,16 @@ export interface Run {
   /** What is wrong with what the clients received; empty when each received each event once. */
   readonly faults: readonly string[];
 }
+
+/**
+ * Turns that may be under way at once. One: with more, a server that spreads a
+ * flush over several turns of its loop would send two turns in one write, and no
+ * longer do the work that the case is about. nginx is published to by another
+ * process and never does that; the next turn waits in its socket, so that it is not idle
+ * while the publisher learns of the end of the last one.
+ */
+const WINDOW = 1;
+const NCHAN_WINDOW = 2;
 
 /** Events without any arrival for so long are lost. */
 const QUIET_MS = 2_000;
@@ -83,12 +98,17 @@ export function measure(peer: PeerName, bench: Case, verify: boolean): Promise<R
     await connect(bench.clients);
     if (bench.kind === 'idle') return measureIdle(server, load, bench);
     await load.call('acknowledge', { port: ackPort, unit: bench.clients * bench.burst });
-    return measureEvents(server, load, bench);
+    return measureEvents(server, load, bench, peer === 'nchan' ? NCHAN_WINDOW : WINDOW);
   });
 }
 
-async function measureEvents(server: Server, load: Load, bench: Case): Promise<Run> {
-  const { burst, window, durationMs, clients } = bench;
+async function measureEvents(
+  server: Server,
+  load: Load,
+  bench: Case,
+  window: number,
+): Promise<Run> {
+  const { burst, durationMs, clients } = bench;
   const warmUp = await server.call('saturate', { burst, window, durationMs: bench.warmUpMs });
   if (bench.kind === 'latency') {
     const capacity = Math.ceil((bench.perSecond * durationMs * clients) / 1_000);
@@ -109,6 +129,7 @@ async function measureEvents(server: Server, load: Load, bench: Case): Promise<R
     cpuPerEvent: published.cpuMicros / delivered,
     serverCpu: published.cpuMicros / published.elapsedMicros,
     loadCpu: (loadAfter.micros - loadBefore.micros) / published.elapsedMicros,
+    ...(published.writes ? { eventsPerWrite: delivered / published.writes } : {}),
     ...(published.loopDelayP99Ms === undefined ? {} : { loopDelayP99: published.loopDelayP99Ms }),
   };
   if (bench.kind === 'latency') {

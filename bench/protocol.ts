@@ -58,6 +58,8 @@ export interface Published {
   cpuMicros: number;
   /** 99th percentile of the server's event-loop delay in milliseconds, where the server is a Node process. */
   loopDelayP99Ms?: number;
+  /** Write system calls of the server in that time, where the system counts them. */
+  writes?: number;
   /** Turns that were never acknowledged. */
   unacknowledged: number;
 }

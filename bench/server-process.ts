@@ -65,6 +65,16 @@ function cpuMicros(): number {
   return (Number(fields[11]) + Number(fields[12])) * MICROS_PER_TICK;
 }
 
+/** Write system calls so far, as Linux counts them, or `undefined` elsewhere. */
+function writeCalls(): number | undefined {
+  try {
+    const io = readFileSync(`/proc/${server.pid ?? 'self'}/io`, 'latin1');
+    return Number(/syscw: (\d+)/.exec(io)?.[1]);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Resolves with false when the acknowledgement of so many turns does not come in time. */
 async function waitForAck(turns: number): Promise<boolean> {
   const deadline = Date.now() + ACK_DEADLINE_MS;
@@ -88,18 +98,23 @@ async function measured(publish: (base: number) => Promise<number>): Promise<Pub
   const base = acknowledged;
   const delay = monitorEventLoopDelay({ resolution: 5 });
   delay.enable();
+  const writesBefore = writeCalls();
   const cpuBefore = cpuMicros();
   const started = now();
   const turns = await publish(base);
   const complete = await waitForAck(base + turns);
   const elapsedMicros = now() - started;
   const cpu = cpuMicros() - cpuBefore;
+  const writesAfter = writeCalls();
   delay.disable();
   return {
     turns,
     elapsedMicros,
     cpuMicros: cpu,
     ...(server.pid === undefined ? { loopDelayP99Ms: delay.percentile(99) / 1e6 } : {}),
+    ...(writesBefore === undefined || writesAfter === undefined
+      ? {}
+      : { writes: writesAfter - writesBefore }),
     unacknowledged: complete ? 0 : base + turns - acknowledged,
   };
 }

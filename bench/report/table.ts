@@ -18,6 +18,9 @@ const fixed = (digits: number) => (value: number) => value.toFixed(digits);
 const percent = (value: number): string => `${(value * 100).toFixed(1)} %`;
 const kilobytes = (value: number): string => `${(value / 1_024).toFixed(1)} KB`;
 
+/** A server that uses less of its core than this was kept from working. */
+const BUSY = 0.75;
+
 const LOAD: Column = { title: 'load CPU', metric: 'loadCpu', format: percent };
 
 const SERVER: Column = { title: 'server CPU', metric: 'serverCpu', format: percent };
@@ -25,6 +28,7 @@ const SERVER: Column = { title: 'server CPU', metric: 'serverCpu', format: perce
 const EVENTS: readonly Column[] = [
   { title: 'events/s', metric: 'eventsPerSecond', format: whole },
   { title: 'CPU µs/event', metric: 'cpuPerEvent', format: fixed(2) },
+  { title: 'events/write', metric: 'eventsPerWrite', format: fixed(1) },
   { title: 'loop p99 ms', metric: 'loopDelayP99', format: fixed(1) },
 ];
 
@@ -129,11 +133,29 @@ export function loadProof(report: Pick<Report, 'calibration' | 'cases' | 'result
   return `Load alone reads ${lines.join(', ')}; it used at most ${percent(busiest)} of its core.`;
 }
 
+/**
+ * Names the runs in which other processes took the server's core, so that their
+ * events/s are not what the server is capable of. CPU per event still is.
+ */
+export function disturbances(report: Pick<Report, 'cases' | 'results'>): string {
+  const names = report.results
+    .filter(
+      (result) =>
+        report.cases.some(({ name, kind }) => name === result.case && kind === 'saturate') &&
+        (result.median.serverCpu ?? 1) < BUSY,
+    )
+    .map((result) => `${result.case}/${result.peer}`);
+  return names.length === 0
+    ? ''
+    : `Not saturated (server below ${percent(BUSY)} of its core; another process had it, or the load did not keep up): ${names.join(', ')}. Take CPU per event there, not events/s.`;
+}
+
 /** The report as text. */
 export function renderReport(report: Report): string {
   return [
     ...report.cases.map((bench) => renderCase(report, bench)),
     renderTargets(report.targets),
+    disturbances(report) === '' ? '' : `${disturbances(report)}\n`,
     report.calibration.length > 0 ? `${loadProof(report)}\n` : '',
   ]
     .filter((part) => part !== '')
