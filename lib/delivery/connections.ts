@@ -112,8 +112,11 @@ export class Connections {
     if (this.open.size > 0) {
       await this.whenEmpty(this.options.drainTimeout);
     }
-    for (const connection of this.open.keys()) {
-      connection.destroy();
+    if (this.open.size > 0) {
+      for (const connection of this.open.keys()) {
+        connection.destroy();
+      }
+      await this.whenEmpty(this.options.drainTimeout);
     }
     // The server only counts the ended responses' sockets as idle after this turn.
     await setImmediate();

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Observable } from 'rxjs';
+import { Observable, type Subscriber } from 'rxjs';
 import type { Channel } from '../channel/channel.js';
 import { ChannelRegistry } from '../channel/channel-registry.js';
 import type { RetainLimits } from '../channel/event-log.js';
@@ -24,6 +24,7 @@ export class Delivery {
   readonly connections: Connections;
   readonly readyTimeout: number;
   private readonly blocks = new WeakMap<Channel, LogBlocks>();
+  private readonly subscribers = new Set<Subscriber<SseEvent>>();
 
   /** What is created here runs in the async context of this call, and of no request. */
   constructor(options: DeliveryOptions) {
@@ -54,6 +55,8 @@ export class Delivery {
   /** Reads channels for whoever subscribes: from the head, or after a Last-Event-ID. */
   observe(requests: () => readonly ChannelRequest[], lastEventId?: string): ChannelStream {
     return new ChannelStream(requests, lastEventId, (subscriber) => {
+      this.subscribers.add(subscriber);
+      subscriber.add(() => this.subscribers.delete(subscriber));
       const subscription = this.subscribe(requests());
       const { readyTimeout } = this;
       const placed = subscription.place({ lastEventId, readyTimeout });
@@ -70,9 +73,12 @@ export class Delivery {
     });
   }
 
-  /** Ends every connection. */
-  drain(): Promise<void> {
-    return this.connections.drain();
+  /** Completes every Observable and ends every connection. */
+  async drain(): Promise<void> {
+    for (const subscriber of this.subscribers) {
+      subscriber.complete();
+    }
+    await this.connections.drain();
   }
 
   /** Drops every channel. */
