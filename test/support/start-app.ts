@@ -1,4 +1,5 @@
 import type { INestApplication, ModuleMetadata, Type } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -12,6 +13,8 @@ export type Adapter = (typeof ADAPTERS)[number];
 
 export interface AppOptions {
   readonly adapter?: Adapter;
+  /** An adapter made with options of its own, in place of `adapter`. */
+  readonly httpAdapter?: AbstractHttpAdapter;
   readonly options?: SseModuleOptions;
   readonly controllers?: Type[];
   readonly providers?: ModuleMetadata['providers'];
@@ -37,6 +40,7 @@ const started = new Set<TestApp>();
 /** Starts an application with the module. */
 export async function startApp({
   adapter = 'express',
+  httpAdapter = adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter(),
   options = {},
   controllers = [],
   providers = [],
@@ -51,10 +55,7 @@ export async function startApp({
   })
     .setLogger(logger === false ? SILENT : (logger as typeof SILENT))
     .compile();
-  const app = module.createNestApplication(
-    adapter === 'express' ? new ExpressAdapter() : new FastifyAdapter(),
-    { logger },
-  );
+  const app = module.createNestApplication(httpAdapter, { logger });
   prepare?.(app);
   await app.listen(0, '127.0.0.1');
   const clients = new Set<SseTestClient>();
