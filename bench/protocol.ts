@@ -41,8 +41,6 @@ export interface SaturateOptions {
   window: number;
   /** How long turns are published, in milliseconds; at least one turn is. */
   durationMs: number;
-  /** An upper limit of turns, for runs of a known size. */
-  maxTurns?: number;
 }
 
 export interface RateOptions {

@@ -120,7 +120,7 @@ async function measured(publish: (base: number) => Promise<number>): Promise<Pub
 }
 
 function saturate(options: SaturateOptions): Promise<Published> {
-  const { burst, window, durationMs, maxTurns = Infinity } = options;
+  const { burst, window, durationMs } = options;
   return measured(async (base) => {
     const end = performance.now() + durationMs;
     let turns = 0;
@@ -129,7 +129,7 @@ function saturate(options: SaturateOptions): Promise<Published> {
       turns++;
       await nextTurn();
       if (turns >= window && !(await waitForAck(base + turns - window + 1))) break;
-    } while (performance.now() < end && turns < maxTurns);
+    } while (performance.now() < end);
     return turns;
   });
 }

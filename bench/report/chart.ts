@@ -9,7 +9,7 @@ import type { Report, Result } from './results.js';
 const PANEL_WIDTH = 470;
 const PANEL_HEIGHT = 232;
 const GAP = 20;
-const LABEL_WIDTH = 170;
+const LABEL_WIDTH = 192;
 const VALUE_WIDTH = 70;
 const BAR_HEIGHT = 18;
 const ROW_HEIGHT = 28;
@@ -193,7 +193,7 @@ export function drawReport(report: Report): string {
     return `<g transform="translate(${left} ${top})">\n${panel}\n</g>`;
   });
   const foot =
-    `${report.date.slice(0, 10)}, Node ${machine.node}, ${machine.cpu}, server and load on one core each, ` +
+    `${report.date.slice(0, 10)}, Node ${machine.node}, ${machine.cpu}, ${machine.pinned ? 'server and load on one core each' : 'not pinned to cores'}, ` +
     `${report.payloadBytes}-byte payloads, medians of ${report.rounds}. Only ratios of one run mean anything.`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
