@@ -34,6 +34,7 @@ export { MemoryKeyStore as MemoryStore } from './sources/cache/memory-store.js';
 export type { CacheLike } from './sources/cache/adapter-store.js';
 export type { CacheOptions } from './sources/cache/cache-options.js';
 export type { PollOptions } from './sources/poll/poll.options.js';
+export type { RedisStreamsOptions } from './sources/redis/redis-streams.options.js';
 export type { ListenOptions } from './sources/postgres/listen.options.js';
 export { triggerSql } from './sources/postgres/trigger-sql.js';
 export type { TriggerEvent, TriggerSqlOptions } from './sources/postgres/trigger-sql.js';

@@ -8,6 +8,7 @@ import type { CacheOptions } from './sources/cache/cache-options.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
 import type { PostgresOption } from './sources/postgres/postgres.options.js';
 import type { RedisOption } from './sources/redis/redis-option.js';
+import type { RedisStreamsOptions } from './sources/redis/redis-streams.options.js';
 
 /** How much of each channel stays readable for clients that return or fall behind. */
 export interface RetainOptions {
@@ -101,8 +102,13 @@ export interface SseModuleOptions {
    * cache-manager's cache. Default: `redis`, else a store in this process.
    */
   readonly cache?: CacheLike | MemoryKeyStore;
-  /** Where `send()` publishes: in this process, or a broker of yours. Default: `memory`. */
-  readonly broker?: 'memory' | Broker;
+  /**
+   * Where `send()` publishes: in this process; to Redis, which carries events to every
+   * instance; or to a broker of yours. Default: `memory`.
+   */
+  readonly broker?: 'memory' | 'redis' | Broker;
+  /** How `broker: 'redis'` keeps channels in Redis. */
+  readonly redisStreams?: RedisStreamsOptions;
   /**
    * Whether the application fails to start when Redis or Postgres cannot be reached.
    * Otherwise streams that need them open, and go live once they are there. Default: false.

@@ -1,5 +1,9 @@
 import { SseError } from './channel/sse-error.js';
 import type { SseModuleOptions } from './sse.options.js';
+import {
+  redisStreamsSettings,
+  type RedisStreamsSettings,
+} from './sources/redis/redis-streams.options.js';
 
 /** The module's options with every default in place. */
 export type SseSettings = Readonly<
@@ -22,6 +26,7 @@ export type SseSettings = Readonly<
   > & {
     retain: Required<NonNullable<SseModuleOptions['retain']>>;
     limits: Required<NonNullable<SseModuleOptions['limits']>>;
+    redisStreams: RedisStreamsSettings;
   } & Pick<SseModuleOptions, 'redis' | 'postgres' | 'listenConnection' | 'cache'>
 >;
 
@@ -56,6 +61,7 @@ const OPTIONS = new Set([
   'listenConnection',
   'cache',
   'broker',
+  'redisStreams',
   'failFast',
   'opening',
   'retain',
@@ -84,9 +90,16 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
     'broker',
     broker,
     broker === 'memory' ||
+      broker === 'redis' ||
       (typeof broker === 'object' && typeof broker?.publish === 'function' && typeof broker.open === 'function'),
-    "'memory', or an object with `open` and `publish`",
+    "'memory', 'redis', or an object with `open` and `publish`",
   );
+  if (broker === 'redis' && options.redis === undefined) {
+    throw new SseError(
+      'NOT_CONFIGURED',
+      "`broker: 'redis'` needs Redis. Set it: SseModule.forRoot({ redis: 'redis://…', broker: 'redis' }).",
+    );
+  }
   const clientKey = options.clientKey ?? ((request: { ip?: string }) => request.ip ?? '');
   check('clientKey', clientKey, typeof clientKey === 'function', 'a function of the request');
   checkNames('retain.', options.retain ?? {}, new Set(Object.keys(RETAIN)));
@@ -95,6 +108,7 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
     ...numbers('', DURATIONS, options, (value) => wholeWithin(value, 0, MAX_DURATION), `a whole number of milliseconds from 0 to ${MAX_DURATION}`),
     retain: numbers('retain.', RETAIN, options.retain, isLimit, 'a whole number of at least 1, or Infinity'),
     limits: numbers('limits.', LIMITS, options.limits, isLimit, 'a whole number of at least 1, or Infinity'),
+    redisStreams: redisStreamsSettings(options.redisStreams),
     opening,
     doneSignal,
     broker,

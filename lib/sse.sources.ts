@@ -12,6 +12,7 @@ import { MemoryBroker } from './sources/memory/memory-broker.js';
 import { ListenSource } from './sources/postgres/listen-source.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
 import { PostgresConnection } from './sources/postgres/postgres-connection.js';
+import { RedisBroker } from './sources/redis/redis-broker.js';
 import { RedisConnection } from './sources/redis/redis-connection.js';
 
 /** The sources that the module's options ask for, and their common life. */
@@ -49,9 +50,9 @@ export class SseSources {
       this.listen = new ListenSource(connection, log, { doneSignal: settings.doneSignal });
       this.services.push(connection, this.listen);
     }
-    this.broker = broker === 'memory' ? new MemoryBroker(keepOpen) : broker;
-    if (broker !== 'memory' && isLifecycle(broker)) {
-      this.services.push(broker);
+    this.broker = this.brokerOf(broker, redisConnection, keepOpen);
+    if (isLifecycle(this.broker)) {
+      this.services.push(this.broker);
     }
   }
 
@@ -141,6 +142,21 @@ export class SseSources {
       );
     }
     return this.listen;
+  }
+
+  private brokerOf(
+    broker: SseSettings['broker'],
+    redis: RedisConnection | undefined,
+    keepOpen: (broker: Broker, channel: string) => void,
+  ): Broker {
+    switch (broker) {
+      case 'memory':
+        return new MemoryBroker(keepOpen);
+      case 'redis':
+        return new RedisBroker(redis!, this.settings.redisStreams, this.log);
+      default:
+        return broker;
+    }
   }
 
   private keyStore(redis: RedisConnection | undefined): KeyStore {

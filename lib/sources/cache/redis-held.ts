@@ -1,5 +1,5 @@
 import type { RedisClient } from '../redis/redis-option.js';
-import { runBatch, type RedisCommand, type RedisReply } from './redis-batch.js';
+import { runBatch, type RedisCommand, type RedisReply } from '../redis/redis-batch.js';
 import { waitingKey } from './waiting-event.js';
 
 /** How many keys one question covers. Larger groups are cheaper while most keys are idle. */

@@ -1,5 +1,5 @@
 import type { KeyReading } from './key-store.js';
-import type { RedisReply } from './redis-batch.js';
+import type { RedisReply } from '../redis/redis-batch.js';
 import { inOrder, parseWaiting } from './waiting-event.js';
 
 /** What the take script's reply says. */

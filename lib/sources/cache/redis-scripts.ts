@@ -1,21 +1,11 @@
-import { createHash } from 'node:crypto';
-
-/** A Lua script, called by its digest so that its text crosses the wire once. */
-export interface RedisScript {
-  readonly text: string;
-  readonly sha: string;
-}
-
-function script(text: string): RedisScript {
-  return { text, sha: createHash('sha1').update(text).digest('hex') };
-}
+import { redisScript } from '../redis/redis-script.js';
 
 /**
  * Takes what waits and then the key itself, all in one step.
  * KEYS: key, waiting list. ARGV: how many at most.
  * Answers: waiting events, the key's own values, the key's type, whether there is more.
  */
-export const TAKE = script(`
+export const TAKE = redisScript(`
 local limit = tonumber(ARGV[1])
 local kind = redis.call('TYPE', KEYS[1]).ok
 local waiting = redis.call('LRANGE', KEYS[2], 0, limit - 1)
@@ -33,7 +23,7 @@ return {waiting, values, kind, redis.call('EXISTS', KEYS[1])}
  * KEYS: key, waiting list. ARGV: how many at most.
  * Answers: waiting events, the key's value, whether there is more.
  */
-export const SETTLE = script(`
+export const SETTLE = redisScript(`
 local waiting = redis.call('LRANGE', KEYS[2], 0, tonumber(ARGV[1]) - 1)
 if #waiting == 0 then return {waiting, redis.call('GET', KEYS[1]), 0} end
 local last = string.sub(waiting[#waiting], 2)
@@ -48,7 +38,7 @@ return {waiting, data, redis.call('EXISTS', KEYS[2])}
  * KEYS: key, waiting list [, marker of this call]. ARGV: how many at most, time to wait in ms, events.
  * A client that resends what was not acknowledged passes a marker, so that the events come once.
  */
-export const PUSH = script(`
+export const PUSH = redisScript(`
 if KEYS[3] then
   local before = redis.call('GET', KEYS[3])
   if before then return tonumber(before) end
@@ -63,7 +53,7 @@ return count
 `);
 
 /** Puts events back before all others. KEYS: waiting list. ARGV: time to wait in ms, events, last first. */
-export const GIVE_BACK = script(`
+export const GIVE_BACK = redisScript(`
 for i = 2, #ARGV do redis.call('LPUSH', KEYS[1], ARGV[i]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1

@@ -16,7 +16,7 @@ import {
   type RedisCommand,
   type RedisReply,
   type ScriptCall,
-} from './redis-batch.js';
+} from '../redis/redis-batch.js';
 import { heldOf } from './redis-held.js';
 import { GIVE_BACK, PUSH, SETTLE, TAKE } from './redis-scripts.js';
 import { RedisPushQueue } from './redis-push-queue.js';

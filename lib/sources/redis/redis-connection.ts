@@ -105,6 +105,14 @@ export class RedisConnection implements Lifecycle {
     );
   }
 
+  /**
+   * The client in whatever state it is, to make others like it.
+   * @throws SseError `MISSING_PEER` or `CLOSED`
+   */
+  base(): Promise<RedisClient> {
+    return this.open();
+  }
+
   /** Calls the listener each time the connection is there (again). Returns how to end that. */
   onReady(listener: () => void): () => void {
     this.readyListeners.add(listener);

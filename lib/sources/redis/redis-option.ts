@@ -9,6 +9,7 @@ type Listener = (...args: any[]) => void;
 export interface RedisClient {
   readonly status: string;
   readonly isCluster?: boolean;
+  readonly options?: { readonly keyPrefix?: string | undefined } | undefined;
   call(command: string, ...args: (string | number)[]): Promise<unknown>;
   pipeline(commands: (string | number)[][]): {
     exec(): Promise<[error: Error | null, result: unknown][] | null>;
@@ -18,6 +19,13 @@ export interface RedisClient {
   connect(): Promise<unknown>;
   disconnect(): void;
 }
+
+/** A client of one server: any that is not a `Cluster`. */
+export type RedisNode = RedisClient & {
+  readonly options: { readonly host?: string; readonly port?: number };
+  /** Another client with the same options but these. */
+  duplicate(override: object): RedisNode;
+};
 
 /**
  * How Redis or Valkey is reached: a URL (`redis://`, `rediss://`), the options of

@@ -1,5 +1,5 @@
-import type { RedisClient } from '../redis/redis-option.js';
-import type { RedisScript } from './redis-scripts.js';
+import type { RedisClient } from './redis-option.js';
+import type { RedisScript } from './redis-script.js';
 
 /** A Redis command with its arguments. */
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]];

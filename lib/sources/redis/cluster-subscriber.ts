@@ -1,0 +1,169 @@
+import type { SseLogger } from '../../channel/source.js';
+import { hashSlot } from './hash-slot.js';
+import type { RedisNode, RedisClient } from './redis-option.js';
+import {
+  SUBSCRIBER_OPTIONS,
+  SubscriberConnection,
+  type SubscriberEvents,
+} from './subscriber-connection.js';
+
+/** How often the owners of the slots are looked up without a reason to. */
+const REFRESH_MS = 10_000;
+/** How soon they are looked up after a sign that they have changed. */
+const SOON_MS = 100;
+
+/** A range of slots as CLUSTER SLOTS replies it: first, last, the master, its replicas. */
+type SlotRange = readonly [first: number, last: number, master: readonly [string, number]];
+
+/**
+ * Subscriptions in a Cluster: each channel at the node that holds its slot, or, where the
+ * Cluster hands messages to every node, all of them at one.
+ */
+export class ClusterSubscriber {
+  private readonly connections = new Map<string, SubscriberConnection>();
+  private readonly nodeOfChannel = new Map<string, string>();
+  private readonly unplaced = new Set<string>();
+  private owners: readonly { readonly last: number; readonly node: string }[] = [];
+  private readonly timer: NodeJS.Timeout;
+  private soon: NodeJS.Timeout | undefined;
+  private refreshing = false;
+  private stopped = false;
+
+  constructor(
+    /** The client that commands take. */
+    private readonly cluster: RedisClient,
+    private readonly sharded: boolean,
+    private readonly events: Omit<SubscriberEvents, 'moved'>,
+    private readonly logger: SseLogger,
+  ) {
+    this.timer = setInterval(() => void this.refresh(), REFRESH_MS);
+    this.timer.unref();
+    void this.refresh();
+  }
+
+  add(channel: string): void {
+    this.unplaced.add(channel);
+    this.place(channel);
+  }
+
+  remove(channel: string): void {
+    this.unplaced.delete(channel);
+    const node = this.nodeOfChannel.get(channel);
+    this.nodeOfChannel.delete(channel);
+    this.connections.get(node ?? '')?.remove(channel);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearInterval(this.timer);
+    clearTimeout(this.soon);
+    this.connections.forEach((connection) => connection.stop());
+  }
+
+  private refreshSoon(): void {
+    if (!this.stopped) {
+      this.soon ??= setTimeout(() => {
+        this.soon = undefined;
+        void this.refresh();
+      }, SOON_MS).unref();
+    }
+  }
+
+  private async refresh(): Promise<void> {
+    if (this.refreshing || this.stopped) {
+      return;
+    }
+    this.refreshing = true;
+    try {
+      const ranges = (await this.cluster.call('CLUSTER', 'SLOTS')) as readonly SlotRange[];
+      this.owners = ranges
+        .map(([, last, [host, port]]) => ({ last: Number(last), node: `${host}:${port}` }))
+        .sort((a, b) => a.last - b.last);
+    } catch {
+      this.refreshSoon();
+      return;
+    } finally {
+      this.refreshing = false;
+    }
+    if (this.stopped) {
+      return;
+    }
+    this.dropConnections();
+    for (const channel of [...this.nodeOfChannel.keys(), ...this.unplaced]) {
+      this.place(channel);
+    }
+  }
+
+  /** Closes the connections to nodes that hold no slots any more. */
+  private dropConnections(): void {
+    const nodes = new Set(this.owners.map(({ node }) => node));
+    for (const [node, connection] of this.connections) {
+      if (!nodes.has(node)) {
+        connection.stop();
+        this.connections.delete(node);
+      }
+    }
+  }
+
+  private place(channel: string): void {
+    const node = this.ownerOf(channel);
+    const before = this.nodeOfChannel.get(channel);
+    const connection = node === undefined ? undefined : this.connectionTo(node);
+    if (!connection) {
+      this.unplaced.add(channel);
+      this.refreshSoon();
+      return;
+    }
+    if (before === node && connection.channels.has(channel)) {
+      return;
+    }
+    this.connections.get(before ?? '')?.remove(channel);
+    this.unplaced.delete(channel);
+    this.nodeOfChannel.set(channel, node!);
+    connection.add(channel);
+  }
+
+  private ownerOf(channel: string): string | undefined {
+    if (!this.sharded) {
+      return this.connections.keys().next().value ?? this.owners[0]?.node;
+    }
+    const slot = hashSlot(channel);
+    return this.owners.find(({ last }) => slot <= last)?.node;
+  }
+
+  private connectionTo(node: string): SubscriberConnection | undefined {
+    const known = this.connections.get(node);
+    if (known) {
+      return known;
+    }
+    const client = this.clientFor(node);
+    if (!client) {
+      return undefined;
+    }
+    const events: SubscriberEvents = { ...this.events, moved: () => this.refreshSoon() };
+    const connection = new SubscriberConnection(client, node, this.sharded, events, this.logger);
+    this.connections.set(node, connection);
+    return connection;
+  }
+
+  /** A client for this node with the credentials and the TLS settings of the Cluster's. */
+  private clientFor(node: string): RedisClient | undefined {
+    const cluster = this.cluster as RedisClient & { nodes(role: 'all'): readonly RedisNode[] };
+    const [sample] = cluster.nodes('all');
+    const colon = node.lastIndexOf(':');
+    const { host, port } = this.mapped(node) ?? {
+      host: node.slice(0, colon),
+      port: Number(node.slice(colon + 1)),
+    };
+    return sample?.duplicate({ ...SUBSCRIBER_OPTIONS, host, port });
+  }
+
+  private mapped(node: string): { host: string; port: number } | undefined {
+    const { natMap } = (this.cluster.options ?? {}) as {
+      natMap?:
+        | Record<string, { host: string; port: number }>
+        | ((key: string) => { host: string; port: number } | null);
+    };
+    return (typeof natMap === 'function' ? natMap(node) : natMap?.[node]) ?? undefined;
+  }
+}

@@ -1,0 +1,27 @@
+/** How many slots the keys of a Redis Cluster are spread over. */
+export const SLOTS = 16_384;
+
+/** The table of CRC-16/XMODEM, which Redis Cluster hashes keys with. */
+const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) {
+    crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  }
+  return crc;
+});
+
+/** The slot of a key: of its hash tag `{…}` when it has one, else of the whole key. */
+export function hashSlot(key: string): number {
+  let crc = 0;
+  for (const byte of Buffer.from(hashTag(key) ?? key)) {
+    crc = ((crc << 8) ^ TABLE[((crc >> 8) ^ byte) & 0xff]!) & 0xffff;
+  }
+  return crc % SLOTS;
+}
+
+/** What stands between a key's first `{` and the next `}`; `undefined` when that is nothing. */
+export function hashTag(key: string): string | undefined {
+  const open = key.indexOf('{');
+  const close = open < 0 ? -1 : key.indexOf('}', open + 1);
+  return close > open + 1 ? key.slice(open + 1, close) : undefined;
+}

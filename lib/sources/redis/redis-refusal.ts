@@ -1,0 +1,52 @@
+import { SseError } from '../../channel/sse-error.js';
+
+/** Replies after which the same command may succeed: a node is starting or changing its role. */
+const PASSING = new Set([
+  'ASK',
+  'BUSY',
+  'CLUSTERDOWN',
+  'LOADING',
+  'MASTERDOWN',
+  'MOVED',
+  'NOREPLICAS',
+  'NOSCRIPT',
+  'READONLY',
+  'TRYAGAIN',
+  'UNBLOCKED',
+]);
+
+/**
+ * What a server's reply means for the one who sent the command. `undefined` when the command
+ * is worth sending again: the connection was lost, or the server's state will pass.
+ */
+export function refusalOf(error: Error, address: string, key: string): SseError | undefined {
+  if (error instanceof SseError) {
+    return error.code === 'UNAVAILABLE' ? undefined : error;
+  }
+  const code = error.message.split(' ', 1)[0]!;
+  if (error.name !== 'ReplyError' || PASSING.has(code)) {
+    return undefined;
+  }
+  return new SseError('UNAVAILABLE', `Redis at ${address} ${meaningOf(error.message, key)}`, {
+    cause: error,
+  });
+}
+
+function meaningOf(message: string, key: string): string {
+  if (message.includes('WRONGTYPE')) {
+    return (
+      `holds another type under the key ${JSON.stringify(key)}, which is this channel's stream. ` +
+      'Remove that key, or set another `redisStreams.prefix`.'
+    );
+  }
+  if (/\bOOM\b/.test(message)) {
+    return (
+      'has no memory left (OOM). Raise its `maxmemory`, or lower `redisStreams.events`, ' +
+      '`redisStreams.bytes` or `redisStreams.age`.'
+    );
+  }
+  if (/\bNOPERM\b/.test(message) || message.includes("can't access")) {
+    return `does not permit that to our user: ${message}. The rights are listed in docs/redis.md.`;
+  }
+  return `refused: ${message}`;
+}

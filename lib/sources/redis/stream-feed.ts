@@ -1,0 +1,188 @@
+import type { ChannelFeed, ChannelSink, SseLogger } from '../../channel/source.js';
+import type { StreamEntry, StreamMessage } from './stream-entry.js';
+import { entryOf, type RawEntry } from './stream-entry.js';
+import { StreamHistory, type ReadRange } from './stream-history.js';
+import { compareStreamIds } from './stream-id.js';
+
+/** How many entries are read at a time where messages were missed. */
+const PAGE = 500;
+/** How many messages may wait while the stream is read; beyond, it is read once more. */
+const MAX_BUFFERED = 1_000;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 5_000;
+
+/** Why an entry that was there is not found, and where the stream ends now. */
+export interface Verdict {
+  readonly what: 'here' | 'trimmed' | 'lost';
+  readonly tail: string;
+}
+
+/** What a feed needs of its broker. */
+export interface StreamFeedOwner {
+  readonly logger: SseLogger;
+  range(key: string, from: string, to: string, count: number): Promise<readonly RawEntry[]>;
+  /** Finds out what became of an entry; when it was lost, everybody is told. */
+  verify(key: string, id: string): Promise<Verdict>;
+  close(feed: StreamFeed): void;
+}
+
+/**
+ * Feeds one channel from its stream. Messages bring new entries and name the entry before
+ * them; where that is not the last one we have, the stream is read instead.
+ */
+export class StreamFeed implements ChannelFeed {
+  readonly history: StreamHistory;
+  /** The id of the last entry that was taken over; `undefined` until the channel is live. */
+  private last: string | undefined;
+  private buffered: StreamMessage[] = [];
+  private reading = false;
+  private readAgain = false;
+  private retry: NodeJS.Timeout | undefined;
+  private attempt = 0;
+  private isClosed = false;
+
+  constructor(
+    readonly key: string,
+    channel: string,
+    private readonly sink: ChannelSink,
+    private readonly owner: StreamFeedOwner,
+  ) {
+    const range: ReadRange = (from, to, count) => owner.range(key, from, to, count);
+    this.history = new StreamHistory(channel, range);
+  }
+
+  /** The channel's subscription is in place, and its stream ends with this entry. */
+  tailIs(id: string): void {
+    if (this.isClosed) {
+      return;
+    }
+    if (this.last === undefined) {
+      this.last = id;
+      this.sink.live(id);
+      this.takeBuffered();
+    } else if (id !== this.last) {
+      this.read();
+    }
+  }
+
+  /** A message has come. */
+  receive(message: StreamMessage): void {
+    if (this.last === undefined || this.reading) {
+      this.buffer(message);
+    } else if (message.previous === this.last) {
+      this.take(message.entries);
+    } else {
+      // Whatever the reason is, the stream knows, and holds what this message brought.
+      this.read();
+    }
+  }
+
+  /** The connection is back: what had failed is tried again at once. */
+  retryNow(): void {
+    if (this.retry) {
+      clearTimeout(this.retry);
+      void this.readOn();
+    }
+  }
+
+  close(): void {
+    this.isClosed = true;
+    clearTimeout(this.retry);
+    this.buffered = [];
+    this.owner.close(this);
+  }
+
+  private buffer(message: StreamMessage): void {
+    if (this.buffered.length >= MAX_BUFFERED) {
+      this.buffered = [];
+      this.readAgain = true;
+    }
+    this.buffered.push(message);
+  }
+
+  private takeBuffered(): void {
+    const messages = this.buffered;
+    this.buffered = [];
+    for (const message of messages) {
+      const end = message.entries.at(-1)!.id;
+      if (message.previous === this.last) {
+        this.take(message.entries);
+      } else if (compareStreamIds(end, this.last!) > 0) {
+        this.readAgain = true;
+      }
+    }
+    if (this.readAgain) {
+      this.read();
+    }
+  }
+
+  private take(entries: readonly StreamEntry[]): void {
+    for (const entry of entries) {
+      this.last = entry.id;
+      if (entry.kind === 'event') {
+        this.sink.append(entry.event);
+      } else if (entry.kind === 'reset') {
+        this.sink.reset(entry.reason, entry.id);
+      }
+    }
+  }
+
+  private read(): void {
+    if (!this.reading) {
+      this.reading = true;
+      void this.readOn();
+    }
+  }
+
+  private async readOn(): Promise<void> {
+    this.retry = undefined;
+    // Messages that came before the stream is read are covered by what is read.
+    this.buffered = [];
+    this.readAgain = false;
+    try {
+      while (!(await this.readPage())) {
+        // The next page.
+      }
+      this.attempt = 0;
+    } catch {
+      this.retryLater();
+      return;
+    }
+    this.reading = false;
+    if (!this.isClosed) {
+      this.takeBuffered();
+    }
+  }
+
+  /** Takes over one page behind the last entry; true when it was the last page. */
+  private async readPage(): Promise<boolean> {
+    const last = this.last!;
+    const [first, ...entries] = await this.owner.range(this.key, last, '+', PAGE + 1);
+    if (this.isClosed) {
+      return true;
+    }
+    if (first?.[0] === last) {
+      this.take(entries.map(entryOf));
+      return entries.length < PAGE;
+    }
+    const { what, tail } = await this.owner.verify(this.key, last);
+    if (this.isClosed) {
+      return true;
+    }
+    if (what === 'here') {
+      return false;
+    }
+    this.last = tail;
+    this.sink.reset(what === 'lost' ? 'failover' : 'trimmed', tail);
+    return true;
+  }
+
+  private retryLater(): void {
+    if (this.isClosed) {
+      return;
+    }
+    const delay = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempt++);
+    this.retry = setTimeout(() => void this.readOn(), delay * (0.5 + Math.random() / 2));
+    this.retry.unref();
+  }
+}

@@ -1,0 +1,343 @@
+import { randomBytes } from 'node:crypto';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { SseError } from '../../channel/sse-error.js';
+import type { OutgoingEvent, SseLogger } from '../../channel/source.js';
+import { runScripts, type RedisReply, type ScriptCall } from './redis-batch.js';
+import type { RedisConnection } from './redis-connection.js';
+import type { RedisStreamsSettings } from './redis-streams.options.js';
+import type { RedisServer } from './redis-server.js';
+import { refusalOf } from './redis-refusal.js';
+import { lengthsOf, metaOf } from './stream-entry.js';
+import { laterStreamId } from './stream-id.js';
+import { APPEND } from './stream-scripts.js';
+
+/** How many events, and about how many bytes of them, one call of the script takes. */
+const BATCH_EVENTS = 500;
+const BATCH_SIZE = 1_048_576;
+/** How many bytes of events may wait for Redis. */
+const MAX_WAITING = 64 * 1_048_576;
+/** How often what waits is tried again, and what has waited too long is given up. */
+const TICK_MS = 100;
+
+interface Sending {
+  readonly meta: string;
+  readonly data: string;
+  readonly deadline: number;
+  readonly resolve: (id: string) => void;
+  readonly reject: (error: SseError) => void;
+  settled: boolean;
+}
+
+/** The events of one channel on their way to its stream. */
+interface Lane {
+  readonly key: string;
+  waiting: Sending[];
+  /** What the script is being called with. It stays the same however often it is sent. */
+  batch: { readonly sendings: readonly Sending[]; readonly call: ScriptCall } | undefined;
+  inFlight: boolean;
+}
+
+/** What a publisher tells of what it has published. */
+export type OnPublished = (key: string, lastId: string) => void;
+
+/**
+ * Appends events to streams. What is sent to one channel in one turn of the event loop, and
+ * while the call before is under way, goes in one call. As there is one call per channel at a
+ * time, events keep their order, and a call can be sent again until its reply is known.
+ */
+export class StreamPublisher {
+  private readonly instance = randomBytes(9).toString('base64url');
+  private readonly lanes = new Map<string, Lane>();
+  private readonly due = new Set<Lane>();
+  private readonly detach = AsyncLocalStorage.snapshot();
+  private calls = 0;
+  private waitingSize = 0;
+  private flush: NodeJS.Immediate | undefined;
+  private tick: NodeJS.Timeout | undefined;
+  private failing = false;
+  private stopped = false;
+
+  constructor(
+    private readonly connection: RedisConnection,
+    private readonly server: RedisServer,
+    private readonly settings: RedisStreamsSettings,
+    private readonly logger: SseLogger,
+    private readonly onPublished: OnPublished,
+  ) {}
+
+  /** Resolves with the id of the event's entry; a rejection that nobody awaits is harmless. */
+  publish(key: string, event: OutgoingEvent): Promise<string> {
+    const sent = this.enqueue(key, event);
+    // `send()` need not be awaited: what fails then is in the log.
+    sent.catch(() => undefined);
+    return sent;
+  }
+
+  /** The connection is back: what waits is tried again at once. */
+  retryNow(): void {
+    for (const lane of this.lanes.values()) {
+      if (!lane.inFlight) {
+        this.due.add(lane);
+      }
+    }
+    this.run();
+  }
+
+  /** Sends what waits once more, and gives up what is not accepted. */
+  async stop(): Promise<void> {
+    const deadline = performance.now() + 1_000;
+    while (this.lanes.size > 0 && performance.now() < deadline) {
+      this.run();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    this.stopped = true;
+    clearImmediate(this.flush);
+    clearInterval(this.tick);
+    for (const lane of this.lanes.values()) {
+      this.abandon(lane, new SseError('CLOSED', 'The application is shutting down.'));
+    }
+  }
+
+  private enqueue(key: string, event: OutgoingEvent): Promise<string> {
+    if (this.stopped) {
+      return Promise.reject(new SseError('CLOSED', 'The application is shutting down.'));
+    }
+    if (this.waitingSize > MAX_WAITING) {
+      const error = new SseError(
+        'LIMIT_REACHED',
+        `${this.waitingSize} bytes of events wait for Redis already. Send slower, by awaiting send().`,
+      );
+      this.noteFailure(error.message);
+      return Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => {
+      const meta = metaOf(event);
+      const { data } = event;
+      const deadline = performance.now() + this.settings.sendTimeout;
+      const lane = this.laneOf(key);
+      lane.waiting.push({ meta, data, deadline, resolve, reject, settled: false });
+      this.waitingSize += meta.length + data.length;
+      this.schedule(lane);
+    });
+  }
+
+  private laneOf(key: string): Lane {
+    let lane = this.lanes.get(key);
+    if (!lane) {
+      lane = { key, waiting: [], batch: undefined, inFlight: false };
+      this.lanes.set(key, lane);
+    }
+    this.tick ??= this.detach(() => setInterval(() => this.onTick(), TICK_MS));
+    return lane;
+  }
+
+  private schedule(lane: Lane): void {
+    if (lane.batch) {
+      return;
+    }
+    this.due.add(lane);
+    this.flush ??= this.detach(() => setImmediate(() => this.run()));
+  }
+
+  private run(): void {
+    clearImmediate(this.flush);
+    this.flush = undefined;
+    const lanes = [...this.due];
+    this.due.clear();
+    for (const lane of lanes) {
+      lane.batch ??= this.nextBatch(lane);
+    }
+    const ready = lanes.filter((lane) => lane.batch && !lane.inFlight);
+    if (ready.length > 0) {
+      ready.forEach((lane) => (lane.inFlight = true));
+      void this.send(ready);
+    }
+  }
+
+  private nextBatch(lane: Lane): Lane['batch'] {
+    let [count, size] = [0, 0];
+    while (count < lane.waiting.length && count < BATCH_EVENTS && size < BATCH_SIZE) {
+      size += lane.waiting[count++]!.data.length;
+    }
+    if (count === 0) {
+      return undefined;
+    }
+    const sendings = lane.waiting.slice(0, count);
+    lane.waiting = lane.waiting.slice(count);
+    const parts = sendings.flatMap(({ meta, data }) => [meta, data]);
+    const { events, bytes, age } = this.settings;
+    return {
+      sendings,
+      call: {
+        script: APPEND,
+        keys: [lane.key, `${lane.key}:from:${this.instance}`],
+        args: [
+          this.server.publishCommand,
+          ++this.calls,
+          events,
+          Number.isFinite(age) ? age : 0,
+          Number.isFinite(bytes) ? bytes : 0,
+          lengthsOf(parts),
+          ...parts,
+        ],
+      },
+    };
+  }
+
+  private async send(lanes: readonly Lane[]): Promise<void> {
+    const replies = await this.call(lanes.map((lane) => lane.batch!.call));
+    const short = await this.lackOfReplicas(lanes, replies);
+    lanes.forEach((lane, index) => {
+      lane.inFlight = false;
+      this.settle(lane, replies[index]!, short.get(index));
+    });
+  }
+
+  private async call(calls: readonly ScriptCall[]): Promise<readonly RedisReply[]> {
+    try {
+      await this.server.known();
+      return await runScripts(await this.connection.client(), calls);
+    } catch (error) {
+      return calls.map(() => ({ error: error as Error }));
+    }
+  }
+
+  /** Which calls were acknowledged by too few replicas, and by how many. */
+  private async lackOfReplicas(
+    lanes: readonly Lane[],
+    replies: readonly RedisReply[],
+  ): Promise<Map<number, number>> {
+    const { minReplicas, replicaTimeout } = this.settings;
+    const short = new Map<number, number>();
+    if (minReplicas > 0) {
+      const keys = lanes.map((lane) => lane.key);
+      const counts = await this.server.waitForReplicas(keys, minReplicas, replicaTimeout);
+      counts.forEach((count, index) => {
+        if ('ok' in replies[index]! && count < minReplicas) {
+          short.set(index, count);
+        }
+      });
+    }
+    return short;
+  }
+
+  private settle(lane: Lane, reply: RedisReply, replicas: number | undefined): void {
+    const { sendings } = lane.batch!;
+    if ('ok' in reply) {
+      const first = String(reply.ok);
+      this.onPublished(lane.key, laterStreamId(first, sendings.length - 1));
+      sendings.forEach((sending, index) => {
+        const id = laterStreamId(first, index);
+        if (replicas === undefined) {
+          this.finish(sending, () => sending.resolve(id));
+        } else {
+          this.finish(sending, () => sending.reject(this.tooFewReplicas(id, replicas)));
+        }
+      });
+      this.noteSuccess();
+      lane.batch = undefined;
+    } else {
+      const refusal = refusalOf(reply.error, this.connection.address, lane.key);
+      if (refusal) {
+        this.noteFailure(refusal.message);
+        sendings.forEach((sending) => this.finish(sending, () => sending.reject(refusal)));
+        lane.batch = undefined;
+      } else if (sendings.every(({ settled }) => settled)) {
+        lane.batch = undefined;
+      } else {
+        // Sent again, as it is, by the next tick.
+        return;
+      }
+    }
+    if (lane.waiting.length > 0) {
+      this.schedule(lane);
+    } else {
+      this.remove(lane);
+    }
+  }
+
+  private onTick(): void {
+    const now = performance.now();
+    for (const lane of this.lanes.values()) {
+      this.giveUp(lane, now);
+      if (!lane.inFlight) {
+        this.due.add(lane);
+      }
+      if (!lane.batch && lane.waiting.length === 0) {
+        this.remove(lane);
+      }
+    }
+    this.run();
+  }
+
+  private giveUp(lane: Lane, now: number): void {
+    for (const sending of lane.batch?.sendings ?? []) {
+      if (sending.deadline <= now) {
+        this.finish(sending, () => sending.reject(this.timedOut(true)));
+      }
+    }
+    if (lane.batch && !lane.inFlight && lane.batch.sendings.every(({ settled }) => settled)) {
+      lane.batch = undefined;
+    }
+    const late = lane.waiting.findIndex(({ deadline }) => deadline > now);
+    const gone = lane.waiting.splice(0, late < 0 ? lane.waiting.length : late);
+    for (const sending of gone) {
+      this.finish(sending, () => sending.reject(this.timedOut(false)));
+    }
+  }
+
+  private abandon(lane: Lane, error: SseError): void {
+    for (const sending of [...(lane.batch?.sendings ?? []), ...lane.waiting]) {
+      this.finish(sending, () => sending.reject(error));
+    }
+    this.lanes.delete(lane.key);
+  }
+
+  private finish(sending: Sending, settle: () => void): void {
+    if (!sending.settled) {
+      sending.settled = true;
+      this.waitingSize -= sending.meta.length + sending.data.length;
+      settle();
+    }
+  }
+
+  private remove(lane: Lane): void {
+    this.lanes.delete(lane.key);
+    this.due.delete(lane);
+    if (this.lanes.size === 0) {
+      clearInterval(this.tick);
+      this.tick = undefined;
+    }
+  }
+
+  private timedOut(sent: boolean): SseError {
+    const message =
+      `Redis at ${this.connection.address} did not accept an event within ` +
+      `${this.settings.sendTimeout} ms (\`redisStreams.sendTimeout\`)` +
+      (sent ? '; it may have been delivered, as only the reply may be missing.' : '.');
+    this.noteFailure(message);
+    return new SseError('UNAVAILABLE', message);
+  }
+
+  private tooFewReplicas(id: string, count: number): SseError {
+    const message =
+      `${count} of ${this.settings.minReplicas} replicas (\`redisStreams.minReplicas\`) had the event ` +
+      `${id} within ${this.settings.replicaTimeout} ms. It has been delivered, but a failover may lose it.`;
+    this.noteFailure(message);
+    return new SseError('UNAVAILABLE', message);
+  }
+
+  private noteFailure(message: string): void {
+    if (!this.failing) {
+      this.failing = true;
+      this.logger.error(`Events are not accepted, and send() rejects: ${message}`);
+    }
+  }
+
+  private noteSuccess(): void {
+    if (this.failing) {
+      this.failing = false;
+      this.logger.log('Events are accepted again.');
+    }
+  }
+}

@@ -1,0 +1,118 @@
+import { redisScript } from './redis-script.js';
+
+/**
+ * The last entry of the stream in KEYS[1]. A stream that does not exist is begun, so that
+ * every position is an entry: a position that is not found tells of lost or trimmed entries.
+ */
+const TAIL_OR_BEGIN = `
+local function tailOrBegin(key)
+  local tail = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+  if tail then return tail[1], tonumber(tail[2][6]) or 0, tail[2][2] end
+  return redis.call('XADD', key, '*', 'm', 'o', 'd', '', 'b', '0'), 0, 'o'
+end
+local function keep(key, age)
+  if age ~= '0' then redis.call('PEXPIRE', key, age) end
+end
+`;
+
+/**
+ * Appends the events of one turn and publishes them in one message.
+ *
+ * KEYS: stream, marker of the publishing instance.
+ * ARGV: PUBLISH or SPUBLISH, number of this call, how many entries, for how many ms (0: for
+ * ever), how many bytes (0: no limit), lengths of the texts that follow, then for each event
+ * its meta and its data.
+ * Answers: the id of the first event; the others follow it in the same millisecond.
+ *
+ * The marker holds the number of the instance's last call, so that a call that is sent again
+ * after a lost connection appends nothing. An entry's field \`b\` counts the bytes of the
+ * stream up to it, so that the size of what is retained is a difference of two numbers.
+ */
+export const APPEND = redisScript(`${TAIL_OR_BEGIN}
+local stream, marker = KEYS[1], KEYS[2]
+local call = tonumber(ARGV[2])
+local seen = redis.call('GET', marker)
+if seen then
+  local last, id = string.match(seen, '^(%d+) (.*)$')
+  if tonumber(last) == call then return id end
+  if tonumber(last) > call then return redis.error_reply('SUPERSEDED a later call has been made') end
+end
+local previous, bytes = tailOrBegin(stream)
+local before = bytes
+local first, time, number
+for i = 7, #ARGV, 2 do
+  bytes = bytes + #ARGV[i] + #ARGV[i + 1]
+  local count = string.format('%.0f', bytes)
+  if first then
+    number = number + 1
+    redis.call('XADD', stream, time .. string.format('%.0f', number), 'm', ARGV[i], 'd', ARGV[i + 1], 'b', count)
+  else
+    first = redis.call('XADD', stream, '*', 'm', ARGV[i], 'd', ARGV[i + 1], 'b', count)
+    time, number = string.match(first, '^(%d+%-)(%d+)$')
+    number = tonumber(number)
+  end
+end
+redis.call('XTRIM', stream, 'MAXLEN', '~', ARGV[3])
+if ARGV[4] ~= '0' then
+  local oldest = tonumber(string.match(first, '^%d+')) - tonumber(ARGV[4])
+  if oldest > 0 then redis.call('XTRIM', stream, 'MINID', '~', string.format('%.0f', oldest)) end
+end
+local limit = tonumber(ARGV[5])
+if limit > 0 and math.floor(before * 16 / limit) ~= math.floor(bytes * 16 / limit) then
+  local from = '-'
+  repeat
+    local page = redis.call('XRANGE', stream, from, '+', 'COUNT', 16)
+    local cut
+    for _, old in ipairs(page) do
+      from = '(' .. old[1]
+      if bytes - (tonumber(old[2][6]) or 0) < limit then
+        cut = old[1]
+        break
+      end
+    end
+    if cut then redis.call('XTRIM', stream, 'MINID', cut) end
+  until cut or #page < 16
+end
+keep(stream, ARGV[4])
+redis.call(ARGV[1], stream, previous .. ' ' .. first .. ' ' .. ARGV[6] .. '\\n' .. table.concat(ARGV, '', 7))
+redis.call('SET', marker, ARGV[2] .. ' ' .. first, 'PX', 120000)
+return first
+`);
+
+/**
+ * Says where a stream ends, begins one that does not exist, and keeps it from expiring.
+ * KEYS: stream. ARGV: for how many ms (0: for ever). Answers: the last entry's id.
+ */
+export const TAIL = redisScript(`${TAIL_OR_BEGIN}
+local id = tailOrBegin(KEYS[1])
+keep(KEYS[1], ARGV[1])
+return id
+`);
+
+/**
+ * Finds out why an entry that was appended before is no longer there. When it was not
+ * trimmed, the server has lost it and maybe others: that is announced to everybody, by an
+ * entry that is part of the channel like any other.
+ *
+ * KEYS: stream. ARGV: the entry's id, PUBLISH or SPUBLISH, for how many ms.
+ * Answers: \`here\`, \`trimmed\` or \`lost\`, and the last entry's id, which with \`lost\` is the
+ * announcement's.
+ */
+export const VERIFY = redisScript(`${TAIL_OR_BEGIN}
+local stream, id = KEYS[1], ARGV[1]
+local function isBefore(a, b)
+  local aTime, aNumber = string.match(a, '^(%d+)%-(%d+)$')
+  local bTime, bNumber = string.match(b, '^(%d+)%-(%d+)$')
+  if aTime ~= bTime then return tonumber(aTime) < tonumber(bTime) end
+  return tonumber(aNumber) < tonumber(bNumber)
+end
+local tail, bytes, meta = tailOrBegin(stream)
+keep(stream, ARGV[3])
+if #redis.call('XRANGE', stream, id, id) == 1 then return {'here', tail} end
+local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+if isBefore(id, first[1]) and first[2][2] ~= 'o' then return {'trimmed', tail} end
+if meta == 'x' then return {'lost', tail} end
+local reset = redis.call('XADD', stream, '*', 'm', 'x', 'd', 'failover', 'b', string.format('%.0f', bytes))
+redis.call(ARGV[2], stream, tail .. ' ' .. reset .. ' 1,8\\nxfailover')
+return {'lost', reset}
+`);

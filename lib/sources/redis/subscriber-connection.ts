@@ -1,0 +1,208 @@
+import type { SseLogger } from '../../channel/source.js';
+import { hashSlot } from './hash-slot.js';
+import type { RedisClient } from './redis-option.js';
+
+/** How often the server is asked for a sign of life, in milliseconds. */
+const PING_INTERVAL_MS = 4_000;
+/** How long it may take to give one. */
+const REPLY_TIMEOUT_MS = 4_000;
+const MAX_RETRY_MS = 2_000;
+/** How many channels one command names. */
+const CHUNK = 500;
+/** When a subscription that was refused is tried again. */
+const REFUSED_RETRY_MS = 2_000;
+
+/** What a connection tells of its channels. */
+export interface SubscriberEvents {
+  message(channel: string, text: string): void;
+  /** From here on messages of these channels arrive. */
+  subscribed(channels: readonly string[]): void;
+  /** The channels of this connection may have moved to another node. */
+  moved(): void;
+}
+
+/** How a connection of ours for subscriptions differs from the one it is copied from. */
+export const SUBSCRIBER_OPTIONS = {
+  connectionName: 'nestjs-sse-channels-subscriber',
+  lazyConnect: true,
+  keyPrefix: '',
+  readOnly: false,
+  // Subscriptions are put in place again by us, as what was missed has to be read then.
+  autoResubscribe: false,
+  autoResendUnfulfilledCommands: false,
+  enableOfflineQueue: false,
+  enableAutoPipelining: false,
+  maxRetriesPerRequest: 0,
+  socketTimeout: REPLY_TIMEOUT_MS,
+  disconnectTimeout: 200,
+  reconnectOnError: null,
+  retryStrategy: (attempt: number) => Math.min(MAX_RETRY_MS, 25 * 2 ** Math.min(attempt, 10)),
+} as const;
+
+/** One connection in subscriber mode. It is made again for ever when it is lost. */
+export class SubscriberConnection {
+  private readonly wanted = new Set<string>();
+  /** What the server was told on the present connection. */
+  private readonly sent = new Set<string>();
+  private readonly changed = new Set<string>();
+  private change: NodeJS.Immediate | undefined;
+  private readonly ping: NodeJS.Timeout;
+  private again: NodeJS.Timeout | undefined;
+  private down = false;
+  private stopped = false;
+
+  /**
+   * @param client a client of our own that is not connected yet
+   * @param sharded whether to use SSUBSCRIBE
+   */
+  constructor(
+    private readonly client: RedisClient,
+    private readonly address: string,
+    private readonly sharded: boolean,
+    private readonly events: SubscriberEvents,
+    private readonly logger: SseLogger,
+  ) {
+    client.on('ready', () => this.onReady());
+    client.on('close', () => this.onClose());
+    client.on('error', (error: Error) => this.lost(error.message));
+    client.on('moved', () => events.moved());
+    client.on(sharded ? 'smessage' : 'message', events.message);
+    client.connect().catch(() => undefined);
+    this.ping = setInterval(() => this.check(), PING_INTERVAL_MS);
+    this.ping.unref();
+  }
+
+  /** The channels of this connection. */
+  get channels(): ReadonlySet<string> {
+    return this.wanted;
+  }
+
+  add(channel: string): void {
+    this.wanted.add(channel);
+    this.note(channel);
+  }
+
+  remove(channel: string): void {
+    this.wanted.delete(channel);
+    this.note(channel);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearInterval(this.ping);
+    clearTimeout(this.again);
+    clearImmediate(this.change);
+    this.client.disconnect();
+  }
+
+  private note(channel: string): void {
+    this.changed.add(channel);
+    this.change ??= setImmediate(() => this.apply());
+  }
+
+  private onReady(): void {
+    if (this.down) {
+      this.down = false;
+      this.logger.log(`The subscriptions at Redis ${this.address} are made again.`);
+    }
+    this.wanted.forEach((channel) => this.note(channel));
+  }
+
+  private onClose(): void {
+    this.sent.clear();
+    this.lost('the connection was closed');
+    this.events.moved();
+  }
+
+  private apply(): void {
+    this.change = undefined;
+    if (this.client.status !== 'ready' || this.stopped) {
+      this.changed.clear();
+      return;
+    }
+    const added: string[] = [];
+    const removed: string[] = [];
+    for (const channel of this.changed) {
+      if (this.wanted.has(channel) && !this.sent.has(channel)) {
+        this.sent.add(channel);
+        added.push(channel);
+      } else if (!this.wanted.has(channel) && this.sent.delete(channel)) {
+        removed.push(channel);
+      }
+    }
+    this.changed.clear();
+    for (const channels of this.commandsOf(added)) {
+      void this.subscribe(channels);
+    }
+    for (const channels of this.commandsOf(removed)) {
+      this.client
+        .call(this.sharded ? 'sunsubscribe' : 'unsubscribe', ...channels)
+        .catch(() => undefined);
+    }
+  }
+
+  private async subscribe(channels: readonly string[]): Promise<void> {
+    try {
+      await this.client.call(this.sharded ? 'ssubscribe' : 'subscribe', ...channels);
+    } catch (error) {
+      this.refused(channels, error as Error);
+      return;
+    }
+    this.events.subscribed(channels.filter((channel) => this.sent.has(channel)));
+  }
+
+  private refused(channels: readonly string[], error: Error): void {
+    if (error.name !== 'ReplyError' || this.stopped) {
+      // The connection was lost; they are subscribed again on the next one.
+      return;
+    }
+    channels.forEach((channel) => this.sent.delete(channel));
+    if (error.message.startsWith('MOVED')) {
+      this.events.moved();
+    } else {
+      this.lost(error.message);
+    }
+    this.again ??= setTimeout(() => {
+      this.again = undefined;
+      this.wanted.forEach((channel) => this.note(channel));
+    }, REFUSED_RETRY_MS).unref();
+  }
+
+  /** Channels by command: SSUBSCRIBE takes those of one slot only. */
+  private commandsOf(channels: readonly string[]): string[][] {
+    const groups = new Map<number, string[]>();
+    for (const channel of channels) {
+      const slot = this.sharded ? hashSlot(channel) : 0;
+      const group = groups.get(slot);
+      if (group) {
+        group.push(channel);
+      } else {
+        groups.set(slot, [channel]);
+      }
+    }
+    return [...groups.values()].flatMap((group) => {
+      const commands: string[][] = [];
+      for (let start = 0; start < group.length; start += CHUNK) {
+        commands.push(group.slice(start, start + CHUNK));
+      }
+      return commands;
+    });
+  }
+
+  /** A connection whose other end is gone is silent: only a question shows it. */
+  private check(): void {
+    if (this.client.status === 'ready') {
+      this.client.call('ping').catch(() => undefined);
+    }
+  }
+
+  private lost(reason: string): void {
+    if (!this.down && !this.stopped) {
+      this.down = true;
+      this.logger.warn(
+        `Subscriptions at Redis ${this.address} are interrupted: ${reason}. They are made again, ` +
+          'and what was missed is read.',
+      );
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import type { SseLogger } from '../../channel/source.js';
+import { ClusterSubscriber } from './cluster-subscriber.js';
+import type { RedisConnection } from './redis-connection.js';
+import type { RedisNode } from './redis-option.js';
+import type { RedisServer } from './redis-server.js';
+import {
+  SUBSCRIBER_OPTIONS,
+  SubscriberConnection,
+  type SubscriberEvents,
+} from './subscriber-connection.js';
+
+/** What the channels of an instance are subscribed with. */
+interface Subscriptions {
+  add(channel: string): void;
+  remove(channel: string): void;
+  stop(): void;
+}
+
+/** What is told of the keys that are subscribed to. */
+export interface KeyEvents {
+  message(key: string, text: string): void;
+  subscribed(keys: readonly string[]): void;
+}
+
+const OPEN_RETRY_MS = 250;
+
+/**
+ * The subscriptions of an instance, on one connection of its own, or one per node where a
+ * Cluster keeps messages within a shard.
+ */
+export class Subscriber {
+  private readonly wanted = new Set<string>();
+  private subscriptions: Subscriptions | undefined;
+  private retry: NodeJS.Timeout | undefined;
+  /** ioredis prefixes keys, but not what a script publishes to: its KEYS are prefixed already. */
+  private prefix = '';
+  private opening = false;
+  private stopped = false;
+
+  constructor(
+    private readonly connection: RedisConnection,
+    private readonly server: RedisServer,
+    private readonly events: KeyEvents,
+    private readonly logger: SseLogger,
+  ) {}
+
+  add(key: string): void {
+    this.wanted.add(key);
+    if (this.subscriptions) {
+      this.subscriptions.add(this.prefix + key);
+    } else {
+      this.open();
+    }
+  }
+
+  remove(key: string): void {
+    this.wanted.delete(key);
+    this.subscriptions?.remove(this.prefix + key);
+  }
+
+  /** Connects. */
+  open(): void {
+    if (!this.opening && !this.subscriptions && !this.stopped) {
+      this.opening = true;
+      void this.connect();
+    }
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.retry);
+    this.subscriptions?.stop();
+  }
+
+  private async connect(): Promise<void> {
+    try {
+      const client = await this.connection.base();
+      if (this.connection.isCluster) {
+        await this.server.known();
+      }
+      if (this.stopped) {
+        return;
+      }
+      this.prefix = String(client.options?.keyPrefix ?? '');
+      const { address } = this.connection;
+      const events: Omit<SubscriberEvents, 'moved'> = {
+        message: (channel, text) => this.events.message(channel.slice(this.prefix.length), text),
+        subscribed: (channels) =>
+          this.events.subscribed(channels.map((channel) => channel.slice(this.prefix.length))),
+      };
+      this.subscriptions = client.isCluster
+        ? new ClusterSubscriber(client, this.server.sharded, events, this.logger)
+        : new SubscriberConnection(
+            (client as RedisNode).duplicate(SUBSCRIBER_OPTIONS),
+            address,
+            false,
+            { ...events, moved: () => undefined },
+            this.logger,
+          );
+      this.wanted.forEach((key) => this.subscriptions!.add(this.prefix + key));
+    } catch {
+      // The connection that commands take reports what is wrong.
+      if (!this.stopped) {
+        this.retry = setTimeout(() => void this.connect(), OPEN_RETRY_MS);
+        this.retry.unref();
+      }
+    }
+  }
+}

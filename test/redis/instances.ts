@@ -1,0 +1,125 @@
+import { Redis } from 'ioredis';
+import type {
+  ChannelFeed,
+  ChannelSink,
+  ResetReason,
+  SourceEvent,
+} from '../../lib/channel/source.js';
+import { RedisBroker } from '../../lib/sources/redis/redis-broker.js';
+import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
+import type { RedisOption } from '../../lib/sources/redis/redis-option.js';
+import {
+  redisStreamsSettings,
+  type RedisStreamsOptions,
+} from '../../lib/sources/redis/redis-streams.options.js';
+import { LogRecorder } from '../cache/recorder.js';
+
+/** One instance of the application, as far as its broker is concerned. */
+export interface Instance {
+  readonly broker: RedisBroker;
+  readonly connection: RedisConnection;
+  readonly log: LogRecorder;
+  /** Opens a channel and records what comes. */
+  open(channel: string): Recorded;
+  stop(): Promise<void>;
+}
+
+const started = new Set<Instance>();
+
+export async function instance(
+  redis: RedisOption,
+  options: RedisStreamsOptions = {},
+): Promise<Instance> {
+  const log = new LogRecorder();
+  const connection = new RedisConnection(redis, log);
+  const settings = redisStreamsSettings({ auditInterval: 1_000, ...options });
+  const broker = new RedisBroker(connection, settings, log);
+  await connection.start(false);
+  await broker.start(false);
+  const one: Instance = {
+    broker,
+    connection,
+    log,
+    open: (channel) => new Recorded(broker, channel),
+    async stop() {
+      started.delete(one);
+      await broker.stop();
+      await connection.stop();
+    },
+  };
+  started.add(one);
+  return one;
+}
+
+/** Stops every instance that a test has left running. */
+export async function stopInstances(): Promise<void> {
+  await Promise.all([...started].map((one) => one.stop()));
+}
+
+/** What a channel received: events, and where it was told that some may be missing. */
+export class Recorded implements ChannelSink {
+  readonly events: SourceEvent[] = [];
+  readonly resets: { reason: ResetReason; after: number }[] = [];
+  readonly feed: ChannelFeed;
+  position: string | undefined;
+  liveAt: string | undefined;
+
+  constructor(broker: RedisBroker, channel: string) {
+    this.feed = broker.open(channel, this);
+  }
+
+  get data(): string[] {
+    return this.events.map((event) => event.data);
+  }
+
+  get isLive(): boolean {
+    return this.liveAt !== undefined;
+  }
+
+  live(position?: string): void {
+    this.liveAt = this.position = position;
+  }
+
+  append(event: SourceEvent): string {
+    this.events.push(event);
+    return (this.position = event.position!);
+  }
+
+  reset(reason: ResetReason, position?: string): void {
+    this.resets.push({ reason, after: this.events.length });
+    this.position = position;
+  }
+}
+
+/** How many of the expected texts never came, and how many came again. */
+export function count(
+  expected: readonly string[],
+  received: readonly string[],
+): { lost: number; twice: number; disordered: number } {
+  const place = new Map(expected.map((text, index) => [text, index]));
+  const seen = new Set<string>();
+  let [twice, disordered, last] = [0, 0, -1];
+  for (const text of received) {
+    if (seen.has(text)) {
+      twice++;
+    }
+    seen.add(text);
+    const at = place.get(text) ?? -1;
+    disordered += at < last ? 1 : 0;
+    last = Math.max(last, at);
+  }
+  return { lost: expected.filter((text) => !seen.has(text)).length, twice, disordered };
+}
+
+export const NONE = { lost: 0, twice: 0, disordered: 0 };
+
+/** A client of the test's own, for faults and looks behind the scenes. */
+export async function withRedis<T>(url: string, use: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis(url, { retryStrategy: null });
+  redis.on('error', () => undefined);
+  try {
+    return await use(redis);
+  } finally {
+    redis.disconnect();
+  }
+}
