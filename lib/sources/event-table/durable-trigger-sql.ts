@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { checkChannelName, placeholdersOf } from '../../channel/channel-name.js';
+import { SseError } from '../../channel/sse-error.js';
+import { checkName, quoteName, quoteText } from '../postgres/identifier.js';
+import { qualified, readTableName, tableName } from '../postgres/table-name.js';
+import { TRIGGER_EVENTS, type TriggerEvent } from '../postgres/trigger-sql.js';
+import { checkSchema } from './event-table.options.js';
+
+/** What `durableTriggerSql` writes a trigger for. */
+export interface DurableTriggerSqlOptions {
+  /** The table, as `orders`, `app.orders` or `"my.schema"."my table"`; upper case is kept. */
+  readonly table: string;
+  /** The table's schema. Default: as in `table`, else the search path's. */
+  readonly schema?: string | undefined;
+  /**
+   * The channel, or a template such as `order:{id}` that is filled from the row's columns as
+   * `channelName()` fills it. A row whose column is null or empty has no channel, and no event.
+   */
+  readonly channel: string;
+  /** The columns to send. Default: all. For the key only, give the key's columns. */
+  readonly columns?: readonly string[] | undefined;
+  /** The operations to tell of. Default: all of `insert`, `update`, `delete`. */
+  readonly events?: readonly TriggerEvent[] | undefined;
+  /**
+   * Whether to write one trigger per statement in place of one per row: half the cost for
+   * statements that change thousands of rows. It cannot be deferred to the end of the
+   * transaction, so other events wait until that ends. Default: false.
+   */
+  readonly bulk?: boolean | undefined;
+  /** The schema of the event table. Default: `sse`. */
+  readonly eventSchema?: string | undefined;
+}
+
+/**
+ * Writes the SQL of a trigger that puts each changed row into the event table, within the
+ * transaction that changes it. It may be run again at any time, and belongs in a migration, after
+ * that of the event table.
+ *
+ * A reader receives the operation as the event's name and the row as JSON (the old row of a
+ * `delete`), whatever its size.
+ *
+ * @throws SseError `INVALID_OPTION` for a name that cannot be an identifier or an unknown event,
+ *   `INVALID_CHANNEL`.
+ */
+export function durableTriggerSql(options: DurableTriggerSqlOptions): string {
+  const { channel, columns = [], bulk = false, eventSchema = 'sse' } = options;
+  const { schema, table } =
+    options.schema === undefined
+      ? readTableName(options.table)
+      : tableName(options.schema, options.table);
+  checkChannelName(channel);
+  checkSchema(eventSchema);
+  const named = [...new Set([...placeholdersOf(channel), ...columns])];
+  for (const column of named) {
+    checkName(column, 'The column');
+  }
+  const events = checkEvents(options.events ?? TRIGGER_EVENTS);
+  const on = qualified(schema, table);
+  const args = [channel, ...columns].map(quoteText).join(', ');
+  const drops = ['', ...TRIGGER_EVENTS].map(
+    (suffix) => `drop trigger if exists ${quoteName(triggerName(channel, suffix))} on ${on};`,
+  );
+  const triggers = bulk
+    ? events.map(
+        (event) => `create trigger ${quoteName(triggerName(channel, event))} after ${event} on ${on}
+  referencing ${event === 'delete' ? 'old' : 'new'} table as sse_rows
+  for each statement execute function ${quoteName(eventSchema)}.statement_event(${args});`,
+      )
+    : [
+        `-- Deferred, so that ids are taken at the end of the transaction: other events wait less.
+create constraint trigger ${quoteName(triggerName(channel, ''))} after ${events.join(' or ')} on ${on}
+  deferrable initially deferred
+  for each row execute function ${quoteName(eventSchema)}.row_event(${args});`,
+      ];
+  return `-- Written by nestjs-sse-channels. Puts each changed row into the event table.
+${named.length > 0 ? columnCheck(on, named) : ''}${[...drops, ...triggers].join('\n')}
+`;
+}
+
+/** Refuses a column that is not there now, and not only with the first changed row. */
+function columnCheck(on: string, columns: readonly string[]): string {
+  return `do $sse$ declare missing text; begin
+  select c into missing from unnest(array[${columns.map(quoteText).join(', ')}]) as c
+  where not exists (select from pg_catalog.pg_attribute a
+    where a.attrelid = ${quoteText(on)}::regclass and a.attname = c and a.attnum > 0 and not a.attisdropped);
+  if missing is not null then
+    raise exception 'The table % has no column "%".', ${quoteText(on)}, missing using errcode = 'undefined_column';
+  end if;
+end $sse$;
+`;
+}
+
+/** Names the trigger after its channel, so that one table can feed several. */
+function triggerName(channel: string, suffix: string): string {
+  const end = suffix === '' ? '' : `_${suffix}`;
+  const name = `sse_event_${channel}${end}`;
+  return Buffer.byteLength(name) <= 63
+    ? name
+    : `sse_event_${createHash('sha256').update(channel).digest('hex').slice(0, 32)}${end}`;
+}
+
+function checkEvents(events: readonly TriggerEvent[]): readonly TriggerEvent[] {
+  const unknown = events.find((event) => !TRIGGER_EVENTS.includes(event));
+  if (unknown !== undefined || events.length === 0) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `The events are ${JSON.stringify(events)}. Give one or more of ${TRIGGER_EVENTS.join(', ')}.`,
+    );
+  }
+  return TRIGGER_EVENTS.filter((event) => events.includes(event));
+}

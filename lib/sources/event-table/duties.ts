@@ -1,0 +1,150 @@
+import type { SseLogger } from '../../channel/source.js';
+import { backoff } from '../postgres/backoff.js';
+import { quoteName } from '../postgres/identifier.js';
+import { describe } from '../postgres/postgres-error.js';
+import type { PgConfig } from '../postgres/postgres.options.js';
+import type { EventTableSettings } from './event-table.options.js';
+import type { Retention } from './retention.js';
+import { Session } from './session.js';
+
+/** How long the waker watches with one statement, in milliseconds. Its snapshot is as old. */
+const PATIENCE = 2_000;
+/** How often it looks when there has been no event for long, in milliseconds. */
+const IDLE_INTERVAL = 25;
+
+/**
+ * What one elected instance does for all: it wakes them when there are new events, and applies
+ * the retention. On a connection of its own, as it waits on the server.
+ */
+export class Duties {
+  readonly #config: PgConfig;
+  readonly #settings: EventTableSettings;
+  readonly #retention: Retention;
+  readonly #logger: SseLogger;
+  /** Wakes the reader of this process. */
+  readonly #wake: () => void;
+  #abort: AbortController | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(
+    config: PgConfig,
+    settings: EventTableSettings,
+    retention: Retention,
+    logger: SseLogger,
+    wake: () => void,
+  ) {
+    this.#config = config;
+    this.#settings = settings;
+    this.#retention = retention;
+    this.#logger = logger;
+    this.#wake = wake;
+  }
+
+  /** @param isPooled that nothing of a session can be relied on: there is no waker then */
+  begin(isPooled: boolean): void {
+    this.#abort?.abort();
+    const abort = (this.#abort = new AbortController());
+    const before = this.#running;
+    this.#running = before.then(() => this.#run(abort.signal, !isPooled && this.#settings.waker));
+  }
+
+  end(): void {
+    this.#abort?.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.end();
+    await this.#running;
+  }
+
+  async #run(signal: AbortSignal, wakes: boolean): Promise<void> {
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      let session: Session | undefined;
+      try {
+        session = await Session.open(this.#config, signal);
+        const opened = session;
+        const close = (): void => void opened.close();
+        signal.addEventListener('abort', close);
+        try {
+          await this.#serve(session, signal, wakes);
+        } finally {
+          signal.removeEventListener('abort', close);
+        }
+      } catch (error) {
+        if (!signal.aborted && attempt === 0) {
+          this.#logger.warn(
+            `Postgres event table: the waker and the retention rest: ${describe(error)}. Trying again.`,
+          );
+        }
+      } finally {
+        await session?.close();
+      }
+      await pause(backoff(attempt), signal);
+    }
+  }
+
+  async #serve(session: Session, signal: AbortSignal, wakes: boolean): Promise<void> {
+    const { interval } = this.#settings.retention;
+    if (wakes) {
+      // The watching function looks again and again within one transaction.
+      await session.query({ text: `set default_transaction_isolation = 'read committed'` });
+    }
+    let seen = wakes ? await this.#top(session) : 0;
+    let nextCheck = 0;
+    while (!signal.aborted) {
+      if (Date.now() >= nextCheck) {
+        await this.#retention.run(session);
+        nextCheck = Date.now() + interval;
+      }
+      if (wakes) {
+        seen = await this.#watch(session, seen, Math.min(PATIENCE, nextCheck - Date.now()));
+      } else {
+        await pause(nextCheck - Date.now(), signal);
+      }
+    }
+  }
+
+  async #top(session: Session): Promise<number> {
+    const [row] = await session.query<{ last: string }>({
+      text: `select last from ${quoteName(this.#settings.schema)}.head()`,
+    });
+    return Number(row!.last);
+  }
+
+  async #watch(session: Session, seen: number, patience: number): Promise<number> {
+    const { wakeInterval, schema } = this.#settings;
+    const started = Date.now();
+    const every = started < this.#busyUntil ? wakeInterval : Math.max(wakeInterval, IDLE_INTERVAL);
+    const [row] = await session.query<{ top: string }>({
+      name: `sse_watch_${schema}`,
+      text: `select ${quoteName(schema)}.watch($1, $2, $3) as top`,
+      values: [seen, every, Math.max(0, patience)],
+    });
+    const top = Number(row!.top);
+    if (top > seen) {
+      this.#wake();
+      await session.query({ text: 'select pg_notify($1, $2)', values: [schema, ''] });
+      this.#busyUntil = Date.now() + PATIENCE;
+      // Otherwise a steady stream of events would be watched without any pause.
+      await pause(wakeInterval - (Date.now() - started), undefined);
+    }
+    return top;
+  }
+
+  #busyUntil = 0;
+}
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  if (ms <= 0 || signal?.aborted === true) {
+    return;
+  }
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done);
+  });
+}

@@ -1,0 +1,119 @@
+import type { ChannelHistory, HistoryPage } from '../../channel/source.js';
+import { quoteName } from '../postgres/identifier.js';
+import type { PostgresConnection } from '../postgres/postgres-connection.js';
+import { EVENT_COLUMNS, eventOf, type EventRow } from './event-row.js';
+import { tableError } from './event-table-error.js';
+import { comparePositions, formatPosition, parsePosition, type Position } from './position.js';
+import { PAGE_BYTES } from './reader-statements.js';
+
+interface HistoryRow extends Omit<EventRow, 'id'> {
+  readonly id: string | null;
+  /** The event behind this page, if the page ends for its size. */
+  readonly next: string | null;
+  readonly timeline: number;
+  readonly last: string;
+  readonly floor: string;
+  /** Whether the event at the position ended its run; null when there is none. */
+  readonly ended: boolean | null;
+}
+
+/** Reads one topic's events again, up to where the reader of this process stands. */
+export class EventHistory implements ChannelHistory {
+  readonly #connection: PostgresConnection;
+  readonly #schema: string;
+  readonly #topic: string;
+  readonly #settled: () => Position | undefined;
+
+  constructor(
+    connection: PostgresConnection,
+    schema: string,
+    topic: string,
+    /** Every event up to here was appended, or will not come; the log goes on from it. */
+    settled: () => Position | undefined,
+  ) {
+    this.#connection = connection;
+    this.#schema = schema;
+    this.#topic = topic;
+    this.#settled = settled;
+  }
+
+  compare(a: string, b: string): number {
+    return comparePositions(a, b);
+  }
+
+  async read(position: string | undefined, limit: number): Promise<HistoryPage> {
+    const settled = this.#settled();
+    if (!settled) {
+      throw new Error('The event table has not been read yet.');
+    }
+    try {
+      return await this.#read(position, limit, settled);
+    } catch (error) {
+      throw tableError(error, this.#schema);
+    }
+  }
+
+  async #read(text: string | undefined, limit: number, settled: Position): Promise<HistoryPage> {
+    const asked =
+      text === undefined ? { timeline: settled.timeline, id: 0 } : await this.#find(text, settled);
+    if (!asked) {
+      return { events: [], last: true, reset: 'unknown-position' };
+    }
+    const rows = await this.#page(asked.id, settled.id, limit);
+    const { timeline, last, floor, ended } = rows[0]!;
+    if (timeline !== settled.timeline) {
+      // The reader finds out by itself, and tells its channels.
+      throw new Error('The server is on another timeline than the reader.');
+    }
+    if (asked.timeline !== timeline || asked.id > Number(last)) {
+      return { events: [], last: true, reset: 'failover' };
+    }
+    if (text !== undefined && asked.id + 1 < Number(floor)) {
+      return { events: [], last: true, reset: 'trimmed' };
+    }
+    if (ended === true) {
+      return { events: [], last: true, ended: true };
+    }
+    const found = rows.filter((row): row is HistoryRow & { id: string } => row.id !== null);
+    return {
+      events: found.map((row) => eventOf(row, formatPosition({ timeline, id: Number(row.id) }))),
+      last: found.length < limit && (found.at(-1)?.next ?? null) === null,
+    };
+  }
+
+  /** Finds what a client gave as its position: one of ours, or the publisher's own id. */
+  async #find(text: string, { timeline }: Position): Promise<Position | undefined> {
+    const position = parsePosition(text);
+    if (position || text.includes('\0')) {
+      return position;
+    }
+    // An id that is used twice stands for its first event, as in the channel's log.
+    const [row] = await this.#connection.query<{ id: string }>(
+      `select e.id from ${quoteName(this.#schema)}.event e
+       where hashtextextended(e.own_id, 0) = hashtextextended($2, 0)
+         and e.own_id = $2 and e.topic = $1 order by e.id limit 1`,
+      [this.#topic, text],
+    );
+    return row && { timeline, id: Number(row.id) };
+  }
+
+  /** One statement, so that what was dropped and what is read belong together. */
+  #page(after: number, settled: number, limit: number): Promise<readonly HistoryRow[]> {
+    const s = quoteName(this.#schema);
+    return this.#connection.query<HistoryRow>(
+      `select p.*, h.* from (
+        select timeline, last, floor,
+          (select e.done from ${s}.event e where e.id = $2 and e.topic = $1) as ended
+        from ${s}.head()) h
+      left join lateral (
+        select q.*, lead(q.id) over w as next, sum(q.size) over w - q.size as before
+        from (
+          select ${EVENT_COLUMNS}, octet_length(e.data) as size
+          from ${s}.event e where e.topic = $1 and e.id > $2 and e.id <= $3
+          order by e.id limit $4) q
+        window w as (order by q.id)) p on p.before < ${PAGE_BYTES}
+      order by p.id`,
+      [this.#topic, after, settled, limit],
+    );
+  }
+}

@@ -1,0 +1,208 @@
+import type { OutgoingEvent } from '../../channel/source.js';
+import { SseError } from '../../channel/sse-error.js';
+import { quoteName } from '../postgres/identifier.js';
+import type { PostgresConnection } from '../postgres/postgres-connection.js';
+import { lacksPartition, tableError } from './event-table-error.js';
+import { formatPosition, parsePosition } from './position.js';
+
+/** Events, and bytes of data, that one statement inserts at most. */
+const BATCH_EVENTS = 500;
+const BATCH_BYTES = 4_194_304;
+/** Events, and bytes, that may wait for the server. */
+const MOST_WAITING = 20_000;
+const MOST_WAITING_BYTES = 134_217_728;
+/** One notification in this time tells other instances of all events, in milliseconds. */
+const NOTIFY_INTERVAL = 10;
+
+interface Waiting {
+  readonly topic: string;
+  readonly event: OutgoingEvent;
+  readonly resolve: (id: string) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Inserted {
+  readonly id: string;
+  readonly timeline: number;
+}
+
+/** Writes events to the table: those of a moment in one statement, in the order of the calls. */
+export class EventPublisher {
+  readonly #connection: PostgresConnection;
+  readonly #schema: string;
+  readonly #s: string;
+  /** Called after a commit. */
+  readonly #onCommit: () => void;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #isWriting = false;
+  #notifyTimer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  constructor(connection: PostgresConnection, schema: string, onCommit: () => void) {
+    this.#connection = connection;
+    this.#schema = schema;
+    this.#s = quoteName(schema);
+    this.#onCommit = onCommit;
+  }
+
+  /**
+   * Writes an event. Resolves with its id after the commit.
+   *
+   * @throws SseError `INVALID_EVENT`, `UNAVAILABLE`, `LIMIT_REACHED`
+   */
+  publish(topic: string, event: OutgoingEvent): Promise<string> {
+    return new Promise((resolve, reject) => {
+      check(event);
+      if (this.#waiting.length >= MOST_WAITING || this.#waitingBytes > MOST_WAITING_BYTES) {
+        throw new SseError(
+          'LIMIT_REACHED',
+          `${this.#waiting.length} events wait for Postgres. Wait for the promises of send() before you send more.`,
+        );
+      }
+      this.#waiting.push({ topic, event, resolve, reject });
+      this.#waitingBytes += event.data.length;
+      if (!this.#isWriting) {
+        this.#isWriting = true;
+        // What is sent within this turn goes along.
+        setImmediate(() => void this.#write());
+      }
+    });
+  }
+
+  /**
+   * Writes an event within the transaction of a client. Resolves once it is written; nobody sees
+   * it before the commit.
+   *
+   * @throws SseError `INVALID_OPTION` for what is not a client, `INVALID_EVENT`; and what the
+   * client rejects with.
+   */
+  async publishWith(client: unknown, topic: string, event: OutgoingEvent): Promise<string> {
+    check(event);
+    const { query } = (client ?? {}) as { query?: unknown };
+    if (typeof query !== 'function') {
+      throw new SseError(
+        'INVALID_OPTION',
+        `\`client\` is ${String(client)}; it must have query(text, values), as a client of pg or an EntityManager of TypeORM.`,
+      );
+    }
+    const { data, type, id, retry, end } = event;
+    const answer: unknown = await query.call(
+      client,
+      `select ${this.#s}.publish($1, $2, $3, $4, $5::integer, $6::boolean) as id, ${this.#s}.timeline() as timeline`,
+      [topic, data, type ?? null, id ?? null, retry ?? null, end === true],
+    );
+    const rows = Array.isArray(answer) ? answer : (answer as { rows?: unknown } | null)?.rows;
+    const row = (Array.isArray(rows) ? rows[0] : undefined) as Inserted | undefined;
+    if (row?.id === undefined) {
+      throw new SseError(
+        'INVALID_OPTION',
+        'What `client.query()` resolved with has no rows; it must be the rows, or an object with `rows`.',
+      );
+    }
+    return id ?? formatPosition({ timeline: Number(row.timeline), id: Number(row.id) });
+  }
+
+  /** Writes what waits. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#notifyTimer);
+    while (this.#isWriting) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#take();
+      try {
+        const ids = await this.#insert(batch);
+        this.#onCommit();
+        this.#notify();
+        batch.forEach(({ event, resolve }, index) => {
+          const { id, timeline } = ids[index]!;
+          resolve(event.id ?? formatPosition({ timeline, id: Number(id) }));
+        });
+      } catch (error) {
+        const reason = tableError(error, this.#schema);
+        batch.forEach(({ reject }) => reject(reason));
+        if (reason instanceof SseError && reason.code === 'UNAVAILABLE') {
+          // To wait for a time limit one batch after another would hold callers up without end.
+          this.#rejectWaiting(reason);
+        }
+      }
+    }
+    this.#isWriting = false;
+  }
+
+  #take(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#waiting.length && count < BATCH_EVENTS && bytes < BATCH_BYTES) {
+      bytes += this.#waiting[count++]!.event.data.length;
+    }
+    this.#waitingBytes -= bytes;
+    return this.#waiting.splice(0, count);
+  }
+
+  #rejectWaiting(reason: SseError): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    waiting.forEach(({ reject }) => reject(reason));
+  }
+
+  async #insert(batch: readonly Waiting[]): Promise<readonly Inserted[]> {
+    const columns = [
+      batch.map(({ topic }) => topic),
+      batch.map(({ event }) => event.data),
+      batch.map(({ event }) => event.type ?? null),
+      batch.map(({ event }) => event.id ?? null),
+      batch.map(({ event }) => event.retry ?? null),
+      batch.map(({ event }) => event.end === true),
+    ];
+    const text = `select id, ${this.#s}.timeline() as timeline
+      from ${this.#s}.publish_all($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::boolean[]) as id`;
+    try {
+      return await this.#connection.query<Inserted>(text, columns);
+    } catch (error) {
+      if (!lacksPartition(error)) {
+        throw error;
+      }
+      // Nobody has created the next partition in time; where this role may, it does so now.
+      await this.#connection
+        .query(`select ${this.#s}.extend(1000000, 3)`)
+        .catch(() => Promise.reject(error));
+      return this.#connection.query<Inserted>(text, columns);
+    }
+  }
+
+  /** Wakes other instances, outside of any transaction: commits that notify wait for each other. */
+  #notify(): void {
+    if (this.#notifyTimer || this.#isStopped) {
+      return;
+    }
+    this.#notifyTimer = setTimeout(() => {
+      this.#notifyTimer = undefined;
+      // Without it they find out by themselves, a moment later.
+      this.#connection
+        .query('select pg_notify($1, $2)', [this.#schema, ''])
+        .catch(() => undefined);
+    }, NOTIFY_INTERVAL);
+  }
+}
+
+function check({ data, id }: OutgoingEvent): void {
+  if (data.includes('\0')) {
+    throw new SseError(
+      'INVALID_EVENT',
+      "The event's data has NUL, which Postgres cannot store. Leave it out.",
+    );
+  }
+  if (id !== undefined && parsePosition(id)) {
+    throw new SseError(
+      'INVALID_EVENT',
+      `The event's \`id\` is ${JSON.stringify(id)}, which could be a position of the event table. Choose another form, such as ${JSON.stringify(`v${id}`)}.`,
+    );
+  }
+}

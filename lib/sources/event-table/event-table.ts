@@ -1,0 +1,129 @@
+import type {
+  Broker,
+  ChannelFeed,
+  ChannelSink,
+  Lifecycle,
+  OutgoingEvent,
+  PublishOptions,
+  SseLogger,
+} from '../../channel/source.js';
+import type { PostgresConnection } from '../postgres/postgres-connection.js';
+import { Duties } from './duties.js';
+import { EventHistory } from './event-history.js';
+import { EventPublisher } from './event-publisher.js';
+import { EventReader } from './event-reader.js';
+import { eventTableSettings, type EventTableOptions } from './event-table.options.js';
+import { formatPosition } from './position.js';
+import { Retention } from './retention.js';
+import { Topics } from './topics.js';
+
+/** How the event table of this process stands; see `SseService.stats()`. */
+export interface EventTableStats {
+  /** Every event up to here has been delivered; unset until the start has been found. */
+  readonly position: string | undefined;
+  /** Whether the table cannot be read at the moment. */
+  readonly outage: boolean;
+  /** Whether this instance is the one that wakes all, and applies the retention. */
+  readonly elected: boolean;
+  /** The open transaction that has held delivery back for more than five seconds. */
+  readonly stuck:
+    | {
+        /** For how long, in milliseconds. */
+        readonly age: number;
+        /** The processes of the server that run it; none for a prepared transaction. */
+        readonly pids: readonly number[];
+      }
+    | undefined;
+  /** What the table took on disk at the last check. Known to the elected instance. */
+  readonly disk:
+    | {
+        readonly bytes: number;
+        readonly partitions: number;
+        /** When the oldest event was written, in milliseconds since the epoch. */
+        readonly oldest: number | undefined;
+      }
+    | undefined;
+}
+
+/**
+ * Channels fed by the Postgres event table: a row that is committed by any program, in any
+ * transaction, reaches every channel of its topic on every instance once, in one order.
+ */
+export class EventTable implements Broker, Lifecycle {
+  readonly #connection: PostgresConnection;
+  readonly #schema: string;
+  readonly #topics = new Topics();
+  readonly #reader: EventReader;
+  readonly #publisher: EventPublisher;
+  readonly #retention: Retention;
+  readonly #duties: Duties;
+
+  /** @throws SseError `INVALID_OPTION` */
+  constructor(connection: PostgresConnection, logger: SseLogger, options: EventTableOptions = {}) {
+    const settings = eventTableSettings(options);
+    const config = connection.listenConfig;
+    this.#connection = connection;
+    this.#schema = settings.schema;
+    this.#reader = new EventReader(config, settings, this.#topics, logger, {
+      elected: (isPooled) => this.#duties.begin(isPooled),
+      deposed: () => this.#duties.end(),
+    });
+    this.#retention = new Retention(settings, logger);
+    this.#duties = new Duties(config, settings, this.#retention, logger, this.#reader.wake);
+    this.#publisher = new EventPublisher(connection, settings.schema, this.#reader.wake);
+  }
+
+  open(channel: string, sink: ChannelSink): ChannelFeed {
+    const remove = this.#topics.add(channel, sink);
+    const { position } = this.#reader;
+    if (position) {
+      sink.live(formatPosition(position));
+    }
+    return {
+      history: new EventHistory(
+        this.#connection,
+        this.#schema,
+        channel,
+        () => this.#reader.position,
+      ),
+      close: remove,
+    };
+  }
+
+  /**
+   * Writes an event to the table; with `options.client` within that client's transaction.
+   *
+   * @throws SseError `INVALID_EVENT`, `INVALID_OPTION`, `UNAVAILABLE`, `LIMIT_REACHED`
+   */
+  publish(channel: string, event: OutgoingEvent, options: PublishOptions = {}): Promise<string> {
+    return options.client === undefined
+      ? this.#publisher.publish(channel, event)
+      : this.#publisher.publishWith(options.client, channel, event);
+  }
+
+  /** @throws SseError `UNAVAILABLE` with `failFast`, when the table cannot be read. */
+  start(failFast: boolean): Promise<void> {
+    return this.#reader.start(failFast);
+  }
+
+  async stop(): Promise<void> {
+    await this.#publisher.stop();
+    await this.#reader.stop();
+    await this.#duties.stop();
+  }
+
+  get stats(): EventTableStats {
+    const { position, isOutage, isElected, stuck } = this.#reader;
+    const { usage } = this.#retention;
+    return {
+      position: position && formatPosition(position),
+      outage: isOutage,
+      elected: isElected,
+      stuck: stuck && {
+        age: Date.now() - stuck.since,
+        pids: stuck.writers.flatMap(({ pid }) => pid ?? []),
+      },
+      disk: isElected ? usage : undefined,
+    };
+  }
+}

@@ -1,0 +1,143 @@
+import { quoteName, quoteText } from '../postgres/identifier.js';
+import { EVENT_COLUMNS, type EventRow } from './event-row.js';
+import type { Session } from './session.js';
+
+/** Rows per page of the reader: large enough for a burst, small enough for one turn. */
+export const PAGE_ROWS = 500;
+/** A page ends once its data has this size, in bytes; a larger event is a page of its own. */
+export const PAGE_BYTES = 4_194_304;
+
+/** Where the table stands. */
+export interface TableHead {
+  readonly timeline: number;
+  /** Every id up to this one has been taken. */
+  readonly last: number;
+  /** Events below this id have been dropped. */
+  readonly floor: number;
+  /** Another table has another one, by the same name. */
+  readonly incarnation: number;
+}
+
+/** A row as the reader selects it: with its topic, and without data where nobody asked. */
+export interface ReaderRow extends Omit<EventRow, 'data'> {
+  readonly topic: string;
+  readonly data: string | null;
+}
+
+/** A page of the table, whatever the topics. */
+export interface ReaderPage {
+  readonly rows: readonly ReaderRow[];
+  /** True when there may be more behind it. */
+  readonly more: boolean;
+  /** Events below this id have been dropped; known only when it was asked for. */
+  readonly floor: number;
+}
+
+/** A transaction that may still write to the table. */
+export interface OpenWriter {
+  /** The process that runs it; `undefined` for a prepared transaction. */
+  readonly pid: number | undefined;
+  /** Since when it is open, in milliseconds; `undefined` when the role may not see it. */
+  readonly age: number | undefined;
+}
+
+/** The reader's statements for one schema. */
+export class ReaderStatements {
+  readonly #schema: string;
+  readonly #s: string;
+
+  constructor(schema: string) {
+    this.#schema = schema;
+    this.#s = quoteName(schema);
+  }
+
+  async head(session: Session): Promise<TableHead> {
+    const [row] = await session.query<Record<keyof TableHead, string>>({
+      text: `select timeline, last, floor, incarnation from ${this.#s}.head()`,
+    });
+    return {
+      timeline: Number(row!.timeline),
+      last: Number(row!.last),
+      floor: Number(row!.floor),
+      incarnation: Number(row!.incarnation),
+    };
+  }
+
+  /**
+   * Reads the events after an id. Topics are not filtered, as holes between ids have to stay
+   * visible; but only the data of those in `topics` is transferred, or all if `undefined`.
+   */
+  async page(
+    session: Session,
+    after: number,
+    topics: readonly string[] | undefined,
+    withFloor: boolean,
+  ): Promise<ReaderPage> {
+    const rows = await session.query<ReaderRow & { next: string | null; floor: string | null }>({
+      name: `sse_page_${this.#schema}`,
+      text: this.#pageText,
+      values: [after, topics ?? null, withFloor],
+    });
+    const first = rows[0];
+    const last = rows.at(-1);
+    const isEmpty = first === undefined || first.id === null;
+    return {
+      rows: isEmpty ? [] : rows,
+      more: !isEmpty && (rows.length === PAGE_ROWS || last?.next !== null),
+      floor: Number(first?.floor ?? 0),
+    };
+  }
+
+  get #pageText(): string {
+    const wanted = '($2::text[] is null or e.topic = any ($2))';
+    // The floor is one subquery of the same statement, and there even without any event.
+    return `select p.*, f.floor from (
+  select case when $3::boolean then ${this.#s}.floor() end as floor) f left join lateral (
+    select q.*, lead(q.id) over w as next, sum(q.size) over w - q.size as before
+    from (
+      select ${EVENT_COLUMNS.replace('e.data', `case when ${wanted} then e.data end as data`)}, e.topic,
+        case when ${wanted} then octet_length(e.data) else 0 end as size
+      from ${this.#s}.event e where e.id > $1 order by e.id limit ${PAGE_ROWS}) q
+    window w as (order by q.id)) p on p.before < ${PAGE_BYTES} order by p.id`;
+  }
+
+  /** The open transactions that have written to the table, or may be about to. */
+  async writers(session: Session): Promise<readonly string[]> {
+    const [row] = await session.query<{ writers: string[] }>({
+      name: `sse_writers_${this.#schema}`,
+      text: `select ${this.#s}.writers() as writers`,
+    });
+    return row!.writers;
+  }
+
+  /** What can be told of open transactions. */
+  async describeWriters(
+    session: Session,
+    writers: readonly string[],
+  ): Promise<readonly OpenWriter[]> {
+    const rows = await session.query<{ pid: number | null; age: number | null }>({
+      text: `select l.pid,
+        (extract(epoch from clock_timestamp() - coalesce(a.xact_start, x.prepared)) * 1000)::float8 as age
+      from (select distinct pid, virtualtransaction from pg_locks
+            where virtualtransaction = any ($1) and locktype = 'relation' and relation = ${quoteText(`${this.#s}.event`)}::regclass) l
+      left join pg_stat_activity a on a.pid = l.pid
+      left join lateral (select min(prepared) as prepared from pg_prepared_xacts
+        where database = current_database()) x on l.pid is null`,
+      values: [writers],
+    });
+    return rows.map(({ pid, age }) => ({ pid: pid ?? undefined, age: age ?? undefined }));
+  }
+
+  /** Tries to become the elected instance, for as long as the session lasts. */
+  async elect(session: Session): Promise<boolean> {
+    const [row] = await session.query<{ elected: boolean }>({
+      text: 'select pg_try_advisory_lock(hashtextextended($1, 0)) as elected',
+      values: [`nestjs-sse-channels elected ${this.#schema}`],
+    });
+    return row!.elected;
+  }
+
+  async listen(session: Session): Promise<void> {
+    await session.query({ text: `listen ${this.#s}` });
+  }
+}

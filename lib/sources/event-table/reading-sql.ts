@@ -1,0 +1,66 @@
+import { quoteText } from '../postgres/identifier.js';
+
+/** The functions that the reader uses. `s` is the quoted schema. */
+export function readingSql(s: string): string {
+  const table = `${quoteText(`${s}.event`)}::regclass`;
+  return `-- The transactions that have written to the table, or are about to, and have not ended.
+-- A partition is looked at as well: it may have been written to directly.
+create or replace function ${s}.writers() returns text[] language sql volatile
+set search_path = pg_catalog, pg_temp as $sse$
+  select coalesce(array_agg(distinct virtualtransaction), '{}') from pg_locks
+  where locktype = 'relation' and mode = 'RowExclusiveLock' and granted
+    and database = (select oid from pg_database where datname = current_database())
+    and relation in (
+      select ${table}
+      union all select inhrelid from pg_inherits where inhparent = ${table})
+$sse$;
+
+-- The attached partitions: each takes ids from "low" to below "high".
+create or replace function ${s}.partitions(
+  out name text, out low bigint, out high bigint, out pending boolean
+) returns setof record language sql volatile
+set search_path = pg_catalog, pg_temp as $sse$
+  select c.relname::text, bound[1]::bigint, bound[2]::bigint,
+    -- The column came with PostgreSQL 14.
+    coalesce((to_jsonb(i) ->> 'inhdetachpending')::boolean, false)
+  from pg_inherits i join pg_class c on c.oid = i.inhrelid,
+    regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \\('?(\\d+)'?\\) TO \\('?(\\d+)'?\\)$$) bound
+  where i.inhparent = ${table}
+$sse$;
+
+create or replace function ${s}.timeline() returns integer language sql volatile security definer
+set search_path = pg_catalog, pg_temp as $sse$
+  select ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
+$sse$;
+
+-- Below this id, events have been dropped.
+create or replace function ${s}.floor() returns bigint language sql volatile
+set search_path = pg_catalog, pg_temp as $sse$
+  select coalesce(min(low), 1) from ${s}.partitions() where not pending
+$sse$;
+
+-- Where the table stands: every id up to "last" has been taken.
+create or replace function ${s}.head(
+  out timeline integer, out last bigint, out floor bigint, out incarnation oid
+) language sql volatile security definer
+set search_path = pg_catalog, pg_temp as $sse$
+  select ${s}.timeline(), case when is_called then last_value else 0 end, ${s}.floor(), ${table}::oid
+  from ${s}.event_id_seq
+$sse$;
+
+-- Returns once there is an event above "seen", or after "patience" milliseconds.
+create or replace function ${s}.watch(seen bigint, every integer, patience integer) returns bigint
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $sse$
+declare
+  top bigint;
+  until timestamptz := clock_timestamp() + patience * interval '1 millisecond';
+begin
+  loop
+    select max(id) into top from ${s}.event where id > seen;
+    exit when top is not null or clock_timestamp() >= until;
+    perform pg_sleep(every / 1000.0);
+  end loop;
+  return coalesce(top, seen);
+end $sse$;
+`;
+}

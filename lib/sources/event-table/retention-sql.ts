@@ -1,0 +1,80 @@
+import { quoteText } from '../postgres/identifier.js';
+
+/** The functions that create and drop partitions. `s` is the quoted schema. */
+export function retentionSql(s: string): string {
+  const lock = `perform pg_advisory_xact_lock(hashtextextended(${quoteText(`nestjs-sse-channels partitions ${s}`)}, 0));`;
+  return `-- Creates partitions of "size" ids until there are "ahead" of them above the last id.
+-- "create table … partition of" would wait for every open writer, and make others wait.
+create or replace function ${s}.extend(size bigint, ahead integer) returns integer
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $sse$
+declare
+  next bigint;
+  last bigint;
+  made integer := 0;
+begin
+  ${lock}
+  select case when is_called then last_value else 0 end into last from ${s}.event_id_seq;
+  -- Without partitions, behind whatever ids there may be.
+  select coalesce(max(high), last + 1) into next from ${s}.partitions();
+  while (select count(*) from ${s}.partitions() where low > last) < ahead loop
+    execute format('create table ${s}.%I (like ${s}.event including all excluding identity)', 'event_' || next);
+    execute format('alter table ${s}.event attach partition ${s}.%I for values from (%s) to (%s)',
+      'event_' || next, next, next + size);
+    next := next + size;
+    made := made + 1;
+  end loop;
+  return made;
+end $sse$;
+
+-- The partitions with their size in bytes, indexes included, and when their newest event was written.
+create or replace function ${s}.usage(
+  out name text, out low bigint, out high bigint, out pending boolean,
+  out bytes bigint, out oldest timestamptz, out newest timestamptz, out last bigint
+) returns setof record language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp as $sse$
+begin
+  select case when is_called then last_value else 0 end into last from ${s}.event_id_seq;
+  for name, low, high, pending in select * from ${s}.partitions() order by 2 loop
+    bytes := pg_total_relation_size(format('${s}.%I', name)::regclass);
+    execute format('select created_at from ${s}.%I order by id limit 1', name) into oldest;
+    execute format('select created_at from ${s}.%I order by id desc limit 1', name) into newest;
+    return next;
+  end loop;
+end $sse$;
+
+-- Goes on in the next partition, so that this one can be dropped as a whole. Leaves out ids, which
+-- is done only far from the partition's end: others take ids at the same time.
+create or replace function ${s}.roll() returns boolean
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $sse$
+declare
+  next bigint;
+  size bigint;
+  last bigint;
+begin
+  ${lock}
+  select case when is_called then last_value else 0 end into last from ${s}.event_id_seq;
+  select p.high, p.high - p.low into next, size from ${s}.partitions() p
+  where p.low <= last and p.high > last
+    and exists (select from ${s}.partitions() n where n.low = p.high and not n.pending);
+  if next is null or next - last <= size / 2 then
+    return false;
+  end if;
+  perform setval(${quoteText(`${s}.event_id_seq`)}::regclass, next - 1);
+  return true;
+end $sse$;
+
+-- Drops a partition whose ids are all taken. It waits for open writers only briefly, as others
+-- have to wait behind it.
+create or replace function ${s}.drop_partition(name text) returns void
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $sse$
+begin
+  if not exists (select from ${s}.partitions() p, ${s}.event_id_seq q where p.name = $1 and p.high <= q.last_value + 1) then
+    raise exception 'sse: % is not a partition of past events', $1 using errcode = '22023';
+  end if;
+  execute format('drop table ${s}.%I', $1);
+end $sse$;
+
+revoke execute on function ${s}.extend(bigint, integer), ${s}.usage(), ${s}.roll(), ${s}.drop_partition(text) from public;
+`;
+}

@@ -1,0 +1,165 @@
+import type { SseLogger } from '../../channel/source.js';
+import { quoteName } from '../postgres/identifier.js';
+import { describe } from '../postgres/postgres-error.js';
+import { tableError } from './event-table-error.js';
+import type { EventTableSettings } from './event-table.options.js';
+import type { Session } from './session.js';
+
+/** Partitions that are there before they are needed. */
+const AHEAD = 3;
+/** A partition is closed early at this part of what may be kept. */
+const PARTS = 4;
+/** How long to wait for open writers before the next check finishes it, in milliseconds. */
+const DETACH_TIMEOUT = 3_000;
+
+/** What the table takes on disk. */
+export interface TableUsage {
+  /** Attached partitions, empty ones among them. */
+  readonly partitions: number;
+  /** Bytes on disk, indexes included. */
+  readonly bytes: number;
+  /** When the oldest event was written, in milliseconds since the epoch. */
+  readonly oldest: number | undefined;
+}
+
+interface Partition {
+  readonly name: string;
+  readonly high: number;
+  readonly low: number;
+  readonly pending: boolean;
+  readonly bytes: number;
+  readonly oldest: number | undefined;
+  readonly newest: number | undefined;
+  readonly last: number;
+}
+
+/** Creates partitions before they are needed, and drops those that need not be kept. */
+export class Retention {
+  usage: TableUsage | undefined;
+  readonly #settings: EventTableSettings;
+  readonly #logger: SseLogger;
+  readonly #s: string;
+  #complaint = '';
+
+  constructor(settings: EventTableSettings, logger: SseLogger) {
+    this.#settings = settings;
+    this.#logger = logger;
+    this.#s = quoteName(settings.schema);
+  }
+
+  /** @throws Error when the session is lost; what the server refuses is logged. */
+  async run(session: Session): Promise<void> {
+    try {
+      await this.#extend(session);
+      await this.#close(session);
+      for (const partition of this.#expired(await this.#partitions(session))) {
+        await this.#drop(session, partition);
+      }
+      this.#summarise(await this.#partitions(session));
+      this.#complaint = '';
+    } catch (error) {
+      if (session.isClosed) {
+        throw error;
+      }
+      this.#complain(describe(tableError(error, this.#settings.schema)));
+    }
+  }
+
+  async #extend(session: Session): Promise<void> {
+    await session.query({
+      text: `select ${this.#s}.extend($1, ${AHEAD})`,
+      values: [this.#settings.partitionSize],
+    });
+  }
+
+  /** Goes on in the next partition once the current one is large or old enough. */
+  async #close(session: Session): Promise<void> {
+    const { age, bytes } = this.#settings.retention;
+    const current = (await this.#partitions(session)).find(
+      ({ low, high, last }) => low <= last && last < high,
+    );
+    if (current?.oldest === undefined) {
+      return;
+    }
+    if (current.bytes > bytes / PARTS || Date.now() - current.oldest > age / PARTS) {
+      const [row] = await session.query<{ rolled: boolean }>({
+        text: `select ${this.#s}.roll() as rolled`,
+      });
+      if (row?.rolled === true) {
+        await this.#extend(session);
+      }
+    }
+  }
+
+  #expired(partitions: readonly Partition[]): readonly Partition[] {
+    const { age, bytes } = this.#settings.retention;
+    let total = partitions.reduce((sum, partition) => sum + partition.bytes, 0);
+    return partitions.filter((partition) => {
+      const isPast = partition.high <= partition.last + 1;
+      const isOld = partition.newest === undefined || Date.now() - partition.newest > age;
+      if (!isPast || !(isOld || partition.pending || total > bytes)) {
+        return false;
+      }
+      total -= partition.bytes;
+      return true;
+    });
+  }
+
+  async #drop(session: Session, { name, pending }: Partition): Promise<void> {
+    const table = `${this.#s}.${quoteName(name)}`;
+    const [server] = await session.query<{ version: number; owns: boolean }>({
+      text: `select current_setting('server_version_num')::integer as version,
+        pg_has_role(c.relowner, 'member') as owns from pg_class c where c.oid = $1::regclass`,
+      values: [table],
+    });
+    if (server?.owns === true && server.version >= 140_000 && !session.isPooled) {
+      // Waits for open writers without making others wait; too long a wait is finished next time.
+      await session.query({ text: `set statement_timeout = ${DETACH_TIMEOUT}` });
+      try {
+        const how = pending ? 'finalize' : 'concurrently';
+        await session.query({
+          text: `alter table ${this.#s}.event detach partition ${table} ${how}`,
+        });
+        await session.query({ text: `drop table ${table}` });
+      } finally {
+        await session.query({ text: 'reset statement_timeout' });
+      }
+    } else {
+      await session.query({ text: `select ${this.#s}.drop_partition($1)`, values: [name] });
+    }
+  }
+
+  async #partitions(session: Session): Promise<readonly Partition[]> {
+    const rows = await session.query<Record<string, string | boolean | null>>({
+      text: `select name, low, high, pending, bytes, last,
+        extract(epoch from oldest) * 1000 as oldest, extract(epoch from newest) * 1000 as newest
+        from ${this.#s}.usage()`,
+    });
+    return rows.map((row) => ({
+      name: String(row['name']),
+      low: Number(row['low']),
+      high: Number(row['high']),
+      pending: row['pending'] === true,
+      bytes: Number(row['bytes']),
+      last: Number(row['last']),
+      oldest: row['oldest'] === null ? undefined : Number(row['oldest']),
+      newest: row['newest'] === null ? undefined : Number(row['newest']),
+    }));
+  }
+
+  #summarise(partitions: readonly Partition[]): void {
+    this.usage = {
+      partitions: partitions.length,
+      bytes: partitions.reduce((sum, { bytes }) => sum + bytes, 0),
+      oldest: partitions.find(({ oldest }) => oldest !== undefined)?.oldest,
+    };
+  }
+
+  #complain(what: string): void {
+    // The same trouble comes back with each check.
+    if (this.#complaint !== what) {
+      this.#complaint = what;
+      this.#logger.warn(`Postgres event table: retention could not be applied: ${what}`);
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import { describe } from '../postgres/postgres-error.js';
+import { loadPg } from '../postgres/load-pg.js';
+import type { PgClient, PgModule } from '../postgres/pg-types.js';
+import type { PgConfig } from '../postgres/postgres.options.js';
+import { within } from '../postgres/within.js';
+
+/** How long the server may take for an answer, connecting included, in milliseconds. */
+const TIMEOUT = 10_000;
+/** How long a polite end may take before the socket is destroyed, in milliseconds. */
+const END_TIMEOUT = 300;
+
+/** One statement, and how long its answer may take in milliseconds. */
+export interface Statement {
+  readonly text: string;
+  readonly values?: readonly unknown[] | undefined;
+  /** Prepares the statement under this name, on a connection that is not pooled. */
+  readonly name?: string | undefined;
+  readonly timeout?: number | undefined;
+}
+
+/**
+ * One connection of our own, from its set-up to its loss; it is not used again after.
+ *
+ * Statements run outside of any transaction block, so each sees what was committed before it.
+ */
+export class Session {
+  /** True once the connection is lost or closed. */
+  isClosed = false;
+  /** True when a pooler is in between: nothing of a session can be relied on. */
+  isPooled = false;
+  /** Called with each notification. */
+  onNotification: (() => void) | undefined;
+  /** Called once, when the connection is lost. */
+  onLost: (() => void) | undefined;
+  readonly #client: PgClient;
+  #reason: Error | undefined;
+  #fail!: (reason: Error) => void;
+  readonly #failed: Promise<never>;
+
+  private constructor(pg: PgModule, config: PgConfig) {
+    this.#failed = new Promise((_, reject) => (this.#fail = reject));
+    this.#failed.catch(() => undefined);
+    this.#client = new pg.Client({
+      fallback_application_name: 'nestjs-sse-channels',
+      keepAlive: true,
+      ...config,
+      // The limits here are ours: these of pg leave a half-open client stuck.
+      query_timeout: undefined,
+      connectionTimeoutMillis: undefined,
+    });
+    // Before connect(): an error nobody listens to ends the process.
+    this.#client.on('error', (error) => this.#lose(error));
+    this.#client.on('end', () => this.#lose(new Error('the server closed the connection')));
+    this.#client.on('notification', () => this.onNotification?.());
+  }
+
+  /**
+   * Connects. `signal` ends an attempt that is under way.
+   *
+   * @throws Error when that fails; SseError `MISSING_PEER` without `pg`.
+   */
+  static async open(config: PgConfig, signal: AbortSignal): Promise<Session> {
+    const session = new Session(await loadPg(), config);
+    const abort = (): void => session.#lose(new Error('closed'));
+    signal.addEventListener('abort', abort);
+    try {
+      signal.throwIfAborted();
+      await session.#answer(TIMEOUT, session.#client.connect());
+      const [row] = await session.query<{ pid: number }>({ text: 'select pg_backend_pid() as pid' });
+      session.isPooled = row?.pid !== session.#client.processID;
+      return session;
+    } catch (error) {
+      session.#lose(error as Error);
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Where the connection goes, for people; without credentials. */
+  get target(): string {
+    const { host, port, database } = this.#client;
+    return `${host}:${port}/${database ?? ''}`;
+  }
+
+  /**
+   * Runs a statement; without values it may be several.
+   *
+   * @throws Error when the server refuses it. When there is no answer, the connection is lost.
+   */
+  async query<Row>({ text, values, name, timeout = TIMEOUT }: Statement): Promise<readonly Row[]> {
+    if (this.#reason) {
+      throw this.#reason;
+    }
+    const work =
+      name !== undefined && !this.isPooled
+        ? (this.#client as unknown as Preparing).query({ name, text, values: [...(values ?? [])] })
+        : this.#client.query(text, values && [...values]);
+    return (await this.#answer(timeout, work)).rows as readonly Row[];
+  }
+
+  /** Ends the connection; resolves in any case, within a fraction of a second. */
+  async close(): Promise<void> {
+    if (!this.isClosed) {
+      this.onLost = undefined;
+      this.onNotification = undefined;
+      this.isClosed = true;
+      this.#reason = new Error('closed');
+      await within(END_TIMEOUT, 'end', this.#client.end()).catch(() => undefined);
+      this.#fail(this.#reason);
+    }
+    // On a half-open connection end() never returns; destroying always works.
+    this.#client.connection.stream.destroy();
+  }
+
+  async #answer<T>(timeout: number, work: Promise<T>): Promise<T> {
+    work.catch(() => undefined);
+    try {
+      return await within(timeout, 'query', Promise.race([work, this.#failed]));
+    } catch (error) {
+      if ((error as { severity?: unknown }).severity === undefined) {
+        this.#lose(error as Error);
+      }
+      throw error;
+    }
+  }
+
+  #lose(error: Error): void {
+    if (this.isClosed) {
+      return;
+    }
+    this.isClosed = true;
+    this.#reason = error instanceof Error ? error : new Error(describe(error));
+    this.#fail(this.#reason);
+    this.#client.connection.stream.destroy();
+    this.onLost?.();
+  }
+}
+
+/** The form of `query` that prepares a statement. */
+interface Preparing {
+  query(config: object): Promise<{ readonly rows: readonly unknown[] }>;
+}

@@ -1,0 +1,61 @@
+/** After an event the next look is this soon, in milliseconds; each look in vain doubles it. */
+const SHORTEST = 20;
+
+/** Says when to look at the table again: when woken, and at intervals. */
+export class Wake {
+  readonly #longest: number;
+  readonly #signal: AbortSignal;
+  #interval: number;
+  #isDue = false;
+  #end: (() => void) | undefined;
+
+  /** @param longest the longest pause in milliseconds */
+  constructor(longest: number, signal: AbortSignal) {
+    this.#longest = longest;
+    this.#interval = longest;
+    this.#signal = signal;
+    signal.addEventListener('abort', () => this.now());
+  }
+
+  now(): void {
+    this.#isDue = true;
+    this.#end?.();
+  }
+
+  /** Forgets that it was woken: what follows is a look. */
+  clear(): void {
+    this.#isDue = false;
+  }
+
+  /** There was an event, so that another one is likely. */
+  hurry(): void {
+    this.#interval = Math.min(SHORTEST, this.#longest);
+  }
+
+  /** Resolves when woken, or after the interval. */
+  async rest(): Promise<void> {
+    if (!this.#isDue) {
+      await this.#sleep(this.#interval);
+    }
+    this.#interval = Math.min(this.#interval * 2, this.#longest);
+  }
+
+  /** Resolves after a time, or when stopped; being woken does not shorten it. */
+  async pause(ms: number): Promise<void> {
+    const until = Date.now() + ms;
+    for (let left = ms; left > 0 && !this.#signal.aborted; left = until - Date.now()) {
+      await this.#sleep(left);
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#end = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#end = undefined;
+  }
+}

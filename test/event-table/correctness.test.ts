@@ -1,0 +1,109 @@
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { comparePositions } from '../../lib/sources/event-table/position.js';
+import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { sized } from '../support/soak.js';
+import { until } from '../support/until.js';
+import { connect, startInstance, stopAll, type Instance } from './event-table-rig.js';
+import { readNaively } from './naive-reader.js';
+import { FUZZ_SQL, TOPICS, writeRandomly, type Written } from './random-writers.js';
+
+let database: TestDatabase;
+beforeAll(async () => void (database = await createDatabase()));
+afterEach(stopAll);
+afterAll(() => database.drop());
+
+/** The writer's own text, also out of a row. */
+function textOf(data: string): string {
+  return data.startsWith('{') ? (JSON.parse(data) as { text: string }).text : data;
+}
+
+interface Recording {
+  readonly seen: { readonly position: string; readonly data: string }[];
+  readonly resets: string[];
+}
+
+/** Records all topics of an instance in the order of their arrival. */
+function recordAll({ table }: Instance): Recording & { isLive: boolean } {
+  const recording = { seen: [] as Recording['seen'], resets: [] as string[], isLive: false };
+  for (const topic of TOPICS) {
+    table.open(topic, {
+      live: () => (recording.isLive = true),
+      append: ({ position, data }) => {
+        recording.seen.push({ position: position!, data });
+        return position!;
+      },
+      reset: (reason) => void recording.resets.push(reason),
+    });
+  }
+  return recording;
+}
+
+it('brings every committed event to three instances, once and in one order, whatever is killed', async () => {
+  const duration = sized({ quick: 6_000, soak: 60_000 });
+  const instances = [];
+  for (let number = 0; number < 3; number++) {
+    instances.push(await startInstance(database.url));
+  }
+  const admin = await connect(database.url);
+  await admin.query(FUZZ_SQL);
+  const recordings = instances.map(recordAll);
+  await until(() => recordings.every(({ isLive }) => isLive));
+  const naive = await readNaively(database.url);
+
+  const written: Written = { committed: [], rolledBack: [], kinds: {} };
+  const end = Date.now() + duration;
+  const writers = Array.from({ length: 12 }, (_, number) =>
+    writeRandomly(database.url, `w${number}`, end, written, instances[number % 3]!.table),
+  );
+  let kills = 0;
+  while (Date.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 200 + Math.random() * 600));
+    const { rowCount } = await admin.query(
+      `select pg_terminate_backend(pid) from (
+         select pid from pg_stat_activity where datname = current_database()
+           and application_name = 'nestjs-sse-channels' order by random() limit 2) victims`,
+    );
+    kills += rowCount ?? 0;
+  }
+  await Promise.all(writers);
+  await naive.stop();
+
+  const { rows } = await admin.query<{ id: string; data: string }>(
+    'select id, data from sse.event order by id',
+  );
+  const truth = rows.map(({ data }) => data);
+  await until(() => recordings.every(({ seen }) => seen.at(-1)?.data === truth.at(-1)), {
+    deadline: 40_000,
+    what: 'the last event on all instances',
+  });
+
+  const report = recordings.map(({ seen, resets }) => {
+    const data = seen.map((event) => event.data);
+    const arrived = new Set(data);
+    return {
+      missing: truth.filter((text) => !arrived.has(text)).length,
+      twice: data.length - arrived.size,
+      unordered: seen.filter(
+        ({ position }, index) => index > 0 && comparePositions(seen[index - 1]!.position, position) >= 0,
+      ).length,
+      resets: resets.length,
+    };
+  });
+  const fault = { missing: 0, twice: 0, unordered: 0, resets: 0 };
+  expect(report).toEqual([fault, fault, fault]);
+  const orders = recordings.map(({ seen }) => seen.map(({ data }) => data).join());
+  expect(orders.map((order) => order === truth.join())).toEqual([true, true, true]);
+
+  // What the database has is what the writers have committed.
+  const stored = new Set(truth.map(textOf));
+  expect(written.committed.filter((text) => !stored.has(text))).toHaveLength(0);
+  expect(written.rolledBack.filter((text) => stored.has(text))).toHaveLength(0);
+
+  const naiveSaw = new Set(naive.data);
+  const lostNaively = truth.filter((text) => !naiveSaw.has(text)).length;
+  process.stderr.write(
+    `event table: ${truth.length} events, ${kills} connections killed, naive reader lost ${lostNaively}; ${JSON.stringify(written.kinds)}\n`,
+  );
+  expect(kills).toBeGreaterThan(0);
+  expect(lostNaively).toBeGreaterThan(0);
+}, sized({ quick: 60_000, soak: 300_000 }));

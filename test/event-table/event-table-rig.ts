@@ -1,0 +1,105 @@
+import pg from 'pg';
+import type { ChannelSink, ResetReason, SourceEvent } from '../../lib/channel/source.js';
+import { EventTable } from '../../lib/sources/event-table/event-table.js';
+import type { EventTableOptions } from '../../lib/sources/event-table/event-table.options.js';
+import { PostgresConnection } from '../../lib/sources/postgres/postgres-connection.js';
+import type { PostgresOption } from '../../lib/sources/postgres/postgres.options.js';
+import { RecordingLogger } from '../postgres/listen-recording.js';
+
+export { statements } from '../postgres/listen-recording.js';
+
+/** Writes down what the table's reader does with a channel. */
+export class EventSink implements ChannelSink {
+  readonly events: SourceEvent[] = [];
+  /** `reset:<reason>` and the position at which the stream goes on, in order. */
+  readonly resets: string[] = [];
+  start: string | undefined;
+
+  get data(): string[] {
+    return this.events.map(({ data }) => data);
+  }
+
+  get isLive(): boolean {
+    return this.start !== undefined;
+  }
+
+  live(position?: string): void {
+    this.start ??= position;
+  }
+
+  append(event: SourceEvent): string {
+    this.events.push(event);
+    return event.position ?? '';
+  }
+
+  reset(reason: ResetReason, position?: string): void {
+    this.resets.push(`${reason} ${position}`);
+  }
+}
+
+/** One instance of an application, as far as the event table is concerned. */
+export interface Instance {
+  readonly table: EventTable;
+  readonly connection: PostgresConnection;
+  readonly logger: RecordingLogger;
+  stop(): Promise<void>;
+}
+
+/** Creates an instance that is not started. */
+export function createInstance(
+  option: PostgresOption,
+  options: EventTableOptions & { listenConnection?: PostgresOption } = {},
+): Instance {
+  const { listenConnection, ...rest } = options;
+  const logger = new RecordingLogger();
+  const connection = new PostgresConnection(option, logger, listenConnection);
+  const table = new EventTable(connection, logger, rest);
+  const instance: Instance = {
+    table,
+    connection,
+    logger,
+    async stop() {
+      running.delete(instance);
+      await table.stop();
+      await connection.stop();
+    },
+  };
+  running.add(instance);
+  return instance;
+}
+
+const running = new Set<Instance>();
+const clients = new Set<pg.Client>();
+
+/** Starts an instance that installs the table if need be. */
+export async function startInstance(
+  option: PostgresOption,
+  options: EventTableOptions & { listenConnection?: PostgresOption } = {},
+): Promise<Instance> {
+  const instance = createInstance(option, { install: true, ...options });
+  await instance.table.start(true);
+  return instance;
+}
+
+/** Stops what a test has left running. For `afterEach`. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map((instance) => instance.stop()));
+  await Promise.all([...clients].map((client) => client.end().catch(() => undefined)));
+  clients.clear();
+}
+
+/** Opens a channel and records it. */
+export function record({ table }: Instance, channel: string): EventSink {
+  const sink = new EventSink();
+  table.open(channel, sink);
+  return sink;
+}
+
+/** A connection of the test's own, which `stopAll` ends. */
+export async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  clients.add(client);
+  return client;
+}
