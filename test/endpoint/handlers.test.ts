@@ -1,0 +1,520 @@
+import {
+  Controller,
+  Header,
+  HttpCode,
+  HttpException,
+  Injectable,
+  Param,
+  Post,
+  RequestMethod,
+  Res,
+  Scope,
+  Sse,
+  SseSignal,
+  type LoggerService,
+} from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  concat,
+  concatWith,
+  defer,
+  EMPTY,
+  finalize,
+  interval,
+  map,
+  merge,
+  NEVER,
+  Observable,
+  of,
+  take,
+  throwError,
+} from 'rxjs';
+import { SseChannel, SseEvents, SseService, type SseEvent } from '../../lib/index.js';
+import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
+import { until } from '../support/until.js';
+import { RawStream } from './raw-stream.js';
+
+const RETURNS: Record<string, unknown> = {
+  string: 'text',
+  number: 0,
+  false: false,
+  object: { data: 'x' },
+  array: ['x'],
+  bare: Object.create(null) as object,
+};
+
+interface Emitted {
+  text: string;
+}
+
+const signals: AbortSignal[] = [];
+let running = 0;
+let instances = 0;
+
+const counted = <T>(source: Observable<T>): Observable<T> =>
+  defer(() => {
+    running++;
+    return source.pipe(finalize(() => running--));
+  });
+
+@Controller()
+class HandlersController {
+  @Sse('returns/:what')
+  @SseChannel('news')
+  returns(@Param('what') what: string) {
+    return RETURNS[what];
+  }
+
+  @Sse('nothing')
+  @SseChannel()
+  nothing() {}
+
+  @Sse('null')
+  @SseChannel('news')
+  null() {
+    return null;
+  }
+
+  @Sse('async')
+  @SseChannel('news')
+  async async(@SseEvents() events$: Observable<SseEvent>) {
+    await Promise.resolve();
+    return events$;
+  }
+
+  @Sse('generator')
+  @SseChannel('news')
+  async *generator() {
+    yield { data: 'one' };
+    await Promise.resolve();
+    yield 'two';
+  }
+
+  @Sse('throws')
+  @SseChannel('news')
+  throws() {
+    throw new HttpException('Gone.', 410);
+  }
+
+  @Sse('rejects')
+  @SseChannel('news')
+  rejects() {
+    return Promise.reject(new HttpException('Gone.', 410));
+  }
+
+  @Sse('errors/:when')
+  @SseChannel('news')
+  errors(@Param('when') when: string): Observable<unknown> {
+    const error = new HttpException('Failed.', 418);
+    const failing = throwError(() => error);
+    switch (when) {
+      case 'at-once':
+        return counted(failing);
+      case 'in-a-microtask':
+        return counted(defer(() => Promise.reject(error)));
+      case 'after-an-event':
+        return counted(
+          concat(of({ data: 'first' }), this.sse.stream('go').pipe(take(1)), of('last'), failing),
+        );
+      default:
+        return EMPTY;
+    }
+  }
+
+  @Sse('own')
+  @SseChannel()
+  own() {
+    return counted(interval(20).pipe(map((n) => ({ data: { n }, type: 'tick' }))));
+  }
+
+  @Sse('sync')
+  @SseChannel()
+  sync() {
+    return of(
+      { data: 'a\r\nb', id: '7\n', type: 'x\r', retry: 5 },
+      { comment: 'only\na comment' },
+      'text',
+      { data: undefined, id: '8' },
+      { data: 0 },
+      null,
+    );
+  }
+
+  @Sse('first-then-own')
+  @SseChannel('news')
+  firstThenOwn(@SseEvents() events$: Observable<SseEvent<Emitted>>) {
+    return events$.pipe(take(1), concatWith(interval(10).pipe(map((n) => ({ data: `own ${n}` })))));
+  }
+
+  @Sse('first-then-never')
+  @SseChannel('news')
+  firstThenNever(@SseEvents() events$: Observable<SseEvent<Emitted>>) {
+    return events$.pipe(take(1), concatWith(NEVER));
+  }
+
+  @Sse('two-runs')
+  @SseChannel(() => ['one', 'two'])
+  twoRuns(@SseEvents() events$: Observable<SseEvent>) {
+    return events$;
+  }
+
+  @Sse('twice')
+  @SseChannel('news')
+  twice(@SseEvents() events$: Observable<SseEvent<string>>) {
+    return merge(events$, events$.pipe(map(({ data }) => ({ data: `again: ${data}` }))));
+  }
+
+  @Sse('ignored')
+  @SseChannel('news')
+  ignored(@SseEvents() _events$: Observable<SseEvent>) {
+    return counted(NEVER);
+  }
+
+  @Sse('signal')
+  @SseChannel('news')
+  signal(@SseSignal() signal: AbortSignal) {
+    signals.push(signal);
+  }
+
+  @Sse('posted', { method: RequestMethod.POST })
+  @SseChannel('news')
+  posted() {}
+
+  @Sse('accepted', { method: RequestMethod.POST })
+  @HttpCode(202)
+  @SseChannel('news')
+  accepted() {}
+
+  @Sse('headers')
+  @Header('X-Own', 'one')
+  @Header('Cache-Control', 'max-age=60')
+  @SseChannel('news')
+  @Header('X-Other', 'two')
+  headers() {}
+
+  @Sse('passthrough')
+  @SseChannel('news')
+  passthrough(@Res({ passthrough: true }) response: PassthroughResponse) {
+    if (response.header) {
+      response.header('x-set', 'by the handler');
+    }
+  }
+
+  @SseChannel('news')
+  @Sse('above')
+  above() {}
+
+  @Post('plain')
+  plain() {
+    return { plain: true };
+  }
+
+  constructor(private readonly sse: SseService) {}
+}
+
+interface PassthroughResponse {
+  header?: (name: string, value: string) => void;
+}
+
+abstract class BaseController {
+  @Sse('events')
+  @SseChannel('base')
+  events() {}
+}
+
+@Controller('first')
+class FirstController extends BaseController {}
+
+@Controller('second')
+class SecondController extends BaseController {}
+
+@Injectable({ scope: Scope.REQUEST })
+class RequestName {
+  readonly name = `request ${++instances}`;
+}
+
+@Controller({ path: 'scoped', scope: Scope.REQUEST })
+class ScopedController {
+  constructor(private readonly request: RequestName) {}
+
+  @Sse()
+  @SseChannel('scoped')
+  events(@SseEvents() events$: Observable<SseEvent<string>>) {
+    return events$.pipe(map(({ data }) => ({ data: `${this.request.name}: ${data}` })));
+  }
+}
+
+/** As tracing and transaction decorators do it: the method is wrapped, its metadata kept. */
+function Wrapped(): MethodDecorator {
+  return (_target, _key, descriptor: PropertyDescriptor) => {
+    const original = descriptor.value as (...args: unknown[]) => unknown;
+    const wrapper = function (this: unknown, ...args: unknown[]) {
+      return original.apply(this, args);
+    };
+    for (const key of Reflect.getMetadataKeys(original)) {
+      Reflect.defineMetadata(key, Reflect.getMetadata(key, original), wrapper);
+    }
+    descriptor.value = wrapper;
+  };
+}
+
+@Controller()
+class WrappedController {
+  @Wrapped()
+  @Sse('wrapped')
+  @SseChannel('news')
+  wrapped() {}
+}
+
+describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
+  const logged: string[] = [];
+  const note = (message: unknown): void => void logged.push(String(message));
+  const logger: LoggerService = { log: () => undefined, warn: note, error: note };
+
+  afterEach(async () => {
+    await closeApps();
+    logged.length = 0;
+    expect(running).toBe(0);
+  });
+
+  const start = (options = {}) =>
+    startApp({
+      adapter,
+      options,
+      logger,
+      controllers: [
+        HandlersController,
+        FirstController,
+        SecondController,
+        ScopedController,
+        WrappedController,
+      ],
+      providers: [RequestName],
+    });
+
+  const nothingLeft = { connections: 0, readers: 0 };
+
+  it.each(Object.keys(RETURNS))('that return a %s are answered with 500', async (what) => {
+    const { connect, sse } = await start();
+    const client = await connect(`/returns/${what}`);
+    expect(client.opened.status).toBe(500);
+    await client.closed;
+    expect(logged.join()).toContain('Return an Observable');
+    expect(sse.stats()).toMatchObject(nothingLeft);
+  });
+
+  it('that return nothing without a channel are answered with 500', async () => {
+    const { connect } = await start();
+    expect((await connect('/nothing')).opened.status).toBe(500);
+    expect(logged.join()).toContain('names no channel');
+  });
+
+  it.each(['/null', '/async', '/above', '/wrapped'])('stream the channel: %s', async (path) => {
+    const { connect, sse } = await start();
+    const client = await connect(path);
+    await until(() => client.lastEventId);
+    const id = await sse.send('news', 'event');
+    expect(await client.next()).toMatchObject({ data: 'event', id });
+  });
+
+  it('may be async generators', async () => {
+    const { connect } = await start();
+    const client = await connect('/generator');
+    expect((await client.take(2)).map(({ data }) => data)).toEqual(['one', 'two']);
+    expect((await client.closed).by).toBe('server');
+  });
+
+  it.each(['/throws', '/rejects'])('that fail are answered with their status: %s', async (path) => {
+    const { connect, sse } = await start();
+    const client = await connect(path);
+    await client.closed;
+    expect(client.opened.status).toBe(410);
+    expect(JSON.parse(client.body)).toMatchObject({ message: 'Gone.' });
+    expect(sse.stats()).toMatchObject(nothingLeft);
+  });
+
+  it.each(['at-once', 'in-a-microtask'])(
+    'whose Observable fails %s are answered with its status',
+    async (when) => {
+      const { connect, sse } = await start();
+      const client = await connect(`/errors/${when}`);
+      expect(client.opened.status).toBe(418);
+      await client.closed;
+      expect(sse.stats()).toMatchObject(nothingLeft);
+    },
+  );
+
+  it('whose Observable fails later have sent everything before, and end', async () => {
+    const { connect, sse } = await start();
+    const client = await connect('/errors/after-an-event');
+    expect(client.opened.status).toBe(200);
+    expect((await client.next()).data).toBe('first');
+    await sse.send('go', 'middle');
+    expect((await client.take(2)).map(({ data }) => data)).toEqual(['middle', 'last']);
+    expect((await client.closed).by).toBe('server');
+    expect(logged.join()).toContain('Failed.');
+    expect(client.events.some(({ type }) => type === 'error')).toBe(false);
+    expect(sse.stats()).toMatchObject({ connections: 0 });
+  });
+
+  it('have their Observable unsubscribed when the client leaves', async () => {
+    const { connect, sse } = await start();
+    const client = await connect('/own');
+    expect(await client.next()).toMatchObject({ type: 'tick', data: '{"n":0}' });
+    expect(running).toBe(1);
+    await client.close();
+    await until(() => running === 0);
+    expect(sse.stats()).toMatchObject(nothingLeft);
+  });
+
+  it('have their Observable unsubscribed when there is no room for the client', async () => {
+    const { connect, sse } = await start({ limits: { connections: 1 } });
+    const clients = await Promise.all([connect('/own'), connect('/own'), connect('/own')]);
+    await until(() => running === 1 && clients.filter(({ isOpen }) => isOpen).length === 1);
+    expect(clients.map(({ opened }) => opened.status)).toEqual([200, 200, 200]);
+    expect(sse.stats()).toMatchObject({ connections: 1, refused: { capacity: 2 } });
+    const away = clients.filter(({ isOpen }) => !isOpen);
+    expect(away).toHaveLength(2);
+    expect(away.every(({ retry }) => retry! >= 15_000)).toBe(true);
+  });
+
+  it('may emit anything that fits a frame', async () => {
+    const { url } = await start();
+    const stream = await RawStream.open(`${url}/sync`);
+    await stream.closed;
+    expect(stream.text).toBe(
+      'retry: 3000\n\n' +
+        'id: 7\nevent: x\nretry: 5\ndata: a\ndata: b\n\n' +
+        ': onlya comment\n\n' +
+        'data: text\n\n' +
+        'id: 8\n\n' +
+        'data: 0\n\n' +
+        'data: null\n\n',
+    );
+  });
+
+  it('may leave the events for something of their own', async () => {
+    const { connect, sse } = await start();
+    const own = await connect('/first-then-own');
+    const never = await connect('/first-then-never');
+    await until(() => own.lastEventId && never.lastEventId);
+    const id = await sse.send('news', 'event');
+    expect(await never.next()).toMatchObject({ data: 'event', id });
+    expect((await own.take(3)).map(({ data }) => data)).toEqual(['event', 'own 0', 'own 1']);
+    expect(sse.stats()).toMatchObject({ connections: 2, readers: 0 });
+  });
+
+  it('pass on the end of each of several runs, in place', async () => {
+    const { connect, sse } = await start();
+    const client = await connect('/two-runs');
+    await until(() => client.lastEventId);
+    await sse.complete('one');
+    expect((await client.next()).data).toBe('[DONE]');
+    const { lastEventId } = client;
+    await sse.send('two', 'more');
+    expect((await client.next()).data).toBe('more');
+    expect(client.lastEventId).not.toBe(lastEventId);
+    await sse.complete('two');
+    expect((await client.next()).data).toBe('[DONE]');
+    expect((await client.closed).by).toBe('server');
+    expect((await client.reconnect()).opened.status).toBe(204);
+  });
+
+  it('may subscribe to the events more than once', async () => {
+    const { connect, sse } = await start();
+    const client = await connect('/twice');
+    await until(() => sse.stats().readers === 2);
+    await sse.send('news', 'event');
+    const data = (await client.take(2)).map((event) => event.data).sort();
+    expect(data).toEqual(['again: event', 'event']);
+    await client.close();
+    await until(() => sse.stats().readers === 0);
+  });
+
+  it('need not subscribe to the events at all', async () => {
+    const { connect, sse } = await start();
+    const client = await connect('/ignored');
+    await until(() => client.lastEventId);
+    await sse.send('news', 'event');
+    expect(sse.stats()).toMatchObject({ connections: 1, readers: 0 });
+    await client.close();
+    await until(() => running === 0 && sse.stats().connections === 0);
+  });
+
+  it('learn from @SseSignal() that the client has left', async () => {
+    const { connect } = await start();
+    signals.length = 0;
+    const client = await connect('/signal');
+    await until(() => client.lastEventId);
+    expect(signals[0]).toMatchObject({ aborted: false });
+    await client.close();
+    await until(() => signals[0]!.aborted);
+  });
+
+  it('of POST answer with 200, unless @HttpCode() says otherwise', async () => {
+    const { connect, sse } = await start();
+    const posted = await connect('/posted', { method: 'POST' });
+    expect(posted.opened.status).toBe(200);
+    const accepted = await connect('/accepted', { method: 'POST' });
+    expect(accepted.opened.status).toBe(202);
+    await until(() => posted.lastEventId && accepted.lastEventId);
+    await sse.send('news', 'event');
+    expect((await posted.next()).data).toBe('event');
+    expect((await accepted.next()).data).toBe('event');
+  });
+
+  it('keep the headers of @Header(), but for those that make a stream', async () => {
+    const { connect } = await start();
+    const { opened } = await connect('/headers');
+    expect(opened.headers).toMatchObject({
+      'x-own': 'one',
+      'x-other': 'two',
+      'content-type': 'text/event-stream',
+    });
+    expect(opened.headers['cache-control']).toContain('no-store');
+  });
+
+  it('may set headers on the response, with passthrough', async () => {
+    const { connect, sse } = await start();
+    const client = await connect('/passthrough');
+    await until(() => client.lastEventId);
+    expect(client.opened.headers['x-set']).toBe('by the handler');
+    await sse.send('news', 'event');
+    expect((await client.next()).data).toBe('event');
+    await sse.complete('news');
+    await client.closed;
+    expect(client.events.map(({ data }) => data)).toEqual(['event', '[DONE]']);
+    expect(logged).toEqual([]);
+  });
+
+  it('are inherited by several controllers', async () => {
+    const { connect, sse } = await start();
+    const first = await connect('/first/events');
+    const second = await connect('/second/events');
+    await until(() => first.lastEventId && second.lastEventId);
+    await sse.send('base', 'event');
+    expect((await first.next()).data).toBe('event');
+    expect((await second.next()).data).toBe('event');
+    await sse.complete('base');
+    await Promise.all([first.closed, second.closed]);
+    expect(logged).toEqual([]);
+  });
+
+  it('of request-scoped controllers have an instance of their own for each client', async () => {
+    const { connect, sse } = await start();
+    const clients = [await connect('/scoped'), await connect('/scoped')];
+    await until(() => clients.every(({ lastEventId }) => lastEventId));
+    await sse.send('scoped', 'event');
+    const [first, second] = await Promise.all(clients.map((client) => client.next()));
+    expect(first!.data).toMatch(/^request \d+: event$/);
+    expect(second!.data).toMatch(/^request \d+: event$/);
+    expect(first!.data).not.toBe(second!.data);
+  });
+
+  it("without @SseChannel() are Nest's own", async () => {
+    const { url } = await start();
+    const answer = await fetch(`${url}/plain`, { method: 'POST' });
+    expect(answer.status).toBe(201);
+    expect(await answer.json()).toEqual({ plain: true });
+  });
+});

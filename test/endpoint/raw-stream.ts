@@ -1,0 +1,49 @@
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { until } from '../support/until.js';
+
+/** A stream read by `fetch`, byte for byte, and parsed by `eventsource-parser`. */
+export class RawStream {
+  text = '';
+  readonly events: EventSourceMessage[] = [];
+  readonly closed: Promise<void>;
+
+  private constructor(
+    readonly response: Response,
+    private readonly abort: AbortController,
+  ) {
+    this.closed = this.read().catch(() => undefined);
+  }
+
+  static async open(url: string, init: RequestInit = {}): Promise<RawStream> {
+    const abort = new AbortController();
+    return new RawStream(await fetch(url, { ...init, signal: abort.signal }), abort);
+  }
+
+  /** Waits until the text satisfies the condition, and returns it. */
+  async textOnce(condition: (text: string) => boolean): Promise<string> {
+    await until(() => condition(this.text), {
+      what: `a text; there is ${JSON.stringify(this.text)}`,
+    });
+    return this.text;
+  }
+
+  async event(index: number): Promise<EventSourceMessage> {
+    await until(() => this.events.length > index);
+    return this.events[index]!;
+  }
+
+  async close(): Promise<void> {
+    this.abort.abort();
+    await this.closed;
+  }
+
+  private async read(): Promise<void> {
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    const parser = createParser({ onEvent: (event) => void this.events.push(event) });
+    for await (const chunk of this.response.body as AsyncIterable<Uint8Array>) {
+      const text = decoder.decode(chunk, { stream: true });
+      this.text += text;
+      parser.feed(text);
+    }
+  }
+}
