@@ -137,7 +137,9 @@ export class EventLog {
     }
     while (
       this.first < this.retained &&
-      (now - this.at(this.first).time > GRACE_MS || this.readableBytes > bytes * GRACE_FACTOR)
+      (now - this.at(this.first).time > GRACE_MS ||
+        // The newest stays until its readers have been woken, however large it is.
+        (this.readableBytes > bytes * GRACE_FACTOR && this.first < this.head))
     ) {
       this.readableBytes -= this.at(this.first).size;
       this.first++;
