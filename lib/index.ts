@@ -38,3 +38,9 @@ export type { RedisStreamsOptions } from './sources/redis/redis-streams.options.
 export type { ListenOptions } from './sources/postgres/listen.options.js';
 export { triggerSql } from './sources/postgres/trigger-sql.js';
 export type { TriggerEvent, TriggerSqlOptions } from './sources/postgres/trigger-sql.js';
+export type { EventRetention, EventTableOptions } from './sources/event-table/event-table.options.js';
+export type { EventTableStats } from './sources/event-table/event-table.js';
+export { eventTableSql } from './sources/event-table/event-table-sql.js';
+export type { EventTableSqlOptions } from './sources/event-table/event-table-sql.js';
+export { durableTriggerSql } from './sources/event-table/durable-trigger-sql.js';
+export type { DurableTriggerSqlOptions } from './sources/event-table/durable-trigger-sql.js';

@@ -5,6 +5,7 @@ import type { SseEvent } from './channel/sse-event.js';
 import type { CacheLike } from './sources/cache/adapter-store.js';
 import type { MemoryKeyStore } from './sources/cache/memory-store.js';
 import type { CacheOptions } from './sources/cache/cache-options.js';
+import type { EventTableOptions } from './sources/event-table/event-table.options.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
 import type { PostgresOption } from './sources/postgres/postgres.options.js';
 import type { RedisOption } from './sources/redis/redis-option.js';
@@ -50,13 +51,14 @@ export type ProviderToken = (abstract new (...args: any[]) => ChannelSource) | s
 
 /** What feeds a channel: one of the module's own kinds, or a source of yours. */
 export type SourceOption =
-  'broker' | 'cache' | 'postgres' | ChannelSource | ProviderToken;
+  'broker' | 'cache' | 'postgres' | 'event-table' | ChannelSource | ProviderToken;
 
 /** How one endpoint or stream reads its channels. */
 export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOptions {
   /**
    * What feeds the channel: `broker` (what `send()` publishes), `cache` (a key),
-   * `postgres` (notifications), or a `ChannelSource` or the token of a provider that is one.
+   * `postgres` (notifications), `event-table` (the Postgres event table, also beside another
+   * broker), or a `ChannelSource` or the token of a provider that is one.
    * Default: `broker`.
    */
   readonly source?: SourceOption;
@@ -104,9 +106,15 @@ export interface SseModuleOptions {
   readonly cache?: CacheLike | MemoryKeyStore;
   /**
    * Where `send()` publishes: in this process; to Redis, which carries events to every
-   * instance; or to a broker of yours. Default: `memory`.
+   * instance; to the Postgres event table, which does so as well, also within transactions of
+   * yours; or to a broker of yours. Default: `memory`.
    */
-  readonly broker?: 'memory' | 'redis' | Broker;
+  readonly broker?: 'memory' | 'redis' | 'postgres' | Broker;
+  /**
+   * The Postgres event table of `broker: 'postgres'` and `source: 'event-table'`. Set it, if only
+   * to `{}`, to read the table beside another broker.
+   */
+  readonly eventTable?: EventTableOptions;
   /** How `broker: 'redis'` keeps channels in Redis. */
   readonly redisStreams?: RedisStreamsOptions;
   /**

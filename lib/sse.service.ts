@@ -11,6 +11,7 @@ import type { ChannelOptions } from './sse.options.js';
 import type { SseSettings } from './sse.settings.js';
 import { SseSources } from './sse.sources.js';
 import type { CacheOptions } from './sources/cache/cache-options.js';
+import type { EventTableStats } from './sources/event-table/event-table.js';
 import { PollSource } from './sources/poll/poll-source.js';
 import type { PollOptions } from './sources/poll/poll.options.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
@@ -36,6 +37,8 @@ export interface SseStats {
   readonly retained: { readonly events: number; readonly bytes: number };
   /** Cache keys that are polled. */
   readonly polledKeys: number;
+  /** How the Postgres event table stands; unset without one. */
+  readonly eventTable: EventTableStats | undefined;
   /** Clients not let in since the start, by reason. */
   readonly refused: {
     readonly closing: number;
@@ -53,6 +56,9 @@ export interface SseStats {
  */
 @Injectable()
 export class SseService {
+  /** Whether the last event could not be sent. */
+  private isRejecting = false;
+
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly delivery: Delivery,
@@ -89,12 +95,13 @@ export class SseService {
    * @param channel the channel's name
    * @param data a string goes out as it is, everything else as JSON
    * @returns the event's id, once the broker has the event
-   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, at once
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, at once. What the broker
+   * rejects with is logged once per outage, so that the promise need not be awaited.
    */
   send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {
     checkChannelName(channel);
     const event = outgoingEvent(data, options, this.settings.limits);
-    return this.sources.broker.publish(channel, event, options);
+    return this.handled(this.sources.broker.publish(channel, event, options));
   }
 
   /**
@@ -106,7 +113,7 @@ export class SseService {
   complete(channel: string): Promise<string> {
     checkChannelName(channel);
     const data = this.settings.doneSignal || '[DONE]';
-    return this.sources.broker.publish(channel, { data, end: true });
+    return this.handled(this.sources.broker.publish(channel, { data, end: true }));
   }
 
   /**
@@ -200,6 +207,25 @@ export class SseService {
       polledKeys: this.sources.cache.polledKeys,
       refused,
       stalled,
+      eventTable: this.sources.eventTableStats,
     };
+  }
+
+  /** A rejection that nobody waits for would otherwise end the process. */
+  private handled(sent: Promise<string>): Promise<string> {
+    sent.then(
+      () => {
+        this.isRejecting = false;
+      },
+      (error: unknown) => {
+        if (!this.isRejecting) {
+          this.isRejecting = true;
+          this.sources.log.error(
+            `An event could not be sent: ${error instanceof Error ? error.message : String(error)}`,
+          );
+        }
+      },
+    );
+    return sent;
   }
 }

@@ -1,4 +1,5 @@
 import { SseError } from './channel/sse-error.js';
+import { eventTableSettings } from './sources/event-table/event-table.options.js';
 import type { SseModuleOptions } from './sse.options.js';
 import {
   redisStreamsSettings,
@@ -27,7 +28,7 @@ export type SseSettings = Readonly<
     retain: Required<NonNullable<SseModuleOptions['retain']>>;
     limits: Required<NonNullable<SseModuleOptions['limits']>>;
     redisStreams: RedisStreamsSettings;
-  } & Pick<SseModuleOptions, 'redis' | 'postgres' | 'listenConnection' | 'cache'>
+  } & Pick<SseModuleOptions, 'redis' | 'postgres' | 'listenConnection' | 'cache' | 'eventTable'>
 >;
 
 const RETAIN = { events: 1_000, bytes: 1_048_576, age: 300_000 };
@@ -62,6 +63,7 @@ const OPTIONS = new Set([
   'cache',
   'broker',
   'redisStreams',
+  'eventTable',
   'failFast',
   'opening',
   'retain',
@@ -91,14 +93,26 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
     broker,
     broker === 'memory' ||
       broker === 'redis' ||
+      broker === 'postgres' ||
       (typeof broker === 'object' && typeof broker?.publish === 'function' && typeof broker.open === 'function'),
-    "'memory', 'redis', or an object with `open` and `publish`",
+    "'memory', 'redis', 'postgres', or an object with `open` and `publish`",
   );
   if (broker === 'redis' && options.redis === undefined) {
     throw new SseError(
       'NOT_CONFIGURED',
       "`broker: 'redis'` needs Redis. Set it: SseModule.forRoot({ redis: 'redis://…', broker: 'redis' }).",
     );
+  }
+  const hasPostgres = options.postgres !== undefined || options.listenConnection !== undefined;
+  if (!hasPostgres && (broker === 'postgres' || options.eventTable !== undefined)) {
+    const what = broker === 'postgres' ? "`broker: 'postgres'`" : '`eventTable`';
+    throw new SseError(
+      'NOT_CONFIGURED',
+      `${what} needs Postgres. Set it: SseModule.forRoot({ postgres: 'postgres://…', … }).`,
+    );
+  }
+  if (options.eventTable !== undefined) {
+    eventTableSettings(options.eventTable);
   }
   const clientKey = options.clientKey ?? ((request: { ip?: string }) => request.ip ?? '');
   check('clientKey', clientKey, typeof clientKey === 'function', 'a function of the request');
@@ -118,6 +132,7 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
     postgres: options.postgres,
     listenConnection: options.listenConnection,
     cache: options.cache,
+    eventTable: options.eventTable,
   } as SseSettings;
 }
 

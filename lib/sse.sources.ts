@@ -8,6 +8,7 @@ import { CacheSource } from './sources/cache/cache-source.js';
 import type { KeyStore } from './sources/cache/key-store.js';
 import { MemoryKeyStore } from './sources/cache/memory-store.js';
 import { RedisKeyStore } from './sources/cache/redis-store.js';
+import { EventTable, type EventTableStats } from './sources/event-table/event-table.js';
 import { MemoryBroker } from './sources/memory/memory-broker.js';
 import { ListenSource } from './sources/postgres/listen-source.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
@@ -20,6 +21,7 @@ export class SseSources {
   readonly broker: Broker;
   readonly cache: CacheSource;
   private readonly listen: ListenSource | undefined;
+  private readonly table: EventTable | undefined;
   /** In the order in which they start. */
   private readonly services: Lifecycle[] = [];
   private readonly listenByOptions = new Map<string, ChannelSource>();
@@ -49,9 +51,13 @@ export class SseSources {
       );
       this.listen = new ListenSource(connection, log, { doneSignal: settings.doneSignal });
       this.services.push(connection, this.listen);
+      if (broker === 'postgres' || settings.eventTable) {
+        this.table = new EventTable(connection, log, settings.eventTable);
+        this.services.push(this.table);
+      }
     }
     this.broker = this.brokerOf(broker, redisConnection, keepOpen);
-    if (isLifecycle(this.broker)) {
+    if (isLifecycle(this.broker) && this.broker !== this.table) {
       this.services.push(this.broker);
     }
   }
@@ -73,13 +79,15 @@ export class SseSources {
         });
       case 'postgres':
         return this.listenWith(options);
+      case 'event-table':
+        return this.eventTable();
       default:
         if (typeof (source as Partial<ChannelSource> | null)?.open === 'function') {
           return source as ChannelSource;
         }
         throw new SseError(
           'INVALID_OPTION',
-          `\`source\` is ${String(source)}; it must be 'broker', 'cache', 'postgres', ` +
+          `\`source\` is ${String(source)}; it must be 'broker', 'cache', 'postgres', 'event-table', ` +
             'a ChannelSource, or the token of a provider that is one.',
         );
     }
@@ -134,6 +142,21 @@ export class SseSources {
     return source;
   }
 
+  /** How the event table stands, if there is one. */
+  get eventTableStats(): EventTableStats | undefined {
+    return this.table?.stats;
+  }
+
+  private eventTable(): EventTable {
+    if (!this.table) {
+      throw new SseError(
+        'NOT_CONFIGURED',
+        "source: 'event-table' needs the event table. Set it: SseModule.forRoot({ postgres: 'postgres://…', eventTable: {} }).",
+      );
+    }
+    return this.table;
+  }
+
   private postgres(what: string): ListenSource {
     if (!this.listen) {
       throw new SseError(
@@ -152,6 +175,8 @@ export class SseSources {
     switch (broker) {
       case 'memory':
         return new MemoryBroker(keepOpen);
+      case 'postgres':
+        return this.eventTable();
       case 'redis':
         return new RedisBroker(redis!, this.settings.redisStreams, this.log);
       default:

@@ -40,7 +40,7 @@ function recordAll({ table }: Instance): Recording & { isLive: boolean } {
 
 it('brings every committed event to three instances, once and in one order, whatever is killed', async () => {
   const duration = sized({ quick: 6_000, soak: 60_000 });
-  const instances = [];
+  const instances: Instance[] = [];
   for (let number = 0; number < 3; number++) {
     instances.push(await startInstance(database.url));
   }
