@@ -31,9 +31,9 @@ export function blockOf(frames: string): Block {
   const size = Buffer.byteLength(frames);
   const header = `${size.toString(16)}\r\n`;
   const chunk = Buffer.allocUnsafeSlow(header.length + size + 2);
-  chunk.write(header, 0, "latin1");
-  chunk.write(frames, header.length, "utf8");
-  chunk.write("\r\n", header.length + size, "latin1");
+  chunk.write(header, 0, 'latin1');
+  chunk.write(frames, header.length, 'utf8');
+  chunk.write('\r\n', header.length + size, 'latin1');
   return { chunk, frames: chunk.subarray(header.length, header.length + size) };
 }
 

@@ -2,11 +2,6 @@ import type { Cursor } from '../channel/cursor.js';
 import type { LogEntry } from '../channel/log-entry.js';
 import type { ResetReason } from '../channel/source.js';
 
-/** What a client is to see next: an event of a channel, or that events may be missing. */
-export type Merged =
-  | { readonly cursor: Cursor; readonly entry: LogEntry; readonly reset?: undefined }
-  | { readonly cursor: Cursor; readonly entry?: undefined; readonly reset: ResetReason };
-
 /** Reads several cursors as one sequence: in order of arrival, each channel in its own order. */
 export class EntryMerge {
   /** The cursors whose run has not ended. */
@@ -21,15 +16,29 @@ export class EntryMerge {
     return this.open.length === 0;
   }
 
-  /** Takes the next event; `undefined` when there is none for now. */
-  next(): Merged | undefined {
+  /** The channel of what `next` has found. */
+  cursor!: Cursor;
+  /** The event that `next` has found; `undefined` when it was a reset. */
+  entry: LogEntry | undefined;
+  /** Why events may be missing, when `next` has found a reset. */
+  reset: ResetReason | undefined;
+
+  /**
+   * Takes what the client is to see next, an event of a channel or that events may be
+   * missing. False when there is nothing for now. What is found is kept here, as this runs
+   * for every event of every client.
+   */
+  next(): boolean {
     let first: Cursor | undefined;
-    for (const cursor of this.open) {
+    for (let index = 0; index < this.open.length; index++) {
+      const cursor = this.open[index]!;
       const state = cursor.next();
       if (state === 'reset') {
-        const reset = cursor.resetReason!;
+        this.cursor = cursor;
+        this.entry = undefined;
+        this.reset = cursor.resetReason;
         cursor.skipToHead();
-        return { cursor, reset };
+        return true;
       }
       if (
         (state === 'log' || state === 'page') &&
@@ -39,13 +48,16 @@ export class EntryMerge {
       }
     }
     if (!first) {
-      return undefined;
+      return false;
     }
     const entry = first.peek();
     first.shift();
+    this.cursor = first;
+    this.entry = entry;
+    this.reset = undefined;
     if (entry.end) {
       this.open = this.open.filter((cursor) => cursor !== first);
     }
-    return { cursor: first, entry };
+    return true;
   }
 }

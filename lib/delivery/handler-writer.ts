@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Observable, type Subscriber, type Subscription as RxSubscription } from 'rxjs';
+import type { LogEntry } from '../channel/log-entry.js';
 import type { SseEvent } from '../channel/sse-event.js';
 import { BLOCK_SIZE } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
@@ -31,6 +32,7 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
   private lastFrame = '';
   /** The event that is being passed to the handler right now. */
   private current: SseEvent | undefined;
+  private currentEntry: LogEntry | undefined;
   private isPulling = false;
   private isFlushDue = false;
   private isComplete = false;
@@ -78,8 +80,9 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
     this.channels.first.close();
   }
 
-  event(event: SseEvent): void {
+  event(event: SseEvent, entry: LogEntry): void {
     this.current = event;
+    this.currentEntry = entry;
     this.isPulling = true;
     this.subscriber?.next(event);
     this.current = undefined;
@@ -88,8 +91,8 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
     }
   }
 
-  control(event: SseEvent, entry: { readonly end: boolean }): void {
-    const frame = frameOfEvent(event);
+  control(event: SseEvent, entry: LogEntry): void {
+    const frame = frameOfEvent(event, entry);
     if (entry.end && this.reader?.hasEnded) {
       // The handler may still hold events back: it is told first, and the client last.
       this.lastFrame = frame;
@@ -142,11 +145,15 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
   }
 
   private frameOf(emitted: unknown): string {
+    if (emitted === this.current && this.currentEntry) {
+      return frameOfEvent(this.current!, this.currentEntry);
+    }
     if (typeof emitted !== 'object' || emitted === null) {
       return frameOf({ id: this.current?.id, data: textOf(emitted) });
     }
-    if (entryOf(emitted)) {
-      return frameOfEvent(emitted as SseEvent);
+    const entry = entryOf(emitted);
+    if (entry) {
+      return frameOfEvent(emitted as SseEvent, entry);
     }
     const { id, type, retry, data, comment } = emitted as Emitted;
     const fields = {
@@ -188,10 +195,7 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
 }
 
 /** Reads channels into a subscriber: everything, control events too, at any pace. */
-export function readInto(
-  subscription: Subscription,
-  subscriber: Subscriber<SseEvent>,
-): () => void {
+export function readInto(subscription: Subscription, subscriber: Subscriber<SseEvent>): () => void {
   const next = (event: SseEvent): void => subscriber.next(event);
   const reader = new ObservableReader(
     subscription,
@@ -208,8 +212,7 @@ export function readInto(
 }
 
 /** The frame of an unchanged event; its id differs from the entry's on several channels. */
-function frameOfEvent(event: SseEvent): string {
-  const entry = entryOf(event)!;
+function frameOfEvent(event: SseEvent, entry: LogEntry): string {
   return event.id === entry.id ? entryFrame(entry) : `id: ${event.id}\n${entryBody(entry)}`;
 }
 

@@ -2,7 +2,7 @@ import { resetData } from '../channel/channel.js';
 import { RESET_TYPE } from '../channel/sse-event.js';
 import { BLOCK_SIZE } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
-import { EntryMerge, type Merged } from './entry-merge.js';
+import { EntryMerge } from './entry-merge.js';
 import { entryBody, frameOf } from './frame.js';
 import type { Overflow } from './overflow.js';
 import type { Subscription } from './subscription.js';
@@ -41,23 +41,22 @@ export class MergedReader implements ConnectionReader {
   private takeFrames(): string {
     let frames = '';
     while (frames.length < BLOCK_SIZE && !this.merge.hasEnded) {
-      const next = this.merge.next();
-      if (!next) {
+      if (!this.merge.next()) {
         break;
       }
-      if (next.reset === 'slow-consumer' && this.overflow.policy === 'disconnect') {
+      if (this.merge.reset === 'slow-consumer' && this.overflow.policy === 'disconnect') {
         this.connection.destroy();
         return '';
       }
-      frames += this.frameOf(next);
+      frames += this.frameOf(this.merge);
     }
     return frames;
   }
 
-  private frameOf({ cursor, entry, reset }: Merged): string {
+  private frameOf({ cursor, entry, reset }: EntryMerge): string {
     const { id } = this.subscription;
     return entry
       ? `id: ${id}\n${entryBody(entry)}`
-      : frameOf({ id, type: RESET_TYPE, data: resetData(cursor.channel.name, reset) });
+      : frameOf({ id, type: RESET_TYPE, data: resetData(cursor.channel.name, reset!) });
   }
 }

@@ -2,7 +2,7 @@ import type { Reader } from '../channel/channel.js';
 import { resetData } from '../channel/channel.js';
 import { LogEntry } from '../channel/log-entry.js';
 import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
-import { EntryMerge, type Merged } from './entry-merge.js';
+import { EntryMerge } from './entry-merge.js';
 import { eventOf } from './event-of.js';
 import type { Subscription } from './subscription.js';
 
@@ -63,11 +63,10 @@ export class ObservableReader implements Reader {
 
   private readonly read = (): void => {
     while (!this.isClosed && !this.target.isBlocked && !this.merge.hasEnded) {
-      const next = this.merge.next();
-      if (!next) {
+      if (!this.merge.next()) {
         break;
       }
-      this.pass(next);
+      this.pass(this.merge);
     }
     // The subscriber may have left while it was reading, and gone on with something else.
     this.target.pulled?.();
@@ -77,14 +76,14 @@ export class ObservableReader implements Reader {
     }
   };
 
-  private pass({ cursor, entry, reset }: Merged): void {
+  private pass({ cursor, entry, reset }: EntryMerge): void {
     const { name } = cursor.channel;
     const id = this.subscription.cursors.length > 1 ? this.subscription.id : undefined;
     if (!entry) {
       const made = new LogEntry(
         0,
         cursor.position ?? '',
-        { type: RESET_TYPE, data: resetData(name, reset) },
+        { type: RESET_TYPE, data: resetData(name, reset!) },
         Date.now(),
       );
       this.target.control(eventOf(name, made, id), made);

@@ -23,11 +23,7 @@ const STREAM_HEADERS = {
 } as const;
 
 /** Writes the head of a stream. */
-export function writeHead(
-  response: Response,
-  status: number,
-  headers: OutgoingHttpHeaders,
-): void {
+export function writeHead(response: Response, status: number, headers: OutgoingHttpHeaders): void {
   const head: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(headers)) {
     head[name.toLowerCase()] = value;

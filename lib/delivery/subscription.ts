@@ -58,12 +58,12 @@ export class Subscription {
     if (late.length === 0) {
       return this.resume(options);
     }
-    return Promise.all(
-      late.map(({ channel }) => channel.whenReady(options.readyTimeout)),
-    ).then(() => {
-      late.forEach((cursor) => cursor.skipToHead());
-      return this.resume(options);
-    });
+    return Promise.all(late.map(({ channel }) => channel.whenReady(options.readyTimeout))).then(
+      () => {
+        late.forEach((cursor) => cursor.skipToHead());
+        return this.resume(options);
+      },
+    );
   }
 
   /**
