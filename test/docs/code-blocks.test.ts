@@ -1,0 +1,41 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import ts from 'typescript';
+import { codeBlocks, documents } from './markdown.js';
+import { complaints, programOf } from './type-check.js';
+
+const blocks = documents().flatMap(codeBlocks);
+const typescript = blocks.filter(({ language }) => language === 'ts');
+const javascript = blocks.filter(({ language }) => language === 'js');
+
+describe("the documentation's TypeScript", () => {
+  let program: ts.Program;
+
+  const nameOf = (where: string): string => `${where.replace(/[^\w]/g, '-')}.ts`;
+
+  beforeAll(() => {
+    program = programOf(new Map(typescript.map(({ where, code }) => [nameOf(where), code])));
+  }, 120_000);
+
+  it('is there', () => {
+    expect(typescript.length).toBeGreaterThan(10);
+  });
+
+  it.each(typescript)(
+    'compiles: $where',
+    ({ where, code }) => {
+      // Otherwise its names would be global, and two blocks would get in each other's way.
+      expect(code).toMatch(/^(import|export) /m);
+      expect(complaints(program, nameOf(where))).toEqual([]);
+    },
+    120_000,
+  );
+
+  it.each(javascript)('parses, where it is JavaScript: $where', ({ code }) => {
+    const { diagnostics } = ts.transpileModule(code, {
+      reportDiagnostics: true,
+      fileName: 'block.js',
+      compilerOptions: { target: ts.ScriptTarget.ESNext, allowJs: true },
+    });
+    expect(diagnostics).toEqual([]);
+  });
+});

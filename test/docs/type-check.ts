@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import ts from 'typescript';
+import { projectRoot } from '../support/project-root.js';
+
+/** The compiler's options: the repository's own, without those for unused names. */
+function options(): ts.CompilerOptions {
+  const path = join(projectRoot, 'tsconfig.json');
+  const { config } = ts.readConfigFile(path, (file) => ts.sys.readFile(file)) as { config: object };
+  return {
+    ...ts.parseJsonConfigFileContent(config, ts.sys, projectRoot).options,
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+    paths: {
+      'nestjs-sse-channels': [join(projectRoot, 'lib/index.ts')],
+      'nestjs-sse-channels/testing': [join(projectRoot, 'lib/testing/index.ts')],
+    },
+  };
+}
+
+/** A program of these texts, each a module of its own that imports the package as users do. */
+export function programOf(texts: ReadonlyMap<string, string>): ts.Program {
+  const compilerOptions = options();
+  const host = ts.createCompilerHost(compilerOptions);
+  const files = new Map(
+    [...texts].map(([name, text]) => [join(projectRoot, 'test/docs', name), text]),
+  );
+  const { getSourceFile, fileExists, readFile } = host;
+  host.fileExists = (path) => files.has(path) || fileExists.call(host, path);
+  host.readFile = (path) => files.get(path) ?? readFile.call(host, path);
+  host.getSourceFile = (path, version, ...rest) => {
+    const text = files.get(path);
+    return text === undefined
+      ? getSourceFile.call(host, path, version, ...rest)
+      : ts.createSourceFile(path, text, version);
+  };
+  return ts.createProgram([...files.keys()], compilerOptions, host);
+}
+
+/** What the compiler says of one of the texts, with line numbers of the text. */
+export function complaints(program: ts.Program, name: string): string[] {
+  const file = program.getSourceFile(join(projectRoot, 'test/docs', name))!;
+  return [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)].map(
+    ({ start = 0, messageText }) => {
+      const { line } = file.getLineAndCharacterOfPosition(start);
+      return `line ${line + 1}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+    },
+  );
+}
+
+const HIDDEN = ts.ModifierFlags.Private | ts.ModifierFlags.Protected;
+
+/** The names of the public properties of exported types of the package. */
+export function propertiesOf(typeNames: readonly string[]): Map<string, string[]> {
+  const name = 'properties-of.ts';
+  const program = programOf(
+    new Map([
+      [
+        name,
+        `import type * as api from 'nestjs-sse-channels';\n` +
+          typeNames.map((type, i) => `export declare const t${i}: api.${type};`).join('\n'),
+      ],
+    ]),
+  );
+  const failed = complaints(program, name);
+  if (failed.length > 0) throw new Error(failed.join('\n'));
+  const checker = program.getTypeChecker();
+  const file = program.getSourceFile(join(projectRoot, 'test/docs', name))!;
+  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(file)!);
+  return new Map(
+    exported.map((symbol) => [
+      typeNames[Number(symbol.name.slice(1))]!,
+      checker
+        .getTypeOfSymbol(symbol)
+        .getProperties()
+        .filter(
+          ({ valueDeclaration: declared }) =>
+            !declared || !(ts.getCombinedModifierFlags(declared) & HIDDEN),
+        )
+        .map((property) => property.name),
+    ]),
+  );
+}
