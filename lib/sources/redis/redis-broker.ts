@@ -164,6 +164,7 @@ export class RedisBroker implements Broker, Lifecycle {
   }
 
   private onReady(): void {
+    void this.server.known().catch(() => undefined);
     this.publisher.retryNow();
     this.feeds.forEach((feeds) => feeds.forEach((feed) => feed.retryNow()));
     void this.compareAll();
