@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { Observable, type Subscriber, type Subscription as RxSubscription } from 'rxjs';
 import type { LogEntry } from '../channel/log-entry.js';
 import type { SseEvent } from '../channel/sse-event.js';
@@ -111,13 +110,12 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
   }
 
   private connectReader(subscriber: Subscriber<SseEvent>): () => void {
-    const inContext = AsyncLocalStorage.snapshot();
     if (this.isReaderUsed) {
       return readInto(this.channels.another(), subscriber);
     }
     this.isReaderUsed = true;
     this.subscriber = subscriber;
-    const reader = new ObservableReader(this.channels.first, this, inContext);
+    const reader = new ObservableReader(this.channels.first, this);
     this.reader = reader;
     reader.pull();
     return () => reader.close();
@@ -197,16 +195,12 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
 /** Reads channels into a subscriber: everything, control events too, at any pace. */
 export function readInto(subscription: Subscription, subscriber: Subscriber<SseEvent>): () => void {
   const next = (event: SseEvent): void => subscriber.next(event);
-  const reader = new ObservableReader(
-    subscription,
-    {
-      isBlocked: false,
-      event: next,
-      control: next,
-      end: () => subscriber.complete(),
-    },
-    AsyncLocalStorage.snapshot(),
-  );
+  const reader = new ObservableReader(subscription, {
+    isBlocked: false,
+    event: next,
+    control: next,
+    end: () => subscriber.complete(),
+  });
   reader.pull();
   return () => reader.close();
 }

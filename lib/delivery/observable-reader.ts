@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Reader } from '../channel/channel.js';
 import { resetData } from '../channel/channel.js';
 import { LogEntry } from '../channel/log-entry.js';
@@ -23,14 +24,14 @@ export interface EventTarget {
 /** Reads channels one event at a time, for RxJS. */
 export class ObservableReader implements Reader {
   private readonly merge: EntryMerge;
+  /** The async context in which the subscriber's code is to run: that of its request. */
+  private readonly context = new AsyncResource('SseEvents', { requireManualDestroy: true });
   private isPulling = false;
   private isClosed = false;
 
   constructor(
     private readonly subscription: Subscription,
     private readonly target: EventTarget,
-    /** Enters the async context in which the subscriber's code is to run. */
-    private readonly inContext: <R>(run: () => R) => R,
   ) {
     this.merge = new EntryMerge(subscription.cursors);
     subscription.attach(this);
@@ -48,7 +49,7 @@ export class ObservableReader implements Reader {
     }
     this.isPulling = true;
     try {
-      this.inContext(this.read);
+      this.context.runInAsyncScope(this.read);
     } finally {
       this.isPulling = false;
     }
