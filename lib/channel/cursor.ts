@@ -62,16 +62,18 @@ export class Cursor {
       return false;
     }
     const located = log.locate(lastEventId, history?.compare.bind(history));
-    if (typeof located === 'number') {
+    const isEnd = typeof located === 'number' ? log.endsAt(located) : undefined;
+    // Whether the event before the log's first one ended its run, history knows.
+    if (typeof located === 'number' && (isEnd !== undefined || !history)) {
       this.seq = located;
       this.position = lastEventId;
-      return located >= log.first && log.at(located).end;
+      return isEnd === true;
     }
     if (history) {
       this.position = lastEventId;
       return this.startHistory(lastEventId);
     }
-    this.resetReason = located;
+    this.resetReason = located === 'trimmed' ? located : 'unknown-position';
     return false;
   }
 
@@ -230,7 +232,11 @@ class HistoryReading {
 
   /** Resolves after the first page: with true when the position ended its run. */
   async start(): Promise<boolean> {
+    const { position } = this;
     const page = await this.read();
+    if (page && !page.reset && position !== undefined) {
+      this.channel.log.noteEnd(position, page.ended === true);
+    }
     return page?.ended === true;
   }
 
