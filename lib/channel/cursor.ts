@@ -23,6 +23,8 @@ export type CursorState = 'idle' | 'log' | 'page' | 'reset' | 'loading';
 
 /** One reader's place in one channel. */
 export class Cursor {
+  /** True when the client has returned after the end of its run: there is nothing more for it. */
+  hasEnded = false;
   /** The number of the last event read from the log. */
   seq: number;
   resetReason: ResetReason | undefined;

@@ -43,6 +43,8 @@ export class EventLog {
   private base: string | undefined;
   /** The publisher's own id of the event at that position. */
   private baseId: string | undefined;
+  /** Whether that event ended its run; `undefined` when only the source's history knows. */
+  private baseEnd: boolean | undefined = false;
   private ids: Map<string, number> | undefined;
   private isLocal = true;
 
@@ -72,6 +74,7 @@ export class EventLog {
     this.isLocal = false;
     this.base = position;
     this.baseId = undefined;
+    this.baseEnd = undefined;
   }
 
   append(event: SourceEvent): LogEntry {
@@ -106,6 +109,21 @@ export class EventLog {
   /** The entry with this number, which must be between `first` and `head`. */
   at(seq: number): LogEntry {
     return this.entries[this.start + seq - this.first]!;
+  }
+
+  /**
+   * Whether the event with this number, where a returning client stands, ended its run;
+   * `undefined` when only the source's history knows.
+   */
+  endsAt(seq: number): boolean | undefined {
+    return seq >= this.retained ? this.at(seq).end : this.baseEnd;
+  }
+
+  /** Notes what the source's history says of the event at a position. */
+  noteEnd(position: string, isEnd: boolean): void {
+    if (position === this.base) {
+      this.baseEnd = isEnd;
+    }
   }
 
   /** Finds where a returning client stands. `compare` orders the source's own positions. */
@@ -157,6 +175,7 @@ export class EventLog {
     this.retainedBytes -= entry.size;
     this.base = entry.position;
     this.baseId = entry.id;
+    this.baseEnd = entry.end;
     this.retained++;
     if (this.ids?.get(entry.id) === entry.seq) {
       this.ids.delete(entry.id);

@@ -9,9 +9,9 @@ export type SseErrorCode =
   | 'INVALID_CHANNEL'
   /** An event's `type`, `id`, `retry` or `data` cannot be sent as Server-Sent Events. */
   | 'INVALID_EVENT'
-  /** An event is larger than `maxEventSize`. */
+  /** An event is larger than `limits.eventSize`, or than the system behind its channel takes. */
   | 'EVENT_TOO_LARGE'
-  /** A `Last-Event-ID` is malformed or longer than `maxLastEventIdLength`. */
+  /** Not used: a `Last-Event-ID` that is no position is announced as `sse:reset`. */
   | 'INVALID_LAST_EVENT_ID'
   /** `ioredis` or `pg` is needed and not installed. */
   | 'MISSING_PEER'
@@ -19,7 +19,7 @@ export type SseErrorCode =
   | 'NOT_CONFIGURED'
   /** Redis or Postgres cannot be reached, or refused us for good. */
   | 'UNAVAILABLE'
-  /** A limit of the `limits` option is reached. */
+  /** Too much of something is open or waits, such as the channels of `limits.channels`. */
   | 'LIMIT_REACHED'
   /** The application is shutting down. */
   | 'CLOSED';

@@ -120,7 +120,9 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     expect((await byQuery.take(3)).map(({ data }) => data)).toEqual(['1', '2', '3']);
     const both = await connect(`/news?lastEventId=${ids[0]}`, { lastEventId: ids[2]! });
     expect((await both.next()).data).toBe('3');
-    const empty = await connect(`/news?lastEventId=${ids[2]}`, { headers: { 'last-event-id': '' } });
+    const empty = await connect(`/news?lastEventId=${ids[2]}`, {
+      headers: { 'last-event-id': '' },
+    });
     expect((await empty.next()).data).toBe('3');
   });
 
