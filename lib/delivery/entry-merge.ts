@@ -8,7 +8,7 @@ export class EntryMerge {
   private open: readonly Cursor[];
 
   constructor(cursors: readonly Cursor[]) {
-    this.open = cursors;
+    this.open = cursors.filter((cursor) => !cursor.hasEnded);
   }
 
   /** True once every channel's run has ended. */

@@ -125,7 +125,6 @@ export class Subscription {
       return;
     }
     const pending: Promise<void>[] = [];
-    let endedCount = 0;
     for (const [cursor, position] of this.positions(lastEventId)) {
       if (position === undefined) {
         this.startLive([cursor]);
@@ -133,13 +132,13 @@ export class Subscription {
       }
       const ended = cursor.resume(position);
       if (typeof ended !== 'boolean') {
-        pending.push(ended.then((isEnded) => void (endedCount += Number(isEnded))));
-      } else if (ended) {
-        endedCount++;
+        pending.push(ended.then((isEnded) => void (cursor.hasEnded = isEnded)));
+      } else {
+        cursor.hasEnded = ended;
       }
     }
     const finish = (): void => {
-      this.hasEnded = endedCount > 0 && endedCount === this.cursors.length;
+      this.hasEnded = this.cursors.length > 0 && this.cursors.every((cursor) => cursor.hasEnded);
     };
     if (pending.length === 0) {
       return finish();
