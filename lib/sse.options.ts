@@ -73,6 +73,8 @@ export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOption
 }
 
 /** Options of an endpoint beside those of its channels. */
+// The framework's request type is the application's choice.
+// oxlint-disable-next-line typescript/no-explicit-any
 export interface EndpointOptions<Request = any> extends ChannelOptions {
   /**
    * When the client's permission ends: a date, or milliseconds since the epoch. The

@@ -1,3 +1,5 @@
+import type { ResetReason } from './source.js';
+
 /**
  * An event as Observables emit it. Assignable to Nest's `MessageEvent`.
  *
@@ -5,6 +7,8 @@
  * object or array, and the text itself in every other case.
  * @publicApi
  */
+// Without a type argument, `data` is what the application knows it to be.
+// oxlint-disable-next-line typescript/no-explicit-any
 export interface SseEvent<T extends string | object = any> {
   /** The channel the event was read from. */
   readonly channel: string;
@@ -29,7 +33,7 @@ export interface SseReset {
   /** The channel in which events may be missing. */
   readonly channel: string;
   /** Why. */
-  readonly reason: import('./source.js').ResetReason;
+  readonly reason: ResetReason;
 }
 
 /**
