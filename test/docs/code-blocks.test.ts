@@ -16,9 +16,13 @@ describe("the documentation's TypeScript", () => {
     program = programOf(new Map(typescript.map(({ where, code }) => [nameOf(where), code])));
   }, 120_000);
 
-  it('is there', () => {
+  it('is there, and mistakes in it are found', () => {
     expect(typescript.length).toBeGreaterThan(10);
-  });
+    const wrong = `import { SseService } from 'nestjs-sse-channels';\nSseService.prototype.sent;`;
+    expect(complaints(programOf(new Map([['wrong.ts', wrong]])), 'wrong.ts')).toEqual([
+      expect.stringMatching(/^line 2: Property 'sent' does not exist/),
+    ]);
+  }, 120_000);
 
   it.each(typescript)(
     'compiles: $where',

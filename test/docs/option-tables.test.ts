@@ -93,7 +93,6 @@ describe('the tables of options', () => {
       INVALID_CHANNEL: true,
       INVALID_EVENT: true,
       EVENT_TOO_LARGE: true,
-      INVALID_LAST_EVENT_ID: true,
       MISSING_PEER: true,
       NOT_CONFIGURED: true,
       UNAVAILABLE: true,
