@@ -6,7 +6,6 @@ import { SseError, type SseErrorCode } from '../lib/index.js';
 const STATUS: Partial<Record<SseErrorCode, HttpStatus>> = {
   INVALID_CHANNEL: HttpStatus.BAD_REQUEST,
   INVALID_EVENT: HttpStatus.BAD_REQUEST,
-  INVALID_LAST_EVENT_ID: HttpStatus.BAD_REQUEST,
   EVENT_TOO_LARGE: HttpStatus.PAYLOAD_TOO_LARGE,
   LIMIT_REACHED: HttpStatus.TOO_MANY_REQUESTS,
   UNAVAILABLE: HttpStatus.SERVICE_UNAVAILABLE,

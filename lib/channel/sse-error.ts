@@ -11,8 +11,6 @@ export type SseErrorCode =
   | 'INVALID_EVENT'
   /** An event is larger than `limits.eventSize`, or than the system behind its channel takes. */
   | 'EVENT_TOO_LARGE'
-  /** Not used: a `Last-Event-ID` that is no position is announced as `sse:reset`. */
-  | 'INVALID_LAST_EVENT_ID'
   /** `ioredis` or `pg` is needed and not installed. */
   | 'MISSING_PEER'
   /** The option that names the system this call needs (`redis`, `postgres`) is not set. */
