@@ -1,0 +1,174 @@
+import {
+  Controller,
+  Global,
+  Inject,
+  Injectable,
+  Module,
+  Sse,
+  type DynamicModule,
+} from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { SseChannel, SseModule, SseService, type SseModuleOptions } from '../../lib/index.js';
+import { SseTestClient } from '../../lib/testing/index.js';
+import { createDatabase, createRedis } from '../support/databases.js';
+import { until } from '../support/until.js';
+import type { INestApplication } from '@nestjs/common';
+
+const NAME = Symbol('NAME');
+
+@Module({ providers: [{ provide: NAME, useValue: 41 }], exports: [NAME] })
+class ConfigModule {}
+
+@Injectable()
+class Factory {
+  createSseOptions(): SseModuleOptions {
+    return { retry: 42 };
+  }
+}
+
+@Injectable()
+class AsyncFactory {
+  constructor(@Inject(NAME) private readonly retry: number) {}
+
+  createSseOptions(): Promise<SseModuleOptions> {
+    return Promise.resolve({ retry: this.retry });
+  }
+}
+
+@Module({ providers: [Factory], exports: [Factory] })
+class FactoryModule {}
+
+@Controller()
+class NewsController {
+  @Sse('news')
+  @SseChannel('news')
+  news() {}
+}
+
+@Module({ controllers: [NewsController] })
+class NewsModule {}
+
+describe('SseModule', () => {
+  const apps: INestApplication[] = [];
+
+  afterEach(async () => {
+    await Promise.all(apps.splice(0).map((app) => app.close()));
+  });
+
+  const start = async (...imports: NonNullable<DynamicModule['imports']>) => {
+    const module = await Test.createTestingModule({ imports })
+      .setLogger(false as never)
+      .compile();
+    const app = module.createNestApplication({ logger: false });
+    apps.push(app);
+    await app.listen(0, '127.0.0.1');
+    return app;
+  };
+
+  const retryOf = async (app: INestApplication) => {
+    const client = await SseTestClient.connect(app, '/news');
+    await until(() => client.retry !== undefined);
+    await client.close();
+    return client.retry;
+  };
+
+  it.each([
+    ['useFactory', { useFactory: () => ({ retry: 40 }) }, 40],
+    ['an async useFactory', { useFactory: () => Promise.resolve({ retry: 39 }) }, 39],
+    [
+      'useFactory, inject and imports',
+      { imports: [ConfigModule], inject: [NAME], useFactory: (retry: number) => ({ retry }) },
+      41,
+    ],
+    ['useClass', { useClass: Factory }, 42],
+    ['useClass with imports', { imports: [ConfigModule], useClass: AsyncFactory }, 41],
+    ['useExisting', { imports: [FactoryModule], useExisting: Factory }, 42],
+    [
+      'extraProviders',
+      {
+        inject: [NAME],
+        useFactory: (retry: number) => ({ retry }),
+        extraProviders: [{ provide: NAME, useValue: 38 }],
+      },
+      38,
+    ],
+  ])('takes its options from %s', async (_, options, retry) => {
+    const app = await start(SseModule.forRootAsync(options), NewsModule);
+    expect(await retryOf(app)).toBe(retry);
+  });
+
+  it('refuses bad options of a factory at the start', async () => {
+    await expect(
+      start(SseModule.forRootAsync({ useFactory: () => ({ retry: -1 }) })),
+    ).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('`retry`'),
+    });
+    await expect(
+      start(SseModule.forRootAsync({ useFactory: () => Promise.reject(new Error('No file.')) })),
+    ).rejects.toThrow('No file.');
+  });
+
+  it('works without any option', async () => {
+    expect(await retryOf(await start(SseModule.forRoot(), NewsModule))).toBe(3_000);
+  });
+
+  it.each([
+    ['forRoot', SseModule.forRoot({ isGlobal: false })],
+    ['forRootAsync', SseModule.forRootAsync({ isGlobal: false, useFactory: () => ({}) })],
+  ])('of %s is only where it is imported with isGlobal: false', async (_, sse) => {
+    await expect(start(sse, NewsModule)).rejects.toThrow(/resolve dependencies/);
+    @Module({ imports: [sse], controllers: [NewsController] })
+    class ImportingModule {}
+    expect(await retryOf(await start(ImportingModule))).toBe(3_000);
+  });
+
+  it('can be given on by a global module', async () => {
+    const sse = SseModule.forRoot({ isGlobal: false, retry: 7 });
+    @Global()
+    @Module({ imports: [sse], exports: [sse] })
+    class SharedModule {}
+    expect(await retryOf(await start(SharedModule, NewsModule))).toBe(7);
+  });
+
+  it('leaves clients that it was given open', async () => {
+    const server = await createRedis();
+    const database = await createDatabase();
+    const redis = new Redis(server.url);
+    const postgres = new pg.Client(database.url);
+    const pool = new pg.Pool({ connectionString: database.url });
+    await postgres.connect();
+    try {
+      for (const given of [postgres, pool]) {
+        const app = await start(SseModule.forRoot({ redis, postgres: given }));
+        const sse = app.get(SseService);
+        const received: string[] = [];
+        const subscription = sse
+          .streamPostgres<string>('c')
+          .subscribe(({ data }) => received.push(data));
+        await until(async () => {
+          await sse.notify('c', 'event');
+          return received.length > 0;
+        });
+        await sse.sendKey('k', 'value');
+        subscription.unsubscribe();
+        await app.close();
+        expect((await given.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+        expect(await redis.ping()).toBe('PONG');
+      }
+      const left = await postgres.query(
+        "select count(*)::int as n from pg_stat_activity where datname = current_database() and query like '%LISTEN%' and pid <> pg_backend_pid()",
+      );
+      expect(left.rows).toEqual([{ n: 0 }]);
+    } finally {
+      redis.disconnect();
+      await postgres.end();
+      await pool.end();
+      await server.drop();
+      await database.drop();
+    }
+  });
+});

@@ -1,0 +1,158 @@
+import { describe, expect, it } from '@jest/globals';
+import { SseError, SseModule, type SseModuleOptions } from '../../lib/index.js';
+import { settingsOf } from '../../lib/sse.settings.js';
+import { startApp } from '../support/start-app.js';
+
+const DURATIONS = [
+  'readyTimeout',
+  'retry',
+  'heartbeat',
+  'linger',
+  'stallTimeout',
+  'maxAge',
+  'drainTimeout',
+];
+const LIMITS = [
+  'limits.connections',
+  'limits.connectionsPerClient',
+  'limits.connectionsPerChannel',
+  'limits.channelsPerConnection',
+  'limits.channels',
+  'limits.eventSize',
+  'limits.lastEventIdLength',
+  'retain.events',
+  'retain.bytes',
+  'retain.age',
+];
+
+const CASES: [string, unknown, string][] = [
+  ...DURATIONS.flatMap((name): [string, unknown, string][] =>
+    [-1, 0.5, NaN, Infinity, 2 ** 31, '1000', null].map((value) => [
+      name,
+      value,
+      'a whole number of milliseconds from 0 to 2147483647',
+    ]),
+  ),
+  ...LIMITS.flatMap((name): [string, unknown, string][] =>
+    [0, -1, 0.5, NaN, '10', null].map((value) => [
+      name,
+      value,
+      'a whole number of at least 1, or Infinity',
+    ]),
+  ),
+  ['opening', 'comment', "'frame' or 'event'"],
+  ['opening', true, "'frame' or 'event'"],
+  ['doneSignal', '', 'a string that is not empty, or false'],
+  ['doneSignal', true, 'a string that is not empty, or false'],
+  ['failFast', 'yes', 'true or false'],
+  ['clientKey', 'ip', 'a function of the request'],
+  ['broker', 'kafka', "'memory'"],
+  ['broker', {}, "'memory'"],
+  ['retain', 7, 'an object'],
+  ['limits', 'none', 'an object'],
+];
+
+const optionsWith = (name: string, value: unknown): SseModuleOptions => {
+  const [group, option] = name.split('.');
+  return (option ? { [group!]: { [option]: value } } : { [name]: value }) as SseModuleOptions;
+};
+
+const thrownBy = (run: () => unknown): SseError => {
+  try {
+    run();
+  } catch (error) {
+    return error as SseError;
+  }
+  throw new Error('Nothing was thrown.');
+};
+
+describe('Options', () => {
+  it.each(CASES)(
+    '%s: %p is refused, and the message says what is allowed',
+    (name, value, allowed) => {
+      const error = thrownBy(() => SseModule.forRoot(optionsWith(name, value)));
+      expect(error).toBeInstanceOf(SseError);
+      expect(error.code).toBe('INVALID_OPTION');
+      expect(error.message).toContain(`\`${name}\``);
+      expect(error.message).toContain(
+        typeof value === 'string' ? JSON.stringify(value) : String(value),
+      );
+      expect(error.message).toContain(allowed);
+    },
+  );
+
+  it.each(['hearbeat', 'limits.conections', 'retain.size', 'isglobal'])(
+    'that do not exist are named, with those that do: %s',
+    (name) => {
+      const error = thrownBy(() => SseModule.forRoot(optionsWith(name, 1)));
+      expect(error.code).toBe('INVALID_OPTION');
+      expect(error.message).toContain(`\`${name}\``);
+      expect(error.message).toMatch(/There are: .+/);
+    },
+  );
+
+  it.each([null, 7, 'redis://localhost'])('that are no object are refused: %p', (options) => {
+    expect(() => settingsOf(options as unknown as SseModuleOptions)).toThrow(SseError);
+  });
+
+  it.each([
+    ['redis', 'http://localhost'],
+    ['redis', 'localhost:6379'],
+    ['redis', ''],
+    ['redis', 7],
+    ['postgres', 'mysql://localhost/db'],
+    ['postgres', 'not a url'],
+    ['postgres', ''],
+    ['postgres', 7],
+    ['listenConnection', 'not a url'],
+    ['cache', {}],
+    ['cache', { get: () => undefined }],
+    ['cache', 'redis'],
+  ])('%s: %p keeps the application from starting, with the reason', async (name, value) => {
+    const starting = startApp({ options: optionsWith(name, value) });
+    await expect(starting).rejects.toBeInstanceOf(SseError);
+    const error = (await starting.catch((reason: unknown) => reason)) as SseError;
+    expect(error.code).toBe('INVALID_OPTION');
+    expect(error.message).toMatch(new RegExp(`\\b${name}\\b`));
+  });
+
+  it('show no password', async () => {
+    for (const options of [
+      { redis: 'http://user:hunter2@localhost' },
+      { postgres: 'mysql://user:hunter2@localhost/db' },
+    ]) {
+      const error = (await startApp({ options }).catch((reason: unknown) => reason)) as SseError;
+      expect(error).toBeInstanceOf(SseError);
+      expect(error.message).not.toContain('hunter2');
+    }
+  });
+
+  it('have defaults for all that is left out, undefined included', () => {
+    const settings = settingsOf({});
+    expect(settings).toMatchObject({
+      broker: 'memory',
+      failFast: false,
+      readyTimeout: 1_000,
+      opening: 'frame',
+      retry: 3_000,
+      heartbeat: 15_000,
+      linger: 60_000,
+      doneSignal: '[DONE]',
+      stallTimeout: 60_000,
+      maxAge: 0,
+      drainTimeout: 5_000,
+      retain: { events: 1_000, bytes: 1_048_576, age: 300_000 },
+      limits: {
+        connections: 50_000,
+        connectionsPerClient: Infinity,
+        connectionsPerChannel: Infinity,
+        channelsPerConnection: 50,
+        channels: 100_000,
+        eventSize: 1_048_576,
+        lastEventIdLength: 8_192,
+      },
+    });
+    const none = Object.fromEntries(Object.keys(settings).map((name) => [name, undefined]));
+    expect(JSON.stringify(settingsOf(none as SseModuleOptions))).toBe(JSON.stringify(settings));
+  });
+});
