@@ -5,7 +5,7 @@ import { UsageError } from './usage-error.js';
 const USAGE = `Usage: nestjs-sse-channels <command> [options]
 
 Commands:
-  sql   print the SQL of a trigger that notifies a Postgres channel
+  sql   print the SQL of a trigger, or of the Postgres event table
 
 nestjs-sse-channels <command> --help says more.
 `;

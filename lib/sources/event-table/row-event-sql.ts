@@ -46,7 +46,9 @@ begin
         (select c from unnest(columns) as c where not r ? c limit 1)
       using errcode = 'undefined_column', hint = 'Create the trigger anew, with columns of the table.';
   end if;
-  return (select json_object_agg(c, r -> c)::text from unnest(columns) as c);
+  return (
+    select '{' || string_agg(to_json(c)::text || ':' || (r -> c)::text, ',' order by place) || '}'
+    from unnest(columns) with ordinality as t (c, place));
 end $sse$;
 
 -- For each row: the arguments are the channel, and the columns to send; none for all.

@@ -1,0 +1,50 @@
+import { describe, expect, it } from '@jest/globals';
+import { runCli } from '../../lib/cli/run-cli.js';
+import { durableTriggerSql, eventTableSql } from '../../lib/index.js';
+
+describe('nestjs-sse-channels sql', () => {
+  const orders = ['sql', '--table', 'orders', '--channel', 'orders', '--durable'];
+
+  it('prints what eventTableSql returns', () => {
+    expect(runCli(['sql', '--event-table']).output).toBe(eventTableSql());
+    const { output } = runCli(['sql', '--event-table', '--schema', 'Events']);
+    expect(output).toBe(eventTableSql({ schema: 'Events' }));
+    expect(output).toContain('create table "Events".event');
+  });
+
+  it('prints what durableTriggerSql returns', () => {
+    const plain = { table: 'orders', channel: 'orders' };
+    expect(runCli([...orders, '--key', 'id']).output).toBe(durableTriggerSql(plain));
+    expect(runCli([...orders, '--payload', 'key', '--key', 'id']).output).toBe(
+      durableTriggerSql({ ...plain, columns: ['id'] }),
+    );
+    expect(
+      runCli([...orders, '--columns', 'id, total', '--events', 'INSERT', '--schema', 'x']).output,
+    ).toBe(
+      durableTriggerSql({
+        ...plain,
+        columns: ['id', 'total'],
+        events: ['insert'],
+        eventSchema: 'x',
+      }),
+    );
+    expect(runCli([...orders, '--bulk']).output).toBe(durableTriggerSql({ ...plain, bulk: true }));
+  });
+
+  it.each([
+    [['sql', '--event-table', '--table', 'x'], '--table does not go with --event-table'],
+    [['sql', '--event-table', '--durable'], '--durable does not go with --event-table'],
+    [['sql', '--event-table', '--schema', 'a b'], 'letters, digits and underscores'],
+    [['sql', '--table', 'x', '--channel', 'y', '--bulk'], '--bulk goes with --durable'],
+    [['sql', '--table', 'x', '--channel', 'y', '--schema', 'z'], '--schema goes with --durable'],
+    [[...orders, '--payload', 'all'], 'it is row or key'],
+    [[...orders, '--payload', 'key'], '--key is missing'],
+    [[...orders, '--payload', 'key', '--key', 'a', '--columns', 'b'], '--columns does not go'],
+    [[...orders, '--columns', ''], 'The column is empty'],
+    [[...orders, '--events', 'truncate'], 'insert, update, delete'],
+  ])('refuses %j', (args, message) => {
+    const { code, output, errors } = runCli(args);
+    expect([code, output]).toEqual([1, '']);
+    expect(errors).toContain(message);
+  });
+});

@@ -1,0 +1,126 @@
+import type pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { durableTriggerSql } from '../../lib/index.js';
+import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { sized } from '../support/soak.js';
+import { until } from '../support/until.js';
+import { connect, record, startInstance, stopAll } from './event-table-rig.js';
+
+let database: TestDatabase;
+let client: pg.Client;
+beforeEach(async () => {
+  database = await createDatabase();
+  client = await connect(database.url);
+});
+afterEach(async () => {
+  await stopAll();
+  await database.drop();
+});
+
+/** Far longer than the test: what arrives was not found by looking at intervals. */
+const NEVER = 600_000;
+
+describe('waking the reader', () => {
+  const arrival = async (publish: () => Promise<unknown>, arrived: () => boolean) => {
+    await publish();
+    const committed = performance.now();
+    await until(arrived, { every: 1, deadline: 20_000 });
+    return performance.now() - committed;
+  };
+
+  it('needs nothing but NOTIFY in the transaction', async () => {
+    const instance = await startInstance(database.url, { waker: false, pollInterval: NEVER });
+    const sink = record(instance, 'a');
+    await client.query(`set sse.wake = 'on'`);
+    for (let count = 1; count <= 20; count++) {
+      const took = await arrival(
+        () => client.query(`select sse.publish('a', 'x')`),
+        () => sink.events.length === count,
+      );
+      expect(took).toBeLessThan(1_000);
+    }
+  });
+
+  it('needs nothing but the waker, which wakes every instance', async () => {
+    const options = { pollInterval: NEVER };
+    const instances = [await startInstance(database.url, options), await startInstance(database.url, options)];
+    const sinks = instances.map((instance) => record(instance, 'a'));
+    await until(() => instances.some(({ table }) => table.stats.elected));
+    await client.query(`set sse.wake = 'off'`);
+    for (let count = 1; count <= 20; count++) {
+      const took = await arrival(
+        () => client.query(`select sse.publish('a', 'x')`),
+        () => sinks.every(({ events }) => events.length === count),
+      );
+      expect(took).toBeLessThan(1_000);
+    }
+    expect(instances.filter(({ table }) => table.stats.elected)).toHaveLength(1);
+  });
+
+  it('needs nothing but looking at intervals', async () => {
+    const instance = await startInstance(database.url, { listen: false, waker: false, pollInterval: 200 });
+    const sink = record(instance, 'a');
+    await client.query(`set sse.wake = 'off'`);
+    for (let count = 1; count <= 5; count++) {
+      const took = await arrival(
+        () => client.query(`select sse.publish('a', 'x')`),
+        () => sink.events.length === count,
+      );
+      expect(took).toBeLessThan(1_000);
+    }
+  });
+
+  it('elects another waker within seconds when the elected instance is gone', async () => {
+    const options = { pollInterval: NEVER };
+    const first = await startInstance(database.url, options);
+    await until(() => first.table.stats.elected);
+    // The second one asks for election when it looks, so it has to look from time to time.
+    const second = await startInstance(database.url, { pollInterval: 500 });
+    expect(second.table.stats.elected).toBe(false);
+    await first.stop();
+    await until(() => second.table.stats.elected, { deadline: 15_000 });
+  });
+
+  it('notifies by default only while no other open transaction does, and never where 2PC is possible', async () => {
+    const listener = await connect(database.url);
+    let heard = 0;
+    listener.on('notification', () => heard++);
+    await listener.query('listen sse');
+    await startInstance(database.url, { waker: false, listen: false });
+    const settle = () => listener.query('select 1');
+
+    await client.query(`select sse.publish('a', 'x')`);
+    await settle();
+    const { rows } = await client.query('show max_prepared_transactions');
+    const allowed = (rows[0] as { max_prepared_transactions: string }).max_prepared_transactions === '0';
+    expect(heard).toBe(allowed ? 1 : 0);
+    await client.query(`set sse.wake = 'on'`);
+    await client.query(`select sse.publish('a', 'x')`);
+    await settle();
+    expect(heard).toBe(allowed ? 2 : 1);
+  });
+
+  it('leaves an idle database at most two statements a second per instance', async () => {
+    await startInstance(database.url);
+    await startInstance(database.url);
+    await client.query('create table t (id int)');
+    await client.query(durableTriggerSql({ table: 't', channel: 't' }));
+    await client.query(`insert into t values (1)`);
+    const transactions = async () => {
+      // The statistics are written with a delay, by the backends themselves.
+      const { rows } = await client.query<{ count: string }>(
+        `select xact_commit + xact_rollback as count from pg_stat_database where datname = current_database()`,
+      );
+      return Number(rows[0]!.count);
+    };
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const before = await transactions();
+    const started = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, sized({ quick: 8_000, soak: 30_000 })));
+    const count = (await transactions()) - before;
+    const perSecond = count / ((performance.now() - started) / 1_000) / 2;
+    process.stderr.write(`event table: ${perSecond.toFixed(2)} statements a second per idle instance\n`);
+    expect(perSecond).toBeGreaterThan(0);
+    expect(perSecond).toBeLessThanOrEqual(2);
+  });
+});
