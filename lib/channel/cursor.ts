@@ -1,14 +1,11 @@
 import type { Channel } from './channel.js';
+import { HistoryReading } from './history-reading.js';
 import { LogEntry } from './log-entry.js';
-import type { HistoryPage, ResetReason, SourceEvent } from './source.js';
+import { RESET_TYPE } from './sse-event.js';
+import type { ResetReason, SourceEvent } from './source.js';
 
 /** Where a client starts reading: after an event id, at the oldest retained event, or live. */
 export const EARLIEST = 'earliest';
-
-/** Events per page of history: one page is all a reader that catches up holds. */
-const PAGE_SIZE = 256;
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 5_000;
 
 /**
  * What a cursor has to offer next.
@@ -193,7 +190,13 @@ export class Cursor {
       }
       this.seq = log.first - 1;
     }
-    while (this.seq < log.head && compare(log.at(this.seq + 1).position, position) <= 0) {
+    while (this.seq < log.head) {
+      const entry = log.at(this.seq + 1);
+      // A reset that came after the last page was asked for stands at its position, too.
+      const isNewReset = entry.type === RESET_TYPE && entry.seq > this.covered;
+      if (isNewReset || compare(entry.position, position) > 0) {
+        break;
+      }
       this.seq++;
     }
     // History may be ahead of the log: its events are dropped when they arrive there.
@@ -205,99 +208,3 @@ export class Cursor {
 }
 
 const NO_ENTRIES: readonly LogEntry[] = [];
-
-interface HistoryReader {
-  page(entries: readonly LogEntry[]): void;
-  /**
-   * Everything up to this position was read.
-   * @param covered the head of the log when the last page was asked for
-   */
-  end(position: string, covered: number): void;
-  reset(reason: ResetReason): void;
-  /** One of the above was called, and not from within `proceed()`. */
-  loaded(): void;
-}
-
-/** Reads a source's history page by page, at the pace of one reader. */
-class HistoryReading {
-  private isStopped = false;
-  private isLast = false;
-  private retry: NodeJS.Timeout | undefined;
-  private attempt = 0;
-  private covered = 0;
-
-  constructor(
-    private readonly channel: Channel,
-    private position: string | undefined,
-    private readonly reader: HistoryReader,
-  ) {}
-
-  /** Resolves after the first page: with true when the position ended its run. */
-  async start(): Promise<boolean> {
-    const { position } = this;
-    const page = await this.read();
-    if (page && !page.reset && position !== undefined) {
-      this.channel.log.noteEnd(position, page.ended === true);
-    }
-    return page?.ended === true;
-  }
-
-  /** The reader has taken the page. */
-  proceed(): void {
-    if (this.isLast) {
-      this.reader.end(this.position!, this.covered);
-    } else {
-      void this.read();
-    }
-  }
-
-  stop(): void {
-    this.isStopped = true;
-    clearTimeout(this.retry);
-  }
-
-  private async read(): Promise<HistoryPage | undefined> {
-    const page = await this.readWithRetry();
-    if (page && !this.isStopped) {
-      this.pass(page);
-      this.reader.loaded();
-    }
-    return page;
-  }
-
-  private pass(page: HistoryPage): void {
-    this.isLast = page.last;
-    if (page.reset) {
-      this.reader.reset(page.reset);
-      return;
-    }
-    const last = page.ended ? undefined : page.events.at(-1);
-    if (last) {
-      this.position = last.position;
-      this.reader.page(
-        page.events.map((event) => new LogEntry(0, event.position, event, Date.now())),
-      );
-      return;
-    }
-    // With nothing retained at all, the log's own start is as early as it gets.
-    this.reader.end(this.position ?? this.channel.log.headPosition ?? '', this.covered);
-  }
-
-  private async readWithRetry(): Promise<HistoryPage | undefined> {
-    while (!this.isStopped) {
-      this.covered = this.channel.log.head;
-      try {
-        const page = await this.channel.feed?.history?.read(this.position, PAGE_SIZE);
-        this.attempt = 0;
-        return page;
-      } catch {
-        // The source logs its outage; this reader has to wait for the end of it.
-        const delay = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempt++);
-        await new Promise<void>((resolve) => {
-          this.retry = setTimeout(resolve, delay * (0.5 + Math.random() / 2));
-        });
-      }
-    }
-    return undefined;
-  }
-}
