@@ -1,0 +1,238 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Controller, Sse, type INestApplication, type Type } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
+import { EventSource } from 'eventsource';
+import { map, type Observable } from 'rxjs';
+import { SseChannel, SseEvents, SseService, type SseEvent } from '../../lib/index.js';
+import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/start-app.js';
+import { until } from '../support/until.js';
+import { codeBlocks } from './markdown.js';
+import { removeBlocks, runBlock } from './run-block.js';
+
+const RECIPES = 'docs/recipes.md';
+
+afterEach(closeApps);
+afterAll(removeBlocks);
+
+async function opened(app: TestApp, path: string, cookie?: string) {
+  const client = await app.connect(path, cookie === undefined ? {} : { headers: { cookie } });
+  await until(() => client.lastEventId);
+  return client;
+}
+
+describe.each(ADAPTERS)('the recipes on %s', (adapter) => {
+  const start = (controller: Type, providers: Type[] = []) =>
+    startApp({ adapter, controllers: [controller], providers });
+
+  it('guard a stream by a cookie', async () => {
+    const { MineController, SessionGuard } = await runBlock<Record<string, Type>>(
+      RECIPES,
+      'SessionGuard',
+    );
+    const app = await start(MineController!, [SessionGuard!]);
+    expect((await app.connect('/me/events')).opened.status).toBe(403);
+    const ann = await opened(app, '/me/events', 'a=b; session=ann');
+    await app.sse.send('user:bob', 'for Bob');
+    await app.sse.send('user:ann', 'for Ann');
+    expect((await ann.next()).data).toBe('for Ann');
+  });
+
+  it('stream several channels that the client chooses', async () => {
+    const { TopicsController } = await runBlock<Record<string, Type>>(RECIPES, 'TopicsController');
+    const app = await start(TopicsController!);
+    expect((await app.connect('/events?topics=secret')).opened.status).toBe(404);
+    const client = await opened(app, '/events?topics=news,secret,sport');
+    await app.sse.send('weather', 'not asked for');
+    await app.sse.send('secret', 'not public');
+    await app.sse.send('sport', 'one');
+    await app.sse.send('news', 'two');
+    expect((await client.take(2)).map(({ data }) => data)).toEqual(['one', 'two']);
+  });
+
+  it('report progress that ends', async () => {
+    const { Jobs, JobsController } = await runBlock<Record<string, Type>>(RECIPES, 'class Jobs ');
+    const app = await start(JobsController!, [Jobs!]);
+    const client = await opened(app, '/jobs/7/events');
+    await (app.app.get(Jobs!) as { run(id: string): Promise<void> }).run('7');
+    expect((await client.closed).by).toBe('server');
+    expect(client.events.map(({ data }) => data)).toEqual([
+      ...Array.from({ length: 11 }, (_, i) => `{"percent":${i * 10}}`),
+      '[DONE]',
+    ]);
+    expect((await client.reconnect()).opened.status).toBe(204);
+    const late = await app.connect('/jobs/7/events?lastEventId=earliest');
+    expect((await late.next()).data).toBe('{"percent":0}');
+  });
+
+  it('stream from a plain @Sse(), with ids, resume, reset and end', async () => {
+    const { PlainController } = await runBlock<Record<string, Type>>(RECIPES, 'PlainController');
+    const app = await start(PlainController!);
+    const client = await app.connect('/plain');
+    await until(() => app.sse.stats().readers === 1);
+    const id = await app.sse.send('news', { title: 'first' }, { type: 'article' });
+    expect(await client.next()).toMatchObject({ type: 'article', data: '{"title":"first"}', id });
+    await client.close();
+    await app.sse.send('news', 'missed');
+    const again = await client.reconnect();
+    expect((await again.next()).data).toBe('missed');
+    const lost = await app.connect('/plain', { lastEventId: 'from-elsewhere' });
+    expect(JSON.parse((await lost.next({ type: 'sse:reset' })).data)).toEqual({
+      channel: 'news',
+      reason: 'unknown-position',
+    });
+    await app.sse.complete('news');
+    expect((await again.next()).data).toBe('[DONE]');
+    expect((await again.closed).by).toBe('server');
+    await lost.close();
+  });
+
+  it('run a handler in its request’s async context, and what feeds channels in none', async () => {
+    const storage = new AsyncLocalStorage<string>();
+    const polledIn: (string | undefined)[] = [];
+
+    @Controller()
+    class ContextController {
+      private readonly polled$: Observable<SseEvent>;
+
+      constructor(sse: SseService) {
+        this.polled$ = sse.poll(() => ({ in: polledIn.push(storage.getStore()) }), {
+          interval: 10,
+        });
+      }
+
+      @Sse('mapped')
+      @SseChannel('news')
+      mapped(@SseEvents() events$: Observable<SseEvent<string>>) {
+        return events$.pipe(map(({ data }) => ({ data: `${data} in ${storage.getStore()}` })));
+      }
+
+      @Sse('polled')
+      @SseChannel()
+      polled() {
+        return this.polled$;
+      }
+    }
+
+    const app = await startApp({
+      adapter,
+      controllers: [ContextController],
+      prepare: (nest: INestApplication) => {
+        let requests = 0;
+        nest.use((_request: unknown, _response: unknown, next: () => void) =>
+          storage.run(`request ${++requests}`, next),
+        );
+      },
+    });
+    const first = await opened(app, '/mapped');
+    const second = await opened(app, '/mapped');
+    await storage.run('the publisher', () => app.sse.send('news', 'event'));
+    expect((await first.next()).data).toBe('event in request 1');
+    expect((await second.next()).data).toBe('event in request 2');
+    const polled = await app.connect('/polled');
+    await polled.take(3);
+    expect(new Set(polledIn)).toEqual(new Set([undefined]));
+  });
+
+  it('feed a channel from a source of one’s own', async () => {
+    const { MemoryController, MemorySource } = await runBlock<Record<string, Type>>(
+      RECIPES,
+      'MemorySource',
+    );
+    const app = await start(MemoryController!, [MemorySource!]);
+    const client = await app.connect('/memory');
+    const event = await client.next({ type: 'memory' });
+    expect(JSON.parse(event.data)).toMatchObject({ rss: expect.any(Number) });
+  });
+
+  it('exempt streams from a global timeout', async () => {
+    const { NoTimeout, TimeoutInterceptor } = await runBlock<{
+      NoTimeout: () => MethodDecorator;
+      TimeoutInterceptor: Type;
+    }>(RECIPES, 'TimeoutInterceptor');
+
+    @Controller()
+    class TimedController {
+      @NoTimeout()
+      @Sse('exempt')
+      @SseChannel('news')
+      exempt() {}
+
+      @Sse('timed')
+      @SseChannel('news')
+      timed() {}
+    }
+
+    const app = await startApp({
+      adapter,
+      controllers: [TimedController],
+      providers: [{ provide: APP_INTERCEPTOR, useClass: TimeoutInterceptor }],
+    });
+    const exempt = await app.connect('/exempt');
+    const timed = await app.connect('/timed');
+    expect((await timed.closed).by).toBe('server');
+    await app.sse.send('news', 'still there');
+    expect((await exempt.next()).data).toBe('still there');
+  });
+});
+
+it('the recipe for tests is a test that passes', async () => {
+  const { testNews } = await runBlock<{ testNews(): Promise<void> }>(RECIPES, 'testNews');
+  await testNews();
+});
+
+it('the README’s handler filters events for each client', async () => {
+  const { NoticesController } = await runBlock<Record<string, Type>>(
+    'README.md',
+    'NoticesController',
+  );
+  const app = await startApp({ controllers: [NoticesController!] });
+  const client = await opened(app, '/notices');
+  await app.sse.send('notices', { level: 1 });
+  await app.sse.send('notices', { level: 2 });
+  expect((await client.next()).data).toBe('{"level":2}');
+});
+
+it('the README’s browser code shows events, notices a reset, and lets go at the end', async () => {
+  @Controller()
+  class LobbyController {
+    @Sse('rooms/lobby/events')
+    @SseChannel('lobby')
+    events() {}
+  }
+
+  const app = await startApp({ controllers: [LobbyController] });
+  const shown: unknown[] = [];
+  let loads = 0;
+  let source: EventSource | undefined;
+  /** As a page of the application has it: addresses are relative to the application's. */
+  class PageEventSource extends EventSource {
+    constructor(path: string) {
+      super(app.url + path);
+      // oxlint-disable-next-line typescript/no-this-alias
+      source = this;
+    }
+  }
+  const { code } = codeBlocks('README.md').find(({ language }) => language === 'js')!;
+  // oxlint-disable-next-line no-new-func
+  const page = new Function('EventSource', 'show', 'loadEverythingAnew', code) as (
+    ...globals: unknown[]
+  ) => void;
+  page(
+    PageEventSource,
+    (what: unknown) => shown.push(what),
+    () => loads++,
+  );
+  try {
+    await until(() => loads === 1 && app.sse.stats().readers === 1);
+    await app.sse.send('lobby', { text: 'Hello' });
+    await app.sse.send('lobby', '{}', { type: 'sse:reset', retry: 10 });
+    await until(() => loads === 2);
+    await app.sse.complete('lobby');
+    await until(() => shown.length === 3);
+    expect(shown).toEqual([{ text: 'Hello' }, 'The run is over.', 'The stream has ended.']);
+    expect(source!.readyState).toBe(EventSource.CLOSED);
+  } finally {
+    source?.close();
+  }
+});
