@@ -101,7 +101,10 @@ export class ChannelRegistry {
 
   private open(source: ChannelSource, name: string): OpenChannel {
     if (this.isClosed) {
-      throw new SseError('CLOSED', 'The application is shutting down: no channel is opened any more.');
+      throw new SseError(
+        'CLOSED',
+        'The application is shutting down: no channel is opened any more.',
+      );
     }
     if (this.opened.size >= this.options.maxChannels) {
       this.dropLongestUnused();

@@ -31,7 +31,10 @@ export function outgoingEvent(
   checkLine('type', type);
   checkLine('id', id);
   if (id === '') {
-    throw new SseError('INVALID_EVENT', 'The event\'s `id` is empty, which would erase the client\'s position. Leave it out, or give every event an id of its own.');
+    throw new SseError(
+      'INVALID_EVENT',
+      "The event's `id` is empty, which would erase the client's position. Leave it out, or give every event an id of its own.",
+    );
   }
   if (retry !== undefined && !(Number.isInteger(retry) && retry >= 0 && retry <= MAX_RETRY_MS)) {
     throw new SseError(

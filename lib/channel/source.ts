@@ -9,11 +9,7 @@
  * - `slow-consumer`: the client read so slowly that its next event is no longer retained
  */
 export type ResetReason =
-  | 'trimmed'
-  | 'unknown-position'
-  | 'failover'
-  | 'listener-gap'
-  | 'slow-consumer';
+  'trimmed' | 'unknown-position' | 'failover' | 'listener-gap' | 'slow-consumer';
 
 /** An event as a source appends it to a channel's log. */
 export interface SourceEvent {
