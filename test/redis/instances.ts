@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type {
   ChannelFeed,
@@ -13,6 +14,7 @@ import {
   type RedisStreamsOptions,
 } from '../../lib/sources/redis/redis-streams.options.js';
 import { LogRecorder } from '../cache/recorder.js';
+import { until } from '../support/until.js';
 
 /** One instance of the application, as far as its broker is concerned. */
 export interface Instance {
@@ -112,6 +114,23 @@ export function count(
 }
 
 export const NONE = { lost: 0, twice: 0, disordered: 0 };
+
+/**
+ * Expects that from the last reset on, or from the beginning when there was none, everything
+ * that was accepted came once and in order.
+ */
+export async function expectContinuity(one: Recorded, accepted: readonly string[]): Promise<void> {
+  await until(() => one.data.at(-1) === accepted.at(-1), { deadline: 20_000, every: 20 }).catch(
+    () => undefined,
+  );
+  const from = one.resets.at(-1)?.after ?? 0;
+  const received = one.data.slice(from);
+  const expected =
+    one.resets.length > 0 ? accepted.slice(accepted.indexOf(received[0]!)) : accepted;
+  expect(count(expected, received)).toEqual(NONE);
+  expect(one.resets.every(({ reason }) => reason === 'failover')).toBe(true);
+  expect(expected.length).toBeGreaterThan(100);
+}
 
 /** A client of the test's own, for faults and looks behind the scenes. */
 export async function withRedis<T>(url: string, use: (redis: Redis) => Promise<T>): Promise<T> {

@@ -25,6 +25,8 @@ const BATCH = 500;
 const RETRY_MS = 500;
 /** How long it is remembered that something was published, to see whether it is still there. */
 const REMEMBERED_MS = 60_000;
+/** How many streams' losses are remembered, so that each is logged once. */
+const MAX_LOSSES = 1_000;
 
 interface Published {
   readonly id: string;
@@ -42,6 +44,8 @@ export class RedisBroker implements Broker, Lifecycle {
   private readonly feeds = new Map<string, Set<StreamFeed>>();
   private readonly asked = new Set<string>();
   private readonly published = new Map<string, Published>();
+  /** The announcements of losses that were logged, by stream. */
+  private readonly losses = new Map<string, string>();
   private readonly refusedKeys = new Set<string>();
   private readonly detach = AsyncLocalStorage.snapshot();
   private asking: NodeJS.Immediate | undefined;
@@ -111,9 +115,7 @@ export class RedisBroker implements Broker, Lifecycle {
     const [what, tail] = reply as [Verdict['what'], string];
     if (what === 'lost') {
       this.published.delete(key);
-      this.logger.warn(
-        `The stream ${key} has lost entries: ${id} is no longer there. Its clients receive sse:reset.`,
-      );
+      this.noteLoss(key, id, tail);
     }
     return { what, tail };
   }
@@ -248,6 +250,20 @@ export class RedisBroker implements Broker, Lifecycle {
     const keys = [...this.failed];
     this.failed.clear();
     this.ask(keys);
+  }
+
+  /** Several may notice one loss: the feeds of the stream, and the publisher. */
+  private noteLoss(key: string, id: string, announcement: string): void {
+    if (this.losses.get(key) === announcement) {
+      return;
+    }
+    if (this.losses.size >= MAX_LOSSES) {
+      this.losses.clear();
+    }
+    this.losses.set(key, announcement);
+    this.logger.warn(
+      `The stream ${key} has lost entries: ${id} is no longer there. Its clients receive sse:reset.`,
+    );
   }
 
   private noteRefusal(key: string, error: Error): void {

@@ -1,0 +1,117 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Cluster } from 'ioredis';
+import { sized } from '../support/soak.js';
+import { until } from '../support/until.js';
+import {
+  expectContinuity,
+  instance,
+  stopInstances,
+  withRedis,
+  type Instance,
+} from './instances.js';
+import { startLoad } from './load.js';
+import { startCluster, type TestCluster } from './topologies.js';
+
+/** Channels in slots of each of the three masters. */
+const CHANNELS = ['a', 'b', 'c', 'd', 'e', 'f'];
+
+describe('in a Cluster', () => {
+  let servers: TestCluster;
+  const clients: Cluster[] = [];
+
+  beforeAll(async () => {
+    servers = await startCluster();
+  }, 60_000);
+
+  afterEach(async () => {
+    await stopInstances();
+    clients.splice(0).forEach((client) => client.disconnect());
+  });
+
+  afterAll(async () => {
+    await servers.stop();
+  });
+
+  async function start(): Promise<Instance> {
+    const client = servers.client();
+    clients.push(client);
+    return instance(client, { events: 50_000 });
+  }
+
+  it('events reach every instance within the shard of their channel', async () => {
+    const [one, two] = [await start(), await start()];
+    const channels = Array.from({ length: 60 }, (_, n) => `channel ${n}`);
+    const recorded = [one, two].flatMap((each) => channels.map((channel) => each.open(channel)));
+    await until(() => recorded.every((channel) => channel.isLive));
+    const owners = new Set(
+      await Promise.all(
+        channels.map(async (name) => (await servers.ownerOf(`sse:{${name}}`)).port),
+      ),
+    );
+    expect(owners.size).toBe(3);
+    const ids = await Promise.all(
+      channels.map((channel) => one.broker.publish(channel, { data: channel })),
+    );
+    await until(() => recorded.every((channel) => channel.events.length === 1));
+    expect(recorded.map((channel) => channel.data[0])).toEqual([...channels, ...channels]);
+    expect(recorded.map((channel) => channel.position)).toEqual([...ids, ...ids]);
+    const sharded = await Promise.all(
+      servers.masters.map((master) =>
+        withRedis(
+          master.url,
+          async (node) => (await node.call('PUBSUB', 'SHARDCHANNELS')) as string[],
+        ),
+      ),
+    );
+    expect(sharded.flat().length).toBe(60);
+    expect([...one.log.errors, ...two.log.errors]).toEqual([]);
+  });
+
+  it('the slot of a live channel moves, and nothing is lost', async () => {
+    const instances = [await start(), await start()];
+    const recorded = instances.flatMap((one) => CHANNELS.map((channel) => one.open(channel)));
+    await until(() => recorded.every((one) => one.isLive));
+    const load = startLoad(() => instances, CHANNELS);
+    await until(() => load.sent > 500);
+    for (let n = 0; n < sized({ quick: 2, soak: 20 }); n++) {
+      const key = `sse:{${CHANNELS[n % CHANNELS.length]}}`;
+      const from = await servers.ownerOf(key);
+      await servers.migrate(
+        key,
+        servers.masters.find((master) => master !== from)!,
+      );
+      const { sent } = load;
+      await until(() => load.sent > sent + 300);
+    }
+    await load.stop();
+    for (const [n, one] of recorded.entries()) {
+      await expectContinuity(one, load.accepted(CHANNELS[n % CHANNELS.length]!));
+      expect(one.resets).toEqual([]);
+    }
+    expect(load.rejected).toBe(0);
+  }, 90_000);
+
+  it('a node is lost and its replica takes its place', async () => {
+    const instances = [await start(), await start()];
+    const recorded = instances.flatMap((one) => CHANNELS.map((channel) => one.open(channel)));
+    await until(() => recorded.every((one) => one.isLive));
+    const load = startLoad(() => instances, CHANNELS);
+    await until(() => load.sent > 500);
+    const lost = servers.masters[0]!;
+    await lost.kill();
+    await until(
+      () =>
+        withRedis(servers.replica.url, async (node) =>
+          String(await node.info('replication')).includes('role:master'),
+        ),
+      { deadline: 20_000 },
+    );
+    const { sent } = load;
+    await until(() => load.sent > sent + 1_000, { deadline: 20_000 });
+    await load.stop();
+    for (const [n, one] of recorded.entries()) {
+      await expectContinuity(one, load.accepted(CHANNELS[n % CHANNELS.length]!));
+    }
+    expect(load.rejected).toBe(0);
+  }, 90_000);
+});

@@ -1,0 +1,179 @@
+import { Cluster, Redis } from 'ioredis';
+import { startRedis, type RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
+import { hashSlot } from '../../lib/sources/redis/hash-slot.js';
+import { withRedis } from './instances.js';
+
+/** A master, its replica, and the Sentinel that watches them. */
+export interface SentinelGroup {
+  readonly servers: readonly RedisServer[];
+  readonly options: { sentinels: { host: string; port: number }[]; name: string };
+  /** The server that is the master now. */
+  master(): Promise<RedisServer>;
+  /** Has Sentinel promote the replica while the master is well. */
+  failover(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startSentinelGroup(): Promise<SentinelGroup> {
+  const args = ['--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0'];
+  const master = await startRedis({ args });
+  const replica = await startRedis({
+    args: [...args, '--replicaof', '127.0.0.1', String(master.port)],
+  });
+  const sentinel = await startRedis({
+    args: ['--sentinel'],
+    config: [
+      `sentinel monitor main 127.0.0.1 ${master.port} 1`,
+      'sentinel down-after-milliseconds main 500',
+      'sentinel failover-timeout main 2000',
+    ],
+  });
+  const servers = [master, replica];
+  const ask = new Redis({ port: sentinel.port, host: '127.0.0.1' });
+  const currentPort = async () => {
+    const [, port] = (await ask.call('SENTINEL', 'get-master-addr-by-name', 'main')) as string[];
+    return Number(port);
+  };
+  await until(async () => {
+    const replicas = (await ask.call('SENTINEL', 'replicas', 'main')) as string[][];
+    return replicas.length === 1 && replicas[0]!.includes('ok');
+  });
+  await until(() =>
+    withRedis(master.url, async (node) =>
+      String(await node.info('replication')).includes('state=online'),
+    ),
+  );
+  return {
+    servers,
+    options: { sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: 'main' },
+    master: async () => {
+      const port = await currentPort();
+      return servers.find((server) => server.port === port)!;
+    },
+    failover: async () => {
+      const before = await currentPort();
+      await until(() =>
+        ask.call('SENTINEL', 'failover', 'main').then(
+          () => true,
+          () => false,
+        ),
+      );
+      await until(async () => (await currentPort()) !== before);
+    },
+    stop: async () => {
+      ask.disconnect();
+      await Promise.all([sentinel, ...servers].map((server) => server.stop()));
+    },
+  };
+}
+
+/** Three masters, of which the first has a replica. */
+export interface TestCluster {
+  readonly masters: readonly RedisServer[];
+  readonly replica: RedisServer;
+  client(): Cluster;
+  /** Which of the masters holds the slot of this key. */
+  ownerOf(key: string): Promise<RedisServer>;
+  /** Moves the slot of this key to another master, as a resharding does. */
+  migrate(key: string, to: RedisServer): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startCluster(): Promise<TestCluster> {
+  const args = [
+    ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'],
+    ...['--cluster-announce-ip', '127.0.0.1', '--repl-diskless-sync-delay', '0'],
+  ];
+  const servers = await Promise.all([0, 1, 2, 3].map(() => startRedis({ args })));
+  const [replica, ...masters] = servers.toReversed() as [RedisServer, ...RedisServer[]];
+  const on = <T>(server: RedisServer, use: (redis: Redis) => Promise<T>) =>
+    withRedis(server.url, use);
+  const idOf = (server: RedisServer) =>
+    on(server, async (node) => String(await node.call('CLUSTER', 'MYID')));
+
+  const bounds = [0, 5_461, 10_923, 16_384];
+  for (const [index, master] of masters.entries()) {
+    await on(master, async (node) => {
+      await node.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
+      await node.call('CLUSTER', 'ADDSLOTSRANGE', bounds[index]!, bounds[index + 1]! - 1);
+    });
+  }
+  for (const server of servers.filter((one) => one !== masters[0])) {
+    await on(masters[0]!, (node) => node.call('CLUSTER', 'MEET', '127.0.0.1', server.port));
+  }
+  const info = (server: RedisServer, name: string) =>
+    on(
+      server,
+      async (node) =>
+        new RegExp(`${name}:(\\w+)`).exec(String(await node.call('CLUSTER', 'INFO')))?.[1],
+    );
+  await until(async () => {
+    const known = await Promise.all(servers.map((server) => info(server, 'cluster_known_nodes')));
+    return known.every((count) => count === '4');
+  });
+  const firstId = await idOf(masters[0]!);
+  await until(() =>
+    on(replica, (node) => node.call('CLUSTER', 'REPLICATE', firstId)).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await until(() =>
+    on(replica, async (node) =>
+      String(await node.info('replication')).includes('master_link_status:up'),
+    ),
+  );
+  await until(
+    async () => {
+      const states = await Promise.all(servers.map((server) => info(server, 'cluster_state')));
+      return states.every((state) => state === 'ok');
+    },
+    { deadline: 20_000 },
+  );
+
+  const ownerOf = async (key: string) => {
+    const slot = hashSlot(key);
+    const ranges = await on(masters[1]!, (node) => node.call('CLUSTER', 'SLOTS'));
+    const range = (ranges as [number, number, [string, number]][]).find(
+      ([first, last]) => first <= slot && slot <= last,
+    )!;
+    return servers.find((server) => server.port === range[2][1])!;
+  };
+  return {
+    masters,
+    replica,
+    client: () => {
+      const cluster = new Cluster([{ host: '127.0.0.1', port: masters[1]!.port }], {
+        redisOptions: { maxRetriesPerRequest: 3 },
+      });
+      cluster.on('error', () => undefined);
+      return cluster;
+    },
+    ownerOf,
+    migrate: async (key, to) => {
+      const slot = hashSlot(key);
+      const from = await ownerOf(key);
+      const [fromId, toId] = [await idOf(from), await idOf(to)];
+      await on(to, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId));
+      await on(from, async (node) => {
+        await node.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
+        for (;;) {
+          const keys = (await node.call('CLUSTER', 'GETKEYSINSLOT', slot, 100)) as string[];
+          if (keys.length === 0) {
+            break;
+          }
+          await node.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5_000, 'KEYS', ...keys);
+        }
+      });
+      for (const server of [to, from, ...masters]) {
+        await on(server, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId)).catch(
+          () => undefined,
+        );
+      }
+    },
+    stop: async () => {
+      await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
