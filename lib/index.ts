@@ -1,6 +1,6 @@
 export { SseModule } from './sse.module.js';
 export { SseService } from './sse.service.js';
-export type { ResumeOptions, SendOptions, SseStats } from './sse.service.js';
+export type { ResumeOptions, SendOptions, SseStats, StreamOptions } from './sse.service.js';
 export type {
   ChannelOptions,
   EndpointOptions,
@@ -38,7 +38,10 @@ export type { RedisStreamsOptions } from './sources/redis/redis-streams.options.
 export type { ListenOptions } from './sources/postgres/listen.options.js';
 export { triggerSql } from './sources/postgres/trigger-sql.js';
 export type { TriggerEvent, TriggerSqlOptions } from './sources/postgres/trigger-sql.js';
-export type { EventRetention, EventTableOptions } from './sources/event-table/event-table.options.js';
+export type {
+  EventRetention,
+  EventTableOptions,
+} from './sources/event-table/event-table.options.js';
 export type { EventTableStats } from './sources/event-table/event-table.js';
 export { eventTableSql } from './sources/event-table/event-table-sql.js';
 export type { EventTableSqlOptions } from './sources/event-table/event-table-sql.js';

@@ -90,22 +90,22 @@ export interface SseModuleOptions {
    * Redis or Valkey, 6.2 or later: a URL, the options of `ioredis`, or a client of yours,
    * which is neither changed nor closed. Default: none; cache keys are then in `cache`.
    */
-  readonly redis?: RedisOption;
+  readonly redis?: RedisOption | undefined;
   /**
    * Postgres: a URL, the options of `pg.Client`, or a `pg.Client` or `pg.Pool` of yours,
    * which is never closed. Default: none.
    */
-  readonly postgres?: PostgresOption;
+  readonly postgres?: PostgresOption | undefined;
   /**
    * The same Postgres without a pooler in between, for LISTEN: a URL or options.
    * Default: `postgres`.
    */
-  readonly listenConnection?: PostgresOption;
+  readonly listenConnection?: PostgresOption | undefined;
   /**
    * Where cache keys are, in place of Redis: anything with `get`, `set` and `del`, such as
    * cache-manager's cache. Default: `redis`, else a store in this process.
    */
-  readonly cache?: CacheLike | MemoryKeyStore;
+  readonly cache?: CacheLike | MemoryKeyStore | undefined;
   /**
    * Where `send()` publishes: in this process; to Redis, which carries events to every
    * instance; to the Postgres event table, which does so as well, also within transactions of

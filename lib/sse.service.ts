@@ -22,8 +22,11 @@ export interface SendOptions extends EventFields, PublishOptions {}
 /** Where a stream that no HTTP request stands behind starts. */
 export interface ResumeOptions {
   /** The id of the last event read before, or `earliest`. Default: what comes from now on. */
-  readonly lastEventId?: string;
+  readonly lastEventId?: string | undefined;
 }
+
+/** What `SseService.stream()` reads, and where it starts. A subscriber is never too slow. */
+export interface StreamOptions extends Omit<ChannelOptions, 'overflow' | 'key'>, ResumeOptions {}
 
 /** What is open and what was refused; see `SseService.stats()`. */
 export interface SseStats {
@@ -77,7 +80,7 @@ export class SseService {
   // oxlint-disable-next-line typescript/no-explicit-any
   stream<T extends string | object = any>(
     channels: string | readonly string[],
-    options: ChannelOptions & ResumeOptions = {},
+    options: StreamOptions = {},
   ): Observable<SseEvent<T>> {
     const names = typeof channels === 'string' ? [channels] : [...new Set(channels)];
     if (names.length === 0) {
