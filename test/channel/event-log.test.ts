@@ -1,0 +1,153 @@
+import { describe, expect, it } from '@jest/globals';
+import { EventLog } from '../../lib/channel/event-log.js';
+
+const UNLIMITED = { events: Infinity, bytes: Infinity, age: Infinity };
+
+const filled = (count: number, limits: Partial<typeof UNLIMITED> = {}) => {
+  const log = new EventLog({ ...UNLIMITED, ...limits });
+  const ids = [log.headPosition!];
+  for (let i = 1; i <= count; i++) {
+    ids.push(log.append({ data: `${i}` }).id);
+  }
+  return { log, ids };
+};
+
+describe('EventLog', () => {
+  it('numbers events from 1, and tells its positions from those of other logs', () => {
+    const { log, ids } = filled(3);
+    expect(ids).toEqual([0, 1, 2, 3].map((n) => `${log.epoch}-${n}`));
+    expect(log.headPosition).toBe(ids[3]);
+    expect(log).toMatchObject({ head: 3, first: 1, retained: 1, size: 3 });
+    expect([1, 2, 3].map((seq) => log.at(seq).data)).toEqual(['1', '2', '3']);
+    expect(new Set(Array.from({ length: 1_000 }, () => new EventLog(UNLIMITED).epoch)).size).toBe(
+      1_000,
+    );
+    expect(log.epoch).not.toMatch(/[^A-Za-z0-9._]/);
+  });
+
+  it('finds each of its positions, and no other', () => {
+    const { log, ids } = filled(10);
+    expect(ids.map((id) => log.locate(id))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    const { epoch } = log;
+    for (const id of [
+      `${epoch}-11`,
+      `${epoch}--1`,
+      `${epoch}-01`,
+      `${epoch}-1.5`,
+      `${epoch}-`,
+      `${epoch}-1e0`,
+      `${epoch}- 1`,
+      epoch,
+      '',
+      '1',
+      `x${epoch}-1`,
+      `${epoch}-99999999999999999999`,
+    ]) {
+      expect([id, log.locate(id)]).toEqual([id, 'unknown-position']);
+    }
+  });
+
+  it('retains so many events, bytes, and for so long', () => {
+    const byEvents = filled(10, { events: 3 });
+    expect(byEvents.log).toMatchObject({ size: 3, retained: 8, head: 10 });
+    expect(byEvents.log.locate(byEvents.ids[7]!)).toBe(7);
+    expect(byEvents.log.locate(byEvents.ids[6]!)).toBe('trimmed');
+    // Attached readers are given a moment more.
+    expect(byEvents.log.first).toBe(1);
+
+    const byBytes = filled(10, { bytes: 3 * 129 });
+    expect(byBytes.log.size).toBe(3 - 1 + Number(byBytes.log.bytes === 3 * 129));
+    expect(byBytes.log.bytes).toBeLessThanOrEqual(3 * 129);
+
+    const byAge = filled(10, { age: 500 });
+    const { time } = byAge.log.at(10);
+    byAge.log.trim(time + 501);
+    expect(byAge.log).toMatchObject({ size: 0, bytes: 0, head: 10 });
+    expect(byAge.log.headPosition).toBe(byAge.ids[10]);
+    expect(byAge.log.locate(byAge.ids[10]!)).toBe(10);
+    expect(byAge.log.locate(byAge.ids[9]!)).toBe('trimmed');
+    byAge.log.trim(time + 1_001);
+    expect(byAge.log.first).toBe(11);
+    expect(byAge.log.append({ data: '11' }).id).toBe(`${byAge.log.epoch}-11`);
+    expect(byAge.log.at(11).data).toBe('11');
+  });
+
+  it('keeps the newest event readable however large it is', () => {
+    const log = new EventLog({ ...UNLIMITED, bytes: 10 });
+    log.append({ data: 'x'.repeat(10_000) });
+    expect(log).toMatchObject({ head: 1, first: 1, size: 0 });
+    log.append({ data: 'y'.repeat(10_000) });
+    expect(log).toMatchObject({ head: 2, first: 2, size: 0 });
+  });
+
+  it('finds own ids, the first of several that are the same, and the last one trimmed', () => {
+    const log = new EventLog({ ...UNLIMITED, events: 3 });
+    for (const id of ['a', 'b', 'a', 'c']) {
+      log.append({ data: id, id });
+    }
+    expect(log.locate('b')).toBe(2);
+    expect(log.locate('c')).toBe(4);
+    expect(log.locate('a')).toBe(1);
+    log.append({ data: 'd', id: 'd' });
+    expect(log.locate('b')).toBe(2);
+    log.append({ data: 'e', id: 'e' });
+    expect(log.locate('b')).toBe('unknown-position');
+    log.trim(Date.now() + 10);
+    expect(log.locate('e')).toBe(6);
+  });
+
+  it('takes over the positions of a source', () => {
+    const compare = (a: string, b: string) => Number(a) - Number(b);
+    const log = new EventLog(UNLIMITED);
+    log.startAfter('100');
+    expect(log.headPosition).toBe('100');
+    expect(log.locate('100', compare)).toBe(0);
+    for (const position of ['110', '120', '130']) {
+      log.append({ data: position, position });
+    }
+    expect(['100', '110', '120', '130'].map((id) => log.locate(id, compare))).toEqual([0, 1, 2, 3]);
+    for (const id of ['99', '115', '131', 'x', '', `${log.epoch}-1`]) {
+      expect([id, log.locate(id, compare)]).toEqual([id, 'unknown-position']);
+      expect([id, log.locate(id)]).toEqual([id, 'unknown-position']);
+    }
+  });
+
+  it('knows which events ended their run, and asks about what was before it', () => {
+    const log = new EventLog({ ...UNLIMITED, events: 2 });
+    expect(log.endsAt(0)).toBe(false);
+    log.append({ data: 'end', end: true });
+    log.append({ data: '2' });
+    expect([0, 1, 2].map((seq) => log.endsAt(seq))).toEqual([false, true, false]);
+    log.append({ data: '3' });
+    expect(log.endsAt(1)).toBe(true);
+    log.startAfter('p');
+    expect(log.endsAt(log.retained - 1)).toBeUndefined();
+    log.noteEnd('q', true);
+    expect(log.endsAt(log.retained - 1)).toBeUndefined();
+    log.noteEnd('p', true);
+    expect(log.endsAt(log.retained - 1)).toBe(true);
+  });
+
+  it('forgets for returning clients what was before a restart', () => {
+    const { log, ids } = filled(5);
+    log.restart();
+    expect(log).toMatchObject({ size: 1, retained: 5 });
+    expect(log.locate(ids[3]!)).toBe('trimmed');
+    expect(log.locate(ids[4]!)).toBe(4);
+  });
+
+  it('costs the same per event, however many there were', () => {
+    const log = new EventLog({ ...UNLIMITED, events: 100 });
+    let longest = 0;
+    for (let i = 0; i < 100_000; i++) {
+      log.append({ data: 'x' });
+      if (i % 1_000 === 0) {
+        log.trim(Date.now() + 2_000);
+      }
+      longest = Math.max(longest, log.head - log.first + 1);
+    }
+    expect(log.size).toBe(100);
+    expect(longest).toBeLessThan(3_000);
+    expect(log.bytes).toBe(100 * 129);
+  });
+});
