@@ -25,6 +25,7 @@ export type {
   ChannelSource,
   HistoryEvent,
   HistoryPage,
+  Lifecycle,
   OutgoingEvent,
   PublishOptions,
   ResetReason,

@@ -68,7 +68,7 @@ export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOption
    * each `key` only; or it is disconnected. Default: `reset`.
    */
   readonly overflow?: OverflowPolicy;
-  /** With `overflow: 'latest'`: events with the same key replace each other. */
+  /** With `overflow: 'latest'`: events with the same key replace each other. Default: none. */
   readonly key?: (event: SseEvent) => string;
 }
 
@@ -117,7 +117,7 @@ export interface SseModuleOptions {
    * to `{}`, to read the table beside another broker.
    */
   readonly eventTable?: EventTableOptions;
-  /** How `broker: 'redis'` keeps channels in Redis. */
+  /** How `broker: 'redis'` keeps channels in Redis. Default: as for each of its options. */
   readonly redisStreams?: RedisStreamsOptions;
   /**
    * Whether the application fails to start when Redis or Postgres cannot be reached.
@@ -144,7 +144,7 @@ export interface SseModuleOptions {
   readonly heartbeat?: number;
   /** How long a channel without readers is kept, in milliseconds. Default: 60,000. */
   readonly linger?: number;
-  /** How much of each channel is kept in memory. */
+  /** How much of each channel is kept in memory. Default: as for each of its options. */
   readonly retain?: RetainOptions;
   /**
    * The value of a key, or the payload of a notification, that ends the run: clients
@@ -166,7 +166,7 @@ export interface SseModuleOptions {
    * waits that long for those that read slowly. In milliseconds. Default: 5,000.
    */
   readonly drainTimeout?: number;
-  /** What clients and publishers may use. */
+  /** What clients and publishers may use. Default: as for each of its options. */
   readonly limits?: LimitOptions;
   /**
    * Tells clients apart for `limits.connectionsPerClient`.

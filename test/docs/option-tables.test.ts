@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import type { SseErrorCode } from '../../lib/index.js';
+import { SQL_USAGE } from '../../lib/cli/sql-command.js';
+import * as api from '../../lib/index.js';
 import { eventTableSettings } from '../../lib/sources/event-table/event-table.options.js';
 import { keyOptions } from '../../lib/sources/cache/cache-options.js';
 import { checkPollOptions } from '../../lib/sources/poll/poll.options.js';
 import { settingsOf } from '../../lib/sse.settings.js';
-import { tableUnder } from './markdown.js';
+import { read, tableUnder } from './markdown.js';
 import { propertiesOf } from './type-check.js';
 
 const DOCUMENT = 'docs/options.md';
@@ -88,7 +89,7 @@ describe('the tables of options', () => {
   });
 
   it('name every code of an error', () => {
-    const codes: Record<SseErrorCode, true> = {
+    const codes: Record<api.SseErrorCode, true> = {
       INVALID_OPTION: true,
       INVALID_CHANNEL: true,
       INVALID_EVENT: true,
@@ -100,5 +101,16 @@ describe('the tables of options', () => {
       CLOSED: true,
     };
     expect(names('Errors')).toEqual(Object.keys(codes).sort());
+  });
+
+  it('stand beside every other thing that is exported', () => {
+    const text = read(DOCUMENT);
+    expect(Object.keys(api).filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
+  });
+
+  it('stand beside every option of the command', () => {
+    const text = read(DOCUMENT);
+    const flags = [...SQL_USAGE.matchAll(/--[a-z-]+/g)].map(([flag]) => flag);
+    expect(flags.filter((flag) => !new RegExp(`${flag}\\b`).test(text))).toEqual([]);
   });
 });

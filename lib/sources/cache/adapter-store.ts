@@ -19,11 +19,17 @@ import {
 
 /** A cache of the user's, such as cache-manager's or Keyv. Times to live are milliseconds. */
 export interface CacheLike {
+  /** The key's value, or a promise of it; `undefined` or `null` when there is none. */
   get(key: string): unknown;
+  /** Sets the key, for `ttl` milliseconds if given. */
   set(key: string, value: unknown, ttl?: number): unknown;
+  /** Removes the key. One of `del` and `delete` must be there. */
   del?(key: string): unknown;
+  /** Removes the key, where there is no `del`. */
   delete?(key: string): unknown;
+  /** Tells of the store's own writes, which are then not waited for until the next poll. */
   on?(event: 'set', listener: (set: { key?: unknown }) => void): unknown;
+  /** Ends what `on` began. */
   off?(event: 'set', listener: (set: { key?: unknown }) => void): unknown;
 }
 

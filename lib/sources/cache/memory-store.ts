@@ -82,6 +82,7 @@ export class MemoryKeyStore implements KeyStore {
     this.slot(key).items.unshift(...events.map((event) => ({ ...event, value: false })));
   }
 
+  /** What the key holds; `undefined` when there is no such key, or its value was taken. */
   async get(key: string): Promise<string | undefined> {
     return this.slots.get(key)?.value;
   }
