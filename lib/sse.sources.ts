@@ -15,6 +15,7 @@ import type { ListenOptions } from './sources/postgres/listen.options.js';
 import { PostgresConnection } from './sources/postgres/postgres-connection.js';
 import { RedisBroker } from './sources/redis/redis-broker.js';
 import { RedisConnection } from './sources/redis/redis-connection.js';
+import { RedisStreams } from './sources/redis/redis-streams.js';
 
 /** The sources that the module's options ask for, and their common life. */
 export class SseSources {
@@ -22,6 +23,7 @@ export class SseSources {
   readonly cache: CacheSource;
   private readonly listen: ListenSource | undefined;
   private readonly table: EventTable | undefined;
+  private readonly streams: RedisStreams | undefined;
   /** In the order in which they start. */
   private readonly services: Lifecycle[] = [];
   private readonly listenByOptions = new Map<string, ChannelSource>();
@@ -39,7 +41,8 @@ export class SseSources {
     const { redis, postgres, broker } = settings;
     const redisConnection = redis === undefined ? undefined : new RedisConnection(redis, log);
     if (redisConnection) {
-      this.services.push(redisConnection);
+      this.streams = new RedisStreams(redisConnection, settings.redisStreams, log);
+      this.services.push(redisConnection, this.streams);
     }
     this.cache = new CacheSource(this.keyStore(redisConnection), log);
     this.services.push(this.cache);
@@ -56,7 +59,7 @@ export class SseSources {
         this.services.push(this.table);
       }
     }
-    this.broker = this.brokerOf(broker, redisConnection, keepOpen);
+    this.broker = this.brokerOf(broker, keepOpen);
     if (isLifecycle(this.broker) && this.broker !== this.table) {
       this.services.push(this.broker);
     }
@@ -169,7 +172,6 @@ export class SseSources {
 
   private brokerOf(
     broker: SseSettings['broker'],
-    redis: RedisConnection | undefined,
     keepOpen: (broker: Broker, channel: string) => void,
   ): Broker {
     switch (broker) {
@@ -178,7 +180,7 @@ export class SseSources {
       case 'postgres':
         return this.eventTable();
       case 'redis':
-        return new RedisBroker(redis!, this.settings.redisStreams, this.log);
+        return new RedisBroker(this.streams!);
       default:
         return broker;
     }

@@ -8,6 +8,7 @@ import type {
 } from '../../lib/channel/source.js';
 import { RedisBroker } from '../../lib/sources/redis/redis-broker.js';
 import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
+import { RedisStreams } from '../../lib/sources/redis/redis-streams.js';
 import type { RedisOption } from '../../lib/sources/redis/redis-option.js';
 import {
   redisStreamsSettings,
@@ -35,9 +36,11 @@ export async function instance(
   const log = new LogRecorder();
   const connection = new RedisConnection(redis, log);
   const settings = redisStreamsSettings({ auditInterval: 1_000, ...options });
-  const broker = new RedisBroker(connection, settings, log);
+  const streams = new RedisStreams(connection, settings, log);
+  const broker = new RedisBroker(streams);
   await connection.start(false);
-  await broker.start(false);
+  await streams.start(false);
+  await broker.start();
   const one: Instance = {
     broker,
     connection,
@@ -46,6 +49,7 @@ export async function instance(
     async stop() {
       started.delete(one);
       await broker.stop();
+      await streams.stop();
       await connection.stop();
     },
   };

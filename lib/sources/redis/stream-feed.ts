@@ -1,6 +1,7 @@
 import type { ChannelFeed, ChannelSink, SseLogger } from '../../channel/source.js';
 import type { StreamEntry, StreamMessage } from './stream-entry.js';
 import { entryOf, type RawEntry } from './stream-entry.js';
+import type { StreamOptions } from './redis-streams.js';
 import { StreamHistory, type ReadRange } from './stream-history.js';
 import { compareStreamIds } from './stream-id.js';
 
@@ -43,12 +44,12 @@ export class StreamFeed implements ChannelFeed {
 
   constructor(
     readonly key: string,
-    channel: string,
     private readonly sink: ChannelSink,
+    private readonly options: StreamOptions,
     private readonly owner: StreamFeedOwner,
   ) {
     const range: ReadRange = (from, to, count) => owner.range(key, from, to, count);
-    this.history = new StreamHistory(channel, range);
+    this.history = new StreamHistory(options.channel, range, options.shape);
   }
 
   /** The channel's subscription is in place, and its stream ends with this entry. */
@@ -63,6 +64,21 @@ export class StreamFeed implements ChannelFeed {
     } else if (id !== this.last) {
       this.read();
     }
+  }
+
+  /** The stream holds something that no message has brought. */
+  read(): void {
+    if (this.last === undefined || this.reading) {
+      this.readAgain = true;
+    } else {
+      this.reading = true;
+      void this.readOn();
+    }
+  }
+
+  /** Somebody says that there is something to do. */
+  wake(): void {
+    this.options.onWake?.();
   }
 
   /** A message has come. */
@@ -120,17 +136,10 @@ export class StreamFeed implements ChannelFeed {
     for (const entry of entries) {
       this.last = entry.id;
       if (entry.kind === 'event') {
-        this.sink.append(entry.event);
+        this.sink.append(this.options.shape?.(entry.event) ?? entry.event);
       } else if (entry.kind === 'reset') {
         this.sink.reset(entry.reason, entry.id);
       }
-    }
-  }
-
-  private read(): void {
-    if (!this.reading) {
-      this.reading = true;
-      void this.readOn();
     }
   }
 

@@ -20,6 +20,7 @@ export class StreamHistory implements ChannelHistory {
   constructor(
     private readonly channel: string,
     private readonly range: ReadRange,
+    private readonly shape: (event: HistoryEvent) => HistoryEvent = (event) => event,
   ) {}
 
   compare(a: string, b: string): number {
@@ -55,7 +56,7 @@ export class StreamHistory implements ChannelHistory {
       return undefined;
     }
     const entry = entryOf(first);
-    return entry.kind === 'event' && entry.event.end
+    return entry.kind === 'event' && this.shape(entry.event).end
       ? { events: [], last: true, ended: true }
       : this.page(raw, limit);
   }
@@ -77,7 +78,7 @@ export class StreamHistory implements ChannelHistory {
 
   private shown(entry: StreamEntry): HistoryEvent[] {
     if (entry.kind === 'event') {
-      return [entry.event];
+      return [this.shape(entry.event)];
     }
     if (entry.kind === 'mark') {
       return [];

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { SseError } from '../../channel/sse-error.js';
-import type { OutgoingEvent, SseLogger } from '../../channel/source.js';
+import type { OutgoingEvent } from '../../channel/source.js';
 import { runScripts, type RedisReply, type ScriptCall } from './redis-batch.js';
-import type { RedisConnection } from './redis-connection.js';
-import type { RedisStreamsSettings } from './redis-streams.options.js';
-import type { RedisServer } from './redis-server.js';
+import type { RedisStreams } from './redis-streams.js';
 import { refusalOf } from './redis-refusal.js';
 import { lengthsOf, metaOf } from './stream-entry.js';
 import { laterStreamId } from './stream-id.js';
@@ -37,9 +35,6 @@ interface Lane {
   inFlight: boolean;
 }
 
-/** What a publisher tells of what it has published. */
-export type OnPublished = (key: string, lastId: string) => void;
-
 /**
  * Appends events to streams. What is sent to one channel in one turn of the event loop, and
  * while the call before is under way, goes in one call. As there is one call per channel at a
@@ -57,13 +52,7 @@ export class StreamPublisher {
   private failing = false;
   private stopped = false;
 
-  constructor(
-    private readonly connection: RedisConnection,
-    private readonly server: RedisServer,
-    private readonly settings: RedisStreamsSettings,
-    private readonly logger: SseLogger,
-    private readonly onPublished: OnPublished,
-  ) {}
+  constructor(private readonly streams: RedisStreams) {}
 
   /** Resolves with the id of the event's entry; a rejection that nobody awaits is harmless. */
   publish(key: string, event: OutgoingEvent): Promise<string> {
@@ -113,7 +102,7 @@ export class StreamPublisher {
     return new Promise((resolve, reject) => {
       const meta = metaOf(event);
       const { data } = event;
-      const deadline = performance.now() + this.settings.sendTimeout;
+      const deadline = performance.now() + this.streams.settings.sendTimeout;
       const lane = this.laneOf(key);
       lane.waiting.push({ meta, data, deadline, resolve, reject, settled: false });
       this.waitingSize += meta.length + data.length;
@@ -165,18 +154,18 @@ export class StreamPublisher {
     const sendings = lane.waiting.slice(0, count);
     lane.waiting = lane.waiting.slice(count);
     const parts = sendings.flatMap(({ meta, data }) => [meta, data]);
-    const { events, bytes, age } = this.settings;
+    const [events, age, bytes] = this.streams.limits;
     return {
       sendings,
       call: {
         script: APPEND,
         keys: [lane.key, `${lane.key}:from:${this.instance}`],
         args: [
-          this.server.publishCommand,
+          this.streams.server.publishCommand,
           ++this.calls,
           events,
-          Number.isFinite(age) ? age : 0,
-          Number.isFinite(bytes) ? bytes : 0,
+          age,
+          bytes,
           lengthsOf(parts),
           ...parts,
         ],
@@ -195,8 +184,8 @@ export class StreamPublisher {
 
   private async call(calls: readonly ScriptCall[]): Promise<readonly RedisReply[]> {
     try {
-      await this.server.known();
-      return await runScripts(await this.connection.client(), calls);
+      await this.streams.server.known();
+      return await runScripts(await this.streams.connection.client(), calls);
     } catch (error) {
       return calls.map(() => ({ error: error as Error }));
     }
@@ -207,11 +196,11 @@ export class StreamPublisher {
     lanes: readonly Lane[],
     replies: readonly RedisReply[],
   ): Promise<Map<number, number>> {
-    const { minReplicas, replicaTimeout } = this.settings;
+    const { minReplicas, replicaTimeout } = this.streams.settings;
     const short = new Map<number, number>();
     if (minReplicas > 0) {
       const keys = lanes.map((lane) => lane.key);
-      const counts = await this.server.waitForReplicas(keys, minReplicas, replicaTimeout);
+      const counts = await this.streams.server.waitForReplicas(keys, minReplicas, replicaTimeout);
       counts.forEach((count, index) => {
         if ('ok' in replies[index]! && count < minReplicas) {
           short.set(index, count);
@@ -225,7 +214,7 @@ export class StreamPublisher {
     const { sendings } = lane.batch!;
     if ('ok' in reply) {
       const first = String(reply.ok);
-      this.onPublished(lane.key, laterStreamId(first, sendings.length - 1));
+      this.streams.notePublished(lane.key, laterStreamId(first, sendings.length - 1));
       sendings.forEach((sending, index) => {
         const id = laterStreamId(first, index);
         if (replicas === undefined) {
@@ -237,7 +226,7 @@ export class StreamPublisher {
       this.noteSuccess();
       lane.batch = undefined;
     } else {
-      const refusal = refusalOf(reply.error, this.connection.address, lane.key);
+      const refusal = refusalOf(reply.error, this.streams.connection.address, lane.key);
       if (refusal) {
         this.noteFailure(refusal.message);
         sendings.forEach((sending) => this.finish(sending, () => sending.reject(refusal)));
@@ -312,8 +301,8 @@ export class StreamPublisher {
 
   private timedOut(sent: boolean): SseError {
     const message =
-      `Redis at ${this.connection.address} did not accept an event within ` +
-      `${this.settings.sendTimeout} ms (\`redisStreams.sendTimeout\`)` +
+      `Redis at ${this.streams.connection.address} did not accept an event within ` +
+      `${this.streams.settings.sendTimeout} ms (\`redisStreams.sendTimeout\`)` +
       (sent ? '; it may have been delivered, as only the reply may be missing.' : '.');
     this.noteFailure(message);
     return new SseError('UNAVAILABLE', message);
@@ -321,8 +310,8 @@ export class StreamPublisher {
 
   private tooFewReplicas(id: string, count: number): SseError {
     const message =
-      `${count} of ${this.settings.minReplicas} replicas (\`redisStreams.minReplicas\`) had the event ` +
-      `${id} within ${this.settings.replicaTimeout} ms. It has been delivered, but a failover may lose it.`;
+      `${count} of ${this.streams.settings.minReplicas} replicas (\`redisStreams.minReplicas\`) had the event ` +
+      `${id} within ${this.streams.settings.replicaTimeout} ms. It has been delivered, but a failover may lose it.`;
     this.noteFailure(message);
     return new SseError('UNAVAILABLE', message);
   }
@@ -330,14 +319,14 @@ export class StreamPublisher {
   private noteFailure(message: string): void {
     if (!this.failing) {
       this.failing = true;
-      this.logger.error(`Events are not accepted, and send() rejects: ${message}`);
+      this.streams.logger.error(`Events are not accepted, and send() rejects: ${message}`);
     }
   }
 
   private noteSuccess(): void {
     if (this.failing) {
       this.failing = false;
-      this.logger.log('Events are accepted again.');
+      this.streams.logger.log('Events are accepted again.');
     }
   }
 }

@@ -122,15 +122,20 @@ export class SubscriberConnection {
     }
     const added: string[] = [];
     const removed: string[] = [];
+    const kept: string[] = [];
     for (const channel of this.changed) {
-      if (this.wanted.has(channel) && !this.sent.has(channel)) {
+      if (this.wanted.has(channel) && this.sent.has(channel)) {
+        kept.push(channel);
+      } else if (this.wanted.has(channel)) {
         this.sent.add(channel);
         added.push(channel);
-      } else if (!this.wanted.has(channel) && this.sent.delete(channel)) {
+      } else if (this.sent.delete(channel)) {
         removed.push(channel);
       }
     }
     this.changed.clear();
+    // Closed and opened again at once: whoever opened them has to be told as well.
+    this.events.subscribed(kept);
     for (const channels of this.commandsOf(added)) {
       void this.subscribe(channels);
     }
