@@ -164,6 +164,8 @@ export class Cursor {
         this.history = undefined;
         this.joinAfter = last;
         this.covered = covered;
+        // The page may be one that another client asked for before this one came.
+        this.seq = Math.min(this.seq, covered);
         this.position = last === '' ? undefined : last;
       },
       reset: (reason) => {
