@@ -1,0 +1,81 @@
+import { setImmediate } from 'node:timers/promises';
+import { Controller, Sse } from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { map, Observable } from 'rxjs';
+import { SseChannel, SseEvents, type SseEvent } from '../../lib/index.js';
+import { RawClient } from '../support/raw-client.js';
+import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
+import { until } from '../support/until.js';
+
+const KILOBYTE = 'x'.repeat(1_000);
+const MIBI = 1024 * 1024;
+
+let emitted = 0;
+
+@Controller()
+class SlowController {
+  /** Emits for as long as somebody subscribes, however little of it is read. */
+  @Sse('own')
+  @SseChannel()
+  own() {
+    return new Observable<{ data: string }>((subscriber) => {
+      void (async () => {
+        while (!subscriber.closed) {
+          emitted += KILOBYTE.length;
+          subscriber.next({ data: KILOBYTE });
+          if (emitted % 50_000 === 0) await setImmediate();
+        }
+      })();
+    });
+  }
+
+  @Sse('mapped')
+  @SseChannel('bulk', { overflow: 'disconnect' })
+  mapped(@SseEvents() events$: Observable<SseEvent<string>>) {
+    return events$.pipe(map(({ data }) => ({ data })));
+  }
+
+  @Sse('several')
+  @SseChannel(() => ['bulk', 'other'], { overflow: 'latest', key: () => 'the same' })
+  several() {}
+}
+
+describe.each(ADAPTERS)('a client that does not read on %s', (adapter) => {
+  let client: RawClient | undefined;
+
+  afterEach(async () => {
+    client?.destroy();
+    await closeApps();
+  });
+
+  it('is given up when the handler emits more than can wait', async () => {
+    emitted = 0;
+    const app = await startApp({ adapter, controllers: [SlowController] });
+    client = (await RawClient.get(app.url, '/own')).stall();
+    await until(() => app.sse.stats().connections === 1);
+    await until(() => app.sse.stats().connections === 0);
+    expect(emitted).toBeGreaterThan(4 * MIBI);
+    // What the systems' socket buffers take comes on top.
+    expect(emitted).toBeLessThan(16 * MIBI);
+  });
+
+  it.each(['/mapped', '/several'])(
+    'is told by a reset at %s, whatever overflow says',
+    async (path) => {
+      const app = await startApp({
+        adapter,
+        controllers: [SlowController],
+        options: { retain: { events: 50, bytes: 60_000 } },
+      });
+      client = (await RawClient.get(app.url, path)).stall();
+      await until(() => app.sse.stats().connections === 1);
+      for (let i = 0; i < 8_000; i++) {
+        await app.sse.send('bulk', KILOBYTE);
+        if (i % 20 === 19) await setImmediate();
+      }
+      client.read().socket.resume();
+      await until(() => client!.text.includes('"reason":"slow-consumer"'));
+      expect(app.sse.stats().connections).toBe(1);
+    },
+  );
+});
