@@ -4,6 +4,7 @@ import { EventTable } from '../../lib/sources/event-table/event-table.js';
 import type { EventTableOptions } from '../../lib/sources/event-table/event-table.options.js';
 import { PostgresConnection } from '../../lib/sources/postgres/postgres-connection.js';
 import type { PostgresOption } from '../../lib/sources/postgres/postgres.options.js';
+import { until } from '../support/until.js';
 import { RecordingLogger } from '../postgres/listen-recording.js';
 
 export { statements } from '../postgres/listen-recording.js';
@@ -71,13 +72,14 @@ export function createInstance(
 const running = new Set<Instance>();
 const clients = new Set<pg.Client>();
 
-/** Starts an instance that installs the table if need be. */
+/** Starts an instance that installs the table if need be, and waits until it has found its start. */
 export async function startInstance(
   option: PostgresOption,
   options: EventTableOptions & { listenConnection?: PostgresOption } = {},
 ): Promise<Instance> {
   const instance = createInstance(option, { install: true, ...options });
   await instance.table.start(true);
+  await until(() => instance.table.stats.position);
   return instance;
 }
 

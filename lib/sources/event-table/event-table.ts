@@ -68,7 +68,7 @@ export class EventTable implements Broker, Lifecycle {
       elected: (isPooled) => this.#duties.begin(isPooled),
       deposed: () => this.#duties.end(),
     });
-    this.#retention = new Retention(settings, logger);
+    this.#retention = new Retention(settings, logger, () => this.#reader.position?.id ?? 0);
     this.#duties = new Duties(config, settings, this.#retention, logger, this.#reader.wake);
     this.#publisher = new EventPublisher(connection, settings.schema, this.#reader.wake);
   }

@@ -3,24 +3,35 @@ import { quoteText } from '../postgres/identifier.js';
 /** The functions that create and drop partitions. `s` is the quoted schema. */
 export function retentionSql(s: string): string {
   const lock = `perform pg_advisory_xact_lock(hashtextextended(${quoteText(`nestjs-sse-channels partitions ${s}`)}, 0));`;
-  return `-- Creates partitions of "size" ids until there are "ahead" of them above the last id.
+  return `-- Creates a partition of ids from "low" to below "high".
 -- "create table … partition of" would wait for every open writer, and make others wait.
+create or replace function ${s}.add_partition(low bigint, high bigint) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $sse$
+begin
+  execute format('create table ${s}.%I (like ${s}.event including all excluding identity)', 'event_' || low);
+  execute format('alter table ${s}.event attach partition ${s}.%I for values from (%s) to (%s)',
+    'event_' || low, low, high);
+end $sse$;
+
+-- Creates partitions of "size" ids until there are "ahead" of them above the last id, and one for
+-- the next id.
 create or replace function ${s}.extend(size bigint, ahead integer) returns integer
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $sse$
 declare
-  next bigint;
   last bigint;
+  above bigint;
   made integer := 0;
 begin
   ${lock}
   select case when is_called then last_value else 0 end into last from ${s}.event_id_seq;
-  -- Without partitions, behind whatever ids there may be.
-  select coalesce(max(high), last + 1) into next from ${s}.partitions();
-  while (select count(*) from ${s}.partitions() where low > last) < ahead loop
-    execute format('create table ${s}.%I (like ${s}.event including all excluding identity)', 'event_' || next);
-    execute format('alter table ${s}.event attach partition ${s}.%I for values from (%s) to (%s)',
-      'event_' || next, next, next + size);
-    next := next + size;
+  if not exists (select from ${s}.partitions() p where p.low <= last + 1 and p.high > last + 1) then
+    select min(p.low) into above from ${s}.partitions() p where p.low > last + 1;
+    perform ${s}.add_partition(last + 1, least(last + 1 + size, above));
+    made := made + 1;
+  end if;
+  while (select count(*) from ${s}.partitions() p where p.low > last) < ahead loop
+    select max(p.high) into above from ${s}.partitions() p;
+    perform ${s}.add_partition(above, above + size);
     made := made + 1;
   end loop;
   return made;
@@ -75,6 +86,6 @@ begin
   execute format('drop table ${s}.%I', $1);
 end $sse$;
 
-revoke execute on function ${s}.extend(bigint, integer), ${s}.usage(), ${s}.roll(), ${s}.drop_partition(text) from public;
+revoke execute on function ${s}.add_partition(bigint, bigint), ${s}.extend(bigint, integer), ${s}.usage(), ${s}.roll(), ${s}.drop_partition(text) from public;
 `;
 }

@@ -39,11 +39,14 @@ export class Retention {
   readonly #settings: EventTableSettings;
   readonly #logger: SseLogger;
   readonly #s: string;
+  /** The last id that the reader of this process has passed. */
+  readonly #settled: () => number;
   #complaint = '';
 
-  constructor(settings: EventTableSettings, logger: SseLogger) {
+  constructor(settings: EventTableSettings, logger: SseLogger, settled: () => number) {
     this.#settings = settings;
     this.#logger = logger;
+    this.#settled = settled;
     this.#s = quoteName(settings.schema);
   }
 
@@ -93,9 +96,11 @@ export class Retention {
 
   #expired(partitions: readonly Partition[]): readonly Partition[] {
     const { age, bytes } = this.#settings.retention;
+    // An open transaction may still hold events that nobody has read.
+    const settled = this.#settled();
     let total = partitions.reduce((sum, partition) => sum + partition.bytes, 0);
     return partitions.filter((partition) => {
-      const isPast = partition.high <= partition.last + 1;
+      const isPast = partition.high <= Math.min(partition.last, settled) + 1;
       const isOld = partition.newest === undefined || Date.now() - partition.newest > age;
       if (!isPast || !(isOld || partition.pending || total > bytes)) {
         return false;

@@ -1,0 +1,188 @@
+import type pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { durableTriggerSql, eventTableSql } from '../../lib/index.js';
+import { schemaSql, SCHEMA_VERSION } from '../../lib/sources/event-table/event-table-sql.js';
+import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { until } from '../support/until.js';
+import { connect, createInstance, record, startInstance, stopAll } from './event-table-rig.js';
+
+let database: TestDatabase;
+let client: pg.Client;
+beforeEach(async () => {
+  database = await createDatabase();
+  client = await connect(database.url);
+});
+afterEach(async () => {
+  await stopAll();
+  await database.drop();
+});
+
+const message = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => '',
+    (error: Error) => error.message,
+  );
+
+describe('installing the event table', () => {
+  it('may be run again at any time, also beside an open writer', async () => {
+    await client.query(eventTableSql());
+    await client.query(eventTableSql());
+    const writer = await connect(database.url);
+    await writer.query('begin');
+    await writer.query(`select sse.publish('a', 'x')`);
+    await client.query(`set lock_timeout = '2s'`);
+    await client.query(eventTableSql());
+    await writer.query('commit');
+    const { rows } = await client.query('select max(version) as version, count(*)::int as count from sse.meta');
+    expect(rows).toEqual([{ version: SCHEMA_VERSION, count: 1 }]);
+  });
+
+  it('is done once by many instances that start at the same time', async () => {
+    const instances = await Promise.all(
+      Array.from({ length: 8 }, () => startInstance(database.url, { schema: 'Events_2' })),
+    );
+    const sinks = instances.map((instance) => record(instance, 'a'));
+    await instances[3]!.table.publish('a', { data: 'x' });
+    await until(() => sinks.every(({ events }) => events.length === 1));
+    const { rows } = await client.query('select count(*)::int as count from "Events_2".meta');
+    expect(rows).toEqual([{ count: 1 }]);
+  });
+
+  it('upgrades a table that is in use, and keeps its events', async () => {
+    await client.query(schemaSql('sse', 1));
+    await client.query(`insert into sse.event (topic, event, data) values ('a', 'old', 'from version 1')`);
+    await expect(createInstance(database.url).table.start(true)).rejects.toThrow(
+      `The event table in the schema "sse" has version 1; this release needs ${SCHEMA_VERSION}`,
+    );
+    const instance = await startInstance(database.url);
+    const sink = record(instance, 'a');
+    await client.query(`select sse.publish('a', 'new', 'name', 'own', 3, true)`);
+    await until(() => sink.events.length === 1);
+    const history = instance.table.open('a', sink).history!;
+    expect((await history.read(undefined, 10)).events).toEqual([
+      { position: '1.1', type: 'old', data: 'from version 1' },
+      { position: '1.2', type: 'name', data: 'new', id: 'own', retry: 3, end: true },
+    ]);
+  });
+
+  it('refuses to go back, and works with a newer table', async () => {
+    await client.query(eventTableSql());
+    await client.query(`insert into sse.meta (version) values (99)`);
+    expect(await message(client.query(eventTableSql()))).toContain('newer than version');
+    const instance = await startInstance(database.url);
+    expect(await instance.table.publish('a', { data: 'x' })).toBe('1.1');
+  });
+
+  it('says what to do when there is no table, and goes on once there is', async () => {
+    await expect(createInstance(database.url).table.start(true)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('npx nestjs-sse-channels sql --event-table --schema sse'),
+    });
+    const instance = createInstance(database.url);
+    await instance.table.start(false);
+    const sink = record(instance, 'a');
+    await until(() => instance.logger.errors.length);
+    expect(await message(instance.table.publish('a', { data: 'x' }))).toContain(
+      'The event table is not in the schema "sse"',
+    );
+    await client.query(eventTableSql());
+    await until(() => sink.isLive);
+    await instance.table.publish('a', { data: 'there' });
+    await until(() => sink.data[0] === 'there');
+    expect(instance.logger.errors).toHaveLength(1);
+  });
+});
+
+describe('privileges', () => {
+  const roles: string[] = [];
+  const role = async (name: string): Promise<{ name: string; url: string }> => {
+    const unique = `${name}_${new URL(database.url).pathname.slice(-8)}`;
+    await client.query(`create role ${unique} login password 'secret'`);
+    roles.push(unique);
+    const url = new URL(database.url);
+    url.username = unique;
+    url.password = 'secret';
+    return { name: unique, url: url.href };
+  };
+  afterEach(async () => {
+    for (const name of roles.splice(0)) {
+      await client.query(`drop owned by ${name} cascade`);
+      await client.query(`drop role ${name}`);
+    }
+  });
+
+  it('needs no superuser: an owner, publishers, trigger owners and readers as documented', async () => {
+    const [owner, publisher, author, reader] = [
+      await role('owner'),
+      await role('publisher'),
+      await role('author'),
+      await role('reader'),
+    ];
+    const { rows } = await client.query<{ name: string }>('select current_database() as name');
+    await client.query(`grant create on database ${rows[0]!.name} to ${owner.name}`);
+    const owns = await connect(owner.url);
+    await owns.query(eventTableSql());
+    await owns.query(`
+      grant usage on schema sse to ${publisher.name}, ${author.name}, ${reader.name};
+      grant select on sse.event, sse.meta to ${reader.name};
+      grant execute on function sse.extend(bigint, integer), sse.usage(), sse.roll(), sse.drop_partition(text) to ${reader.name};
+    `);
+    await client.query(`create schema app authorization ${author.name}; grant usage on schema app to public`);
+
+    const instance = createInstance(reader.url);
+    await instance.table.start(true);
+    const sink = record(instance, 'a');
+    await until(() => sink.isLive && instance.table.stats.disk);
+
+    const publishes = await connect(publisher.url);
+    await publishes.query(`select sse.publish('a', 'published')`);
+    const writes = await connect(author.url);
+    await writes.query('create table app.rows (id int)');
+    await writes.query(durableTriggerSql({ table: 'app.rows', channel: 'a' }));
+    await writes.query(`grant insert on app.rows to ${publisher.name}`);
+    await publishes.query('insert into app.rows values (1)');
+    // Those who write to the table of a trigger need nothing in the event table's schema.
+    await owns.query(`revoke usage on schema sse from ${publisher.name}`);
+    await publishes.query('insert into app.rows values (2)');
+    await instance.table.publish('a', { data: 'sent' });
+    await until(() => sink.events.length === 4);
+    expect(sink.data).toEqual(['published', '{"id":1}', '{"id":2}', 'sent']);
+    expect(instance.logger.warnings).toEqual([]);
+
+    expect(await message(publishes.query(`select sse.publish('a', 'x')`))).toContain('permission denied');
+    for (const statement of [
+      `insert into sse.event (topic, data) values ('a', 'x')`,
+      'select data from sse.event',
+      'select sse.drop_partition($$event_1$$)',
+      'select sse.roll()',
+      `select setval('sse.event_id_seq', 1)`,
+    ]) {
+      expect(await message(writes.query(statement))).toContain('permission denied');
+    }
+  });
+
+  it('says what a role lacks', async () => {
+    await client.query(eventTableSql());
+    const nobody = await role('nobody');
+    await expect(createInstance(nobody.url).table.start(true)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('The role may not use the event table in the schema "sse". Grant it'),
+    });
+    expect(await message(createInstance(nobody.url).table.publish('a', { data: 'x' }))).toContain(
+      'The role may not use the event table',
+    );
+    // Whoever may read but not maintain goes on reading, and says so once.
+    await client.query(
+      `grant usage on schema sse to ${nobody.name}; grant select on sse.event, sse.meta to ${nobody.name}`,
+    );
+    const instance = createInstance(nobody.url, { retention: { interval: 50 } });
+    await instance.table.start(true);
+    const sink = record(instance, 'a');
+    await until(() => sink.isLive && instance.logger.warnings.length);
+    await instance.table.publish('a', { data: 'x' });
+    await until(() => sink.events.length === 1);
+    expect(instance.logger.warnings).toEqual([
+      expect.stringContaining('retention could not be applied: The role may not use'),
+    ]);
+  });
+});

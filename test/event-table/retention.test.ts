@@ -1,0 +1,136 @@
+import type pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { sized } from '../support/soak.js';
+import { until } from '../support/until.js';
+import { connect, record, startInstance, stopAll } from './event-table-rig.js';
+
+let database: TestDatabase;
+let client: pg.Client;
+beforeEach(async () => {
+  database = await createDatabase();
+  client = await connect(database.url);
+});
+afterEach(async () => {
+  await stopAll();
+  await database.drop();
+});
+
+const lows = async (): Promise<number[]> => {
+  const { rows } = await client.query<{ low: string }>('select low from sse.partitions() order by low');
+  return rows.map(({ low }) => Number(low));
+};
+
+describe('retention', () => {
+  it('drops what is old while writers write, and tells clients that come too late', async () => {
+    const retention = { age: 1_000, interval: 50 };
+    const instance = await startInstance(database.url, { retention, partitionSize: 10_000 });
+    const sink = record(instance, 'a');
+    const first = await instance.table.publish('a', { data: 'first' });
+    let isWriting = true;
+    let count = 1;
+    const writing = (async () => {
+      while (isWriting) {
+        await instance.table.publish('a', { data: String(count++) });
+      }
+    })();
+    await until(async () => (await lows())[0]! > 1, { deadline: 15_000 });
+    isWriting = false;
+    await writing;
+    await until(() => sink.events.length === count);
+    expect(sink.resets).toEqual([]);
+    const { history } = instance.table.open('a', sink);
+    expect(await history!.read(first, 10)).toMatchObject({ reset: 'trimmed', events: [] });
+    // From the earliest on there is no gap to announce; the newest is always there.
+    const rest = await history!.read(undefined, 100_000);
+    expect(rest).toMatchObject({ last: true });
+    expect(rest.reset).toBeUndefined();
+    expect(rest.events.at(-1)).toEqual(sink.events.at(-1));
+    expect(await history!.read(sink.events.at(-1)!.position!, 10)).toEqual({ events: [], last: true });
+  }, 60_000);
+
+  it('bounds the table by its size, and shows it', async () => {
+    const bytes = 4_000_000;
+    const instance = await startInstance(database.url, { retention: { bytes, interval: 30 } });
+    const data = 'x'.repeat(2_000) + Math.random();
+    const total = sized({ quick: 6_000, soak: 60_000 });
+    let largest = 0;
+    for (let sent = 0; sent < total; sent += 100) {
+      await Promise.all(
+        Array.from({ length: 100 }, () =>
+          // Random, as the server would compress it to nothing otherwise.
+          instance.table.publish('a', { data: data + Buffer.from(crypto.getRandomValues(new Uint8Array(1_500))).toString('base64') }),
+        ),
+      );
+      largest = Math.max(largest, instance.table.stats.disk?.bytes ?? 0);
+    }
+    const disk = await until(() => {
+      const { disk: usage } = instance.table.stats;
+      return usage && usage.bytes < bytes * 1.25 ? usage : undefined;
+    });
+    expect(largest).toBeGreaterThan(bytes / 2);
+    expect(disk.partitions).toBeLessThan(15);
+    expect((await lows())[0]).toBeGreaterThan(1);
+    const { rows } = await client.query(
+      `select sum(pg_total_relation_size(inhrelid))::float8 as bytes from pg_inherits where inhparent = 'sse.event'::regclass`,
+    );
+    expect((rows[0] as { bytes: number }).bytes).toBeLessThan(bytes * 1.25);
+  }, sized({ quick: 60_000, soak: 300_000 }));
+
+  it('does not wait for an open writer with others behind it', async () => {
+    const retention = { age: 200, interval: 50 };
+    const instance = await startInstance(database.url, { retention, partitionSize: 10_000 });
+    const sink = record(instance, 'a');
+    const writer = await connect(database.url);
+    await instance.table.publish('a', { data: 'old' });
+    await writer.query('begin');
+    await writer.query(`select sse.publish('a', 'open')`);
+    await until(async () => (await lows()).length >= 4);
+    // The partition cannot be dropped under the open writer; everybody else goes on.
+    let slowest = 0;
+    const until1 = Date.now() + sized({ quick: 2_500, soak: 15_000 });
+    while (Date.now() < until1) {
+      const started = performance.now();
+      await instance.table.publish('a', { data: 'new' });
+      slowest = Math.max(slowest, performance.now() - started);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(slowest).toBeLessThan(1_000);
+    expect(sink.data).toEqual(['old']);
+    await writer.query('commit');
+    await until(() => sink.events.at(-1)?.data === 'new');
+    expect(sink.data[1]).toBe('open');
+    expect(sink.resets).toEqual([]);
+    await until(async () => (await lows())[0]! > 1, { deadline: 20_000 });
+  }, 60_000);
+
+  it('creates partitions ahead of the ids, and says what is wrong when there is none', async () => {
+    const instance = await startInstance(database.url, { partitionSize: 10_000 });
+    const sink = record(instance, 'a');
+    await until(() => instance.table.stats.disk);
+    // As if nobody had created any for a million events.
+    await client.query('drop table sse.event_1000001, sse.event_2000001');
+    await client.query(`select setval('sse.event_id_seq', 999999)`);
+    await client.query(`select sse.publish('a', 'last')`);
+    await expect(client.query(`select sse.publish('a', 'full')`)).rejects.toThrow('no partition of relation "event" found');
+    // An instance helps itself.
+    await instance.table.publish('a', { data: 'sent' });
+    await until(() => sink.events.length === 2);
+    expect(sink.data).toEqual(['last', 'sent']);
+    expect(await lows()).toContain(1_000_001);
+  });
+
+  it('continues ids behind the table when all partitions are gone', async () => {
+    const instance = await startInstance(database.url);
+    const sink = record(instance, 'a');
+    const ids = [];
+    for (let number = 0; number < 3; number++) ids.push(await instance.table.publish('a', { data: 'x' }));
+    await until(() => sink.events.length === 3);
+    await client.query(`do $$ declare p text; begin
+      for p in select name from sse.partitions() loop execute format('drop table sse.%I', p); end loop; end $$`);
+    await instance.table.publish('a', { data: 'after' });
+    await until(() => sink.data.at(-1) === 'after');
+    const { history } = instance.table.open('a', sink);
+    expect(await history!.read(ids[0], 10)).toMatchObject({ reset: 'trimmed' });
+  });
+});
