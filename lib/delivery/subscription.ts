@@ -84,6 +84,14 @@ export class Subscription {
     return id === '' ? undefined : id;
   }
 
+  /** Whether every channel has fewer readers than this, beside this one. */
+  hasRoom(limit: number): boolean {
+    return this.cursors.every(({ channel: { readers } }) => {
+      const own = this.reader && readers.has(this.reader) ? 1 : 0;
+      return readers.size - own < limit;
+    });
+  }
+
   /** Has the reader, if there is one by now, read on. */
   pull(): void {
     this.reader?.pull();

@@ -92,6 +92,10 @@ export class StreamOpener {
     if (!this.admits(exchange)) {
       return false;
     }
+    if (!subscription.hasRoom(this.settings.limits.connectionsPerChannel)) {
+      this.sendAway(exchange);
+      return false;
+    }
     const { opening, retry } = this.settings;
     const response = exchange.open(opening, retry, subscription.id);
     const connection = this.delivery.connections.add(response, this.clientOf(exchange), expires);
@@ -113,8 +117,7 @@ export class StreamOpener {
   ): Subscription | undefined {
     try {
       const subscription = this.delivery.subscribe(requests);
-      const { connectionsPerChannel } = this.settings.limits;
-      if (subscription.cursors.every(({ channel }) => channel.readers.size < connectionsPerChannel)) {
+      if (subscription.hasRoom(this.settings.limits.connectionsPerChannel)) {
         return subscription;
       }
       subscription.close();
