@@ -94,7 +94,9 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
     broker === 'memory' ||
       broker === 'redis' ||
       broker === 'postgres' ||
-      (typeof broker === 'object' && typeof broker?.publish === 'function' && typeof broker.open === 'function'),
+      (typeof broker === 'object' &&
+        typeof broker?.publish === 'function' &&
+        typeof broker.open === 'function'),
     "'memory', 'redis', 'postgres', or an object with `open` and `publish`",
   );
   if (broker === 'redis' && options.redis === undefined) {
@@ -119,9 +121,27 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
   checkNames('retain.', options.retain ?? {}, new Set(Object.keys(RETAIN)));
   checkNames('limits.', options.limits ?? {}, new Set(Object.keys(LIMITS)));
   return {
-    ...numbers('', DURATIONS, options, (value) => wholeWithin(value, 0, MAX_DURATION), `a whole number of milliseconds from 0 to ${MAX_DURATION}`),
-    retain: numbers('retain.', RETAIN, options.retain, isLimit, 'a whole number of at least 1, or Infinity'),
-    limits: numbers('limits.', LIMITS, options.limits, isLimit, 'a whole number of at least 1, or Infinity'),
+    ...numbers(
+      '',
+      DURATIONS,
+      options,
+      (value) => wholeWithin(value, 0, MAX_DURATION),
+      `a whole number of milliseconds from 0 to ${MAX_DURATION}`,
+    ),
+    retain: numbers(
+      'retain.',
+      RETAIN,
+      options.retain,
+      isLimit,
+      'a whole number of at least 1, or Infinity',
+    ),
+    limits: numbers(
+      'limits.',
+      LIMITS,
+      options.limits,
+      isLimit,
+      'a whole number of at least 1, or Infinity',
+    ),
     redisStreams: redisStreamsSettings(options.redisStreams),
     opening,
     doneSignal,

@@ -96,11 +96,7 @@ export class Exchange {
   }
 
   private writeHead(): void {
-    writeHead(
-      this.response,
-      this.reply?.statusCode ?? this.response.statusCode,
-      this.takeOver(),
-    );
+    writeHead(this.response, this.reply?.statusCode ?? this.response.statusCode, this.takeOver());
   }
 
   /** Makes the response ours, and returns the headers that were set so far. */

@@ -52,8 +52,8 @@ export class RouteChannels {
     if (!source) {
       const { source: option } = route.options;
       const given = isToken(option)
-          ? this.moduleRef.get<ChannelSource>(option, { strict: false })
-          : option;
+        ? this.moduleRef.get<ChannelSource>(option, { strict: false })
+        : option;
       source = this.sources.sourceFor({ ...route.options, ...(given && { source: given }) });
       this.sourceOf.set(route, source);
     }

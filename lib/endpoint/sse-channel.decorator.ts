@@ -55,7 +55,8 @@ export function SseChannel<Request = any>(
       Reflect.defineMetadata(metadata, Reflect.getMetadata(metadata, original), handler);
     }
     // Parameter decorators have been evaluated before those of the method.
-    const params = (Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, key) ?? {}) as object;
+    const params = (Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, key) ??
+      {}) as object;
     const hasCustomParams = Object.keys(params).some((param) =>
       param.includes(CUSTOM_ROUTE_ARGS_METADATA),
     );

@@ -162,7 +162,9 @@ function streamOf(value: unknown): Observable<unknown> | undefined {
 }
 
 function describe(value: unknown): string {
-  return typeof value === 'object' ? `a ${value!.constructor?.name ?? 'null-prototype object'}` : `a ${typeof value}`;
+  return typeof value === 'object'
+    ? `a ${value!.constructor?.name ?? 'null-prototype object'}`
+    : `a ${typeof value}`;
 }
 
 /** Emits once the stream is over; ends the stream when nobody waits for that any more. */

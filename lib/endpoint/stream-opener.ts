@@ -111,10 +111,7 @@ export class StreamOpener {
       : id;
   }
 
-  private open(
-    exchange: Exchange,
-    requests: readonly ChannelRequest[],
-  ): Subscription | undefined {
+  private open(exchange: Exchange, requests: readonly ChannelRequest[]): Subscription | undefined {
     try {
       const subscription = this.delivery.subscribe(requests);
       if (subscription.hasRoom(this.settings.limits.connectionsPerChannel)) {
