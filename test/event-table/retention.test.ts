@@ -117,7 +117,7 @@ describe('retention', () => {
     await instance.table.publish('a', { data: 'sent' });
     await until(() => sink.events.length === 2);
     expect(sink.data).toEqual(['last', 'sent']);
-    expect(await lows()).toContain(1_000_001);
+    expect((await lows()).some((low) => low > 1_000_000)).toBe(true);
   });
 
   it('continues ids behind the table when all partitions are gone', async () => {

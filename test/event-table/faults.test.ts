@@ -1,0 +1,231 @@
+import { EventSource } from 'eventsource';
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { eventTableSql } from '../../lib/index.js';
+import { startPidChangingProxy } from '../postgres/listen-pooler-proxy.js';
+import { freePort } from '../support/free-port.js';
+import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { startProxy } from '../support/proxy.js';
+import { until } from '../support/until.js';
+import { killApps, startAppProcess } from './app-process.js';
+import { connect, createInstance, record, startInstance, stopAll, type EventSink } from './event-table-rig.js';
+
+let server: PostgresServer;
+beforeAll(async () => void (server = await startPostgres({ durable: true })));
+beforeEach(async () => {
+  const admin = await connect(server.url);
+  await admin.query('drop schema if exists sse cascade');
+});
+afterEach(async () => {
+  await killApps();
+  await stopAll();
+});
+afterAll(() => server.stop());
+
+/** How many of 0 … count - 1 are missing, or came more than once, or out of order. */
+function faultsOf(data: readonly string[], count: number) {
+  const numbers = data.map(Number);
+  return {
+    missing: Array.from({ length: count }, (_, number) => number).filter((n) => !numbers.includes(n)).length,
+    twice: numbers.length - new Set(numbers).size,
+    unordered: numbers.filter((number, index) => index > 0 && number < numbers[index - 1]!).length,
+  };
+}
+
+const NO_FAULTS = { missing: 0, twice: 0, unordered: 0 };
+
+/** Writes numbered events with a connection of its own, through every outage. */
+async function writeThrough(from: number, to: number): Promise<void> {
+  let client: pg.Client | undefined;
+  for (let number = from; number < to; ) {
+    try {
+      client ??= await connect(server.url);
+      // An id of its own shows whether a commit whose answer was lost had been done.
+      await client.query(
+        `select sse.publish('news', $1, null, $2) where not exists (select from sse.event where own_id = $2)`,
+        [String(number), `number ${number}`],
+      );
+      number++;
+    } catch {
+      await client?.end().catch(() => undefined);
+      client = undefined;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+  await client?.end();
+}
+
+describe('faults of the event table', () => {
+  it.each([
+    ['stopped', () => server.stopServer()],
+    ['killed', () => server.killServer()],
+  ])('loses nothing when the server is %s and started again', async (_, end) => {
+    const instances = [await startInstance(server.url), await startInstance(server.url)];
+    const sinks = instances.map((instance) => record(instance, 'news'));
+    await writeThrough(0, 50);
+    await end();
+    const writing = writeThrough(50, 150);
+    await server.startServer();
+    await writing;
+    for (const sink of sinks) {
+      await until(() => sink.data.at(-1) === '149', { deadline: 20_000 });
+      expect(faultsOf(sink.data, 150)).toEqual(NO_FAULTS);
+      expect(sink.resets).toEqual([]);
+    }
+    for (const { logger } of instances) {
+      expect(logger.errors).toEqual([expect.stringContaining('no event is lost')]);
+      expect(logger.logs).toEqual([expect.stringContaining('reading again')]);
+    }
+  }, 60_000);
+
+  it('loses nothing when a connection is frozen', async () => {
+    const proxy = await startProxy(server.url);
+    try {
+      const instance = await startInstance(proxy.url(server.url));
+      const sink = record(instance, 'news');
+      await writeThrough(0, 10);
+      await until(() => sink.events.length === 10);
+      proxy.freeze();
+      await writeThrough(10, 40);
+      // The reader finds out by itself that no answer comes, and connects anew.
+      const before = proxy.accepted;
+      await until(() => proxy.accepted > before, { deadline: 20_000 });
+      expect(sink.events).toHaveLength(10);
+      proxy.thaw();
+      await until(() => sink.data.at(-1) === '39', { deadline: 20_000 });
+      expect(faultsOf(sink.data, 40)).toEqual(NO_FAULTS);
+      expect(sink.resets).toEqual([]);
+    } finally {
+      await stopAll();
+      await proxy.close();
+    }
+  }, 60_000);
+
+  it('loses nothing when an instance is killed, and its clients return', async () => {
+    const port = await freePort();
+    let app = await startAppProcess(server.url, port);
+    const clients = Array.from({ length: 10 }, () => {
+      const data: string[] = [];
+      const source = new EventSource(`${app.url}/news`);
+      source.onmessage = (event) => void data.push(event.data);
+      const resets: string[] = [];
+      source.addEventListener('sse:reset', (event) => void resets.push(event.data));
+      return { source, data, resets };
+    });
+    try {
+      await until(() => clients.every(({ source }) => source.readyState === source.OPEN));
+      const writing = (async () => {
+        for (let number = 0; number < 600; number += 20) {
+          await writeThrough(number, number + 20);
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+      })();
+      for (const share of [50, 200]) {
+        await until(() => clients.every(({ data }) => data.length > share), { deadline: 30_000 });
+        await app.kill();
+        app = await startAppProcess(server.url, port);
+      }
+      await writing;
+      for (const { data, resets } of clients) {
+        await until(() => data.at(-1) === '599', { deadline: 20_000 });
+        expect(faultsOf(data, 600)).toEqual(NO_FAULTS);
+        expect(resets).toEqual([]);
+      }
+    } finally {
+      clients.forEach(({ source }) => source.close());
+    }
+  }, 90_000);
+
+  it('says so when the table is dropped, and goes on once it is back', async () => {
+    const instance = await startInstance(server.url, { install: false }).catch(async () => {
+      await (await connect(server.url)).query(eventTableSql());
+      return startInstance(server.url, { install: false });
+    });
+    const sink = record(instance, 'news');
+    await writeThrough(0, 3);
+    await until(() => sink.events.length === 3);
+    const admin = await connect(server.url);
+    await admin.query('drop schema sse cascade');
+    await until(() => instance.logger.errors.length, { deadline: 15_000 });
+    expect(instance.logger.errors).toEqual([
+      expect.stringContaining('The event table is not in the schema "sse"'),
+    ]);
+    await expect(instance.table.publish('news', { data: 'x' })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await admin.query(eventTableSql());
+    await until(() => sink.resets.length, { deadline: 20_000 });
+    // Another table numbers anew: what clients have of the old one is no position any more.
+    expect(sink.resets).toEqual([expect.stringMatching(/^failover 1\.\d+$/)]);
+    await instance.table.publish('news', { data: 'new table' });
+    await until(() => sink.data.at(-1) === 'new table');
+  }, 60_000);
+
+  it('announces a failover: another timeline, or fewer ids than were read', async () => {
+    const instance = await startInstance(server.url);
+    const sink = record(instance, 'news');
+    await writeThrough(0, 5);
+    await until(() => sink.events.length === 5);
+    const admin = await connect(server.url);
+    const lose = async (change: string, sinks: EventSink[], expected: RegExp) => {
+      const before = sinks[0]!.resets.length;
+      await admin.query(change);
+      await admin.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'nestjs-sse-channels'`,
+      );
+      await until(() => sinks.every(({ resets }) => resets.length > before), { deadline: 15_000 });
+      expect(sinks[0]!.resets.at(-1)).toMatch(expected);
+    };
+    // As after a failover to a replica that lacked the last events.
+    await lose(`delete from sse.event where id > 2; select setval('sse.event_id_seq', 2)`, [sink], /^failover 1\.2$/);
+    await writeThrough(100, 102);
+    await until(() => sink.data.at(-1) === '101');
+    // A promotion changes the timeline; here the function that reports it stands for the server.
+    await lose(
+      `create or replace function sse.timeline() returns integer language sql as 'select 2'`,
+      [sink],
+      /^failover 2\.4$/,
+    );
+    await writeThrough(102, 103);
+    await until(() => sink.data.at(-1) === '102');
+    expect(sink.events.at(-1)!.position).toBe('2.5');
+    const { history } = instance.table.open('news', sink);
+    expect(await history!.read('1.3', 10)).toMatchObject({ reset: 'failover' });
+    expect(await history!.read('2.4', 10)).toMatchObject({ events: [{ data: '102' }] });
+  }, 60_000);
+
+  it('refuses LISTEN through a pooler with the remedy, and reads through it by looking at intervals', async () => {
+    const pooler = await startPidChangingProxy(server.url);
+    try {
+      await expect(createInstance(pooler.url, { install: true }).table.start(true)).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        message: expect.stringMatching(/connection pooler.*listenConnection.*eventTable: \{ listen: false \}/),
+      });
+      const options = { listen: false, pollInterval: 100, retention: { interval: 100 } };
+      const instances = [await startInstance(pooler.url, options), await startInstance(pooler.url, options)];
+      const sinks = instances.map((instance) => record(instance, 'news'));
+      await writeThrough(0, 30);
+      await until(() => sinks.every(({ data }) => data.at(-1) === '29'));
+      for (const sink of sinks) expect(faultsOf(sink.data, 30)).toEqual(NO_FAULTS);
+      await until(() => instances.every(({ table }) => table.stats.disk));
+      expect(instances.flatMap(({ logger }) => logger.warnings)).toEqual([]);
+      const direct = await startInstance(pooler.url, { listenConnection: server.url });
+      const sink = record(direct, 'news');
+      await writeThrough(30, 35);
+      await until(() => sink.data.at(-1) === '34');
+    } finally {
+      await stopAll();
+      await pooler.close();
+    }
+  }, 60_000);
+
+  it('starts without the server, and connects once it is there', async () => {
+    await server.stopServer();
+    const instance = createInstance(server.url, { install: true });
+    await instance.table.start(false);
+    const sink = record(instance, 'news');
+    await expect(instance.table.publish('news', { data: 'x' })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await server.startServer();
+    await until(() => sink.isLive, { deadline: 20_000 });
+    await instance.table.publish('news', { data: 'there' });
+    await until(() => sink.data[0] === 'there');
+  }, 60_000);
+});
