@@ -204,6 +204,7 @@ describe('SseService', () => {
     const { sse } = await start(where === 'on Redis' ? { redis: redis.url } : {});
     const key = `${redis.keyPrefix}key`;
     const all = collect(sse.streamKey<string>(key, { interval: 20 }));
+    await until(() => sse.stats().readers === 3 && sse.stats().polledKeys > 0);
     expect(sse.stats()).toMatchObject({ polledKeys: 1, channels: 1, readers: 3 });
     await sse.sendKey(key, 'one');
     await sse.sendKey(key, { two: 2 });
