@@ -28,6 +28,7 @@ export class ChannelReader implements ConnectionReader {
   }
 
   pull(): void {
+    this.latest?.pull();
     if (this.latest && this.connection.hasLagged) {
       this.sendLatest(this.latest);
     }

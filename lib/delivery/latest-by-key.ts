@@ -1,4 +1,4 @@
-import type { Channel, Reader } from '../channel/channel.js';
+import type { Channel } from '../channel/channel.js';
 import type { LogEntry } from '../channel/log-entry.js';
 import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
 import { eventOf } from './event-of.js';
@@ -14,7 +14,7 @@ const MAX_KEYS = 10_000;
  * has been replaced since. It outlives the retained window, so a key that changes rarely is
  * not lost to one that changes often.
  */
-export class LatestByKey implements Reader {
+export class LatestByKey {
   private static readonly shared = new WeakMap<Channel, Map<EventKey, LatestByKey>>();
   /** In the order in which they were appended. */
   private readonly latest = new Map<string, LogEntry>();
@@ -40,7 +40,6 @@ export class LatestByKey implements Reader {
     let latest = byKey.get(key);
     if (!latest) {
       byKey.set(key, (latest = new LatestByKey(channel, key)));
-      channel.addReader(latest);
     }
     latest.users++;
     return latest;
@@ -48,11 +47,11 @@ export class LatestByKey implements Reader {
 
   release(): void {
     if (--this.users === 0) {
-      this.channel.removeReader(this);
       LatestByKey.shared.get(this.channel)?.delete(this.key);
     }
   }
 
+  /** Notes what has been appended. Each reader calls it whenever it is woken. */
   pull(): void {
     const { log } = this.channel;
     if (this.seq < log.first - 1) {

@@ -24,8 +24,10 @@ export async function withEvents<R>(
 
 /**
  * The events of the endpoint's channels, from this client's position on, as an
- * `Observable<SseEvent>`. The handler returns what the client is to receive. Resets and
- * the end of a run reach the client whatever the handler does.
+ * `Observable<SseEvent>`. The handler returns what the client is to receive.
+ *
+ * Resets reach the client whatever the handler does. The end of a run completes this
+ * Observable; the client receives it once the handler's own Observable has completed, too.
  * @publicApi
  */
 export const SseEvents = createParamDecorator(

@@ -1,16 +1,18 @@
-import { Injectable, type Type } from '@nestjs/common';
+import { Injectable, Logger, type Type } from '@nestjs/common';
 import {
   HTTP_CODE_METADATA,
   INTERCEPTORS_METADATA,
   METHOD_METADATA,
+  PATH_METADATA,
   RESPONSE_PASSTHROUGH_METADATA,
   ROUTE_ARGS_METADATA,
   SSE_METADATA,
 } from '@nestjs/common/constants.js';
 import { HttpStatus, RequestMethod } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { placeholdersOf } from '../channel/channel-name.js';
 import { SseError } from '../channel/sse-error.js';
-import { routeOf } from './route.js';
+import { routeOf, type Route } from './route.js';
 import { RouteChannels } from './route-channels.js';
 import { SseChannelInterceptor } from './sse-channel.interceptor.js';
 
@@ -27,6 +29,8 @@ const RESPONSE_PARAM = 1;
  */
 @Injectable()
 export class SseRoutes {
+  private readonly logger = new Logger('SseChannels');
+
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
@@ -48,6 +52,7 @@ export class SseRoutes {
         const where = `${controller.name}.${name}`;
         prepareHandler(handler, where);
         takeResponse(controller, name);
+        this.warnOfMissingParameters(route, controller, handler, where);
         try {
           channels.check(route);
         } catch (error) {
@@ -58,6 +63,33 @@ export class SseRoutes {
       }
     }
   }
+
+  /** Only a warning: a global prefix or the router module may have the parameter. */
+  private warnOfMissingParameters(
+    route: Route,
+    controller: Type,
+    handler: object,
+    where: string,
+  ): void {
+    for (const name of missingParameters(route, controller, handler)) {
+      this.logger.warn(
+        `@SseChannel() on ${where}: the template has {${name}}, and the route's path no ` +
+          `parameter :${name}. Without one, every request is answered with 500.`,
+      );
+    }
+  }
+}
+
+/** The placeholders of a route's template that its path has no parameters for. */
+function missingParameters({ channels }: Route, controller: Type, handler: object): string[] {
+  if (typeof channels !== 'string') {
+    return [];
+  }
+  const paths = [controller, handler].map((part) => Reflect.getMetadata(PATH_METADATA, part));
+  const path = paths.flat().join('/');
+  return placeholdersOf(channels).filter(
+    (name) => !path.includes(`:${name}`) && !path.includes(`*${name}`),
+  );
 }
 
 const prepared = new WeakSet<object>();
