@@ -189,7 +189,7 @@ export class SseSources {
   private keyStore(redis: RedisConnection | undefined): KeyStore {
     const { cache } = this.settings;
     if (cache === undefined) {
-      return redis ? new RedisKeyStore(redis) : new MemoryKeyStore();
+      return redis ? new RedisKeyStore(redis, {}, this.streams) : new MemoryKeyStore();
     }
     if (cache instanceof MemoryKeyStore) {
       return cache;

@@ -1,10 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Cluster } from 'ioredis';
+import { CacheSource } from '../../lib/sources/cache/cache-source.js';
+import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
 import {
   expectContinuity,
   instance,
+  Recorded,
   stopInstances,
   withRedis,
   type Instance,
@@ -65,6 +68,29 @@ describe('in a Cluster', () => {
     );
     expect(sharded.flat().length).toBe(60);
     expect([...one.log.errors, ...two.log.errors]).toEqual([]);
+  });
+
+  it.each(['plain', 'job:{42}:state'])('the key %s is taken for every instance', async (key) => {
+    const instances = [await start(), await start()];
+    const sources = instances.map(
+      ({ connection, streams, log }) =>
+        new CacheSource(new RedisKeyStore(connection, {}, streams), log),
+    );
+    const recorded = sources.map((source) => {
+      const one = new Recorded(source.with({ interval: 10 }), key);
+      one.feed.resume?.();
+      return one;
+    });
+    await until(() => recorded.every((one) => one.isLive));
+    await sources[1]!.sendKey(key, 'sent');
+    await until(() => recorded.every((one) => one.events.length === 1));
+    await clients[0]!.set(key, 'set');
+    await until(() => recorded.every((one) => one.events.length === 2));
+    expect(recorded.map((one) => one.data)).toEqual([
+      ['sent', 'set'],
+      ['sent', 'set'],
+    ]);
+    await Promise.all(sources.map((source) => source.stop()));
   });
 
   it('the slot of a live channel moves, and nothing is lost', async () => {

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import type {
   ChannelFeed,
   ChannelSink,
+  ChannelSource,
   ResetReason,
   SourceEvent,
 } from '../../lib/channel/source.js';
@@ -20,6 +21,7 @@ import { until } from '../support/until.js';
 /** One instance of the application, as far as its broker is concerned. */
 export interface Instance {
   readonly broker: RedisBroker;
+  readonly streams: RedisStreams;
   readonly connection: RedisConnection;
   readonly log: LogRecorder;
   /** Opens a channel and records what comes. */
@@ -43,6 +45,7 @@ export async function instance(
   await broker.start();
   const one: Instance = {
     broker,
+    streams,
     connection,
     log,
     open: (channel) => new Recorded(broker, channel),
@@ -70,8 +73,8 @@ export class Recorded implements ChannelSink {
   position: string | undefined;
   liveAt: string | undefined;
 
-  constructor(broker: RedisBroker, channel: string) {
-    this.feed = broker.open(channel, this);
+  constructor(source: ChannelSource, channel: string) {
+    this.feed = source.open(channel, this);
   }
 
   get data(): string[] {

@@ -81,10 +81,9 @@ export interface TestCluster {
 }
 
 export async function startCluster(): Promise<TestCluster> {
-  const args = [
-    ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'],
-    ...['--cluster-announce-ip', '127.0.0.1', '--repl-diskless-sync-delay', '0'],
-  ];
+  const args =
+    '--cluster-enabled yes --cluster-node-timeout 1000 --repl-diskless-sync-delay 0'.split(' ');
+  args.push('--cluster-announce-ip', '127.0.0.1');
   const servers = await Promise.all([0, 1, 2, 3].map(() => startRedis({ args })));
   const [replica, ...masters] = servers.toReversed() as [RedisServer, ...RedisServer[]];
   const on = <T>(server: RedisServer, use: (redis: Redis) => Promise<T>) =>

@@ -1,4 +1,4 @@
-import type { ChannelFeed, ChannelSink, SourceEvent } from '../../channel/source.js';
+import type { ChannelFeed, ChannelSink, OutgoingEvent, SourceEvent } from '../../channel/source.js';
 import type { KeyOptions } from './cache-options.js';
 import type { KeyPoll, PolledKey } from './key-poll.js';
 import type { KeyEvent, KeyReading, KeyStore } from './key-store.js';
@@ -17,6 +17,8 @@ export interface KeyFeedOwner {
 interface Outlet {
   readonly sink: ChannelSink;
   readonly options: KeyOptions;
+  /** Whether the channel follows what all instances take, so that nothing is appended to it here. */
+  readonly follows: boolean;
   read: boolean;
 }
 
@@ -75,29 +77,89 @@ export class KeyFeed implements PolledKey {
 
   /** Feeds one more channel. It is read from `resume()` on. */
   open(sink: ChannelSink, options: KeyOptions): ChannelFeed {
-    const outlet: Outlet = { sink, options, read: false };
+    const follows = options.mode === 'take' && this.owner.store.follow !== undefined;
+    const outlet: Outlet = { sink, options, follows, read: false };
     this.outlets.add(outlet);
+    if (follows) {
+      return this.openFollowing(outlet);
+    }
     // Whatever comes waits in the key until it is polled, so nothing can be missed.
     sink.live();
-    const setRead = (read: boolean) => {
-      if (outlet.read !== read) {
-        const before = this.mode;
-        outlet.read = read;
-        this.settle();
-        if (before !== this.mode) {
-          this.owner.poll.now(this);
-        }
-      }
-    };
     return {
-      resume: () => setRead(true),
-      pause: () => setRead(false),
+      resume: () => this.setRead(outlet, true),
+      pause: () => this.setRead(outlet, false),
       current: () => this.current(outlet),
+      close: () => this.close(outlet),
+    };
+  }
+
+  private openFollowing(outlet: Outlet): ChannelFeed {
+    const { sink, options } = outlet;
+    let [wanted, live] = [false, false];
+    // The key is not polled before its stream is followed: the value would pass by.
+    const settle = () => this.setRead(outlet, wanted && live);
+    const following: ChannelSink = {
+      live: (position) => {
+        live = true;
+        sink.live(position);
+        settle();
+      },
+      append: (event) => {
+        this.tellWatchers(outlet, event);
+        return sink.append(event);
+      },
+      reset: (reason, position) => sink.reset(reason, position),
+    };
+    const feed = this.owner.store.follow!(this.key, following, {
+      shape: (event) => ({ ...event, ...sourceEvent(event, options) }),
+      onWake: () => outlet.read && this.owner.poll.now(this),
+    });
+    return {
+      history: feed.history,
+      resume: () => {
+        wanted = true;
+        settle();
+      },
+      pause: () => {
+        wanted = false;
+        settle();
+      },
       close: () => {
-        this.outlets.delete(outlet);
-        this.settle();
+        feed.close();
+        this.close(outlet);
       },
     };
+  }
+
+  private setRead(outlet: Outlet, read: boolean): void {
+    if (outlet.read !== read) {
+      const before = this.mode;
+      outlet.read = read;
+      this.settle();
+      if (before !== this.mode) {
+        this.owner.poll.now(this);
+      }
+    }
+  }
+
+  private close(outlet: Outlet): void {
+    this.outlets.delete(outlet);
+    outlet.read = false;
+    this.settle();
+  }
+
+  /** Channels that watch a key which others take have to be given what was taken. */
+  private tellWatchers(from: Outlet, { data, type, id }: SourceEvent): void {
+    for (const outlet of this.outlets) {
+      if (outlet.follows) {
+        if (outlet !== from) {
+          // One of those that follow tells them.
+          return;
+        }
+        break;
+      }
+    }
+    this.publish({ data, type, id });
   }
 
   /** Nothing is polled any more: what is still on its way goes back to the store. */
@@ -109,7 +171,7 @@ export class KeyFeed implements PolledKey {
   /** Hands an event of `sendKey` on; resolves once it is appended, or waits in the store. */
   async send(event: KeyEvent): Promise<void> {
     const { mode } = this;
-    if (mode === undefined) {
+    if (mode === undefined || (mode === 'take' && this.owner.store.follow)) {
       await this.owner.store.push(this.key, event);
     } else if (mode === 'watch') {
       await this.write(event);
@@ -138,9 +200,9 @@ export class KeyFeed implements PolledKey {
     this.gap ||= reading.lost === true;
     if (this.gap && reading.failure === undefined) {
       this.gap = false;
-      this.outlets.forEach(({ sink }) => sink.reset('listener-gap'));
+      this.outlets.forEach(({ sink, follows }) => follows || sink.reset('listener-gap'));
     }
-    let news = reading.events.length > 0;
+    let news = reading.events.length > 0 || (reading.shared ?? 0) > 0;
     reading.events.forEach((event) => this.publish(event));
     if (this.readMode === 'watch' && reading.failure === undefined && !reading.refused) {
       news = this.compare(reading.value) || news;
@@ -213,8 +275,10 @@ export class KeyFeed implements PolledKey {
 
   private publish(event: KeyEvent): void {
     this.present = event;
-    for (const { sink, options } of this.outlets) {
-      sink.append(sourceEvent(event, options));
+    for (const { sink, options, follows } of this.outlets) {
+      if (!follows) {
+        sink.append(sourceEvent(event, options));
+      }
     }
   }
 
@@ -233,7 +297,7 @@ export class KeyFeed implements PolledKey {
   }
 }
 
-function sourceEvent({ data, type, id }: KeyEvent, options: KeyOptions): SourceEvent {
+function sourceEvent({ data, type, id }: KeyEvent, options: KeyOptions): OutgoingEvent {
   return {
     data,
     type: type ?? options.type,

@@ -1,3 +1,5 @@
+import type { ChannelFeed, ChannelSink, HistoryEvent } from '../../channel/source.js';
+
 /** A value on its way from a key to the key's readers. */
 export interface KeyEvent {
   /** The value's text. */
@@ -15,6 +17,8 @@ export interface KeyReading {
    * left waiting.
    */
   readonly events: readonly KeyEvent[];
+  /** How many values were taken and are on their way to all who follow the key. */
+  readonly shared?: number | undefined;
   /** `look` only: what the key holds now. Unset when there is no such key. */
   readonly value?: string | undefined;
   /** True when more values wait than are taken at a time. */
@@ -27,6 +31,14 @@ export interface KeyReading {
   readonly reported?: boolean | undefined;
   /** True when values may have been taken that did not arrive here. */
   readonly lost?: boolean | undefined;
+}
+
+/** How a channel follows a key that several instances read. */
+export interface FollowOptions {
+  /** What an event is to this channel. */
+  readonly shape: (event: HistoryEvent) => HistoryEvent;
+  /** Another instance has let an event wait for the key's readers. */
+  readonly onWake: () => void;
 }
 
 /**
@@ -56,6 +68,12 @@ export interface KeyStore {
   set(key: string, value: string): Promise<void>;
   /** Removes the key, and what waits for its readers. */
   delete(key: string): Promise<void>;
+  /**
+   * Feeds a channel with what is taken from the key, by whichever instance. Present when
+   * `take` hands values on to all of them, and returns none.
+   */
+  readonly follow?:
+    ((key: string, sink: ChannelSink, options: FollowOptions) => ChannelFeed) | undefined;
   /** Calls the listener with each key that was set. Returns how to end that. */
   onSet?(listener: (key: string) => void): () => void;
   /** Calls the listener when the store can be reached again. Returns how to end that. */

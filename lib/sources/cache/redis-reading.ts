@@ -11,11 +11,21 @@ export function takenReading(reply: RedisReply): KeyReading {
     number,
   ];
   const events = inOrder(waiting.map(parseWaiting), values);
-  const readable = kind === 'string' || kind === 'list' || kind === 'none';
   return {
     events,
     more: Number(more) > 0,
-    refused: readable ? undefined : `its value in Redis is a ${kind}, not a string or a list`,
+    refused: refusalOf(kind),
+  };
+}
+
+/** What the share script's reply says. */
+export function sharedReading(reply: RedisReply): KeyReading {
+  const [count, kind, more] = ('ok' in reply ? reply.ok : []) as [number, string, number];
+  return {
+    events: [],
+    shared: Number(count),
+    more: Number(more) > 0,
+    refused: refusalOf(kind),
   };
 }
 
@@ -36,4 +46,9 @@ export function settledReading(reply: RedisReply): KeyReading {
 /** Whether a take brought nothing. */
 export function isEmpty(reading: KeyReading): boolean {
   return reading.events.length === 0 && reading.refused === undefined;
+}
+
+function refusalOf(kind: string): string | undefined {
+  const readable = kind === 'string' || kind === 'list' || kind === 'none';
+  return readable ? undefined : `its value in Redis is a ${kind}, not a string or a list`;
 }

@@ -1,4 +1,6 @@
 import { redisScript } from '../redis/redis-script.js';
+import { WAKE } from '../redis/redis-streams.js';
+import { TAIL_OR_BEGIN } from '../redis/stream-scripts.js';
 
 /**
  * Takes what waits and then the key itself, all in one step.
@@ -19,6 +21,67 @@ return {waiting, values, kind, redis.call('EXISTS', KEYS[1])}
 `);
 
 /**
+ * Takes what waits and then the key itself, and appends it to the stream that the key's readers
+ * on all instances follow, all in one step: whatever becomes of the reply, nothing is lost.
+ * KEYS: key, waiting list, stream. ARGV: how many at most, PUBLISH or SPUBLISH, how many entries
+ * the stream keeps, and for how many ms (0: for ever).
+ * Answers: how many were taken, the key's type, whether there is more.
+ */
+export const SHARE = redisScript(`${TAIL_OR_BEGIN}
+local limit = tonumber(ARGV[1])
+local previous, bytes = tailOrBegin(KEYS[3])
+local kind = redis.call('TYPE', KEYS[1]).ok
+local waiting = redis.call('LRANGE', KEYS[2], 0, limit - 1)
+local values = {}
+if #waiting < limit then
+  if kind == 'string' then values = {redis.call('GET', KEYS[1])} end
+  if kind == 'list' then values = redis.call('LRANGE', KEYS[1], 0, limit - 1) end
+end
+-- JavaScript measures text in UTF-16 units: one for each character, two for those of four bytes.
+local function lengthOf(text)
+  local _, characters = string.gsub(text, '[^\\128-\\191]', '')
+  local _, pairs = string.gsub(text, '[\\240-\\247]', '')
+  return characters + pairs
+end
+local first, time, number
+local lengths, texts = {}, {}
+local function append(meta, data)
+  lengths[#lengths + 1] = lengthOf(meta) .. ',' .. lengthOf(data)
+  texts[#texts + 1] = meta .. data
+  bytes = bytes + #meta + #data
+  local count = string.format('%.0f', bytes)
+  if first then
+    number = number + 1
+    redis.call('XADD', KEYS[3], time .. string.format('%.0f', number), 'm', meta, 'd', data, 'b', count)
+  else
+    first = redis.call('XADD', KEYS[3], '*', 'm', meta, 'd', data, 'b', count)
+    time, number = string.match(first, '^(%d+%-)(%d+)$')
+    number = tonumber(number)
+  end
+end
+local function appendWaiting(text)
+  if string.sub(text, 2, 2) == '=' then return append('', string.sub(text, 3)) end
+  local event = cjson.decode(string.sub(text, 2))
+  append(cjson.encode({t = event.type, i = event.id}), event.data)
+end
+local behind = #waiting
+while behind > 0 and string.sub(waiting[behind], 1, 1) == '1' do behind = behind - 1 end
+for i = 1, behind do appendWaiting(waiting[i]) end
+for _, value in ipairs(values) do append('', value) end
+for i = behind + 1, #waiting do appendWaiting(waiting[i]) end
+if #waiting > 0 then redis.call('LTRIM', KEYS[2], #waiting, -1) end
+if kind == 'string' and #values > 0 then redis.call('DEL', KEYS[1]) end
+if kind == 'list' and #values > 0 then redis.call('LTRIM', KEYS[1], #values, -1) end
+if first then
+  trim(KEYS[3], ARGV[3], ARGV[4], first)
+  local head = previous .. ' ' .. first .. ' ' .. table.concat(lengths, ',')
+  redis.call(ARGV[2], KEYS[3], head .. '\\n' .. table.concat(texts))
+end
+local more = #waiting == limit or (kind == 'list' and redis.call('EXISTS', KEYS[1]) == 1)
+return {#waiting + #values, kind, more and 1 or 0}
+`);
+
+/**
  * Moves what waits into the key, as its readers look at the key's value and leave it.
  * KEYS: key, waiting list. ARGV: how many at most.
  * Answers: waiting events, the key's value, whether there is more.
@@ -34,21 +97,24 @@ return {waiting, data, redis.call('EXISTS', KEYS[2])}
 `);
 
 /**
- * Lets events wait. Answers how many: those beyond the limit are left out.
- * KEYS: key, waiting list [, marker of this call]. ARGV: how many at most, time to wait in ms, events.
+ * Lets events wait, and wakes those who poll the key. Answers how many: those beyond the limit
+ * are left out.
+ * KEYS: key, waiting list, the key's stream [, marker of this call].
+ * ARGV: how many at most, time to wait in ms, PUBLISH or SPUBLISH or nothing, events.
  * A client that resends what was not acknowledged passes a marker, so that the events come once.
  */
 export const PUSH = redisScript(`
-if KEYS[3] then
-  local before = redis.call('GET', KEYS[3])
+if KEYS[4] then
+  local before = redis.call('GET', KEYS[4])
   if before then return tonumber(before) end
 end
 local room = math.max(0, tonumber(ARGV[1]) - redis.call('LLEN', KEYS[2]))
-local count = math.min(room, #ARGV - 2)
+local count = math.min(room, #ARGV - 3)
 local flag = redis.call('EXISTS', KEYS[1])
-for i = 3, count + 2 do redis.call('RPUSH', KEYS[2], flag .. ARGV[i]) end
+for i = 4, count + 3 do redis.call('RPUSH', KEYS[2], flag .. ARGV[i]) end
 if count > 0 then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
-if KEYS[3] then redis.call('SET', KEYS[3], count, 'PX', 120000) end
+if KEYS[4] then redis.call('SET', KEYS[4], count, 'PX', 120000) end
+if count > 0 and ARGV[3] ~= '' then redis.call(ARGV[3], KEYS[3], '${WAKE}') end
 return count
 `);
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { SseError } from '../../channel/sse-error.js';
 import type { RedisConnection } from '../redis/redis-connection.js';
 import type { RedisClient } from '../redis/redis-option.js';
+import type { RedisStreams } from '../redis/redis-streams.js';
 import {
   DEFAULT_MAX_WAITING,
   DEFAULT_WAITING_TTL_MS,
@@ -18,15 +19,21 @@ import {
   type ScriptCall,
 } from '../redis/redis-batch.js';
 import { heldOf } from './redis-held.js';
-import { GIVE_BACK, PUSH, SETTLE, TAKE } from './redis-scripts.js';
+import { GIVE_BACK, PUSH, SETTLE, SHARE, TAKE } from './redis-scripts.js';
 import { RedisPushQueue } from './redis-push-queue.js';
-import { isEmpty, settledReading, takenReading } from './redis-reading.js';
-import { formatWaiting, sharesSlot, tooManyWaiting, waitingKey } from './waiting-event.js';
+import { isEmpty, settledReading, sharedReading, takenReading } from './redis-reading.js';
+import { formatWaiting, sharesSlot, slotTag, tooManyWaiting, waitingKey } from './waiting-event.js';
 
 /** How many values are taken from one key at a time, so that no reply grows without bound. */
 const TAKE_LIMIT = 1_000;
 
 const NOTHING: KeyReading = { events: [] };
+
+/** A key that holds something, and its place among those that were asked for. */
+interface HeldKey {
+  readonly key: string;
+  readonly index: number;
+}
 
 /**
  * Keys in Redis ≥ 6.2 or Valkey. Idle keys share an `EXISTS`, all in one pipeline; only
@@ -42,10 +49,18 @@ export class RedisKeyStore implements KeyStore {
     (key) => tooManyWaiting(key, this.maxWaiting),
   );
 
+  readonly follow: KeyStore['follow'];
+
+  /** @param streams carries what is taken to all instances; without, it is this instance's alone */
   constructor(
     private readonly connection: RedisConnection,
     limits: WaitingLimits = {},
+    private readonly streams?: RedisStreams,
   ) {
+    this.follow =
+      streams &&
+      ((key, sink, options) =>
+        streams.open(this.streamKey(key), sink, { channel: key, ...options }));
     this.maxWaiting = limits.maxWaiting ?? DEFAULT_MAX_WAITING;
     this.waitingTtl = limits.waitingTtl ?? DEFAULT_WAITING_TTL_MS;
   }
@@ -121,17 +136,51 @@ export class RedisKeyStore implements KeyStore {
       const reply = looks[index]!;
       return 'ok' in reply && Number(reply.ok) > 0 ? [{ key, index }] : [];
     });
-    const taken = await runScripts(
+    const taken = this.streams
+      ? await this.share(this.streams, client, held)
+      : await this.takeAway(client, held, drops);
+    held.forEach(({ index }, nth) => (readings[index] = taken[nth]!));
+    return readings;
+  }
+
+  private async takeAway(
+    client: RedisClient,
+    held: readonly HeldKey[],
+    drops: number,
+  ): Promise<readonly KeyReading[]> {
+    const replies = await runScripts(
       client,
       held.map(({ key }) => ({ script: TAKE, keys: [key, waitingKey(key)], args: [TAKE_LIMIT] })),
     );
-    held.forEach(({ index }, nth) => {
-      const reading = this.failed(taken[nth]!, true) ?? takenReading(taken[nth]!);
+    return replies.map((reply) => {
+      const reading = this.failed(reply, true) ?? takenReading(reply);
       // A client that resends on its own hides that the first reply, with the values, is gone.
       const lost = reading.lost === true || (drops !== this.connection.drops && isEmpty(reading));
-      readings[index] = { ...reading, lost };
+      return { ...reading, lost };
     });
-    return readings;
+  }
+
+  private async share(
+    streams: RedisStreams,
+    client: RedisClient,
+    held: readonly HeldKey[],
+  ): Promise<readonly KeyReading[]> {
+    await streams.server.known();
+    const [events, age] = streams.limits;
+    const args = [TAKE_LIMIT, streams.server.publishCommand, events, age];
+    const replies = await runScripts(
+      client,
+      held.map(({ key }) => ({
+        script: SHARE,
+        keys: [key, waitingKey(key), this.streamKey(key)],
+        args,
+      })),
+    );
+    return replies.map((reply) => this.failed(reply, false) ?? sharedReading(reply));
+  }
+
+  private streamKey(key: string): string {
+    return `${this.streams?.settings.prefix ?? ''}{${slotTag(key)}}:key:${key}`;
   }
 
   private async lookWith(
@@ -174,10 +223,12 @@ export class RedisKeyStore implements KeyStore {
     const waiting = waitingKey(key);
     // Our own connection never resends, a client of the user's may.
     const marker = this.connection.owned ? [] : [`${waiting}:sent:${randomUUID()}`];
+    await this.streams?.server.known();
+    const wake = this.streams?.server.publishCommand ?? '';
     const accepted = await this.run({
       script: PUSH,
-      keys: [key, waiting, ...marker],
-      args: [this.maxWaiting, this.waitingTtl, ...events.map(formatWaiting)],
+      keys: [key, waiting, this.streamKey(key), ...marker],
+      args: [this.maxWaiting, this.waitingTtl, wake, ...events.map(formatWaiting)],
     });
     return Number(accepted);
   }

@@ -1,4 +1,5 @@
 import { SseError } from '../../channel/sse-error.js';
+import { hashTag } from '../redis/hash-slot.js';
 import type { KeyEvent } from './key-store.js';
 
 /** An event that waits beside its key. */
@@ -44,18 +45,17 @@ export function inOrder(
  * that touches both needs it in a Redis Cluster.
  */
 export function waitingKey(key: string): string {
-  return `sse:{${hashTag(key) ?? key}}:waiting:${key}`;
+  return `sse:{${slotTag(key)}}:waiting:${key}`;
+}
+
+/** What stands in braces in the keys that go along with a key. */
+export function slotTag(key: string): string {
+  return hashTag(key) ?? key;
 }
 
 /** Whether `waitingKey` is in the same hash slot as its key. */
 export function sharesSlot(key: string): boolean {
   return hashTag(key) !== undefined || !key.includes('}');
-}
-
-function hashTag(key: string): string | undefined {
-  const open = key.indexOf('{');
-  const close = open < 0 ? -1 : key.indexOf('}', open + 1);
-  return close > open + 1 ? key.slice(open + 1, close) : undefined;
 }
 
 export function tooManyWaiting(key: string, limit: number): SseError {

@@ -4,7 +4,7 @@ import { redisScript } from './redis-script.js';
  * The last entry of the stream in KEYS[1]. A stream that does not exist is begun, so that
  * every position is an entry: a position that is not found tells of lost or trimmed entries.
  */
-const TAIL_OR_BEGIN = `
+export const TAIL_OR_BEGIN = `
 local function tailOrBegin(key)
   local tail = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
   if tail then return tail[1], tonumber(tail[2][6]) or 0, tail[2][2] end
@@ -12,6 +12,14 @@ local function tailOrBegin(key)
 end
 local function keep(key, age)
   if age ~= '0' then redis.call('PEXPIRE', key, age) end
+end
+local function trim(key, entries, age, newest)
+  redis.call('XTRIM', key, 'MAXLEN', '~', entries)
+  if age ~= '0' then
+    local oldest = tonumber(string.match(newest, '^%d+')) - tonumber(age)
+    if oldest > 0 then redis.call('XTRIM', key, 'MINID', '~', string.format('%.0f', oldest)) end
+  end
+  keep(key, age)
 end
 `;
 
@@ -52,11 +60,7 @@ for i = 7, #ARGV, 2 do
     number = tonumber(number)
   end
 end
-redis.call('XTRIM', stream, 'MAXLEN', '~', ARGV[3])
-if ARGV[4] ~= '0' then
-  local oldest = tonumber(string.match(first, '^%d+')) - tonumber(ARGV[4])
-  if oldest > 0 then redis.call('XTRIM', stream, 'MINID', '~', string.format('%.0f', oldest)) end
-end
+trim(stream, ARGV[3], ARGV[4], first)
 local limit = tonumber(ARGV[5])
 if limit > 0 and math.floor(before * 16 / limit) ~= math.floor(bytes * 16 / limit) then
   local from = '-'
@@ -73,7 +77,6 @@ if limit > 0 and math.floor(before * 16 / limit) ~= math.floor(bytes * 16 / limi
     if cut then redis.call('XTRIM', stream, 'MINID', cut) end
   until cut or #page < 16
 end
-keep(stream, ARGV[4])
 redis.call(ARGV[1], stream, previous .. ' ' .. first .. ' ' .. ARGV[6] .. '\\n' .. table.concat(ARGV, '', 7))
 redis.call('SET', marker, ARGV[2] .. ' ' .. first, 'PX', 120000)
 return first
