@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type pg from 'pg';
+import { TRIGGERS, connect, prepareRows, quantile, readStream, type TriggerName } from './rig.js';
+
+const run = promisify(execFile);
+
+/** Finds pgbench on the path, or where Debian puts it. */
+export async function findPgbench(): Promise<string | undefined> {
+  const debian = '/usr/lib/postgresql';
+  const installed = existsSync(debian)
+    ? readdirSync(debian).map((version) => join(debian, version, 'bin/pgbench'))
+    : [];
+  for (const candidate of ['pgbench', ...installed]) {
+    if (await run(candidate, ['--version']).then(() => true, () => false)) return candidate;
+  }
+  return undefined;
+}
+
+export interface WriterCase {
+  readonly clients: number;
+  /** `commit_delay` in milliseconds. */
+  readonly commitDelay: number;
+}
+
+/** Transactions per second by trigger, as the median of all rounds. */
+export async function measureWriters(
+  pgbench: string,
+  url: string,
+  appUrl: string,
+  folder: string,
+  { clients, commitDelay }: WriterCase,
+  seconds: number,
+  rounds: number,
+): Promise<Record<TriggerName, number>> {
+  const script = join(folder, 'update.sql');
+  writeFileSync(script, '\\set id random(1, 10000)\nupdate rows set n = n + 1 where id = :id;\n', { mode: 0o644 });
+  const admin = await connect(url);
+  const samples = new Map<TriggerName, number[]>();
+  for (let round = 0; round < rounds; round++) {
+    for (const trigger of Object.keys(TRIGGERS) as TriggerName[]) {
+      await prepareRows(admin, trigger);
+      const stop = await readAs(trigger, url, appUrl);
+      const { wake } = TRIGGERS[trigger];
+      const options = [`-c commit_delay=${commitDelay * 1_000}`, wake ? `-c sse.wake=${wake}` : ''];
+      const { stdout } = await run(
+        pgbench,
+        ['-n', '-f', script, '-c', String(clients), '-j', '2', '-T', String(seconds), '-M', 'prepared', url],
+        { env: { ...process.env, PGOPTIONS: options.join(' ') } },
+      );
+      await stop();
+      const tps = Number(/tps = ([\d.]+)/.exec(stdout)?.[1]);
+      samples.set(trigger, [...(samples.get(trigger) ?? []), tps]);
+    }
+  }
+  await admin.end();
+  return Object.fromEntries(
+    [...samples].map(([trigger, values]) => [trigger, Math.round(quantile(values, 0.5))]),
+  ) as Record<TriggerName, number>;
+}
+
+/** Somebody reads during each measurement: a client of the application, or a plain listener. */
+async function readAs(trigger: TriggerName, url: string, appUrl: string): Promise<() => Promise<void>> {
+  if (trigger === 'none') return async () => undefined;
+  if (trigger === 'plain NOTIFY') {
+    const listener: pg.Client = await connect(url);
+    listener.on('notification', () => undefined);
+    await listener.query('listen rows_changed');
+    return () => listener.end();
+  }
+  const close = await readStream(`${appUrl}/rows`, () => undefined);
+  return async () => close();
+}
