@@ -117,7 +117,7 @@ export interface SseModuleOptions {
    * to `{}`, to read the table beside another broker.
    */
   readonly eventTable?: EventTableOptions;
-  /** How `broker: 'redis'` keeps channels in Redis. Default: as for each of its options. */
+  /** How channels are kept in Redis: sent events, and taken keys. Default: as for each of its options. */
   readonly redisStreams?: RedisStreamsOptions;
   /**
    * Whether the application fails to start when Redis or Postgres cannot be reached.
