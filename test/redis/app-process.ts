@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { projectRoot } from '../support/project-root.js';
+import { until } from '../support/until.js';
+
+/** An instance of an application in a process of its own. */
+export interface AppProcess {
+  readonly url: string;
+  /** Ends the process with this signal; resolves once it is gone. */
+  end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+}
+
+const running = new Set<AppProcess>();
+
+export async function startAppProcess(redisUrl: string): Promise<AppProcess> {
+  const child = spawn(
+    process.execPath,
+    ['--import', './scripts/typescript.mjs', 'test/redis/app.ts'],
+    {
+      cwd: projectRoot,
+      env: { ...process.env, REDIS_URL: redisUrl, NODE_OPTIONS: '' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  }
+  const isOver = () => child.exitCode !== null || child.signalCode !== null;
+  const found = await until(() => isOver() || /address (\S+)/.exec(output), { deadline: 30_000 });
+  if (found === true) {
+    throw new Error(`The instance ended before it was ready:\n${output}`);
+  }
+  const one: AppProcess = {
+    url: found[1]!,
+    async end(signal) {
+      running.delete(one);
+      if (!isOver()) {
+        child.kill(signal);
+        await once(child, 'exit');
+      }
+    },
+  };
+  running.add(one);
+  return one;
+}
+
+/** Ends every instance that a test has left running. */
+export async function endAppProcesses(): Promise<void> {
+  await Promise.all([...running].map((one) => one.end('SIGKILL')));
+}
