@@ -45,7 +45,7 @@ function meaningOf(message: string, key: string): string {
       '`redisStreams.bytes` or `redisStreams.age`.'
     );
   }
-  if (/\bNOPERM\b/.test(message) || message.includes("can't access")) {
+  if (/\bNOPERM\b|ACL failure|can't (run|access)|No permissions/i.test(message)) {
     return `does not permit that to our user: ${message}. The rights are listed in docs/redis.md.`;
   }
   return `refused: ${message}`;

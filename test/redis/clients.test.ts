@@ -1,0 +1,142 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { CacheSource } from '../../lib/sources/cache/cache-source.js';
+import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import { redisStreamsSettings } from '../../lib/sources/redis/redis-streams.options.js';
+import { projectRoot } from '../support/project-root.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
+import { instance, Recorded, stopInstances, withRedis } from './instances.js';
+
+let server: RedisServer;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+
+afterEach(stopInstances);
+
+afterAll(async () => {
+  await server.stop();
+});
+
+/** The rights that docs/redis.md lists. */
+async function documentedRights(): Promise<string[]> {
+  const text = await readFile(join(projectRoot, 'docs/redis.md'), 'utf8');
+  const [, rights] = /^ACL SETUSER sse on '>secret' ([^]*?)^```/m.exec(text)!;
+  return rights!.trim().split(/[\s\\]+/);
+}
+
+describe('a user with the documented rights', () => {
+  it('can do all that is needed, and nothing else', async () => {
+    const rights = await documentedRights();
+    await withRedis(server.url, (admin) =>
+      admin.call('ACL', 'SETUSER', 'sse', 'on', '>secret', ...rights, '~job:*'),
+    );
+    const url = server.url.replace('redis://', 'redis://sse:secret@');
+    const [one, two] = [await instance(url), await instance(url)];
+    const there = two.open('allowed');
+    await until(() => there.isLive);
+    await one.broker.publish('allowed', { data: 'a' });
+    await until(() => there.events.length === 1);
+    expect((await there.feed.history!.read(undefined, 10)).events).toHaveLength(1);
+    const source = new CacheSource(
+      new RedisKeyStore(two.connection, {}, two.streams),
+      two.log,
+    ).with({ interval: 10 }) as CacheSource;
+    const job = new Recorded(source, 'job:1');
+    job.feed.resume?.();
+    await until(() => job.isLive);
+    await withRedis(server.url, (admin) => admin.set('job:1', 'done'));
+    await until(() => job.events.length === 1);
+    expect([one.log, two.log].flatMap(({ errors, lines }) => [...errors, ...lines])).toEqual([]);
+    await withRedis(url, async (sse) => {
+      await expect(sse.get('other')).rejects.toThrow('NOPERM');
+      await expect(sse.flushall()).rejects.toThrow('NOPERM');
+    });
+  });
+
+  it('that lacks a right is told which', async () => {
+    const rights = (await documentedRights()).filter((right) => right !== '+xadd');
+    await withRedis(server.url, (admin) =>
+      admin.call('ACL', 'SETUSER', 'less', 'on', '>secret', ...rights),
+    );
+    const one = await instance(server.url.replace('redis://', 'redis://less:secret@'));
+    await expect(one.broker.publish('denied', { data: 'a' })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('docs/redis.md'),
+    });
+  });
+});
+
+describe("a client of the user's", () => {
+  it('is not changed, not subscribed with, and not closed', async () => {
+    const users = new Redis(server.url, { keyPrefix: 'mine:', connectionName: 'users' });
+    try {
+      const options = { ...users.options };
+      const listeners = users.eventNames().map((name) => [name, users.listenerCount(name)]);
+      const [one, two] = [await instance(users), await instance(users)];
+      const there = two.open('prefixed');
+      await until(() => there.isLive);
+      await one.broker.publish('prefixed', { data: 'a' });
+      await until(() => there.events.length === 1);
+      expect(await users.exists('sse:{prefixed}')).toBe(1);
+      await withRedis(server.url, async (admin) => {
+        expect(await admin.exists('mine:sse:{prefixed}')).toBe(1);
+      });
+      await stopInstances();
+      expect(users.options).toEqual(options);
+      expect(users.eventNames().map((name) => [name, users.listenerCount(name)])).toEqual(
+        listeners,
+      );
+      expect(users.mode).toBe('normal');
+      expect(await users.ping()).toBe('PONG');
+    } finally {
+      users.disconnect();
+    }
+  });
+
+  it('may be an older protocol', async () => {
+    const users = new Redis(server.url, { protocol: 2 });
+    try {
+      const one = await instance(users);
+      const there = one.open('resp2');
+      await until(() => there.isLive);
+      await one.broker.publish('resp2', { data: 'a' });
+      await until(() => there.events.length === 1);
+    } finally {
+      await stopInstances();
+      users.disconnect();
+    }
+  });
+});
+
+describe('options', () => {
+  it.each([
+    [{ prefix: 'a{b' }, 'redisStreams.prefix'],
+    [{ events: 0 }, 'redisStreams.events'],
+    [{ events: Infinity }, 'redisStreams.events'],
+    [{ bytes: 1.5 }, 'redisStreams.bytes'],
+    [{ age: 9_999 }, 'redisStreams.age'],
+    [{ sendTimeout: 0 }, 'redisStreams.sendTimeout'],
+    [{ minReplicas: -1 }, 'redisStreams.minReplicas'],
+    [{ auditInterval: 99 }, 'redisStreams.auditInterval'],
+    [{ nonsense: 1 }, 'There is no option `redisStreams.nonsense`'],
+    [null, 'redisStreams'],
+  ])('%j is refused', (options, named) => {
+    expect(() => redisStreamsSettings(options as object)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining(named),
+      }),
+    );
+  });
+
+  it('without limits are taken', () => {
+    expect(
+      redisStreamsSettings({ age: Infinity, bytes: Infinity, events: undefined }),
+    ).toMatchObject({ age: Infinity, bytes: Infinity, events: 1_000 });
+  });
+});
