@@ -14,6 +14,8 @@ const summary = (values: readonly number[]): Latency => ({
 export async function bareNotify(url: string, samples: number): Promise<Latency> {
   const [writer, listener] = [await connect(url), await connect(url)];
   await listener.query('listen bare');
+  // How long the disk takes is not what is compared: a bare NOTIFY writes nothing to it.
+  await writer.query('set synchronous_commit = off');
   let heard: (() => void) | undefined;
   listener.on('notification', () => heard?.());
   const times: number[] = [];
@@ -28,7 +30,7 @@ export async function bareNotify(url: string, samples: number): Promise<Latency>
     await pause(5 + Math.random() * 20);
   }
   await Promise.all([writer.end(), listener.end()]);
-  return summary(times);
+  return summary(times.slice(10));
 }
 
 /** From COMMIT to a client of the application over HTTP, on an idle system. */
@@ -40,6 +42,7 @@ export async function idle(
 ): Promise<Latency> {
   const writer = await connect(url);
   await prepareRows(writer, 'event table, default');
+  await writer.query('set synchronous_commit = off');
   if (wake) await writer.query(`set sse.wake = '${wake}'`);
   let heard: (() => void) | undefined;
   const close = await readStream(`${appUrl}/rows`, (text) => {

@@ -10,11 +10,21 @@ interface HistoryRow extends Omit<EventRow, 'id'> {
   readonly id: string | null;
   /** The event behind this page, if the page ends for its size. */
   readonly next: string | null;
+  /** What holds for the whole page, as one column, since each is decoded for every row. */
+  readonly head: string;
+}
+
+interface Head {
   readonly timeline: number;
-  readonly last: string;
-  readonly floor: string;
-  /** Whether the event at the position ended its run; null when there is none. */
-  readonly ended: boolean | null;
+  readonly last: number;
+  readonly floor: number;
+  /** Whether the event at the position that was asked for ended its run. */
+  readonly ended: boolean;
+}
+
+function headOf(text: string): Head {
+  const [timeline, last, floor, ended] = text.split(' ').map(Number);
+  return { timeline: timeline!, last: last!, floor: floor!, ended: ended === 1 };
 }
 
 /** Reads one topic's events again, up to where the reader of this process stands. */
@@ -60,18 +70,18 @@ export class EventHistory implements ChannelHistory {
       return { events: [], last: true, reset: 'unknown-position' };
     }
     const rows = await this.#page(asked.id, settled.id, limit);
-    const { timeline, last, floor, ended } = rows[0]!;
+    const { timeline, last, floor, ended } = headOf(rows[0]!.head);
     if (timeline !== settled.timeline) {
       // The reader finds out by itself, and tells its channels.
       throw new Error('The server is on another timeline than the reader.');
     }
-    if (asked.timeline !== timeline || asked.id > Number(last)) {
+    if (asked.timeline !== timeline || asked.id > last) {
       return { events: [], last: true, reset: 'failover' };
     }
-    if (text !== undefined && asked.id + 1 < Number(floor)) {
+    if (text !== undefined && asked.id + 1 < floor) {
       return { events: [], last: true, reset: 'trimmed' };
     }
-    if (ended === true) {
+    if (ended) {
       return { events: [], last: true, ended: true };
     }
     const found = rows.filter((row): row is HistoryRow & { id: string } => row.id !== null);
@@ -101,9 +111,9 @@ export class EventHistory implements ChannelHistory {
   #page(after: number, settled: number, limit: number): Promise<readonly HistoryRow[]> {
     const s = quoteName(this.#schema);
     return this.#connection.query<HistoryRow>(
-      `select p.*, h.* from (
-        select timeline, last, floor,
-          (select e.done from ${s}.event e where e.id = $2 and e.topic = $1) as ended
+      `select p.id, p.event, p.data, p.own_id, p.retry, p.done, p.next, h.head from (
+        select concat_ws(' ', timeline, last, floor,
+          (select e.done::integer from ${s}.event e where e.id = $2 and e.topic = $1)) as head
         from ${s}.head()) h
       left join lateral (
         select q.*, lead(q.id) over w as next, sum(q.size) over w - q.size as before

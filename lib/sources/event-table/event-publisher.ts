@@ -185,9 +185,7 @@ export class EventPublisher {
     this.#notifyTimer = setTimeout(() => {
       this.#notifyTimer = undefined;
       // Without it they find out by themselves, a moment later.
-      this.#connection
-        .query('select pg_notify($1, $2)', [this.#schema, ''])
-        .catch(() => undefined);
+      this.#connection.query('select pg_notify($1, $2)', [this.#schema, '']).catch(() => undefined);
     }, NOTIFY_INTERVAL);
   }
 }

@@ -138,6 +138,7 @@ export class EventReader {
     try {
       await ensureInstalled(session, this.#settings);
       await this.#listen(session);
+      await this.#statements.prepare(session);
       this.#decide(undefined);
       await this.#begin(session);
       this.#recovered(session);
@@ -195,9 +196,7 @@ export class EventReader {
   }
 
   #isReplaced({ timeline, last, incarnation }: TableHead, before: Position): boolean {
-    return (
-      timeline !== before.timeline || last < before.id || incarnation !== this.#incarnation
-    );
+    return timeline !== before.timeline || last < before.id || incarnation !== this.#incarnation;
   }
 
   #moveTo({ timeline, incarnation }: TableHead, id: number): void {

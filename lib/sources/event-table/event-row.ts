@@ -19,9 +19,9 @@ export function eventOf(row: EventRow, position: string): SourceEvent & { positi
   return {
     position,
     data: row.data,
-    ...(row.event !== null && row.event !== '' && { type: row.event }),
-    ...(row.own_id !== null && { id: row.own_id }),
-    ...(row.retry !== null && { retry: row.retry }),
-    ...(row.done && { end: true }),
+    type: row.event === null || row.event === '' ? undefined : row.event,
+    id: row.own_id ?? undefined,
+    retry: row.retry ?? undefined,
+    end: row.done ? true : undefined,
   };
 }

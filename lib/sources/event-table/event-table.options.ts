@@ -144,8 +144,7 @@ function checkWhole(name: string, value: unknown, least: number, most: number): 
     (value as number) >= least &&
     (value as number) <= most;
   if (!isAllowed) {
-    const range =
-      most === Infinity ? `from ${least} on, or Infinity` : `from ${least} to ${most}`;
+    const range = most === Infinity ? `from ${least} on, or Infinity` : `from ${least} to ${most}`;
     throw invalid(`eventTable.${name}`, value, `a whole number ${range}`);
   }
 }

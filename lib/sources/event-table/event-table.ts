@@ -14,6 +14,7 @@ import { EventPublisher } from './event-publisher.js';
 import { EventReader } from './event-reader.js';
 import { eventTableSettings, type EventTableOptions } from './event-table.options.js';
 import { formatPosition } from './position.js';
+import { ReadAhead } from './read-ahead.js';
 import { Retention } from './retention.js';
 import { Topics } from './topics.js';
 
@@ -79,14 +80,20 @@ export class EventTable implements Broker, Lifecycle {
     if (position) {
       sink.live(formatPosition(position));
     }
-    return {
-      history: new EventHistory(
+    const history = new ReadAhead(
+      new EventHistory(
         this.#connection,
         this.#schema,
         channel,
         () => this.#reader.position,
       ),
-      close: remove,
+    );
+    return {
+      history,
+      close: () => {
+        remove();
+        history.close();
+      },
     };
   }
 

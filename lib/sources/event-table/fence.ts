@@ -87,12 +87,13 @@ export class Fence {
       );
     }
   }
-
 }
 
 function nameOf({ pid, age }: OpenWriter): string {
   const since = age === undefined ? '' : `, open for ${Math.round(age / 1_000)} s`;
-  return pid === undefined ? `a prepared transaction${since}` : `the transaction of pid ${pid}${since}`;
+  return pid === undefined
+    ? `a prepared transaction${since}`
+    : `the transaction of pid ${pid}${since}`;
 }
 
 /** @throws Error when the signal is aborted. */

@@ -33,20 +33,24 @@ set search_path = pg_catalog, pg_temp as $sse$
   select ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
 $sse$;
 
--- Below this id, events have been dropped.
-create or replace function ${s}.floor() returns bigint language sql volatile
+-- Below this id, events have been dropped. In PL/pgSQL, which keeps the plan: it is called often.
+create or replace function ${s}.floor() returns bigint language plpgsql volatile
 set search_path = pg_catalog, pg_temp as $sse$
-  select coalesce(min(low), 1) from ${s}.partitions() where not pending
-$sse$;
+begin
+  return coalesce((select min(low) from ${s}.partitions() where not pending), 1);
+end $sse$;
 
 -- Where the table stands: every id up to "last" has been taken.
 create or replace function ${s}.head(
   out timeline integer, out last bigint, out floor bigint, out incarnation oid
-) language sql volatile security definer
+) language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp as $sse$
-  select ${s}.timeline(), case when is_called then last_value else 0 end, ${s}.floor(), ${table}::oid
-  from ${s}.event_id_seq
-$sse$;
+begin
+  timeline := ${s}.timeline();
+  last := (select case when is_called then last_value else 0 end from ${s}.event_id_seq);
+  floor := ${s}.floor();
+  incarnation := ${table}::oid;
+end $sse$;
 
 -- Returns once there is an event above "seen", or after "patience" milliseconds.
 create or replace function ${s}.watch(seen bigint, every integer, patience integer) returns bigint

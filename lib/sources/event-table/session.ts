@@ -66,7 +66,9 @@ export class Session {
     try {
       signal.throwIfAborted();
       await session.#answer(TIMEOUT, session.#client.connect());
-      const [row] = await session.query<{ pid: number }>({ text: 'select pg_backend_pid() as pid' });
+      const [row] = await session.query<{ pid: number }>({
+        text: 'select pg_backend_pid() as pid',
+      });
       session.isPooled = row?.pid !== session.#client.processID;
       return session;
     } catch (error) {

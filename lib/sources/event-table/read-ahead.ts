@@ -1,0 +1,88 @@
+import type { ChannelHistory, HistoryPage } from '../../channel/source.js';
+
+/** Events that are fetched ahead at most. */
+const MOST_EVENTS = 1_024;
+/** Readers of one channel that are fetched ahead for at the same time. */
+const MOST_SLOTS = 4;
+/** What nobody takes within this time is forgotten, in milliseconds. */
+const LIFE = 2_000;
+
+interface Slot {
+  readonly page: Promise<HistoryPage | undefined>;
+  readonly size: number;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** Fetches the next events of a history while a reader is busy with those before. */
+export class ReadAhead implements ChannelHistory {
+  readonly #history: ChannelHistory;
+  /** By the position after which they go on. */
+  readonly #slots = new Map<string, Slot>();
+
+  constructor(history: ChannelHistory) {
+    this.#history = history;
+  }
+
+  compare(a: string, b: string): number {
+    return this.#history.compare(a, b);
+  }
+
+  async read(position: string | undefined, limit: number): Promise<HistoryPage> {
+    const slot = position === undefined ? undefined : this.#take(position);
+    const ahead = await slot?.page;
+    if (slot && ahead && ahead.events.length > 0 && !ahead.reset) {
+      return this.#pass(ahead, limit, slot.size);
+    }
+    const page = await this.#history.read(position, limit);
+    if (!page.last && !page.reset && !page.ended) {
+      this.#fetch(page.events.at(-1)!.position, limit * 2);
+    }
+    return page;
+  }
+
+  close(): void {
+    for (const { timer } of this.#slots.values()) {
+      clearTimeout(timer);
+    }
+    this.#slots.clear();
+  }
+
+  /** Never the last page: what was fetched ahead does not know what has come since. */
+  #pass(page: HistoryPage, limit: number, size: number): HistoryPage {
+    const events = page.events.slice(0, limit);
+    const { position } = events.at(-1)!;
+    if (events.length < page.events.length) {
+      const rest = { ...page, events: page.events.slice(limit) };
+      this.#keep(position, Promise.resolve(rest), size);
+    } else if (!page.last) {
+      this.#fetch(position, size * 2);
+    }
+    return { events, last: false };
+  }
+
+  #fetch(position: string, size: number): void {
+    if (this.#slots.size < MOST_SLOTS && !this.#slots.has(position)) {
+      const events = Math.min(size, MOST_EVENTS);
+      // A failure is met again, and reported, by the reader's own read.
+      const page = this.#history.read(position, events).catch(() => undefined);
+      this.#keep(position, page, events);
+    }
+  }
+
+  #keep(position: string, page: Slot['page'], size: number): void {
+    const before = this.#slots.get(position);
+    clearTimeout(before?.timer);
+    const timer = setTimeout(() => this.#slots.delete(position), LIFE);
+    timer.unref();
+    this.#slots.set(position, { page, size, timer });
+  }
+
+  #take(position: string): Slot | undefined {
+    const slot = this.#slots.get(position);
+    if (slot) {
+      clearTimeout(slot.timer);
+      this.#slots.delete(position);
+    }
+    return slot;
+  }
+}
