@@ -1,9 +1,4 @@
-import type {
-  Broker,
-  ChannelFeed,
-  ChannelSink,
-  OutgoingEvent,
-} from '../../channel/source.js';
+import type { Broker, ChannelFeed, ChannelSink, OutgoingEvent } from '../../channel/source.js';
 
 /**
  * Carries events within this process. An event is in the channel's log when `publish`

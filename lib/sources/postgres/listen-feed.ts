@@ -139,9 +139,7 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
       if (name === undefined || isEventName(name)) {
         return name ?? operation;
       }
-      this.#complain(
-        `"type" returned ${JSON.stringify(name)}; give a name without CR, LF and NUL`,
-      );
+      this.#complain(`"type" returned ${JSON.stringify(name)}; give a name without CR, LF and NUL`);
     } catch (error) {
       this.#complain(`"type" threw: ${describe(error)}`);
     }

@@ -38,11 +38,7 @@ export function isEventName(name: unknown): name is string {
 export function checkListenOptions(options: ListenOptions): void {
   const { type, refetch, doneSignal } = options;
   if (type !== undefined && typeof type !== 'function' && !isEventName(type)) {
-    throw invalid(
-      'type',
-      type,
-      'Give a name without CR, LF and NUL, or a function of the payload',
-    );
+    throw invalid('type', type, 'Give a name without CR, LF and NUL, or a function of the payload');
   }
   if (refetch !== undefined && typeof refetch !== 'function') {
     throw invalid('refetch', refetch, 'Give a function');
