@@ -1,0 +1,58 @@
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { until } from '../support/until.js';
+import { connect, record, startInstance, stopAll } from './event-table-rig.js';
+
+let database: TestDatabase;
+beforeAll(async () => void (database = await createDatabase()));
+afterEach(stopAll);
+afterAll(() => database.drop());
+
+/** The forms in which clients answer, each over a transaction of a real connection. */
+const FORMS: Record<string, (client: pg.Client) => object> = {
+  'a client of pg, with an object that has rows': (client) => client,
+  'an EntityManager of TypeORM, with the rows': (client) => ({
+    query: async (text: string, values: unknown[]) => (await client.query(text, values)).rows as unknown,
+  }),
+  'a transaction of Knex, whose placeholders have no numbers': (client) => {
+    const trx = {
+      raw(text: string, values: unknown[]) {
+        let place = 0;
+        return client.query(text.replace(/\?/g, () => `$${++place}`), values);
+      },
+    };
+    return {
+      query: (text: string, values: unknown[]) => trx.raw(text.replace(/\$\d+/g, '?'), values),
+    };
+  },
+};
+
+it.each(Object.keys(FORMS))('publishes within the transaction of %s', async (form) => {
+  const instance = await startInstance(database.url);
+  const sink = record(instance, 'orders');
+  const client = await connect(database.url);
+  const given = FORMS[form]!(client);
+  await client.query('begin');
+  await instance.table.publish('orders', { data: 'undone' }, { client: given });
+  await client.query('rollback');
+  await client.query('begin');
+  const fields = { data: 'done', type: 'order', retry: 5, end: true };
+  const id = await instance.table.publish('orders', fields, { client: given });
+  expect(sink.events).toEqual([]);
+  await client.query('commit');
+  await until(() => sink.events.length === 1);
+  expect(sink.events).toEqual([{ ...fields, position: id }]);
+});
+
+it.each([
+  [{}, 'it must have query(text, values)'],
+  [null, 'it must have query(text, values)'],
+  [{ query: () => Promise.resolve('?') }, 'has no rows'],
+])('refuses %j as a client', async (client, message) => {
+  const instance = await startInstance(database.url);
+  await expect(instance.table.publish('orders', { data: 'x' }, { client })).rejects.toMatchObject({
+    code: 'INVALID_OPTION',
+    message: expect.stringContaining(message),
+  });
+});
