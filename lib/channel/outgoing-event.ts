@@ -15,6 +15,9 @@ export interface EventFields {
   readonly retry?: number | undefined;
 }
 
+/** Clients believe what arrives under these names. */
+const RESERVED_TYPES = 'sse:';
+
 /** The largest reconnection time: what a browser's timer can wait. */
 const MAX_RETRY_MS = 2 ** 31 - 1;
 
@@ -30,6 +33,13 @@ export function outgoingEvent(
   const { type, id, retry } = fields;
   checkLine('type', type);
   checkLine('id', id);
+  if (type?.startsWith(RESERVED_TYPES)) {
+    throw new SseError(
+      'INVALID_EVENT',
+      `The event's \`type\` is ${shown(type)}. Types that begin with "${RESERVED_TYPES}" are this ` +
+        "module's own, such as the announcement of a gap. Choose another name.",
+    );
+  }
   if (id === '') {
     throw new SseError(
       'INVALID_EVENT',

@@ -67,6 +67,19 @@ export function SseChannel<Request = any>(
   };
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof EndpointOptions>([
+  'source',
+  'interval',
+  'maxInterval',
+  'mode',
+  'type',
+  'refetch',
+  'doneSignal',
+  'overflow',
+  'key',
+  'expires',
+]);
+
 function box(value: unknown): HandlerResult {
   return new HandlerResult(value);
 }
@@ -85,6 +98,14 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
   }
   if (typeof channels === 'string' && placeholdersOf(channels).length === 0) {
     checkChannelName(channels);
+  }
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.has(name)) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `@SseChannel() on ${where}: there is no option \`${name}\`. There are: ${[...OPTIONS].join(', ')}.`,
+      );
+    }
   }
   const { overflow = 'reset', key, expires } = options;
   if (overflow !== 'reset' && overflow !== 'latest' && overflow !== 'disconnect') {

@@ -37,6 +37,7 @@ describe.each(ADAPTERS)('Events on %s', (adapter) => {
     ['type', 'a\r\nevent: b'],
     ['type', 'a\0b'],
     ['type', 7],
+    ['type', 'sse:reset'],
     ['id', 'a\rb'],
     ['id', 'a\nb'],
     ['id', 'a\n\ndata: forged'],

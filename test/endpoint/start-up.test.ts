@@ -35,3 +35,16 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     ]);
   });
 });
+
+describe('@SseChannel()', () => {
+  it('refuses an option that there is not', () => {
+    const options = { overlfow: 'latest' } as object;
+    expect(() => {
+      class MisspeltController {
+        @SseChannel('news', options)
+        news() {}
+      }
+      return MisspeltController;
+    }).toThrow(/MisspeltController.news: there is no option `overlfow`. There are: source, /);
+  });
+});
