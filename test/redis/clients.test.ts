@@ -135,8 +135,10 @@ describe('options', () => {
   });
 
   it('without limits are taken', () => {
-    expect(
-      redisStreamsSettings({ age: Infinity, bytes: Infinity, events: undefined }),
-    ).toMatchObject({ age: Infinity, bytes: Infinity, events: 1_000 });
+    expect(redisStreamsSettings({ age: Infinity, bytes: Infinity })).toMatchObject({
+      age: Infinity,
+      bytes: Infinity,
+      events: 1_000,
+    });
   });
 });

@@ -73,7 +73,9 @@ if #waiting > 0 then redis.call('LTRIM', KEYS[2], #waiting, -1) end
 if kind == 'string' and #values > 0 then redis.call('DEL', KEYS[1]) end
 if kind == 'list' and #values > 0 then redis.call('LTRIM', KEYS[1], #values, -1) end
 if first then
-  trim(KEYS[3], ARGV[3], ARGV[4], first)
+  redis.call('XTRIM', KEYS[3], 'MAXLEN', '~', ARGV[3])
+  trim(KEYS[3], ARGV[4], first)
+  keep(KEYS[3], ARGV[4])
   local head = previous .. ' ' .. first .. ' ' .. table.concat(lengths, ',')
   redis.call(ARGV[2], KEYS[3], head .. '\\n' .. table.concat(texts))
 end

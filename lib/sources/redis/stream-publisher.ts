@@ -16,6 +16,12 @@ const BATCH_SIZE = 1_048_576;
 const MAX_WAITING = 64 * 1_048_576;
 /** How often what waits is tried again, and what has waited too long is given up. */
 const TICK_MS = 100;
+/** How many calls are sent together; Redis works on them while the next are made ready. */
+const TOGETHER = 64;
+/** The third argument of the script, and what it says. */
+const KIND = 2;
+const FIRST_TIME = 'first';
+const AGAIN = 'again';
 
 interface Sending {
   readonly meta: string;
@@ -26,12 +32,14 @@ interface Sending {
   settled: boolean;
 }
 
+type AppendCall = ScriptCall & { readonly args: (string | number)[] };
+
 /** The events of one channel on their way to its stream. */
 interface Lane {
   readonly key: string;
   waiting: Sending[];
   /** What the script is being called with. It stays the same however often it is sent. */
-  batch: { readonly sendings: readonly Sending[]; readonly call: ScriptCall } | undefined;
+  batch: { readonly sendings: readonly Sending[]; readonly call: AppendCall } | undefined;
   inFlight: boolean;
 }
 
@@ -139,7 +147,9 @@ export class StreamPublisher {
     const ready = lanes.filter((lane) => lane.batch && !lane.inFlight);
     if (ready.length > 0) {
       ready.forEach((lane) => (lane.inFlight = true));
-      void this.send(ready);
+      for (let start = 0; start < ready.length; start += TOGETHER) {
+        void this.send(ready.slice(start, start + TOGETHER));
+      }
     }
   }
 
@@ -163,6 +173,8 @@ export class StreamPublisher {
         args: [
           this.streams.server.publishCommand,
           ++this.calls,
+          // A client that is not ours may send a call again on its own.
+          this.streams.connection.owned ? FIRST_TIME : AGAIN,
           events,
           age,
           bytes,
@@ -234,7 +246,8 @@ export class StreamPublisher {
       } else if (sendings.every(({ settled }) => settled)) {
         lane.batch = undefined;
       } else {
-        // Sent again, as it is, by the next tick.
+        // Sent again by the next tick: nobody knows whether it has arrived.
+        lane.batch!.call.args[KIND] = AGAIN;
         return;
       }
     }

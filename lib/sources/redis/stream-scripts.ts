@@ -13,13 +13,11 @@ end
 local function keep(key, age)
   if age ~= '0' then redis.call('PEXPIRE', key, age) end
 end
-local function trim(key, entries, age, newest)
-  redis.call('XTRIM', key, 'MAXLEN', '~', entries)
+local function trim(key, age, newest)
   if age ~= '0' then
     local oldest = tonumber(string.match(newest, '^%d+')) - tonumber(age)
     if oldest > 0 then redis.call('XTRIM', key, 'MINID', '~', string.format('%.0f', oldest)) end
   end
-  keep(key, age)
 end
 `;
 
@@ -27,58 +25,64 @@ end
  * Appends the events of one turn and publishes them in one message.
  *
  * KEYS: stream, marker of the publishing instance.
- * ARGV: PUBLISH or SPUBLISH, number of this call, how many entries, for how many ms (0: for
- * ever), how many bytes (0: no limit), lengths of the texts that follow, then for each event
- * its meta and its data.
+ * ARGV: PUBLISH or SPUBLISH, number of this call, `again` when it may have been made before,
+ * how many entries are kept, for how many ms (0: for ever), how many bytes (0: no limit),
+ * lengths of the texts that follow, then for each event its meta and its data.
  * Answers: the id of the first event; the others follow it in the same millisecond.
  *
  * The marker holds the number of the instance's last call, so that a call that is sent again
- * after a lost connection appends nothing. An entry's field \`b\` counts the bytes of the
- * stream up to it, so that the size of what is retained is a difference of two numbers.
+ * after a lost connection appends nothing. The last entry of a call has a field `b` that counts
+ * the bytes of the stream up to it: the size of what is retained is a difference of two numbers.
+ * What need not be exact is done when that count passes a multiple of 4,096.
  */
 export const APPEND = redisScript(`${TAIL_OR_BEGIN}
-local stream, marker = KEYS[1], KEYS[2]
-local call = tonumber(ARGV[2])
-local seen = redis.call('GET', marker)
-if seen then
-  local last, id = string.match(seen, '^(%d+) (.*)$')
-  if tonumber(last) == call then return id end
-  if tonumber(last) > call then return redis.error_reply('SUPERSEDED a later call has been made') end
-end
-local previous, bytes = tailOrBegin(stream)
-local before = bytes
-local first, time, number
-for i = 7, #ARGV, 2 do
-  bytes = bytes + #ARGV[i] + #ARGV[i + 1]
-  local count = string.format('%.0f', bytes)
-  if first then
-    number = number + 1
-    redis.call('XADD', stream, time .. string.format('%.0f', number), 'm', ARGV[i], 'd', ARGV[i + 1], 'b', count)
-  else
-    first = redis.call('XADD', stream, '*', 'm', ARGV[i], 'd', ARGV[i + 1], 'b', count)
-    time, number = string.match(first, '^(%d+%-)(%d+)$')
-    number = tonumber(number)
+local call, argv, stream = redis.call, ARGV, KEYS[1]
+if argv[3] == 'again' then
+  local last, id = string.match(call('GET', KEYS[2]) or '0 ', '^(%d+) (.*)$')
+  if tonumber(last) == tonumber(argv[2]) then return id end
+  if tonumber(last) > tonumber(argv[2]) then
+    return redis.error_reply('SUPERSEDED a later call has been made')
   end
 end
-trim(stream, ARGV[3], ARGV[4], first)
-local limit = tonumber(ARGV[5])
-if limit > 0 and math.floor(before * 16 / limit) ~= math.floor(bytes * 16 / limit) then
-  local from = '-'
-  repeat
-    local page = redis.call('XRANGE', stream, from, '+', 'COUNT', 16)
-    local cut
-    for _, old in ipairs(page) do
-      from = '(' .. old[1]
-      if bytes - (tonumber(old[2][6]) or 0) < limit then
-        cut = old[1]
-        break
-      end
-    end
-    if cut then redis.call('XTRIM', stream, 'MINID', cut) end
-  until cut or #page < 16
+local previous, before = tailOrBegin(stream)
+local count, bytes = #argv, before
+for i = 8, count do bytes = bytes + #argv[i] end
+local total = string.format('%.0f', bytes)
+local first
+if count == 9 then
+  first = call('XADD', stream, 'MAXLEN', '~', argv[4], '*', 'm', argv[8], 'd', argv[9], 'b', total)
+else
+  first = call('XADD', stream, 'MAXLEN', '~', argv[4], '*', 'm', argv[8], 'd', argv[9])
+  local time, number = string.match(first, '^(%d+%-)(%d+)$')
+  for i = 10, count - 2, 2 do
+    number = number + 1
+    call('XADD', stream, time .. number, 'm', argv[i], 'd', argv[i + 1])
+  end
+  number = number + 1
+  call('XADD', stream, 'MAXLEN', '~', argv[4], time .. number, 'm', argv[count - 1], 'd', argv[count], 'b', total)
 end
-redis.call(ARGV[1], stream, previous .. ' ' .. first .. ' ' .. ARGV[6] .. '\\n' .. table.concat(ARGV, '', 7))
-redis.call('SET', marker, ARGV[2] .. ' ' .. first, 'PX', 120000)
+if math.floor(before / 4096) ~= math.floor(bytes / 4096) then
+  trim(stream, argv[5], first)
+  local limit = tonumber(argv[6])
+  if limit > 0 and math.floor(before * 16 / limit) ~= math.floor(bytes * 16 / limit) then
+    local from = '-'
+    repeat
+      local page = call('XRANGE', stream, from, '+', 'COUNT', 16)
+      local cut
+      for _, old in ipairs(page) do
+        from = '(' .. old[1]
+        if old[2][6] and bytes - tonumber(old[2][6]) < limit then
+          cut = old[1]
+          break
+        end
+      end
+      if cut then call('XTRIM', stream, 'MINID', cut) end
+    until cut or #page < 16
+  end
+end
+keep(stream, argv[5])
+call(argv[1], stream, previous .. ' ' .. first .. ' ' .. argv[7] .. '\\n' .. table.concat(argv, '', 8))
+call('SET', KEYS[2], argv[2] .. ' ' .. first, 'PX', 120000)
 return first
 `);
 

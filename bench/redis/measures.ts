@@ -1,0 +1,237 @@
+import { Redis } from 'ioredis';
+import { io } from 'socket.io-client';
+import { Channel } from '../../lib/channel/channel.js';
+import { MARKER } from '../payload.js';
+import { startBroker } from './publisher.js';
+import { occurrences, openStream } from './clients.js';
+import { startChild, type Child } from './process.js';
+
+/** An event of 100 bytes, with one byte that occurs nowhere else on the wire. */
+const EVENT = '~'.padEnd(100, 'x');
+
+const now = (): number => Number(process.hrtime.bigint() / 1_000n);
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? NaN;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (!condition()) {
+    if (performance.now() > deadline) {
+      throw new Error(`Waited in vain for ${String(condition)}`);
+    }
+    await pause(1);
+  }
+}
+
+async function withChild<T>(url: string, use: (child: Child) => Promise<T>): Promise<T> {
+  const child = startChild(url);
+  try {
+    return await use(child);
+  } finally {
+    await child.call({ do: 'stop' }).catch(() => undefined);
+    await child.end();
+  }
+}
+
+/** Microseconds from sending to a client of another instance, and to a bare subscriber. */
+export function latency(url: string, events: number) {
+  return withChild(url, async (child) => {
+    const port = (await child.call({ do: 'start', as: 'ours' })) as number;
+    await child.call({ do: 'listen', channel: 'bare' });
+    const { broker, stop } = await startBroker(url);
+    const redis = new Redis(url);
+    const ours: number[] = [];
+    const client = await openStream(port, '/events/latency', (chunk) => {
+      for (const [, sent] of chunk.toString().matchAll(/^data: (\d+)$/gm)) {
+        ours.push(now() - Number(sent));
+      }
+    });
+    for (let n = -100; n < events; n++) {
+      // What comes first warms both up.
+      if (n === 0) {
+        ours.length = 0;
+        await child.call({ do: 'received' });
+      }
+      await redis.publish('bare', String(now()));
+      await pause(2);
+      void broker.publish('latency', { data: String(now()) });
+      await pause(2);
+    }
+    await until(() => ours.length >= events);
+    const bare = (await child.call({ do: 'received' })) as number[];
+    client.close();
+    redis.disconnect();
+    await stop();
+    return {
+      bare: { p50: quantile(bare, 0.5), p99: quantile(bare, 0.99) },
+      ours: { p50: quantile(ours, 0.5), p99: quantile(ours, 0.99) },
+    };
+  });
+}
+
+/** Events per second: bare pipelined PUBLISH, our bursts, and our lone events; medians of rounds. */
+export async function publishing(url: string, events: number, rounds: number) {
+  const { broker, stop } = await startBroker(url);
+  const redis = new Redis(url);
+  const burst = 500;
+  const speeds: Record<'bare' | 'burst' | 'lone', number[]> = { bare: [], burst: [], lone: [] };
+  const measure = async (name: keyof typeof speeds, sendBurst: () => Promise<unknown>) => {
+    const began = performance.now();
+    for (let sent = 0; sent < events; sent += burst) {
+      await sendBurst();
+    }
+    speeds[name].push((events / (performance.now() - began)) * 1_000);
+  };
+  for (let round = -1; round < rounds; round++) {
+    await measure('bare', () => {
+      const pipeline = redis.pipeline();
+      for (let n = 0; n < burst; n++) {
+        pipeline.publish('bare', EVENT);
+      }
+      return pipeline.exec();
+    });
+    await measure('burst', () =>
+      Promise.all(Array.from({ length: burst }, () => broker.publish('burst', { data: EVENT }))),
+    );
+    await measure('lone', () =>
+      Promise.all(
+        Array.from({ length: burst }, (_, n) => broker.publish(`lone ${n}`, { data: EVENT })),
+      ),
+    );
+    if (round < 0) {
+      Object.values(speeds).forEach((of) => of.splice(0));
+    }
+  }
+  redis.disconnect();
+  await stop();
+  return {
+    bare: quantile(speeds.bare, 0.5),
+    burst: quantile(speeds.burst, 0.5),
+    lone: quantile(speeds.lone, 0.5),
+  };
+}
+
+/** Events per second that one instance takes over on one channel that nobody reads. */
+export function receiving(url: string, events: number, burst: number) {
+  return withChild(url, async (child) => {
+    await child.call({ do: 'start', as: 'ours' });
+    const { broker, stop } = await startBroker(url, { events: events * 2 });
+    let [count, first, last] = [0, 0, 0];
+    const limits = { events: 1_000, bytes: 1_048_576, age: 300_000 };
+    const channel = new Channel('receive', limits, () => {
+      first ||= performance.now();
+      last = performance.now();
+      count++;
+    });
+    channel.feedFrom(broker.open('receive', channel));
+    await until(() => channel.ready);
+    const before = process.cpuUsage();
+    await child.call({ do: 'send', channel: 'receive', data: EVENT, turns: events / burst, burst });
+    await until(() => count >= events);
+    const { user, system } = process.cpuUsage(before);
+    await stop();
+    return {
+      perSecond: (count / (last - first)) * 1_000,
+      perCpuSecond: count / ((user + system) / 1e6),
+    };
+  });
+}
+
+/** Events per CPU second of two processes: one sends, the other has the clients. */
+export function delivery(url: string, as: 'ours' | 'socket.io', events: number, clients: number) {
+  return withChild(url, (sender) =>
+    withChild(url, async (receiver) => {
+      await sender.call({ do: 'start', as });
+      const port = (await receiver.call({ do: 'start', as })) as number;
+      const channel = 'delivery';
+      let count = 0;
+      const closes: (() => void)[] = [];
+      for (let n = 0; n < clients; n++) {
+        closes.push(
+          as === 'ours'
+            ? await openStream(port, `/events/${channel}`, (chunk) => {
+                count += occurrences(chunk, MARKER);
+              }).then((client) => client.close)
+            : await openSocket(port, channel, () => count++),
+        );
+      }
+      const burst = 25;
+      const send = (turns: number) =>
+        sender.call({ do: 'send', channel, data: EVENT, turns, burst });
+      await send(4);
+      await until(() => count >= 4 * burst * clients);
+      count = 0;
+      const [s, r] = [await sender.usage(), await receiver.usage()];
+      const began = performance.now();
+      await send(events / burst);
+      await until(() => count >= events * clients);
+      const seconds = (performance.now() - began) / 1_000;
+      const cpu = (await sender.usage()).cpu - s.cpu + (await receiver.usage()).cpu - r.cpu;
+      closes.forEach((close) => close());
+      return { perSecond: events / seconds, perCpuSecond: events / cpu };
+    }),
+  );
+}
+
+function openSocket(port: number, channel: string, onEvent: () => void): Promise<() => void> {
+  return new Promise((resolve) => {
+    const socket = io(`http://127.0.0.1:${port}`, { transports: ['websocket'], forceNew: true });
+    socket.on(channel, onEvent);
+    socket.on('connect', () => resolve(() => socket.disconnect()));
+  });
+}
+
+/** Parts of a core that an instance and Redis take for keys that nothing is written to. */
+export function keys(url: string, count: number, seconds: number) {
+  return withChild(url, async (child) => {
+    await child.call({ do: 'start', as: 'ours' });
+    const redis = new Redis(url);
+    await child.call({ do: 'keys', count });
+    await pause(4_000);
+    const [before, redisBefore] = [await child.usage(), await redisCpu(redis)];
+    const began = performance.now();
+    await pause(seconds * 1_000);
+    const took = (performance.now() - began) / 1_000;
+    const [after, redisAfter] = [await child.usage(), await redisCpu(redis)];
+    redis.disconnect();
+    return {
+      instance: (after.cpu - before.cpu) / took,
+      redis: (redisAfter - redisBefore) / took,
+    };
+  });
+}
+
+async function redisCpu(redis: Redis): Promise<number> {
+  const info = await redis.info('cpu');
+  const of = (name: string) => Number(new RegExp(`${name}:([\\d.]+)`).exec(info)![1]);
+  return of('used_cpu_user') + of('used_cpu_sys');
+}
+
+/** Seconds to open channels with one client each, and bytes of heap that a channel takes. */
+export async function channels(url: string, count: number) {
+  const heapWith = (pathOf: (n: number) => string) =>
+    withChild(url, async (child) => {
+      const port = (await child.call({ do: 'start', as: 'ours' })) as number;
+      const began = performance.now();
+      const clients: { close(): void }[] = [];
+      for (let n = 0; n < count; n += 200) {
+        const group = Array.from({ length: Math.min(200, count - n) }, (_, i) =>
+          openStream(port, pathOf(n + i)),
+        );
+        clients.push(...(await Promise.all(group)));
+      }
+      const seconds = (performance.now() - began) / 1_000;
+      await turn();
+      const { heap } = await child.usage();
+      clients.forEach((client) => client.close());
+      return { seconds, heap };
+    });
+  const shared = await heapWith(() => '/events/shared');
+  const own = await heapWith((n) => `/events/own-${n}`);
+  return { seconds: own.seconds, bytesPerChannel: (own.heap - shared.heap) / count };
+}
