@@ -6,6 +6,8 @@ import { SseModule } from '../lib/index.js';
 import { ClockController } from './clock.controller.js';
 import { createKeyStore } from './key-store.js';
 import { KeysController } from './keys.controller.js';
+import { OrderStore } from './order.store.js';
+import { OrdersController } from './orders.controller.js';
 import { RoomsController } from './rooms.controller.js';
 import { maskUrl } from './settings.js';
 import { SseErrorFilter } from './sse-error.filter.js';
@@ -34,9 +36,10 @@ export class AppModule {
     };
     return {
       module: AppModule,
-      imports: [SseModule.forRoot({ postgres: databaseUrl, ...keyStore.options })],
+      imports: [SseModule.forRoot({ postgres: databaseUrl, eventTable: {}, ...keyStore.options })],
       controllers: [
         UsersController,
+        OrdersController,
         KeysController,
         RoomsController,
         ClockController,
@@ -44,6 +47,7 @@ export class AppModule {
       ],
       providers: [
         UserStore,
+        OrderStore,
         { provide: APP_FILTER, useClass: SseErrorFilter },
         { provide: DATABASE_URL, useValue: databaseUrl },
         { provide: KEY_STORE, useValue: keyStore },

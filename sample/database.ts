@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { triggerSql } from '../lib/index.js';
+import { durableTriggerSql, eventTableSql, triggerSql } from '../lib/index.js';
 import { startPostgres } from '../test/support/postgres.js';
 import { StartError, maskUrl } from './settings.js';
 
@@ -37,7 +37,7 @@ export async function openDatabase(url: string | undefined): Promise<Database> {
   };
 }
 
-/** Creates the table and its trigger. Changes nothing where they are already there. */
+/** Creates the tables and their triggers. Changes nothing where they are already there. */
 export async function prepareDatabase(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   client.on('error', () => {});
@@ -64,6 +64,18 @@ export async function prepareDatabase(url: string): Promise<void> {
       );
     });
     await client.query(triggerSql({ table: 'users', channel: 'user_updates', key: 'id' }));
+    await client.query(`
+      create table if not exists orders (
+        id integer generated always as identity primary key,
+        item text not null
+      )`);
+    await client.query('select id, item from orders limit 0').catch((error: unknown) => {
+      throw new StartError(
+        `The database has a table "orders" that is not the sample's: ${describe(error)}. Point DATABASE_URL to an empty database.`,
+      );
+    });
+    await client.query(eventTableSql());
+    await client.query(durableTriggerSql({ table: 'orders', channel: 'orders' }));
   } finally {
     await client.end();
   }

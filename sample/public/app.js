@@ -10,11 +10,12 @@ const segment = (form, field) => encodeURIComponent($(`#${form}`).elements[field
 
 const streams = [
   new Stream('users', () => '/events/users'),
+  new Stream('orders', () => '/events/orders'),
   new Stream('key', () => `/events/keys/${segment('send-key', 'key')}`),
   new Stream('room', () => `/events/rooms/${segment('send-room', 'room')}`),
   new Stream('clock', () => '/events/clock'),
 ];
-const [users, key, room, clock] = streams;
+const [users, , key, room, clock] = streams;
 
 const log = createLog($('#log'), $('#empty'));
 const chart = createChart(
@@ -56,6 +57,10 @@ onSubmit('update-user', async ({ id, status }) => {
   await call('PATCH', `/users/${id}`, { status });
   return `Updated user ${id}`;
 });
+onSubmit('send-order', async ({ item }, button) => {
+  const { order } = await call('POST', '/orders', { item, rollback: button === 'rollback' });
+  return button === 'rollback' ? `Rolled back order ${order.id}` : `Placed order ${order.id}`;
+});
 onSubmit('send-key', async ({ value }, button) => {
   const name = segment('send-key', 'key');
   if (button === 'done') await call('DELETE', `/keys/${name}`);
@@ -86,7 +91,7 @@ if (await isFirstTab()) {
 } else {
   users.connect();
   show(
-    'Another tab has this page open. A browser opens six connections per address over HTTP/1.1, and that tab holds four, so only one stream is connected here.',
+    'Another tab has this page open. A browser opens six connections per address over HTTP/1.1, and that tab holds five, so only one stream is connected here.',
   );
 }
 showUses().catch(({ message }) => show(message));

@@ -2,7 +2,7 @@
  * Resolves with true in the first tab of this page, with false in any further one.
  *
  * A browser opens six connections per address over HTTP/1.1, for all tabs together, and
- * an EventSource holds its connection. Two tabs with four streams each would leave none
+ * an EventSource holds its connection. Two tabs with five streams each would leave none
  * for the buttons. (HTTP/2 has no such limit.)
  */
 export async function isFirstTab() {

@@ -141,6 +141,27 @@ describe('clock', () => {
   });
 });
 
+describe('orders', () => {
+  it('sends what is committed and nothing that is rolled back, also to who returns later', async () => {
+    const orders = await listen('/events/orders');
+    const place = async (item: string, rollback: boolean) => {
+      const response = await send('POST', '/orders', { item, rollback });
+      expect(response.status).toBe(201);
+      return (await response.json()) as { order: { id: number }; committed: boolean };
+    };
+    const first = await place('tea', false);
+    expect(await place('undone', true)).toMatchObject({ committed: false });
+    const last = await place('coffee', false);
+    const events = await orders.take(2);
+    expect(events.map(({ type, data }) => [type, JSON.parse(data) as unknown])).toEqual([
+      ['insert', { id: first.order.id, item: 'tea' }],
+      ['insert', { id: last.order.id, item: 'coffee' }],
+    ]);
+    const back = await listen('/events/orders', { lastEventId: events[0]!.id });
+    expect(await back.next()).toMatchObject({ data: events[1]!.data });
+  });
+});
+
 describe('bad input', () => {
   it.each([
     ['POST', '/users', undefined, 'application/json', 400, /JSON object/],
@@ -154,6 +175,8 @@ describe('bad input', () => {
     ['PATCH', '/users/1x', { status: 'away' }, 'application/json', 400, /not "1x"/],
     ['PATCH', '/users/99999999999', { status: 'away' }, 'application/json', 400, /whole number/],
     ['PATCH', '/users/2147483647', { status: 'away' }, 'application/json', 404, /No user/],
+    ['POST', '/orders', {}, 'application/json', 400, /"item": "tea"/],
+    ['POST', '/orders', { item: 'x', rollback: 1 }, 'application/json', 400, /"rollback" must/],
     ['PUT', '/keys/a', undefined, 'application/json', 400, /body is empty/],
     ['PUT', '/cache/a', undefined, 'application/json', 400, /body is empty/],
     ['POST', '/rooms/a', undefined, 'application/json', 400, /body is empty/],

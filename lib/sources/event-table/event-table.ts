@@ -81,12 +81,7 @@ export class EventTable implements Broker, Lifecycle {
       sink.live(formatPosition(position));
     }
     const history = new ReadAhead(
-      new EventHistory(
-        this.#connection,
-        this.#schema,
-        channel,
-        () => this.#reader.position,
-      ),
+      new EventHistory(this.#connection, this.#schema, channel, () => this.#reader.position),
     );
     return {
       history,
