@@ -32,7 +32,8 @@ export async function catchUp(
         `${appUrl}/past`,
         (text) => {
           // Each event has one such line; a chunk may end within it, so only the line's start counts.
-          for (let at = text.indexOf('\ndata'); at >= 0; at = text.indexOf('\ndata', at + 5)) count++;
+          for (let at = text.indexOf('\ndata'); at >= 0; at = text.indexOf('\ndata', at + 5))
+            count++;
           if (count >= events - 1) {
             close?.();
             resolve();

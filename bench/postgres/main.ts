@@ -96,7 +96,13 @@ try {
       'default, 1,000 commits/s': busyDefault,
       'wake off, 1,000 commits/s': busyOff,
     };
-    judge('commit to client, idle, p50 over bare NOTIFY', ratio(byDefault.p50, bare.p50), 2, false, ' ×');
+    judge(
+      'commit to client, idle, p50 over bare NOTIFY',
+      ratio(byDefault.p50, bare.p50),
+      2,
+      false,
+      ' ×',
+    );
     judge('commit to client, idle, p99', byDefault.p99, 15, false, ' ms');
     judge('commit to client, 1,000 commits/s, p50', busyDefault.p50, 10, false, ' ms');
     judge('commit to client, 1,000 commits/s, p99', busyDefault.p99, 50, false, ' ms');
@@ -107,24 +113,44 @@ try {
   if (wanted('catch-up')) {
     const speeds = await catchUp(server.url, app.url, 100_000, rounds);
     results['catch-up in events per second'] = speeds;
-    judge('catch-up of 100,000 events over a bare SELECT', ratio(speeds.client, speeds.select), 0.5, true, ' ×');
+    judge(
+      'catch-up of 100,000 events over a bare SELECT',
+      ratio(speeds.client, speeds.select),
+      0.5,
+      true,
+      ' ×',
+    );
   }
 
   if (wanted('writers')) {
     const pgbench = await findPgbench();
     if (pgbench === undefined) {
-      console.log('Without the writers: pgbench is not installed. It comes with PostgreSQL (postgresql-contrib).');
+      console.log(
+        'Without the writers: pgbench is not installed. It comes with PostgreSQL (postgresql-contrib).',
+      );
     } else {
       const writers: Record<string, unknown> = {};
       for (const [name, writerCase, least, overPlain] of [
         ['8 clients', { clients: 8, commitDelay: 0 }, 0.55, 1.9],
         ['32 clients, commit_delay 2 ms', { clients: 32, commitDelay: 2 }, 0.7, 17],
       ] as const) {
-        const tps = await measureWriters(pgbench, server.url, app.url, folder, writerCase, seconds, rounds);
+        const tps = await measureWriters(pgbench, server.url, folder, writerCase, seconds, rounds);
         writers[name] = tps;
         const off = tps['event table, wake off'];
-        judge(`writers, ${name}: wake off over no trigger`, ratio(off, tps.none), least, true, ' ×');
-        judge(`writers, ${name}: wake off over plain NOTIFY`, ratio(off, tps['plain NOTIFY']), overPlain, true, ' ×');
+        judge(
+          `writers, ${name}: wake off over no trigger`,
+          ratio(off, tps.none),
+          least,
+          true,
+          ' ×',
+        );
+        judge(
+          `writers, ${name}: wake off over plain NOTIFY`,
+          ratio(off, tps['plain NOTIFY']),
+          overPlain,
+          true,
+          ' ×',
+        );
         console.log(name, tps);
       }
       results['writers in transactions per second'] = writers;
@@ -145,7 +171,9 @@ if (wanted('correctness')) {
 
 console.log('\n' + JSON.stringify(results, null, 2) + '\n');
 console.table(
-  Object.fromEntries(verdicts.map(({ what, measured, target, met }) => [what, { measured, target, met }])),
+  Object.fromEntries(
+    verdicts.map(({ what, measured, target, met }) => [what, { measured, target, met }]),
+  ),
 );
 if (!values.only) {
   mkdirSync(values.output, { recursive: true });

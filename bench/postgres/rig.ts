@@ -46,11 +46,15 @@ export function readStream(
   headers: Record<string, string> = {},
 ): Promise<() => void> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { headers: { accept: 'text/event-stream', ...headers } }, (response) => {
-      response.setEncoding('utf8').on('data', onText);
-      response.on('error', () => undefined);
-      resolve(() => sent.destroy());
-    });
+    const sent = request(
+      url,
+      { headers: { accept: 'text/event-stream', ...headers } },
+      (response) => {
+        response.setEncoding('utf8').on('data', onText);
+        response.on('error', () => undefined);
+        resolve(() => sent.destroy());
+      },
+    );
     sent.on('error', reject).end();
   });
 }
@@ -58,9 +62,18 @@ export function readStream(
 /** How a table tells of its changed rows. */
 export const TRIGGERS = {
   none: { sql: '', wake: undefined },
-  'event table, wake off': { sql: durableTriggerSql({ table: 'rows', channel: 'rows' }), wake: 'off' },
-  'event table, default': { sql: durableTriggerSql({ table: 'rows', channel: 'rows' }), wake: undefined },
-  'event table, wake on': { sql: durableTriggerSql({ table: 'rows', channel: 'rows' }), wake: 'on' },
+  'event table, wake off': {
+    sql: durableTriggerSql({ table: 'rows', channel: 'rows' }),
+    wake: 'off',
+  },
+  'event table, default': {
+    sql: durableTriggerSql({ table: 'rows', channel: 'rows' }),
+    wake: undefined,
+  },
+  'event table, wake on': {
+    sql: durableTriggerSql({ table: 'rows', channel: 'rows' }),
+    wake: 'on',
+  },
   'plain NOTIFY': {
     sql: `create or replace function notify_rows() returns trigger language plpgsql as $$ begin
         perform pg_notify('rows_changed', row_to_json(new)::text); return new; end $$;
@@ -73,10 +86,12 @@ export type TriggerName = keyof typeof TRIGGERS;
 
 /** Creates the writers' table anew, with one of the triggers. */
 export async function prepareRows(client: pg.Client, trigger: TriggerName): Promise<void> {
-  await client.query(`drop table if exists rows;
+  await client.query(
+    `drop table if exists rows;
     create table rows (id int primary key, n int not null default 0, text text not null default 'about as much as a row holds that somebody watches');
     insert into rows select generate_series(1, ${ROWS});
-    vacuum analyze rows;`.replace(/vacuum.*/, ''));
+    vacuum analyze rows;`.replace(/vacuum.*/, ''),
+  );
   await client.query('vacuum analyze rows');
   if (TRIGGERS[trigger].sql !== '') await client.query(TRIGGERS[trigger].sql);
 }

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type pg from 'pg';
-import { TRIGGERS, connect, prepareRows, quantile, readStream, type TriggerName } from './rig.js';
+import { TRIGGERS, connect, prepareRows, quantile, type TriggerName } from './rig.js';
 
 const run = promisify(execFile);
 
@@ -14,7 +14,13 @@ export async function findPgbench(): Promise<string | undefined> {
     ? readdirSync(debian).map((version) => join(debian, version, 'bin/pgbench'))
     : [];
   for (const candidate of ['pgbench', ...installed]) {
-    if (await run(candidate, ['--version']).then(() => true, () => false)) return candidate;
+    if (
+      await run(candidate, ['--version']).then(
+        () => true,
+        () => false,
+      )
+    )
+      return candidate;
   }
   return undefined;
 }
@@ -29,25 +35,43 @@ export interface WriterCase {
 export async function measureWriters(
   pgbench: string,
   url: string,
-  appUrl: string,
   folder: string,
   { clients, commitDelay }: WriterCase,
   seconds: number,
   rounds: number,
 ): Promise<Record<TriggerName, number>> {
   const script = join(folder, 'update.sql');
-  writeFileSync(script, '\\set id random(1, 10000)\nupdate rows set n = n + 1 where id = :id;\n', { mode: 0o644 });
+  writeFileSync(script, '\\set id random(1, 10000)\nupdate rows set n = n + 1 where id = :id;\n', {
+    mode: 0o644,
+  });
   const admin = await connect(url);
   const samples = new Map<TriggerName, number[]>();
   for (let round = 0; round < rounds; round++) {
     for (const trigger of Object.keys(TRIGGERS) as TriggerName[]) {
       await prepareRows(admin, trigger);
-      const stop = await readAs(trigger, url, appUrl);
+      const stop = await listenTo(trigger, url);
       const { wake } = TRIGGERS[trigger];
-      const options = [`-c commit_delay=${commitDelay * 1_000}`, wake ? `-c sse.wake=${wake}` : ''];
+      // Without siblings, as commits that wait for each other's notifications do not count as such.
+      const options = [
+        `-c commit_delay=${commitDelay * 1_000} -c commit_siblings=0`,
+        wake ? `-c sse.wake=${wake}` : '',
+      ];
       const { stdout } = await run(
         pgbench,
-        ['-n', '-f', script, '-c', String(clients), '-j', '2', '-T', String(seconds), '-M', 'prepared', url],
+        [
+          '-n',
+          '-f',
+          script,
+          '-c',
+          String(clients),
+          '-j',
+          '2',
+          '-T',
+          String(seconds),
+          '-M',
+          'prepared',
+          url,
+        ],
         { env: { ...process.env, PGOPTIONS: options.join(' ') } },
       );
       await stop();
@@ -61,15 +85,11 @@ export async function measureWriters(
   ) as Record<TriggerName, number>;
 }
 
-/** Somebody reads during each measurement: a client of the application, or a plain listener. */
-async function readAs(trigger: TriggerName, url: string, appUrl: string): Promise<() => Promise<void>> {
-  if (trigger === 'none') return async () => undefined;
-  if (trigger === 'plain NOTIFY') {
-    const listener: pg.Client = await connect(url);
-    listener.on('notification', () => undefined);
-    await listener.query('listen rows_changed');
-    return () => listener.end();
-  }
-  const close = await readStream(`${appUrl}/rows`, () => undefined);
-  return async () => close();
+/** Somebody hears of plain notifications; the application reads the event table all the time. */
+async function listenTo(trigger: TriggerName, url: string): Promise<() => Promise<void>> {
+  if (trigger !== 'plain NOTIFY') return async () => undefined;
+  const listener: pg.Client = await connect(url);
+  listener.on('notification', () => undefined);
+  await listener.query('listen rows_changed');
+  return () => listener.end();
 }

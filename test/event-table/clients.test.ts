@@ -13,13 +13,17 @@ afterAll(() => database.drop());
 const FORMS: Record<string, (client: pg.Client) => object> = {
   'a client of pg, with an object that has rows': (client) => client,
   'an EntityManager of TypeORM, with the rows': (client) => ({
-    query: async (text: string, values: unknown[]) => (await client.query(text, values)).rows as unknown,
+    query: async (text: string, values: unknown[]) =>
+      (await client.query(text, values)).rows as unknown,
   }),
   'a transaction of Knex, whose placeholders have no numbers': (client) => {
     const trx = {
       raw(text: string, values: unknown[]) {
         let place = 0;
-        return client.query(text.replace(/\?/g, () => `$${++place}`), values);
+        return client.query(
+          text.replace(/\?/g, () => `$${++place}`),
+          values,
+        );
       },
     };
     return {

@@ -38,72 +38,77 @@ function recordAll({ table }: Instance): Recording & { isLive: boolean } {
   return recording;
 }
 
-it('brings every committed event to three instances, once and in one order, whatever is killed', async () => {
-  const duration = sized({ quick: 6_000, soak: 60_000 });
-  const instances: Instance[] = [];
-  for (let number = 0; number < 3; number++) {
-    instances.push(await startInstance(database.url));
-  }
-  const admin = await connect(database.url);
-  await admin.query(FUZZ_SQL);
-  const recordings = instances.map(recordAll);
-  await until(() => recordings.every(({ isLive }) => isLive));
-  const naive = await readNaively(database.url);
+it(
+  'brings every committed event to three instances, once and in one order, whatever is killed',
+  async () => {
+    const duration = sized({ quick: 6_000, soak: 60_000 });
+    const instances: Instance[] = [];
+    for (let number = 0; number < 3; number++) {
+      instances.push(await startInstance(database.url));
+    }
+    const admin = await connect(database.url);
+    await admin.query(FUZZ_SQL);
+    const recordings = instances.map(recordAll);
+    await until(() => recordings.every(({ isLive }) => isLive));
+    const naive = await readNaively(database.url);
 
-  const written: Written = { committed: [], rolledBack: [], kinds: {} };
-  const end = Date.now() + duration;
-  const writers = Array.from({ length: 12 }, (_, number) =>
-    writeRandomly(database.url, `w${number}`, end, written, instances[number % 3]!.table),
-  );
-  let kills = 0;
-  while (Date.now() < end) {
-    await new Promise((resolve) => setTimeout(resolve, 200 + Math.random() * 600));
-    const { rowCount } = await admin.query(
-      `select pg_terminate_backend(pid) from (
+    const written: Written = { committed: [], rolledBack: [], kinds: {} };
+    const end = Date.now() + duration;
+    const writers = Array.from({ length: 12 }, (_, number) =>
+      writeRandomly(database.url, `w${number}`, end, written, instances[number % 3]!.table),
+    );
+    let kills = 0;
+    while (Date.now() < end) {
+      await new Promise((resolve) => setTimeout(resolve, 200 + Math.random() * 600));
+      const { rowCount } = await admin.query(
+        `select pg_terminate_backend(pid) from (
          select pid from pg_stat_activity where datname = current_database()
            and application_name = 'nestjs-sse-channels' order by random() limit 2) victims`,
+      );
+      kills += rowCount ?? 0;
+    }
+    await Promise.all(writers);
+    await naive.stop();
+
+    const { rows } = await admin.query<{ id: string; data: string }>(
+      'select id, data from sse.event order by id',
     );
-    kills += rowCount ?? 0;
-  }
-  await Promise.all(writers);
-  await naive.stop();
+    const truth = rows.map(({ data }) => data);
+    await until(() => recordings.every(({ seen }) => seen.at(-1)?.data === truth.at(-1)), {
+      deadline: 40_000,
+      what: 'the last event on all instances',
+    });
 
-  const { rows } = await admin.query<{ id: string; data: string }>(
-    'select id, data from sse.event order by id',
-  );
-  const truth = rows.map(({ data }) => data);
-  await until(() => recordings.every(({ seen }) => seen.at(-1)?.data === truth.at(-1)), {
-    deadline: 40_000,
-    what: 'the last event on all instances',
-  });
+    const report = recordings.map(({ seen, resets }) => {
+      const data = seen.map((event) => event.data);
+      const arrived = new Set(data);
+      return {
+        missing: truth.filter((text) => !arrived.has(text)).length,
+        twice: data.length - arrived.size,
+        unordered: seen.filter(
+          ({ position }, index) =>
+            index > 0 && comparePositions(seen[index - 1]!.position, position) >= 0,
+        ).length,
+        resets: resets.length,
+      };
+    });
+    const fault = { missing: 0, twice: 0, unordered: 0, resets: 0 };
+    expect(report).toEqual([fault, fault, fault]);
+    const orders = recordings.map(({ seen }) => seen.map(({ data }) => data).join());
+    expect(orders.map((order) => order === truth.join())).toEqual([true, true, true]);
 
-  const report = recordings.map(({ seen, resets }) => {
-    const data = seen.map((event) => event.data);
-    const arrived = new Set(data);
-    return {
-      missing: truth.filter((text) => !arrived.has(text)).length,
-      twice: data.length - arrived.size,
-      unordered: seen.filter(
-        ({ position }, index) => index > 0 && comparePositions(seen[index - 1]!.position, position) >= 0,
-      ).length,
-      resets: resets.length,
-    };
-  });
-  const fault = { missing: 0, twice: 0, unordered: 0, resets: 0 };
-  expect(report).toEqual([fault, fault, fault]);
-  const orders = recordings.map(({ seen }) => seen.map(({ data }) => data).join());
-  expect(orders.map((order) => order === truth.join())).toEqual([true, true, true]);
+    // What the database has is what the writers have committed.
+    const stored = new Set(truth.map(textOf));
+    expect(written.committed.filter((text) => !stored.has(text))).toHaveLength(0);
+    expect(written.rolledBack.filter((text) => stored.has(text))).toHaveLength(0);
 
-  // What the database has is what the writers have committed.
-  const stored = new Set(truth.map(textOf));
-  expect(written.committed.filter((text) => !stored.has(text))).toHaveLength(0);
-  expect(written.rolledBack.filter((text) => stored.has(text))).toHaveLength(0);
-
-  const naiveSaw = new Set(naive.data);
-  const lostNaively = truth.filter((text) => !naiveSaw.has(text)).length;
-  process.stderr.write(
-    `event table: ${truth.length} events, ${kills} connections killed, naive reader lost ${lostNaively}; ${JSON.stringify(written.kinds)}\n`,
-  );
-  expect(kills).toBeGreaterThan(0);
-  expect(lostNaively).toBeGreaterThan(0);
-}, sized({ quick: 60_000, soak: 300_000 }));
+    const naiveSaw = new Set(naive.data);
+    const lostNaively = truth.filter((text) => !naiveSaw.has(text)).length;
+    process.stderr.write(
+      `event table: ${truth.length} events, ${kills} connections killed, naive reader lost ${lostNaively}; ${JSON.stringify(written.kinds)}\n`,
+    );
+    expect(kills).toBeGreaterThan(0);
+    expect(lostNaively).toBeGreaterThan(0);
+  },
+  sized({ quick: 60_000, soak: 300_000 }),
+);

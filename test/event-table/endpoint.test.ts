@@ -161,16 +161,27 @@ describe("broker: 'postgres'", () => {
     void app.sse.send('news', 'lost');
     void app.sse.send('news', 'lost too');
     await expect(app.sse.send('news', 'x')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    expect(errors.filter((message) => message.startsWith('An event could not be sent'))).toHaveLength(1);
+    expect(
+      errors.filter((message) => message.startsWith('An event could not be sent')),
+    ).toHaveLength(1);
   });
 
   it.each([
     [{ broker: 'postgres' }, "`broker: 'postgres'` needs Postgres"],
     [{ eventTable: {} }, '`eventTable` needs Postgres'],
     [{ postgres: 'postgres://x', eventTable: { shema: 'x' } }, 'no option `eventTable.shema`'],
-    [{ postgres: 'postgres://x', eventTable: { schema: 'a"b' } }, 'letters, digits and underscores'],
-    [{ postgres: 'postgres://x', eventTable: { retention: { age: 0 } } }, '`eventTable.retention.age` is 0'],
-    [{ postgres: 'postgres://x', eventTable: { partitionSize: 10 } }, '`eventTable.partitionSize` is 10'],
+    [
+      { postgres: 'postgres://x', eventTable: { schema: 'a"b' } },
+      'letters, digits and underscores',
+    ],
+    [
+      { postgres: 'postgres://x', eventTable: { retention: { age: 0 } } },
+      '`eventTable.retention.age` is 0',
+    ],
+    [
+      { postgres: 'postgres://x', eventTable: { partitionSize: 10 } },
+      '`eventTable.partitionSize` is 10',
+    ],
     [{ postgres: 'postgres://x', eventTable: { listen: 'no' } }, '`eventTable.listen` is "no"'],
   ])('refuses %j', async (options, message) => {
     await expect(startApp({ options: options as SseModuleOptions })).rejects.toThrow(message);

@@ -8,7 +8,14 @@ import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { startProxy } from '../support/proxy.js';
 import { until } from '../support/until.js';
 import { killApps, startAppProcess } from './app-process.js';
-import { connect, createInstance, record, startInstance, stopAll, type EventSink } from './event-table-rig.js';
+import {
+  connect,
+  createInstance,
+  record,
+  startInstance,
+  stopAll,
+  type EventSink,
+} from './event-table-rig.js';
 
 let server: PostgresServer;
 beforeAll(async () => void (server = await startPostgres({ durable: true })));
@@ -26,7 +33,9 @@ afterAll(() => server.stop());
 function faultsOf(data: readonly string[], count: number) {
   const numbers = data.map(Number);
   return {
-    missing: Array.from({ length: count }, (_, number) => number).filter((n) => !numbers.includes(n)).length,
+    missing: Array.from({ length: count }, (_, number) => number).filter(
+      (n) => !numbers.includes(n),
+    ).length,
     twice: numbers.length - new Set(numbers).size,
     unordered: numbers.filter((number, index) => index > 0 && number < numbers[index - 1]!).length,
   };
@@ -37,7 +46,7 @@ const NO_FAULTS = { missing: 0, twice: 0, unordered: 0 };
 /** Writes numbered events with a connection of its own, through every outage. */
 async function writeThrough(from: number, to: number): Promise<void> {
   let client: pg.Client | undefined;
-  for (let number = from; number < to; ) {
+  for (let number = from; number < to;) {
     try {
       client ??= await connect(server.url);
       // An id of its own shows whether a commit whose answer was lost had been done.
@@ -59,24 +68,28 @@ describe('faults of the event table', () => {
   it.each([
     ['stopped', () => server.stopServer()],
     ['killed', () => server.killServer()],
-  ])('loses nothing when the server is %s and started again', async (_, end) => {
-    const instances = [await startInstance(server.url), await startInstance(server.url)];
-    const sinks = instances.map((instance) => record(instance, 'news'));
-    await writeThrough(0, 50);
-    await end();
-    const writing = writeThrough(50, 150);
-    await server.startServer();
-    await writing;
-    for (const sink of sinks) {
-      await until(() => sink.data.at(-1) === '149', { deadline: 20_000 });
-      expect(faultsOf(sink.data, 150)).toEqual(NO_FAULTS);
-      expect(sink.resets).toEqual([]);
-    }
-    for (const { logger } of instances) {
-      expect(logger.errors).toEqual([expect.stringContaining('no event is lost')]);
-      expect(logger.logs).toEqual([expect.stringContaining('reading again')]);
-    }
-  }, 60_000);
+  ])(
+    'loses nothing when the server is %s and started again',
+    async (_, end) => {
+      const instances = [await startInstance(server.url), await startInstance(server.url)];
+      const sinks = instances.map((instance) => record(instance, 'news'));
+      await writeThrough(0, 50);
+      await end();
+      const writing = writeThrough(50, 150);
+      await server.startServer();
+      await writing;
+      for (const sink of sinks) {
+        await until(() => sink.data.at(-1) === '149', { deadline: 20_000 });
+        expect(faultsOf(sink.data, 150)).toEqual(NO_FAULTS);
+        expect(sink.resets).toEqual([]);
+      }
+      for (const { logger } of instances) {
+        expect(logger.errors).toEqual([expect.stringContaining('no event is lost')]);
+        expect(logger.logs).toEqual([expect.stringContaining('reading again')]);
+      }
+    },
+    60_000,
+  );
 
   it('loses nothing when a connection is frozen', async () => {
     const proxy = await startProxy(server.url);
@@ -150,7 +163,9 @@ describe('faults of the event table', () => {
     expect(instance.logger.errors).toEqual([
       expect.stringContaining('The event table is not in the schema "sse"'),
     ]);
-    await expect(instance.table.publish('news', { data: 'x' })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(instance.table.publish('news', { data: 'x' })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    });
     await admin.query(eventTableSql());
     await until(() => sink.resets.length, { deadline: 20_000 });
     // Another table numbers anew: what clients have of the old one is no position any more.
@@ -175,7 +190,11 @@ describe('faults of the event table', () => {
       expect(sinks[0]!.resets.at(-1)).toMatch(expected);
     };
     // As after a failover to a replica that lacked the last events.
-    await lose(`delete from sse.event where id > 2; select setval('sse.event_id_seq', 2)`, [sink], /^failover 1\.2$/);
+    await lose(
+      `delete from sse.event where id > 2; select setval('sse.event_id_seq', 2)`,
+      [sink],
+      /^failover 1\.2$/,
+    );
     await writeThrough(100, 102);
     await until(() => sink.data.at(-1) === '101');
     // A promotion changes the timeline; here the function that reports it stands for the server.
@@ -195,12 +214,19 @@ describe('faults of the event table', () => {
   it('refuses LISTEN through a pooler with the remedy, and reads through it by looking at intervals', async () => {
     const pooler = await startPidChangingProxy(server.url);
     try {
-      await expect(createInstance(pooler.url, { install: true }).table.start(true)).rejects.toMatchObject({
+      await expect(
+        createInstance(pooler.url, { install: true }).table.start(true),
+      ).rejects.toMatchObject({
         code: 'UNAVAILABLE',
-        message: expect.stringMatching(/connection pooler.*listenConnection.*eventTable: \{ listen: false \}/),
+        message: expect.stringMatching(
+          /connection pooler.*listenConnection.*eventTable: \{ listen: false \}/,
+        ),
       });
       const options = { listen: false, pollInterval: 100, retention: { interval: 100 } };
-      const instances = [await startInstance(pooler.url, options), await startInstance(pooler.url, options)];
+      const instances = [
+        await startInstance(pooler.url, options),
+        await startInstance(pooler.url, options),
+      ];
       const sinks = instances.map((instance) => record(instance, 'news'));
       await writeThrough(0, 30);
       await until(() => sinks.every(({ data }) => data.at(-1) === '29'));
@@ -222,7 +248,9 @@ describe('faults of the event table', () => {
     const instance = createInstance(server.url, { install: true });
     await instance.table.start(false);
     const sink = record(instance, 'news');
-    await expect(instance.table.publish('news', { data: 'x' })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(instance.table.publish('news', { data: 'x' })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    });
     await server.startServer();
     await until(() => sink.isLive, { deadline: 20_000 });
     await instance.table.publish('news', { data: 'there' });

@@ -33,7 +33,9 @@ describe('installing the event table', () => {
     await client.query(`set lock_timeout = '2s'`);
     await client.query(eventTableSql());
     await writer.query('commit');
-    const { rows } = await client.query('select max(version) as version, count(*)::int as count from sse.meta');
+    const { rows } = await client.query(
+      'select max(version) as version, count(*)::int as count from sse.meta',
+    );
     expect(rows).toEqual([{ version: SCHEMA_VERSION, count: 1 }]);
   });
 
@@ -50,7 +52,9 @@ describe('installing the event table', () => {
 
   it('upgrades a table that is in use, and keeps its events', async () => {
     await client.query(schemaSql('sse', 1));
-    await client.query(`insert into sse.event (topic, event, data) values ('a', 'old', 'from version 1')`);
+    await client.query(
+      `insert into sse.event (topic, event, data) values ('a', 'old', 'from version 1')`,
+    );
     await expect(createInstance(database.url).table.start(true)).rejects.toThrow(
       `The event table in the schema "sse" has version 1; this release needs ${SCHEMA_VERSION}`,
     );
@@ -127,7 +131,9 @@ describe('privileges', () => {
       grant select on sse.event, sse.meta to ${reader.name};
       grant execute on function sse.extend(bigint, integer), sse.usage(), sse.roll(), sse.drop_partition(text) to ${reader.name};
     `);
-    await client.query(`create schema app authorization ${author.name}; grant usage on schema app to public`);
+    await client.query(
+      `create schema app authorization ${author.name}; grant usage on schema app to public`,
+    );
 
     const instance = createInstance(reader.url);
     await instance.table.start(true);
@@ -149,7 +155,9 @@ describe('privileges', () => {
     expect(sink.data).toEqual(['published', '{"id":1}', '{"id":2}', 'sent']);
     expect(instance.logger.warnings).toEqual([]);
 
-    expect(await message(publishes.query(`select sse.publish('a', 'x')`))).toContain('permission denied');
+    expect(await message(publishes.query(`select sse.publish('a', 'x')`))).toContain(
+      'permission denied',
+    );
     for (const statement of [
       `insert into sse.event (topic, data) values ('a', 'x')`,
       'select data from sse.event',
@@ -166,7 +174,9 @@ describe('privileges', () => {
     const nobody = await role('nobody');
     await expect(createInstance(nobody.url).table.start(true)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
-      message: expect.stringContaining('The role may not use the event table in the schema "sse". Grant it'),
+      message: expect.stringContaining(
+        'The role may not use the event table in the schema "sse". Grant it',
+      ),
     });
     expect(await message(createInstance(nobody.url).table.publish('a', { data: 'x' }))).toContain(
       'The role may not use the event table',

@@ -128,7 +128,10 @@ async function write(client: pg.Client, next: () => string): Promise<void> {
   } else if (way === 2) {
     await client.query('insert into fuzz_now (text) values ($1)', [next()]);
   } else {
-    await client.query('select sse.publish($1, $2)', [TOPICS[Math.floor(Math.random() * 3)], next()]);
+    await client.query('select sse.publish($1, $2)', [
+      TOPICS[Math.floor(Math.random() * 3)],
+      next(),
+    ]);
   }
 }
 

@@ -58,7 +58,9 @@ describe('reading the event table', () => {
 
   it('waits for prepared transactions, through a restart of the reader', async () => {
     const { rows } = await client.query('show max_prepared_transactions');
-    expect((rows[0] as { max_prepared_transactions: string }).max_prepared_transactions).not.toBe('0');
+    expect((rows[0] as { max_prepared_transactions: string }).max_prepared_transactions).not.toBe(
+      '0',
+    );
     const first = await startInstance(database.url);
     const sink = record(first, 'a');
     await client.query('begin');
@@ -89,7 +91,9 @@ describe('reading the event table', () => {
     expect(stuck.pids).toEqual([rows[0]!.pid]);
     expect(stuck.age).toBeGreaterThanOrEqual(5_000);
     expect(instance.logger.warnings).toEqual([
-      expect.stringContaining(`delivery waits at 1.0 for the transaction of pid ${rows[0]!.pid}, open for `),
+      expect.stringContaining(
+        `delivery waits at 1.0 for the transaction of pid ${rows[0]!.pid}, open for `,
+      ),
     ]);
     // Idle in a transaction for 20 s; the soak waits that long.
     await new Promise((resolve) => setTimeout(resolve, sized({ quick: 500, soak: 15_000 })));
@@ -159,7 +163,9 @@ describe('reading the event table', () => {
     expect([...ids].sort(Intl.Collator('en', { numeric: true }).compare)).toEqual(ids);
     await until(() => sink.events.length + other.events.length === 5_000);
     expect(sink.data.map(Number)).toEqual([...sink.data].map(Number).sort((a, b) => a - b));
-    const { rows } = await client.query<{ count: string }>('select count(distinct xmin::text) from sse.event');
+    const { rows } = await client.query<{ count: string }>(
+      'select count(distinct xmin::text) from sse.event',
+    );
     expect(Number(rows[0]!.count)).toBeLessThanOrEqual(12);
   });
 
@@ -172,12 +178,23 @@ describe('reading the event table', () => {
       instance.table.publish('a', { data: 'x', id: '1.5' }),
       instance.table.publish('a', { data: 'two \ud800' }),
     ]);
-    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+    expect(results.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'fulfilled',
+    ]);
     await until(() => sink.events.length === 2);
-    const refused = (sql: string) => client.query(sql).then(() => '', (error: Error) => error.message);
+    const refused = (sql: string) =>
+      client.query(sql).then(
+        () => '',
+        (error: Error) => error.message,
+      );
     expect(await refused(`select sse.publish('', 'x')`)).toContain('the topic is empty');
     expect(await refused(`select sse.publish('a', 'x', E'a\\nb')`)).toContain('not one line');
-    expect(await refused(`select sse.publish('a', 'x', null, '1.5')`)).toContain('could be a position');
+    expect(await refused(`select sse.publish('a', 'x', null, '1.5')`)).toContain(
+      'could be a position',
+    );
     expect(await refused(`select sse.publish('a', 'x', null, null, -1)`)).toContain('retry is -1');
   });
 

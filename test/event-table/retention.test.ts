@@ -17,7 +17,9 @@ afterEach(async () => {
 });
 
 const lows = async (): Promise<number[]> => {
-  const { rows } = await client.query<{ low: string }>('select low from sse.partitions() order by low');
+  const { rows } = await client.query<{ low: string }>(
+    'select low from sse.partitions() order by low',
+  );
   return rows.map(({ low }) => Number(low));
 };
 
@@ -46,36 +48,47 @@ describe('retention', () => {
     expect(rest).toMatchObject({ last: true });
     expect(rest.reset).toBeUndefined();
     expect(rest.events.at(-1)).toEqual(sink.events.at(-1));
-    expect(await history!.read(sink.events.at(-1)!.position!, 10)).toEqual({ events: [], last: true });
+    expect(await history!.read(sink.events.at(-1)!.position!, 10)).toEqual({
+      events: [],
+      last: true,
+    });
   }, 60_000);
 
-  it('bounds the table by its size, and shows it', async () => {
-    const bytes = 4_000_000;
-    const instance = await startInstance(database.url, { retention: { bytes, interval: 30 } });
-    const data = 'x'.repeat(2_000) + Math.random();
-    const total = sized({ quick: 6_000, soak: 60_000 });
-    let largest = 0;
-    for (let sent = 0; sent < total; sent += 100) {
-      await Promise.all(
-        Array.from({ length: 100 }, () =>
-          // Random, as the server would compress it to nothing otherwise.
-          instance.table.publish('a', { data: data + Buffer.from(crypto.getRandomValues(new Uint8Array(1_500))).toString('base64') }),
-        ),
+  it(
+    'bounds the table by its size, and shows it',
+    async () => {
+      const bytes = 4_000_000;
+      const instance = await startInstance(database.url, { retention: { bytes, interval: 30 } });
+      const data = 'x'.repeat(2_000) + Math.random();
+      const total = sized({ quick: 6_000, soak: 60_000 });
+      let largest = 0;
+      for (let sent = 0; sent < total; sent += 100) {
+        await Promise.all(
+          Array.from({ length: 100 }, () =>
+            // Random, as the server would compress it to nothing otherwise.
+            instance.table.publish('a', {
+              data:
+                data +
+                Buffer.from(crypto.getRandomValues(new Uint8Array(1_500))).toString('base64'),
+            }),
+          ),
+        );
+        largest = Math.max(largest, instance.table.stats.disk?.bytes ?? 0);
+      }
+      const disk = await until(() => {
+        const { disk: usage } = instance.table.stats;
+        return usage && usage.bytes < bytes * 1.25 ? usage : undefined;
+      });
+      expect(largest).toBeGreaterThan(bytes / 2);
+      expect(disk.partitions).toBeLessThan(15);
+      expect((await lows())[0]).toBeGreaterThan(1);
+      const { rows } = await client.query(
+        `select sum(pg_total_relation_size(inhrelid))::float8 as bytes from pg_inherits where inhparent = 'sse.event'::regclass`,
       );
-      largest = Math.max(largest, instance.table.stats.disk?.bytes ?? 0);
-    }
-    const disk = await until(() => {
-      const { disk: usage } = instance.table.stats;
-      return usage && usage.bytes < bytes * 1.25 ? usage : undefined;
-    });
-    expect(largest).toBeGreaterThan(bytes / 2);
-    expect(disk.partitions).toBeLessThan(15);
-    expect((await lows())[0]).toBeGreaterThan(1);
-    const { rows } = await client.query(
-      `select sum(pg_total_relation_size(inhrelid))::float8 as bytes from pg_inherits where inhparent = 'sse.event'::regclass`,
-    );
-    expect((rows[0] as { bytes: number }).bytes).toBeLessThan(bytes * 1.25);
-  }, sized({ quick: 60_000, soak: 300_000 }));
+      expect((rows[0] as { bytes: number }).bytes).toBeLessThan(bytes * 1.25);
+    },
+    sized({ quick: 60_000, soak: 300_000 }),
+  );
 
   it('does not wait for an open writer with others behind it', async () => {
     const retention = { age: 200, interval: 50 };
@@ -112,7 +125,9 @@ describe('retention', () => {
     await client.query('drop table sse.event_1000001, sse.event_2000001');
     await client.query(`select setval('sse.event_id_seq', 999999)`);
     await client.query(`select sse.publish('a', 'last')`);
-    await expect(client.query(`select sse.publish('a', 'full')`)).rejects.toThrow('no partition of relation "event" found');
+    await expect(client.query(`select sse.publish('a', 'full')`)).rejects.toThrow(
+      'no partition of relation "event" found',
+    );
     // An instance helps itself.
     await instance.table.publish('a', { data: 'sent' });
     await until(() => sink.events.length === 2);
@@ -124,7 +139,8 @@ describe('retention', () => {
     const instance = await startInstance(database.url);
     const sink = record(instance, 'a');
     const ids = [];
-    for (let number = 0; number < 3; number++) ids.push(await instance.table.publish('a', { data: 'x' }));
+    for (let number = 0; number < 3; number++)
+      ids.push(await instance.table.publish('a', { data: 'x' }));
     await until(() => sink.events.length === 3);
     await client.query(`do $$ declare p text; begin
       for p in select name from sse.partitions() loop execute format('drop table sse.%I', p); end loop; end $$`);

@@ -48,9 +48,10 @@ describe('durableTriggerSql', () => {
     );
     const tenant = "a:b/ü €!'()*{x} 100%~.-_";
     const sink = record(instance, channelName('item:{tenant}:{id}', { tenant, id: 7 }));
-    await client.query('insert into "My Items" values ($1, 7, \'hidden\'), (null, 8, \'\'), (\'\', 9, \'\')', [
-      tenant,
-    ]);
+    await client.query(
+      "insert into \"My Items\" values ($1, 7, 'hidden'), (null, 8, ''), ('', 9, '')",
+      [tenant],
+    );
     await until(() => sink.events.length === 1);
     expect(JSON.parse(sink.data[0]!)).toEqual({ Id: 7, 'Tenant Id': tenant });
     // Rows without a value in the template belong to no channel.
@@ -66,12 +67,16 @@ describe('durableTriggerSql', () => {
     );
     const all = record(instance, 'bulk');
     const group = record(instance, 'bulk:b');
-    await client.query(`insert into bulk select n, case when n % 2 = 0 then 'a' else 'b' end from generate_series(1, 10000) n`);
+    await client.query(
+      `insert into bulk select n, case when n % 2 = 0 then 'a' else 'b' end from generate_series(1, 10000) n`,
+    );
     await client.query('update bulk set id = id where id <= 10');
     await client.query('delete from bulk where id = 3');
     await client.query('delete from bulk where false');
     await until(() => all.events.length === 10_011 && group.events.length === 5_006);
-    const inserted = all.data.slice(0, 10_000).map((data) => (JSON.parse(data) as { id: number }).id);
+    const inserted = all.data
+      .slice(0, 10_000)
+      .map((data) => (JSON.parse(data) as { id: number }).id);
     expect(inserted).toEqual(Array.from({ length: 10_000 }, (_, index) => index + 1));
     expect(all.events.slice(10_000).map(({ type }) => type)).toEqual([
       ...Array<string>(10).fill('update'),
@@ -84,7 +89,9 @@ describe('durableTriggerSql', () => {
     await client.query('create table forms (id int)');
     await client.query(durableTriggerSql({ table: 'forms', channel: 'forms', bulk: true }));
     await client.query(durableTriggerSql({ table: 'forms', channel: 'forms', events: ['insert'] }));
-    await client.query(durableTriggerSql({ table: 'public.forms', channel: `long-${'x'.repeat(200)}` }));
+    await client.query(
+      durableTriggerSql({ table: 'public.forms', channel: `long-${'x'.repeat(200)}` }),
+    );
     const sink = record(instance, 'forms');
     const long = record(instance, `long-${'x'.repeat(200)}`);
     await client.query('insert into forms values (1)');
@@ -98,9 +105,12 @@ describe('durableTriggerSql', () => {
     await client.query(durableTriggerSql({ table: 'large', channel: 'large' }));
     const sink = record(instance, 'large');
     const history = instance.table.open('large', sink).history!;
-    const start = (await client.query<{ last: string }>('select last from sse.head()')).rows[0]!.last;
+    const start = (await client.query<{ last: string }>('select last from sse.head()')).rows[0]!
+      .last;
     for (let number = 0; number < 5; number++) {
-      await client.query(`insert into large select $1, repeat(md5(random()::text), 10 * 32768)`, [number]);
+      await client.query(`insert into large select $1, repeat(md5(random()::text), 10 * 32768)`, [
+        number,
+      ]);
     }
     await until(() => new Set(sink.events.map(({ position }) => position)).size === 5, {
       deadline: 20_000,
@@ -118,7 +128,11 @@ describe('durableTriggerSql', () => {
 
   it('refuses a column that is not there: at creation, and once it is renamed', async () => {
     await client.query('create table cols (id int, name text)');
-    const refused = (sql: string) => client.query(sql).then(() => '', (error: Error) => error.message);
+    const refused = (sql: string) =>
+      client.query(sql).then(
+        () => '',
+        (error: Error) => error.message,
+      );
     expect(await refused(durableTriggerSql({ table: 'cols', channel: 'c:{idd}' }))).toBe(
       'The table "cols" has no column "idd".',
     );

@@ -43,7 +43,10 @@ describe('waking the reader', () => {
 
   it('needs nothing but the waker, which wakes every instance', async () => {
     const options = { pollInterval: NEVER };
-    const instances = [await startInstance(database.url, options), await startInstance(database.url, options)];
+    const instances = [
+      await startInstance(database.url, options),
+      await startInstance(database.url, options),
+    ];
     const sinks = instances.map((instance) => record(instance, 'a'));
     await until(() => instances.some(({ table }) => table.stats.elected));
     await client.query(`set sse.wake = 'off'`);
@@ -58,7 +61,11 @@ describe('waking the reader', () => {
   });
 
   it('needs nothing but looking at intervals', async () => {
-    const instance = await startInstance(database.url, { listen: false, waker: false, pollInterval: 200 });
+    const instance = await startInstance(database.url, {
+      listen: false,
+      waker: false,
+      pollInterval: 200,
+    });
     const sink = record(instance, 'a');
     await client.query(`set sse.wake = 'off'`);
     for (let count = 1; count <= 5; count++) {
@@ -92,7 +99,8 @@ describe('waking the reader', () => {
     await client.query(`select sse.publish('a', 'x')`);
     await settle();
     const { rows } = await client.query('show max_prepared_transactions');
-    const allowed = (rows[0] as { max_prepared_transactions: string }).max_prepared_transactions === '0';
+    const allowed =
+      (rows[0] as { max_prepared_transactions: string }).max_prepared_transactions === '0';
     expect(heard).toBe(allowed ? 1 : 0);
     await client.query(`set sse.wake = 'on'`);
     await client.query(`select sse.publish('a', 'x')`);
@@ -119,7 +127,9 @@ describe('waking the reader', () => {
     await new Promise((resolve) => setTimeout(resolve, sized({ quick: 8_000, soak: 30_000 })));
     const count = (await transactions()) - before;
     const perSecond = count / ((performance.now() - started) / 1_000) / 2;
-    process.stderr.write(`event table: ${perSecond.toFixed(2)} statements a second per idle instance\n`);
+    process.stderr.write(
+      `event table: ${perSecond.toFixed(2)} statements a second per idle instance\n`,
+    );
     expect(perSecond).toBeGreaterThan(0);
     expect(perSecond).toBeLessThanOrEqual(2);
   });
