@@ -120,7 +120,7 @@ describe('faults of the event table', () => {
     const clients = Array.from({ length: 10 }, () => {
       const data: string[] = [];
       const source = new EventSource(`${app.url}/news`);
-      source.onmessage = (event) => void data.push(event.data);
+      source.addEventListener('message', (event) => void data.push(event.data as string));
       const resets: string[] = [];
       source.addEventListener('sse:reset', (event) => void resets.push(event.data));
       return { source, data, resets };

@@ -35,7 +35,7 @@ export class EventPublisher {
   readonly #onCommit: () => void;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  #isWriting = false;
+  #writing: Promise<void> | undefined;
   #notifyTimer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -62,11 +62,8 @@ export class EventPublisher {
       }
       this.#waiting.push({ topic, event, resolve, reject });
       this.#waitingBytes += event.data.length;
-      if (!this.#isWriting) {
-        this.#isWriting = true;
-        // What is sent within this turn goes along.
-        setImmediate(() => void this.#write());
-      }
+      // What is sent within this turn goes along.
+      this.#writing ??= new Promise<void>((turn) => setImmediate(turn)).then(() => this.#write());
     });
   }
 
@@ -107,9 +104,7 @@ export class EventPublisher {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#notifyTimer);
-    while (this.#isWriting) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    await this.#writing;
   }
 
   async #write(): Promise<void> {
@@ -132,7 +127,7 @@ export class EventPublisher {
         }
       }
     }
-    this.#isWriting = false;
+    this.#writing = undefined;
   }
 
   #take(): Waiting[] {
