@@ -7,8 +7,6 @@ import type { PostgresOption } from '../../lib/sources/postgres/postgres.options
 import { until } from '../support/until.js';
 import { RecordingLogger } from '../postgres/listen-recording.js';
 
-export { statements } from '../postgres/listen-recording.js';
-
 /** Writes down what the table's reader does with a channel. */
 export class EventSink implements ChannelSink {
   readonly events: SourceEvent[] = [];
