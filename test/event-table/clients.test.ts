@@ -1,3 +1,4 @@
+import knexModule from 'knex';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { createDatabase, type TestDatabase } from '../support/databases.js';
@@ -16,20 +17,6 @@ const FORMS: Record<string, (client: pg.Client) => object> = {
     query: async (text: string, values: unknown[]) =>
       (await client.query(text, values)).rows as unknown,
   }),
-  'a transaction of Knex, whose placeholders have no numbers': (client) => {
-    const trx = {
-      raw(text: string, values: unknown[]) {
-        let place = 0;
-        return client.query(
-          text.replace(/\?/g, () => `$${++place}`),
-          values,
-        );
-      },
-    };
-    return {
-      query: (text: string, values: unknown[]) => trx.raw(text.replace(/\$\d+/g, '?'), values),
-    };
-  },
 };
 
 it.each(Object.keys(FORMS))('publishes within the transaction of %s', async (form) => {
@@ -47,6 +34,32 @@ it.each(Object.keys(FORMS))('publishes within the transaction of %s', async (for
   await client.query('commit');
   await until(() => sink.events.length === 1);
   expect(sink.events).toEqual([{ ...fields, position: id }]);
+});
+
+it('publishes within a transaction of Knex', async () => {
+  const instance = await startInstance(database.url);
+  const sink = record(instance, 'orders');
+  const knex = knexModule.knex({ client: 'pg', connection: database.url });
+  try {
+    await knex.schema.createTable('orders', (table) => void table.increments());
+    const order = (fails: boolean) =>
+      knex.transaction(async (trx) => {
+        await trx('orders').insert({});
+        const client = {
+          query: (text: string, values: readonly (string | number | boolean | null)[]) =>
+            trx.raw(text.replace(/\$\d+/g, '?'), values),
+        };
+        await instance.table.publish('orders', { data: `fails: ${fails}`, id: 'own' }, { client });
+        if (fails) throw new Error('undone');
+      });
+    await expect(order(true)).rejects.toThrow('undone');
+    await order(false);
+    await until(() => sink.events.length === 1);
+    expect(sink.events[0]).toMatchObject({ data: 'fails: false', id: 'own' });
+    expect(await knex('orders').select()).toHaveLength(1);
+  } finally {
+    await knex.destroy();
+  }
 });
 
 it.each([
