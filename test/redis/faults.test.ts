@@ -102,6 +102,31 @@ describe('on a server without persistence', () => {
     }
   });
 
+  it('what is sent on a frozen connection arrives once, and in order', async () => {
+    const proxy = await startProxy(server.url);
+    try {
+      const [behind, direct] = [await instance(proxy.url(server.url)), await instance(server.url)];
+      const there = direct.open('frozen sender');
+      await until(() => there.isLive);
+      await behind.broker.publish('frozen sender', { data: '0' });
+      const sent = Array.from({ length: 60 }, (_, n) => `${n + 1}`);
+      const sends = sent
+        .slice(0, 30)
+        .map((data) => behind.broker.publish('frozen sender', { data }));
+      // Some of it has left already, some has not; the replies do not come back.
+      setImmediate(() => proxy.freeze());
+      await until(() => proxy.accepted > 2, { deadline: 15_000 });
+      sends.push(...sent.slice(30).map((data) => behind.broker.publish('frozen sender', { data })));
+      proxy.cut();
+      proxy.thaw();
+      expect(new Set(await Promise.all(sends)).size).toBe(60);
+      await until(() => there.events.length >= 61);
+      expect(count(['0', ...sent], there.data)).toEqual(NONE);
+    } finally {
+      await proxy.close();
+    }
+  });
+
   it('an entry whose message was lost is found by the next comparison', async () => {
     const one = await instance(server.url, { auditInterval: 200 });
     const there = one.open('quiet');

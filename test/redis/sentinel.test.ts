@@ -21,7 +21,7 @@ describe('with Sentinel', () => {
   });
 
   it('a send resolves once a replica has the event, and rejects when none is there', async () => {
-    const one = await instance(group.options, { minReplicas: 1, replicaTimeout: 5_000 });
+    const one = await instance(group.options, { minReplicas: 1, replicaTimeout: 4_000 });
     const there = one.open('replicated');
     await until(() => there.isLive);
     const sends = ['1', '2', '3'].map((data) => one.broker.publish('replicated', { data }));

@@ -12,7 +12,7 @@ import {
 /** The longest wait between two attempts to connect, in milliseconds. */
 const MAX_RETRY_MS = 5_000;
 /** How long a command may stay without a reply before its connection counts as dead. */
-const REPLY_TIMEOUT_MS = 10_000;
+const REPLY_TIMEOUT_MS = 5_000;
 /** How long closing waits for the server; the process cannot exit before. */
 const CLOSE_TIMEOUT_MS = 200;
 

@@ -2,6 +2,7 @@ import type { SseLogger } from '../../channel/source.js';
 import { hashSlot } from './hash-slot.js';
 import type { RedisNode, RedisClient } from './redis-option.js';
 import type { RedisConnection } from './redis-connection.js';
+import { refusalOf } from './redis-refusal.js';
 
 /** From which version a Cluster publishes within a shard. */
 const SHARDED_SINCE = 7;
@@ -66,7 +67,7 @@ export class RedisServer {
     try {
       info = String(await client.call('INFO'));
     } catch (error) {
-      if ((error as Error).name !== 'ReplyError') {
+      if (refusalOf(error as Error, this.connection.address, '') === undefined) {
         throw error;
       }
       this.logger.warn(

@@ -18,8 +18,8 @@ export interface RedisStreamsOptions {
    */
   readonly age?: number;
   /**
-   * How long `send()` tries while Redis cannot be reached, in milliseconds, before it rejects
-   * with `UNAVAILABLE`. Default: 10,000.
+   * How long `send()` tries while Redis cannot be reached, in milliseconds, at most 300,000,
+   * before it rejects with `UNAVAILABLE`. Default: 10,000.
    */
   readonly sendTimeout?: number;
   /**
@@ -28,7 +28,7 @@ export interface RedisStreamsOptions {
    * Default: 0.
    */
   readonly minReplicas?: number;
-  /** How long `minReplicas` is waited for, in milliseconds. Default: 1,000. */
+  /** How long `minReplicas` is waited for, in milliseconds, at most 4,000. Default: 1,000. */
   readonly replicaTimeout?: number;
   /**
    * How often each open channel is compared with its stream, in milliseconds, at least 100:
@@ -54,15 +54,19 @@ const DEFAULTS: RedisStreamsSettings = {
 /** What Node's timers can wait, in milliseconds. */
 const MAX_DURATION = 2 ** 31 - 1;
 const MAX_PREFIX = 200;
+/** Half as long as a call is recognised that is sent again. */
+const MAX_SEND_TIMEOUT = 300_000;
+/** A connection that is silent for longer counts as dead. */
+const MAX_REPLICA_TIMEOUT = 4_000;
 
 /** From where to where each number goes, and whether there may be no limit. */
 const RANGES = {
   events: [1, Number.MAX_SAFE_INTEGER, false],
   bytes: [1, Number.MAX_SAFE_INTEGER, true],
   age: [10_000, Number.MAX_SAFE_INTEGER, true],
-  sendTimeout: [1, MAX_DURATION, false],
+  sendTimeout: [1, MAX_SEND_TIMEOUT, false],
   minReplicas: [0, 1_000, false],
-  replicaTimeout: [1, MAX_DURATION, false],
+  replicaTimeout: [1, MAX_REPLICA_TIMEOUT, false],
   auditInterval: [100, MAX_DURATION, false],
 } as const;
 

@@ -82,7 +82,7 @@ if math.floor(before / 4096) ~= math.floor(bytes / 4096) then
 end
 keep(stream, argv[5])
 call(argv[1], stream, previous .. ' ' .. first .. ' ' .. argv[7] .. '\\n' .. table.concat(argv, '', 8))
-call('SET', KEYS[2], argv[2] .. ' ' .. first, 'PX', 120000)
+call('SET', KEYS[2], argv[2] .. ' ' .. first, 'PX', 600000)
 return first
 `);
 
