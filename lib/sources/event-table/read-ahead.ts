@@ -4,13 +4,14 @@ import type { ChannelHistory, HistoryPage } from '../../channel/source.js';
 const MOST_EVENTS = 4_096;
 /** By how much more is fetched each time: whoever reads on is far behind. */
 const GROWTH = 4;
-/** Readers of one channel that are fetched ahead for at the same time. */
-const MOST_SLOTS = 4;
+/** Pages that are held for all readers of one channel; each reader that is ahead has two. */
+const MOST_SLOTS = 6;
 /** What nobody takes within this time is forgotten, in milliseconds. */
 const LIFE = 2_000;
 
 interface Slot {
   readonly page: Promise<HistoryPage | undefined>;
+  /** How many events were fetched; 0 once what follows them is fetched as well. */
   readonly size: number;
   readonly timer: NodeJS.Timeout;
 }
@@ -51,13 +52,13 @@ export class ReadAhead implements ChannelHistory {
 
   /** Never the last page: what was fetched ahead does not know what has come since. */
   #pass(page: HistoryPage, limit: number, size: number): HistoryPage {
+    if (size > 0 && !page.last) {
+      this.#fetch(page.events.at(-1)!.position, size * GROWTH);
+    }
     const events = page.events.slice(0, limit);
-    const { position } = events.at(-1)!;
     if (events.length < page.events.length) {
       const rest = { ...page, events: page.events.slice(limit) };
-      this.#keep(position, Promise.resolve(rest), size);
-    } else if (!page.last) {
-      this.#fetch(position, size * GROWTH);
+      this.#keep(events.at(-1)!.position, Promise.resolve(rest), 0);
     }
     return { events, last: false };
   }
