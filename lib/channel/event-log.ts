@@ -17,7 +17,7 @@ export interface RetainLimits {
  * that young stay readable for attached cursors, so that a reader whose socket
  * takes the burst piece by piece is not told it was slow.
  */
-const GRACE_MS = 1_000;
+const GRACE_MS = 10_000;
 const GRACE_FACTOR = 16;
 
 /** Where a Last-Event-ID points: the entry's number, or why there is none. */

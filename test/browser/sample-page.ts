@@ -77,7 +77,8 @@ export class SamplePage {
     const context = await browser.newContext();
     const sample = new SamplePage(await context.newPage());
     await sample.page.goto(url);
-    for (const stream of ['users', 'orders', 'key', 'room', 'clock']) await sample.reaches(stream, 'open');
+    for (const stream of ['users', 'orders', 'key', 'room', 'clock'])
+      await sample.reaches(stream, 'open');
     return sample;
   }
 

@@ -66,7 +66,7 @@ describe('EventLog', () => {
     expect(byAge.log.headPosition).toBe(byAge.ids[10]);
     expect(byAge.log.locate(byAge.ids[10]!)).toBe(10);
     expect(byAge.log.locate(byAge.ids[9]!)).toBe('trimmed');
-    byAge.log.trim(time + 1_001);
+    byAge.log.trim(time + 10_001);
     expect(byAge.log.first).toBe(11);
     expect(byAge.log.append({ data: '11' }).id).toBe(`${byAge.log.epoch}-11`);
     expect(byAge.log.at(11).data).toBe('11');
@@ -142,7 +142,7 @@ describe('EventLog', () => {
     for (let i = 0; i < 100_000; i++) {
       log.append({ data: 'x' });
       if (i % 1_000 === 0) {
-        log.trim(Date.now() + 2_000);
+        log.trim(Date.now() + 20_000);
       }
       longest = Math.max(longest, log.head - log.first + 1);
     }

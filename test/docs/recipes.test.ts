@@ -4,7 +4,14 @@ import { APP_INTERCEPTOR } from '@nestjs/core';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { EventSource } from 'eventsource';
 import { map, type Observable } from 'rxjs';
-import { SseChannel, SseEvents, SseService, type SseEvent } from '../../lib/index.js';
+import {
+  SseChannel,
+  SseEvents,
+  SseService,
+  type ChannelSink,
+  type ChannelSource,
+  type SseEvent,
+} from '../../lib/index.js';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { codeBlocks } from './markdown.js';
@@ -194,10 +201,19 @@ it('the README’s handler filters events for each client', async () => {
 });
 
 it('the README’s browser code shows events, notices a reset, and lets go at the end', async () => {
+  let sink: ChannelSink | undefined;
+  const fed: ChannelSource = {
+    open: (_channel, opened) => {
+      sink = opened;
+      opened.live();
+      return { close: () => undefined };
+    },
+  };
+
   @Controller()
   class LobbyController {
     @Sse('rooms/lobby/events')
-    @SseChannel('lobby')
+    @SseChannel('lobby', { source: fed })
     events() {}
   }
 
@@ -225,10 +241,10 @@ it('the README’s browser code shows events, notices a reset, and lets go at th
   );
   try {
     await until(() => loads === 1 && app.sse.stats().readers === 1);
-    await app.sse.send('lobby', { text: 'Hello' });
-    await app.sse.send('lobby', '{}', { type: 'sse:reset', retry: 10 });
+    sink!.append({ data: '{"text":"Hello"}', retry: 10 });
+    sink!.reset('listener-gap');
     await until(() => loads === 2);
-    await app.sse.complete('lobby');
+    sink!.append({ data: '[DONE]', end: true });
     await until(() => shown.length === 3);
     expect(shown).toEqual([{ text: 'Hello' }, 'The run is over.', 'The stream has ended.']);
     expect(source!.readyState).toBe(EventSource.CLOSED);
