@@ -89,9 +89,8 @@ for (const chip of document.querySelectorAll('[data-filter]')) {
 if (await isFirstTab()) {
   for (const stream of streams) stream.connect();
 } else {
-  users.connect();
   show(
-    'Another tab has this page open. A browser opens six connections per address over HTTP/1.1, and that tab holds five, so only one stream is connected here.',
+    'Another tab has this page open. A browser opens six connections per address over HTTP/1.1, and that tab holds five: the last one is left to the buttons. Disconnect a stream there to connect one here.',
   );
 }
 showUses().catch(({ message }) => show(message));

@@ -8,13 +8,20 @@
 export async function isFirstTab() {
   // Only there on localhost and https.
   if (!navigator.locks) return true;
+  // A page that is being reloaded still holds the lock for a moment.
+  for (let attempt = 0; attempt < 4; attempt++) {
+    if (await takeLock()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+  return false;
+}
+
+/** Holds the lock until the tab is closed, if no other tab does. */
+function takeLock() {
   return new Promise((resolve) => {
-    navigator.locks
-      // The moment is for a reload: the page that goes still holds the lock.
-      .request('nestjs-sse-channels sample', { signal: AbortSignal.timeout(500) }, () => {
-        resolve(true);
-        return new Promise(() => {}); // held until the tab is closed
-      })
-      .catch(() => resolve(false));
+    navigator.locks.request('nestjs-sse-channels sample', { ifAvailable: true }, (lock) => {
+      resolve(lock !== null);
+      return lock && new Promise(() => {});
+    });
   });
 }
