@@ -2,7 +2,7 @@
 const SHORTEST = 20;
 
 /** While events come without a pause, they are taken together this often, in milliseconds. */
-const PACE = 4;
+const PACE = 2;
 
 /** Says when to look at the table again: when woken, and at intervals. */
 export class Wake {
