@@ -44,9 +44,8 @@ export function lengthsOf(parts: readonly string[]): string {
 
 /** Reads an entry of a stream. */
 export function entryOf([id, fields]: RawEntry): StreamEntry {
-  const meta = fieldOf(fields, 'm');
   const data = fieldOf(fields, 'd');
-  return meta === undefined || data === undefined ? { kind: 'mark', id } : entry(id, meta, data);
+  return data === undefined ? { kind: 'mark', id } : entry(id, fieldOf(fields, 'm') ?? '', data);
 }
 
 /**

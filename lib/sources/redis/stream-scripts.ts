@@ -56,7 +56,11 @@ else
   local time, number = string.match(first, '^(%d+%-)(%d+)$')
   for i = 10, count - 2, 2 do
     number = number + 1
-    call('XADD', stream, time .. number, 'm', argv[i], 'd', argv[i + 1])
+    if argv[i] == '' then
+      call('XADD', stream, time .. number, 'd', argv[i + 1])
+    else
+      call('XADD', stream, time .. number, 'm', argv[i], 'd', argv[i + 1])
+    end
   end
   number = number + 1
   call('XADD', stream, 'MAXLEN', '~', argv[4], time .. number, 'm', argv[count - 1], 'd', argv[count], 'b', total)
@@ -117,7 +121,7 @@ local tail, bytes, meta = tailOrBegin(stream)
 keep(stream, ARGV[3])
 if #redis.call('XRANGE', stream, id, id) == 1 then return {'here', tail} end
 local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-if isBefore(id, first[1]) and first[2][2] ~= 'o' then return {'trimmed', tail} end
+if isBefore(id, first[1]) and not (first[2][1] == 'm' and first[2][2] == 'o') then return {'trimmed', tail} end
 if meta == 'x' then return {'lost', tail} end
 local reset = redis.call('XADD', stream, '*', 'm', 'x', 'd', 'failover', 'b', string.format('%.0f', bytes))
 redis.call(ARGV[2], stream, tail .. ' ' .. reset .. ' 1,8\\nxfailover')
