@@ -5,6 +5,7 @@ import type { OutgoingEvent } from '../../channel/source.js';
 import { runScripts, type RedisReply, type ScriptCall } from './redis-batch.js';
 import type { RedisStreams } from './redis-streams.js';
 import { refusalOf } from './redis-refusal.js';
+import { SendOutage } from './send-outage.js';
 import { lengthsOf, metaOf } from './stream-entry.js';
 import { laterStreamId } from './stream-id.js';
 import { APPEND } from './stream-scripts.js';
@@ -57,10 +58,13 @@ export class StreamPublisher {
   private waitingSize = 0;
   private flush: NodeJS.Immediate | undefined;
   private tick: NodeJS.Timeout | undefined;
-  private failing = false;
   private stopped = false;
 
-  constructor(private readonly streams: RedisStreams) {}
+  private readonly outage: SendOutage;
+
+  constructor(private readonly streams: RedisStreams) {
+    this.outage = new SendOutage(streams);
+  }
 
   /** Resolves with the id of the event's entry; a rejection that nobody awaits is harmless. */
   publish(key: string, event: OutgoingEvent): Promise<string> {
@@ -104,7 +108,7 @@ export class StreamPublisher {
         'LIMIT_REACHED',
         `${this.waitingSize} bytes of events wait for Redis already. Send slower, by awaiting send().`,
       );
-      this.noteFailure(error.message);
+      this.outage.begin(error.message);
       return Promise.reject(error);
     }
     return new Promise((resolve, reject) => {
@@ -232,15 +236,17 @@ export class StreamPublisher {
         if (replicas === undefined) {
           this.finish(sending, () => sending.resolve(id));
         } else {
-          this.finish(sending, () => sending.reject(this.tooFewReplicas(id, replicas)));
+          this.finish(sending, () => sending.reject(this.outage.tooFewReplicas(id, replicas)));
         }
       });
-      this.noteSuccess();
+      if (replicas === undefined) {
+        this.outage.end();
+      }
       lane.batch = undefined;
     } else {
       const refusal = refusalOf(reply.error, this.streams.connection.address, lane.key);
       if (refusal) {
-        this.noteFailure(refusal.message);
+        this.outage.begin(refusal.message);
         sendings.forEach((sending) => this.finish(sending, () => sending.reject(refusal)));
         lane.batch = undefined;
       } else if (sendings.every(({ settled }) => settled)) {
@@ -275,7 +281,7 @@ export class StreamPublisher {
   private giveUp(lane: Lane, now: number): void {
     for (const sending of lane.batch?.sendings ?? []) {
       if (sending.deadline <= now) {
-        this.finish(sending, () => sending.reject(this.timedOut(true)));
+        this.finish(sending, () => sending.reject(this.outage.timedOut(true)));
       }
     }
     if (lane.batch && !lane.inFlight && lane.batch.sendings.every(({ settled }) => settled)) {
@@ -284,7 +290,7 @@ export class StreamPublisher {
     const late = lane.waiting.findIndex(({ deadline }) => deadline > now);
     const gone = lane.waiting.splice(0, late < 0 ? lane.waiting.length : late);
     for (const sending of gone) {
-      this.finish(sending, () => sending.reject(this.timedOut(false)));
+      this.finish(sending, () => sending.reject(this.outage.timedOut(false)));
     }
   }
 
@@ -309,37 +315,6 @@ export class StreamPublisher {
     if (this.lanes.size === 0) {
       clearInterval(this.tick);
       this.tick = undefined;
-    }
-  }
-
-  private timedOut(sent: boolean): SseError {
-    const message =
-      `Redis at ${this.streams.connection.address} did not accept an event within ` +
-      `${this.streams.settings.sendTimeout} ms (\`redisStreams.sendTimeout\`)` +
-      (sent ? '; it may have been delivered, as only the reply may be missing.' : '.');
-    this.noteFailure(message);
-    return new SseError('UNAVAILABLE', message);
-  }
-
-  private tooFewReplicas(id: string, count: number): SseError {
-    const message =
-      `${count} of ${this.streams.settings.minReplicas} replicas (\`redisStreams.minReplicas\`) had the event ` +
-      `${id} within ${this.streams.settings.replicaTimeout} ms. It has been delivered, but a failover may lose it.`;
-    this.noteFailure(message);
-    return new SseError('UNAVAILABLE', message);
-  }
-
-  private noteFailure(message: string): void {
-    if (!this.failing) {
-      this.failing = true;
-      this.streams.logger.error(`Events are not accepted, and send() rejects: ${message}`);
-    }
-  }
-
-  private noteSuccess(): void {
-    if (this.failing) {
-      this.failing = false;
-      this.streams.logger.log('Events are accepted again.');
     }
   }
 }
