@@ -203,9 +203,9 @@ it('the README’s handler filters events for each client', async () => {
 it('the README’s browser code shows events, notices a reset, and lets go at the end', async () => {
   let sink: ChannelSink | undefined;
   const fed: ChannelSource = {
-    open: (_channel, opened) => {
-      sink = opened;
-      opened.live();
+    open: (_channel, channel) => {
+      sink = channel;
+      channel.live();
       return { close: () => undefined };
     },
   };
