@@ -81,11 +81,6 @@ export class ChannelRegistry {
     }
   }
 
-  /** The open channel of this name, if there is one. */
-  peek(source: ChannelSource, name: string): Channel | undefined {
-    return this.find(source, name)?.channel;
-  }
-
   /** Drops every channel, and opens none any more. */
   close(): void {
     this.isClosed = true;

@@ -3,6 +3,7 @@ import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { formatCompositeId, labelOf, parseCompositeId } from '../channel/composite-id.js';
 import { Cursor, EARLIEST } from '../channel/cursor.js';
 import type { ChannelSource } from '../channel/source.js';
+import { within } from '../channel/within.js';
 
 /** One channel that a client wants to read. */
 export interface ChannelRequest {
@@ -151,7 +152,7 @@ export class Subscription {
     if (pending.length === 0) {
       return finish();
     }
-    return within(readyTimeout, Promise.all(pending)).then(finish);
+    return within(Promise.all(pending), readyTimeout).then(finish);
   }
 
   /** What each cursor resumes from; `undefined` for a channel that is new to the client. */
@@ -189,13 +190,3 @@ export const NO_POSITION = '\0';
 
 /** No frame could have carried it. */
 const NOT_A_POSITION = /[\r\n\0]/;
-
-/** Waits for a promise, but no longer than this. */
-async function within(milliseconds: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
-  });
-  await Promise.race([promise, timeout]);
-  clearTimeout(timer);
-}

@@ -8,6 +8,7 @@ import type {
   SseLogger,
 } from '../../channel/source.js';
 import { textOf } from '../../channel/value-text.js';
+import { within } from '../../channel/within.js';
 import {
   checkEventText,
   checkKey,
@@ -17,8 +18,8 @@ import {
 } from './cache-options.js';
 import { KeyFeed, type KeyFeedOwner } from './key-feed.js';
 import { KeyPoll, type PolledKey } from './key-poll.js';
-import { STOP_WAIT_MS, within } from './within.js';
 import type { KeyEvent, KeyReading, KeyStore } from './key-store.js';
+import { STOP_WAIT_MS } from './stop-wait.js';
 
 /** How many sets of options are remembered, so that equal ones share their channels. */
 const MAX_OPTION_SETS = 1_000;

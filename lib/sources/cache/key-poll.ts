@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { SseLogger } from '../../channel/source.js';
 import type { KeyReading } from './key-store.js';
 import { PollOutage } from './poll-outage.js';
-import { STOP_WAIT_MS, within } from './within.js';
+import { within } from '../../channel/within.js';
+import { STOP_WAIT_MS } from './stop-wait.js';
 
 /** A key that is polled. */
 export interface PolledKey {
