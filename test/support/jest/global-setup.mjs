@@ -9,6 +9,7 @@ export default async function globalSetup() {
     const server = await startPostgres();
     globalThis.stopSharedPostgres = () => server.stop();
     process.env[POSTGRES_URL_VARIABLE] = server.url;
+    if (process.env.POSTGRES_HOME) console.error(/PostgreSQL [\d.]+/.exec(server.log)?.[0]);
   }
   if (!process.env.REDIS_URL) {
     const { findRedis } = await import('../redis-binary.ts');
