@@ -34,12 +34,10 @@ export class Session {
   onLost: (() => void) | undefined;
   readonly #client: PgClient;
   #reason: Error | undefined;
-  #fail!: (reason: Error) => void;
-  readonly #failed: Promise<never>;
+  /** Those who wait for an answer, to be told when the connection is lost. */
+  readonly #waiting = new Set<(reason: Error) => void>();
 
   private constructor(pg: PgModule, config: PgConfig) {
-    this.#failed = new Promise((_, reject) => (this.#fail = reject));
-    this.#failed.catch(() => undefined);
     this.#client = new pg.Client({
       fallback_application_name: 'nestjs-sse-channels',
       keepAlive: true,
@@ -116,15 +114,27 @@ export class Session {
   }
 
   async #answer<T>(timeout: number, work: Promise<T>): Promise<T> {
-    work.catch(() => undefined);
+    // Not a race against one promise for the loss: that would keep each answer until then.
+    let fail!: (reason: Error) => void;
+    const answer = new Promise<T>((resolve, reject) => {
+      fail = reject;
+      work.then(resolve, reject);
+    });
+    this.#waiting.add(fail);
     try {
-      return await within(timeout, 'query', Promise.race([work, this.#failed]));
+      return await within(timeout, 'query', answer);
     } catch (error) {
       if ((error as { severity?: unknown }).severity === undefined) {
         this.#lose(error as Error);
       }
       throw error;
+    } finally {
+      this.#waiting.delete(fail);
     }
+  }
+
+  #fail(reason: Error): void {
+    this.#waiting.forEach((fail) => fail(reason));
   }
 
   #lose(error: Error): void {
