@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Cluster, Redis } from 'ioredis';
+import { addSlots } from '../redis/topologies.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
 import { Recorder } from './recorder.js';
@@ -14,7 +15,7 @@ beforeAll(async () => {
     args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
   });
   const node = new Redis(server.url);
-  await node.call('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
+  await addSlots(node, 0, 16_384);
   await until(async () => String(await node.call('CLUSTER', 'INFO')).includes('cluster_state:ok'));
   node.disconnect();
   cluster = new Cluster([{ host: server.host, port: server.port }]);

@@ -239,13 +239,15 @@ describe('on a server without persistence', () => {
 
   it.each(['allkeys-lru', 'volatile-ttl'])('%s is warned of at start-up', async (policy) => {
     await withRedis(server.url, async (admin) => {
-      await admin.config('SET', 'maxmemory', '1gb', 'maxmemory-policy', policy);
+      await admin.config('SET', 'maxmemory', '1gb');
+      await admin.config('SET', 'maxmemory-policy', policy);
       try {
         const one = await instance(server.url);
         await until(() => one.log.lines.length > 0);
         expect(one.log.lines).toEqual([expect.stringContaining(`maxmemory-policy ${policy}`)]);
       } finally {
-        await admin.config('SET', 'maxmemory', '0', 'maxmemory-policy', 'noeviction');
+        await admin.config('SET', 'maxmemory', '0');
+        await admin.config('SET', 'maxmemory-policy', 'noeviction');
       }
     });
   });

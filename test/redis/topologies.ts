@@ -1,5 +1,5 @@
 import { Cluster, Redis } from 'ioredis';
-import { startRedis, type RedisServer } from '../support/redis.js';
+import { startRedis, type RedisServer, type RedisServerOptions } from '../support/redis.js';
 import { until } from '../support/until.js';
 import { hashSlot } from '../../lib/sources/redis/hash-slot.js';
 import { withRedis } from './instances.js';
@@ -17,19 +17,35 @@ export interface SentinelGroup {
 
 export async function startSentinelGroup(): Promise<SentinelGroup> {
   const args = ['--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0'];
-  const master = await startRedis({ args });
-  const replica = await startRedis({
-    args: [...args, '--replicaof', '127.0.0.1', String(master.port)],
+  const started: RedisServer[] = [];
+  const start = async (options: RedisServerOptions) => {
+    const server = await startRedis(options);
+    started.push(server);
+    return server;
+  };
+  return orStop(started, async () => {
+    const master = await start({ args });
+    const replica = await start({
+      args: [...args, '--replicaof', '127.0.0.1', String(master.port)],
+    });
+    const sentinel = await start({
+      args: ['--sentinel'],
+      config: [
+        `sentinel monitor main 127.0.0.1 ${master.port} 1`,
+        'sentinel down-after-milliseconds main 500',
+        'sentinel failover-timeout main 2000',
+      ],
+    });
+    return watched([master, replica], sentinel);
   });
-  const sentinel = await startRedis({
-    args: ['--sentinel'],
-    config: [
-      `sentinel monitor main 127.0.0.1 ${master.port} 1`,
-      'sentinel down-after-milliseconds main 500',
-      'sentinel failover-timeout main 2000',
-    ],
-  });
-  const servers = [master, replica];
+}
+
+/** Resolves once the Sentinel sees the replica, and the replica is in step with its master. */
+async function watched(
+  servers: readonly [master: RedisServer, replica: RedisServer],
+  sentinel: RedisServer,
+): Promise<SentinelGroup> {
+  const [master] = servers;
   const ask = new Redis({ port: sentinel.port, host: '127.0.0.1' });
   const currentPort = async () => {
     const [, port] = (await ask.call('SENTINEL', 'get-master-addr-by-name', 'main')) as string[];
@@ -68,10 +84,33 @@ export async function startSentinelGroup(): Promise<SentinelGroup> {
   };
 }
 
+/** A server that was started must not outlive a set-up that failed. */
+async function orStop<T>(servers: readonly RedisServer[], setUp: () => Promise<T>): Promise<T> {
+  try {
+    return await setUp();
+  } catch (error) {
+    await Promise.all(servers.map((server) => server.stop()));
+    throw error;
+  }
+}
+
+/** The commands that this server knows. */
+export async function commandsOf(redis: Redis): Promise<ReadonlySet<string>> {
+  const replies = (await redis.call('COMMAND')) as readonly (readonly [name: string])[];
+  return new Set(replies.map(([name]) => name));
+}
+
+/** Gives a node of a new Cluster the slots from `first` to before `end`, as Redis 6.2 can as well. */
+export async function addSlots(node: Redis, first: number, end: number): Promise<void> {
+  await node.cluster('ADDSLOTS', ...Array.from({ length: end - first }, (_, n) => first + n));
+}
+
 /** Three masters, of which the first has a replica. */
 export interface TestCluster {
   readonly masters: readonly RedisServer[];
   readonly replica: RedisServer;
+  /** Whether messages stay within a shard: not below Redis 7. */
+  readonly sharded: boolean;
   client(): Cluster;
   /** Which of the masters holds the slot of this key. */
   ownerOf(key: string): Promise<RedisServer>;
@@ -85,6 +124,11 @@ export async function startCluster(): Promise<TestCluster> {
     '--cluster-enabled yes --cluster-node-timeout 1000 --repl-diskless-sync-delay 0'.split(' ');
   args.push('--cluster-announce-ip', '127.0.0.1');
   const servers = await Promise.all([0, 1, 2, 3].map(() => startRedis({ args })));
+  return orStop(servers, () => joined(servers));
+}
+
+/** Makes these servers a Cluster, and resolves once every one of them says that it works. */
+async function joined(servers: readonly RedisServer[]): Promise<TestCluster> {
   const [replica, ...masters] = servers.toReversed() as [RedisServer, ...RedisServer[]];
   const on = <T>(server: RedisServer, use: (redis: Redis) => Promise<T>) =>
     withRedis(server.url, use);
@@ -95,7 +139,7 @@ export async function startCluster(): Promise<TestCluster> {
   for (const [index, master] of masters.entries()) {
     await on(master, async (node) => {
       await node.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
-      await node.call('CLUSTER', 'ADDSLOTSRANGE', bounds[index]!, bounds[index + 1]! - 1);
+      await addSlots(node, bounds[index]!, bounds[index + 1]!);
     });
   }
   for (const server of servers.filter((one) => one !== masters[0])) {
@@ -142,6 +186,7 @@ export async function startCluster(): Promise<TestCluster> {
   return {
     masters,
     replica,
+    sharded: await on(masters[0]!, async (node) => (await commandsOf(node)).has('spublish')),
     client: () => {
       const cluster = new Cluster([{ host: '127.0.0.1', port: masters[1]!.port }], {
         redisOptions: { maxRetriesPerRequest: 3 },

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { access, constants, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { projectRoot } from './project-root.js';
 
@@ -15,12 +15,24 @@ export interface RedisBinary {
 
 let found: Promise<RedisBinary> | undefined;
 
-/** Finds a Redis or Valkey server, and fetches the system's package where there is none. */
+/** The variable that names the program to test with, such as one built from another version. */
+const PROGRAM_VARIABLE = 'REDIS_SERVER';
+
+/**
+ * Finds a Redis or Valkey server, and fetches the system's package where there is none. The
+ * variable `REDIS_SERVER` names the program to take instead.
+ */
 export function findRedis(): Promise<RedisBinary> {
   return (found ??= look());
 }
 
 async function look(): Promise<RedisBinary> {
+  const named = process.env[PROGRAM_VARIABLE];
+  if (named) {
+    const command = resolve(named);
+    if (await isProgram(command)) return { command };
+    throw new Error(`${PROGRAM_VARIABLE} is "${named}", which is not a program.`);
+  }
   for (const name of ['redis-server', 'valkey-server']) {
     for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
       const command = join(folder, name);
