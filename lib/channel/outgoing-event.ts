@@ -57,6 +57,11 @@ export function outgoingEvent(
   return { data: text, type, id, retry };
 }
 
+/** Whether a text can stand in an event's `type` or `id`: it would break the frame otherwise. */
+export function isEventLine(value: unknown): value is string {
+  return typeof value === 'string' && !/[\r\n\0]/.test(value);
+}
+
 function checkLine(name: 'type' | 'id', value: unknown): void {
   if (value === undefined) {
     return;
@@ -67,7 +72,7 @@ function checkLine(name: 'type' | 'id', value: unknown): void {
       `The event's \`${name}\` is ${String(value)}, a ${typeof value}. Give a string.`,
     );
   }
-  if (/[\r\n\0]/.test(value)) {
+  if (!isEventLine(value)) {
     throw new SseError(
       'INVALID_EVENT',
       `The event's \`${name}\` is ${shown(value)}. It takes one line: leave out CR, LF and NUL.`,

@@ -1,3 +1,4 @@
+import { isEventLine } from '../../channel/outgoing-event.js';
 import { SseError } from '../../channel/sse-error.js';
 
 /** How a key feeds its channel. */
@@ -56,7 +57,7 @@ export function keyOptions(options: CacheOptions): KeyOptions {
   if (doneSignal !== false && (typeof doneSignal !== 'string' || doneSignal === '')) {
     throw invalid('doneSignal', doneSignal, 'a text that is not empty, or false');
   }
-  if (type !== undefined && !isEventText(type)) {
+  if (type !== undefined && !isEventLine(type)) {
     throw invalid('type', type, 'a text without CR, LF and NUL');
   }
   return { interval, maxInterval, mode, doneSignal, type };
@@ -77,24 +78,10 @@ export function checkKey(key: unknown): asserts key is string {
   }
 }
 
-/** @throws SseError `INVALID_EVENT` when the text would break the event's frame */
-export function checkEventText(name: 'type' | 'id', text: unknown): void {
-  if (text !== undefined && !isEventText(text)) {
-    throw new SseError(
-      'INVALID_EVENT',
-      `\`${name}\` is ${shown(text)}; it must be a text without CR, LF and NUL.`,
-    );
-  }
-}
-
 function checkInterval(name: string, value: number, least: number): void {
   if (!Number.isInteger(value) || value < least || value > MAX_INTERVAL) {
     throw invalid(name, value, `a whole number of milliseconds from ${least} to ${MAX_INTERVAL}`);
   }
-}
-
-function isEventText(text: unknown): text is string {
-  return typeof text === 'string' && !/[\r\n\0]/.test(text);
 }
 
 function invalid(name: string, value: unknown, allowed: string): SseError {

@@ -9,13 +9,7 @@ import type {
 } from '../../channel/source.js';
 import { textOf } from '../../channel/value-text.js';
 import { within } from '../../channel/within.js';
-import {
-  checkEventText,
-  checkKey,
-  keyOptions,
-  type CacheOptions,
-  type KeyOptions,
-} from './cache-options.js';
+import { checkKey, keyOptions, type CacheOptions, type KeyOptions } from './cache-options.js';
 import { KeyFeed, type KeyFeedOwner } from './key-feed.js';
 import { KeyPoll, type PolledKey } from './key-poll.js';
 import type { KeyEvent, KeyReading, KeyStore } from './key-store.js';
@@ -88,6 +82,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
    * Sends a value to the readers of a key: a string as it is, anything else as JSON.
    * While the key is read here it is appended at once, behind what waits in the store;
    * else it waits there, and no other value overwrites it. A watched key is set to it.
+   * `type` and `id` are as `outgoingEvent()` has let them pass.
    *
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `UNAVAILABLE` when the store
    * does not take it, `LIMIT_REACHED` when too many wait already
@@ -99,8 +94,6 @@ export class CacheSource implements ChannelSource, Lifecycle {
   ): Promise<void> {
     this.checkKey(key);
     const { type, id } = options;
-    checkEventText('type', type);
-    checkEventText('id', id);
     const event: KeyEvent = { data: textOf(value), type, id };
     if (this.stopped) {
       throw new SseError('CLOSED', 'The application is shutting down.');

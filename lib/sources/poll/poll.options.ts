@@ -1,3 +1,4 @@
+import { isEventLine } from '../../channel/outgoing-event.js';
 import { SseError } from '../../channel/sse-error.js';
 
 /** Options of a polled function. */
@@ -24,7 +25,7 @@ export function checkPollOptions(options: PollOptions) {
   if (!Number.isInteger(interval) || interval < 1 || interval > MAX_INTERVAL) {
     throw invalid('interval', interval, `a whole number of milliseconds from 1 to ${MAX_INTERVAL}`);
   }
-  if (type !== undefined && (typeof type !== 'string' || /[\r\n\0]/.test(type))) {
+  if (type !== undefined && !isEventLine(type)) {
     throw invalid('type', type, 'a text without CR, LF and NUL');
   }
   if (typeof immediate !== 'boolean') {

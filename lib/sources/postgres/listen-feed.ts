@@ -1,5 +1,6 @@
+import { isEventLine } from '../../channel/outgoing-event.js';
 import type { ChannelFeed, ChannelSink, SourceEvent, SseLogger } from '../../channel/source.js';
-import { isEventName, type ListenOptions } from './listen.options.js';
+import type { ListenOptions } from './listen.options.js';
 import { describe } from './postgres-error.js';
 import type { ListenSubscriber } from './postgres-listener.js';
 import { readTriggerPayload } from './trigger-payload.js';
@@ -136,7 +137,7 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
     }
     try {
       const name = type(payload, operation);
-      if (name === undefined || isEventName(name)) {
+      if (name === undefined || isEventLine(name)) {
         return name ?? operation;
       }
       this.#complain(`"type" returned ${JSON.stringify(name)}; give a name without CR, LF and NUL`);

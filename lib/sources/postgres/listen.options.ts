@@ -1,3 +1,4 @@
+import { isEventLine } from '../../channel/outgoing-event.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { SourceEvent } from '../../channel/source.js';
 
@@ -29,15 +30,10 @@ export interface ListenOptions {
   readonly doneSignal?: string | false | undefined;
 }
 
-/** True when a name can be an `event:` line. */
-export function isEventName(name: unknown): name is string {
-  return typeof name === 'string' && !/[\r\n\0]/.test(name);
-}
-
 /** @throws SseError `INVALID_OPTION`. */
 export function checkListenOptions(options: ListenOptions): void {
   const { type, refetch, doneSignal } = options;
-  if (type !== undefined && typeof type !== 'function' && !isEventName(type)) {
+  if (type !== undefined && typeof type !== 'function' && !isEventLine(type)) {
     throw invalid('type', type, 'Give a name without CR, LF and NUL, or a function of the payload');
   }
   if (refetch !== undefined && typeof refetch !== 'function') {
