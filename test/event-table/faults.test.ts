@@ -1,5 +1,4 @@
 import { EventSource } from 'eventsource';
-import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventTableSql } from '../../lib/index.js';
 import { startPidChangingProxy } from '../postgres/listen-pooler-proxy.js';
@@ -16,6 +15,7 @@ import {
   stopAll,
   type EventSink,
 } from './event-table-rig.js';
+import { faultsOf, NO_FAULTS, range, writeNumbers } from './numbered-events.js';
 
 let server: PostgresServer;
 beforeAll(async () => void (server = await startPostgres({ durable: true })));
@@ -29,41 +29,6 @@ afterEach(async () => {
 });
 afterAll(() => server.stop());
 
-/** How many of 0 … count - 1 are missing, or came more than once, or out of order. */
-function faultsOf(data: readonly string[], count: number) {
-  const numbers = data.map(Number);
-  return {
-    missing: Array.from({ length: count }, (_, number) => number).filter(
-      (n) => !numbers.includes(n),
-    ).length,
-    twice: numbers.length - new Set(numbers).size,
-    unordered: numbers.filter((number, index) => index > 0 && number < numbers[index - 1]!).length,
-  };
-}
-
-const NO_FAULTS = { missing: 0, twice: 0, unordered: 0 };
-
-/** Writes numbered events with a connection of its own, through every outage. */
-async function writeThrough(from: number, to: number): Promise<void> {
-  let client: pg.Client | undefined;
-  for (let number = from; number < to;) {
-    try {
-      client ??= await connect(server.url);
-      // An id of its own shows whether a commit whose answer was lost had been done.
-      await client.query(
-        `select sse.publish('news', $1, null, $2) where not exists (select from sse.event where own_id = $2)`,
-        [String(number), `number ${number}`],
-      );
-      number++;
-    } catch {
-      await client?.end().catch(() => undefined);
-      client = undefined;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-  await client?.end();
-}
-
 describe('faults of the event table', () => {
   it.each([
     ['stopped', () => server.stopServer()],
@@ -73,14 +38,14 @@ describe('faults of the event table', () => {
     async (_, end) => {
       const instances = [await startInstance(server.url), await startInstance(server.url)];
       const sinks = instances.map((instance) => record(instance, 'news'));
-      await writeThrough(0, 50);
+      await writeNumbers(server.url, 0, 50);
       await end();
-      const writing = writeThrough(50, 150);
+      const writing = writeNumbers(server.url, 50, 150);
       await server.startServer();
       await writing;
       for (const sink of sinks) {
         await until(() => sink.data.at(-1) === '149', { deadline: 20_000 });
-        expect(faultsOf(sink.data, 150)).toEqual(NO_FAULTS);
+        expect(faultsOf(sink.data, range(0, 150))).toEqual(NO_FAULTS);
         expect(sink.resets).toEqual([]);
       }
       for (const { logger } of instances) {
@@ -96,17 +61,17 @@ describe('faults of the event table', () => {
     try {
       const instance = await startInstance(proxy.url(server.url));
       const sink = record(instance, 'news');
-      await writeThrough(0, 10);
+      await writeNumbers(server.url, 0, 10);
       await until(() => sink.events.length === 10);
       proxy.freeze();
-      await writeThrough(10, 40);
+      await writeNumbers(server.url, 10, 40);
       // The reader finds out by itself that no answer comes, and connects anew.
       const before = proxy.accepted;
       await until(() => proxy.accepted > before, { deadline: 20_000 });
       expect(sink.events).toHaveLength(10);
       proxy.thaw();
       await until(() => sink.data.at(-1) === '39', { deadline: 20_000 });
-      expect(faultsOf(sink.data, 40)).toEqual(NO_FAULTS);
+      expect(faultsOf(sink.data, range(0, 40))).toEqual(NO_FAULTS);
       expect(sink.resets).toEqual([]);
     } finally {
       await stopAll();
@@ -129,7 +94,7 @@ describe('faults of the event table', () => {
       await until(() => clients.every(({ source }) => source.readyState === source.OPEN));
       const writing = (async () => {
         for (let number = 0; number < 600; number += 20) {
-          await writeThrough(number, number + 20);
+          await writeNumbers(server.url, number, number + 20);
           await new Promise((resolve) => setTimeout(resolve, 100));
         }
       })();
@@ -141,7 +106,7 @@ describe('faults of the event table', () => {
       await writing;
       for (const { data, resets } of clients) {
         await until(() => data.at(-1) === '599', { deadline: 20_000 });
-        expect(faultsOf(data, 600)).toEqual(NO_FAULTS);
+        expect(faultsOf(data, range(0, 600))).toEqual(NO_FAULTS);
         expect(resets).toEqual([]);
       }
     } finally {
@@ -155,7 +120,7 @@ describe('faults of the event table', () => {
       return startInstance(server.url, { install: false });
     });
     const sink = record(instance, 'news');
-    await writeThrough(0, 3);
+    await writeNumbers(server.url, 0, 3);
     await until(() => sink.events.length === 3);
     const admin = await connect(server.url);
     await admin.query('drop schema sse cascade');
@@ -177,7 +142,7 @@ describe('faults of the event table', () => {
   it('announces a failover: another timeline, or fewer ids than were read', async () => {
     const instance = await startInstance(server.url);
     const sink = record(instance, 'news');
-    await writeThrough(0, 5);
+    await writeNumbers(server.url, 0, 5);
     await until(() => sink.events.length === 5);
     const admin = await connect(server.url);
     const lose = async (change: string, sinks: EventSink[], expected: RegExp) => {
@@ -195,7 +160,7 @@ describe('faults of the event table', () => {
       [sink],
       /^failover 1\.2$/,
     );
-    await writeThrough(100, 102);
+    await writeNumbers(server.url, 100, 102);
     await until(() => sink.data.at(-1) === '101');
     // A promotion changes the timeline; here the function that reports it stands for the server.
     await lose(
@@ -203,7 +168,7 @@ describe('faults of the event table', () => {
       [sink],
       /^failover 2\.4$/,
     );
-    await writeThrough(102, 103);
+    await writeNumbers(server.url, 102, 103);
     await until(() => sink.data.at(-1) === '102');
     expect(sink.events.at(-1)!.position).toBe('2.5');
     const { history } = instance.table.open('news', sink);
@@ -228,14 +193,14 @@ describe('faults of the event table', () => {
         await startInstance(pooler.url, options),
       ];
       const sinks = instances.map((instance) => record(instance, 'news'));
-      await writeThrough(0, 30);
+      await writeNumbers(server.url, 0, 30);
       await until(() => sinks.every(({ data }) => data.at(-1) === '29'));
-      for (const sink of sinks) expect(faultsOf(sink.data, 30)).toEqual(NO_FAULTS);
+      for (const sink of sinks) expect(faultsOf(sink.data, range(0, 30))).toEqual(NO_FAULTS);
       await until(() => instances.every(({ table }) => table.stats.disk));
       expect(instances.flatMap(({ logger }) => logger.warnings)).toEqual([]);
       const direct = await startInstance(pooler.url, { listenConnection: server.url });
       const sink = record(direct, 'news');
-      await writeThrough(30, 35);
+      await writeNumbers(server.url, 30, 35);
       await until(() => sink.data.at(-1) === '34');
     } finally {
       await stopAll();

@@ -4,7 +4,8 @@ import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from './free-port.js';
-import { findPostgres } from './postgres-binaries.js';
+import { findPostgres, type PostgresBinaries } from './postgres-binaries.js';
+import { copyPrimary, type Primary } from './postgres-standby.js';
 import { ServerFolder } from './server-folder.js';
 import { ServerProcess } from './server-process.js';
 
@@ -16,6 +17,8 @@ export interface PostgresOptions {
   durable?: boolean;
   /** The loopback port. Default: a free one. */
   port?: number;
+  /** Makes it a streaming standby of this server. Default: a server with databases of its own. */
+  standbyOf?: Primary;
 }
 
 /** A Postgres server of our own. */
@@ -47,6 +50,7 @@ const BASE = {
   max_prepared_transactions: '20',
   log_line_prefix: '%m [%p] ',
 };
+const ENV = { ...process.env, LC_ALL: 'C' };
 
 /** Starts a Postgres server on the loopback interface; it ends with this process at the latest. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
@@ -60,33 +64,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 }
 
 async function startIn(folder: ServerFolder, options: PostgresOptions): Promise<PostgresServer> {
-  const { initdb, postgres, user } = await findPostgres(folder.path);
+  const { standbyOf } = options;
+  const binaries = await findPostgres(folder.path);
+  const { postgres, user } = binaries;
   const dataDir = join(folder.path, 'data');
-  const passwordFile = join(folder.path, 'password');
-  const password = randomBytes(12).toString('hex');
-  const env = { ...process.env, LC_ALL: 'C' };
-
+  const password = standbyOf ? new URL(standbyOf.url).password : randomBytes(12).toString('hex');
   await chmod(folder.path, 0o755);
-  await mkdir(dataDir, { mode: 0o700 });
-  await writeFile(passwordFile, password, { mode: 0o600 });
-  if (user) {
-    await chown(dataDir, user.uid, user.gid);
-    await chown(passwordFile, user.uid, user.gid);
-  }
-  await promisify(execFile)(
-    initdb,
-    [
-      `--pgdata=${dataDir}`,
-      '--username=postgres',
-      `--pwfile=${passwordFile}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      '--locale=C',
-      '--no-sync',
-    ],
-    { cwd: dataDir, env, ...user },
-  );
-  await rm(passwordFile);
+  if (standbyOf) await copyPrimary(standbyOf, dataDir, user);
+  else await initialise(binaries, dataDir, password);
 
   const settings = { ...BASE, ...(options.durable ? {} : FAST), ...options.settings };
   const start = (port: number, more: Record<string, string> = {}) => {
@@ -101,9 +86,10 @@ async function startIn(folder: ServerFolder, options: PostgresOptions): Promise<
       ],
       onSpawn: (pid) => folder.guard(pid, 'QUIT'),
       cwd: dataDir,
-      env,
+      env: ENV,
       ...user,
-      ready: /database system is ready to accept connections/,
+      // A standby is ready for "read only", or in later versions "read-only", connections.
+      ready: /database system is ready to accept (read.only )?connections/,
     });
   };
   const end = async (signal: 'SIGINT' | 'SIGQUIT') => {
@@ -141,4 +127,32 @@ async function startIn(folder: ServerFolder, options: PostgresOptions): Promise<
       await folder.remove();
     },
   };
+}
+
+async function initialise(
+  { initdb, user }: PostgresBinaries,
+  dataDir: string,
+  password: string,
+): Promise<void> {
+  const passwordFile = `${dataDir}.password`;
+  await mkdir(dataDir, { mode: 0o700 });
+  await writeFile(passwordFile, password, { mode: 0o600 });
+  if (user) {
+    await chown(dataDir, user.uid, user.gid);
+    await chown(passwordFile, user.uid, user.gid);
+  }
+  await promisify(execFile)(
+    initdb,
+    [
+      `--pgdata=${dataDir}`,
+      '--username=postgres',
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C',
+      '--no-sync',
+    ],
+    { cwd: dataDir, env: ENV, ...user },
+  );
+  await rm(passwordFile);
 }

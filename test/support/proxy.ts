@@ -20,6 +20,8 @@ export interface TcpProxy {
   refuse(): void;
   /** Takes new connections again after `refuse`. */
   accept(): void;
+  /** Leads new connections to another server; open ones stay. */
+  redirect(target: string): void;
   /** Resets everything and stops listening. */
   close(): Promise<void>;
 }
@@ -28,7 +30,7 @@ export interface TcpProxy {
 export async function startProxy(
   target: string | { host?: string; port: number },
 ): Promise<TcpProxy> {
-  const to = typeof target === 'string' ? endpointOf(target) : { host: '127.0.0.1', ...target };
+  let to = typeof target === 'string' ? endpointOf(target) : { host: '127.0.0.1', ...target };
   const pairs = new Set<readonly [Socket, Socket]>();
   let frozen = false;
   let refusing = false;
@@ -99,6 +101,7 @@ export async function startProxy(
     cut,
     refuse: () => void (refusing = true),
     accept: () => void (refusing = false),
+    redirect: (address) => void (to = endpointOf(address)),
     async close() {
       cut();
       await new Promise<void>((resolve) => server.close(() => resolve()));

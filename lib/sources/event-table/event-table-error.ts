@@ -19,6 +19,8 @@ export function lacksPartition(error: unknown): boolean {
   return code === '23514' && /no partition of relation/.test(describe(error));
 }
 
+const READS_ONLY = 'The server is a standby, or takes no writes. Connect to the primary.';
+
 function remedyFor(code: unknown, schema: string, message: string): string | undefined {
   switch (code) {
     case '42P01':
@@ -33,9 +35,9 @@ function remedyFor(code: unknown, schema: string, message: string): string | und
         ? `The event table is full: its next partition is missing. An instance whose role owns the table, or may execute "${schema}".extend(), creates it.`
         : undefined;
     case '55000':
-      return /recovery is in progress/.test(message)
-        ? 'The server is a standby, which has no events of its own. Connect to the primary.'
-        : undefined;
+      return /recovery is in progress/.test(message) ? READS_ONLY : undefined;
+    case '25006':
+      return READS_ONLY;
     default:
       return undefined;
   }

@@ -1,0 +1,155 @@
+import { Controller, Sse } from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { SseChannel } from '../../lib/index.js';
+import type { SseTestClient } from '../../lib/testing/index.js';
+import { startPostgres, type PostgresServer } from '../support/postgres.js';
+import { startProxy } from '../support/proxy.js';
+import { closeApps, startApp } from '../support/start-app.js';
+import { until } from '../support/until.js';
+import { connect, stopAll } from './event-table-rig.js';
+import { faultsOf, NO_FAULTS, range } from './numbered-events.js';
+
+@Controller()
+class NewsController {
+  @Sse('news')
+  @SseChannel('news')
+  news() {}
+}
+
+const cleanUps: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  await closeApps();
+  await stopAll();
+  for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
+});
+
+/** A primary, a standby that follows it, and what the applications connect to. */
+async function startPair() {
+  const primary = await startPostgres({ durable: true });
+  cleanUps.push(() => primary.stop());
+  const link = await startProxy(primary.url);
+  cleanUps.push(() => link.close());
+  const { url, dataDir } = primary;
+  const standby = await startPostgres({
+    durable: true,
+    standbyOf: { url, dataDir, followUrl: link.url(url) },
+  });
+  cleanUps.push(() => standby.stop());
+  const proxy = await startProxy(url);
+  cleanUps.push(() => proxy.close());
+  return { primary, link, standby, proxy };
+}
+
+/** Waits until the standby shows what the primary has committed. */
+async function replicated(primary: PostgresServer): Promise<void> {
+  const client = await connect(primary.url);
+  const { rows } = await client.query<{ lsn: string }>('select pg_current_wal_lsn() as lsn');
+  await until(async () => {
+    const { rowCount } = await client.query(
+      'select from pg_stat_replication where replay_lsn >= $1::pg_lsn',
+      [rows[0]!.lsn],
+    );
+    return rowCount === 1;
+  });
+  await client.end();
+}
+
+/** Writes numbers as events, of which number 40 has an id of its own. */
+async function write(url: string, from: number, to: number): Promise<void> {
+  const client = await connect(url);
+  for (const number of range(from, to)) {
+    const id = number === 40 ? 'forty' : null;
+    await client.query(`select sse.publish('news', $1, null, $2)`, [String(number), id]);
+  }
+  await client.end();
+}
+
+const start = (url: string) =>
+  startApp({
+    controllers: [NewsController],
+    options: { postgres: url, broker: 'postgres', eventTable: { install: true }, failFast: true },
+  });
+
+const numbersOf = ({ events }: SseTestClient): string[] =>
+  events.filter(({ type }) => type === 'message').map(({ data }) => data);
+
+const resetsOf = ({ events }: SseTestClient): string[] =>
+  events.filter(({ type }) => type === 'sse:reset').map(({ data }) => data);
+
+const FAILOVER = JSON.stringify({ channel: 'news', reason: 'failover' });
+
+describe('a standby that is promoted', () => {
+  it.each([
+    ['lacks the last events', true],
+    ['has every event', false],
+  ])(
+    'and %s: clients are told once, and receive what is written from then on',
+    async (_, loses) => {
+      const { primary, link, standby, proxy } = await startPair();
+      const apps = [await start(proxy.url(primary.url)), await start(proxy.url(primary.url))];
+      const clients = await Promise.all(
+        [...apps, ...apps].map((app) => app.connect('/news', { lastEventId: 'earliest' })),
+      );
+      await write(primary.url, 0, 50);
+      await replicated(primary);
+      if (loses) {
+        link.refuse();
+        link.cut();
+      }
+      await write(primary.url, 50, 80);
+      await until(() => clients.every((client) => numbersOf(client).length === 80));
+      if (!loses) await replicated(primary);
+
+      await primary.killServer();
+      // At first the applications reach a server that only reads.
+      proxy.redirect(standby.url);
+      await expect(apps[0]!.sse.send('news', 'nowhere')).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        message: expect.stringContaining('Connect to the primary'),
+      });
+      proxy.refuse();
+      proxy.cut();
+      const admin = await connect(standby.url);
+      const { rows } = await admin.query('select count(*)::int as count from sse.event');
+      expect(rows).toEqual([{ count: loses ? 50 : 80 }]);
+      await admin.query('select pg_promote()');
+      // What others write before the applications are back is covered by the reset.
+      await write(standby.url, 80, 100);
+      proxy.accept();
+      await until(() => clients.every((client) => resetsOf(client).length > 0), {
+        deadline: 30_000,
+      });
+      await write(standby.url, 100, 149);
+      const last = await apps[0]!.sse.send('news', '149');
+      expect(last).toMatch(/^2\.\d+$/);
+
+      for (const client of clients) {
+        await until(() => numbersOf(client).at(-1) === '149');
+        const expected = [...range(0, 80), ...range(100, 150)];
+        expect(faultsOf(numbersOf(client), expected)).toEqual(NO_FAULTS);
+        expect(resetsOf(client)).toEqual([FAILOVER]);
+        expect(client.events.findIndex(({ type }) => type === 'sse:reset')).toBe(80);
+      }
+
+      // Positions of the old timeline, whether or not their event has survived.
+      const late = await start(proxy.url(primary.url));
+      const [seen] = clients;
+      for (const app of [apps[0]!, late]) {
+        for (const number of [30, 79]) {
+          const lastEventId = seen!.events[number]!.id;
+          const client = await app.connect('/news', { lastEventId });
+          expect(await client.next()).toMatchObject({ type: 'sse:reset', data: FAILOVER });
+          await client.close();
+        }
+        // An id of the publisher's own is found wherever its event is.
+        const own = await app.connect('/news', { lastEventId: 'forty' });
+        const kept = [...range(41, loses ? 50 : 80), ...range(80, 150)];
+        expect((await own.take(kept.length)).map(({ data }) => Number(data))).toEqual(kept);
+        // From the reset on, the new timeline is continuous.
+        const resumed = await app.connect('/news', { lastEventId: seen!.events[80]!.id });
+        expect((await resumed.take(50)).map(({ data }) => Number(data))).toEqual(range(100, 150));
+      }
+    },
+    90_000,
+  );
+});
