@@ -60,6 +60,28 @@ describe('waking the reader', () => {
     expect(instances.filter(({ table }) => table.stats.elected)).toHaveLength(1);
   });
 
+  it('tells of what was written before the waker watched', async () => {
+    const { hostname: host, port, username: user, password, pathname } = new URL(database.url);
+    let connections = 0;
+    const instance = await startInstance(
+      {
+        host,
+        port: Number(port),
+        user,
+        database: pathname.slice(1),
+        password: async () => {
+          // The reader's own connection is the first, the waker's the second.
+          if (++connections === 2) await client.query(`select sse.publish('a', 'before')`);
+          return password;
+        },
+      },
+      { pollInterval: NEVER },
+    );
+    const sink = record(instance, 'a');
+    await until(() => sink.events.length === 1);
+    expect(sink.data).toEqual(['before']);
+  });
+
   it('needs nothing but looking at intervals', async () => {
     const instance = await startInstance(database.url, {
       listen: false,

@@ -89,7 +89,8 @@ export class Duties {
       // The watching function looks again and again within one transaction.
       await session.query({ text: `set default_transaction_isolation = 'read committed'` });
     }
-    let seen = wakes ? await this.#top(session) : 0;
+    // From the first event on: what was written while nobody watched may not have been found.
+    let seen = 0;
     let nextCheck = 0;
     while (!signal.aborted) {
       if (Date.now() >= nextCheck) {
@@ -102,13 +103,6 @@ export class Duties {
         await pause(nextCheck - Date.now(), signal);
       }
     }
-  }
-
-  async #top(session: Session): Promise<number> {
-    const [row] = await session.query<{ last: string }>({
-      text: `select last from ${quoteName(this.#settings.schema)}.head()`,
-    });
-    return Number(row!.last);
   }
 
   async #watch(session: Session, seen: number, patience: number): Promise<number> {
