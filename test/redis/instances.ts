@@ -141,7 +141,7 @@ export async function expectContinuity(one: Recorded, accepted: readonly string[
 
 /** A client of the test's own, for faults and looks behind the scenes. */
 export async function withRedis<T>(url: string, use: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(url, { retryStrategy: null });
+  const redis = new Redis(url, { retryStrategy: null, disconnectTimeout: 100 });
   redis.on('error', () => undefined);
   try {
     return await use(redis);

@@ -46,7 +46,7 @@ async function watched(
   sentinel: RedisServer,
 ): Promise<SentinelGroup> {
   const [master] = servers;
-  const ask = new Redis({ port: sentinel.port, host: '127.0.0.1' });
+  const ask = new Redis({ port: sentinel.port, host: '127.0.0.1', disconnectTimeout: 100 });
   const currentPort = async () => {
     const [, port] = (await ask.call('SENTINEL', 'get-master-addr-by-name', 'main')) as string[];
     return Number(port);
@@ -189,7 +189,8 @@ async function joined(servers: readonly RedisServer[]): Promise<TestCluster> {
     sharded: await on(masters[0]!, async (node) => (await commandsOf(node)).has('spublish')),
     client: () => {
       const cluster = new Cluster([{ host: '127.0.0.1', port: masters[1]!.port }], {
-        redisOptions: { maxRetriesPerRequest: 3 },
+        // Disconnecting from a lost node lasts as long as this, and keeps the process.
+        redisOptions: { maxRetriesPerRequest: 3, disconnectTimeout: 100 },
       });
       cluster.on('error', () => undefined);
       return cluster;
