@@ -93,6 +93,29 @@ describe('retention', () => {
     sized({ quick: 60_000, soak: 300_000 }),
   );
 
+  it('shows what the table takes on every instance, whichever is elected', async () => {
+    const retention = { interval: 50 };
+    const instances = [
+      await startInstance(database.url, { retention }),
+      await startInstance(database.url, { retention }),
+    ];
+    await until(() => instances.every(({ table }) => table.stats.disk));
+    expect(instances.filter(({ table }) => table.stats.elected)).toHaveLength(1);
+    const before = instances.map(({ table }) => table.stats.disk!);
+    expect(before.map(({ partitions }) => partitions)).toEqual([3, 3]);
+    await client.query(`select sse.publish('a', repeat(md5(random()::text), 10000))
+      from generate_series(1, 50)`);
+    await until(
+      () =>
+        instances.every(
+          ({ table: { stats } }, index) =>
+            stats.disk!.bytes > before[index]!.bytes && stats.disk!.oldest !== undefined,
+        ),
+      { deadline: 15_000 },
+    );
+    expect(instances.flatMap(({ logger }) => logger.warnings)).toEqual([]);
+  });
+
   it('does not wait for an open writer with others behind it', async () => {
     const retention = { age: 200, interval: 50 };
     const instance = await startInstance(database.url, { retention, partitionSize: 10_000 });

@@ -21,6 +21,8 @@ const ELECTION_INTERVAL = 5_000;
 export interface ReaderEvents {
   /** This instance is elected, or there is a pooler in between and it has to act as if. */
   elected(isPooled: boolean): void;
+  /** Another instance is; called from time to time. */
+  passedOver(session: Session): Promise<void>;
   /** It no longer is. */
   deposed(): void;
 }
@@ -282,6 +284,8 @@ export class EventReader {
     if (session.isPooled || (await this.#statements.elect(session))) {
       this.#isElected = true;
       this.#events.elected(session.isPooled);
+    } else {
+      await this.#events.passedOver(session);
     }
   }
 

@@ -35,7 +35,10 @@ export interface EventTableStats {
         readonly pids: readonly number[];
       }
     | undefined;
-  /** What the table took on disk at the last check. Known to the elected instance. */
+  /**
+   * What the table took on disk when this instance last looked, which it does at the retention's
+   * interval; unset before it has, and where the role may not ask.
+   */
   readonly disk:
     | {
         readonly bytes: number;
@@ -67,6 +70,7 @@ export class EventTable implements Broker, Lifecycle {
     this.#schema = settings.schema;
     this.#reader = new EventReader(config, settings, this.#topics, logger, {
       elected: (isPooled) => this.#duties.begin(isPooled),
+      passedOver: (session) => this.#retention.measure(session),
       deposed: () => this.#duties.end(),
     });
     this.#retention = new Retention(settings, logger, () => this.#reader.position?.id ?? 0);
@@ -125,7 +129,7 @@ export class EventTable implements Broker, Lifecycle {
         age: Date.now() - stuck.since,
         pids: stuck.writers.flatMap(({ pid }) => pid ?? []),
       },
-      disk: isElected ? usage : undefined,
+      disk: usage,
     };
   }
 }

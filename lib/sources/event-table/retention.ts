@@ -35,6 +35,7 @@ interface Partition {
 
 /** Creates partitions before they are needed, and drops those that need not be kept. */
 export class Retention {
+  /** What was found at the last look. */
   usage: TableUsage | undefined;
   readonly #settings: EventTableSettings;
   readonly #logger: SseLogger;
@@ -42,6 +43,7 @@ export class Retention {
   /** The last id that the reader of this process has passed. */
   readonly #settled: () => number;
   #complaint = '';
+  #nextMeasure = 0;
 
   constructor(settings: EventTableSettings, logger: SseLogger, settled: () => number) {
     this.#settings = settings;
@@ -65,6 +67,29 @@ export class Retention {
         throw error;
       }
       this.#complain(describe(tableError(error, this.#settings.schema)));
+    }
+  }
+
+  /**
+   * Looks at what another instance keeps in order, at the same intervals.
+   *
+   * @throws Error when the session is lost.
+   */
+  async measure(session: Session): Promise<void> {
+    if (Date.now() < this.#nextMeasure) {
+      return;
+    }
+    this.#nextMeasure = Date.now() + this.#settings.retention.interval;
+    try {
+      this.#summarise(await this.#partitions(session));
+    } catch (error) {
+      if (session.isClosed) {
+        throw error;
+      }
+      if ((error as { code?: unknown }).code === '42501') {
+        // It is for information only: not worth a line in the server's log at each interval.
+        this.#nextMeasure = Infinity;
+      }
     }
   }
 
