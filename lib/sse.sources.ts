@@ -205,9 +205,17 @@ export class SseSources {
 }
 
 /** The options that only some kinds of source know. */
-const SPECIFIC = ['interval', 'maxInterval', 'mode', 'type', 'refetch', 'doneSignal'] as const;
+const SPECIFIC = [
+  'interval',
+  'maxInterval',
+  'mode',
+  'poller',
+  'type',
+  'refetch',
+  'doneSignal',
+] as const;
 const APPLICABLE: Readonly<Record<string, readonly string[]>> = {
-  cache: ['interval', 'maxInterval', 'mode', 'type', 'doneSignal'],
+  cache: ['interval', 'maxInterval', 'mode', 'poller', 'type', 'doneSignal'],
   postgres: ['type', 'refetch', 'doneSignal'],
 };
 

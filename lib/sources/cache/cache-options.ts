@@ -24,6 +24,18 @@ export interface CacheOptions {
    */
   readonly mode?: 'take' | 'watch' | undefined;
   /**
+   * Which instances poll a key in Redis that is taken:
+   *
+   * - `each`: every instance that has readers of it
+   * - `elected`: one of them, so that the polls per second do not grow with the instances. It is
+   *   replaced at once when it stops or has no reader any more, and within 4 seconds when it dies.
+   *   Instances whose intervals for the key differ elect one for each. Where the same instance also
+   *   reads the key with `each`, it polls.
+   *
+   * Default `each`.
+   */
+  readonly poller?: 'each' | 'elected' | undefined;
+  /**
    * The value that ends the stream: it is delivered as the last event. `false`: no
    * value does. Default `[DONE]`.
    */
@@ -37,6 +49,7 @@ export interface KeyOptions {
   readonly interval: number;
   readonly maxInterval: number;
   readonly mode: 'take' | 'watch';
+  readonly poller: 'each' | 'elected';
   readonly doneSignal: string | false;
   readonly type: string | undefined;
 }
@@ -47,12 +60,22 @@ const MAX_KEY_BYTES = 1_024;
 
 /** @throws SseError `INVALID_OPTION` */
 export function keyOptions(options: CacheOptions): KeyOptions {
-  const { interval = 1_000, mode = 'take', doneSignal = '[DONE]', type } = options;
-  const { maxInterval = interval } = options;
+  const { interval = 1_000, mode = 'take', poller = 'each', type } = options;
+  const { maxInterval = interval, doneSignal = '[DONE]' } = options;
   checkInterval('interval', interval, 1);
   checkInterval('maxInterval', maxInterval, interval);
   if (mode !== 'take' && mode !== 'watch') {
     throw invalid('mode', mode, '"take" or "watch"');
+  }
+  if (poller !== 'each' && poller !== 'elected') {
+    throw invalid('poller', poller, '"each" or "elected"');
+  }
+  if (poller === 'elected' && mode === 'watch') {
+    throw new SseError(
+      'INVALID_OPTION',
+      '`poller` is "elected" and `mode` is "watch". A watched key is looked at by each instance that ' +
+        "reads it. Leave `poller` out, or take the key with `mode: 'take'`.",
+    );
   }
   if (doneSignal !== false && (typeof doneSignal !== 'string' || doneSignal === '')) {
     throw invalid('doneSignal', doneSignal, 'a text that is not empty, or false');
@@ -60,7 +83,7 @@ export function keyOptions(options: CacheOptions): KeyOptions {
   if (type !== undefined && !isEventLine(type)) {
     throw invalid('type', type, 'a text without CR, LF and NUL');
   }
-  return { interval, maxInterval, mode, doneSignal, type };
+  return { interval, maxInterval, mode, poller, doneSignal, type };
 }
 
 /** @throws SseError `INVALID_CHANNEL` when the text cannot be a key */

@@ -18,6 +18,13 @@ import { STOP_WAIT_MS } from './stop-wait.js';
 /** How many sets of options are remembered, so that equal ones share their channels. */
 const MAX_OPTION_SETS = 1_000;
 
+/** The reading of a key that another instance may have been elected to poll meanwhile. */
+const LAPSED: KeyReading = {
+  events: [],
+  failure: new Error('It is not certain which instance polls the key.'),
+  reported: true,
+};
+
 /** Feeds channels from keys: the channel's name is the key. */
 export class CacheSource implements ChannelSource, Lifecycle {
   private readonly poll: KeyPoll;
@@ -58,6 +65,13 @@ export class CacheSource implements ChannelSource, Lifecycle {
    */
   with(options: CacheOptions): ChannelSource {
     const complete = keyOptions(options);
+    if (complete.poller === 'elected' && !this.store.election) {
+      throw new SseError(
+        'INVALID_OPTION',
+        '`poller` is "elected", and the keys are in this process or in a cache of yours, where ' +
+          'instances cannot elect. Set `redis` and leave `cache` out, or leave `poller` out.',
+      );
+    }
     const name = JSON.stringify(Object.values({ ...complete, type: complete.type ?? null }));
     let source = this.byOptions.get(name);
     if (!source) {
@@ -110,6 +124,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
     for (const feed of this.feeds.values()) {
       feed.end();
     }
+    await this.store.election?.stop();
     await within(Promise.all(this.returning), STOP_WAIT_MS);
   }
 
@@ -136,11 +151,11 @@ export class CacheSource implements ChannelSource, Lifecycle {
   }
 
   private async read(feeds: readonly KeyFeed[]): Promise<readonly KeyReading[]> {
-    const watched = feeds.filter((feed) => feed.reading === 'watch');
-    if (watched.length === 0) {
+    const taken = feeds.filter((feed) => feed.reading === 'take');
+    if (taken.length === feeds.length) {
       return this.store.take(feeds.map((feed) => feed.key));
     }
-    const taken = feeds.filter((feed) => feed.reading === 'take');
+    const watched = feeds.filter((feed) => feed.reading === 'watch');
     const readings = new Map<PolledKey, KeyReading>();
     const note = (of: readonly KeyFeed[], read: readonly KeyReading[]) =>
       of.forEach((feed, index) => readings.set(feed, read[index]!));
@@ -149,7 +164,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
       readOrFail(taken, (keys) => this.store.take(keys)).then((read) => note(taken, read)),
       readOrFail(watched, (keys) => this.store.look(keys)).then((read) => note(watched, read)),
     ]);
-    return feeds.map((feed) => readings.get(feed)!);
+    return feeds.map((feed) => readings.get(feed) ?? LAPSED);
   }
 
   private drop(feed: KeyFeed): void {

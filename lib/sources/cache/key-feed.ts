@@ -2,6 +2,7 @@ import type { ChannelFeed, ChannelSink, OutgoingEvent, SourceEvent } from '../..
 import type { KeyOptions } from './cache-options.js';
 import type { KeyPoll, PolledKey } from './key-poll.js';
 import type { KeyEvent, KeyReading, KeyStore } from './key-store.js';
+import type { Candidacy } from './poller-election.js';
 
 /** What a key's feed needs of its source. */
 export interface KeyFeedOwner {
@@ -40,7 +41,9 @@ export class KeyFeed implements PolledKey {
   private present: KeyEvent | undefined;
   private gap = false;
   private busy = false;
-  private readMode: 'take' | 'watch' = 'take';
+  private readMode: 'take' | 'watch' | 'not' = 'take';
+  /** Set while one of several instances is to be elected to poll the key. */
+  private candidacy: Candidacy | undefined;
   /** Counts the writes of a watched key: a look that overlaps one may bring an old value. */
   private writes = 0;
   private writing = 0;
@@ -70,8 +73,8 @@ export class KeyFeed implements PolledKey {
     return mode;
   }
 
-  /** How the key is being read. */
-  get reading(): 'take' | 'watch' {
+  /** How the key is being read; `not` when another instance may be polling it. */
+  get reading(): 'take' | 'watch' | 'not' {
     return this.readMode;
   }
 
@@ -165,6 +168,7 @@ export class KeyFeed implements PolledKey {
   /** Nothing is polled any more: what is still on its way goes back to the store. */
   end(): void {
     this.outlets.clear();
+    this.stand();
     this.returnAll({ events: [] });
   }
 
@@ -185,7 +189,7 @@ export class KeyFeed implements PolledKey {
 
   begin(): void {
     this.busy = true;
-    this.readMode = this.mode ?? 'take';
+    this.readMode = this.candidacy?.mayPoll === false ? 'not' : (this.mode ?? 'take');
     this.writesAtBegin = this.writing > 0 ? -1 : this.writes;
     this.travelling.push(...this.queued);
     this.queued = [];
@@ -222,10 +226,12 @@ export class KeyFeed implements PolledKey {
   /** Whether somebody reads the key or something is on its way through it. */
   private get needed(): boolean {
     const sending = this.queued.length + this.travelling.length > 0;
-    return this.outlets.size > 0 && (this.mode !== undefined || sending);
+    const polls = this.mode !== undefined && this.candidacy?.isElected !== false;
+    return this.outlets.size > 0 && (polls || sending);
   }
 
   private settle(): void {
+    this.stand();
     if (this.needed) {
       this.owner.poll.add(this);
       return;
@@ -234,6 +240,33 @@ export class KeyFeed implements PolledKey {
     if (this.outlets.size === 0 && !this.busy) {
       this.returnAll({ events: [] });
     }
+  }
+
+  /** Stands for election, or no longer, as the readers want it. */
+  private stand(): void {
+    const name = this.electedFor;
+    if (name !== this.candidacy?.name) {
+      this.candidacy?.withdraw();
+      const onChange = () => {
+        this.settle();
+        this.owner.poll.now(this);
+      };
+      this.candidacy = name === undefined ? name : this.owner.store.election?.stand(name, onChange);
+    }
+  }
+
+  /** What one instance is elected for; `undefined` when each polls. */
+  private get electedFor(): string | undefined {
+    if (this.mode !== 'take') {
+      return undefined;
+    }
+    for (const { read, options } of this.outlets) {
+      if (read && options.mode === 'take' && options.poller === 'each') {
+        return undefined;
+      }
+    }
+    // One that polls less often cannot stand in for one that polls more often.
+    return `${this.interval}/${this.maxInterval} ${this.key}`;
   }
 
   private returnAll(reading: KeyReading): void {

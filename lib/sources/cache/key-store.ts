@@ -1,4 +1,5 @@
 import type { ChannelFeed, ChannelSink, HistoryEvent } from '../../channel/source.js';
+import type { PollerElection } from './poller-election.js';
 
 /** A value on its way from a key to the key's readers. */
 export interface KeyEvent {
@@ -74,6 +75,8 @@ export interface KeyStore {
    */
   readonly follow?:
     ((key: string, sink: ChannelSink, options: FollowOptions) => ChannelFeed) | undefined;
+  /** Elects which of the instances that follow a key takes its values. Present only beside `follow`. */
+  readonly election?: PollerElection | undefined;
   /** Calls the listener with each key that was set. Returns how to end that. */
   onSet?(listener: (key: string) => void): () => void;
   /** Calls the listener when the store can be reached again. Returns how to end that. */

@@ -18,6 +18,7 @@ import {
   type RedisReply,
   type ScriptCall,
 } from '../redis/redis-batch.js';
+import { RedisElection } from './redis-election.js';
 import { heldOf } from './redis-held.js';
 import { GIVE_BACK, PUSH, SETTLE, SHARE, TAKE } from './redis-scripts.js';
 import { RedisPushQueue } from './redis-push-queue.js';
@@ -50,6 +51,7 @@ export class RedisKeyStore implements KeyStore {
   );
 
   readonly follow: KeyStore['follow'];
+  readonly election: KeyStore['election'];
 
   /** @param streams carries what is taken to all instances; without, it is this instance's alone */
   constructor(
@@ -61,6 +63,7 @@ export class RedisKeyStore implements KeyStore {
       streams &&
       ((key, sink, options) =>
         streams.open(this.streamKey(key), sink, { channel: key, ...options }));
+    this.election = streams && new RedisElection(streams);
     this.maxWaiting = limits.maxWaiting ?? DEFAULT_MAX_WAITING;
     this.waitingTtl = limits.waitingTtl ?? DEFAULT_WAITING_TTL_MS;
   }

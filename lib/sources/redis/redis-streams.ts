@@ -34,6 +34,13 @@ export interface StreamOptions {
   readonly onWake?: () => void;
 }
 
+/** One that hears what is published on a channel without a stream. */
+export interface Listener {
+  message(text: string): void;
+  /** It is heard from now on; what was published before may not have been. */
+  subscribed(): void;
+}
+
 /** What is published on a stream's channel to wake those who read it. */
 export const WAKE = 'wake';
 
@@ -45,6 +52,7 @@ export class RedisStreams implements Lifecycle {
   readonly server: RedisServer;
   private readonly subscriber: Subscriber;
   private readonly feeds = new Map<string, Set<StreamFeed>>();
+  private readonly listeners = new Map<string, Listener>();
   private readonly asked = new Set<string>();
   private readonly published = new Map<string, Published>();
   /** The announcements of losses that were logged, by stream. */
@@ -67,7 +75,10 @@ export class RedisStreams implements Lifecycle {
     this.server = new RedisServer(connection, logger);
     const events = {
       message: (key: string, text: string) => this.receive(key, text),
-      subscribed: (keys: readonly string[]) => this.ask(keys),
+      subscribed: (keys: readonly string[]) => {
+        keys.forEach((key) => this.listeners.get(key)?.subscribed());
+        this.ask(keys);
+      },
     };
     this.subscriber = new Subscriber(connection, this.server, events, logger);
   }
@@ -109,6 +120,16 @@ export class RedisStreams implements Lifecycle {
       this.subscriber.add(key);
     }
     return feed;
+  }
+
+  /** Hears what is published on a channel that has no stream. Returns how to end that. */
+  listen(key: string, listener: Listener): () => void {
+    this.listeners.set(key, listener);
+    this.subscriber.add(key);
+    return () => {
+      this.listeners.delete(key);
+      this.subscriber.remove(key);
+    };
   }
 
   /** Notes what was appended last, to see later whether it is still there. */
@@ -155,6 +176,7 @@ export class RedisStreams implements Lifecycle {
   private receive(key: string, text: string): void {
     const feeds = this.feeds.get(key);
     if (!feeds) {
+      this.listeners.get(key)?.message(text);
       return;
     }
     if (text === WAKE) {

@@ -1,0 +1,85 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { createRedis, type TestRedis } from '../support/databases.js';
+import { until } from '../support/until.js';
+import {
+  electing,
+  polled,
+  questionsPerSecond,
+  stopElecting,
+  untilElected,
+  type Electing,
+} from './elected-rig.js';
+import { count, type Recorded } from './instances.js';
+
+let server: TestRedis;
+let redis: Redis;
+let tests = 0;
+let prefix = '';
+
+beforeAll(async () => {
+  server = await createRedis();
+  redis = new Redis(server.url);
+});
+
+beforeEach(() => {
+  prefix = `${server.keyPrefix}${++tests}:`;
+});
+
+afterEach(stopElecting);
+
+afterAll(async () => {
+  redis.disconnect();
+  await server.drop();
+});
+
+const start = (url = server.url): Promise<Electing> => electing(url, { prefix });
+const startThree = () => Promise.all([start(), start(), start()]);
+const positionsOf = (recorded: Recorded) => recorded.events.map(({ position }) => position);
+
+describe('a key whose poller is elected', () => {
+  it('is polled as often by three instances as by one', async () => {
+    const key = `${prefix}rate`;
+    const options = { interval: 25 };
+    const one = await start();
+    const recorded = [one.read(key, options)];
+    await untilElected([one], recorded, 1);
+    const alone = await questionsPerSecond(redis, 2);
+    const instances = [one, await start(), await start()];
+    recorded.push(...instances.slice(1).map((other) => other.read(key, options)));
+    await untilElected(instances, recorded, 1);
+    const together = await questionsPerSecond(redis, 2);
+    recorded.push(...instances.map((other) => other.read(key, { ...options, poller: 'each' })));
+    await until(() => polled(instances).every((keys) => keys === 1));
+    const each = await questionsPerSecond(redis, 2);
+    expect(alone).toBeGreaterThan(30);
+    expect(together / alone).toBeGreaterThan(0.8);
+    expect(together / alone).toBeLessThan(1.2);
+    expect(each / alone).toBeGreaterThan(2.4);
+  });
+
+  it('gives every value to every instance, once and in one order', async () => {
+    const instances = await startThree();
+    const keys = Array.from({ length: 100 }, (_, n) => `${prefix}many-${n}`);
+    const recorded = instances.map((one) => keys.map((key) => one.read(key)));
+    await untilElected(instances, recorded.flat(), keys.length);
+    const sent = keys.map((): string[] => []);
+    for (let round = 0; round < 20; round++) {
+      await Promise.all(
+        keys.map(async (key, n) => {
+          sent[n]!.push(`pushed ${round}`, `sent ${round}`);
+          await redis.rpush(key, `pushed ${round}`);
+          await instances[(round + n) % 3]!.source.sendKey(key, `sent ${round}`);
+        }),
+      );
+    }
+    await until(() => recorded.flat().every(({ events }) => events.length >= 40));
+    keys.forEach((_, n) => {
+      const [first, ...others] = recorded.map((one) => one[n]!);
+      expect(count(sent[n]!, first!.data)).toMatchObject({ lost: 0, twice: 0 });
+      others.forEach((other) => expect(positionsOf(other)).toEqual(positionsOf(first!)));
+    });
+    expect(recorded.flat().flatMap(({ resets }) => resets)).toEqual([]);
+    expect(polled(instances).reduce((sum, polls) => sum + polls, 0)).toBe(keys.length);
+  });
+});
