@@ -12,13 +12,16 @@ export interface AppProcess {
 
 const running = new Set<AppProcess>();
 
-export async function startAppProcess(redisUrl: string): Promise<AppProcess> {
+export async function startAppProcess(
+  redisUrl: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<AppProcess> {
   const child = spawn(
     process.execPath,
     ['--import', './scripts/typescript.mjs', 'test/redis/app.ts'],
     {
       cwd: projectRoot,
-      env: { ...process.env, REDIS_URL: redisUrl, NODE_OPTIONS: '' },
+      env: { ...process.env, REDIS_URL: redisUrl, NODE_OPTIONS: '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );

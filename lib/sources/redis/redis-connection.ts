@@ -1,6 +1,7 @@
 import type { RedisOptions } from 'ioredis';
 import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle, SseLogger } from '../../channel/source.js';
+import { connectionFailure } from './connection-failure.js';
 import {
   checkRedisOption,
   describeRedis,
@@ -81,7 +82,7 @@ export class RedisConnection implements Lifecycle {
       await this.stop();
       throw new SseError(
         'UNAVAILABLE',
-        `Redis at ${this.address} cannot be reached: ${reasonOf(error)}. ` +
+        `Redis at ${this.address} cannot be reached: ${connectionFailure(error)}. ` +
           'Start it, correct `redis`, or leave `failFast` unset to start without it.',
         { cause: error },
       );
@@ -151,7 +152,7 @@ export class RedisConnection implements Lifecycle {
     client.on('close', onClose);
     client.on('ready', onReady);
     if (this.owned) {
-      client.on('error', (error: unknown) => this.lost(reasonOf(error)));
+      client.on('error', (error: unknown) => this.lost(connectionFailure(error)));
       // A failed attempt is reported through `error`, and is followed by the next one.
       client.connect().catch(() => undefined);
     } else {
@@ -259,10 +260,4 @@ async function answers(client: RedisClient): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Node leaves the message of a failed connection to several addresses empty. */
-function reasonOf(error: unknown): string {
-  const { message, code } = error as { message?: string; code?: string };
-  return message || code || String(error);
 }
