@@ -108,7 +108,9 @@ export class SseSources {
   async start(): Promise<void> {
     try {
       for (const service of this.services) {
-        await service.start?.(this.settings.failFast);
+        // The table's reader connects to the same server, and may have been told not to listen.
+        const isCovered = service === this.listen && this.table !== undefined;
+        await service.start?.(this.settings.failFast && !isCovered);
       }
     } catch (error) {
       // The application does not start, so nothing else would close what has connected.

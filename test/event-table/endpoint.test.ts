@@ -1,6 +1,7 @@
 import { Controller, Sse } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { SseChannel, type SseModuleOptions } from '../../lib/index.js';
+import { startPidChangingProxy } from '../postgres/listen-pooler-proxy.js';
 import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
@@ -149,6 +150,20 @@ describe("broker: 'postgres'", () => {
     await app.sse.send('news', 'after');
     expect((await reader.take(2)).map(({ data }) => data)).toEqual(['committed', 'after']);
     expect(reader.events[0]).toMatchObject({ type: 'order', id: 'order-1' });
+  });
+
+  it('starts through a pooler with `failFast` when it is told not to listen', async () => {
+    const pooler = await startPidChangingProxy(database.url);
+    const eventTable = { install: true, listen: false, pollInterval: 50 };
+    try {
+      const app = await start({ postgres: pooler.url, eventTable });
+      const client = await app.connect('/news');
+      await app.sse.send('news', 'through the pooler');
+      expect(await client.next()).toMatchObject({ data: 'through the pooler' });
+    } finally {
+      await closeApps();
+      await pooler.close();
+    }
   });
 
   it('does not end the process over a send that fails and is not awaited', async () => {
