@@ -206,20 +206,12 @@ export class SseSources {
   }
 }
 
-/** The options that only some kinds of source know. */
-const SPECIFIC = [
-  'interval',
-  'maxInterval',
-  'mode',
-  'poller',
-  'type',
-  'refetch',
-  'doneSignal',
-] as const;
-const APPLICABLE: Readonly<Record<string, readonly string[]>> = {
+/** The options that only some kinds of source know, by the kind. */
+const APPLICABLE: Readonly<Record<string, readonly (keyof ChannelOptions)[]>> = {
   cache: ['interval', 'maxInterval', 'mode', 'poller', 'type', 'doneSignal'],
   postgres: ['type', 'refetch', 'doneSignal'],
 };
+const SPECIFIC = new Set(Object.values(APPLICABLE).flat());
 
 function checkApplies(source: SourceOption, options: ChannelOptions): void {
   const applicable = (typeof source === 'string' && APPLICABLE[source]) || [];

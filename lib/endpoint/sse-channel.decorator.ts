@@ -67,18 +67,21 @@ export function SseChannel<Request = any>(
   };
 }
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof EndpointOptions>([
-  'source',
-  'interval',
-  'maxInterval',
-  'mode',
-  'type',
-  'refetch',
-  'doneSignal',
-  'overflow',
-  'key',
-  'expires',
-]);
+/** A record, so that an option that is missing here does not compile. */
+const KNOWN: Readonly<Record<keyof EndpointOptions, true>> = {
+  source: true,
+  interval: true,
+  maxInterval: true,
+  mode: true,
+  poller: true,
+  type: true,
+  refetch: true,
+  doneSignal: true,
+  overflow: true,
+  key: true,
+  expires: true,
+};
+const OPTIONS: ReadonlySet<string> = new Set(Object.keys(KNOWN));
 
 function box(value: unknown): HandlerResult {
   return new HandlerResult(value);

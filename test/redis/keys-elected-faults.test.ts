@@ -1,0 +1,254 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { startProxy, type TcpProxy } from '../support/proxy.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
+import { electing, polled, stopElecting, untilElected, type Electing } from './elected-rig.js';
+import { count, NONE, type Recorded } from './instances.js';
+
+/** By when another instance polls that was not told: the bound that docs/redis.md states. */
+const TAKE_OVER_MS = 4_000;
+/** What is handed over takes round trips only, and no instance has to be missed first. */
+const HAND_OVER_MS = 1_000;
+
+let server: RedisServer;
+let redis: Redis;
+let proxy: TcpProxy;
+let tests = 0;
+let [prefix, key] = ['', ''];
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+  redis.on('error', () => undefined);
+  proxy = await startProxy(server.url);
+});
+
+beforeEach(() => {
+  prefix = `test-${++tests}:`;
+  key = `key-${tests}`;
+});
+
+afterEach(async () => {
+  proxy.thaw();
+  await stopElecting();
+});
+
+afterAll(async () => {
+  redis.disconnect();
+  await proxy.close();
+  await server.stop();
+});
+
+const start = (url = server.url): Promise<Electing> =>
+  electing(url, { prefix, auditInterval: 60_000 });
+
+/** Writes values to the key, one after the other and each with the next number. */
+async function write(values: string[], many: number): Promise<void> {
+  for (let n = 0; n < many; n++) {
+    values.push(`${values.length}`);
+    await redis.rpush(key, values.at(-1)!);
+  }
+}
+
+/** Three instances that read the key; the first one polls it. */
+async function threeReaders(
+  url?: string,
+): Promise<{ instances: readonly Electing[]; recorded: Recorded[] }> {
+  const first = await start(url);
+  const recorded = [first.read(key)];
+  await untilElected([first], recorded, 1);
+  const instances = [first, await start(), await start()];
+  recorded.push(...instances.slice(1).map((one) => one.read(key)));
+  await untilElected(instances, recorded, 1);
+  expect(polled(instances)).toEqual([1, 0, 0]);
+  return { instances, recorded };
+}
+
+async function expectAll(recorded: readonly Recorded[], values: readonly string[]): Promise<void> {
+  await until(() => recorded.every((one) => one.data.at(-1) === values.at(-1)));
+  recorded.forEach((one) => {
+    expect(count(values, one.data)).toEqual(NONE);
+    expect(one.resets).toEqual([]);
+  });
+}
+
+/** How long it takes until a value that is written now has come. */
+async function timeToNext(recorded: Recorded, values: string[]): Promise<number> {
+  const began = performance.now();
+  await write(values, 1);
+  await until(() => recorded.data.at(-1) === values.at(-1));
+  return performance.now() - began;
+}
+
+describe('another instance takes over', () => {
+  it('at once from one that stops', async () => {
+    const { instances, recorded } = await threeReaders();
+    const values: string[] = [];
+    await write(values, 10);
+    await expectAll(recorded, values);
+    const stopping = instances[0]!.stop();
+    expect(await timeToNext(recorded[1]!, values)).toBeLessThan(HAND_OVER_MS);
+    await stopping;
+    await expectAll(recorded.slice(1), values);
+    expect(polled(instances.slice(1)).reduce((sum, one) => sum + one)).toBe(1);
+  });
+
+  it('at once from one whose last reader has left', async () => {
+    const { instances, recorded } = await threeReaders();
+    const values: string[] = [];
+    recorded[0]!.feed.pause?.();
+    expect(await timeToNext(recorded[1]!, values)).toBeLessThan(HAND_OVER_MS);
+    expect(polled(instances)[0]).toBe(0);
+    recorded[0]!.feed.resume?.();
+    await write(values, 10);
+    await expectAll(recorded, values);
+    expect(polled(instances).reduce((sum, one) => sum + one)).toBe(1);
+  });
+
+  it('from one whose connections have frozen, which does no harm when they thaw', async () => {
+    const { instances, recorded } = await threeReaders(proxy.url(server.url));
+    const values: string[] = [];
+    await write(values, 10);
+    await expectAll(recorded, values);
+    proxy.freeze();
+    expect(await timeToNext(recorded[1]!, values)).toBeLessThan(TAKE_OVER_MS);
+    proxy.thaw();
+    await write(values, 10);
+    await expectAll(recorded, values);
+    await until(() => polled(instances).reduce((sum, one) => sum + one) === 1);
+    expect(polled(instances)[0]).toBe(0);
+  });
+
+  it('while connections break again and again, and none is lost or comes twice', async () => {
+    const { instances, recorded } = await threeReaders(proxy.url(server.url));
+    const values: string[] = [];
+    const end = performance.now() + 3_000;
+    while (performance.now() < end) {
+      await write(values, 20);
+      await instances[values.length % 3]!.source.sendKey(
+        key,
+        String(values.push(`${values.length}`) - 1),
+      );
+      if (values.length % 10 === 0) {
+        proxy.cut();
+      }
+      const next = performance.now() + 20;
+      await until(() => performance.now() > next);
+    }
+    await until(() => recorded.every((one) => count(values, one.data).lost === 0));
+    recorded.forEach((one) => {
+      expect(count(values, one.data)).toMatchObject({ lost: 0, twice: 0 });
+      expect(one.resets).toEqual([]);
+      expect(one.data).toEqual(recorded[0]!.data);
+    });
+    await until(() => polled(instances).reduce((sum, one) => sum + one) === 1);
+  }, 30_000);
+
+  it('when Redis has forgotten who was elected, and everything else', async () => {
+    const { instances, recorded } = await threeReaders();
+    const values: string[] = [];
+    await write(values, 10);
+    await expectAll(recorded, values);
+    await server.kill();
+    await server.start();
+    await until(async () => (await redis.ping()) === 'PONG');
+    const began = performance.now();
+    await write(values, 10);
+    await until(() => recorded.every((one) => one.data.at(-1) === values.at(-1)));
+    expect(performance.now() - began).toBeLessThan(TAKE_OVER_MS);
+    recorded.forEach((one) => expect(one.resets.map(({ reason }) => reason)).toEqual(['failover']));
+    recorded.forEach((one) => expect(count(values, one.data)).toEqual(NONE));
+    await until(() => polled(instances).reduce((sum, one) => sum + one) === 1);
+  });
+
+  it('of many keys in a few calls', async () => {
+    const keys = Array.from({ length: 3_000 }, (_, n) => `${key}-${n}`);
+    const first = await start();
+    const recorded = [keys.map((one) => first.read(one, { interval: 500 }))];
+    await untilElected([first], recorded.flat(), keys.length);
+    const instances = [first, await start(), await start()];
+    recorded.push(
+      ...instances.slice(1).map((one) => keys.map((of) => one.read(of, { interval: 500 }))),
+    );
+    await untilElected(instances, recorded.flat(), keys.length);
+    const stopping = first.stop();
+    await Promise.all(keys.map((one) => redis.set(one, one)));
+    await until(() =>
+      recorded
+        .slice(1)
+        .flat()
+        .every(({ events }) => events.length === 1),
+    );
+    await stopping;
+    recorded.slice(1).forEach((all) => expect(all.map(({ data }) => data[0])).toEqual(keys));
+    const now = polled(instances.slice(1));
+    expect(now.reduce((sum, one) => sum + one)).toBe(keys.length);
+  }, 30_000);
+});
+
+describe('each instance polls', () => {
+  it('at its own interval, where these differ', async () => {
+    const instances = [await start(), await start(), await start()];
+    const recorded = instances.map((one, n) => one.read(key, { interval: n < 2 ? 60_000 : 20 }));
+    await untilElected(instances, recorded, 2);
+    expect(polled(instances)[2]).toBe(1);
+    const values: string[] = [];
+    expect(await timeToNext(recorded[0]!, values)).toBeLessThan(HAND_OVER_MS);
+    await expectAll(recorded, values);
+  });
+
+  it('that also reads the key so that each does', async () => {
+    const { instances, recorded } = await threeReaders();
+    recorded.push(instances[1]!.read(key, { poller: 'each' }));
+    await until(() => polled(instances).join() === '1,1,0');
+    const values: string[] = [];
+    await write(values, 100);
+    await expectAll(recorded, values);
+    recorded[3]!.feed.pause?.();
+    await until(() => polled(instances).join() === '1,0,0');
+  });
+
+  it('when its user may not elect, and one line says so', async () => {
+    await redis.call('ACL', 'SETUSER', 'less', 'on', '>secret', '~*', '&*', '+@all', '-hset');
+    const url = server.url.replace('redis://', 'redis://less:secret@');
+    const instances = [await start(url), await start(url)];
+    const recorded = instances.map((one) => one.read(key));
+    await until(() => polled(instances).join() === '1,1');
+    const values: string[] = [];
+    await write(values, 100);
+    await expectAll(recorded, values);
+    for (const { log } of instances) {
+      expect(log.errors).toHaveLength(1);
+      expect(log.errors[0]).toMatch(/cannot be elected .*docs\/redis\.md/);
+    }
+    await redis.call('ACL', 'SETUSER', 'less', '+hset');
+    await until(() => polled(instances).reduce((sum, one) => sum + one) === 1);
+    await write(values, 100);
+    await expectAll(recorded, values);
+    instances.forEach(({ log }) => expect(log.errors).toHaveLength(1));
+  });
+});
+
+describe('what an election leaves in Redis', () => {
+  it('is nothing once all instances have stopped', async () => {
+    const { instances, recorded } = await threeReaders();
+    await expectAll(recorded, []);
+    await Promise.all(instances.map((one) => one.stop()));
+    expect(await redis.keys(`${prefix}{pollers}*`)).toEqual([]);
+  });
+
+  it('is forgotten of an instance that is gone and whose keys nobody else reads', async () => {
+    const one = await start(proxy.url(server.url));
+    await untilElected([one], [one.read(`${key}-own`)], 1);
+    const other = await start();
+    await untilElected([other], [other.read(key)], 1);
+    const elected = () => redis.hkeys(`${prefix}{pollers}:elected`);
+    expect(await elected()).toHaveLength(2);
+    proxy.freeze();
+    await until(async () => (await elected()).length === 1, { deadline: TAKE_OVER_MS });
+    expect((await elected())[0]).toContain(key);
+    expect(await redis.ttl(`${prefix}{pollers}:elected`)).toBeGreaterThan(0);
+    expect(await redis.ttl(`${prefix}{pollers}:instances`)).toBeGreaterThan(0);
+  });
+});

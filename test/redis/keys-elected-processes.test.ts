@@ -1,0 +1,161 @@
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { SseTestClient } from '../../lib/testing/index.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
+import { sized } from '../support/soak.js';
+import { until } from '../support/until.js';
+import { endAppProcesses, startAppProcess, type AppProcess } from './app-process.js';
+import { count, NONE } from './instances.js';
+import { ReturningClient } from './returning-client.js';
+
+/** By when another instance polls: the bound that docs/redis.md states. */
+const TAKE_OVER_MS = 4_000;
+const KEYS = Array.from({ length: 30 }, (_, n) => `job-${n}`);
+
+let server: RedisServer;
+let redis: Redis;
+let apps: AppProcess[] = [];
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+});
+
+afterEach(async () => {
+  await endAppProcesses();
+  await redis.flushall();
+});
+
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+interface About {
+  readonly pid: number;
+  readonly polledKeys: number;
+}
+
+const about = async (app: AppProcess) => (await (await fetch(`${app.url}/about`)).json()) as About;
+
+/** Values that are pushed to every key at a steady pace. */
+class Writing {
+  readonly values: string[] = [];
+  private stopped = false;
+  private readonly done = this.run();
+
+  /** Resolves with how long the values that are written from now on wait at the most until they are taken. */
+  async longestWait(deadline: number): Promise<number> {
+    const began = performance.now();
+    const from = this.values.length;
+    await until(() => this.values.length > from);
+    await until(
+      async () => {
+        const held = await Promise.all(KEYS.map((key) => redis.lrange(key, 0, 0)));
+        return held.flat().every((value) => Number(value) > from);
+      },
+      { deadline },
+    );
+    return performance.now() - began;
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.done;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopped) {
+      const value = String(this.values.push(`${this.values.length}`) - 1);
+      const pipeline = redis.pipeline();
+      KEYS.forEach((key) => pipeline.rpush(key, value));
+      await pipeline.exec();
+      const next = performance.now() + 10;
+      await until(() => performance.now() > next);
+    }
+  }
+}
+
+/** Starts three instances; the first one polls all keys, which are read on each of them. */
+async function startThree(): Promise<readonly SseTestClient[]> {
+  apps = await Promise.all([0, 1, 2].map(() => startAppProcess(server.url)));
+  const clients: SseTestClient[] = [];
+  for (const app of apps) {
+    const opening = KEYS.map((key) => SseTestClient.connect(`${app.url}/keys/${key}`));
+    clients.push(...(await Promise.all(opening)));
+    await until(async () => (await about(apps[0]!)).polledKeys === KEYS.length);
+  }
+  const others = await Promise.all(apps.slice(1).map(about));
+  expect(others.map(({ polledKeys }) => polledKeys)).toEqual([0, 0]);
+  return clients;
+}
+
+const dataOf = (client: SseTestClient) => client.events.map(({ data }) => data);
+
+async function expectAll(clients: readonly SseTestClient[], values: readonly string[]) {
+  await until(() => clients.every((client) => client.events.at(-1)?.data === values.at(-1)));
+  clients.forEach((client) => expect(count(values, dataOf(client))).toEqual(NONE));
+}
+
+it('another instance takes over from one that is killed', async () => {
+  const clients = await startThree();
+  const writing = new Writing();
+  await until(() => writing.values.length > 50);
+  await apps[0]!.end('SIGKILL');
+  expect(await writing.longestWait(TAKE_OVER_MS)).toBeLessThan(TAKE_OVER_MS);
+  await until(async () => {
+    const others = await Promise.all(apps.slice(1).map(about));
+    return others.reduce((sum, { polledKeys }) => sum + polledKeys, 0) === KEYS.length;
+  });
+  await writing.stop();
+  await expectAll(clients.slice(KEYS.length), writing.values);
+}, 60_000);
+
+it('one that was frozen receives what came meanwhile, and does not poll beside the other', async () => {
+  const clients = await startThree();
+  const { pid } = await about(apps[0]!);
+  const writing = new Writing();
+  await until(() => writing.values.length > 50);
+  for (let round = 0; round < sized({ quick: 1, soak: 5 }); round++) {
+    process.kill(pid, 'SIGSTOP');
+    try {
+      expect(await writing.longestWait(TAKE_OVER_MS)).toBeLessThan(TAKE_OVER_MS);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    const { length } = writing.values;
+    await until(() => writing.values.length > length + 50);
+    await until(async () => {
+      const all = await Promise.all(apps.map(about));
+      return all.reduce((sum, { polledKeys }) => sum + polledKeys, 0) === KEYS.length;
+    });
+  }
+  expect((await about(apps[0]!)).polledKeys).toBe(0);
+  await writing.stop();
+  await expectAll(clients, writing.values);
+}, 60_000);
+
+it('clients that return elsewhere miss nothing of a rolling restart of all instances', async () => {
+  apps = await Promise.all([0, 1, 2].map(() => startAppProcess(server.url)));
+  let turn = 0;
+  const clients = KEYS.flatMap((key) =>
+    [0, 1].map(() => new ReturningClient(() => `${apps[turn++ % 3]!.url}/keys/${key}`)),
+  );
+  await until(() => clients.every(({ isOpen }) => isOpen));
+  const writing = new Writing();
+  for (let n = 0; n < sized({ quick: 3, soak: 30 }); n++) {
+    const { length } = writing.values;
+    await until(() => writing.values.length > length + 20);
+    const before = apps[n % 3]!;
+    apps[n % 3] = await startAppProcess(server.url);
+    // Each third one is killed, the others are stopped in order.
+    await before.end(n % 3 === 2 ? 'SIGKILL' : 'SIGTERM');
+  }
+  await writing.stop();
+  await until(() => clients.every((client) => client.received.at(-1) === writing.values.at(-1)));
+  clients.forEach((client) => {
+    expect(count(writing.values, client.received)).toEqual(NONE);
+    expect(client.resets).toEqual([]);
+  });
+  await Promise.all(clients.map((client) => client.close()));
+}, 120_000);
