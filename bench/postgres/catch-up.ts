@@ -1,5 +1,8 @@
 import { connect, quantile, readStream } from './rig.js';
 
+/** What each event has once. */
+const LINE = '\ndata:';
+
 /** Events per second of a bare SELECT through `pg`, and of a client that starts at the earliest. */
 export async function catchUp(
   url: string,
@@ -27,14 +30,17 @@ export async function catchUp(
     const started = performance.now();
     await new Promise<void>((resolve, reject) => {
       let count = 0;
+      let rest = '';
       let close: (() => void) | undefined;
       readStream(
         `${appUrl}/past`,
         (text) => {
-          // Each event has one such line; a chunk may end within it, so only the line's start counts.
-          for (let at = text.indexOf('\ndata'); at >= 0; at = text.indexOf('\ndata', at + 5))
+          // Each event has one such line; a chunk may end within it.
+          const seen = rest + text;
+          for (let at = seen.indexOf(LINE); at >= 0; at = seen.indexOf(LINE, at + LINE.length))
             count++;
-          if (count >= events - 1) {
+          rest = seen.slice(1 - LINE.length);
+          if (count >= events) {
             close?.();
             resolve();
           }
