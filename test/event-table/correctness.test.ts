@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { comparePositions } from '../../lib/sources/event-table/position.js';
 import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
+import { ALL_RECEIVED, compare, recordAll } from './all-topics.js';
 import { connect, startInstance, stopAll, type Instance } from './event-table-rig.js';
 import { readNaively } from './naive-reader.js';
-import { FUZZ_SQL, TOPICS, writeRandomly, type Written } from './random-writers.js';
+import { FUZZ_SQL, writeRandomly, type Written } from './random-writers.js';
 
 let database: TestDatabase;
 beforeAll(async () => void (database = await createDatabase()));
@@ -15,27 +15,6 @@ afterAll(() => database.drop());
 /** The writer's own text, also out of a row. */
 function textOf(data: string): string {
   return data.startsWith('{') ? (JSON.parse(data) as { text: string }).text : data;
-}
-
-interface Recording {
-  readonly seen: { readonly position: string; readonly data: string }[];
-  readonly resets: string[];
-}
-
-/** Records all topics of an instance in the order of their arrival. */
-function recordAll({ table }: Instance): Recording & { isLive: boolean } {
-  const recording = { seen: [] as Recording['seen'], resets: [] as string[], isLive: false };
-  for (const topic of TOPICS) {
-    table.open(topic, {
-      live: () => (recording.isLive = true),
-      append: ({ position, data }) => {
-        recording.seen.push({ position: position!, data });
-        return position!;
-      },
-      reset: (reason) => void recording.resets.push(reason),
-    });
-  }
-  return recording;
 }
 
 it(
@@ -79,23 +58,8 @@ it(
       what: 'the last event on all instances',
     });
 
-    const report = recordings.map(({ seen, resets }) => {
-      const data = seen.map((event) => event.data);
-      const arrived = new Set(data);
-      return {
-        missing: truth.filter((text) => !arrived.has(text)).length,
-        twice: data.length - arrived.size,
-        unordered: seen.filter(
-          ({ position }, index) =>
-            index > 0 && comparePositions(seen[index - 1]!.position, position) >= 0,
-        ).length,
-        resets: resets.length,
-      };
-    });
-    const fault = { missing: 0, twice: 0, unordered: 0, resets: 0 };
-    expect(report).toEqual([fault, fault, fault]);
-    const orders = recordings.map(({ seen }) => seen.map(({ data }) => data).join());
-    expect(orders.map((order) => order === truth.join())).toEqual([true, true, true]);
+    const report = recordings.map((recording) => compare(recording, truth));
+    expect(report).toEqual([ALL_RECEIVED, ALL_RECEIVED, ALL_RECEIVED]);
 
     // What the database has is what the writers have committed.
     const stored = new Set(truth.map(textOf));

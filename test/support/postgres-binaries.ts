@@ -27,7 +27,7 @@ const HOME_VARIABLE = 'POSTGRES_HOME';
  * `node_modules` is read-only, or closed to the user Postgres runs as, a copy is made in `folder`.
  */
 export async function findPostgres(folder: string): Promise<PostgresBinaries> {
-  const user = process.getuid?.() === 0 ? await unprivilegedUser() : undefined;
+  const user = await serverUser();
   let home = process.env[HOME_VARIABLE] ?? nativeFolder();
   if (!(await prepare(home)) || (user && !(await openToAll(join(home, 'bin', 'postgres'))))) {
     const copy = join(folder, 'postgres');
@@ -93,7 +93,9 @@ async function openToAll(file: string): Promise<boolean> {
   }
 }
 
-async function unprivilegedUser(): Promise<ServerUser> {
+/** Whom to run servers as that refuse to run as root; `undefined` when we are somebody else. */
+export async function serverUser(): Promise<ServerUser | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
   const lines = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
   // `nobody` is on every system, so none has to be created; initdb only asks for a user's name.
   const entry = ['postgres', 'nobody']

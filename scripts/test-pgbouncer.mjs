@@ -1,0 +1,9 @@
+import { runExternalTests } from './external-tests.mjs';
+
+runExternalTests({
+  title: 'PgBouncer',
+  variable: 'PGBOUNCER',
+  names: ['pgbouncer'],
+  package: 'pgbouncer',
+  config: 'jest.pgbouncer.config.mjs',
+});
