@@ -120,6 +120,21 @@ describe('another instance takes over', () => {
     expect(polled(instances)[0]).toBe(0);
   });
 
+  it('for what sendKey sends before it was noticed that the elected one is gone', async () => {
+    const { instances, recorded } = await threeReaders(proxy.url(server.url));
+    proxy.freeze();
+    const values = ['a', 'b', 'c'];
+    const began = performance.now();
+    for (const value of values) {
+      await instances[1]!.source.sendKey(key, value);
+    }
+    await until(() => recorded.slice(1).every(({ events }) => events.length === 3));
+    expect(performance.now() - began).toBeLessThan(HAND_OVER_MS);
+    expect(polled(instances)).toEqual([1, 0, 0]);
+    proxy.thaw();
+    await expectAll(recorded, values);
+  });
+
   it('while connections break again and again, and none is lost or comes twice', async () => {
     const { instances, recorded } = await threeReaders(proxy.url(server.url));
     const values: string[] = [];

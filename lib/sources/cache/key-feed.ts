@@ -4,6 +4,12 @@ import type { KeyPoll, PolledKey } from './key-poll.js';
 import type { KeyEvent, KeyReading, KeyStore } from './key-store.js';
 import type { Candidacy } from './poller-election.js';
 
+/**
+ * How long an instance that was not elected waits for the one that was, in milliseconds, before
+ * it takes what `sendKey` has sent.
+ */
+const STAND_IN_AFTER_MS = 250;
+
 /** What a key's feed needs of its source. */
 export interface KeyFeedOwner {
   readonly store: KeyStore;
@@ -44,6 +50,11 @@ export class KeyFeed implements PolledKey {
   private readMode: 'take' | 'watch' | 'not' = 'take';
   /** Set while one of several instances is to be elected to poll the key. */
   private candidacy: Candidacy | undefined;
+  /** Polls once in place of the elected instance, which has not. */
+  private standsIn = false;
+  private standIn: NodeJS.Timeout | undefined;
+  /** Counts what has come from the instances that take the key. */
+  private followed = 0;
   /** Counts the writes of a watched key: a look that overlaps one may bring an old value. */
   private writes = 0;
   private writing = 0;
@@ -108,6 +119,7 @@ export class KeyFeed implements PolledKey {
         settle();
       },
       append: (event) => {
+        this.followed++;
         this.tellWatchers(outlet, event);
         return sink.append(event);
       },
@@ -115,7 +127,7 @@ export class KeyFeed implements PolledKey {
     };
     const feed = this.owner.store.follow!(this.key, following, {
       shape: (event) => ({ ...event, ...sourceEvent(event, options) }),
-      onWake: () => outlet.read && this.owner.poll.now(this),
+      onWake: () => outlet.read && this.wake(),
     });
     return {
       history: feed.history,
@@ -132,6 +144,19 @@ export class KeyFeed implements PolledKey {
         this.close(outlet);
       },
     };
+  }
+
+  /** A value waits for the key's readers. */
+  private wake(): void {
+    this.owner.poll.now(this);
+    if (this.candidacy?.isElected === false) {
+      const before = this.followed;
+      this.standIn ??= setTimeout(() => {
+        this.standIn = undefined;
+        this.standsIn = this.followed === before;
+        this.settle();
+      }, STAND_IN_AFTER_MS).unref();
+    }
   }
 
   private setRead(outlet: Outlet, read: boolean): void {
@@ -189,7 +214,8 @@ export class KeyFeed implements PolledKey {
 
   begin(): void {
     this.busy = true;
-    this.readMode = this.candidacy?.mayPoll === false ? 'not' : (this.mode ?? 'take');
+    const mayPoll = this.candidacy?.mayPoll !== false || this.standsIn;
+    this.readMode = mayPoll ? (this.mode ?? 'take') : 'not';
     this.writesAtBegin = this.writing > 0 ? -1 : this.writes;
     this.travelling.push(...this.queued);
     this.queued = [];
@@ -217,6 +243,7 @@ export class KeyFeed implements PolledKey {
       sent.forEach(({ event }) => this.publish(event));
       sent.forEach(({ done }) => done());
     }
+    this.standsIn = this.standsIn && reading.more === true;
     if (!this.needed) {
       this.settle();
     }
@@ -226,7 +253,8 @@ export class KeyFeed implements PolledKey {
   /** Whether somebody reads the key or something is on its way through it. */
   private get needed(): boolean {
     const sending = this.queued.length + this.travelling.length > 0;
-    const polls = this.mode !== undefined && this.candidacy?.isElected !== false;
+    const elected = this.candidacy?.isElected !== false || this.standsIn;
+    const polls = this.mode !== undefined && elected;
     return this.outlets.size > 0 && (polls || sending);
   }
 
@@ -270,6 +298,7 @@ export class KeyFeed implements PolledKey {
   }
 
   private returnAll(reading: KeyReading): void {
+    clearTimeout(this.standIn);
     const sent = [...this.travelling.splice(0), ...this.queued.splice(0)];
     this.owner.drop(this);
     const taken = this.readMode === 'take' ? reading.events : [];

@@ -12,7 +12,7 @@ import { STOP_WAIT_MS } from './stop-wait.js';
 /** How long an instance counts as living after its last beat. */
 const LEASE_MS = 2_000;
 const BEAT_MS = 500;
-/** After so many beats without a reply, from a server that is connected, every instance polls. */
+/** After so many beats without a reply in time, from a server that is connected, every instance polls. */
 const PATIENCE = 16;
 /** How many names one call takes. */
 const BATCH = 1_000;
@@ -134,7 +134,7 @@ export class RedisElection implements PollerElection {
   private tick(): void {
     this.beatDue = true;
     if (++this.unanswered > PATIENCE && !this.isDown) {
-      this.fail('no reply');
+      this.fail('no reply in time');
     }
     if (performance.now() > this.auditAt) {
       this.askAll();
@@ -176,8 +176,10 @@ export class RedisElection implements PollerElection {
     }
     const lapsed = performance.now() >= this.leaseUntil;
     this.leaseUntil = askedAt + LEASE_MS;
-    this.unanswered = 0;
-    this.recover(lapsed);
+    if (performance.now() < this.leaseUntil) {
+      this.unanswered = 0;
+      this.recover(lapsed);
+    }
     for (const { id, beats } of this.peers.update(living, askedAt)) {
       if (id !== this.id && (await this.calls.bury(id, beats))) {
         living.delete(id);
@@ -204,7 +206,14 @@ export class RedisElection implements PollerElection {
       const names = batch.map(({ name }) => name);
       holders = await this.calls.claim(this.id, names);
     } catch (error) {
-      batch.forEach((candidate) => this.isCurrent(candidate) && this.asking.add(candidate));
+      for (const candidate of batch) {
+        if (this.isCurrent(candidate)) {
+          this.asking.add(candidate);
+        } else {
+          // Only the reply may be missing, and nobody else can be elected then.
+          this.giveUp(candidate.name);
+        }
+      }
       throw error;
     }
     if (holders) {
@@ -217,8 +226,14 @@ export class RedisElection implements PollerElection {
   private settle(candidate: Candidate, holder: string): void {
     if (this.isCurrent(candidate)) {
       candidate.settle(holder);
-    } else if (holder === ME && !this.candidates.has(candidate.name)) {
-      this.releasing.add(candidate.name);
+    } else if (holder === ME) {
+      this.giveUp(candidate.name);
+    }
+  }
+
+  private giveUp(name: string): void {
+    if (!this.candidates.has(name)) {
+      this.releasing.add(name);
     }
   }
 
@@ -228,7 +243,7 @@ export class RedisElection implements PollerElection {
     try {
       await this.calls.release(this.id, batch);
     } catch (error) {
-      batch.forEach((name) => this.candidates.has(name) || this.releasing.add(name));
+      batch.forEach((name) => this.giveUp(name));
       throw error;
     }
   }
