@@ -1,0 +1,140 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { startRedis } from '../support/redis.js';
+import { until } from '../support/until.js';
+import { electing, polled, stopElecting, untilElected, type Electing } from './elected-rig.js';
+import { count, NONE, withRedis, type Recorded } from './instances.js';
+import { startCluster, startSentinelGroup } from './topologies.js';
+
+const stops: (() => unknown)[] = [];
+
+afterEach(async () => {
+  await stopElecting();
+  for (const stop of stops.splice(0).toReversed()) {
+    await stop();
+  }
+});
+
+const sum = (counts: readonly number[]) => counts.reduce((all, one) => all + one, 0);
+
+/** Sends values from all instances to all keys; resolves with them once every send is accepted. */
+async function send(
+  instances: readonly Electing[],
+  keys: readonly string[],
+  many: number,
+): Promise<readonly string[]> {
+  const values = Array.from({ length: many }, (_, n) => `${n}`);
+  for (const [n, value] of values.entries()) {
+    await Promise.all(
+      keys.map((key) => instances[n % instances.length]!.source.sendKey(key, value)),
+    );
+  }
+  return values;
+}
+
+function expectAll(recorded: readonly Recorded[], values: readonly string[]): void {
+  for (const one of recorded) {
+    expect(count(values, one.data)).toEqual(NONE);
+    expect(one.resets).toEqual([]);
+  }
+}
+
+describe('the poller of a key is elected', () => {
+  it('in a Cluster, also after a master was lost', async () => {
+    const cluster = await startCluster();
+    stops.push(() => cluster.stop());
+    const clients = [0, 1, 2].map(() => cluster.client());
+    stops.push(() => clients.forEach((client) => client.disconnect()));
+    const instances = await Promise.all(clients.map((client) => electing(client)));
+    const keys = Array.from({ length: 60 }, (_, n) => `key ${n}`);
+    const recorded = instances.map((one) => keys.map((key) => one.read(key)));
+    await untilElected(instances, recorded.flat(), keys.length);
+    const values = await send(instances, keys, 10);
+    await until(() => recorded.flat().every(({ events }) => events.length === values.length));
+    expectAll(recorded.flat(), values);
+    expect(sum(polled(instances))).toBe(keys.length);
+
+    await instances[0]!.stop();
+    await until(() => sum(polled(instances.slice(1))) === keys.length);
+
+    const owner = await cluster.ownerOf('sse:{pollers}:elected');
+    const first = cluster.masters[0]!;
+    if (owner.port !== first.port) {
+      // The one master that has a replica is to be the one that knows who was elected.
+      await cluster.migrate('sse:{pollers}:elected', first);
+    }
+    await first.kill();
+    const safe = keys.slice(0, 5);
+    await until(
+      async () => {
+        const sent = await Promise.allSettled(
+          safe.map((key) => instances[1]!.source.sendKey(key, 'after')),
+        );
+        return sent.every(({ status }) => status === 'fulfilled');
+      },
+      { deadline: 20_000, every: 100 },
+    );
+    await until(
+      () =>
+        recorded
+          .slice(1)
+          .every((all) => all.slice(0, 5).every((one) => one.data.at(-1) === 'after')),
+      { deadline: 20_000 },
+    );
+    await until(() => sum(polled(instances.slice(1))) === keys.length, { deadline: 20_000 });
+  }, 90_000);
+
+  it('through a Sentinel failover', async () => {
+    const group = await startSentinelGroup();
+    stops.push(() => group.stop());
+    const instances = await Promise.all([0, 1, 2].map(() => electing(group.options)));
+    const recorded = instances.map((one) => one.read('key'));
+    await untilElected(instances, recorded, 1);
+    const values: string[] = [];
+    const writeOne = async (n: number) => {
+      const value = `${values.length}`;
+      await instances[n % 3]!.source.sendKey('key', value);
+      values.push(value);
+    };
+    for (let n = 0; n < 20; n++) {
+      await writeOne(n);
+    }
+    await group.failover();
+    const refused = () => false;
+    for (let n = 0; n < 20; n++) {
+      await until(() => writeOne(n).then(() => true, refused), { deadline: 20_000, every: 50 });
+    }
+    await until(() => recorded.every((one) => one.data.at(-1) === values.at(-1)));
+    for (const one of recorded) {
+      const from = one.resets.at(-1)?.after ?? 0;
+      const received = one.data.slice(from);
+      expect(one.resets.every(({ reason }) => reason === 'failover')).toBe(true);
+      expect(count(values.slice(values.indexOf(received[0]!)), received)).toEqual(NONE);
+    }
+    await until(() => sum(polled(instances)) === 1);
+  }, 60_000);
+
+  it("with a client of the user's that has a prefix, and apart from those with another", async () => {
+    const server = await startRedis();
+    stops.push(() => server.stop());
+    const clients = ['one:', 'one:', 'other:'].map(
+      (keyPrefix) => new Redis(server.url, { keyPrefix }),
+    );
+    stops.push(() => clients.forEach((client) => client.disconnect()));
+    const instances = await Promise.all(clients.map((client) => electing(client)));
+    const recorded = instances.map((one) => one.read('key'));
+    await untilElected(instances, recorded, 2);
+    expect(polled(instances)[2]).toBe(1);
+    await withRedis(server.url, async (redis) => {
+      expect(await redis.hlen('one:sse:{pollers}:instances')).toBe(2);
+      expect(await redis.hlen('other:sse:{pollers}:instances')).toBe(1);
+      await redis.set('one:key', 'for two');
+      await redis.set('other:key', 'for one');
+    });
+    await until(() => recorded.every(({ events }) => events.length === 1));
+    expect(recorded.map(({ data }) => data)).toEqual([['for two'], ['for two'], ['for one']]);
+    const elected = polled(instances)[0] === 1 ? 0 : 1;
+    await instances[elected]!.stop();
+    await until(() => polled(instances)[1 - elected] === 1, { deadline: 1_000 });
+  });
+});
