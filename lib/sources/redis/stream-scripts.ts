@@ -31,7 +31,8 @@ end
  * Answers: the id of the first event; the others follow it in the same millisecond.
  *
  * The marker holds the number of the instance's last call, so that a call that is sent again
- * after a lost connection appends nothing. The last entry of a call has a field `b` that counts
+ * after a lost connection appends nothing; it is written to then, as WAIT only knows what was
+ * written on its own connection. The last entry of a call has a field `b` that counts
  * the bytes of the stream up to it: the size of what is retained is a difference of two numbers.
  * What need not be exact is done when that count passes a multiple of 4,096.
  */
@@ -39,7 +40,10 @@ export const APPEND = redisScript(`${TAIL_OR_BEGIN}
 local call, argv, stream = redis.call, ARGV, KEYS[1]
 if argv[3] == 'again' then
   local last, id = string.match(call('GET', KEYS[2]) or '0 ', '^(%d+) (.*)$')
-  if tonumber(last) == tonumber(argv[2]) then return id end
+  if tonumber(last) == tonumber(argv[2]) then
+    call('PEXPIRE', KEYS[2], 600000)
+    return id
+  end
   if tonumber(last) > tonumber(argv[2]) then
     return redis.error_reply('SUPERSEDED a later call has been made')
   end
