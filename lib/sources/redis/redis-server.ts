@@ -11,6 +11,8 @@ const SHARDED_SINCE = 7;
 export class RedisServer {
   private info: Promise<void> | undefined;
   private isSharded = false;
+  /** The WAITs that are about to be sent. */
+  private readonly waits = new Map<RedisClient, Promise<number>>();
 
   constructor(
     private readonly connection: RedisConnection,
@@ -38,27 +40,32 @@ export class RedisServer {
     }));
   }
 
-  /** How many replicas have what was written to each of these keys last. */
-  async waitForReplicas(
-    keys: readonly string[],
-    count: number,
-    timeout: number,
-  ): Promise<readonly number[]> {
+  /** How many replicas have what our connection has written to this key; 0 when nobody knows. */
+  async waitForReplicas(key: string, count: number, timeout: number): Promise<number> {
     const client = await this.connection.client().catch(() => undefined);
-    const byNode = new Map<RedisClient | undefined, Promise<number>>();
-    return Promise.all(
-      keys.map((key) => {
-        const node = client && nodeOf(client, key);
-        let reply = byNode.get(node);
-        if (!reply) {
-          reply = node
-            ? node.call('WAIT', count, timeout).then(Number, () => 0)
-            : Promise.resolve(0);
-          byNode.set(node, reply);
-        }
-        return reply;
-      }),
-    );
+    const node = client && nodeOf(client, key);
+    return node ? this.waitAt(node, count, timeout) : 0;
+  }
+
+  /**
+   * WAIT keeps every other command of the connection waiting, as long as replicas are missing. So
+   * there is one for all that was written in a turn.
+   */
+  private waitAt(node: RedisClient, count: number, timeout: number): Promise<number> {
+    let wait = this.waits.get(node);
+    if (!wait) {
+      const { drops } = this.connection;
+      wait = new Promise((resolve) => setImmediate(resolve))
+        .then(() => {
+          this.waits.delete(node);
+          return node.call('WAIT', count, timeout);
+        })
+        // A client that is not ours repeats it on the next connection, which has written nothing.
+        .then((replicas) => (this.connection.drops === drops ? Number(replicas) : 0))
+        .catch(() => 0);
+      this.waits.set(node, wait);
+    }
+    return wait;
   }
 
   private async ask(): Promise<void> {

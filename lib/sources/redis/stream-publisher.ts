@@ -191,10 +191,14 @@ export class StreamPublisher {
 
   private async send(lanes: readonly Lane[]): Promise<void> {
     const replies = await this.call(lanes.map((lane) => lane.batch!.call));
-    const short = await this.lackOfReplicas(lanes, replies);
+    const isReplicated = this.streams.settings.minReplicas > 0;
     lanes.forEach((lane, index) => {
-      lane.inFlight = false;
-      this.settle(lane, replies[index]!, short.get(index));
+      const reply = replies[index]!;
+      if (isReplicated && 'ok' in reply) {
+        void this.confirm(lane, reply);
+      } else {
+        this.settle(lane, reply);
+      }
     });
   }
 
@@ -207,26 +211,17 @@ export class StreamPublisher {
     }
   }
 
-  /** Which calls were acknowledged by too few replicas, and by how many. */
-  private async lackOfReplicas(
-    lanes: readonly Lane[],
-    replies: readonly RedisReply[],
-  ): Promise<Map<number, number>> {
+  /** Settles a lane once its replicas have what was appended, or have not had it in time. */
+  private async confirm(lane: Lane, reply: RedisReply): Promise<void> {
     const { minReplicas, replicaTimeout } = this.streams.settings;
-    const short = new Map<number, number>();
-    if (minReplicas > 0) {
-      const keys = lanes.map((lane) => lane.key);
-      const counts = await this.streams.server.waitForReplicas(keys, minReplicas, replicaTimeout);
-      counts.forEach((count, index) => {
-        if ('ok' in replies[index]! && count < minReplicas) {
-          short.set(index, count);
-        }
-      });
-    }
-    return short;
+    const { server } = this.streams;
+    const count = await server.waitForReplicas(lane.key, minReplicas, replicaTimeout);
+    this.settle(lane, reply, count < minReplicas ? count : undefined);
   }
 
-  private settle(lane: Lane, reply: RedisReply, replicas: number | undefined): void {
+  /** @param replicas how many have the events, when these are too few */
+  private settle(lane: Lane, reply: RedisReply, replicas?: number): void {
+    lane.inFlight = false;
     const { sendings } = lane.batch!;
     if ('ok' in reply) {
       const first = String(reply.ok);

@@ -1,0 +1,225 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis, type Cluster } from 'ioredis';
+import { startRedis, type RedisServer } from '../support/redis.js';
+import { sized } from '../support/soak.js';
+import { until } from '../support/until.js';
+import { count, instance, NONE, stopInstances, withRedis, type Instance } from './instances.js';
+import { startLoad } from './load.js';
+import { startCluster, type TestCluster } from './topologies.js';
+
+/** Resolves once the replica is in step with its master. */
+async function inStep(replica: RedisServer): Promise<void> {
+  await until(() =>
+    withRedis(replica.url, async (node) =>
+      String(await node.info('replication')).includes('master_link_status:up'),
+    ),
+  );
+}
+
+/** What each send came to: its id, or the message it was rejected with. */
+async function outcomes(sends: readonly Promise<string>[]) {
+  const settled = await Promise.allSettled(sends);
+  return {
+    ids: settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
+    errors: settled.flatMap((one) =>
+      one.status === 'rejected' ? [(one.reason as Error).message] : [],
+    ),
+  };
+}
+
+/** A client that carries out a script, but loses its reply together with the connection. */
+class LosesReplies extends Redis {
+  losing = 0;
+
+  override async call(command: string, ...args: unknown[]): Promise<unknown> {
+    const reply = await super.call(command, ...(args as [string]));
+    if (command === 'evalsha' && this.losing > 0) {
+      this.losing--;
+      this.stream.destroy();
+      throw new Error('Connection is closed.');
+    }
+    return reply;
+  }
+}
+
+describe('minReplicas, with one replica', () => {
+  let master: RedisServer;
+  let replica: RedisServer;
+
+  beforeAll(async () => {
+    const args = ['--repl-diskless-sync', 'yes', '--repl-diskless-sync-delay', '0'];
+    master = await startRedis({ args });
+    replica = await startRedis({
+      args: [...args, '--replicaof', '127.0.0.1', String(master.port)],
+    });
+  });
+
+  afterEach(stopInstances);
+
+  afterAll(async () => {
+    await Promise.all([master, replica].map((server) => server.stop()));
+  });
+
+  it('events are delivered and sends reject while it is lost, and resolve when it is back', async () => {
+    await inStep(replica);
+    const one = await instance(master.url, { minReplicas: 1, replicaTimeout: 500 });
+    const channels = Array.from({ length: 20 }, (_, n) => `channel ${n}`);
+    const recorded = channels.map((channel) => one.open(channel));
+    await until(() => recorded.every((each) => each.isLive));
+    const sendToAll = (data: string) =>
+      outcomes(channels.map((channel) => one.broker.publish(channel, { data })));
+
+    expect((await sendToAll('before')).ids).toHaveLength(20);
+    await replica.kill();
+    const started = performance.now();
+    const sends: Promise<string>[] = [];
+    for (const channel of channels) {
+      sends.push(one.broker.publish(channel, { data: 'without' }));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const { ids, errors } = await outcomes(sends);
+    // One WAIT after the other would take 10 s, and hold up all else that the instance asks for.
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(ids).toEqual([]);
+    expect(errors).toEqual(channels.map(() => expect.stringMatching(/^0 of 1 replicas/)));
+    await replica.start();
+    await inStep(replica);
+    expect((await sendToAll('after')).ids).toHaveLength(20);
+    await until(() => recorded.every((each) => each.events.length >= 3));
+    expect(recorded.map((each) => each.data)).toEqual(
+      channels.map(() => ['before', 'without', 'after']),
+    );
+    expect(one.log.errors).toHaveLength(1);
+    expect(one.log.lines.filter((line) => line.includes('accepted again'))).toHaveLength(1);
+  });
+
+  it('a send whose reply was lost is not taken for replicated', async () => {
+    await inStep(replica);
+    const users = new LosesReplies(master.url, { disconnectTimeout: 100 });
+    users.on('error', () => undefined);
+    try {
+      // What keeps streams from expiring writes to the new connection, too.
+      const options = { minReplicas: 1, replicaTimeout: 300, age: Infinity };
+      const one = await instance(users, options);
+      const there = one.open('lost reply');
+      await until(() => there.isLive);
+      await one.broker.publish('lost reply', { data: 'replicated' });
+      process.kill(replica.pid, 'SIGSTOP');
+      users.losing = 1;
+      await expect(one.broker.publish('lost reply', { data: 'not yet' })).rejects.toThrow(
+        '0 of 1 replicas',
+      );
+      process.kill(replica.pid, 'SIGCONT');
+      await expect(one.broker.publish('lost reply', { data: 'again' })).resolves.toBeDefined();
+      await until(() => there.events.length >= 3);
+      expect(there.data).toEqual(['replicated', 'not yet', 'again']);
+    } finally {
+      process.kill(replica.pid, 'SIGCONT');
+      await stopInstances();
+      users.disconnect();
+    }
+  });
+});
+
+describe('minReplicas in a Cluster, of which one master has a replica', () => {
+  let servers: TestCluster;
+  const clients: Cluster[] = [];
+
+  beforeAll(async () => {
+    servers = await startCluster();
+  }, 60_000);
+
+  afterEach(async () => {
+    await stopInstances();
+    clients.splice(0).forEach((client) => client.disconnect());
+  });
+
+  afterAll(async () => {
+    await servers.stop();
+  });
+
+  async function start(): Promise<Instance> {
+    const client = servers.client();
+    clients.push(client);
+    return instance(client, { minReplicas: 1, replicaTimeout: 500, events: 50_000 });
+  }
+
+  /** Some channels of which the first master holds the streams, and some that others hold. */
+  async function channelsByReplica(): Promise<{ safe: string[]; unsafe: string[] }> {
+    const names = Array.from({ length: 30 }, (_, n) => `channel ${n}`);
+    const owners = await Promise.all(names.map((name) => servers.ownerOf(`sse:{${name}}`)));
+    const isSafe = (_: string, n: number) => owners[n] === servers.masters[0];
+    return {
+      safe: names.filter(isSafe),
+      unsafe: names.filter((name, n) => !isSafe(name, n)),
+    };
+  }
+
+  it('each send is judged by the replicas of its own shard, and all are delivered', async () => {
+    const [one, two] = [await start(), await start()];
+    const { safe, unsafe } = await channelsByReplica();
+    expect(Math.min(safe.length, unsafe.length)).toBeGreaterThan(5);
+    const recorded = [...safe, ...unsafe].map((channel) => two.open(channel));
+    await until(() => recorded.every((each) => each.isLive));
+    const sendTo = (channels: readonly string[], data: string) =>
+      outcomes(channels.map((channel) => one.broker.publish(channel, { data })));
+
+    const both = () => Promise.all([sendTo(safe, 'all well'), sendTo(unsafe, 'all well')]);
+    const [well, without] = await both();
+    expect(well.errors).toEqual([]);
+    expect(without.errors).toEqual(unsafe.map(() => expect.stringMatching(/^0 of 1 replicas/)));
+
+    await servers.replica.kill();
+    const lost = await sendTo(safe, 'replica lost');
+    expect(lost.errors).toEqual(safe.map(() => expect.stringMatching(/^0 of 1 replicas/)));
+
+    await servers.replica.start();
+    await inStep(servers.replica);
+    expect((await sendTo(safe, 'replica back')).errors).toEqual([]);
+
+    await until(() => recorded.every((each, n) => each.events.length >= (n < safe.length ? 3 : 1)));
+    expect(recorded.map((each) => each.data)).toEqual([
+      ...safe.map(() => ['all well', 'replica lost', 'replica back']),
+      ...unsafe.map(() => ['all well']),
+    ]);
+  });
+
+  it('nothing that was accepted is lost with a master', async () => {
+    await inStep(servers.replica);
+    const { safe } = await channelsByReplica();
+    const channels = safe.slice(0, 3);
+    const instances = [await start(), await start()];
+    const recorded = instances.flatMap((one) => channels.map((channel) => one.open(channel)));
+    await until(() => recorded.every((each) => each.isLive));
+    const load = startLoad(() => instances, channels);
+    await until(() => load.sent > sized({ quick: 2_000, soak: 20_000 }));
+    const isMaster = () =>
+      withRedis(servers.replica.url, async (node) =>
+        String(await node.info('replication')).includes('role:master'),
+      );
+    await servers.masters[0]!.kill();
+    await until(isMaster, { deadline: 20_000 });
+    const { sent } = load;
+    await until(() => load.sent > sent + 500, { deadline: 20_000 });
+    await load.stop();
+    const kept = await withRedis(servers.replica.url, (node) =>
+      Promise.all(channels.map((channel) => node.xrange(`sse:{${channel}}`, '-', '+'))),
+    );
+    for (const [n, channel] of channels.entries()) {
+      const accepted = load.accepted(channel);
+      expect(accepted.length).toBeGreaterThan(100);
+      const known = new Set(accepted);
+      const entries = kept[n]!.map(([, fields]) => fields[fields.indexOf('d') + 1]!);
+      const received = recorded.filter((_, m) => m % channels.length === n);
+      for (const data of [entries, ...received.map((each) => each.data)]) {
+        expect(
+          count(
+            accepted,
+            data.filter((text) => known.has(text)),
+          ),
+        ).toEqual(NONE);
+      }
+    }
+    expect(load.rejected).toBeGreaterThan(0);
+  }, 60_000);
+});
