@@ -60,6 +60,18 @@ describe('waking the reader', () => {
     expect(instances.filter(({ table }) => table.stats.elected)).toHaveLength(1);
   });
 
+  it('has a waker also beside an instance that may not be it', async () => {
+    const first = await startInstance(database.url, { waker: false, pollInterval: NEVER });
+    await until(() => first.table.stats.elected);
+    const second = await startInstance(database.url, { pollInterval: NEVER });
+    const sinks = [first, second].map((instance) => record(instance, 'a'));
+    await client.query(`set sse.wake = 'off'`);
+    for (let count = 1; count <= 5; count++) {
+      await client.query(`select sse.publish('a', 'x')`);
+      await until(() => sinks.every(({ events }) => events.length === count));
+    }
+  });
+
   it('tells of what was written before the waker watched', async () => {
     const { hostname: host, port, username: user, password, pathname } = new URL(database.url);
     let connections = 0;

@@ -281,7 +281,7 @@ export class EventReader {
       return;
     }
     this.#nextElection = Date.now() + ELECTION_INTERVAL;
-    if (session.isPooled || (await this.#statements.elect(session))) {
+    if (session.isPooled || (await this.#statements.elect(session, this.#settings.waker))) {
       this.#isElected = true;
       this.#events.elected(session.isPooled);
     } else {

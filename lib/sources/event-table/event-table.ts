@@ -24,7 +24,7 @@ export interface EventTableStats {
   readonly position: string | undefined;
   /** Whether the table cannot be read at the moment. */
   readonly outage: boolean;
-  /** Whether this instance is the one that wakes all, and applies the retention. */
+  /** Whether this instance is the one that applies the retention and, if it may, wakes all. */
   readonly elected: boolean;
   /** The open transaction that has held delivery back for more than five seconds. */
   readonly stuck:

@@ -128,11 +128,14 @@ export class ReaderStatements {
     return rows.map(({ pid, age }) => ({ pid: pid ?? undefined, age: age ?? undefined }));
   }
 
-  /** Tries to become the elected instance, for as long as the session lasts. */
-  async elect(session: Session): Promise<boolean> {
+  /**
+   * Tries to become the elected instance, for as long as the session lasts. Those that may not be
+   * the waker elect one for the retention among themselves, or else nobody might wake the others.
+   */
+  async elect(session: Session, waker: boolean): Promise<boolean> {
     const [row] = await session.query<{ elected: boolean }>({
       text: 'select pg_try_advisory_lock(hashtextextended($1, 0)) as elected',
-      values: [`nestjs-sse-channels elected ${this.#schema}`],
+      values: [`nestjs-sse-channels ${waker ? 'elected' : 'retention'} ${this.#schema}`],
     });
     return row!.elected;
   }
