@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { startPidChangingProxy } from '../postgres/listen-pooler-proxy.js';
 import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
@@ -115,6 +116,29 @@ describe('retention', () => {
     );
     expect(instances.flatMap(({ logger }) => logger.warnings)).toEqual([]);
   });
+
+  it('is applied by every instance behind a pooler, without one complaining of another', async () => {
+    const pooler = await startPidChangingProxy(database.url);
+    const retention = { age: 100, interval: 10 };
+    const options = { listen: false, pollInterval: 10, partitionSize: 10_000, retention };
+    try {
+      const instances = await Promise.all(
+        Array.from({ length: 4 }, () => startInstance(pooler.url, options)),
+      );
+      // Each of the first partitions has a million ids, and is closed early again and again.
+      await until(
+        async () => {
+          await client.query(`select sse.publish('a', 'x')`);
+          return (await lows())[0]! > 3_010_000;
+        },
+        { deadline: 20_000 },
+      );
+      expect(instances.flatMap(({ logger }) => [...logger.warnings, ...logger.errors])).toEqual([]);
+    } finally {
+      await stopAll();
+      await pooler.close();
+    }
+  }, 60_000);
 
   it('does not wait for an open writer with others behind it', async () => {
     const retention = { age: 200, interval: 50 };

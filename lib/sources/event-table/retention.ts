@@ -3,6 +3,7 @@ import { quoteName } from '../postgres/identifier.js';
 import { describe } from '../postgres/postgres-error.js';
 import { tableError } from './event-table-error.js';
 import type { EventTableSettings } from './event-table.options.js';
+import { readPartitions, type Partition } from './partitions.js';
 import type { Session } from './session.js';
 
 /** Partitions that are there before they are needed. */
@@ -20,17 +21,6 @@ export interface TableUsage {
   readonly bytes: number;
   /** When the oldest event was written, in milliseconds since the epoch. */
   readonly oldest: number | undefined;
-}
-
-interface Partition {
-  readonly name: string;
-  readonly high: number;
-  readonly low: number;
-  readonly pending: boolean;
-  readonly bytes: number;
-  readonly oldest: number | undefined;
-  readonly newest: number | undefined;
-  readonly last: number;
 }
 
 /** Creates partitions before they are needed, and drops those that need not be kept. */
@@ -57,10 +47,10 @@ export class Retention {
     try {
       await this.#extend(session);
       await this.#close(session);
-      for (const partition of this.#expired(await this.#partitions(session))) {
+      for (const partition of this.#expired(await readPartitions(session, this.#s))) {
         await this.#drop(session, partition);
       }
-      this.#summarise(await this.#partitions(session));
+      this.#summarise(await readPartitions(session, this.#s));
       this.#complaint = '';
     } catch (error) {
       if (session.isClosed) {
@@ -81,7 +71,7 @@ export class Retention {
     }
     this.#nextMeasure = Date.now() + this.#settings.retention.interval;
     try {
-      this.#summarise(await this.#partitions(session));
+      this.#summarise(await readPartitions(session, this.#s));
     } catch (error) {
       if (session.isClosed) {
         throw error;
@@ -103,7 +93,7 @@ export class Retention {
   /** Goes on in the next partition once the current one is large or old enough. */
   async #close(session: Session): Promise<void> {
     const { age, bytes } = this.#settings.retention;
-    const current = (await this.#partitions(session)).find(
+    const current = (await readPartitions(session, this.#s)).find(
       ({ low, high, last }) => low <= last && last < high,
     );
     if (current?.oldest === undefined) {
@@ -135,7 +125,21 @@ export class Retention {
     });
   }
 
-  async #drop(session: Session, { name, pending }: Partition): Promise<void> {
+  async #drop(session: Session, partition: Partition): Promise<void> {
+    try {
+      await this.#dropNow(session, partition);
+    } catch (error) {
+      // Behind a pooler every instance applies the retention: another one may have been first.
+      if (
+        session.isClosed ||
+        (await readPartitions(session, this.#s)).some(({ name }) => name === partition.name)
+      ) {
+        throw error;
+      }
+    }
+  }
+
+  async #dropNow(session: Session, { name, pending }: Partition): Promise<void> {
     const table = `${this.#s}.${quoteName(name)}`;
     const [server] = await session.query<{ version: number; owns: boolean }>({
       text: `select current_setting('server_version_num')::integer as version,
@@ -157,24 +161,6 @@ export class Retention {
     } else {
       await session.query({ text: `select ${this.#s}.drop_partition($1)`, values: [name] });
     }
-  }
-
-  async #partitions(session: Session): Promise<readonly Partition[]> {
-    const rows = await session.query<Record<string, string | boolean | null>>({
-      text: `select name, low, high, pending, bytes, last,
-        extract(epoch from oldest) * 1000 as oldest, extract(epoch from newest) * 1000 as newest
-        from ${this.#s}.usage()`,
-    });
-    return rows.map((row) => ({
-      name: String(row['name']),
-      low: Number(row['low']),
-      high: Number(row['high']),
-      pending: row['pending'] === true,
-      bytes: Number(row['bytes']),
-      last: Number(row['last']),
-      oldest: row['oldest'] === null ? undefined : Number(row['oldest']),
-      newest: row['newest'] === null ? undefined : Number(row['newest']),
-    }));
   }
 
   #summarise(partitions: readonly Partition[]): void {
