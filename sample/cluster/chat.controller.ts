@@ -11,9 +11,9 @@ export class ChatController {
   @SseChannel('chat')
   chat() {}
 
-  /** A key of Redis: whichever instance takes the value, all clients get it. */
+  /** A key of Redis: one instance looks for all of them, and the clients of each get the value. */
   @Sse('events/key')
-  @SseChannel('demo', { source: 'cache', interval: 500 })
+  @SseChannel('demo', { source: 'cache', interval: 500, poller: 'elected' })
   key() {}
 
   @Post('chat')

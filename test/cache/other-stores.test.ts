@@ -54,6 +54,16 @@ const stores: [string, () => { store: KeyStore; set: (key: string, value: string
   ];
 
 describe.each(stores)('a key %s', (_, create) => {
+  it('has no poller that instances could elect', () => {
+    const source = sourceOf(create().store);
+    expect(() => source.with({ poller: 'elected' })).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining('leave `cache` out'),
+      }),
+    );
+  });
+
   it('is taken, waits while nobody reads, and gives every channel every value', async () => {
     const { store, set } = create();
     const source = sourceOf(store);

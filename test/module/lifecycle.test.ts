@@ -283,6 +283,13 @@ describe('@SseChannel()', () => {
     [{ source: {} }, /`source` is/],
     [{ source: 'cache', interval: 0 }, /`interval` is 0/],
     [{ source: 'cache', mode: 'look' }, /`mode` is "look"/],
+    [{ source: 'cache', poller: 'all' }, /`poller` is "all"/],
+    [{ source: 'cache', poller: 'elected' }, /`poller` is "elected".* Set `redis`/],
+    [
+      { source: 'cache', poller: 'elected', mode: 'watch' },
+      /`mode` is "watch".* Leave `poller` out/,
+    ],
+    [{ poller: 'elected' }, /`poller` is an option of the source 'cache'/],
   ])('keeps the application from starting with %p', async (options, message) => {
     @Controller()
     class WrongController {

@@ -50,7 +50,7 @@ describe('a user with the documented rights', () => {
     const source = new CacheSource(
       new RedisKeyStore(two.connection, {}, two.streams),
       two.log,
-    ).with({ interval: 10 }) as CacheSource;
+    ).with({ interval: 10, poller: 'elected' }) as CacheSource;
     const job = new Recorded(source, 'job:1');
     job.feed.resume?.();
     await until(() => job.isLive);

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { commandCounts } from '../cache/redis-rig.js';
 import { createRedis, type TestRedis } from '../support/databases.js';
+import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
 import {
   electing,
@@ -33,7 +35,8 @@ afterAll(async () => {
   await server.drop();
 });
 
-const start = (url = server.url): Promise<Electing> => electing(url, { prefix });
+// Comparisons of streams are calls too, and are not what is counted here.
+const start = (): Promise<Electing> => electing(server.url, { prefix, auditInterval: 60_000 });
 const startThree = () => Promise.all([start(), start(), start()]);
 const positionsOf = (recorded: Recorded) => recorded.events.map(({ position }) => position);
 
@@ -57,6 +60,24 @@ describe('a key whose poller is elected', () => {
     expect(together / alone).toBeLessThan(1.2);
     expect(each / alone).toBeGreaterThan(2.4);
   });
+
+  it('shares its questions with others, in a handful of round trips', async () => {
+    const keys = Array.from({ length: sized({ quick: 2_000, soak: 10_000 }) }, (_, n) => `${n}`);
+    const instances = await startThree();
+    const readers = instances.map((one) =>
+      keys.map((key) => one.read(prefix + key, { interval: 1_000 })),
+    );
+    await untilElected(instances, readers.flat(), keys.length);
+    const questions = await questionsPerSecond(redis, 3);
+    // One question covers up to 50 keys, and a twentieth of the keys is due at a time.
+    expect(questions).toBeGreaterThan((keys.length / 50) * 0.7);
+    expect(questions).toBeLessThan((keys.length / 50) * 1.3);
+    const count = async () => Number((await commandCounts(redis)).get('evalsha') ?? 0);
+    const [calls, began] = [await count(), performance.now()];
+    await until(() => performance.now() - began > 2_000);
+    // Two beats a second of each instance, whatever the number of keys.
+    expect((await count()) - calls).toBeLessThanOrEqual(3 * 5 + 3);
+  }, 60_000);
 
   it('gives every value to every instance, once and in one order', async () => {
     const instances = await startThree();
