@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { SseError } from '../../channel/sse-error.js';
 import { within } from '../../channel/within.js';
 import type { RedisStreams } from '../redis/redis-streams.js';
-import { Candidate, ME } from './candidate.js';
+import { Candidate, ME, type Election } from './candidate.js';
 import { ElectionPeers } from './election-peers.js';
 import type { Candidacy, PollerElection } from './poller-election.js';
 import { ElectionCalls } from './redis-election-calls.js';
@@ -22,7 +22,7 @@ const BATCH = 1_000;
  * long as the instance lives and stands. That it lives is one call for all names. Being elected
  * spares polls and guards nothing: a value is taken by one script, whoever calls it.
  */
-export class RedisElection implements PollerElection {
+export class RedisElection implements PollerElection, Election {
   private readonly candidates = new Map<string, Candidate>();
   private readonly asking = new Set<Candidate>();
   private readonly releasing = new Set<string>();
@@ -37,6 +37,7 @@ export class RedisElection implements PollerElection {
   /** How many beats were due since the last one that was answered. */
   private unanswered = 0;
   private isDown = false;
+  /** True while instances cannot elect. */
   private failing = false;
   private timer: NodeJS.Timeout | undefined;
   private soon: NodeJS.Immediate | undefined;
@@ -48,12 +49,10 @@ export class RedisElection implements PollerElection {
     this.calls = new ElectionCalls(streams);
   }
 
-  /** True while instances cannot elect: then each polls what it reads. */
   get isOffForAll(): boolean {
     return this.failing;
   }
 
-  /** Whether no other instance can have been elected in place of this one. */
   get isCertain(): boolean {
     return this.failing || performance.now() < this.leaseUntil;
   }
@@ -69,7 +68,6 @@ export class RedisElection implements PollerElection {
     return candidate;
   }
 
-  /** A candidate no longer stands. */
   withdraw(candidate: Candidate): void {
     if (this.isCurrent(candidate)) {
       this.candidates.delete(candidate.name);
