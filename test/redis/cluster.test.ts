@@ -13,7 +13,7 @@ import {
   type Instance,
 } from './instances.js';
 import { startLoad } from './load.js';
-import { startCluster, type TestCluster } from './topologies.js';
+import { startCluster, type ClusterUser, type TestCluster } from './topologies.js';
 
 /** Channels in slots of each of the three masters. */
 const CHANNELS = ['a', 'b', 'c', 'd', 'e', 'f'];
@@ -35,10 +35,19 @@ describe('in a Cluster', () => {
     await servers.stop();
   });
 
-  async function start(): Promise<Instance> {
-    const client = servers.client();
+  async function start(user?: ClusterUser): Promise<Instance> {
+    const client = servers.client(user);
     clients.push(client);
     return instance(client, { events: 50_000 });
+  }
+
+  /** How many of our channels each master hands messages to, by classic or by sharded pub/sub. */
+  function subscribedAt(which: 'CHANNELS' | 'SHARDCHANNELS'): Promise<number[]> {
+    return Promise.all(
+      servers.masters.map(({ url }) =>
+        withRedis(url, async (node) => ((await node.call('PUBSUB', which)) as string[]).length),
+      ),
+    );
   }
 
   it('events reach every instance, within the shard of their channel where it can be', async () => {
@@ -58,17 +67,40 @@ describe('in a Cluster', () => {
     await until(() => recorded.every((channel) => channel.events.length === 1));
     expect(recorded.map((channel) => channel.data[0])).toEqual([...channels, ...channels]);
     expect(recorded.map((channel) => channel.position)).toEqual([...ids, ...ids]);
-    const subscribed = await Promise.all(
-      servers.masters.map((master) =>
-        withRedis(master.url, async (node) => {
-          const which = servers.sharded ? 'SHARDCHANNELS' : 'CHANNELS';
-          return (await node.call('PUBSUB', which)) as string[];
-        }),
-      ),
-    );
-    expect(subscribed.flat().length).toBe(60);
-    expect(subscribed.filter((each) => each.length > 0).length).toBe(servers.sharded ? 3 : 1);
+    const subscribed = () => subscribedAt(servers.sharded ? 'SHARDCHANNELS' : 'CHANNELS');
+    await until(async () => (await subscribed()).reduce((sum, each) => sum + each) === 60);
+    expect((await subscribed()).filter((each) => each > 0)).toHaveLength(servers.sharded ? 3 : 1);
     expect([...one.log.errors, ...two.log.errors]).toEqual([]);
+  });
+
+  it('without the right to INFO, classic messages go to every node, wherever a slot is', async () => {
+    for (const { url } of [...servers.masters, servers.replica]) {
+      const rights = ['resetchannels', '&*', '~*', '+@all', '-info'];
+      await withRedis(url, (node) => node.call('ACL', 'SETUSER', 'blind', 'on', '>x', ...rights));
+    }
+    const blind = { username: 'blind', password: 'x', enableReadyCheck: false };
+    const instances = [await start(blind), await start(blind)];
+    const recorded = instances.flatMap((one) => CHANNELS.map((channel) => one.open(channel)));
+    await until(() => recorded.every((one) => one.isLive));
+    await until(async () => (await subscribedAt('CHANNELS')).includes(CHANNELS.length));
+    expect((await subscribedAt('CHANNELS')).filter((each) => each > 0)).toHaveLength(1);
+    const load = startLoad(() => instances, CHANNELS);
+    await until(() => load.sent > 500);
+    const key = `sse:{${CHANNELS[0]}}`;
+    const from = await servers.ownerOf(key);
+    const to = servers.masters.find((master) => master !== from)!;
+    await servers.migrate(key, to, 'key by key');
+    const { sent } = load;
+    await until(() => load.sent > sent + 1_000);
+    await load.stop();
+    for (const [n, one] of recorded.entries()) {
+      await expectContinuity(one, load.accepted(CHANNELS[n % CHANNELS.length]!));
+      expect(one.resets).toEqual([]);
+    }
+    expect(load.rejected).toBe(0);
+    expect(instances.map(({ log }) => log.lines)).toEqual(
+      instances.map(() => [expect.stringContaining('classic pub/sub is used')]),
+    );
   });
 
   it.each(['plain', 'job:{42}:state'])('the key %s is taken for every instance', async (key) => {
@@ -106,6 +138,7 @@ describe('in a Cluster', () => {
       await servers.migrate(
         key,
         servers.masters.find((master) => master !== from)!,
+        n % 2 === 0 ? 'key by key' : 'as a whole',
       );
       const { sent } = load;
       await until(() => load.sent > sent + 300);

@@ -22,14 +22,9 @@ const ca = readFileSync(certFile);
 /** A server that takes nothing but TLS. */
 async function startTlsRedis(args: readonly string[] = []): Promise<RedisServer> {
   const port = await freePort();
-  return startRedis({
-    port,
-    args: [
-      ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'],
-      ...['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--tls-ca-cert-file', certFile],
-      ...args,
-    ],
-  });
+  const files = ['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--tls-ca-cert-file'];
+  const only = ['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'];
+  return startRedis({ port, args: [...only, ...files, certFile, ...args] });
 }
 
 /** Sends from one instance to another, in both directions, and over a lost connection. */

@@ -1,4 +1,4 @@
-import { Cluster, Redis } from 'ioredis';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { startRedis, type RedisServer, type RedisServerOptions } from '../support/redis.js';
 import { until } from '../support/until.js';
 import { hashSlot } from '../../lib/sources/redis/hash-slot.js';
@@ -100,10 +100,23 @@ export async function commandsOf(redis: Redis): Promise<ReadonlySet<string>> {
   return new Set(replies.map(([name]) => name));
 }
 
+/** Has the server move a slot as a whole; false when it cannot. */
+async function movedAsAWhole(node: Redis, slot: number, to: string): Promise<boolean> {
+  try {
+    await node.call('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', slot, slot, 'NODE', to);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Gives a node of a new Cluster the slots from `first` to before `end`, as Redis 6.2 can as well. */
 export async function addSlots(node: Redis, first: number, end: number): Promise<void> {
   await node.cluster('ADDSLOTS', ...Array.from({ length: end - first }, (_, n) => first + n));
 }
+
+/** Whom a client of the Cluster logs in as. */
+export type ClusterUser = Pick<RedisOptions, 'username' | 'password' | 'enableReadyCheck'>;
 
 /** Three masters, of which the first has a replica. */
 export interface TestCluster {
@@ -111,11 +124,11 @@ export interface TestCluster {
   readonly replica: RedisServer;
   /** Whether messages stay within a shard: not below Redis 7. */
   readonly sharded: boolean;
-  client(): Cluster;
+  client(user?: ClusterUser): Cluster;
   /** Which of the masters holds the slot of this key. */
   ownerOf(key: string): Promise<RedisServer>;
-  /** Moves the slot of this key to another master, as a resharding does. */
-  migrate(key: string, to: RedisServer): Promise<void>;
+  /** Moves the slot of this key to another master, key by key or, where Valkey 9 can, as a whole. */
+  migrate(key: string, to: RedisServer, how?: 'key by key' | 'as a whole'): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -187,19 +200,23 @@ async function joined(servers: readonly RedisServer[]): Promise<TestCluster> {
     masters,
     replica,
     sharded: await on(masters[0]!, async (node) => (await commandsOf(node)).has('spublish')),
-    client: () => {
+    client: (user) => {
       const cluster = new Cluster([{ host: '127.0.0.1', port: masters[1]!.port }], {
         // Disconnecting from a lost node lasts as long as this, and keeps the process.
-        redisOptions: { maxRetriesPerRequest: 3, disconnectTimeout: 100 },
+        redisOptions: { maxRetriesPerRequest: 3, disconnectTimeout: 100, ...user },
       });
       cluster.on('error', () => undefined);
       return cluster;
     },
     ownerOf,
-    migrate: async (key, to) => {
+    migrate: async (key, to, how) => {
       const slot = hashSlot(key);
       const from = await ownerOf(key);
       const [fromId, toId] = [await idOf(from), await idOf(to)];
+      if (how === 'as a whole' && (await on(from, (node) => movedAsAWhole(node, slot, toId)))) {
+        await until(async () => (await ownerOf(key)) === to);
+        return;
+      }
       await on(to, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId));
       await on(from, async (node) => {
         await node.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
