@@ -17,18 +17,13 @@ export interface PgBouncer {
   stop(): Promise<void>;
 }
 
-export interface PgBouncerOptions {
-  /** When a client gives its connection to the server back. */
-  readonly mode: 'transaction' | 'session';
-  /** How many connections to the server there are at most. */
-  readonly size: number;
-}
-
-/** Starts a PgBouncer on the loopback interface; it ends with this process at the latest. */
-export async function startPgBouncer(
-  target: string,
-  { mode, size }: PgBouncerOptions,
-): Promise<PgBouncer> {
+/**
+ * Starts a PgBouncer in transaction mode on the loopback interface; it ends with this process at
+ * the latest.
+ *
+ * @param size how many connections to the server there are at most
+ */
+export async function startPgBouncer(target: string, size: number): Promise<PgBouncer> {
   const program = process.env['PGBOUNCER'];
   if (!program) throw new Error('No PgBouncer: run these tests with "npm run test:pgbouncer".');
   const folder = await ServerFolder.create('pgbouncer');
@@ -47,7 +42,7 @@ listen_port = ${port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = ${users}
-pool_mode = ${mode}
+pool_mode = transaction
 default_pool_size = ${size}
 max_client_conn = 500
 `,

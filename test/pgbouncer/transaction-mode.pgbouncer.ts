@@ -40,7 +40,7 @@ let database: TestDatabase;
 let pooler: PgBouncer;
 beforeEach(async () => {
   database = await createDatabase();
-  pooler = await startPgBouncer(database.url, { mode: 'transaction', size: SIZE });
+  pooler = await startPgBouncer(database.url, SIZE);
 });
 afterEach(async () => {
   await closeApps();
