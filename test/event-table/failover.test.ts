@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { Controller, Sse } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SseChannel } from '../../lib/index.js';
@@ -24,7 +25,7 @@ afterEach(async () => {
 });
 
 /** A primary, a standby that follows it, and what the applications connect to. */
-async function startPair() {
+async function startPair(settings: Record<string, string>) {
   const primary = await startPostgres({ durable: true });
   cleanUps.push(() => primary.stop());
   const link = await startProxy(primary.url);
@@ -32,6 +33,7 @@ async function startPair() {
   const { url, dataDir } = primary;
   const standby = await startPostgres({
     durable: true,
+    settings,
     standbyOf: { url, dataDir, followUrl: link.url(url) },
   });
   cleanUps.push(() => standby.stop());
@@ -52,6 +54,14 @@ async function replicated(primary: PostgresServer): Promise<void> {
     return rowCount === 1;
   });
   await client.end();
+}
+
+/** Whether the server has ended its recovery. */
+async function isWritable(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ writable: boolean }>(
+    'select not pg_is_in_recovery() as writable',
+  );
+  return rows[0]!.writable;
 }
 
 /** Writes numbers as events, of which number 40 has an id of its own. */
@@ -78,41 +88,54 @@ const resetsOf = ({ events }: SseTestClient): string[] =>
 
 const FAILOVER = JSON.stringify({ channel: 'news', reason: 'failover' });
 
-describe('a standby that is promoted', () => {
-  it.each([
-    ['lacks the last events', true],
-    ['has every event', false],
-  ])(
-    'and %s: clients are told once, and receive what is written from then on',
-    async (_, loses) => {
-      const { primary, link, standby, proxy } = await startPair();
+/** What becomes of the 30 events that come after the first 50. */
+const SCENARIOS = {
+  'a standby is promoted that lacks the last events': { kept: 50, settings: {} },
+  'a standby is promoted that has every event': { kept: 80, settings: {} },
+  'the server is restored to a point before the last events': {
+    kept: 50,
+    settings: { recovery_target_name: 'before', recovery_target_action: 'promote' },
+  },
+};
+
+describe('another timeline', () => {
+  it.each(Object.entries(SCENARIOS))(
+    '%s: clients are told once, and receive what is written from then on',
+    async (_, { kept, settings }) => {
+      const isRestored = 'recovery_target_name' in settings;
+      const { primary, link, standby, proxy } = await startPair(settings);
       const apps = [await start(proxy.url(primary.url)), await start(proxy.url(primary.url))];
       const clients = await Promise.all(
         [...apps, ...apps].map((app) => app.connect('/news', { lastEventId: 'earliest' })),
       );
       await write(primary.url, 0, 50);
       await replicated(primary);
-      if (loses) {
+      const admin = await connect(standby.url);
+      if (isRestored) {
+        await (await connect(primary.url)).query(`select pg_create_restore_point('before')`);
+      } else if (kept === 50) {
         link.refuse();
         link.cut();
       }
       await write(primary.url, 50, 80);
       await until(() => clients.every((client) => numbersOf(client).length === 80));
-      if (!loses) await replicated(primary);
+      if (kept === 80) await replicated(primary);
+      if (isRestored) await until(() => isWritable(admin));
 
       await primary.killServer();
-      // At first the applications reach a server that only reads.
       proxy.redirect(standby.url);
-      await expect(apps[0]!.sse.send('news', 'nowhere')).rejects.toMatchObject({
-        code: 'UNAVAILABLE',
-        message: expect.stringContaining('Connect to the primary'),
-      });
+      if (!isRestored) {
+        // At first the applications reach a server that only reads.
+        await expect(apps[0]!.sse.send('news', 'nowhere')).rejects.toMatchObject({
+          code: 'UNAVAILABLE',
+          message: expect.stringContaining('Connect to the primary'),
+        });
+      }
       proxy.refuse();
       proxy.cut();
-      const admin = await connect(standby.url);
       const { rows } = await admin.query('select count(*)::int as count from sse.event');
-      expect(rows).toEqual([{ count: loses ? 50 : 80 }]);
-      await admin.query('select pg_promote()');
+      expect(rows).toEqual([{ count: kept }]);
+      if (!isRestored) await admin.query('select pg_promote()');
       // What others write before the applications are back is covered by the reset.
       await write(standby.url, 80, 100);
       proxy.accept();
@@ -143,8 +166,8 @@ describe('a standby that is promoted', () => {
         }
         // An id of the publisher's own is found wherever its event is.
         const own = await app.connect('/news', { lastEventId: 'forty' });
-        const kept = [...range(41, loses ? 50 : 80), ...range(80, 150)];
-        expect((await own.take(kept.length)).map(({ data }) => Number(data))).toEqual(kept);
+        const rest = [...range(41, kept), ...range(80, 150)];
+        expect((await own.take(rest.length)).map(({ data }) => Number(data))).toEqual(rest);
         // From the reset on, the new timeline is continuous.
         const resumed = await app.connect('/news', { lastEventId: seen!.events[80]!.id });
         expect((await resumed.take(50)).map(({ data }) => Number(data))).toEqual(range(100, 150));
