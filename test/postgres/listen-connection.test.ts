@@ -3,19 +3,19 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { freePort } from '../support/free-port.js';
 import { projectRoot } from '../support/project-root.js';
 import { until } from '../support/until.js';
 import {
-  listening as create,
+  listening,
   listeningBackends,
   RecordingSink,
   statements,
   type Listening,
 } from './listen-recording.js';
+import { listenRig } from './listen-rig.js';
 
 async function works(listen: Listening): Promise<void> {
   const sink = new RecordingSink();
@@ -28,32 +28,10 @@ async function works(listen: Listening): Promise<void> {
 }
 
 describe('the option "postgres"', () => {
-  let database: TestDatabase;
-  let writer: pg.Client;
-  const cleanUps: (() => unknown)[] = [];
-
-  beforeAll(async () => {
-    database = await createDatabase();
-    writer = await statements(database.url);
-  });
-
-  afterAll(async () => {
-    await writer.end();
-    await database.drop();
-  });
-
-  afterEach(async () => {
-    for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
-  });
-
-  function listening(...args: Parameters<typeof create>): Listening {
-    const listen = create(...args);
-    cleanUps.push(() => listen.stop());
-    return listen;
-  }
+  const rig = listenRig();
 
   function options(): pg.ClientConfig {
-    const url = new URL(database.url);
+    const url = new URL(rig.url);
     return {
       host: url.hostname,
       port: Number(url.port),
@@ -63,23 +41,23 @@ describe('the option "postgres"', () => {
     };
   }
 
-  it('takes a URL', () => works(listening(database.url)));
+  it('takes a URL', () => works(rig.listening(rig.url)));
 
-  it('takes the options of a client', () => works(listening(options())));
+  it('takes the options of a client', () => works(rig.listening(options())));
 
   it('takes a URL among the options', async () => {
-    await works(listening({ connectionString: database.url }));
+    await works(rig.listening({ connectionString: rig.url }));
   });
 
   it('takes a password that is fetched for each connection', async () => {
     const { password, ...rest } = options();
-    await works(listening({ ...rest, password: async () => password as string }));
+    await works(rig.listening({ ...rest, password: async () => password as string }));
   });
 
   it('takes a pool, borrows it for statements, listens on a connection of its own', async () => {
     const pool = new pg.Pool({ ...options(), max: 1 });
-    cleanUps.push(() => pool.end());
-    const listen = listening(pool);
+    rig.cleanUp(() => pool.end());
+    const listen = rig.listening(pool);
     await works(listen);
     // Without a connection of its own this would wait for ever.
     const borrowed = await pool.connect();
@@ -98,10 +76,10 @@ describe('the option "postgres"', () => {
   it.each(['URL', 'options'])(
     'takes a client created from %s, and does not close it',
     async (from) => {
-      const client = new pg.Client(from === 'URL' ? database.url : options());
+      const client = new pg.Client(from === 'URL' ? rig.url : options());
       await client.connect();
-      cleanUps.push(() => client.end());
-      const listen = listening(client);
+      rig.cleanUp(() => client.end());
+      const listen = rig.listening(client);
       await works(listen);
       await listen.stop();
       expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
@@ -109,9 +87,9 @@ describe('the option "postgres"', () => {
   );
 
   it('lets a statement of the application decide with its transaction', async () => {
-    const client = await statements(database.url);
-    cleanUps.push(() => client.end());
-    const listen = listening(client);
+    const client = await statements(rig.url);
+    rig.cleanUp(() => client.end());
+    const listen = rig.listening(client);
     const sink = new RecordingSink();
     listen.source.open('tx', sink);
     await until(() => sink.isLive);
@@ -124,25 +102,25 @@ describe('the option "postgres"', () => {
   });
 
   it('connects at first need only, and shows its name to the server', async () => {
-    const listen = listening(database.url);
+    const listen = rig.listening(rig.url);
     await listen.source.start(false);
     await listen.connection.start();
-    expect(await listeningBackends(writer)).toEqual([]);
+    expect(await listeningBackends(rig.writer)).toEqual([]);
     expect(await listen.connection.query('select 1 as one')).toEqual([{ one: 1 }]);
-    expect(await listeningBackends(writer)).toHaveLength(1);
+    expect(await listeningBackends(rig.writer)).toHaveLength(1);
     await listen.stop();
-    await until(async () => (await listeningBackends(writer)).length === 0);
+    await until(async () => (await listeningBackends(rig.writer)).length === 0);
   });
 
   it('passes on what the server says about a statement', async () => {
-    const listen = listening(database.url);
+    const listen = rig.listening(rig.url);
     await expect(listen.connection.query('select * from nowhere')).rejects.toMatchObject({
       code: '42P01',
     });
   });
 
   it('says which server was away when a statement could not be run', async () => {
-    const listen = listening(`postgres://me:secret@localhost:${await freePort()}/app`);
+    const listen = rig.listening(`postgres://me:secret@localhost:${await freePort()}/app`);
     await expect(listen.source.notify('x', 'y')).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: expect.stringMatching(/ECONNREFUSED.*"postgres"/),
@@ -169,19 +147,19 @@ describe('the option "postgres"', () => {
       code: 'INVALID_OPTION',
       message: expect.stringContaining(message),
     });
-    expect(() => create(option)).toThrow(refused);
-    expect(() => create(option)).not.toThrow(/sec|c:r/);
+    expect(() => listening(option)).toThrow(refused);
+    expect(() => listening(option)).not.toThrow(/sec|c:r/);
   });
 
   it('names "listenConnection" when that is the wrong one', () => {
-    expect(() => create(database.url, { listenConnection: 'nonsense' })).toThrow(
+    expect(() => listening(rig.url, { listenConnection: 'nonsense' })).toThrow(
       'The option "listenConnection" is "nonsense"',
     );
   });
 
   it('takes anything with query() when it is told where to listen', async () => {
-    const wrapped = { query: (text: string, values?: unknown[]) => writer.query(text, values) };
-    await works(listening(wrapped, { listenConnection: database.url }));
+    const wrapped = { query: (text: string, values?: unknown[]) => rig.writer.query(text, values) };
+    await works(rig.listening(wrapped, { listenConnection: rig.url }));
   });
 
   it('keeps no process alive after stop', async () => {
@@ -201,14 +179,14 @@ describe('the option "postgres"', () => {
     await promisify(execFile)(
       process.execPath,
       [...loader, '--input-type=module', '--eval', program],
-      { cwd: projectRoot, timeout: 10_000, env: { ...process.env, SERVER: database.url } },
+      { cwd: projectRoot, timeout: 10_000, env: { ...process.env, SERVER: rig.url } },
     );
   });
 
   it('names the install command when pg is not installed', async () => {
     // Outside of this project, where no node_modules has the package.
     const folder = await mkdtemp(join(tmpdir(), 'nestjs-sse-no-pg-'));
-    cleanUps.push(() => rm(folder, { recursive: true }));
+    rig.cleanUp(() => rm(folder, { recursive: true }));
     await cp(join(projectRoot, 'lib'), join(folder, 'lib'), { recursive: true });
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
     await writeFile(

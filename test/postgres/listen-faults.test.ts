@@ -1,27 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
-import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { freePort } from '../support/free-port.js';
 import { startPostgres } from '../support/postgres.js';
 import { startProxy } from '../support/proxy.js';
 import { until } from '../support/until.js';
 import { startPidChangingProxy } from './listen-pooler-proxy.js';
-import {
-  listening as create,
-  listeningBackends,
-  RecordingSink,
-  statements,
-  type Listening,
-} from './listen-recording.js';
-
-async function open(listen: Listening, channel: string): Promise<RecordingSink> {
-  const sink = new RecordingSink();
-  listen.source.open(channel, sink);
-  await until(() => sink.isLive);
-  return sink;
-}
+import { listening, listeningBackends, RecordingSink, statements } from './listen-recording.js';
+import { listenRig } from './listen-rig.js';
 
 /** Notifies until the sink has heard one. */
 async function notifyUntilHeard(client: pg.Client, channel: string, sink: RecordingSink) {
@@ -33,49 +20,27 @@ async function notifyUntilHeard(client: pg.Client, channel: string, sink: Record
 }
 
 describe('faults of the listening connection', () => {
-  let database: TestDatabase;
-  let writer: pg.Client;
-  const cleanUps: (() => unknown)[] = [];
-
-  beforeAll(async () => {
-    database = await createDatabase();
-    writer = await statements(database.url);
-  });
-
-  afterAll(async () => {
-    await writer.end();
-    await database.drop();
-  });
-
-  afterEach(async () => {
-    for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
-  });
-
-  function listening(...args: Parameters<typeof create>): Listening {
-    const listen = create(...args);
-    cleanUps.push(() => listen.stop());
-    return listen;
-  }
+  const rig = listenRig();
 
   it('announces one gap per killed backend, and delivers what was sent while connected once', async () => {
-    const listen = listening(database.url);
-    const sinks = [await open(listen, 'killed'), await open(listen, 'killed too')];
+    const listen = rig.listening(rig.url);
+    const sinks = [await rig.open(listen, 'killed'), await rig.open(listen, 'killed too')];
     const sent: string[] = [];
     const gaps = 5;
     for (let gap = 1; gap <= gaps; gap++) {
       for (let n = 0; n < 200; n++) {
         const payload = `${gap}.${n}`;
         sent.push(payload);
-        await writer.query(`select pg_notify('killed', $1), pg_notify('killed too', $1)`, [
+        await rig.writer.query(`select pg_notify('killed', $1), pg_notify('killed too', $1)`, [
           payload,
         ]);
       }
       await until(() => sinks.every((sink) => sink.events.length >= sent.length));
-      const [pid] = await listeningBackends(writer);
-      await writer.query('select pg_terminate_backend($1)', [pid]);
+      const [pid] = await listeningBackends(rig.writer);
+      await rig.writer.query('select pg_terminate_backend($1)', [pid]);
       await until(() => sinks.every((sink) => sink.resets >= gap));
     }
-    await writer.query(`notify killed, 'end'; notify "killed too", 'end'`);
+    await rig.writer.query(`notify killed, 'end'; notify "killed too", 'end'`);
     await until(() => sinks.every((sink) => sink.data.includes('end')));
     for (const sink of sinks) {
       expect(sink.data).toEqual([...sent, 'end']);
@@ -84,16 +49,16 @@ describe('faults of the listening connection', () => {
       // The gap stands where it was.
       expect(sink.calls[201]).toBe('reset:listener-gap');
     }
-    expect(await listeningBackends(writer)).toHaveLength(1);
+    expect(await listeningBackends(rig.writer)).toHaveLength(1);
     expect(listen.logger.errors).toHaveLength(gaps);
     expect(listen.logger.logs).toHaveLength(gaps);
   });
 
   it('goes on by itself after the server was stopped and started', async () => {
     const server = await startPostgres();
-    cleanUps.push(() => server.stop());
-    const listen = listening(server.url, { healthInterval: 200 });
-    const sink = await open(listen, 'restart');
+    rig.cleanUp(() => server.stop());
+    const listen = rig.listening(server.url, { healthInterval: 200 });
+    const sink = await rig.open(listen, 'restart');
     const before = await statements(server.url);
     await before.query(`notify restart, 'before'`);
     await until(() => sink.data.includes('before'));
@@ -118,36 +83,36 @@ describe('faults of the listening connection', () => {
   });
 
   it('notices a connection that is open and silent, and listens on a new one', async () => {
-    const proxy = await startProxy(database.url);
-    cleanUps.push(() => proxy.close());
-    const listen = listening(proxy.url(database.url), { healthInterval: 100, timeout: 300 });
-    const sink = await open(listen, 'frozen');
-    await writer.query(`notify frozen, 'before'`);
+    const proxy = await startProxy(rig.url);
+    rig.cleanUp(() => proxy.close());
+    const listen = rig.listening(proxy.url(rig.url), { healthInterval: 100, timeout: 300 });
+    const sink = await rig.open(listen, 'frozen');
+    await rig.writer.query(`notify frozen, 'before'`);
     await until(() => sink.data.includes('before'));
 
     proxy.freeze();
     await until(() => listen.logger.errors.length > 0);
     expect(listen.logger.errors[0]).toContain('no answer within 300 ms');
-    await writer.query(`notify frozen, 'missed'`);
+    await rig.writer.query(`notify frozen, 'missed'`);
     // New connections hang as well until the proxy lets bytes through.
     await until(() => proxy.accepted >= 2);
     proxy.thaw();
     await until(() => sink.resets === 1);
-    await writer.query(`notify frozen, 'after'`);
+    await rig.writer.query(`notify frozen, 'after'`);
     await until(() => sink.data.includes('after'));
     expect(sink.calls).toEqual(['live', 'before', 'reset:listener-gap', 'after']);
-    await until(async () => (await listeningBackends(writer)).length === 1);
+    await until(async () => (await listeningBackends(rig.writer)).length === 1);
   });
 
   it('survives 20 cut connections in a row', async () => {
-    const proxy = await startProxy(database.url);
-    cleanUps.push(() => proxy.close());
-    const listen = listening(proxy.url(database.url));
-    const sink = await open(listen, 'cut');
+    const proxy = await startProxy(rig.url);
+    rig.cleanUp(() => proxy.close());
+    const listen = rig.listening(proxy.url(rig.url));
+    const sink = await rig.open(listen, 'cut');
     for (let cut = 1; cut <= 20; cut++) {
       proxy.cut();
       await until(() => sink.resets === cut);
-      await writer.query('select pg_notify($1, $2)', ['cut', String(cut)]);
+      await rig.writer.query('select pg_notify($1, $2)', ['cut', String(cut)]);
       await until(() => sink.events.length === cut);
     }
     expect(sink.calls).toEqual([
@@ -157,31 +122,31 @@ describe('faults of the listening connection', () => {
   });
 
   it('notices when the server has forgotten the channels', async () => {
-    const listen = listening(database.url, { healthInterval: 50 });
-    const sink = await open(listen, 'forgotten');
+    const listen = rig.listening(rig.url, { healthInterval: 50 });
+    const sink = await rig.open(listen, 'forgotten');
     // Nobody can send UNLISTEN into another's session. So the server is made to say what it would
     // after one, by a function that comes first in the search path of the next session.
-    await writer.query(`
+    await rig.writer.query(`
       create schema shadow;
       create function shadow.pg_listening_channels() returns setof text language sql
         as $$ select 'another' $$;
       do $$ begin execute format('alter database %I set search_path = shadow, pg_catalog',
         current_database()); end $$`);
-    const [pid] = await listeningBackends(writer);
-    await writer.query('select pg_terminate_backend($1)', [pid]);
+    const [pid] = await listeningBackends(rig.writer);
+    await rig.writer.query('select pg_terminate_backend($1)', [pid]);
     await until(() => sink.resets >= 2);
     expect(listen.logger.errors.join()).toContain('no longer listens');
-    await writer.query(`
+    await rig.writer.query(`
       do $$ begin execute format('alter database %I reset search_path', current_database()); end $$;
       drop schema shadow cascade`);
-    await notifyUntilHeard(writer, 'forgotten', sink);
+    await notifyUntilHeard(rig.writer, 'forgotten', sink);
   });
 
   it('goes live when a server that was away at the start comes', async () => {
     const port = await freePort();
     const url = (password: string) => `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
     let password = 'not known yet';
-    const listen = listening({
+    const listen = rig.listening({
       host: '127.0.0.1',
       port,
       user: 'postgres',
@@ -194,7 +159,7 @@ describe('faults of the listening connection', () => {
     await until(() => listen.logger.errors.length > 0);
     expect(sink.calls).toEqual([]);
     const server = await startPostgres({ port });
-    cleanUps.push(() => server.stop());
+    rig.cleanUp(() => server.stop());
     password = server.password;
     await until(() => sink.isLive, { deadline: 20_000 });
     const client = await statements(url(password));
@@ -208,13 +173,13 @@ describe('faults of the listening connection', () => {
   });
 
   it('fails the notifications of an outage together, and sends those after it', async () => {
-    const proxy = await startProxy(database.url);
-    cleanUps.push(() => proxy.close());
-    const listen = listening({
-      connectionString: proxy.url(database.url),
+    const proxy = await startProxy(rig.url);
+    rig.cleanUp(() => proxy.close());
+    const listen = rig.listening({
+      connectionString: proxy.url(rig.url),
       connectionTimeoutMillis: 200,
     });
-    const sink = await open(listen, 'queue');
+    const sink = await rig.open(listen, 'queue');
     const accepted = proxy.accepted;
     proxy.freeze();
     const sent = Array.from({ length: 50 }, (_, n) => listen.source.notify('queue', String(n)));
@@ -232,14 +197,14 @@ describe('faults of the listening connection', () => {
 
   describe('failFast', () => {
     it('resolves once the server has taken the connection', async () => {
-      const listen = listening(database.url);
+      const listen = rig.listening(rig.url);
       await listen.source.start(true);
-      expect(await listeningBackends(writer)).toHaveLength(1);
+      expect(await listeningBackends(rig.writer)).toHaveLength(1);
       await listen.source.start(true);
     });
 
     it('rejects when the server is away, and leaves nothing behind', async () => {
-      const listen = listening(`postgres://me:secret@127.0.0.1:${await freePort()}/app`);
+      const listen = rig.listening(`postgres://me:secret@127.0.0.1:${await freePort()}/app`);
       const error = await listen.source.start(true).then(
         () => undefined,
         (reason: Error) => reason,
@@ -255,15 +220,15 @@ describe('faults of the listening connection', () => {
     });
 
     it('rejects a wrong password and an unknown database', async () => {
-      const wrong = new URL(database.url);
+      const wrong = new URL(rig.url);
       wrong.password = 'wrong';
-      const unknown = new URL(database.url);
+      const unknown = new URL(rig.url);
       unknown.pathname = '/nowhere';
       for (const [url, message] of [
         [wrong, 'password authentication failed'],
         [unknown, 'database "nowhere" does not exist'],
       ] as const) {
-        await expect(listening(url.href).source.start(true)).rejects.toMatchObject({
+        await expect(rig.listening(url.href).source.start(true)).rejects.toMatchObject({
           code: 'UNAVAILABLE',
           message: expect.stringContaining(message),
         });
@@ -272,11 +237,11 @@ describe('faults of the listening connection', () => {
   });
 
   it('reports a wrong password once, however often it tries', async () => {
-    const proxy = await startProxy(database.url);
-    cleanUps.push(() => proxy.close());
-    const wrong = new URL(proxy.url(database.url));
+    const proxy = await startProxy(rig.url);
+    rig.cleanUp(() => proxy.close());
+    const wrong = new URL(proxy.url(rig.url));
     wrong.password = 'wrong';
-    const listen = listening(wrong.href);
+    const listen = rig.listening(wrong.href);
     listen.source.open('x', new RecordingSink());
     await until(() => proxy.accepted >= 3);
     expect(listen.logger.errors).toEqual([
@@ -286,15 +251,15 @@ describe('faults of the listening connection', () => {
   });
 
   it('refuses to listen through a pooler, and takes a direct connection instead', async () => {
-    const pooler = await startPidChangingProxy(database.url);
-    cleanUps.push(() => pooler.close());
+    const pooler = await startPidChangingProxy(rig.url);
+    rig.cleanUp(() => pooler.close());
     const refused = {
       code: 'UNAVAILABLE',
       message: expect.stringContaining('"listenConnection"'),
     };
-    await expect(listening(pooler.url).source.start(true)).rejects.toMatchObject(refused);
+    await expect(rig.listening(pooler.url).source.start(true)).rejects.toMatchObject(refused);
 
-    const stubborn = listening(pooler.url);
+    const stubborn = rig.listening(pooler.url);
     const sink = new RecordingSink();
     stubborn.source.open('pooled', sink);
     const tried = pooler.accepted;
@@ -302,26 +267,26 @@ describe('faults of the listening connection', () => {
     expect(stubborn.logger.errors).toEqual([expect.stringContaining('PgBouncer')]);
     expect(sink.calls).toEqual([]);
 
-    const direct = listening(pooler.url, { listenConnection: database.url });
+    const direct = rig.listening(pooler.url, { listenConnection: rig.url });
     await direct.source.start(true);
-    const heard = await open(direct, 'pooled');
+    const heard = await rig.open(direct, 'pooled');
     await direct.source.notify('pooled', 'through the pooler');
     await until(() => heard.events.length === 1);
   });
 
   it('says that a standby cannot be listened to, and goes live when it becomes the primary', async () => {
     const server = await startPostgres({ settings: { hot_standby: 'on' } });
-    cleanUps.push(() => server.stop());
+    rig.cleanUp(() => server.stop());
     await server.stopServer();
     await writeFile(join(server.dataDir, 'standby.signal'), '');
     await server.startServer();
-    const listen = listening(server.url);
+    const listen = rig.listening(server.url);
     const sink = new RecordingSink();
     listen.source.open('standby', sink);
     await until(() => sink.isLive || listen.logger.errors.length > 0);
     await expect(
       until(async () => {
-        const again = create(server.url);
+        const again = listening(server.url);
         const error = await again.source.start(true).then(
           () => undefined,
           (reason: Error) => reason,
@@ -339,13 +304,13 @@ describe('faults of the listening connection', () => {
 
   describe('stop', () => {
     it('ends within a second on a frozen connection and during an attempt to connect', async () => {
-      const proxy = await startProxy(database.url);
-      cleanUps.push(() => proxy.close());
-      const connected = listening(proxy.url(database.url));
-      await open(connected, 'frozen stop');
+      const proxy = await startProxy(rig.url);
+      rig.cleanUp(() => proxy.close());
+      const connected = rig.listening(proxy.url(rig.url));
+      await rig.open(connected, 'frozen stop');
       await connected.source.notify('frozen stop', '');
       proxy.freeze();
-      const connecting = listening(proxy.url(database.url));
+      const connecting = rig.listening(proxy.url(rig.url));
       connecting.source.open('frozen stop', new RecordingSink());
       const sent = connecting.source.notify('frozen stop', '').catch((error: Error) => error);
       await until(() => proxy.accepted === 4);
@@ -360,12 +325,12 @@ describe('faults of the listening connection', () => {
     });
 
     it('ends a wait between two attempts, and one for a password', async () => {
-      const away = listening(`postgres://127.0.0.1:${await freePort()}/x`);
+      const away = rig.listening(`postgres://127.0.0.1:${await freePort()}/x`);
       away.source.open('x', new RecordingSink());
       await until(() => away.logger.errors.length > 0);
-      const asked = new URL(database.url);
+      const asked = new URL(rig.url);
       let waiting = false;
-      const hanging = listening({
+      const hanging = rig.listening({
         host: asked.hostname,
         port: Number(asked.port),
         user: asked.username,
@@ -385,11 +350,11 @@ describe('faults of the listening connection', () => {
     });
 
     it('leaves no connection on the server', async () => {
-      const listen = listening(database.url);
-      await open(listen, 'x');
+      const listen = rig.listening(rig.url);
+      await rig.open(listen, 'x');
       await listen.source.notify('x', '');
       await listen.stop();
-      await until(async () => (await listeningBackends(writer)).length === 0);
+      await until(async () => (await listeningBackends(rig.writer)).length === 0);
     });
   });
 });

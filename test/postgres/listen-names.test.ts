@@ -1,31 +1,21 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type pg from 'pg';
-import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../support/until.js';
-import { listening, RecordingSink, statements, type Listening } from './listen-recording.js';
+import { RecordingSink, type Listening } from './listen-recording.js';
+import { listenRig } from './listen-rig.js';
 
 describe('names and payloads of a Postgres channel', () => {
-  let database: TestDatabase;
-  let writer: pg.Client;
+  const rig = listenRig();
   let listen: Listening;
 
-  beforeAll(async () => {
-    database = await createDatabase();
-    writer = await statements(database.url);
-    listen = listening(database.url);
-  });
-
-  afterAll(async () => {
-    await listen.stop();
-    await writer.end();
-    await database.drop();
+  beforeEach(() => {
+    listen = rig.listening(rig.url);
   });
 
   async function received(channel: string, payload: string): Promise<RecordingSink> {
     const sink = new RecordingSink();
     const feed = listen.source.open(channel, sink);
     await until(() => sink.isLive);
-    await writer.query('select pg_notify($1, $2)', [channel, payload]);
+    await rig.writer.query('select pg_notify($1, $2)', [channel, payload]);
     await until(() => sink.events.length > 0);
     feed.close();
     return sink;
@@ -50,7 +40,7 @@ describe('names and payloads of a Postgres channel', () => {
     listen.source.open('Case', upper);
     listen.source.open('case', lower);
     await until(() => upper.isLive && lower.isLive);
-    await writer.query(`notify "Case", 'upper'; notify "case", 'lower'`);
+    await rig.writer.query(`notify "Case", 'upper'; notify "case", 'lower'`);
     await until(() => upper.events.length > 0 && lower.events.length > 0);
     expect([upper.data, lower.data]).toEqual([['upper'], ['lower']]);
   });

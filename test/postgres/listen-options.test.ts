@@ -1,36 +1,16 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type pg from 'pg';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { ListenOptions } from '../../lib/sources/postgres/listen.options.js';
-import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { until } from '../support/until.js';
-import {
-  listening,
-  listeningBackends,
-  RecordingSink,
-  statements,
-  type Listening,
-} from './listen-recording.js';
+import { listeningBackends, RecordingSink, type Listening } from './listen-recording.js';
+import { listenRig } from './listen-rig.js';
 
 describe('options of a Postgres channel', () => {
-  let database: TestDatabase;
-  let writer: pg.Client;
+  const rig = listenRig();
   let listen: Listening;
 
-  beforeAll(async () => {
-    database = await createDatabase();
-    writer = await statements(database.url);
-  });
-
-  afterAll(async () => {
-    await writer.end();
-    await database.drop();
-  });
-
   beforeEach(() => {
-    listen = listening(database.url);
+    listen = rig.listening(rig.url);
   });
-
-  afterEach(() => listen.stop());
 
   async function open(options: ListenOptions, channel = 'news'): Promise<RecordingSink> {
     const sink = new RecordingSink();
@@ -40,8 +20,8 @@ describe('options of a Postgres channel', () => {
   }
 
   async function killListener(): Promise<void> {
-    for (const pid of await listeningBackends(writer)) {
-      await writer.query('select pg_terminate_backend($1)', [pid]);
+    for (const pid of await listeningBackends(rig.writer)) {
+      await rig.writer.query('select pg_terminate_backend($1)', [pid]);
     }
   }
 
@@ -191,10 +171,10 @@ describe('options of a Postgres channel', () => {
   });
 
   it.each([0, -1, Number.NaN, Infinity, '10s' as never])('refuses an interval of %p', (value) => {
-    expect(() => listening(database.url, { healthInterval: value })).toThrow(
+    expect(() => rig.listening(rig.url, { healthInterval: value })).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),
     );
-    expect(() => listening(database.url, { timeout: value })).toThrow(
+    expect(() => rig.listening(rig.url, { timeout: value })).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),
     );
   });

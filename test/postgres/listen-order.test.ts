@@ -1,46 +1,26 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type pg from 'pg';
-import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../support/until.js';
 import {
-  listening,
   listeningBackends,
   RecordingSink,
   statements,
   type Listening,
 } from './listen-recording.js';
+import { listenRig } from './listen-rig.js';
 
 describe('notifications of many writers to many channels', () => {
-  let database: TestDatabase;
-  let writer: pg.Client;
+  const rig = listenRig();
   let listen: Listening;
 
-  beforeAll(async () => {
-    database = await createDatabase();
-    writer = await statements(database.url);
-  });
-
-  afterAll(async () => {
-    await writer.end();
-    await database.drop();
-  });
-
   beforeEach(() => {
-    listen = listening(database.url);
+    listen = rig.listening(rig.url);
   });
 
-  afterEach(() => listen.stop());
-
-  async function open(channel: string): Promise<RecordingSink> {
-    const sink = new RecordingSink();
-    listen.source.open(channel, sink);
-    await until(() => sink.isLive);
-    return sink;
-  }
+  const open = (channel: string): Promise<RecordingSink> => rig.open(listen, channel);
 
   it('delivers 10,000 of four writers once, each writer in order, the same to every sink', async () => {
     const sinks = [await open('many'), await open('many')];
-    const writers = await Promise.all([1, 2, 3, 4].map(() => statements(database.url)));
+    const writers = await Promise.all([1, 2, 3, 4].map(() => statements(rig.url)));
     await Promise.all(
       writers.map(async (client, number) => {
         for (let from = 0; from < 2_500; from += 50) {
@@ -65,11 +45,11 @@ describe('notifications of many writers to many channels', () => {
 
   it('delivers in the order of the commits, not of the statements', async () => {
     const sink = await open('commits');
-    const late = await statements(database.url);
+    const late = await statements(rig.url);
     await late.query(`begin`);
     await late.query(`notify commits, 'committed second'`);
-    await writer.query(`notify commits, 'committed first'`);
-    await writer.query(`begin; notify commits, 'rolled back'; rollback`);
+    await rig.writer.query(`notify commits, 'committed first'`);
+    await rig.writer.query(`begin; notify commits, 'rolled back'; rollback`);
     await late.query('commit');
     await late.end();
     await until(() => sink.events.length === 2);
@@ -86,8 +66,10 @@ describe('notifications of many writers to many channels', () => {
       }),
     );
     await until(() => sinks.every(({ sink }) => sink.isLive));
-    expect(await listeningBackends(writer)).toHaveLength(1);
-    await writer.query(`select pg_notify('channel ' || n, n::text) from generate_series(0, 999) n`);
+    expect(await listeningBackends(rig.writer)).toHaveLength(1);
+    await rig.writer.query(
+      `select pg_notify('channel ' || n, n::text) from generate_series(0, 999) n`,
+    );
     await until(() => sinks.every(({ sink }) => sink.events.length > 0));
     expect(sinks.every(({ name, sink }) => `channel ${sink.data.join()}` === name)).toBe(true);
     for (const { feed } of sinks) {
@@ -95,7 +77,7 @@ describe('notifications of many writers to many channels', () => {
     }
     // What is sent to a channel that nobody reads is not even received.
     const last = await open('last');
-    await writer.query(`notify "channel 7", 'unheard'; notify last, 'heard'`);
+    await rig.writer.query(`notify "channel 7", 'unheard'; notify last, 'heard'`);
     await until(() => last.events.length === 1);
     expect(sinks.flatMap(({ sink }) => sink.data)).not.toContain('unheard');
   });
@@ -111,7 +93,7 @@ describe('notifications of many writers to many channels', () => {
       const sink = new RecordingSink();
       feed = listen.source.open('again', sink);
       await until(() => sink.isLive, { every: 0 });
-      await writer.query('select pg_notify($1, $2)', ['again', String(round)]);
+      await rig.writer.query('select pg_notify($1, $2)', ['again', String(round)]);
       await until(() => sink.events.length > 0, { deadline: 2_000, every: 0 }).catch(
         () => missed++,
       );
@@ -125,7 +107,7 @@ describe('notifications of many writers to many channels', () => {
     const feed = listen.source.open('closed', sink);
     const other = await open('closed');
     await until(() => sink.isLive);
-    const sent = writer.query(`notify closed, 'x'`);
+    const sent = rig.writer.query(`notify closed, 'x'`);
     feed.close();
     feed.close();
     await sent;

@@ -1,45 +1,33 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { triggerSql } from '../../lib/sources/postgres/trigger-sql.js';
-import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { until } from '../support/until.js';
-import { listening, RecordingSink, statements, type Listening } from './listen-recording.js';
+import { statements, type Listening, type RecordingSink } from './listen-recording.js';
+import { listenRig } from './listen-rig.js';
 
 describe('the generated trigger', () => {
-  let database: TestDatabase;
+  const rig = listenRig();
   let sql: pg.Client;
   let listen: Listening;
   let warnings: string[];
 
-  beforeAll(async () => {
-    database = await createDatabase();
-    sql = await statements(database.url);
+  beforeAll(() => {
+    sql = rig.writer;
     sql.on('notice', (notice) => {
       if (notice.severity === 'WARNING') warnings.push(notice.message ?? '');
     });
-    listen = listening(database.url);
-  });
-
-  afterAll(async () => {
-    await listen.stop();
-    await sql.end();
-    await database.drop();
   });
 
   beforeEach(() => {
     warnings = [];
+    listen = rig.listening(rig.url);
   });
 
   afterEach(async () => {
     await sql.query('drop schema if exists public cascade; create schema public');
   });
 
-  async function open(channel: string): Promise<RecordingSink> {
-    const sink = new RecordingSink();
-    listen.source.open(channel, sink);
-    await until(() => sink.isLive);
-    return sink;
-  }
+  const open = (channel: string): Promise<RecordingSink> => rig.open(listen, channel);
 
   /** What the sink has heard once everything sent so far has arrived. */
   async function heard(sink: RecordingSink, channel: string) {
@@ -92,7 +80,7 @@ describe('the generated trigger', () => {
     await sql.query('create table users (id int primary key)');
     await sql.query(triggerSql({ table: 'users', channel: 'foreign' }));
     const payloads: (string | undefined)[] = [];
-    const other = await statements(database.url);
+    const other = await statements(rig.url);
     other.on('notification', ({ payload }) => payloads.push(payload));
     await other.query('listen "foreign"');
     await sql.query('insert into users values (1)');
