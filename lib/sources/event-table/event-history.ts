@@ -1,25 +1,28 @@
 import type { ChannelHistory, HistoryPage } from '../../channel/source.js';
 import { quoteName } from '../postgres/identifier.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
-import { EVENT_COLUMNS, eventOf, type EventRow } from './event-row.js';
+import { eventOf, type EventRow } from './event-row.js';
 import { tableError } from './event-table-error.js';
+import {
+  largeDataSql,
+  largeRowColumns,
+  withLargeData,
+  type FilledRows,
+  type LargeRow,
+} from './large-data.js';
 import { comparePositions, formatPosition, parsePosition, type Position } from './position.js';
-import { PAGE_BYTES } from './reader-statements.js';
 
-interface HistoryRow extends Omit<EventRow, 'id'> {
-  readonly id: string | null;
-  /** The event behind this page, if the page ends for its size. */
-  readonly next: string | null;
-  /** What holds for the whole page, as one column, since each is decoded for every row. */
-  readonly head: string;
-}
-
+/** What holds for a whole page. */
 interface Head {
   readonly timeline: number;
   readonly last: number;
   readonly floor: number;
   /** Whether the event at the position that was asked for ended its run. */
   readonly ended: boolean;
+}
+
+interface Page extends FilledRows<LargeRow> {
+  readonly head: Head;
 }
 
 function headOf(text: string): Head {
@@ -69,8 +72,8 @@ export class EventHistory implements ChannelHistory {
     if (!asked) {
       return { events: [], last: true, reset: 'unknown-position' };
     }
-    const rows = await this.#page(asked.id, settled.id, limit);
-    const { timeline, last, floor, ended } = headOf(rows[0]!.head);
+    const { head, rows, isCut } = await this.#page(asked.id, settled.id, limit);
+    const { timeline, last, floor, ended } = head;
     if (timeline !== settled.timeline) {
       // The reader finds out by itself, and tells its channels.
       throw new Error('The server is on another timeline than the reader.');
@@ -84,10 +87,14 @@ export class EventHistory implements ChannelHistory {
     if (ended) {
       return { events: [], last: true, ended: true };
     }
-    const found = rows.filter((row): row is HistoryRow & { id: string } => row.id !== null);
+    if (rows.length === 0 && isCut) {
+      return this.#read(text, limit, settled);
+    }
     return {
-      events: found.map((row) => eventOf(row, formatPosition({ timeline, id: Number(row.id) }))),
-      last: found.length < limit && (found.at(-1)?.next ?? null) === null,
+      events: rows.map((row) =>
+        eventOf(row as EventRow, formatPosition({ timeline, id: Number(row.id) })),
+      ),
+      last: rows.length < limit && !isCut,
     };
   }
 
@@ -107,23 +114,28 @@ export class EventHistory implements ChannelHistory {
     return row && { timeline, id: Number(row.id) };
   }
 
-  /** One statement, so that what was dropped and what is read belong together. */
-  #page(after: number, settled: number, limit: number): Promise<readonly HistoryRow[]> {
+  async #page(after: number, settled: number, limit: number): Promise<Page> {
     const s = quoteName(this.#schema);
-    return this.#connection.query<HistoryRow>(
-      `select p.id, p.event, p.data, p.own_id, p.retry, p.done, p.next, h.head from (
-        select concat_ws(' ', timeline, last, floor,
-          (select e.done::integer from ${s}.event e where e.id = $2 and e.topic = $1)) as head
-        from ${s}.head()) h
-      left join lateral (
-        select q.*, lead(q.id) over w as next, sum(q.size) over w - q.size as before
-        from (
-          select ${EVENT_COLUMNS}, octet_length(e.data) as size
-          from ${s}.event e where e.topic = $1 and e.id > $2 and e.id <= $3
-          order by e.id limit $4) q
-        window w as (order by q.id)) p on p.before < ${PAGE_BYTES}
-      order by p.id`,
+    // One statement, so that what was dropped and what is read belong together.
+    const found = await this.#connection.query<LargeRow & { id: string | null }>(
+      `(select ${largeRowColumns()} from ${s}.event e
+        where e.topic = $1 and e.id > $2 and e.id <= $3 order by e.id limit $4)
+      union all
+      select null, null, concat_ws(' ', timeline, last, floor,
+        (select e.done::integer from ${s}.event e where e.id = $2 and e.topic = $1)),
+        null, null, null, null from ${s}.head()`,
       [this.#topic, after, settled, limit],
     );
+    const head = headOf(found.find(({ id }) => id === null)!.data!);
+    const page = await withLargeData(
+      found.filter(({ id }) => id !== null),
+      // Another server in its place may have given the same ids to other events.
+      (ids) =>
+        this.#connection.query(`${largeDataSql(s)} and (select ${s}.timeline()) = $2`, [
+          ids,
+          head.timeline,
+        ]),
+    );
+    return { ...page, head };
   }
 }

@@ -228,7 +228,7 @@ export class EventReader {
       const filled = await this.#page(session, true);
       this.#passFloor(filled.floor);
       this.#append(filled, settled);
-      const reached = filled.more ? Number(filled.rows.at(-1)!.id) : settled;
+      const reached = filled.more ? Number(filled.rows.at(-1)?.id ?? 0) : settled;
       if (this.#position!.id < settled && reached >= settled) {
         // The last event of the first page has been deleted in the meantime.
         this.#position = { ...this.#position!, id: settled };

@@ -8,11 +8,9 @@ export interface EventRow {
   readonly data: string;
   readonly own_id: string | null;
   readonly retry: number | null;
-  readonly done: boolean;
+  /** True, or `null`. */
+  readonly done: boolean | null;
 }
-
-/** The columns of `EventRow`, for a table called `e`. */
-export const EVENT_COLUMNS = 'e.id, e.event, e.data, e.own_id, e.retry, e.done';
 
 /** Turns a row into an event at a position. */
 export function eventOf(row: EventRow, position: string): SourceEvent & { position: string } {

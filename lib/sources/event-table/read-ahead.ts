@@ -1,4 +1,5 @@
 import type { ChannelHistory, HistoryPage } from '../../channel/source.js';
+import { PAGE_BYTES } from './large-data.js';
 
 /** Events that are fetched ahead at most. */
 const MOST_EVENTS = 4_096;
@@ -38,7 +39,7 @@ export class ReadAhead implements ChannelHistory {
     }
     const page = await this.#history.read(position, limit);
     if (!page.last && !page.reset && !page.ended) {
-      this.#fetch(page.events.at(-1)!.position, limit * GROWTH);
+      this.#fetch(page, limit * GROWTH);
     }
     return page;
   }
@@ -53,7 +54,7 @@ export class ReadAhead implements ChannelHistory {
   /** Never the last page: what was fetched ahead does not know what has come since. */
   #pass(page: HistoryPage, limit: number, size: number): HistoryPage {
     if (size > 0 && !page.last) {
-      this.#fetch(page.events.at(-1)!.position, size * GROWTH);
+      this.#fetch(page, size * GROWTH);
     }
     const events = page.events.slice(0, limit);
     if (events.length < page.events.length) {
@@ -63,9 +64,12 @@ export class ReadAhead implements ChannelHistory {
     return { events, last: false };
   }
 
-  #fetch(position: string, size: number): void {
+  /** Fetches what follows a page, on the assumption that the events stay as large as they are. */
+  #fetch({ events: before }: HistoryPage, size: number): void {
+    const { position } = before.at(-1)!;
     if (this.#slots.size < MOST_SLOTS && !this.#slots.has(position)) {
-      const events = Math.min(size, MOST_EVENTS);
+      const length = before.reduce((sum, { data }) => sum + data.length, 0) / before.length;
+      const events = Math.ceil(Math.min(size, MOST_EVENTS, PAGE_BYTES / (length + 1)));
       // A failure is met again, and reported, by the reader's own read.
       const page = this.#history.read(position, events).catch(() => undefined);
       this.#keep(position, page, events);

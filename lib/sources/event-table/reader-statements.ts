@@ -1,11 +1,9 @@
 import { quoteName, quoteText } from '../postgres/identifier.js';
-import { EVENT_COLUMNS, type EventRow } from './event-row.js';
+import { largeDataSql, largeRowColumns, withLargeData, type LargeRow } from './large-data.js';
 import type { Session } from './session.js';
 
 /** Rows per page of the reader: large enough for a burst, small enough for one turn. */
-export const PAGE_ROWS = 500;
-/** A page ends once its data has this size, in bytes; a larger event is a page of its own. */
-export const PAGE_BYTES = 4_194_304;
+const PAGE_ROWS = 500;
 
 /** Where the table stands. */
 export interface TableHead {
@@ -19,9 +17,8 @@ export interface TableHead {
 }
 
 /** A row as the reader selects it: with its topic, and without data where nobody asked. */
-export interface ReaderRow extends Omit<EventRow, 'data'> {
+export interface ReaderRow extends LargeRow {
   readonly topic: string;
-  readonly data: string | null;
 }
 
 /** A page of the table, whatever the topics. */
@@ -73,32 +70,26 @@ export class ReaderStatements {
     topics: readonly string[] | undefined,
     withFloor: boolean,
   ): Promise<ReaderPage> {
-    const rows = await session.query<ReaderRow & { next: string | null; floor: string | null }>({
+    const found = await session.query<ReaderRow & { id: string | null }>({
       name: `sse_page_${this.#schema}`,
       text: this.#pageText,
       values: [after, topics ?? null, withFloor],
     });
-    const first = rows[0];
-    const last = rows.at(-1);
-    const isEmpty = first === undefined || first.id === null;
-    return {
-      rows: isEmpty ? [] : rows,
-      more: !isEmpty && (rows.length === PAGE_ROWS || last?.next !== null),
-      floor: Number(first?.floor ?? 0),
-    };
+    const floor = withFloor ? found.find(({ id }) => id === null)!.data : null;
+    const { rows, isCut } = await withLargeData(
+      withFloor ? found.filter(({ id }) => id !== null) : found,
+      (ids) => session.query({ text: largeDataSql(this.#s), values: [ids] }),
+    );
+    return { rows, more: isCut || rows.length === PAGE_ROWS, floor: Number(floor ?? 0) };
   }
 
   get #pageText(): string {
     const wanted = '($2::text[] is null or e.topic = any ($2))';
-    // The floor is one subquery of the same statement, and there even without any event.
-    return `select p.*, f.floor from (
-  select case when $3::boolean then ${this.#s}.floor() end as floor) f left join lateral (
-    select q.*, lead(q.id) over w as next, sum(q.size) over w - q.size as before
-    from (
-      select ${EVENT_COLUMNS.replace('e.data', `case when ${wanted} then e.data end as data`)}, e.topic,
-        case when ${wanted} then octet_length(e.data) else 0 end as size
-      from ${this.#s}.event e where e.id > $1 order by e.id limit ${PAGE_ROWS}) q
-    window w as (order by q.id)) p on p.before < ${PAGE_BYTES} order by p.id`;
+    // The floor comes with the same statement, and even without any event.
+    return `(select ${largeRowColumns(wanted)}, e.topic from ${this.#s}.event e
+      where e.id > $1 order by e.id limit ${PAGE_ROWS})
+    union all
+    select null, null, ${this.#s}.floor()::text, null, null, null, null, null where $3::boolean`;
   }
 
   /** The open transactions that have written to the table, or may be about to. */
