@@ -41,12 +41,14 @@ function bodyOf(
     body += `retry: ${retry}\n`;
   }
   if (data !== undefined) {
-    body += LINE_END.test(data)
-      ? data
-          .split(LINE_END)
-          .map((line) => `data: ${line}\n`)
-          .join('')
-      : `data: ${data}\n`;
+    // Faster than the expression, and nearly all data is one line.
+    body +=
+      data.includes('\n') || data.includes('\r')
+        ? data
+            .split(LINE_END)
+            .map((line) => `data: ${line}\n`)
+            .join('')
+        : `data: ${data}\n`;
   }
   return body + '\n';
 }
