@@ -153,7 +153,9 @@ describe('history', () => {
     const ids = await Promise.all(
       Array.from({ length: 25 }, (_, n) => one.broker.publish('log', { data: String(n) })),
     );
-    const { history } = two.open('log').feed;
+    const there = two.open('log');
+    await until(() => there.isLive);
+    const { history } = there.feed;
     const first = await history!.read(ids[4], 10);
     expect(first.last).toBe(false);
     expect(first.events.map((event) => event.data)).toEqual(
