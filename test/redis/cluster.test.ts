@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { Cluster } from 'ioredis';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
 import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import type { RedisStreamsOptions } from '../../lib/sources/redis/redis-streams.options.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
 import {
@@ -35,10 +36,10 @@ describe('in a Cluster', () => {
     await servers.stop();
   });
 
-  async function start(user?: ClusterUser): Promise<Instance> {
+  async function start(user?: ClusterUser, options?: RedisStreamsOptions): Promise<Instance> {
     const client = servers.client(user);
     clients.push(client);
-    return instance(client, { events: 50_000 });
+    return instance(client, { events: 50_000, ...options });
   }
 
   /** How many of our channels each master hands messages to, by classic or by sharded pub/sub. */
@@ -71,6 +72,17 @@ describe('in a Cluster', () => {
     await until(async () => (await subscribed()).reduce((sum, each) => sum + each) === 60);
     expect((await subscribed()).filter((each) => each > 0)).toHaveLength(servers.sharded ? 3 : 1);
     expect([...one.log.errors, ...two.log.errors]).toEqual([]);
+  });
+
+  it('the first event of an instance is heard at once, before it knows of the server', async () => {
+    const rarely = { auditInterval: 60_000 };
+    const there = (await start({}, rarely)).open('first');
+    await until(() => there.isLive);
+    const which = servers.sharded ? 'SHARDCHANNELS' : 'CHANNELS';
+    await until(async () => (await subscribedAt(which)).includes(1));
+    const sent = await (await start({}, rarely)).broker.publish('first', { data: 'first' });
+    await until(() => there.events.length === 1);
+    expect(there.position).toBe(sent);
   });
 
   it('without the right to INFO, classic messages go to every node, wherever a slot is', async () => {

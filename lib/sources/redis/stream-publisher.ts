@@ -19,7 +19,8 @@ const MAX_WAITING = 64 * 1_048_576;
 const TICK_MS = 100;
 /** How many calls are sent together; Redis works on them while the next are made ready. */
 const TOGETHER = 64;
-/** The third argument of the script, and what it says. */
+/** The first and the third argument of the script, and what the latter says. */
+const COMMAND = 0;
 const KIND = 2;
 const FIRST_TIME = 'first';
 const AGAIN = 'again';
@@ -175,7 +176,7 @@ export class StreamPublisher {
         script: APPEND,
         keys: [lane.key, `${lane.key}:from:${this.instance}`],
         args: [
-          this.streams.server.publishCommand,
+          '',
           ++this.calls,
           // A client that is not ours may send a call again on its own.
           this.streams.connection.owned ? FIRST_TIME : AGAIN,
@@ -202,9 +203,11 @@ export class StreamPublisher {
     });
   }
 
-  private async call(calls: readonly ScriptCall[]): Promise<readonly RedisReply[]> {
+  private async call(calls: readonly AppendCall[]): Promise<readonly RedisReply[]> {
+    const { server } = this.streams;
     try {
-      await this.streams.server.known();
+      await server.known();
+      calls.forEach(({ args }) => (args[COMMAND] = server.publishCommand));
       return await runScripts(await this.streams.connection.client(), calls);
     } catch (error) {
       return calls.map(() => ({ error: error as Error }));
