@@ -1,21 +1,11 @@
-import type pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { durableTriggerSql, eventTableSql } from '../../lib/index.js';
 import { schemaSql, SCHEMA_VERSION } from '../../lib/sources/event-table/event-table-sql.js';
-import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { until } from '../support/until.js';
-import { connect, createInstance, record, startInstance, stopAll } from './event-table-rig.js';
+import { databaseForEach } from './each-database.js';
+import { connect, createInstance, record, startInstance } from './event-table-rig.js';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeEach(async () => {
-  database = await createDatabase();
-  client = await connect(database.url);
-});
-afterEach(async () => {
-  await stopAll();
-  await database.drop();
-});
+const database = databaseForEach();
 
 const message = (work: Promise<unknown>): Promise<string> =>
   work.then(
@@ -25,15 +15,15 @@ const message = (work: Promise<unknown>): Promise<string> =>
 
 describe('installing the event table', () => {
   it('may be run again at any time, also beside an open writer', async () => {
-    await client.query(eventTableSql());
-    await client.query(eventTableSql());
+    await database.client.query(eventTableSql());
+    await database.client.query(eventTableSql());
     const writer = await connect(database.url);
     await writer.query('begin');
     await writer.query(`select sse.publish('a', 'x')`);
-    await client.query(`set lock_timeout = '2s'`);
-    await client.query(eventTableSql());
+    await database.client.query(`set lock_timeout = '2s'`);
+    await database.client.query(eventTableSql());
     await writer.query('commit');
-    const { rows } = await client.query(
+    const { rows } = await database.client.query(
       'select max(version) as version, count(*)::int as count from sse.meta',
     );
     expect(rows).toEqual([{ version: SCHEMA_VERSION, count: 1 }]);
@@ -46,13 +36,15 @@ describe('installing the event table', () => {
     const sinks = instances.map((instance) => record(instance, 'a'));
     await instances[3]!.table.publish('a', { data: 'x' });
     await until(() => sinks.every(({ events }) => events.length === 1));
-    const { rows } = await client.query('select count(*)::int as count from "Events_2".meta');
+    const { rows } = await database.client.query(
+      'select count(*)::int as count from "Events_2".meta',
+    );
     expect(rows).toEqual([{ count: 1 }]);
   });
 
   it('upgrades a table that is in use, and keeps its events', async () => {
-    await client.query(schemaSql('sse', 1));
-    await client.query(
+    await database.client.query(schemaSql('sse', 1));
+    await database.client.query(
       `insert into sse.event (topic, event, data) values ('a', 'old', 'from version 1')`,
     );
     await expect(createInstance(database.url).table.start(true)).rejects.toThrow(
@@ -60,7 +52,7 @@ describe('installing the event table', () => {
     );
     const instance = await startInstance(database.url);
     const sink = record(instance, 'a');
-    await client.query(`select sse.publish('a', 'new', 'name', 'own', 3, true)`);
+    await database.client.query(`select sse.publish('a', 'new', 'name', 'own', 3, true)`);
     await until(() => sink.events.length === 1);
     const history = instance.table.open('a', sink).history!;
     expect((await history.read(undefined, 10)).events).toEqual([
@@ -70,9 +62,9 @@ describe('installing the event table', () => {
   });
 
   it('refuses to go back, and works with a newer table', async () => {
-    await client.query(eventTableSql());
-    await client.query(`insert into sse.meta (version) values (99)`);
-    expect(await message(client.query(eventTableSql()))).toContain('newer than version');
+    await database.client.query(eventTableSql());
+    await database.client.query(`insert into sse.meta (version) values (99)`);
+    expect(await message(database.client.query(eventTableSql()))).toContain('newer than version');
     const instance = await startInstance(database.url);
     expect(await instance.table.publish('a', { data: 'x' })).toBe('1.1');
   });
@@ -89,7 +81,7 @@ describe('installing the event table', () => {
     expect(await message(instance.table.publish('a', { data: 'x' }))).toContain(
       'The event table is not in the schema "sse"',
     );
-    await client.query(eventTableSql());
+    await database.client.query(eventTableSql());
     await until(() => sink.isLive);
     await instance.table.publish('a', { data: 'there' });
     await until(() => sink.data[0] === 'there');
@@ -101,7 +93,7 @@ describe('privileges', () => {
   const roles: string[] = [];
   const role = async (name: string): Promise<{ name: string; url: string }> => {
     const unique = `${name}_${new URL(database.url).pathname.slice(-8)}`;
-    await client.query(`create role ${unique} login password 'secret'`);
+    await database.client.query(`create role ${unique} login password 'secret'`);
     roles.push(unique);
     const url = new URL(database.url);
     url.username = unique;
@@ -110,8 +102,8 @@ describe('privileges', () => {
   };
   afterEach(async () => {
     for (const name of roles.splice(0)) {
-      await client.query(`drop owned by ${name} cascade`);
-      await client.query(`drop role ${name}`);
+      await database.client.query(`drop owned by ${name} cascade`);
+      await database.client.query(`drop role ${name}`);
     }
   });
 
@@ -122,8 +114,10 @@ describe('privileges', () => {
       await role('author'),
       await role('reader'),
     ];
-    const { rows } = await client.query<{ name: string }>('select current_database() as name');
-    await client.query(`grant create on database ${rows[0]!.name} to ${owner.name}`);
+    const { rows } = await database.client.query<{ name: string }>(
+      'select current_database() as name',
+    );
+    await database.client.query(`grant create on database ${rows[0]!.name} to ${owner.name}`);
     const owns = await connect(owner.url);
     await owns.query(eventTableSql());
     await owns.query(`
@@ -131,7 +125,7 @@ describe('privileges', () => {
       grant select on sse.event, sse.meta to ${reader.name};
       grant execute on function sse.extend(bigint, integer), sse.usage(), sse.roll(), sse.drop_partition(text) to ${reader.name};
     `);
-    await client.query(
+    await database.client.query(
       `create schema app authorization ${author.name}; grant usage on schema app to public`,
     );
 
@@ -170,7 +164,7 @@ describe('privileges', () => {
   });
 
   it('says what a role lacks', async () => {
-    await client.query(eventTableSql());
+    await database.client.query(eventTableSql());
     const nobody = await role('nobody');
     await expect(createInstance(nobody.url).table.start(true)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
@@ -182,7 +176,7 @@ describe('privileges', () => {
       'The role may not use the event table',
     );
     // Whoever may read but not maintain goes on reading, and says so once.
-    await client.query(
+    await database.client.query(
       `grant usage on schema sse to ${nobody.name}; grant select on sse.event, sse.meta to ${nobody.name}`,
     );
     const instance = createInstance(nobody.url, { retention: { interval: 50 } });

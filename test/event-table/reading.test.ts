@@ -1,20 +1,10 @@
-import type pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createDatabase, type TestDatabase } from '../support/databases.js';
+import { describe, expect, it } from '@jest/globals';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
-import { connect, createInstance, record, startInstance, stopAll } from './event-table-rig.js';
+import { databaseForEach } from './each-database.js';
+import { connect, createInstance, record, startInstance } from './event-table-rig.js';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeEach(async () => {
-  database = await createDatabase();
-  client = await connect(database.url);
-});
-afterEach(async () => {
-  await stopAll();
-  await database.drop();
-});
+const database = databaseForEach();
 
 describe('reading the event table', () => {
   it('holds the lock that the fence looks for before the id is taken, on the table itself', async () => {
@@ -22,7 +12,7 @@ describe('reading the event table', () => {
     const writer = await connect(database.url);
     await writer.query('begin');
     await writer.query(`select sse.publish('a', 'x')`);
-    const { rows } = await client.query<{ relation: string }>(
+    const { rows } = await database.client.query<{ relation: string }>(
       `select relation::regclass::text as relation from pg_locks
        where mode = 'RowExclusiveLock' and relation in (
          select 'sse.event'::regclass union all select inhrelid from pg_inherits where inhparent = 'sse.event'::regclass)
@@ -30,7 +20,9 @@ describe('reading the event table', () => {
     );
     // On the parent always; on the partition as well, though only once the row is routed to it.
     expect(rows.map(({ relation }) => relation)).toEqual(['sse.event', 'sse.event_1']);
-    const { rows: writers } = await client.query('select cardinality(sse.writers()) as count');
+    const { rows: writers } = await database.client.query(
+      'select cardinality(sse.writers()) as count',
+    );
     expect(writers).toEqual([{ count: 1 }]);
     await writer.query('rollback');
   });
@@ -43,7 +35,7 @@ describe('reading the event table', () => {
     await early.query(`select sse.publish('a', 'first')`);
     await undone.query(`select sse.publish('a', 'undone')`);
     for (let number = 0; number < 50; number++) {
-      await client.query(`select sse.publish('a', $1)`, [`later ${number}`]);
+      await database.client.query(`select sse.publish('a', $1)`, [`later ${number}`]);
     }
     await undone.query('rollback');
     // All of them are visible to the reader by now; their order is what holds them back.
@@ -57,22 +49,22 @@ describe('reading the event table', () => {
   });
 
   it('waits for prepared transactions, through a restart of the reader', async () => {
-    const { rows } = await client.query('show max_prepared_transactions');
+    const { rows } = await database.client.query('show max_prepared_transactions');
     expect((rows[0] as { max_prepared_transactions: string }).max_prepared_transactions).not.toBe(
       '0',
     );
     const first = await startInstance(database.url);
     const sink = record(first, 'a');
-    await client.query('begin');
-    await client.query(`select sse.publish('a', 'prepared')`);
-    await client.query(`prepare transaction 'p'`);
-    await client.query(`select sse.publish('a', 'after')`);
+    await database.client.query('begin');
+    await database.client.query(`select sse.publish('a', 'prepared')`);
+    await database.client.query(`prepare transaction 'p'`);
+    await database.client.query(`select sse.publish('a', 'after')`);
     const second = createInstance(database.url);
     const late = record(second, 'a');
     await second.table.start(false);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect([sink.data, late.isLive]).toEqual([[], false]);
-    await client.query(`commit prepared 'p'`);
+    await database.client.query(`commit prepared 'p'`);
     await until(() => sink.events.length === 2 && late.isLive);
     expect(sink.data).toEqual(['prepared', 'after']);
     // What the second one started after has been settled before.
@@ -86,7 +78,7 @@ describe('reading the event table', () => {
     const { rows } = await writer.query<{ pid: number }>('select pg_backend_pid() as pid');
     await writer.query('begin');
     await writer.query(`select sse.publish('a', 'slow')`);
-    await client.query(`select sse.publish('a', 'held back')`);
+    await database.client.query(`select sse.publish('a', 'held back')`);
     const stuck = await until(() => instance.table.stats.stuck, { deadline: 15_000 });
     expect(stuck.pids).toEqual([rows[0]!.pid]);
     expect(stuck.age).toBeGreaterThanOrEqual(5_000);
@@ -163,7 +155,7 @@ describe('reading the event table', () => {
     expect([...ids].sort(Intl.Collator('en', { numeric: true }).compare)).toEqual(ids);
     await until(() => sink.events.length + other.events.length === 5_000);
     expect(sink.data.map(Number)).toEqual([...sink.data].map(Number).sort((a, b) => a - b));
-    const { rows } = await client.query<{ count: string }>(
+    const { rows } = await database.client.query<{ count: string }>(
       'select count(distinct xmin::text) from sse.event',
     );
     expect(Number(rows[0]!.count)).toBeLessThanOrEqual(12);
@@ -186,7 +178,7 @@ describe('reading the event table', () => {
     ]);
     await until(() => sink.events.length === 2);
     const refused = (sql: string) =>
-      client.query(sql).then(
+      database.client.query(sql).then(
         () => '',
         (error: Error) => error.message,
       );

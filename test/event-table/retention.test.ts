@@ -1,24 +1,14 @@
-import type pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { startPidChangingProxy } from '../postgres/listen-pooler-proxy.js';
-import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
+import { databaseForEach } from './each-database.js';
 import { connect, record, startInstance, stopAll } from './event-table-rig.js';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeEach(async () => {
-  database = await createDatabase();
-  client = await connect(database.url);
-});
-afterEach(async () => {
-  await stopAll();
-  await database.drop();
-});
+const database = databaseForEach();
 
 const lows = async (): Promise<number[]> => {
-  const { rows } = await client.query<{ low: string }>(
+  const { rows } = await database.client.query<{ low: string }>(
     'select low from sse.partitions() order by low',
   );
   return rows.map(({ low }) => Number(low));
@@ -85,7 +75,7 @@ describe('retention', () => {
       expect((await lows())[0]).toBeGreaterThan(1);
       // What was measured last may be older than what was written last.
       await until(async () => {
-        const { rows } = await client.query(
+        const { rows } = await database.client.query(
           `select sum(pg_total_relation_size(inhrelid))::float8 as bytes from pg_inherits where inhparent = 'sse.event'::regclass`,
         );
         return (rows[0] as { bytes: number }).bytes < bytes * 1.25;
@@ -104,7 +94,7 @@ describe('retention', () => {
     expect(instances.filter(({ table }) => table.stats.elected)).toHaveLength(1);
     const before = instances.map(({ table }) => table.stats.disk!);
     expect(before.map(({ partitions }) => partitions)).toEqual([3, 3]);
-    await client.query(`select sse.publish('a', repeat(md5(random()::text), 10000))
+    await database.client.query(`select sse.publish('a', repeat(md5(random()::text), 10000))
       from generate_series(1, 50)`);
     await until(
       () =>
@@ -128,7 +118,7 @@ describe('retention', () => {
       // Each of the first partitions has a million ids, and is closed early again and again.
       await until(
         async () => {
-          await client.query(`select sse.publish('a', 'x')`);
+          await database.client.query(`select sse.publish('a', 'x')`);
           return (await lows())[0]! > 3_010_000;
         },
         { deadline: 20_000 },
@@ -172,10 +162,10 @@ describe('retention', () => {
     const sink = record(instance, 'a');
     await until(() => instance.table.stats.disk);
     // As if nobody had created any for a million events.
-    await client.query('drop table sse.event_1000001, sse.event_2000001');
-    await client.query(`select setval('sse.event_id_seq', 999999)`);
-    await client.query(`select sse.publish('a', 'last')`);
-    await expect(client.query(`select sse.publish('a', 'full')`)).rejects.toThrow(
+    await database.client.query('drop table sse.event_1000001, sse.event_2000001');
+    await database.client.query(`select setval('sse.event_id_seq', 999999)`);
+    await database.client.query(`select sse.publish('a', 'last')`);
+    await expect(database.client.query(`select sse.publish('a', 'full')`)).rejects.toThrow(
       'no partition of relation "event" found',
     );
     // An instance helps itself.
@@ -192,7 +182,7 @@ describe('retention', () => {
     for (let number = 0; number < 3; number++)
       ids.push(await instance.table.publish('a', { data: 'x' }));
     await until(() => sink.events.length === 3);
-    await client.query(`do $$ declare p text; begin
+    await database.client.query(`do $$ declare p text; begin
       for p in select name from sse.partitions() loop execute format('drop table sse.%I', p); end loop; end $$`);
     await instance.table.publish('a', { data: 'after' });
     await until(() => sink.data.at(-1) === 'after');

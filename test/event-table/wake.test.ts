@@ -1,22 +1,12 @@
-import type pg from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { durableTriggerSql } from '../../lib/index.js';
-import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { startPostgres } from '../support/postgres.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
+import { databaseForEach } from './each-database.js';
 import { connect, record, startInstance, stopAll } from './event-table-rig.js';
 
-let database: TestDatabase;
-let client: pg.Client;
-beforeEach(async () => {
-  database = await createDatabase();
-  client = await connect(database.url);
-});
-afterEach(async () => {
-  await stopAll();
-  await database.drop();
-});
+const database = databaseForEach();
 
 /** Far longer than the test: what arrives was not found by looking at intervals. */
 const NEVER = 600_000;
@@ -32,10 +22,10 @@ describe('waking the reader', () => {
   it('needs nothing but NOTIFY in the transaction', async () => {
     const instance = await startInstance(database.url, { waker: false, pollInterval: NEVER });
     const sink = record(instance, 'a');
-    await client.query(`set sse.wake = 'on'`);
+    await database.client.query(`set sse.wake = 'on'`);
     for (let count = 1; count <= 20; count++) {
       const took = await arrival(
-        () => client.query(`select sse.publish('a', 'x')`),
+        () => database.client.query(`select sse.publish('a', 'x')`),
         () => sink.events.length === count,
       );
       expect(took).toBeLessThan(1_000);
@@ -50,10 +40,10 @@ describe('waking the reader', () => {
     ];
     const sinks = instances.map((instance) => record(instance, 'a'));
     await until(() => instances.some(({ table }) => table.stats.elected));
-    await client.query(`set sse.wake = 'off'`);
+    await database.client.query(`set sse.wake = 'off'`);
     for (let count = 1; count <= 20; count++) {
       const took = await arrival(
-        () => client.query(`select sse.publish('a', 'x')`),
+        () => database.client.query(`select sse.publish('a', 'x')`),
         () => sinks.every(({ events }) => events.length === count),
       );
       expect(took).toBeLessThan(1_000);
@@ -66,9 +56,9 @@ describe('waking the reader', () => {
     await until(() => first.table.stats.elected);
     const second = await startInstance(database.url, { pollInterval: NEVER });
     const sinks = [first, second].map((instance) => record(instance, 'a'));
-    await client.query(`set sse.wake = 'off'`);
+    await database.client.query(`set sse.wake = 'off'`);
     for (let count = 1; count <= 5; count++) {
-      await client.query(`select sse.publish('a', 'x')`);
+      await database.client.query(`select sse.publish('a', 'x')`);
       await until(() => sinks.every(({ events }) => events.length === count));
     }
   });
@@ -84,7 +74,7 @@ describe('waking the reader', () => {
         database: pathname.slice(1),
         password: async () => {
           // The reader's own connection is the first, the waker's the second.
-          if (++connections === 2) await client.query(`select sse.publish('a', 'before')`);
+          if (++connections === 2) await database.client.query(`select sse.publish('a', 'before')`);
           return password;
         },
       },
@@ -102,10 +92,10 @@ describe('waking the reader', () => {
       pollInterval: 200,
     });
     const sink = record(instance, 'a');
-    await client.query(`set sse.wake = 'off'`);
+    await database.client.query(`set sse.wake = 'off'`);
     for (let count = 1; count <= 5; count++) {
       const took = await arrival(
-        () => client.query(`select sse.publish('a', 'x')`),
+        () => database.client.query(`select sse.publish('a', 'x')`),
         () => sink.events.length === count,
       );
       expect(took).toBeLessThan(1_000);
@@ -167,27 +157,27 @@ describe('waking the reader', () => {
     listener.on('notification', () => heard++);
     await listener.query('listen sse');
     await startInstance(database.url, { waker: false, listen: false });
-    await client.query(`select sse.publish('a', 'x')`);
+    await database.client.query(`select sse.publish('a', 'x')`);
     await listener.query('select 1');
     expect(heard).toBe(0);
-    await client.query('begin');
-    await client.query(`select sse.publish('a', 'x')`);
-    await client.query(`prepare transaction 'wake'`);
-    await client.query(`commit prepared 'wake'`);
-    await client.query(`set sse.wake = 'on'`);
-    await client.query(`select sse.publish('a', 'x')`);
+    await database.client.query('begin');
+    await database.client.query(`select sse.publish('a', 'x')`);
+    await database.client.query(`prepare transaction 'wake'`);
+    await database.client.query(`commit prepared 'wake'`);
+    await database.client.query(`set sse.wake = 'on'`);
+    await database.client.query(`select sse.publish('a', 'x')`);
     await until(() => heard === 1);
   });
 
   it('leaves an idle database at most two statements a second per instance', async () => {
     await startInstance(database.url);
     await startInstance(database.url);
-    await client.query('create table t (id int)');
-    await client.query(durableTriggerSql({ table: 't', channel: 't' }));
-    await client.query(`insert into t values (1)`);
+    await database.client.query('create table t (id int)');
+    await database.client.query(durableTriggerSql({ table: 't', channel: 't' }));
+    await database.client.query(`insert into t values (1)`);
     const transactions = async () => {
       // The statistics are written with a delay, by the backends themselves.
-      const { rows } = await client.query<{ count: string }>(
+      const { rows } = await database.client.query<{ count: string }>(
         `select xact_commit + xact_rollback as count from pg_stat_database where datname = current_database()`,
       );
       return Number(rows[0]!.count);
