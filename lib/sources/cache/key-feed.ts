@@ -151,12 +151,18 @@ export class KeyFeed implements PolledKey {
     this.owner.poll.now(this);
     if (this.candidacy?.isElected === false) {
       const before = this.followed;
-      this.standIn ??= setTimeout(() => {
-        this.standIn = undefined;
-        this.standsIn = this.followed === before;
-        this.settle();
-      }, STAND_IN_AFTER_MS).unref();
+      this.standIn ??= setTimeout(
+        // Behind what has arrived and not been looked at yet, as this process was busy.
+        () => setImmediate(() => this.settleStandIn(before)),
+        STAND_IN_AFTER_MS,
+      ).unref();
     }
+  }
+
+  private settleStandIn(before: number): void {
+    this.standIn = undefined;
+    this.standsIn = this.followed === before;
+    this.settle();
   }
 
   private setRead(outlet: Outlet, read: boolean): void {
