@@ -84,6 +84,37 @@ describe('the poller of a key is elected', () => {
     await until(() => sum(polled(instances.slice(1))) === keys.length, { deadline: 20_000 });
   }, 90_000);
 
+  it('by nobody while that node of a Cluster is lost: then each instance polls', async () => {
+    const cluster = await startCluster();
+    stops.push(() => cluster.stop());
+    const lost = cluster.masters[2]!;
+    if ((await cluster.ownerOf('sse:{pollers}:elected')).port !== lost.port) {
+      await cluster.migrate('sse:{pollers}:elected', lost);
+    }
+    for (const { url } of [...cluster.masters, cluster.replica]) {
+      await withRedis(url, (node) => node.config('SET', 'cluster-require-full-coverage', 'no'));
+    }
+    const clients = [0, 1].map(() => cluster.client());
+    stops.push(() => clients.forEach((client) => client.disconnect()));
+    const instances = await Promise.all(clients.map((client) => electing(client)));
+    const owners = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => cluster.ownerOf(`key ${n}`)),
+    );
+    const key = `key ${owners.findIndex(({ port }) => port === cluster.masters[1]!.port)}`;
+    const recorded = instances.map((one) => one.read(key));
+    await untilElected(instances, recorded, 1);
+    await lost.kill();
+    await until(() => polled(instances).join() === '1,1', { deadline: 20_000 });
+    const values = ['a', 'b', 'c'];
+    for (const value of values) {
+      await instances[0]!.source.sendKey(key, value);
+    }
+    await until(() => recorded.every(({ events }) => events.length === values.length));
+    expectAll(recorded, values);
+    await lost.start();
+    await until(() => sum(polled(instances)) === 1, { deadline: 20_000 });
+  }, 90_000);
+
   it('through a Sentinel failover', async () => {
     const group = await startSentinelGroup();
     stops.push(() => group.stop());
