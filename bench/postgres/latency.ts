@@ -1,4 +1,5 @@
-import { connect, pause, prepareRows, quantile, readStream } from './rig.js';
+import { eventTableSql } from '../../lib/index.js';
+import { connect, pause, prepareRows, quantile, readStream, startApp } from './rig.js';
 
 export interface Latency {
   readonly p50: number;
@@ -31,6 +32,19 @@ export async function bareNotify(url: string, samples: number): Promise<Latency>
   }
   await Promise.all([writer.end(), listener.end()]);
   return summary(times.slice(10));
+}
+
+/** The same to a client over HTTP, by way of the least that reads the event table. */
+export async function floor(url: string, samples: number): Promise<Latency> {
+  const client = await connect(url);
+  await client.query(eventTableSql());
+  await client.end();
+  const program = await startApp('floor', url);
+  try {
+    return await idle(url, program.url, undefined, samples);
+  } finally {
+    await program.stop();
+  }
 }
 
 /** From COMMIT to a client of the application over HTTP, on an idle system. */

@@ -13,11 +13,14 @@ export async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** Starts the application and resolves with its address. */
-export async function startApp(postgres: string): Promise<{ url: string; stop(): Promise<void> }> {
+/** Starts one of the programs beside this one, and resolves with its address. */
+export async function startApp(
+  program: 'app' | 'floor',
+  postgres: string,
+): Promise<{ url: string; stop(): Promise<void> }> {
   const child: ChildProcess = spawn(
     process.execPath,
-    [fileURLToPath(new URL('app.js', import.meta.url))],
+    [fileURLToPath(new URL(`${program}.js`, import.meta.url))],
     { env: { ...process.env, POSTGRES: postgres }, stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -28,7 +31,7 @@ export async function startApp(postgres: string): Promise<{ url: string; stop():
       const match = /listening (\d+)/.exec(output);
       if (match) resolve(match[1]!);
     });
-    void exited.then(() => reject(new Error(`The application ended: ${output}`)));
+    void exited.then(() => reject(new Error(`The program ${program} ended: ${output}`)));
   });
   return {
     url: `http://127.0.0.1:${port}`,
