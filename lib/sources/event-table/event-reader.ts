@@ -151,7 +151,7 @@ export class EventReader {
         const { id } = this.#position!;
         const hasMore = await this.#advance(session);
         if (this.#position!.id > id) {
-          this.#wake.hurry();
+          this.#wake.hurry(this.#position!.id - id);
         }
         if (!hasMore) {
           await this.#stand(session);
@@ -215,7 +215,7 @@ export class EventReader {
     }
   }
 
-  /** Reads one page and what fills its holes. Returns true when there may be more. */
+  /** Reads one page and what fills its holes. Returns true when the page was full. */
   async #advance(session: Session): Promise<boolean> {
     const page = await this.#page(session, false);
     if (this.#append(page, 0)) {
@@ -234,7 +234,9 @@ export class EventReader {
         this.#position = { ...this.#position!, id: settled };
       }
     }
-    return true;
+    // What was committed while the fence was passed.
+    this.#wake.now();
+    return page.more;
   }
 
   async #page(session: Session, withFloor: boolean): Promise<ReaderPage> {

@@ -3,6 +3,10 @@ const SHORTEST = 20;
 
 /** While events come without a pause, they are taken together this often, in milliseconds. */
 const PACE = 2;
+/** And this much more seldom for each event of the last look, in milliseconds. */
+const PACE_PER_EVENT = 0.25;
+/** But no more seldom than this, in milliseconds. */
+const LONGEST_PACE = 10;
 
 /** Says when to look at the table again: when woken, and at intervals. */
 export class Wake {
@@ -11,6 +15,7 @@ export class Wake {
   #interval: number;
   /** When the last look that found events began. */
   #found = -Infinity;
+  #pace = PACE;
   #looked = 0;
   #isDue = false;
   #end: (() => void) | undefined;
@@ -34,9 +39,15 @@ export class Wake {
     this.#looked = performance.now();
   }
 
-  /** There was an event, so that another one is likely. */
-  hurry(): void {
+  /**
+   * There were events, so that more are likely.
+   *
+   * @param events how many
+   */
+  hurry(events: number): void {
     this.#found = this.#looked;
+    // Each look costs the server about what a commit costs it: in a rush, fewer are as good.
+    this.#pace = Math.min(LONGEST_PACE, PACE + events * PACE_PER_EVENT);
     this.#interval = Math.min(SHORTEST, this.#longest);
   }
 
@@ -45,8 +56,7 @@ export class Wake {
     if (!this.#isDue) {
       await this.#sleep(this.#interval);
     }
-    // Each look costs the server about what a commit costs it: in a rush, fewer are as good.
-    const early = PACE - (performance.now() - this.#found);
+    const early = this.#pace - (performance.now() - this.#found);
     if (early >= 1) {
       await this.pause(early);
     }
