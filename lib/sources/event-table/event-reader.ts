@@ -3,6 +3,7 @@ import { SseError } from '../../channel/sse-error.js';
 import { backoff } from '../postgres/backoff.js';
 import { describe } from '../postgres/postgres-error.js';
 import type { PgConfig } from '../postgres/postgres.options.js';
+import { Election, type ElectionEvents } from './election.js';
 import { eventOf, type EventRow } from './event-row.js';
 import { tableError } from './event-table-error.js';
 import type { EventTableSettings } from './event-table.options.js';
@@ -14,19 +15,6 @@ import { Session } from './session.js';
 import type { Topics } from './topics.js';
 import { Wake } from './wake.js';
 
-/** Between two attempts to be elected, in milliseconds. */
-const ELECTION_INTERVAL = 5_000;
-
-/** What the reader tells of its connection. */
-export interface ReaderEvents {
-  /** This instance is elected, or there is a pooler in between and it has to act as if. */
-  elected(isPooled: boolean): void;
-  /** Another instance is; called from time to time. */
-  passedOver(session: Session): Promise<void>;
-  /** It no longer is. */
-  deposed(): void;
-}
-
 /**
  * Reads the event table, once for all channels of this process: every committed event, in the
  * order of the ids, which is the same for every reader of the table.
@@ -36,17 +24,15 @@ export class EventReader {
   readonly #settings: EventTableSettings;
   readonly #topics: Topics;
   readonly #logger: SseLogger;
-  readonly #events: ReaderEvents;
   readonly #statements: ReaderStatements;
   readonly #abort = new AbortController();
   readonly #wake: Wake;
   readonly #fence: Fence;
+  readonly #election: Election;
   #position: Position | undefined;
   #incarnation = 0;
   #running: Promise<void> | undefined;
   #isOutage = false;
-  #isElected = false;
-  #nextElection = 0;
   #attempt = 0;
   #onFirstTry: ((error: unknown) => void) | undefined;
 
@@ -55,16 +41,16 @@ export class EventReader {
     settings: EventTableSettings,
     topics: Topics,
     logger: SseLogger,
-    events: ReaderEvents,
+    election: ElectionEvents,
   ) {
     this.#config = config;
     this.#settings = settings;
     this.#topics = topics;
     this.#logger = logger;
-    this.#events = events;
     this.#statements = new ReaderStatements(settings.schema);
     this.#wake = new Wake(settings.pollInterval, this.#abort.signal);
     this.#fence = new Fence(this.#statements, logger, this.#abort.signal);
+    this.#election = new Election(this.#statements, settings.waker, election);
   }
 
   /** Every event up to here has been appended; `undefined` until the reader has found its start. */
@@ -78,7 +64,7 @@ export class EventReader {
   }
 
   get isElected(): boolean {
-    return this.#isElected;
+    return this.#election.isElected;
   }
 
   /** What holds delivery back for long, if anything does. */
@@ -123,7 +109,7 @@ export class EventReader {
         }
         this.#decide(error);
       } finally {
-        this.#depose();
+        this.#election.resign();
         await session?.close();
       }
       await this.#wake.pause(backoff(this.#attempt++));
@@ -144,7 +130,6 @@ export class EventReader {
       this.#decide(undefined);
       await this.#begin(session);
       this.#recovered(session);
-      this.#nextElection = 0;
       for (;;) {
         signal.throwIfAborted();
         this.#wake.clear();
@@ -154,7 +139,7 @@ export class EventReader {
           this.#wake.hurry(this.#position!.id - id);
         }
         if (!hasMore) {
-          await this.#stand(session);
+          await this.#election.stand(session);
           await this.#wake.rest();
         }
       }
@@ -275,27 +260,6 @@ export class EventReader {
       }
     }
     return true;
-  }
-
-  /** Stands for election from time to time. */
-  async #stand(session: Session): Promise<void> {
-    if (this.#isElected || Date.now() < this.#nextElection) {
-      return;
-    }
-    this.#nextElection = Date.now() + ELECTION_INTERVAL;
-    if (session.isPooled || (await this.#statements.elect(session, this.#settings.waker))) {
-      this.#isElected = true;
-      this.#events.elected(session.isPooled);
-    } else {
-      await this.#events.passedOver(session);
-    }
-  }
-
-  #depose(): void {
-    if (this.#isElected) {
-      this.#isElected = false;
-      this.#events.deposed();
-    }
   }
 
   #text(): string {
