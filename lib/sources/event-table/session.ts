@@ -1,14 +1,12 @@
 import { describe } from '../postgres/postgres-error.js';
 import { loadPg } from '../postgres/load-pg.js';
+import { createClient, destroyClient, endClient } from '../postgres/own-client.js';
 import type { PgClient, PgModule } from '../postgres/pg-types.js';
 import type { PgConfig } from '../postgres/postgres.options.js';
 import { within } from '../postgres/within.js';
 
 /** How long the server may take for an answer, connecting included, in milliseconds. */
 const TIMEOUT = 10_000;
-/** How long a polite end may take before the socket is destroyed, in milliseconds. */
-const END_TIMEOUT = 300;
-
 /** One statement, and how long its answer may take in milliseconds. */
 export interface Statement {
   readonly text: string;
@@ -38,17 +36,7 @@ export class Session {
   readonly #waiting = new Set<(reason: Error) => void>();
 
   private constructor(pg: PgModule, config: PgConfig) {
-    this.#client = new pg.Client({
-      fallback_application_name: 'nestjs-sse-channels',
-      keepAlive: true,
-      ...config,
-      // The limits here are ours: these of pg leave a half-open client stuck.
-      query_timeout: undefined,
-      connectionTimeoutMillis: undefined,
-    });
-    // Before connect(): an error nobody listens to ends the process.
-    this.#client.on('error', (error) => this.#lose(error));
-    this.#client.on('end', () => this.#lose(new Error('the server closed the connection')));
+    this.#client = createClient(pg, config, (reason) => this.#lose(reason));
     this.#client.on('notification', () => this.onNotification?.());
   }
 
@@ -101,16 +89,16 @@ export class Session {
 
   /** Ends the connection; resolves in any case, within a fraction of a second. */
   async close(): Promise<void> {
-    if (!this.isClosed) {
-      this.onLost = undefined;
-      this.onNotification = undefined;
-      this.isClosed = true;
-      this.#reason = new Error('closed');
-      await within(END_TIMEOUT, 'end', this.#client.end()).catch(() => undefined);
-      this.#fail(this.#reason);
+    if (this.isClosed) {
+      destroyClient(this.#client);
+      return;
     }
-    // On a half-open connection end() never returns; destroying always works.
-    this.#client.connection.stream.destroy();
+    this.onLost = undefined;
+    this.onNotification = undefined;
+    this.isClosed = true;
+    this.#reason = new Error('closed');
+    await endClient(this.#client);
+    this.#fail(this.#reason);
   }
 
   async #answer<T>(timeout: number, work: Promise<T>): Promise<T> {
@@ -144,7 +132,7 @@ export class Session {
     this.isClosed = true;
     this.#reason = error instanceof Error ? error : new Error(describe(error));
     this.#fail(this.#reason);
-    this.#client.connection.stream.destroy();
+    destroyClient(this.#client);
     this.onLost?.();
   }
 }

@@ -1,14 +1,12 @@
 import { SseError } from '../../channel/sse-error.js';
 import { quoteName } from './identifier.js';
+import { createClient, destroyClient, endClient } from './own-client.js';
 import type { PgClient, PgModule } from './pg-types.js';
 import type { PgConfig } from './postgres.options.js';
 import { within } from './within.js';
 
 /** Channels per round trip; a reconnect with thousands of them takes few. */
 const BATCH = 100;
-/** How long a polite end may take before the socket is destroyed, in milliseconds. */
-const END_TIMEOUT = 300;
-
 /** What a session reports. */
 export interface ListenSessionEvents {
   /** True while somebody wants to hear the channel. */
@@ -56,17 +54,7 @@ export class ListenSession {
     this.#events = events;
     this.#times = times;
     this.lost = new Promise((resolve) => (this.#lose = resolve));
-    this.#client = new pg.Client({
-      fallback_application_name: 'nestjs-sse-channels',
-      keepAlive: true,
-      ...config,
-      // The limits here are ours: these of pg leave a half-open client stuck.
-      query_timeout: undefined,
-      connectionTimeoutMillis: undefined,
-    });
-    // Before connect(): an error nobody listens to ends the process.
-    this.#client.on('error', (error) => this.#fail(error));
-    this.#client.on('end', () => this.#fail(new Error('the server closed the connection')));
+    this.#client = createClient(pg, config, (reason) => this.#fail(reason));
     this.#client.on('notification', ({ channel, payload }) => {
       if (this.#state !== 'closed') {
         this.#events.notified(channel, payload ?? '');
@@ -121,10 +109,10 @@ export class ListenSession {
     this.#state = 'closed';
     clearTimeout(this.#health);
     if (polite) {
-      await within(END_TIMEOUT, 'end', this.#client.end()).catch(() => undefined);
+      await endClient(this.#client);
+    } else {
+      destroyClient(this.#client);
     }
-    // On a half-open connection end() never returns; destroying always works.
-    this.#client.connection.stream.destroy();
     this.#lose(new Error('closed'));
   }
 
@@ -134,7 +122,7 @@ export class ListenSession {
     }
     this.#state = 'closed';
     clearTimeout(this.#health);
-    this.#client.connection.stream.destroy();
+    destroyClient(this.#client);
     this.#lose(error);
   }
 
