@@ -59,8 +59,10 @@ describe('RedisConnection', () => {
     const users = new Redis(server.url);
     const options = { host: hostname, port: Number(port), ...(password && { username, password }) };
     for (const option of [server.url, options, users]) {
-      const connection = new RedisConnection(option, new LogRecorder());
+      const log = new LogRecorder();
+      const connection = new RedisConnection(option, log);
       await connection.start(true);
+      expect([...log.errors, ...log.lines]).toEqual([]);
       const client = await connection.client();
       expect(await client.call('ping')).toBe('PONG');
       await connection.stop();

@@ -38,6 +38,7 @@ export class RedisConnection implements Lifecycle {
   private release: () => void = () => undefined;
   private dropCount = 0;
   private down = false;
+  private isStarting = false;
   private stopped = false;
 
   /**
@@ -73,11 +74,11 @@ export class RedisConnection implements Lifecycle {
       return;
     }
     // The caller gets the error, so it need not be logged as well.
-    this.down = true;
+    this.isStarting = true;
     const client = await this.open();
     try {
       await (this.owned ? whenReady(client) : answers(client));
-      this.down = false;
+      this.isStarting = false;
     } catch (error) {
       await this.stop();
       throw new SseError(
@@ -199,7 +200,7 @@ export class RedisConnection implements Lifecycle {
   }
 
   private lost(reason: string): void {
-    if (this.down || this.stopped || !this.owned) {
+    if (this.down || this.isStarting || this.stopped || !this.owned) {
       return;
     }
     this.down = true;
