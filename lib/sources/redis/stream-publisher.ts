@@ -2,48 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { SseError } from '../../channel/sse-error.js';
 import type { OutgoingEvent } from '../../channel/source.js';
-import { runScripts, type RedisReply, type ScriptCall } from './redis-batch.js';
+import { runScripts, type RedisReply } from './redis-batch.js';
 import type { RedisStreams } from './redis-streams.js';
 import { refusalOf } from './redis-refusal.js';
 import { SendOutage } from './send-outage.js';
-import { lengthsOf, metaOf } from './stream-entry.js';
-import { laterStreamId } from './stream-id.js';
-import { APPEND } from './stream-scripts.js';
+import { StreamLane } from './stream-lane.js';
 
-/** How many events, and about how many bytes of them, one call of the script takes. */
-const BATCH_EVENTS = 500;
-const BATCH_SIZE = 1_048_576;
 /** How many bytes of events may wait for Redis. */
 const MAX_WAITING = 64 * 1_048_576;
 /** How often what waits is tried again, and what has waited too long is given up. */
 const TICK_MS = 100;
 /** How many calls are sent together; Redis works on them while the next are made ready. */
 const TOGETHER = 64;
-/** The first and the third argument of the script, and what the latter says. */
-const COMMAND = 0;
-const KIND = 2;
-const FIRST_TIME = 'first';
-const AGAIN = 'again';
-
-interface Sending {
-  readonly meta: string;
-  readonly data: string;
-  readonly deadline: number;
-  readonly resolve: (id: string) => void;
-  readonly reject: (error: SseError) => void;
-  settled: boolean;
-}
-
-type AppendCall = ScriptCall & { readonly args: (string | number)[] };
-
-/** The events of one channel on their way to its stream. */
-interface Lane {
-  readonly key: string;
-  waiting: Sending[];
-  /** What the script is being called with. It stays the same however often it is sent. */
-  batch: { readonly sendings: readonly Sending[]; readonly call: AppendCall } | undefined;
-  inFlight: boolean;
-}
 
 /**
  * Appends events to streams. What is sent to one channel in one turn of the event loop, and
@@ -52,16 +22,15 @@ interface Lane {
  */
 export class StreamPublisher {
   private readonly instance = randomBytes(9).toString('base64url');
-  private readonly lanes = new Map<string, Lane>();
-  private readonly due = new Set<Lane>();
+  private readonly lanes = new Map<string, StreamLane>();
+  private readonly due = new Set<StreamLane>();
   private readonly detach = AsyncLocalStorage.snapshot();
+  private readonly outage: SendOutage;
   private calls = 0;
   private waitingSize = 0;
   private flush: NodeJS.Immediate | undefined;
   private tick: NodeJS.Timeout | undefined;
   private stopped = false;
-
-  private readonly outage: SendOutage;
 
   constructor(private readonly streams: RedisStreams) {
     this.outage = new SendOutage(streams);
@@ -78,9 +47,7 @@ export class StreamPublisher {
   /** The connection is back: what waits is tried again at once. */
   retryNow(): void {
     for (const lane of this.lanes.values()) {
-      if (!lane.inFlight) {
-        this.due.add(lane);
-      }
+      this.due.add(lane);
     }
     this.run();
   }
@@ -96,8 +63,9 @@ export class StreamPublisher {
     clearImmediate(this.flush);
     clearInterval(this.tick);
     for (const lane of this.lanes.values()) {
-      this.abandon(lane, new SseError('CLOSED', 'The application is shutting down.'));
+      lane.abandon(new SseError('CLOSED', 'The application is shutting down.'));
     }
+    this.lanes.clear();
   }
 
   private enqueue(key: string, event: OutgoingEvent): Promise<string> {
@@ -112,86 +80,53 @@ export class StreamPublisher {
       this.outage.begin(error.message);
       return Promise.reject(error);
     }
-    return new Promise((resolve, reject) => {
-      const meta = metaOf(event);
-      const { data } = event;
-      const deadline = performance.now() + this.streams.settings.sendTimeout;
-      const lane = this.laneOf(key);
-      lane.waiting.push({ meta, data, deadline, resolve, reject, settled: false });
-      this.waitingSize += meta.length + data.length;
-      this.schedule(lane);
-    });
+    const lane = this.laneOf(key);
+    const sent = lane.add(event, performance.now() + this.streams.settings.sendTimeout);
+    this.schedule(lane);
+    return sent;
   }
 
-  private laneOf(key: string): Lane {
+  private laneOf(key: string): StreamLane {
     let lane = this.lanes.get(key);
     if (!lane) {
-      lane = { key, waiting: [], batch: undefined, inFlight: false };
+      lane = new StreamLane(key, (by) => (this.waitingSize += by));
       this.lanes.set(key, lane);
     }
     this.tick ??= this.detach(() => setInterval(() => this.onTick(), TICK_MS));
     return lane;
   }
 
-  private schedule(lane: Lane): void {
-    if (lane.batch) {
-      return;
+  private schedule(lane: StreamLane): void {
+    if (!lane.isCalling) {
+      this.due.add(lane);
+      this.flush ??= this.detach(() => setImmediate(() => this.run()));
     }
-    this.due.add(lane);
-    this.flush ??= this.detach(() => setImmediate(() => this.run()));
   }
 
   private run(): void {
     clearImmediate(this.flush);
     this.flush = undefined;
-    const lanes = [...this.due];
+    const ready = [...this.due].filter((lane) => !lane.inFlight && this.prepare(lane));
     this.due.clear();
-    for (const lane of lanes) {
-      lane.batch ??= this.nextBatch(lane);
-    }
-    const ready = lanes.filter((lane) => lane.batch && !lane.inFlight);
-    if (ready.length > 0) {
-      ready.forEach((lane) => (lane.inFlight = true));
-      for (let start = 0; start < ready.length; start += TOGETHER) {
-        void this.send(ready.slice(start, start + TOGETHER));
-      }
+    ready.forEach((lane) => (lane.inFlight = true));
+    for (let start = 0; start < ready.length; start += TOGETHER) {
+      void this.send(ready.slice(start, start + TOGETHER));
     }
   }
 
-  private nextBatch(lane: Lane): Lane['batch'] {
-    let [count, size] = [0, 0];
-    while (count < lane.waiting.length && count < BATCH_EVENTS && size < BATCH_SIZE) {
-      size += lane.waiting[count++]!.data.length;
-    }
-    if (count === 0) {
-      return undefined;
-    }
-    const sendings = lane.waiting.slice(0, count);
-    lane.waiting = lane.waiting.slice(count);
-    const parts = sendings.flatMap(({ meta, data }) => [meta, data]);
-    const [events, age, bytes] = this.streams.limits;
-    return {
-      sendings,
-      call: {
-        script: APPEND,
-        keys: [lane.key, `${lane.key}:from:${this.instance}`],
-        args: [
-          '',
-          ++this.calls,
-          // A client that is not ours may send a call again on its own.
-          this.streams.connection.owned ? FIRST_TIME : AGAIN,
-          events,
-          age,
-          bytes,
-          lengthsOf(parts),
-          ...parts,
-        ],
-      },
-    };
+  private prepare(lane: StreamLane): boolean {
+    lane.prepare(() => ({
+      marker: `${lane.key}:from:${this.instance}`,
+      number: ++this.calls,
+      // A client that is not ours may send a call again on its own.
+      once: this.streams.connection.owned,
+      limits: this.streams.limits,
+    }));
+    return lane.isCalling;
   }
 
-  private async send(lanes: readonly Lane[]): Promise<void> {
-    const replies = await this.call(lanes.map((lane) => lane.batch!.call));
+  private async send(lanes: readonly StreamLane[]): Promise<void> {
+    const replies = await this.call(lanes);
     const isReplicated = this.streams.settings.minReplicas > 0;
     lanes.forEach((lane, index) => {
       const reply = replies[index]!;
@@ -203,19 +138,19 @@ export class StreamPublisher {
     });
   }
 
-  private async call(calls: readonly AppendCall[]): Promise<readonly RedisReply[]> {
-    const { server } = this.streams;
+  private async call(lanes: readonly StreamLane[]): Promise<readonly RedisReply[]> {
+    const { connection, server } = this.streams;
     try {
       await server.known();
-      calls.forEach(({ args }) => (args[COMMAND] = server.publishCommand));
-      return await runScripts(await this.streams.connection.client(), calls);
+      const calls = lanes.map((lane) => lane.callWith(server.publishCommand));
+      return await runScripts(await connection.client(), calls);
     } catch (error) {
-      return calls.map(() => ({ error: error as Error }));
+      return lanes.map(() => ({ error: error as Error }));
     }
   }
 
   /** Settles a lane once its replicas have what was appended, or have not had it in time. */
-  private async confirm(lane: Lane, reply: RedisReply): Promise<void> {
+  private async confirm(lane: StreamLane, reply: RedisReply): Promise<void> {
     const { minReplicas, replicaTimeout } = this.streams.settings;
     const { server } = this.streams;
     const count = await server.waitForReplicas(lane.key, minReplicas, replicaTimeout);
@@ -223,91 +158,49 @@ export class StreamPublisher {
   }
 
   /** @param replicas how many have the events, when these are too few */
-  private settle(lane: Lane, reply: RedisReply, replicas?: number): void {
+  private settle(lane: StreamLane, reply: RedisReply, replicas?: number): void {
     lane.inFlight = false;
-    const { sendings } = lane.batch!;
-    if ('ok' in reply) {
-      const first = String(reply.ok);
-      this.streams.notePublished(lane.key, laterStreamId(first, sendings.length - 1));
-      sendings.forEach((sending, index) => {
-        const id = laterStreamId(first, index);
-        if (replicas === undefined) {
-          this.finish(sending, () => sending.resolve(id));
-        } else {
-          this.finish(sending, () => sending.reject(this.outage.tooFewReplicas(id, replicas)));
-        }
-      });
-      if (replicas === undefined) {
-        this.outage.end();
-      }
-      lane.batch = undefined;
+    if (!('ok' in reply)) {
+      this.failed(lane, reply.error);
+    } else if (replicas === undefined) {
+      this.streams.notePublished(lane.key, lane.appended(String(reply.ok)));
+      this.outage.end();
     } else {
-      const refusal = refusalOf(reply.error, this.streams.connection.address, lane.key);
-      if (refusal) {
-        this.outage.begin(refusal.message);
-        sendings.forEach((sending) => this.finish(sending, () => sending.reject(refusal)));
-        lane.batch = undefined;
-      } else if (sendings.every(({ settled }) => settled)) {
-        lane.batch = undefined;
-      } else {
-        // Sent again by the next tick: nobody knows whether it has arrived.
-        lane.batch!.call.args[KIND] = AGAIN;
-        return;
-      }
+      const error = (id: string) => this.outage.tooFewReplicas(id, replicas);
+      this.streams.notePublished(lane.key, lane.appended(String(reply.ok), error));
     }
-    if (lane.waiting.length > 0) {
-      this.schedule(lane);
-    } else {
+    if (lane.isEmpty) {
       this.remove(lane);
+    } else {
+      this.schedule(lane);
+    }
+  }
+
+  private failed(lane: StreamLane, error: Error): void {
+    const refusal = refusalOf(error, this.streams.connection.address, lane.key);
+    if (refusal) {
+      this.outage.begin(refusal.message);
+      lane.refused(refusal);
+    } else {
+      // By the next tick.
+      lane.repeat();
     }
   }
 
   private onTick(): void {
     const now = performance.now();
     for (const lane of this.lanes.values()) {
-      this.giveUp(lane, now);
-      if (!lane.inFlight) {
-        this.due.add(lane);
-      }
-      if (!lane.batch && lane.waiting.length === 0) {
+      lane.giveUp(now, (mayHaveArrived) => this.outage.timedOut(mayHaveArrived));
+      if (lane.isEmpty) {
         this.remove(lane);
+      } else {
+        this.due.add(lane);
       }
     }
     this.run();
   }
 
-  private giveUp(lane: Lane, now: number): void {
-    for (const sending of lane.batch?.sendings ?? []) {
-      if (sending.deadline <= now) {
-        this.finish(sending, () => sending.reject(this.outage.timedOut(true)));
-      }
-    }
-    if (lane.batch && !lane.inFlight && lane.batch.sendings.every(({ settled }) => settled)) {
-      lane.batch = undefined;
-    }
-    const late = lane.waiting.findIndex(({ deadline }) => deadline > now);
-    const gone = lane.waiting.splice(0, late < 0 ? lane.waiting.length : late);
-    for (const sending of gone) {
-      this.finish(sending, () => sending.reject(this.outage.timedOut(false)));
-    }
-  }
-
-  private abandon(lane: Lane, error: SseError): void {
-    for (const sending of [...(lane.batch?.sendings ?? []), ...lane.waiting]) {
-      this.finish(sending, () => sending.reject(error));
-    }
-    this.lanes.delete(lane.key);
-  }
-
-  private finish(sending: Sending, settle: () => void): void {
-    if (!sending.settled) {
-      sending.settled = true;
-      this.waitingSize -= sending.meta.length + sending.data.length;
-      settle();
-    }
-  }
-
-  private remove(lane: Lane): void {
+  private remove(lane: StreamLane): void {
     this.lanes.delete(lane.key);
     this.due.delete(lane);
     if (this.lanes.size === 0) {
