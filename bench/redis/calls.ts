@@ -1,6 +1,6 @@
 /** What the measuring process asks of one under measurement. */
 export type Call =
-  | { readonly do: 'start'; readonly as: 'ours' | 'socket.io' }
+  | { readonly do: 'start'; readonly as: 'ours' | 'socket.io' | 'relay' }
   /** Sends `burst` events in each turn of the event loop, and awaits the last of them. */
   | {
       readonly do: 'send';

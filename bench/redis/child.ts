@@ -64,6 +64,29 @@ async function socketIo(): Promise<Instance> {
   };
 }
 
+/** The least that brings a message to a client: what is published is written. It keeps nothing. */
+async function relay(): Promise<Instance> {
+  const subscriber = new Redis(redis);
+  const http = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write(':\n\n');
+    subscriber.on('message', (_channel, text: string) => response.write(`data: ${text}\n\n`));
+  });
+  await subscriber.subscribe('relay');
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  return {
+    port: portOf(http),
+    send: () => undefined,
+    readKey: () => undefined,
+    stop: async () => {
+      subscriber.disconnect();
+      http.closeAllConnections();
+      http.close();
+    },
+  };
+}
+
+const INSTANCES = { ours, 'socket.io': socketIo, relay };
+
 function portOf(server: HttpServer): number {
   return (server.address() as AddressInfo).port;
 }
@@ -76,7 +99,7 @@ function now(): number {
 async function run(call: Call): Promise<unknown> {
   switch (call.do) {
     case 'start':
-      instance = await (call.as === 'ours' ? ours() : socketIo());
+      instance = await INSTANCES[call.as]();
       return instance.port;
     case 'send':
       for (let turn = 0; turn < call.turns; turn++) {

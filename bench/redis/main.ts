@@ -52,6 +52,7 @@ async function measure<T>(name: string, run: (url: string) => Promise<T>): Promi
 const idle = await measure('latency', (url) => latency(url, 1_000 * scale));
 if (idle) {
   judge('client on another instance, p50 ÷ bare PUBLISH', idle.ours.p50 / idle.bare.p50, '≤', 1.5);
+  judge('the same ÷ PUBLISH and a bare write', idle.ours.p50 / idle.relay.p50, '≤', 1.5);
   judge('client on another instance, p99 in ms', idle.ours.p99 / 1_000, '≤', 10);
 }
 const sent = await measure('publishing', (url) => publishing(url, 20_000 * scale, 5));

@@ -38,41 +38,55 @@ async function withChild<T>(url: string, use: (child: Child) => Promise<T>): Pro
   }
 }
 
-/** Microseconds from sending to a client of another instance, and to a bare subscriber. */
+/**
+ * Microseconds from sending to a client of another instance, to a client of a process that writes
+ * what it is told and no more, and to a bare subscriber.
+ */
 export function latency(url: string, events: number) {
-  return withChild(url, async (child) => {
-    const port = (await child.call({ do: 'start', as: 'ours' })) as number;
-    await child.call({ do: 'listen', channel: 'bare' });
-    const { broker, stop } = await startBroker(url);
-    const redis = new Redis(url);
-    const ours: number[] = [];
-    const client = await openStream(port, '/events/latency', (chunk) => {
-      for (const [, sent] of chunk.toString().matchAll(/^data: (\d+)$/gm)) {
-        ours.push(now() - Number(sent));
+  return withChild(url, (child) =>
+    withChild(url, async (relay) => {
+      const port = (await child.call({ do: 'start', as: 'ours' })) as number;
+      const relayPort = (await relay.call({ do: 'start', as: 'relay' })) as number;
+      await child.call({ do: 'listen', channel: 'bare' });
+      const { broker, stop } = await startBroker(url);
+      const redis = new Redis(url);
+      const times = { relay: [] as number[], ours: [] as number[] };
+      const noteIn = (taken: number[]) => (chunk: Buffer) => {
+        for (const [, sent] of chunk.toString().matchAll(/^data: (\d+)$/gm)) {
+          taken.push(now() - Number(sent));
+        }
+      };
+      const clients = [
+        await openStream(port, '/events/latency', noteIn(times.ours)),
+        await openStream(relayPort, '/', noteIn(times.relay)),
+      ];
+      for (let n = -100; n < events; n++) {
+        // What comes first warms all of them up.
+        if (n === 0) {
+          Object.values(times).forEach((taken) => (taken.length = 0));
+          await child.call({ do: 'received' });
+        }
+        await redis.publish('bare', String(now()));
+        await pause(2);
+        await redis.publish('relay', String(now()));
+        await pause(2);
+        void broker.publish('latency', { data: String(now()) });
+        await pause(2);
       }
-    });
-    for (let n = -100; n < events; n++) {
-      // What comes first warms both up.
-      if (n === 0) {
-        ours.length = 0;
-        await child.call({ do: 'received' });
-      }
-      await redis.publish('bare', String(now()));
-      await pause(2);
-      void broker.publish('latency', { data: String(now()) });
-      await pause(2);
-    }
-    await until(() => ours.length >= events);
-    const bare = (await child.call({ do: 'received' })) as number[];
-    client.close();
-    redis.disconnect();
-    await stop();
-    return {
-      bare: { p50: quantile(bare, 0.5), p99: quantile(bare, 0.99) },
-      ours: { p50: quantile(ours, 0.5), p99: quantile(ours, 0.99) },
-    };
-  });
+      await until(() => times.ours.length >= events && times.relay.length >= events);
+      const bare = (await child.call({ do: 'received' })) as number[];
+      clients.forEach((client) => client.close());
+      redis.disconnect();
+      await stop();
+      return { bare: summary(bare), relay: summary(times.relay), ours: summary(times.ours) };
+    }),
+  );
 }
+
+const summary = (taken: readonly number[]) => ({
+  p50: quantile(taken, 0.5),
+  p99: quantile(taken, 0.99),
+});
 
 /** Events per second: bare pipelined PUBLISH, our bursts, and our lone events; medians of rounds. */
 export async function publishing(url: string, events: number, rounds: number) {
