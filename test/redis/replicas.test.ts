@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis, type Cluster } from 'ioredis';
+import { startProxy } from '../support/proxy.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
@@ -117,6 +118,32 @@ describe('minReplicas, with one replica', () => {
       process.kill(replica.pid, 'SIGCONT');
       await stopInstances();
       users.disconnect();
+    }
+  });
+
+  it('a WAIT that a client repeats on its next connection is not believed', async () => {
+    await inStep(replica);
+    const proxy = await startProxy(master.url);
+    const users = new Redis(proxy.url(master.url), { disconnectTimeout: 100 });
+    users.on('error', () => undefined);
+    try {
+      const options = { minReplicas: 1, replicaTimeout: 4_000, age: Infinity };
+      const one = await instance(users, options);
+      await one.broker.publish('repeated', { data: 'replicated' });
+      process.kill(replica.pid, 'SIGSTOP');
+      const sent = one.broker.publish('repeated', { data: 'not yet' });
+      await until(() =>
+        withRedis(master.url, async (admin) =>
+          String(await admin.client('LIST')).includes('cmd=wait'),
+        ),
+      );
+      proxy.cut();
+      await expect(sent).rejects.toThrow('0 of 1 replicas');
+    } finally {
+      process.kill(replica.pid, 'SIGCONT');
+      await stopInstances();
+      users.disconnect();
+      await proxy.close();
     }
   });
 });
