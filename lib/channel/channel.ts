@@ -9,10 +9,18 @@ export interface Reader {
   pull(): void;
 }
 
+/** A place in the log from which somebody reads on. */
+export interface Place {
+  /** The number of the last event read. */
+  readonly seq: number;
+}
+
 /** A named log that a source appends to and readers read. */
 export class Channel implements ChannelSink {
   readonly log: EventLog;
   readonly readers = new Set<Reader>();
+  /** Where the cursors stand that have not been closed. */
+  readonly places = new Set<Place>();
   private source: ChannelFeed | undefined;
   private isLive = false;
   private hadReaderBeforeLive = false;
@@ -24,7 +32,7 @@ export class Channel implements ChannelSink {
     /** Called after each append; schedules the readers. */
     private readonly onAppend: (channel: Channel) => void,
   ) {
-    this.log = new EventLog(limits);
+    this.log = new EventLog(limits, () => this.slowest());
   }
 
   /** Connects the channel to the source that feeds it. */
@@ -93,6 +101,14 @@ export class Channel implements ChannelSink {
       this.log.restart();
     }
     this.onAppend(this);
+  }
+
+  private slowest(): number {
+    let slowest = this.log.head;
+    for (const { seq } of this.places) {
+      slowest = Math.min(slowest, seq);
+    }
+    return slowest;
   }
 
   private appendReset(reason: ResetReason, position: string | undefined): LogEntry {

@@ -42,6 +42,7 @@ export class Cursor {
   ) {
     this.seq = channel.log.head;
     this.position = channel.log.headPosition;
+    channel.places.add(this);
   }
 
   /**
@@ -151,6 +152,7 @@ export class Cursor {
   }
 
   close(): void {
+    this.channel.places.delete(this);
     this.history?.stop();
     this.history = undefined;
   }

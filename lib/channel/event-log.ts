@@ -19,6 +19,8 @@ export interface RetainLimits {
  */
 const GRACE_MS = 10_000;
 const GRACE_FACTOR = 16;
+/** With this many such entries it is asked for the first time whether a cursor needs them. */
+const GRACE_CHECK = 1_024;
 
 /** Where a Last-Event-ID points: the entry's number, or why there is none. */
 export type Located = number | 'trimmed' | 'unknown-position';
@@ -47,8 +49,14 @@ export class EventLog {
   private baseEnd: boolean | undefined = false;
   private ids: Map<string, number> | undefined;
   private isLocal = true;
+  /** With how many entries beyond the retained window it is asked who needs them. */
+  private graceCheck = GRACE_CHECK;
 
-  constructor(private readonly limits: RetainLimits) {
+  /** @param slowest answers what every attached cursor has read; asked seldom, as it may take long */
+  constructor(
+    private readonly limits: RetainLimits,
+    private readonly slowest: () => number,
+  ) {
     this.base = this.localPosition(0);
   }
 
@@ -153,9 +161,11 @@ export class EventLog {
     ) {
       this.release();
     }
+    const read = this.readByAll();
     while (
       this.first < this.retained &&
-      (now - this.at(this.first).time > GRACE_MS ||
+      (this.first <= read ||
+        now - this.at(this.first).time > GRACE_MS ||
         // The newest stays until its readers have been woken, however large it is.
         (this.readableBytes > bytes * GRACE_FACTOR && this.first < this.head))
     ) {
@@ -168,6 +178,19 @@ export class EventLog {
       this.entries = this.entries.slice(this.start);
       this.start = 0;
     }
+  }
+
+  /** What every attached cursor has read, once there is much that may not be needed; else 0. */
+  private readByAll(): number {
+    const beyond = this.retained - this.first;
+    if (beyond < this.graceCheck) {
+      return 0;
+    }
+    const read = this.slowest();
+    const kept = this.retained - Math.max(this.first, Math.min(read + 1, this.retained));
+    // Waiting for twice as many keeps the cost per event constant, however slow a cursor is.
+    this.graceCheck = Math.max(GRACE_CHECK, kept * 2);
+    return read;
   }
 
   private release(): void {

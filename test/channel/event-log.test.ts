@@ -3,8 +3,10 @@ import { EventLog } from '../../lib/channel/event-log.js';
 
 const UNLIMITED = { events: Infinity, bytes: Infinity, age: Infinity };
 
+const nobodyHasRead = () => 0;
+
 const filled = (count: number, limits: Partial<typeof UNLIMITED> = {}) => {
-  const log = new EventLog({ ...UNLIMITED, ...limits });
+  const log = new EventLog({ ...UNLIMITED, ...limits }, nobodyHasRead);
   const ids = [log.headPosition!];
   for (let i = 1; i <= count; i++) {
     ids.push(log.append({ data: `${i}` }).id);
@@ -19,9 +21,10 @@ describe('EventLog', () => {
     expect(log.headPosition).toBe(ids[3]);
     expect(log).toMatchObject({ head: 3, first: 1, retained: 1, size: 3 });
     expect([1, 2, 3].map((seq) => log.at(seq).data)).toEqual(['1', '2', '3']);
-    expect(new Set(Array.from({ length: 1_000 }, () => new EventLog(UNLIMITED).epoch)).size).toBe(
-      1_000,
-    );
+    expect(
+      new Set(Array.from({ length: 1_000 }, () => new EventLog(UNLIMITED, nobodyHasRead).epoch))
+        .size,
+    ).toBe(1_000);
     expect(log.epoch).not.toMatch(/[^A-Za-z0-9._]/);
   });
 
@@ -73,7 +76,7 @@ describe('EventLog', () => {
   });
 
   it('keeps the newest event readable however large it is', () => {
-    const log = new EventLog({ ...UNLIMITED, bytes: 10 });
+    const log = new EventLog({ ...UNLIMITED, bytes: 10 }, nobodyHasRead);
     log.append({ data: 'x'.repeat(10_000) });
     expect(log).toMatchObject({ head: 1, first: 1, size: 0 });
     log.append({ data: 'y'.repeat(10_000) });
@@ -81,7 +84,7 @@ describe('EventLog', () => {
   });
 
   it('finds own ids, the first of several that are the same, and the last one trimmed', () => {
-    const log = new EventLog({ ...UNLIMITED, events: 3 });
+    const log = new EventLog({ ...UNLIMITED, events: 3 }, nobodyHasRead);
     for (const id of ['a', 'b', 'a', 'c']) {
       log.append({ data: id, id });
     }
@@ -98,7 +101,7 @@ describe('EventLog', () => {
 
   it('takes over the positions of a source', () => {
     const compare = (a: string, b: string) => Number(a) - Number(b);
-    const log = new EventLog(UNLIMITED);
+    const log = new EventLog(UNLIMITED, nobodyHasRead);
     log.startAfter('100');
     expect(log.headPosition).toBe('100');
     expect(log.locate('100', compare)).toBe(0);
@@ -113,7 +116,7 @@ describe('EventLog', () => {
   });
 
   it('knows which events ended their run, and asks about what was before it', () => {
-    const log = new EventLog({ ...UNLIMITED, events: 2 });
+    const log = new EventLog({ ...UNLIMITED, events: 2 }, nobodyHasRead);
     expect(log.endsAt(0)).toBe(false);
     log.append({ data: 'end', end: true });
     log.append({ data: '2' });
@@ -137,7 +140,7 @@ describe('EventLog', () => {
   });
 
   it('costs the same per event, however many there were', () => {
-    const log = new EventLog({ ...UNLIMITED, events: 100 });
+    const log = new EventLog({ ...UNLIMITED, events: 100 }, nobodyHasRead);
     let longest = 0;
     for (let i = 0; i < 100_000; i++) {
       log.append({ data: 'x' });
@@ -149,5 +152,28 @@ describe('EventLog', () => {
     expect(log.size).toBe(100);
     expect(longest).toBeLessThan(3_000);
     expect(log.bytes).toBe(100 * 129);
+  });
+
+  it('keeps a burst only for as long as a cursor has to read it', () => {
+    let [read, asked] = [0, 0];
+    const log = new EventLog({ ...UNLIMITED, events: 100 }, () => {
+      asked++;
+      return read;
+    });
+    for (let i = 0; i < 50_000; i++) {
+      log.append({ data: 'x' });
+    }
+    expect(log.first).toBe(1);
+    expect(asked).toBeLessThan(10);
+    let longest = 0;
+    for (let i = 0; i < 200_000; i++) {
+      // A cursor that reads in portions.
+      read = log.head - (i % 100);
+      log.append({ data: 'x' });
+      longest = i < 100_000 ? 0 : Math.max(longest, log.head - log.first);
+      expect(log.first).toBeLessThanOrEqual(read + 1);
+    }
+    expect(longest).toBeLessThan(1_500);
+    expect(asked).toBeLessThan(250);
   });
 });
