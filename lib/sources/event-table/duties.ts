@@ -87,7 +87,10 @@ export class Duties {
     const { interval } = this.#settings.retention;
     if (wakes) {
       // The watching function looks again and again within one transaction.
-      await session.query({ text: `set default_transaction_isolation = 'read committed'` });
+      // And a notification is a commit, which need not wait for the disk, nor the writers for it.
+      await session.query({
+        text: `set default_transaction_isolation = 'read committed'; set synchronous_commit = off`,
+      });
     }
     // From the first event on: what was written while nobody watched may not have been found.
     let seen = 0;
