@@ -87,9 +87,10 @@ export class Duties {
     const { interval } = this.#settings.retention;
     if (wakes) {
       // The watching function looks again and again within one transaction.
-      // And a notification is a commit, which need not wait for the disk, nor the writers for it.
+      // A notification is a commit, which need not wait for the disk, nor the writers for it. And a
+      // plan that was made while the table was small must not read all of it when it is large.
       await session.query({
-        text: `set default_transaction_isolation = 'read committed'; set synchronous_commit = off`,
+        text: `set default_transaction_isolation = 'read committed'; set synchronous_commit = off; set enable_seqscan = off`,
       });
     }
     // From the first event on: what was written while nobody watched may not have been found.

@@ -202,7 +202,7 @@ export class EventReader {
 
   /** Reads one page and what fills its holes. Returns true when the page was full. */
   async #advance(session: Session): Promise<boolean> {
-    const page = await this.#page(session, false);
+    const page = await this.#page(session);
     if (this.#append(page, 0)) {
       return page.more;
     }
@@ -210,8 +210,11 @@ export class EventReader {
     const settled = Number(page.rows.at(-1)!.id);
     await this.#fence.pass(session, this.#text());
     while (this.#position!.id < settled) {
-      const filled = await this.#page(session, true);
-      this.#passFloor(filled.floor);
+      const filled = await this.#page(session);
+      if (Number(filled.rows[0]?.id) !== this.#position!.id + 1) {
+        // What was here was rolled back, or dropped before it was read.
+        this.#passFloor(await this.#statements.floor(session));
+      }
       this.#append(filled, settled);
       const reached = filled.more ? Number(filled.rows.at(-1)?.id ?? 0) : settled;
       if (this.#position!.id < settled && reached >= settled) {
@@ -224,14 +227,9 @@ export class EventReader {
     return page.more;
   }
 
-  async #page(session: Session, withFloor: boolean): Promise<ReaderPage> {
+  async #page(session: Session): Promise<ReaderPage> {
     for (;;) {
-      const page = await this.#statements.page(
-        session,
-        this.#position!.id,
-        this.#topics.listed,
-        withFloor,
-      );
+      const page = await this.#statements.page(session, this.#position!.id, this.#topics.listed);
       // A channel that was opened meanwhile needs the data as well.
       if (!page.rows.some(({ topic, data }) => data === null && this.#topics.has(topic))) {
         return page;

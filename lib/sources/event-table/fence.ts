@@ -3,7 +3,7 @@ import type { OpenWriter, ReaderStatements } from './reader-statements.js';
 import type { Session } from './session.js';
 
 /** The pauses between two looks at the open writers, in milliseconds; the last one is repeated. */
-const PAUSES = [1, 2, 2, 4, 4, 8, 8, 16, 16, 32, 64, 100];
+const PAUSES = [2, 2, 4, 4, 8, 8, 16, 16, 32, 64, 100];
 /** How long a writer may hold delivery back before it is reported, in milliseconds. */
 const STUCK_AFTER = 5_000;
 /** Between two looks at what a stuck writer is, in milliseconds. */

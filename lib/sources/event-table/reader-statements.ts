@@ -26,8 +26,6 @@ export interface ReaderPage {
   readonly rows: readonly ReaderRow[];
   /** True when there may be more behind it. */
   readonly more: boolean;
-  /** Events below this id have been dropped; known only when it was asked for. */
-  readonly floor: number;
 }
 
 /** A transaction that may still write to the table. */
@@ -68,28 +66,27 @@ export class ReaderStatements {
     session: Session,
     after: number,
     topics: readonly string[] | undefined,
-    withFloor: boolean,
   ): Promise<ReaderPage> {
-    const found = await session.query<ReaderRow & { id: string | null }>({
+    const wanted = '($2::text[] is null or e.topic = any ($2))';
+    const found = await session.query<ReaderRow>({
       name: `sse_page_${this.#schema}`,
-      text: this.#pageText,
-      values: [after, topics ?? null, withFloor],
+      text: `select ${largeRowColumns(wanted)}, e.topic from ${this.#s}.event e
+        where e.id > $1 order by e.id limit ${PAGE_ROWS}`,
+      values: [after, topics ?? null],
     });
-    const floor = withFloor ? found.find(({ id }) => id === null)!.data : null;
-    const { rows, isCut } = await withLargeData(
-      withFloor ? found.filter(({ id }) => id !== null) : found,
-      (ids) => session.query({ text: largeDataSql(this.#s), values: [ids] }),
+    const { rows, isCut } = await withLargeData(found, (ids) =>
+      session.query({ text: largeDataSql(this.#s), values: [ids] }),
     );
-    return { rows, more: isCut || rows.length === PAGE_ROWS, floor: Number(floor ?? 0) };
+    return { rows, more: isCut || rows.length === PAGE_ROWS };
   }
 
-  get #pageText(): string {
-    const wanted = '($2::text[] is null or e.topic = any ($2))';
-    // The floor comes with the same statement, and even without any event.
-    return `(select ${largeRowColumns(wanted)}, e.topic from ${this.#s}.event e
-      where e.id > $1 order by e.id limit ${PAGE_ROWS})
-    union all
-    select null, null, ${this.#s}.floor()::text, null, null, null, null, null where $3::boolean`;
+  /** Events below this id have been dropped. */
+  async floor(session: Session): Promise<number> {
+    const [row] = await session.query<{ floor: string }>({
+      name: `sse_floor_${this.#schema}`,
+      text: `select ${this.#s}.floor() as floor`,
+    });
+    return Number(row!.floor);
   }
 
   /** The open transactions that have written to the table, or may be about to. */
@@ -131,10 +128,15 @@ export class ReaderStatements {
     return row!.elected;
   }
 
-  /** Saves planning the same statements with each look. */
+  /**
+   * Saves planning the same statements with each look. A plan that was made while the table was
+   * small must not read all of it when it is large.
+   */
   async prepare(session: Session): Promise<void> {
     if (!session.isPooled) {
-      await session.query({ text: 'set plan_cache_mode = force_generic_plan' });
+      await session.query({
+        text: 'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off',
+      });
     }
   }
 
