@@ -11,7 +11,7 @@ import { findPgbench, measureWriters } from './writers.js';
 
 const USAGE = `npm run bench:postgres -- [options]
   --seconds <number>  of each measurement of the writers (default 4)
-  --rounds <number>   of which medians are taken (default 2)
+  --rounds <number>   of which medians are taken (default 5)
   --only <name>       correctness, writers, latency, catch-up or idle-load (may be repeated)
   --output <folder>   where bench-postgres.json goes (default docs)
 `;
@@ -19,7 +19,7 @@ const USAGE = `npm run bench:postgres -- [options]
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '4' },
-    rounds: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '5' },
     only: { type: 'string', multiple: true },
     output: { type: 'string', default: 'docs' },
     help: { type: 'boolean', short: 'h', default: false },
