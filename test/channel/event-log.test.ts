@@ -165,14 +165,15 @@ describe('EventLog', () => {
     }
     expect(log.first).toBe(1);
     expect(asked).toBeLessThan(10);
-    let longest = 0;
+    let [longest, needed] = [0, 0];
     for (let i = 0; i < 200_000; i++) {
       // A cursor that reads in portions.
       read = log.head - (i % 100);
       log.append({ data: 'x' });
       longest = i < 100_000 ? 0 : Math.max(longest, log.head - log.first);
-      expect(log.first).toBeLessThanOrEqual(read + 1);
+      needed += log.first > read + 1 ? 1 : 0;
     }
+    expect(needed).toBe(0);
     expect(longest).toBeLessThan(1_500);
     expect(asked).toBeLessThan(250);
   });
