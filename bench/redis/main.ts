@@ -59,6 +59,7 @@ const sent = await measure('publishing', (url) => publishing(url, 20_000 * scale
 if (sent) {
   judge('sends of one turn ÷ bare pipelined PUBLISH', sent.burst / sent.bare, '≥', 1);
   judge('a lone event per call ÷ bare pipelined PUBLISH', sent.lone / sent.bare, '≥', 0.3);
+  judge('the same ÷ a bare script for each event', sent.lone / sent.script, '≥', 0.6);
 }
 const taken = await measure('receiving', (url) => receiving(url, 100_000 * scale, 20));
 if (taken) {
