@@ -44,9 +44,9 @@ describe('a user with the documented rights', () => {
     const [one, two] = [await instance(url), await instance(url)];
     const there = two.open('allowed');
     await until(() => there.isLive);
-    await one.broker.publish('allowed', { data: 'a' });
-    await until(() => there.events.length === 1);
-    expect((await there.feed.history!.read(undefined, 10)).events).toHaveLength(1);
+    await Promise.all(['a', 'b'].map((data) => one.broker.publish('allowed', { data })));
+    await until(() => there.events.length === 2);
+    expect((await there.feed.history!.read(undefined, 10)).events).toHaveLength(2);
     const source = new CacheSource(
       new RedisKeyStore(two.connection, {}, two.streams),
       two.log,

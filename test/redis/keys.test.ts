@@ -144,10 +144,18 @@ describe('a key that several instances read', () => {
     await until(() => recorded.every((one) => one.events.length >= 5));
     await redis.set(key, Buffer.from([0xff, 0xfe, 0xf0, 0x9f, 0x80, 0x41]));
     await until(() => recorded.every((one) => one.events.length >= 6));
+    const others = [
+      Buffer.from([0xc3, 0x28]),
+      Buffer.from('plain'),
+      Buffer.from([0xed, 0xa0, 0x80]),
+    ];
+    await redis.rpush(key, ...others);
+    await until(() => recorded.every((one) => one.events.length >= 9));
     for (const one of recorded) {
       expect(one.data.slice(0, 5)).toEqual([...texts, 'ä😀']);
       expect(one.events[4]).toMatchObject({ type: 'ü', id: '€' });
       expect(one.data[5]).toBe(Buffer.from([0xff, 0xfe, 0xf0, 0x9f, 0x80, 0x41]).toString());
+      expect(one.data.slice(6)).toEqual(others.map((bytes) => bytes.toString()));
     }
   });
 

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis, type Cluster } from 'ioredis';
 import { startProxy } from '../support/proxy.js';
+import { itemsOf } from '../../lib/sources/redis/stream-entry.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
@@ -236,7 +237,9 @@ describe('minReplicas in a Cluster, of which one master has a replica', () => {
       const accepted = load.accepted(channel);
       expect(accepted.length).toBeGreaterThan(100);
       const known = new Set(accepted);
-      const entries = kept[n]!.map(([, fields]) => fields[fields.indexOf('d') + 1]!);
+      const entries = kept[n]!.flatMap(itemsOf).flatMap((item) =>
+        item.kind === 'event' ? [item.event.data] : [],
+      );
       const received = recorded.filter((_, m) => m % channels.length === n);
       for (const data of [entries, ...received.map((each) => each.data)]) {
         expect(

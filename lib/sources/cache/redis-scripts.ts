@@ -1,6 +1,6 @@
 import { redisScript } from '../redis/redis-script.js';
 import { WAKE } from '../redis/redis-streams.js';
-import { TAIL_OR_BEGIN } from '../redis/stream-scripts.js';
+import { appendFunction } from '../redis/stream-scripts.js';
 
 /**
  * Takes what waits and then the key itself, all in one step.
@@ -23,19 +23,18 @@ return {waiting, values, kind, redis.call('EXISTS', KEYS[1])}
 /**
  * Takes what waits and then the key itself, and appends it to the stream that the key's readers
  * on all instances follow, all in one step: whatever becomes of the reply, nothing is lost.
- * KEYS: key, waiting list, stream. ARGV: how many at most, PUBLISH or SPUBLISH, how many entries
- * the stream keeps, and for how many ms (0: for ever).
+ * KEYS: key, waiting list, stream. ARGV: how many at most, PUBLISH or SPUBLISH, and
+ * `RedisStreams.limits`.
  * Answers: how many were taken, the key's type, whether there is more.
  */
-export const SHARE = redisScript(`${TAIL_OR_BEGIN}
+export const SHARE = redisScript(`${appendFunction(2)}
 local limit = tonumber(ARGV[1])
-local previous, bytes = tailOrBegin(KEYS[3])
-local kind = redis.call('TYPE', KEYS[1]).ok
-local waiting = redis.call('LRANGE', KEYS[2], 0, limit - 1)
+local kind = call('TYPE', KEYS[1]).ok
+local waiting = call('LRANGE', KEYS[2], 0, limit - 1)
 local values = {}
 if #waiting < limit then
-  if kind == 'string' then values = {redis.call('GET', KEYS[1])} end
-  if kind == 'list' then values = redis.call('LRANGE', KEYS[1], 0, limit - 1) end
+  if kind == 'string' then values = {call('GET', KEYS[1])} end
+  if kind == 'list' then values = call('LRANGE', KEYS[1], 0, limit - 1) end
 end
 -- JavaScript measures text in UTF-16 units: one for each character, two for those of four bytes.
 local function lengthOf(text)
@@ -43,43 +42,38 @@ local function lengthOf(text)
   local _, pairs = string.gsub(text, '[\\240-\\247]', '')
   return characters + pairs
 end
-local first, time, number
-local lengths, texts = {}, {}
-local function append(meta, data)
-  lengths[#lengths + 1] = lengthOf(meta) .. ',' .. lengthOf(data)
-  texts[#texts + 1] = meta .. data
-  bytes = bytes + #meta + #data
-  local count = string.format('%.0f', bytes)
-  if first then
-    number = number + 1
-    redis.call('XADD', KEYS[3], time .. string.format('%.0f', number), 'm', meta, 'd', data, 'b', count)
-  else
-    first = redis.call('XADD', KEYS[3], '*', 'm', meta, 'd', data, 'b', count)
-    time, number = string.match(first, '^(%d+%-)(%d+)$')
-    number = tonumber(number)
-  end
+local metas, texts = {}, {}
+local function add(meta, data)
+  metas[#metas + 1], texts[#texts + 1] = meta, data
 end
-local function appendWaiting(text)
-  if string.sub(text, 2, 2) == '=' then return append('', string.sub(text, 3)) end
+local function addWaiting(text)
+  if string.sub(text, 2, 2) == '=' then return add('', string.sub(text, 3)) end
   local event = cjson.decode(string.sub(text, 2))
-  append(cjson.encode({t = event.type, i = event.id}), event.data)
+  add(cjson.encode({t = event.type, i = event.id}), event.data)
 end
 local behind = #waiting
 while behind > 0 and string.sub(waiting[behind], 1, 1) == '1' do behind = behind - 1 end
-for i = 1, behind do appendWaiting(waiting[i]) end
-for _, value in ipairs(values) do append('', value) end
-for i = behind + 1, #waiting do appendWaiting(waiting[i]) end
-if #waiting > 0 then redis.call('LTRIM', KEYS[2], #waiting, -1) end
-if kind == 'string' and #values > 0 then redis.call('DEL', KEYS[1]) end
-if kind == 'list' and #values > 0 then redis.call('LTRIM', KEYS[1], #values, -1) end
-if first then
-  redis.call('XTRIM', KEYS[3], 'MAXLEN', '~', ARGV[3])
-  trim(KEYS[3], ARGV[4], first)
-  keep(KEYS[3], ARGV[4])
-  local head = previous .. ' ' .. first .. ' ' .. table.concat(lengths, ',')
-  redis.call(ARGV[2], KEYS[3], head .. '\\n' .. table.concat(texts))
+for i = 1, behind do addWaiting(waiting[i]) end
+for _, value in ipairs(values) do add('', value) end
+for i = behind + 1, #waiting do addWaiting(waiting[i]) end
+if #texts > 1 and not string.find(table.concat(metas) .. table.concat(texts), '[\\128-\\255]') then
+  local lengths = {}
+  for i, data in ipairs(texts) do
+    lengths[i] = (metas[i] ~= '' and #metas[i] .. '+' or '') .. #data
+    texts[i] = metas[i] .. data
+  end
+  append(KEYS[3], #texts, table.concat(lengths, ','), table.concat(texts))
+else
+  -- What others write may be no text at all, whose length nobody knows: each for itself.
+  for i, data in ipairs(texts) do
+    local lengths = metas[i] ~= '' and lengthOf(metas[i]) .. '+' .. lengthOf(data) or ''
+    append(KEYS[3], 1, lengths, metas[i] .. data)
+  end
 end
-local more = #waiting == limit or (kind == 'list' and redis.call('EXISTS', KEYS[1]) == 1)
+if #waiting > 0 then call('LTRIM', KEYS[2], #waiting, -1) end
+if kind == 'string' and #values > 0 then call('DEL', KEYS[1]) end
+if kind == 'list' and #values > 0 then call('LTRIM', KEYS[1], #values, -1) end
+local more = #waiting == limit or (kind == 'list' and call('EXISTS', KEYS[1]) == 1)
 return {#waiting + #values, kind, more and 1 or 0}
 `);
 

@@ -169,8 +169,7 @@ export class RedisKeyStore implements KeyStore {
     held: readonly HeldKey[],
   ): Promise<readonly KeyReading[]> {
     await streams.server.known();
-    const [events, age] = streams.limits;
-    const args = [TAKE_LIMIT, streams.server.publishCommand, events, age];
+    const args = [TAKE_LIMIT, streams.server.publishCommand, ...streams.limits];
     const replies = await runScripts(
       client,
       held.map(({ key }) => ({

@@ -29,6 +29,12 @@ export function runBatch(
     : runPipeline(client, commands);
 }
 
+/** Runs a script, and sends its text where it is not known yet. Never rejects. */
+export async function runScript(client: RedisClient, call: ScriptCall): Promise<RedisReply> {
+  const reply = await settled(client.call(...commandOf(call, 'sha')));
+  return isUnknown(reply) ? settled(client.call(...commandOf(call, 'text'))) : reply;
+}
+
 /** Runs many script calls like `runBatch`, and sends a script's text where it is not known yet. */
 export async function runScripts(
   client: RedisClient,
@@ -40,15 +46,17 @@ export async function runScripts(
       calls.map((call) => commandOf(call, 'sha')),
     )),
   ];
-  const unknown = replies.flatMap((reply, index) =>
-    'error' in reply && reply.error.message.startsWith('NOSCRIPT') ? [index] : [],
-  );
+  const unknown = replies.flatMap((reply, index) => (isUnknown(reply) ? [index] : []));
   const again = await runBatch(
     client,
     unknown.map((index) => commandOf(calls[index]!, 'text')),
   );
   unknown.forEach((index, nth) => (replies[index] = again[nth]!));
   return replies;
+}
+
+function isUnknown(reply: RedisReply): boolean {
+  return 'error' in reply && reply.error.message.startsWith('NOSCRIPT');
 }
 
 function commandOf({ script, keys, args }: ScriptCall, by: 'sha' | 'text'): RedisCommand {

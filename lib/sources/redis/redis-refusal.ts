@@ -15,6 +15,11 @@ const PASSING = new Set([
   'UNBLOCKED',
 ]);
 
+/** The error that stands for an error in a server's reply. */
+export function replyError(message: string): Error {
+  return Object.assign(new Error(message), { name: 'ReplyError' });
+}
+
 /**
  * What a server's reply means for the one who sent the command. `undefined` when the command
  * is worth sending again: the connection was lost, or the server's state will pass.

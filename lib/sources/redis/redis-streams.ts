@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ChannelSink, HistoryEvent, Lifecycle, SseLogger } from '../../channel/source.js';
-import { runScripts, type RedisReply } from './redis-batch.js';
+import { runScript, runScripts, type RedisReply } from './redis-batch.js';
 import type { RedisConnection } from './redis-connection.js';
 import { refusalOf } from './redis-refusal.js';
 import { RedisServer } from './redis-server.js';
@@ -301,10 +301,10 @@ export class RedisStreams implements Lifecycle {
     args: (string | number)[],
   ): Promise<unknown> {
     const client = await this.connection.client();
-    const [reply] = await runScripts(client, [{ script, keys: [key], args }]);
-    if ('ok' in reply!) {
+    const reply = await runScript(client, { script, keys: [key], args });
+    if ('ok' in reply) {
       return reply.ok;
     }
-    throw reply!.error;
+    throw reply.error;
   }
 }

@@ -1,12 +1,11 @@
 import type { ChannelFeed, ChannelSink, SseLogger } from '../../channel/source.js';
-import type { StreamEntry, StreamMessage } from './stream-entry.js';
-import { entryOf, type RawEntry } from './stream-entry.js';
+import { itemsOf, type RawEntry, type StreamItem, type StreamMessage } from './stream-entry.js';
 import type { StreamOptions } from './redis-streams.js';
 import { StreamHistory, type ReadRange } from './stream-history.js';
 import { compareStreamIds } from './stream-id.js';
 
-/** How many entries are read at a time where messages were missed. */
-const PAGE = 500;
+/** How many entries are read at a time where messages were missed. One may hold many events. */
+const PAGE = 100;
 /** How many messages may wait while the stream is read; beyond, it is read once more. */
 const MAX_BUFFERED = 1_000;
 const RETRY_MIN_MS = 100;
@@ -86,7 +85,7 @@ export class StreamFeed implements ChannelFeed {
     if (this.last === undefined || this.reading) {
       this.buffer(message);
     } else if (message.previous === this.last) {
-      this.take(message.entries);
+      this.take(message.items);
     } else {
       // Whatever the reason is, the stream knows, and holds what this message brought.
       this.read();
@@ -120,9 +119,9 @@ export class StreamFeed implements ChannelFeed {
     const messages = this.buffered;
     this.buffered = [];
     for (const message of messages) {
-      const end = message.entries.at(-1)!.id;
+      const end = message.items.at(-1)!.id;
       if (message.previous === this.last) {
-        this.take(message.entries);
+        this.take(message.items);
       } else if (compareStreamIds(end, this.last!) > 0) {
         this.readAgain = true;
       }
@@ -132,13 +131,13 @@ export class StreamFeed implements ChannelFeed {
     }
   }
 
-  private take(entries: readonly StreamEntry[]): void {
-    for (const entry of entries) {
-      this.last = entry.id;
-      if (entry.kind === 'event') {
-        this.sink.append(this.options.shape?.(entry.event) ?? entry.event);
-      } else if (entry.kind === 'reset') {
-        this.sink.reset(entry.reason, entry.id);
+  private take(items: readonly StreamItem[]): void {
+    for (const item of items) {
+      this.last = item.id;
+      if (item.kind === 'event') {
+        this.sink.append(this.options.shape?.(item.event) ?? item.event);
+      } else if (item.kind === 'reset') {
+        this.sink.reset(item.reason, item.id);
       }
     }
   }
@@ -171,7 +170,7 @@ export class StreamFeed implements ChannelFeed {
       return true;
     }
     if (first?.[0] === last) {
-      this.take(entries.map(entryOf));
+      this.take(entries.flatMap(itemsOf));
       return entries.length < PAGE;
     }
     const { what, tail } = await this.owner.verify(this.key, last);

@@ -1,11 +1,13 @@
 import { resetData } from '../../channel/channel.js';
 import type { ChannelHistory, HistoryEvent, HistoryPage } from '../../channel/source.js';
 import { RESET_TYPE } from '../../channel/sse-event.js';
-import { entryOf, type RawEntry, type StreamEntry } from './stream-entry.js';
+import { itemsOf, type RawEntry, type StreamItem } from './stream-entry.js';
 import { compareStreamIds, isStreamId } from './stream-id.js';
 
 /** How many entries are looked through at a time for an id of the publisher's own. */
-const SCAN = 1_000;
+const SCAN = 100;
+/** How many entries are read at a time before it is known how many events they hold. */
+const FIRST_PAGE = 32;
 /** How many found ids are remembered for the moment until their reader has joined. */
 const MAX_FOUND = 256;
 
@@ -16,6 +18,8 @@ export type ReadRange = (from: string, to: string, count: number) => Promise<rea
 export class StreamHistory implements ChannelHistory {
   /** The positions of events that were asked for by the publisher's own id. */
   private found: Map<string, string> | undefined;
+  /** How many events an entry held on average when last read: so much is one page. */
+  private perEntry: number | undefined;
 
   constructor(
     private readonly channel: string,
@@ -47,44 +51,67 @@ export class StreamHistory implements ChannelHistory {
   }
 
   /**
-   * The events after an entry. The entry is read along with them: while it is there, nothing
-   * behind it can have been trimmed. `undefined` when it is not.
+   * The events after one of the stream. That one is read along with them: while it is there,
+   * nothing behind it can have been trimmed. `undefined` when it is not.
    */
   private async pageAfter(id: string, limit: number): Promise<HistoryPage | undefined> {
-    const [first, ...raw] = await this.range(id, '+', limit + 1);
-    if (first?.[0] !== id) {
+    const { items, last } = await this.itemsFrom(id, limit + 1);
+    const at = items.findIndex((item) => item.id === id);
+    if (at < 0) {
       return undefined;
     }
-    const entry = entryOf(first);
-    return entry.kind === 'event' && this.shape(entry.event).end
+    const item = items[at]!;
+    return item.kind === 'event' && this.shape(item.event).end
       ? { events: [], last: true, ended: true }
-      : this.page(raw, limit);
+      : this.page(items.slice(at + 1), last, limit);
   }
 
   private async pageFrom(start: string, limit: number): Promise<HistoryPage> {
-    return this.page(await this.range(start, '+', limit), limit);
+    const { items, last } = await this.itemsFrom(start, limit);
+    return this.page(items, last, limit);
   }
 
-  private async page(raw: readonly RawEntry[], limit: number): Promise<HistoryPage> {
-    const events = raw.flatMap((entry) => this.shown(entryOf(entry)));
-    const last = raw.length < limit;
+  /** About so many items from an id on, and whether these are all. */
+  private async itemsFrom(
+    start: string,
+    about: number,
+  ): Promise<{ readonly items: readonly StreamItem[]; readonly last: boolean }> {
+    const { perEntry } = this;
+    const count =
+      perEntry === undefined ? Math.min(about, FIRST_PAGE) : Math.ceil(about / perEntry) + 1;
+    const entries = await this.range(start, '+', count);
+    const items = entries.flatMap(itemsOf);
+    if (entries.length > 0) {
+      this.perEntry = items.length / entries.length;
+    }
+    return { items, last: entries.length < count };
+  }
+
+  private async page(
+    items: readonly StreamItem[],
+    isLast: boolean,
+    limit: number,
+  ): Promise<HistoryPage> {
+    const taken = items.slice(0, limit);
+    const events = taken.flatMap((item) => this.shown(item));
+    const last = isLast && taken.length === items.length;
     if (last || events.length > 0) {
       return { events, last };
     }
     // Nothing but marks: a page that is not the last one has to hold something.
-    const next = raw.at(-1)![0];
+    const next = taken.at(-1)!.id;
     return (await this.pageAfter(next, limit)) ?? this.gap(next);
   }
 
-  private shown(entry: StreamEntry): HistoryEvent[] {
-    if (entry.kind === 'event') {
-      return [this.shape(entry.event)];
+  private shown(item: StreamItem): HistoryEvent[] {
+    if (item.kind === 'event') {
+      return [this.shape(item.event)];
     }
-    if (entry.kind === 'mark') {
+    if (item.kind === 'mark') {
       return [];
     }
-    const data = resetData(this.channel, entry.reason);
-    return [{ type: RESET_TYPE, data, position: entry.id }];
+    const data = resetData(this.channel, item.reason);
+    return [{ type: RESET_TYPE, data, position: item.id }];
   }
 
   /** An id that was used twice stands for its first event, so that nothing is left out. */
@@ -92,10 +119,10 @@ export class StreamHistory implements ChannelHistory {
     let from = '-';
     for (;;) {
       const raw = await this.range(from, '+', SCAN);
-      for (const entry of raw.map(entryOf)) {
-        if (entry.kind === 'event' && entry.event.id === id) {
-          this.remember(id, entry.id);
-          return entry.id;
+      for (const item of raw.flatMap(itemsOf)) {
+        if (item.kind === 'event' && item.event.id === id) {
+          this.remember(id, item.id);
+          return item.id;
         }
       }
       if (raw.length < SCAN) {

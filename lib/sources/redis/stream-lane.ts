@@ -1,52 +1,33 @@
 import type { OutgoingEvent } from '../../channel/source.js';
 import type { SseError } from '../../channel/sse-error.js';
-import type { ScriptCall } from './redis-batch.js';
-import { lengthsOf, metaOf } from './stream-entry.js';
+import { lengthsOf, metaOf, type EventText } from './stream-entry.js';
 import { laterStreamId } from './stream-id.js';
-import { APPEND } from './stream-scripts.js';
 
-/** How many events, and about how many bytes of them, one call of the script takes. */
+/** How many events of a channel, and about how many bytes of them, travel together. */
 const BATCH_EVENTS = 500;
-const BATCH_SIZE = 1_048_576;
-/** The first and the third argument of the script, and what the latter says. */
-const COMMAND = 0;
-const KIND = 2;
-const FIRST_TIME = 'first';
-const AGAIN = 'again';
+const BATCH_SIZE = 131_072;
 
 /** An event on its way, and who waits for it. */
-interface Sending {
-  readonly meta: string;
-  readonly data: string;
+interface Sending extends EventText {
   readonly deadline: number;
   readonly resolve: (id: string) => void;
   readonly reject: (error: SseError) => void;
   settled: boolean;
 }
 
-type AppendCall = ScriptCall & { readonly args: (string | number)[] };
-
-/** What a call of the script says beside the events. */
-export interface CallHeader {
-  /** The key under which Redis notes the last call of this instance. */
-  readonly marker: string;
-  /** Higher than that of the call before. */
-  readonly number: number;
-  /** Whether a call is sent once, unless we send it again. */
-  readonly once: boolean;
-  readonly limits: readonly [events: number, age: number, bytes: number];
-}
+/** Events as the script takes them: how many there are, how long they are, and their texts. */
+export type Batch = readonly [count: number, lengths: string, text: string];
 
 /**
- * The events of one channel on their way to its stream: those that wait, and those of the call
- * that is being made. The call stays the same however often it is sent.
+ * The events of one channel on their way to its stream: those that wait, and the batch that a call
+ * is made for. The batch stays the same until its outcome is known.
  */
 export class StreamLane {
-  /** Whether a reply to the call is awaited. */
-  inFlight = false;
+  /** Whether it is to have a call of its own, as what another one asked for was refused. */
+  isAlone = false;
   private waiting: Sending[] = [];
-  private sendings: readonly Sending[] = [];
-  private call: AppendCall | undefined;
+  private sendings: readonly Sending[] = NONE;
+  private taken: Batch | undefined;
 
   /**
    * @param key the stream
@@ -59,12 +40,17 @@ export class StreamLane {
 
   /** Whether nothing is on its way. */
   get isEmpty(): boolean {
-    return !this.call && this.waiting.length === 0;
+    return !this.taken && this.waiting.length === 0;
   }
 
-  /** Whether there is a call whose outcome is not known. */
-  get isCalling(): boolean {
-    return this.call !== undefined;
+  /** The events that a call is made for. */
+  get batch(): Batch | undefined {
+    return this.taken;
+  }
+
+  /** Whether somebody still waits for an event of the batch. */
+  get isWanted(): boolean {
+    return this.sendings.some(({ settled }) => !settled);
   }
 
   /** Lets an event wait for the next call. Resolves with its id. */
@@ -77,57 +63,54 @@ export class StreamLane {
     });
   }
 
-  /** Makes a call of what waits, unless there is one already. */
-  prepare(header: () => CallHeader): void {
-    if (this.call || this.waiting.length === 0) {
-      return;
-    }
+  /** Makes a batch of what waits. Returns about how many bytes it has. */
+  take(): number {
     let [count, size] = [0, 0];
     while (count < this.waiting.length && count < BATCH_EVENTS && size < BATCH_SIZE) {
       size += this.waiting[count++]!.data.length;
     }
-    this.sendings = this.waiting.slice(0, count);
+    this.sendings = count === this.waiting.length ? this.waiting : this.waiting.slice(0, count);
     this.waiting = this.waiting.slice(count);
-    const parts = this.sendings.flatMap(({ meta, data }) => [meta, data]);
-    const { marker, number, once, limits } = header();
-    this.call = {
-      script: APPEND,
-      keys: [this.key, marker],
-      args: ['', number, once ? FIRST_TIME : AGAIN, ...limits, lengthsOf(parts), ...parts],
-    };
+    let text = '';
+    for (const { meta, data } of this.sendings) {
+      text += meta + data;
+    }
+    this.taken = [count, lengthsOf(this.sendings), text];
+    return text.length;
   }
 
-  /** The call, with the command that it is to publish with. */
-  callWith(publishCommand: string): ScriptCall {
-    const call = this.call!;
-    call.args[COMMAND] = publishCommand;
-    return call;
-  }
-
-  /** Nobody knows whether the call has arrived: it says so when it is sent again. */
-  repeat(): void {
-    this.call!.args[KIND] = AGAIN;
-    this.dropUnwanted();
+  /** The batch has not arrived: its events wait again, before all others. */
+  giveBack(): void {
+    this.waiting = [...this.sendings.filter(({ settled }) => !settled), ...this.waiting];
+    this.drop();
   }
 
   /**
-   * The call is over: its events have ids, the first of them this one.
+   * The batch has arrived: its events have ids, the first of them this one.
    * @param error the error of an event with this id, when it is not accepted all the same
    * @returns the id of the last event
    */
   appended(first: string, error?: (id: string) => SseError): string {
     const { sendings } = this;
-    sendings.forEach((sending, index) => {
-      const id = laterStreamId(first, index);
-      this.finish(sending, () => (error ? sending.reject(error(id)) : sending.resolve(id)));
-    });
+    let id = first;
+    for (let index = 0; index < sendings.length; index++) {
+      const sending = sendings[index]!;
+      id = index === 0 ? first : laterStreamId(first, index);
+      if (this.finish(sending)) {
+        if (error) {
+          sending.reject(error(id));
+        } else {
+          sending.resolve(id);
+        }
+      }
+    }
     this.drop();
-    return laterStreamId(first, sendings.length - 1);
+    return id;
   }
 
-  /** The call is over: its events were not taken. */
+  /** The batch was not taken. */
   refused(error: SseError): void {
-    this.sendings.forEach((sending) => this.finish(sending, () => sending.reject(error)));
+    this.rejectAll(this.sendings, error);
     this.drop();
   }
 
@@ -136,44 +119,38 @@ export class StreamLane {
    * @param error the error of an event that may have arrived, or cannot have
    */
   giveUp(now: number, error: (mayHaveArrived: boolean) => SseError): void {
-    for (const sending of this.sendings) {
-      if (sending.deadline <= now) {
-        this.finish(sending, () => sending.reject(error(true)));
-      }
-    }
-    if (!this.inFlight) {
-      this.dropUnwanted();
-    }
+    const late = this.sendings.filter(({ deadline }) => deadline <= now);
+    late.forEach((sending) => this.finish(sending) && sending.reject(error(true)));
     const kept = this.waiting.findIndex(({ deadline }) => deadline > now);
     const gone = this.waiting.splice(0, kept < 0 ? this.waiting.length : kept);
-    gone.forEach((sending) => this.finish(sending, () => sending.reject(error(false))));
+    gone.forEach((sending) => this.finish(sending) && sending.reject(error(false)));
+  }
+
+  /** Nobody waits for the batch any more. */
+  drop(): void {
+    this.taken = undefined;
+    this.sendings = NONE;
   }
 
   /** Rejects everything. The reply to a call that is under way may still come. */
   abandon(error: SseError): void {
-    for (const sending of [...this.sendings, ...this.waiting]) {
-      this.finish(sending, () => sending.reject(error));
-    }
+    this.rejectAll([...this.sendings, ...this.waiting], error);
     this.waiting = [];
   }
 
-  /** A call for which nobody waits any more is not sent again. */
-  private dropUnwanted(): void {
-    if (this.sendings.every(({ settled }) => settled)) {
-      this.drop();
-    }
+  private rejectAll(sendings: readonly Sending[], error: SseError): void {
+    sendings.forEach((sending) => this.finish(sending) && sending.reject(error));
   }
 
-  private drop(): void {
-    this.call = undefined;
-    this.sendings = [];
-  }
-
-  private finish(sending: Sending, settle: () => void): void {
-    if (!sending.settled) {
-      sending.settled = true;
-      this.resized(-sending.meta.length - sending.data.length);
-      settle();
+  /** Notes that an event is no longer on its way. False when it was not any more. */
+  private finish(sending: Sending): boolean {
+    if (sending.settled) {
+      return false;
     }
+    sending.settled = true;
+    this.resized(-sending.meta.length - sending.data.length);
+    return true;
   }
 }
+
+const NONE: readonly Sending[] = [];

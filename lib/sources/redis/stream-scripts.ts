@@ -1,97 +1,147 @@
 import { redisScript } from './redis-script.js';
 
 /**
- * The last entry of the stream in KEYS[1]. A stream that does not exist is begun, so that
- * every position is an entry: a position that is not found tells of lost or trimmed entries.
+ * The last entry of the stream in KEYS[1]: its id, how many bytes and events the stream has had up
+ * to it, and its first field. A stream that does not exist is begun, so that every position is an
+ * entry: a position that is not found tells of lost or trimmed entries.
  */
-export const TAIL_OR_BEGIN = `
-local function tailOrBegin(key)
-  local tail = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
-  if tail then return tail[1], tonumber(tail[2][6]) or 0, tail[2][2] end
-  return redis.call('XADD', key, '*', 'm', 'o', 'd', '', 'b', '0'), 0, 'o'
-end
-local function keep(key, age)
-  if age ~= '0' then redis.call('PEXPIRE', key, age) end
-end
-local function trim(key, age, newest)
-  if age ~= '0' then
-    local oldest = tonumber(string.match(newest, '^%d+')) - tonumber(age)
-    if oldest > 0 then redis.call('XTRIM', key, 'MINID', '~', string.format('%.0f', oldest)) end
+const TAIL_OR_BEGIN = `
+local call = redis.call
+local function tailOrBegin(stream)
+  local tail = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  if tail then
+    local fields = tail[2]
+    return tail[1], tonumber(fields[6]) or 0, tonumber(fields[8]) or 0, fields[2]
   end
+  return call('XADD', stream, '*', 'm', 'o', 'd', '', 'b', 0, 'n', 0), 0, 0, 'o'
+end
+local function keep(stream, age)
+  if age ~= '0' then call('PEXPIRE', stream, age) end
 end
 `;
 
 /**
- * Appends the events of one turn and publishes them in one message.
+ * A function that appends events to a stream as one entry, publishes them in one message, and
+ * answers the id of the first of them; the others follow it in the same millisecond. The entry has
+ * the last one's id, so that the next entry's is greater than all of them.
  *
- * KEYS: stream, marker of the publishing instance.
- * ARGV: PUBLISH or SPUBLISH, number of this call, `again` when it may have been made before,
- * how many entries are kept, for how many ms (0: for ever), how many bytes (0: no limit),
- * lengths of the texts that follow, then for each event its meta and its data.
- * Answers: the id of the first event; the others follow it in the same millisecond.
+ * A single event without meta is the field `d` of an entry whose `m` is empty. Others have in `l`
+ * what `lengthsOf` makes of them. `b` and `n` count the bytes and the events of the stream up to
+ * the entry: what is retained is a difference of two such numbers. It need not be exact, so it is
+ * looked at only when a count passes a multiple of some step.
  *
- * The marker holds the number of the instance's last call, so that a call that is sent again
- * after a lost connection appends nothing; it is written to then, as WAIT only knows what was
- * written on its own connection. The last entry of a call has a field `b` that counts
- * the bytes of the stream up to it: the size of what is retained is a difference of two numbers.
- * What need not be exact is done when that count passes a multiple of 4,096.
+ * @param at the first of four arguments: PUBLISH or SPUBLISH, and `RedisStreams.limits`
  */
-export const APPEND = redisScript(`${TAIL_OR_BEGIN}
-local call, argv, stream = redis.call, ARGV, KEYS[1]
-if argv[3] == 'again' then
-  local last, id = string.match(call('GET', KEYS[2]) or '0 ', '^(%d+) (.*)$')
-  if tonumber(last) == tonumber(argv[2]) then
-    call('PEXPIRE', KEYS[2], 600000)
-    return id
+export const appendFunction = (at: number): string => `${TAIL_OR_BEGIN}
+local publish, age = ARGV[${at}], ARGV[${at + 2}]
+local maxEvents, maxBytes = tonumber(ARGV[${at + 1}]), tonumber(ARGV[${at + 3}])
+if maxBytes == 0 then maxBytes = math.huge end
+local now
+local function idsAfter(previous, count)
+  if not now then
+    local time = call('TIME')
+    now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
   end
-  if tonumber(last) > tonumber(argv[2]) then
-    return redis.error_reply('SUPERSEDED a later call has been made')
-  end
+  local time, number = string.match(previous, '^(%d+)%-(%d+)$')
+  if tonumber(time) < tonumber(now) then time, number = now, -1 end
+  local id = time .. '-%.0f'
+  return string.format(id, number + 1), string.format(id, number + count)
 end
-local previous, before = tailOrBegin(stream)
-local count, bytes = #argv, before
-for i = 8, count do bytes = bytes + #argv[i] end
-local total = string.format('%.0f', bytes)
-local first
-if count == 9 then
-  first = call('XADD', stream, 'MAXLEN', '~', argv[4], '*', 'm', argv[8], 'd', argv[9], 'b', total)
-else
-  first = call('XADD', stream, 'MAXLEN', '~', argv[4], '*', 'm', argv[8], 'd', argv[9])
-  local time, number = string.match(first, '^(%d+%-)(%d+)$')
-  for i = 10, count - 2, 2 do
-    number = number + 1
-    if argv[i] == '' then
-      call('XADD', stream, time .. number, 'd', argv[i + 1])
-    else
-      call('XADD', stream, time .. number, 'm', argv[i], 'd', argv[i + 1])
+local function passes(step, before, after)
+  return math.floor(before / step) ~= math.floor(after / step)
+end
+local function trimAge(stream, newest)
+  local oldest = tonumber(string.match(newest, '^%d+')) - tonumber(age)
+  if oldest > 0 then call('XTRIM', stream, 'MINID', '~', string.format('%.0f', oldest)) end
+end
+local function trim(stream, bytes, events, most)
+  local from = '-'
+  repeat
+    local page = call('XRANGE', stream, from, '+', 'COUNT', 4)
+    local kept
+    for _, entry in ipairs(page) do
+      local b, n = tonumber(entry[2][6]), tonumber(entry[2][8])
+      if b and n and bytes - b < maxBytes and events - n < most then
+        kept = entry[1]
+        break
+      end
+      -- From here on it is trimmed to the limit.
+      from, most = '(' .. entry[1], maxEvents
+    end
+    if kept and from ~= '-' then call('XTRIM', stream, 'MINID', kept) end
+  until kept or #page < 4
+end
+local function append(stream, count, lengths, text)
+  local previous, bytesBefore, eventsBefore = tailOrBegin(stream)
+  local bytes, events = bytesBefore + #text, eventsBefore + count
+  local first, newest
+  if lengths == '' then
+    newest = call('XADD', stream, 'MAXLEN', '~', maxEvents, '*', 'm', '', 'd', text, 'b', bytes, 'n', events)
+    first = newest
+  else
+    local function add(by, after)
+      first, newest = idsAfter(after, count)
+      return by('XADD', stream, 'MAXLEN', '~', maxEvents, newest, 'l', lengths, 'd', text, 'b', bytes, 'n', events)
+    end
+    if type(add(redis.pcall, previous)) == 'table' then
+      -- The last entry was deleted, and ids go on behind it all the same: a mark shows where.
+      add(call, call('XADD', stream, '*', 'm', '-', 'd', '', 'b', bytesBefore, 'n', eventsBefore))
     end
   end
-  number = number + 1
-  call('XADD', stream, 'MAXLEN', '~', argv[4], time .. number, 'm', argv[count - 1], 'd', argv[count], 'b', total)
-end
-if math.floor(before / 4096) ~= math.floor(bytes / 4096) then
-  trim(stream, argv[5], first)
-  local limit = tonumber(argv[6])
-  if limit > 0 and math.floor(before * 16 / limit) ~= math.floor(bytes * 16 / limit) then
-    local from = '-'
-    repeat
-      local page = call('XRANGE', stream, from, '+', 'COUNT', 16)
-      local cut
-      for _, old in ipairs(page) do
-        from = '(' .. old[1]
-        if old[2][6] and bytes - tonumber(old[2][6]) < limit then
-          cut = old[1]
-          break
-        end
-      end
-      if cut then call('XTRIM', stream, 'MINID', cut) end
-    until cut or #page < 16
+  if passes(4096, bytesBefore, bytes) then
+    if age ~= '0' then trimAge(stream, newest) end
+    if passes(maxBytes / 16, bytesBefore, bytes) then trim(stream, bytes, events, maxEvents) end
   end
+  if passes(math.max(16, maxEvents / 16), eventsBefore, events) then
+    -- MAXLEN does it for entries of one event, a node of the stream at a time.
+    trim(stream, bytes, events, maxEvents + math.max(128, maxEvents / 8))
+  end
+  keep(stream, age)
+  call(publish, stream, previous .. ' ' .. first .. ' ' .. lengths .. '\\n' .. text)
+  return first
 end
-keep(stream, argv[5])
-call(argv[1], stream, previous .. ' ' .. first .. ' ' .. argv[7] .. '\\n' .. table.concat(argv, '', 8))
-call('SET', KEYS[2], argv[2] .. ' ' .. first, 'PX', 600000)
-return first
+`;
+
+/**
+ * Appends the events of one turn, of one or several channels.
+ *
+ * KEYS: marker of the publishing instance, streams.
+ * ARGV: number of this call, `again` when it may have been made before, PUBLISH or SPUBLISH,
+ * `RedisStreams.limits`, then for each stream the number, the lengths and the texts of its events.
+ * Answers for each stream the id of its first event, or `!` and an error: what one stream
+ * refuses does not keep the others.
+ *
+ * The marker holds the number of the instance's last call and its answers, so that a call that is
+ * sent again after a lost connection appends nothing; it is written to then, as WAIT only knows
+ * what was written on its own connection.
+ */
+export const APPEND = redisScript(`${appendFunction(3)}
+local marker, number = KEYS[1], tonumber(ARGV[1])
+if ARGV[2] == 'again' then
+  local last, answers = string.match(call('GET', marker) or '0 ', '^(%d+) (.*)$')
+  last = tonumber(last)
+  if last == number then
+    call('PEXPIRE', marker, 600000)
+    local before = {}
+    for answer in string.gmatch(answers, '[^\\n]+') do before[#before + 1] = answer end
+    return before
+  end
+  if last > number then return redis.error_reply('SUPERSEDED a later call has been made') end
+end
+local answers, appended = {}, false
+for i = 2, #KEYS do
+  local at = i * 3 + 1
+  local done, answer = pcall(append, KEYS[i], tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2])
+  if done then
+    appended = true
+  else
+    -- Redis 6.2 throws text that begins with a place in the script.
+    answer = '!' .. string.gsub(type(answer) == 'table' and answer.err or answer, '@user_script: ?%d+: ?', '')
+  end
+  answers[i - 1] = answer
+end
+if appended then call('SET', marker, ARGV[1] .. ' ' .. table.concat(answers, '\\n'), 'PX', 600000) end
+return answers
 `);
 
 /**
@@ -105,29 +155,38 @@ return id
 `);
 
 /**
- * Finds out why an entry that was appended before is no longer there. When it was not
+ * Finds out why an event that was appended before is no longer there. When it was not
  * trimmed, the server has lost it and maybe others: that is announced to everybody, by an
  * entry that is part of the channel like any other.
  *
- * KEYS: stream. ARGV: the entry's id, PUBLISH or SPUBLISH, for how many ms.
+ * KEYS: stream. ARGV: the event's id, PUBLISH or SPUBLISH, for how many ms.
  * Answers: \`here\`, \`trimmed\` or \`lost\`, and the last entry's id, which with \`lost\` is the
  * announcement's.
  */
 export const VERIFY = redisScript(`${TAIL_OR_BEGIN}
 local stream, id = KEYS[1], ARGV[1]
-local function isBefore(a, b)
-  local aTime, aNumber = string.match(a, '^(%d+)%-(%d+)$')
-  local bTime, bNumber = string.match(b, '^(%d+)%-(%d+)$')
-  if aTime ~= bTime then return tonumber(aTime) < tonumber(bTime) end
-  return tonumber(aNumber) < tonumber(bNumber)
+local function numbersOf(text)
+  local time, number = string.match(text, '^(%d+)%-(%d+)$')
+  return tonumber(time), tonumber(number)
 end
-local tail, bytes, meta = tailOrBegin(stream)
+local time, number = numbersOf(id)
+local function holdsIt(entry)
+  if entry[1] == id then return true end
+  if entry[2][1] ~= 'l' then return false end
+  local _, others = string.gsub(entry[2][2], ',', '')
+  local lastTime, lastNumber = numbersOf(entry[1])
+  return time == lastTime and number < lastNumber and number >= lastNumber - others
+end
+local tail, bytes, events, meta = tailOrBegin(stream)
 keep(stream, ARGV[3])
-if #redis.call('XRANGE', stream, id, id) == 1 then return {'here', tail} end
-local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-if isBefore(id, first[1]) and not (first[2][1] == 'm' and first[2][2] == 'o') then return {'trimmed', tail} end
+local entry = call('XRANGE', stream, id, '+', 'COUNT', 1)[1]
+if entry and holdsIt(entry) then return {'here', tail} end
+local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+local firstTime, firstNumber = numbersOf(first[1])
+local isBefore = time < firstTime or (time == firstTime and number < firstNumber)
+if isBefore and not (first[2][1] == 'm' and first[2][2] == 'o') then return {'trimmed', tail} end
 if meta == 'x' then return {'lost', tail} end
-local reset = redis.call('XADD', stream, '*', 'm', 'x', 'd', 'failover', 'b', string.format('%.0f', bytes))
-redis.call(ARGV[2], stream, tail .. ' ' .. reset .. ' 1,8\\nxfailover')
+local reset = call('XADD', stream, '*', 'm', 'x', 'd', 'failover', 'b', bytes, 'n', events)
+call(ARGV[2], stream, tail .. ' ' .. reset .. ' 1+8\\nxfailover')
 return {'lost', reset}
 `);
