@@ -128,8 +128,8 @@ async function run(call: Call): Promise<unknown> {
       }
       return undefined;
     case 'usage': {
-      globalThis.gc?.();
       const { user, system } = process.cpuUsage();
+      globalThis.gc?.();
       return { cpu: (user + system) / 1e6, heap: process.memoryUsage().heapUsed };
     }
     case 'stop':

@@ -97,8 +97,8 @@ redis.call('PUBLISH', KEYS[1], (last and last[1] or '0-0') .. ' ' .. id .. ' ' .
 return id`;
 
 /**
- * Events per second: bare pipelined PUBLISH, a bare script for each event, our bursts, and our lone
- * events; medians of rounds.
+ * Events per second: bare pipelined PUBLISH, a bare script for each event, our bursts, our lone
+ * events of one turn, and one to a turn, each of which is a call; medians of rounds.
  */
 export async function publishing(url: string, events: number, rounds: number) {
   const { broker, stop } = await startBroker(url);
@@ -110,6 +110,7 @@ export async function publishing(url: string, events: number, rounds: number) {
     script: [] as number[],
     burst: [] as number[],
     lone: [] as number[],
+    perTurn: [] as number[],
   };
   const measure = async (name: keyof typeof speeds, sendBurst: () => Promise<unknown>) => {
     const began = performance.now();
@@ -141,6 +142,14 @@ export async function publishing(url: string, events: number, rounds: number) {
         Array.from({ length: burst }, (_, n) => broker.publish(`lone ${n}`, { data: EVENT })),
       ),
     );
+    await measure('perTurn', async () => {
+      const sends: Promise<string>[] = [];
+      for (let n = 0; n < burst; n++) {
+        sends.push(broker.publish(`lone ${n}`, { data: EVENT }));
+        await turn();
+      }
+      await Promise.all(sends);
+    });
     if (round < 0) {
       Object.values(speeds).forEach((of) => of.splice(0));
     }
@@ -152,6 +161,7 @@ export async function publishing(url: string, events: number, rounds: number) {
     script: quantile(speeds.script, 0.5),
     burst: quantile(speeds.burst, 0.5),
     lone: quantile(speeds.lone, 0.5),
+    perTurn: quantile(speeds.perTurn, 0.5),
   };
 }
 
@@ -202,19 +212,39 @@ export function delivery(url: string, as: 'ours' | 'socket.io', events: number, 
       const burst = 25;
       const send = (turns: number) =>
         sender.call({ do: 'send', channel, data: EVENT, turns, burst });
-      await send(4);
-      await until(() => count >= 4 * burst * clients);
+      // Once as many without looking: at first both spend much of their time on being compiled.
+      await send(events / burst);
+      await stillness(() => count, events * clients);
       count = 0;
       const [s, r] = [await sender.usage(), await receiver.usage()];
       const began = performance.now();
       await send(events / burst);
-      await until(() => count >= events * clients);
-      const seconds = (performance.now() - began) / 1_000;
+      const seconds = (await stillness(() => count, events * clients)) - began / 1_000;
       const cpu = (await sender.usage()).cpu - s.cpu + (await receiver.usage()).cpu - r.cpu;
       closes.forEach((close) => close());
-      return { perSecond: events / seconds, perCpuSecond: events / cpu };
+      const delivered = count / clients;
+      return {
+        perSecond: delivered / seconds,
+        perCpuSecond: delivered / cpu,
+        lost: events - delivered,
+      };
     }),
   );
+}
+
+/**
+ * Waits until everything has arrived, or nothing more does. Resolves with the time of the last
+ * arrival in seconds.
+ */
+async function stillness(count: () => number, all: number): Promise<number> {
+  let [seen, last] = [count(), performance.now()];
+  while (seen < all && performance.now() - last < 3_000) {
+    await pause(1);
+    if (count() > seen) {
+      [seen, last] = [count(), performance.now()];
+    }
+  }
+  return last / 1_000;
 }
 
 function openSocket(port: number, channel: string, onEvent: () => void): Promise<() => void> {
