@@ -121,6 +121,25 @@ describe('the events of one turn', () => {
     expect(recorded.map((each) => each.data)).toEqual([['0', '1', '2'], [], ['0', '1', '2']]);
   });
 
+  it('never come twice, also when our user may append and not note that it has', async () => {
+    const rights = ['resetchannels', '+@all', '-set', '&*', '~*'];
+    await withRedis(redis.url, (admin) =>
+      admin.call('ACL', 'SETUSER', 'most', 'on', '>secret', ...rights),
+    );
+    const url = redis.url.replace('redis://', 'redis://most:secret@');
+    const [most, all] = [await instance(url, { prefix }), await instance(redis.url, { prefix })];
+    const channels = names(5);
+    const recorded = channels.map((channel) => all.open(channel));
+    await until(() => recorded.every((each) => each.isLive));
+    const outcomes = await Promise.allSettled(
+      channels.map((channel) => most.broker.publish(channel, { data: 'once' })),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(channels.map(() => 'rejected'));
+    await Promise.all(channels.map((channel) => all.broker.publish(channel, { data: 'last' })));
+    await until(() => recorded.every((each) => each.data.at(-1) === 'last'));
+    expect(recorded.map((each) => each.data)).toEqual(channels.map(() => ['once', 'last']));
+  });
+
   it('are not stopped by a newest entry that was deleted by hand', async () => {
     const one = await instance(redis.url, { prefix });
     const there = one.open('deleted');

@@ -1,28 +1,17 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ChannelSink, HistoryEvent, Lifecycle, SseLogger } from '../../channel/source.js';
-import { runScript, runScripts, type RedisReply } from './redis-batch.js';
+import { PublishedEvents } from './published-events.js';
+import { runScript } from './redis-batch.js';
 import type { RedisConnection } from './redis-connection.js';
-import { refusalOf } from './redis-refusal.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisStreamsSettings } from './redis-streams.options.js';
 import { parseMessage, type RawEntry } from './stream-entry.js';
 import { StreamFeed, type Verdict } from './stream-feed.js';
-import { TAIL, VERIFY } from './stream-scripts.js';
+import { VERIFY } from './stream-scripts.js';
+import { StreamTails, type TailReader } from './stream-tails.js';
 import { Subscriber } from './subscriber.js';
 
-/** How many streams one round trip asks for. */
-const BATCH = 500;
-/** When a stream whose tail could not be read is asked for again. */
-const RETRY_MS = 500;
-/** How long it is remembered that something was published, to see whether it is still there. */
-const REMEMBERED_MS = 60_000;
 /** How many streams' losses are remembered, so that each is logged once. */
 const MAX_LOSSES = 1_000;
-
-interface Published {
-  readonly id: string;
-  readonly time: number;
-}
 
 /** How one feed of a stream differs from others of the same stream. */
 export interface StreamOptions {
@@ -48,22 +37,16 @@ export const WAKE = 'wake';
  * The streams that this instance reads: their subscriptions, and the comparisons that show
  * what messages did not bring. Shared by the broker and by keys.
  */
-export class RedisStreams implements Lifecycle {
+export class RedisStreams implements Lifecycle, TailReader {
   readonly server: RedisServer;
   private readonly subscriber: Subscriber;
   private readonly feeds = new Map<string, Set<StreamFeed>>();
   private readonly listeners = new Map<string, Listener>();
-  private readonly asked = new Set<string>();
-  private readonly published = new Map<string, Published>();
   /** The announcements of losses that were logged, by stream. */
   private readonly losses = new Map<string, string>();
-  private readonly refusedKeys = new Set<string>();
-  private readonly detach = AsyncLocalStorage.snapshot();
-  private asking: NodeJS.Immediate | undefined;
+  private readonly tails: StreamTails;
+  private readonly published: PublishedEvents;
   private audit: NodeJS.Timeout | undefined;
-  /** Streams whose tail could not be read. */
-  private readonly failed = new Set<string>();
-  private retry: NodeJS.Timeout | undefined;
   private offReady: (() => void) | undefined;
   private stopped = false;
 
@@ -77,9 +60,11 @@ export class RedisStreams implements Lifecycle {
       message: (key: string, text: string) => this.receive(key, text),
       subscribed: (keys: readonly string[]) => {
         keys.forEach((key) => this.listeners.get(key)?.subscribed());
-        this.ask(keys);
+        this.tails.ask(keys);
       },
     };
+    this.tails = new StreamTails(connection, this.age, this, logger);
+    this.published = new PublishedEvents(settings.age, (key, id) => this.verify(key, id));
     this.subscriber = new Subscriber(connection, this.server, events, logger);
   }
 
@@ -98,8 +83,7 @@ export class RedisStreams implements Lifecycle {
     this.stopped = true;
     this.offReady?.();
     clearTimeout(this.audit);
-    clearTimeout(this.retry);
-    clearImmediate(this.asking);
+    this.tails.stop();
     this.subscriber.stop();
   }
 
@@ -114,7 +98,7 @@ export class RedisStreams implements Lifecycle {
     const feeds = this.feeds.get(key);
     if (feeds) {
       feeds.add(feed);
-      this.ask([key]);
+      this.tails.ask([key]);
     } else {
       this.feeds.set(key, new Set([feed]));
       this.subscriber.add(key);
@@ -134,10 +118,10 @@ export class RedisStreams implements Lifecycle {
 
   /** Notes what was appended last, to see later whether it is still there. */
   notePublished(key: string, id: string): void {
-    this.published.set(key, { id, time: performance.now() });
+    this.published.note(key, id);
   }
 
-  /** The limits of a stream as the scripts take them: entries, milliseconds, bytes; 0 for none. */
+  /** The limits of a stream as the scripts take them: events, milliseconds, bytes; 0 for none. */
   get limits(): readonly [events: number, age: number, bytes: number] {
     const { events, bytes } = this.settings;
     return [events, this.age, Number.isFinite(bytes) ? bytes : 0];
@@ -151,13 +135,26 @@ export class RedisStreams implements Lifecycle {
 
   async verify(key: string, id: string): Promise<Verdict> {
     await this.server.known();
-    const reply = await this.script(VERIFY, key, [id, this.server.publishCommand, this.age]);
-    const [what, tail] = reply as [Verdict['what'], string];
+    const client = await this.connection.client();
+    const args = [id, this.server.publishCommand, this.age];
+    const reply = await runScript(client, { script: VERIFY, keys: [key], args });
+    if ('error' in reply) {
+      throw reply.error;
+    }
+    const [what, tail] = reply.ok as [Verdict['what'], string];
     if (what === 'lost') {
-      this.published.delete(key);
+      this.published.forget(key);
       this.noteLoss(key, id, tail);
     }
     return { what, tail };
+  }
+
+  isOpen(key: string): boolean {
+    return this.feeds.has(key);
+  }
+
+  tailIs(key: string, id: string): void {
+    this.feeds.get(key)?.forEach((feed) => feed.tailIs(id));
   }
 
   close(feed: StreamFeed): void {
@@ -205,72 +202,8 @@ export class RedisStreams implements Lifecycle {
   }
 
   private async compareAll(): Promise<void> {
-    this.ask([...this.feeds.keys()]);
-    await this.verifyPublished();
-  }
-
-  /** What was published and acknowledged must still be there, whoever reads it. */
-  private async verifyPublished(): Promise<void> {
-    const now = performance.now();
-    const longest = Math.min(REMEMBERED_MS, this.settings.age / 2);
-    for (const [key, { time }] of this.published) {
-      if (now - time > longest) {
-        this.published.delete(key);
-      }
-    }
-    const published = [...this.published];
-    for (let start = 0; start < published.length; start += BATCH) {
-      const batch = published.slice(start, start + BATCH);
-      await Promise.allSettled(batch.map(([key, { id }]) => this.verify(key, id)));
-    }
-  }
-
-  /** Asks where streams end, all that are asked for in one turn together. */
-  private ask(keys: readonly string[]): void {
-    keys.forEach((key) => this.asked.add(key));
-    if (this.asked.size > 0 && !this.stopped) {
-      this.asking ??= this.detach(() => setImmediate(() => void this.askAll()));
-    }
-  }
-
-  private async askAll(): Promise<void> {
-    this.asking = undefined;
-    const keys = [...this.asked].filter((key) => this.feeds.has(key));
-    this.asked.clear();
-    for (let start = 0; start < keys.length; start += BATCH) {
-      await this.askFor(keys.slice(start, start + BATCH));
-    }
-  }
-
-  private async askFor(keys: readonly string[]): Promise<void> {
-    let replies: readonly RedisReply[];
-    try {
-      const client = await this.connection.client();
-      const calls = keys.map((key) => ({ script: TAIL, keys: [key], args: [this.age] }));
-      replies = await runScripts(client, calls);
-    } catch (error) {
-      replies = keys.map(() => ({ error: error as Error }));
-    }
-    keys.forEach((key, index) => {
-      const reply = replies[index]!;
-      if ('ok' in reply) {
-        this.refusedKeys.delete(key);
-        this.feeds.get(key)?.forEach((feed) => feed.tailIs(String(reply.ok)));
-      } else {
-        this.noteRefusal(key, reply.error);
-        this.failed.add(key);
-      }
-    });
-    if (this.failed.size > 0 && !this.stopped) {
-      this.retry ??= this.detach(() => setTimeout(() => this.askAgain(), RETRY_MS).unref());
-    }
-  }
-
-  private askAgain(): void {
-    this.retry = undefined;
-    const keys = [...this.failed];
-    this.failed.clear();
-    this.ask(keys);
+    this.tails.ask(this.feeds.keys());
+    await this.published.verifyAll();
   }
 
   /** Several may notice one loss: the feeds of the stream, and the publisher. */
@@ -285,26 +218,5 @@ export class RedisStreams implements Lifecycle {
     this.logger.warn(
       `The stream ${key} has lost entries: ${id} is no longer there. Its clients receive sse:reset.`,
     );
-  }
-
-  private noteRefusal(key: string, error: Error): void {
-    const refusal = refusalOf(error, this.connection.address, key);
-    if (refusal && !this.refusedKeys.has(key)) {
-      this.refusedKeys.add(key);
-      this.logger.error(`The channel of ${key} cannot be read: ${refusal.message}`);
-    }
-  }
-
-  private async script(
-    script: typeof TAIL,
-    key: string,
-    args: (string | number)[],
-  ): Promise<unknown> {
-    const client = await this.connection.client();
-    const reply = await runScript(client, { script, keys: [key], args });
-    if ('ok' in reply) {
-      return reply.ok;
-    }
-    throw reply.error;
   }
 }

@@ -1,11 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { SseError } from '../../channel/sse-error.js';
 import type { OutgoingEvent } from '../../channel/source.js';
-import { AppendCall } from './append-call.js';
-import { CallMarkers } from './call-markers.js';
-import { runScript, type RedisReply } from './redis-batch.js';
+import { AppendCalls, type BatchOutcome } from './append-calls.js';
 import type { RedisStreams } from './redis-streams.js';
-import { refusalOf, replyError } from './redis-refusal.js';
 import { SendOutage } from './send-outage.js';
 import { StreamLane } from './stream-lane.js';
 
@@ -30,8 +27,7 @@ export class StreamPublisher {
   private readonly lanes = new Map<string, StreamLane>();
   /** The lanes where events wait for a call. */
   private readonly due = new Set<StreamLane>();
-  private readonly calls = new Set<AppendCall>();
-  private readonly markers: CallMarkers;
+  private readonly calls: AppendCalls;
   private readonly detach = AsyncLocalStorage.snapshot();
   private readonly outage: SendOutage;
   private waitingSize = 0;
@@ -41,7 +37,7 @@ export class StreamPublisher {
 
   constructor(private readonly streams: RedisStreams) {
     this.outage = new SendOutage(streams);
-    this.markers = new CallMarkers(streams.settings.prefix, streams.connection.isCluster);
+    this.calls = new AppendCalls(streams, this.settle);
   }
 
   /** Resolves with the id of the event's entry; a rejection that nobody awaits is harmless. */
@@ -54,7 +50,7 @@ export class StreamPublisher {
 
   /** The connection is back: what waits is tried again at once. */
   retryNow(): void {
-    this.repeatCalls();
+    this.calls.repeat();
     this.run();
   }
 
@@ -124,14 +120,9 @@ export class StreamPublisher {
     clearImmediate(this.flush);
     this.flush = undefined;
     for (const { key } of this.due) {
-      const marker = this.markers.acquire(key);
-      if (!marker) {
-        // There is one when the next call is over.
+      if (!this.calls.begin(key, () => this.takeLanes())) {
         return;
       }
-      const call = new AppendCall(marker, this.takeLanes());
-      this.calls.add(call);
-      void this.send(call);
     }
   }
 
@@ -154,130 +145,49 @@ export class StreamPublisher {
     return lanes;
   }
 
-  private async send(call: AppendCall): Promise<void> {
-    call.inFlight = true;
-    const reply = await this.replyTo(call);
-    const { minReplicas } = this.streams.settings;
-    const replicas = minReplicas > 0 && 'ok' in reply ? await this.replicasOf(call) : Infinity;
-    call.inFlight = false;
-    if ('ok' in reply) {
-      this.end(call);
-      this.settle(call.lanes, reply.ok as readonly string[], replicas);
-    } else {
-      this.failed(call, reply.error);
-    }
-  }
-
-  private async replyTo(call: AppendCall): Promise<RedisReply> {
-    const { connection, server, limits } = this.streams;
-    try {
-      await server.known();
-      const client = await connection.client();
-      return await runScript(
-        client,
-        // A client that is not ours may send a call again on its own.
-        call.scriptCall(server.publishCommand, limits, connection.owned),
-      );
-    } catch (error) {
-      return { error: error as Error };
-    }
-  }
-
-  /** How many replicas have what was appended, once they are enough or have had their time. */
-  private replicasOf(call: AppendCall): Promise<number> {
-    const { minReplicas, replicaTimeout } = this.streams.settings;
-    return this.streams.server.waitForReplicas(call.marker.key, minReplicas, replicaTimeout);
-  }
-
-  /** @param replicas how many have the events */
-  private settle(lanes: readonly StreamLane[], answers: readonly string[], replicas: number): void {
-    const isEnough = replicas >= this.streams.settings.minReplicas;
-    const error = isEnough ? undefined : (id: string) => this.outage.tooFewReplicas(id, replicas);
-    lanes.forEach((lane, index) => {
-      const answer = answers[index]!;
-      if (answer.startsWith('!')) {
-        this.notAppended(lane, replyError(answer.slice(1)));
+  private readonly settle = (lane: StreamLane, outcome: BatchOutcome): void => {
+    switch (outcome.what) {
+      case 'appended':
+        this.appended(lane, outcome.first, outcome.replicas);
+        break;
+      case 'refused':
+        this.outage.begin(outcome.refusal.message);
+        lane.refused(outcome.refusal);
+        break;
+      case 'later':
+        lane.giveBack();
+        // By the next tick.
         return;
-      }
-      this.streams.notePublished(lane.key, lane.appended(answer, error));
-      if (isEnough) {
-        this.outage.end();
-      }
-      this.proceed(lane);
-    });
-  }
-
-  /** The call was answered by an error, or by nothing. */
-  private failed(call: AppendCall, error: Error): void {
-    const refusal = refusalOf(error, this.streams.connection.address, call.lanes[0]!.key);
-    if (!refusal) {
-      // By the next tick.
-      call.isRepeated = true;
-      this.dropUnwanted(call);
-      return;
-    }
-    this.end(call);
-    if (call.lanes.length > 1 && !call.isRepeated) {
-      // Nothing was appended: what is refused of one channel must not keep the others.
-      for (const lane of call.lanes) {
+      case 'alone':
         lane.giveBack();
         lane.isAlone = true;
-        this.proceed(lane);
-      }
-    } else {
-      call.lanes.forEach((lane) => this.refuse(lane, refusal));
-    }
-  }
-
-  private notAppended(lane: StreamLane, error: Error): void {
-    const refusal = refusalOf(error, this.streams.connection.address, lane.key);
-    if (refusal) {
-      this.refuse(lane, refusal);
-    } else {
-      // By the next tick.
-      lane.giveBack();
-    }
-  }
-
-  private refuse(lane: StreamLane, refusal: SseError): void {
-    this.outage.begin(refusal.message);
-    lane.refused(refusal);
-    this.proceed(lane);
-  }
-
-  /** A call for which nobody waits any more is not sent again. */
-  private dropUnwanted(call: AppendCall): void {
-    if (!call.isWanted) {
-      this.end(call);
-      for (const lane of call.lanes) {
+        break;
+      case 'unwanted':
         lane.drop();
-        this.proceed(lane);
-      }
+    }
+    this.proceed(lane);
+  };
+
+  private appended(lane: StreamLane, first: string, replicas: number): void {
+    const isEnough = replicas >= this.streams.settings.minReplicas;
+    const error = isEnough ? undefined : (id: string) => this.outage.tooFewReplicas(id, replicas);
+    this.streams.notePublished(lane.key, lane.appended(first, error));
+    if (isEnough) {
+      this.outage.end();
     }
   }
 
-  private end(call: AppendCall): void {
-    this.calls.delete(call);
-    this.markers.release(call.marker);
-    if (this.due.size > 0) {
-      this.runSoon();
-    }
-  }
-
-  /** The lane is in no call any more. */
+  /** The lane is in no call. */
   private proceed(lane: StreamLane): void {
     if (lane.isEmpty) {
-      this.remove(lane);
+      this.lanes.delete(lane.key);
+      this.due.delete(lane);
     } else {
       this.schedule(lane);
     }
-  }
-
-  private repeatCalls(): void {
-    for (const call of this.calls) {
-      if (!call.inFlight) {
-        void this.send(call);
-      }
+    // There may be room for one more call.
+    if (this.due.size > 0) {
+      this.runSoon();
     }
   }
 
@@ -291,21 +201,11 @@ export class StreamPublisher {
     for (const lane of this.lanes.values()) {
       lane.giveUp(now, (mayHaveArrived) => this.outage.timedOut(mayHaveArrived));
     }
-    for (const call of this.calls) {
-      if (!call.inFlight) {
-        this.dropUnwanted(call);
-      }
-    }
+    this.calls.repeat();
     for (const lane of this.lanes.values()) {
       this.proceed(lane);
     }
-    this.repeatCalls();
     this.run();
-  }
-
-  private remove(lane: StreamLane): void {
-    this.lanes.delete(lane.key);
-    this.due.delete(lane);
   }
 }
 

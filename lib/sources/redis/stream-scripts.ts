@@ -140,7 +140,13 @@ for i = 2, #KEYS do
   end
   answers[i - 1] = answer
 end
-if appended then call('SET', marker, ARGV[1] .. ' ' .. table.concat(answers, '\\n'), 'PX', 600000) end
+if appended then
+  local noted = redis.pcall('SET', marker, ARGV[1] .. ' ' .. table.concat(answers, '\\n'), 'PX', 600000)
+  if noted.err then
+    -- An error of the whole call would say that nothing was appended.
+    for i = 1, #answers do answers[i] = '!' .. noted.err end
+  end
+end
 return answers
 `);
 
