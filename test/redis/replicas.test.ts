@@ -95,6 +95,21 @@ describe('minReplicas, with one replica', () => {
     expect(one.log.lines.filter((line) => line.includes('accepted again'))).toHaveLength(1);
   });
 
+  it('a user who may not WAIT is told so', async () => {
+    await withRedis(master.url, (admin) =>
+      admin.call('ACL', 'SETUSER', 'waitless', 'on', '>secret', '+@all', '-wait', '~*', '&*'),
+    );
+    const url = master.url.replace('redis://', 'redis://waitless:secret@');
+    const one = await instance(url, { minReplicas: 1 });
+    const { errors } = await outcomes([
+      one.broker.publish('waitless', { data: 'a' }),
+      one.broker.publish('waitless', { data: 'b' }),
+    ]);
+    expect(errors).toHaveLength(2);
+    const waiting = one.log.errors.filter((line) => line.includes('cannot be waited for'));
+    expect(waiting).toEqual([expect.stringMatching(/does not permit.*wait.*docs\/redis\.md/)]);
+  });
+
   it('a send whose reply was lost is not taken for replicated', async () => {
     await inStep(replica);
     const users = new LosesReplies(master.url, { disconnectTimeout: 100 });

@@ -11,6 +11,7 @@ const SHARDED_SINCE = 7;
 export class RedisServer {
   private info: Promise<void> | undefined;
   private isSharded = false;
+  private isWaitRefused = false;
   /** The WAITs that are about to be sent. */
   private readonly waits = new Map<RedisClient, Promise<number>>();
 
@@ -62,10 +63,19 @@ export class RedisServer {
         })
         // A client that is not ours repeats it on the next connection, which has written nothing.
         .then((replicas) => (this.connection.drops === drops ? Number(replicas) : 0))
-        .catch(() => 0);
+        .catch((error: unknown) => this.noReplicas(error as Error));
       this.waits.set(node, wait);
     }
     return wait;
+  }
+
+  private noReplicas(error: Error): number {
+    const refusal = refusalOf(error, this.connection.address, '');
+    if (refusal && !this.isWaitRefused) {
+      this.isWaitRefused = true;
+      this.logger.error(`Replicas cannot be waited for, and send() rejects: ${refusal.message}`);
+    }
+    return 0;
   }
 
   private async ask(): Promise<void> {
