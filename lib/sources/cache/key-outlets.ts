@@ -1,0 +1,110 @@
+import type { ChannelSink, OutgoingEvent, ResetReason } from '../../channel/source.js';
+import type { KeyOptions } from './cache-options.js';
+import type { KeyEvent } from './key-store.js';
+
+/** One channel that is fed by a key. */
+export interface Outlet {
+  readonly sink: ChannelSink;
+  readonly options: KeyOptions;
+  /** Whether the channel follows what all instances take, so that nothing is appended to it here. */
+  readonly follows: boolean;
+  read: boolean;
+}
+
+/** All channels that one key feeds: what they want together, and what each is given. */
+export class KeyOutlets {
+  private readonly outlets = new Set<Outlet>();
+
+  get size(): number {
+    return this.outlets.size;
+  }
+
+  /** The smallest that is wanted; infinite when nobody reads the key. */
+  get interval(): number {
+    return this.least('interval');
+  }
+
+  get maxInterval(): number {
+    return this.least('maxInterval');
+  }
+
+  /** How the key is to be read now; undefined when nobody reads it. */
+  get mode(): 'take' | 'watch' | undefined {
+    let mode: 'take' | 'watch' | undefined;
+    for (const outlet of this.outlets) {
+      if (outlet.read && mode !== 'take') {
+        mode = outlet.options.mode;
+      }
+    }
+    return mode;
+  }
+
+  /** What one instance is elected for to poll the key; `undefined` when each polls. */
+  electedFor(key: string): string | undefined {
+    if (this.mode !== 'take') {
+      return undefined;
+    }
+    for (const { read, options } of this.outlets) {
+      if (read && options.mode === 'take' && options.poller === 'each') {
+        return undefined;
+      }
+    }
+    // One that polls less often cannot stand in for one that polls more often.
+    return `${this.interval}/${this.maxInterval} ${key}`;
+  }
+
+  add(outlet: Outlet): void {
+    this.outlets.add(outlet);
+  }
+
+  remove(outlet: Outlet): void {
+    this.outlets.delete(outlet);
+    outlet.read = false;
+  }
+
+  clear(): void {
+    this.outlets.clear();
+  }
+
+  /** Appends to each channel that does not follow. */
+  publish(event: KeyEvent): void {
+    for (const { sink, options, follows } of this.outlets) {
+      if (!follows) {
+        sink.append(sourceEvent(event, options));
+      }
+    }
+  }
+
+  /** Resets each channel that does not follow. */
+  reset(reason: ResetReason): void {
+    this.outlets.forEach(({ sink, follows }) => follows || sink.reset(reason));
+  }
+
+  /** Whether this one passes on what it follows to those that do not: of several, one does. */
+  passesOn(outlet: Outlet): boolean {
+    for (const other of this.outlets) {
+      if (other.follows) {
+        return other === outlet;
+      }
+    }
+    return true;
+  }
+
+  private least(option: 'interval' | 'maxInterval'): number {
+    let least = Infinity;
+    for (const { options, read } of this.outlets) {
+      least = read ? Math.min(least, options[option]) : least;
+    }
+    return least;
+  }
+}
+
+/** What an event of the key is to a channel with these options. */
+export function sourceEvent({ data, type, id }: KeyEvent, options: KeyOptions): OutgoingEvent {
+  return {
+    data,
+    type: type ?? options.type,
+    id,
+    end: options.doneSignal === data ? true : undefined,
+  };
+}
