@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { SseError } from '../../channel/sse-error.js';
 import { within } from '../../channel/within.js';
 import type { RedisStreams } from '../redis/redis-streams.js';
-import { Candidate, ME, type Election } from './candidate.js';
+import { Candidate, type Election } from './candidate.js';
+import { ElectionCandidates } from './election-candidates.js';
+import { ElectionOutage } from './election-outage.js';
 import { ElectionPeers } from './election-peers.js';
 import type { Candidacy, PollerElection } from './poller-election.js';
 import { ElectionCalls } from './redis-election-calls.js';
@@ -12,10 +13,6 @@ import { STOP_WAIT_MS } from './stop-wait.js';
 /** How long an instance counts as living after its last beat. */
 const LEASE_MS = 2_000;
 const BEAT_MS = 500;
-/** After so many beats without a reply in time, from a server that is connected, every instance polls. */
-const PATIENCE = 16;
-/** How many names one call takes. */
-const BATCH = 1_000;
 
 /**
  * Elects through Redis, once for each name and not for each poll: who is elected stays so for as
@@ -23,22 +20,16 @@ const BATCH = 1_000;
  * spares polls and guards nothing: a value is taken by one script, whoever calls it.
  */
 export class RedisElection implements PollerElection, Election {
-  private readonly candidates = new Map<string, Candidate>();
-  private readonly asking = new Set<Candidate>();
-  private readonly releasing = new Set<string>();
+  private readonly candidates: ElectionCandidates;
   private readonly peers = new ElectionPeers(LEASE_MS);
   private readonly calls: ElectionCalls;
+  private readonly outage: ElectionOutage;
   private readonly detach = AsyncLocalStorage.snapshot();
   private id = newId();
   private beats = 0;
   private beatDue = true;
   private leaseUntil = 0;
   private auditAt = 0;
-  /** How many beats were due since the last one that was answered. */
-  private unanswered = 0;
-  private isDown = false;
-  /** True while instances cannot elect. */
-  private failing = false;
   private timer: NodeJS.Timeout | undefined;
   private soon: NodeJS.Immediate | undefined;
   private working: Promise<void> | undefined;
@@ -47,36 +38,26 @@ export class RedisElection implements PollerElection, Election {
 
   constructor(private readonly streams: RedisStreams) {
     this.calls = new ElectionCalls(streams);
+    this.candidates = new ElectionCandidates(this.calls, () => this.workSoon());
+    this.outage = new ElectionOutage(streams, this.calls, () => this.candidates.tellAll());
   }
 
   get isOffForAll(): boolean {
-    return this.failing;
+    return this.outage.lasts;
   }
 
   get isCertain(): boolean {
-    return this.failing || performance.now() < this.leaseUntil;
+    return this.outage.lasts || performance.now() < this.leaseUntil;
   }
 
   stand(name: string, onChange: () => void): Candidacy {
     const candidate = new Candidate(name, onChange, this);
-    if (this.releasing.delete(name)) {
-      // It was to be given up in this very turn.
-      candidate.holder = ME;
-    }
-    this.candidates.set(name, candidate);
-    this.ask(candidate);
+    this.candidates.add(candidate);
     return candidate;
   }
 
   withdraw(candidate: Candidate): void {
-    if (this.isCurrent(candidate)) {
-      this.candidates.delete(candidate.name);
-      this.asking.delete(candidate);
-      if (candidate.holder === ME) {
-        this.releasing.add(candidate.name);
-        this.workSoon();
-      }
-    }
+    this.candidates.remove(candidate);
   }
 
   async stop(): Promise<void> {
@@ -84,7 +65,7 @@ export class RedisElection implements PollerElection, Election {
     clearInterval(this.timer);
     clearImmediate(this.soon);
     this.unlisten?.();
-    this.candidates.forEach((candidate) => candidate.withdraw());
+    this.candidates.withdrawAll();
     if (this.timer) {
       // If this fails, the others notice that the instance does not beat any more.
       const left = this.leave().catch(() => undefined);
@@ -92,15 +73,10 @@ export class RedisElection implements PollerElection, Election {
     }
   }
 
-  private ask(candidate: Candidate): void {
-    this.asking.add(candidate);
-    this.workSoon();
-  }
-
   private askAll(): void {
     const { auditInterval } = this.streams.settings;
     this.auditAt = performance.now() + auditInterval * (0.75 + Math.random() / 4);
-    this.candidates.forEach((candidate) => this.ask(candidate));
+    this.candidates.askAll();
   }
 
   /** What is asked for and given up in one turn goes in one call. */
@@ -123,7 +99,7 @@ export class RedisElection implements PollerElection, Election {
     this.timer = this.detach(() => setInterval(() => this.tick(), BEAT_MS).unref());
     this.auditAt = performance.now() + this.streams.settings.auditInterval;
     this.unlisten = this.streams.listen(this.calls.elected, {
-      message: (text) => this.areFree(text),
+      message: (text) => this.candidates.askReleased(releasedNames(text)),
       // What was told until now was not heard.
       subscribed: () => this.askAll(),
     });
@@ -131,9 +107,7 @@ export class RedisElection implements PollerElection, Election {
 
   private tick(): void {
     this.beatDue = true;
-    if (++this.unanswered > PATIENCE && !this.isDown) {
-      this.fail('no reply in time');
-    }
+    this.outage.noteDue();
     if (performance.now() > this.auditAt) {
       this.askAll();
     }
@@ -142,9 +116,9 @@ export class RedisElection implements PollerElection, Election {
 
   private work(): void {
     if (!this.working && !this.stopped) {
-      this.isDown = false;
+      this.outage.noteAttempt();
       this.working = this.workOff()
-        .catch((error: unknown) => this.noteFailure(error as Error))
+        .catch((error: unknown) => this.outage.noteFailure(error as Error))
         .finally(() => (this.working = undefined));
     }
   }
@@ -154,9 +128,9 @@ export class RedisElection implements PollerElection, Election {
     while (!this.stopped) {
       if (this.beatDue) {
         await this.beat();
-      } else if (this.releasing.size > 0) {
-        await this.release();
-      } else if (this.asking.size > 0) {
+      } else if (this.candidates.hasReleases) {
+        await this.candidates.release(this.id);
+      } else if (this.candidates.hasClaims) {
         await this.claim();
       } else {
         return;
@@ -175,7 +149,6 @@ export class RedisElection implements PollerElection, Election {
     const lapsed = performance.now() >= this.leaseUntil;
     this.leaseUntil = askedAt + LEASE_MS;
     if (performance.now() < this.leaseUntil) {
-      this.unanswered = 0;
       this.recover(lapsed);
     }
     for (const { id, beats } of this.peers.update(living, askedAt)) {
@@ -187,69 +160,19 @@ export class RedisElection implements PollerElection, Election {
         );
       }
     }
-    for (const candidate of this.candidates.values()) {
-      const { holder } = candidate;
-      if (holder !== undefined && holder !== ME && !living.has(holder)) {
-        this.asking.add(candidate);
-      }
-    }
+    this.candidates.askOrphaned(living);
   }
 
   private async claim(): Promise<void> {
-    const batch = firstOf(this.asking);
-    // Each can be asked for anew from here on, as what this call finds may change meanwhile.
-    batch.forEach((candidate) => this.asking.delete(candidate));
-    let holders: readonly string[] | undefined;
-    try {
-      const names = batch.map(({ name }) => name);
-      holders = await this.calls.claim(this.id, names);
-    } catch (error) {
-      for (const candidate of batch) {
-        if (this.isCurrent(candidate)) {
-          this.asking.add(candidate);
-        } else {
-          // Only the reply may be missing, and nobody else can be elected then.
-          this.giveUp(candidate.name);
-        }
-      }
-      throw error;
-    }
-    if (holders) {
-      batch.forEach((candidate, index) => this.settle(candidate, holders[index]!));
-    } else {
+    if (!(await this.candidates.claim(this.id))) {
       this.beginAnew();
-    }
-  }
-
-  private settle(candidate: Candidate, holder: string): void {
-    if (this.isCurrent(candidate)) {
-      candidate.settle(holder);
-    } else if (holder === ME) {
-      this.giveUp(candidate.name);
-    }
-  }
-
-  private giveUp(name: string): void {
-    if (!this.candidates.has(name)) {
-      this.releasing.add(name);
-    }
-  }
-
-  private async release(): Promise<void> {
-    const batch = firstOf(this.releasing);
-    batch.forEach((name) => this.releasing.delete(name));
-    try {
-      await this.calls.release(this.id, batch);
-    } catch (error) {
-      batch.forEach((name) => this.giveUp(name));
-      throw error;
     }
   }
 
   private async leave(): Promise<void> {
     await this.working;
-    while (this.releasing.size > 0) {
-      await this.release();
+    while (this.candidates.hasReleases) {
+      await this.candidates.release(this.id);
     }
     await this.calls.leave(this.id);
   }
@@ -259,54 +182,17 @@ export class RedisElection implements PollerElection, Election {
     this.id = newId();
     this.beats = 0;
     this.beatDue = true;
-    this.releasing.clear();
-    this.candidates.forEach((candidate) => candidate.settle(undefined));
+    this.candidates.forget();
     this.askAll();
   }
 
-  /** Another instance has given these up. */
-  private areFree(text: string): void {
-    for (const name of namesOf(text) ?? this.candidates.keys()) {
-      const candidate = this.candidates.get(name);
-      if (candidate && candidate.holder !== ME) {
-        this.ask(candidate);
-      }
-    }
-  }
-
-  private noteFailure(error: Error): void {
-    this.isDown = error instanceof SseError;
-    if (!this.isDown && this.calls.isRefusal(error)) {
-      this.fail(error.message);
-    }
-  }
-
-  /** Better that every instance polls than that none does. */
-  private fail(reason: string): void {
-    if (!this.failing) {
-      this.failing = true;
-      this.streams.logger.error(
-        `Who polls keys cannot be elected in Redis at ${this.streams.connection.address}: ${reason}. ` +
-          'Until it can, each instance polls what it reads. The election needs the hashes ' +
-          `${this.calls.instances} and ${this.calls.elected}, and the rights that docs/redis.md lists.`,
-      );
-      this.candidates.forEach((candidate) => candidate.onChange());
-    }
-  }
-
   private recover(lapsed: boolean): void {
-    if (this.failing) {
-      this.failing = false;
-      this.streams.logger.log('Who polls keys is elected again.');
+    if (this.outage.noteAnswered()) {
       this.askAll();
-      this.candidates.forEach((candidate) => candidate.onChange());
+      this.candidates.tellAll();
     } else if (lapsed) {
-      this.candidates.forEach((candidate) => candidate.isElected && candidate.onChange());
+      this.candidates.tellElected();
     }
-  }
-
-  private isCurrent(candidate: Candidate): boolean {
-    return this.candidates.get(candidate.name) === candidate;
   }
 }
 
@@ -314,17 +200,7 @@ function newId(): string {
   return randomBytes(9).toString('base64url');
 }
 
-function firstOf<T>(set: ReadonlySet<T>): readonly T[] {
-  const batch: T[] = [];
-  for (const one of set) {
-    if (batch.push(one) === BATCH) {
-      break;
-    }
-  }
-  return batch;
-}
-
-function namesOf(message: string): readonly string[] | undefined {
+function releasedNames(message: string): readonly string[] | undefined {
   try {
     return JSON.parse(message) as readonly string[];
   } catch {
