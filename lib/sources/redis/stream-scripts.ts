@@ -1,7 +1,7 @@
 import { redisScript } from './redis-script.js';
 
 /**
- * The last entry of the stream in KEYS[1]: its id, how many bytes and events the stream has had up
+ * The last entry of a stream: its id, how many bytes and events the stream has had up
  * to it, and its first field. A stream that does not exist is begun, so that every position is an
  * entry: a position that is not found tells of lost or trimmed entries.
  */
@@ -128,23 +128,21 @@ if ARGV[2] == 'again' then
   end
   if last > number then return redis.error_reply('SUPERSEDED a later call has been made') end
 end
-local answers, appended = {}, false
+local answers = {}
 for i = 2, #KEYS do
   local at = i * 3 + 1
   local done, answer = pcall(append, KEYS[i], tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2])
-  if done then
-    appended = true
-  else
+  if not done then
     -- Redis 6.2 throws text that begins with a place in the script.
     answer = '!' .. string.gsub(type(answer) == 'table' and answer.err or answer, '@user_script: ?%d+: ?', '')
   end
   answers[i - 1] = answer
 end
-if appended then
-  local noted = redis.pcall('SET', marker, ARGV[1] .. ' ' .. table.concat(answers, '\\n'), 'PX', 600000)
-  if noted.err then
-    -- An error of the whole call would say that nothing was appended.
-    for i = 1, #answers do answers[i] = '!' .. noted.err end
+local noted = redis.pcall('SET', marker, ARGV[1] .. ' ' .. table.concat(answers, '\\n'), 'PX', 600000)
+if noted.err then
+  -- An error of the whole call would say that nothing was appended.
+  for i, answer in ipairs(answers) do
+    if string.sub(answer, 1, 1) ~= '!' then answers[i] = '!' .. noted.err end
   end
 end
 return answers
