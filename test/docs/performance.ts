@@ -77,15 +77,19 @@ function measured(report: Report): string[] {
     ([, ...ratios]) => ratios.some((cell) => cell !== ''),
   );
   const idle = metric(results, 'idle-18000', 'ours', 'idleCpu');
-  const few = metric(results, 'growth-1000', 'ours', 'cpuPerEvent');
-  const many = metric(results, 'growth-16000', 'ours', 'cpuPerEvent');
+  const growth = (peer: (typeof PEERS)[number][1] | 'ours'): number | undefined => {
+    const few = metric(results, 'growth-1000', peer, 'cpuPerEvent');
+    const many = metric(results, 'growth-16000', peer, 'cpuPerEvent');
+    return few === undefined || many === undefined ? undefined : many / few;
+  };
+  const [ours, floor] = [growth('ours'), growth('floor')];
   const more = [
     idle === undefined
       ? undefined
       : `18,000 idle connections with a heartbeat every 15 s take ${(idle * 100).toFixed(1)} % of a core.`,
-    few === undefined || many === undefined
+    ours === undefined || floor === undefined
       ? undefined
-      : `From 1,000 to 16,000 clients the cost per event changes by the factor ${shown(many / few)}.`,
+      : `From 1,000 to 16,000 clients the cost per event grows by the factor ${shown(ours)}, that of the floor by ${shown(floor)}.`,
   ].filter((sentence) => sentence !== undefined);
   return [
     `Ratios of this module to the others, medians of ${rounds} runs on ${machine.cores} cores of ${machine.cpu}, Node`,
