@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { startRedis, type RedisServer } from '../support/redis.js';
+import { Random } from '../channel/random.js';
+import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
 import { count, instance, NONE, stopInstances, withRedis } from './instances.js';
 
@@ -213,6 +215,37 @@ describe('what is retained', () => {
     expect(kept).toEqual(sent.slice(-kept.length));
     expect(kept.length).toBeGreaterThanOrEqual(200);
     expect(kept.length).toBeLessThanOrEqual(240);
+  });
+
+  it('is read page by page, from any event on, however it was sent', async () => {
+    const one = await instance(redis.url, { prefix, events: 100_000 });
+    const random = new Random(4_711);
+    const texts = ['', 'a', 'ä€', '😀', '\n', '+,', '12+3'];
+    const sent: { data: string; type: string | undefined; position: string }[] = [];
+    while (sent.length < sized({ quick: 1_500, soak: 15_000 })) {
+      const burst = Array.from({ length: random.chance(0.5) ? 1 : 1 + random.below(40) }, () => ({
+        data: texts[random.below(texts.length)]!.repeat(random.below(4)),
+        type: random.chance(0.2) ? 'täg' : undefined,
+      }));
+      const ids = await Promise.all(burst.map((event) => one.broker.publish('mixed', event)));
+      sent.push(...burst.map((event, n) => ({ ...event, position: ids[n]! })));
+    }
+    for (let round = 0; round < 60; round++) {
+      const { history } = one.open('mixed').feed;
+      const limit = [1, 2, 7, 100, 256][round % 5]!;
+      let at = random.below(sent.length);
+      for (let pages = 0, last = false; !last && pages < 20; pages++) {
+        const page = await history!.read(sent[at]!.position, limit);
+        last = page.last;
+        expect(page.events.length).toBeLessThanOrEqual(limit);
+        expect(page.events.map(({ data, type, position }) => ({ data, type, position }))).toEqual(
+          sent.slice(at + 1, at + 1 + page.events.length),
+        );
+        at += page.events.length;
+        expect(last || page.events.length > 0).toBe(true);
+        expect(last).toBe(last && at === sent.length - 1);
+      }
+    }
   });
 
   it('is resumed from within what travelled together, on another instance', async () => {
