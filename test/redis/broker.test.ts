@@ -194,6 +194,33 @@ describe('history', () => {
     expect(await reason('')).toBe('unknown-position');
   });
 
+  it.each([
+    '18446744073709551616-0',
+    '1-18446744073709551616',
+    '99999999999999999999-99999999999999999999',
+    '01-1',
+    '1-01',
+    '00000000000000000001-0',
+  ])('answers %s, which Redis takes for no id or writes otherwise', async (id) => {
+    const one = await start();
+    await one.broker.publish('ids', { data: 'first' });
+    const { history } = one.open('ids').feed;
+    expect(await history!.read(id, 10)).toEqual({
+      events: [],
+      last: true,
+      reset: 'unknown-position',
+    });
+    expect(history!.compare('0-0', id)).toBeGreaterThan(0);
+  });
+
+  it('answers the greatest id that Redis knows', async () => {
+    const one = await start();
+    await one.broker.publish('ids', { data: 'first' });
+    const { history } = one.open('ids').feed;
+    const greatest = '18446744073709551615-18446744073709551615';
+    expect(await history!.read(greatest, 10)).toMatchObject({ reset: 'failover' });
+  });
+
   it('is kept by bytes', async () => {
     const one = await start({ bytes: 100_000 });
     for (let n = 0; n < 100; n++) {

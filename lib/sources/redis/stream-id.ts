@@ -1,9 +1,20 @@
-/** A stream id: `<milliseconds>-<number>`, each an unsigned integer of up to 64 bits. */
-const STREAM_ID = /^(\d{1,20})-(\d{1,20})$/;
+/** A stream id: `<milliseconds>-<number>`, each without leading zeros, as Redis writes it. */
+const STREAM_ID = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;
 
-/** Whether a text has the form of a stream id. */
+/** What 64 bits hold at most. Digits of the same length compare as text. */
+const MAX_NUMBER = '18446744073709551615';
+
+/**
+ * Whether a text is a stream id. Redis answers a range from anything else with an error, for as
+ * long as it is asked.
+ */
 export function isStreamId(text: string): boolean {
-  return STREAM_ID.test(text);
+  const match = STREAM_ID.exec(text);
+  return match !== null && fits(match[1]!) && fits(match[2]!);
+}
+
+function fits(digits: string): boolean {
+  return digits.length < MAX_NUMBER.length || digits <= MAX_NUMBER;
 }
 
 /** Orders two stream ids: below zero when `a` is before `b`. */
