@@ -1,0 +1,53 @@
+import { monotonicNow } from './clock.js';
+import type { SseLogger } from './source.js';
+
+const LINES_PER_MINUTE = 10;
+const MINUTE_MS = 60_000;
+
+/**
+ * A log for what others cause, who could fill the disk with it: at most 10 lines a minute. The
+ * next line after that says how many were left out.
+ */
+export class LimitedLog implements SseLogger {
+  private minuteBegan = -Infinity;
+  private written = 0;
+  private leftOut = 0;
+
+  constructor(private readonly to: SseLogger) {}
+
+  log(message: string): void {
+    if (this.admits()) {
+      this.to.log(message);
+    }
+  }
+
+  warn(message: string): void {
+    if (this.admits()) {
+      this.to.warn(message);
+    }
+  }
+
+  error(message: string, stack?: string): void {
+    if (this.admits()) {
+      this.to.error(message, stack);
+    }
+  }
+
+  private admits(): boolean {
+    const now = monotonicNow();
+    if (now - this.minuteBegan >= MINUTE_MS) {
+      this.minuteBegan = now;
+      this.written = 0;
+      if (this.leftOut > 0) {
+        this.to.warn(`${this.leftOut} lines like the following were left out.`);
+        this.leftOut = 0;
+      }
+    }
+    if (this.written === LINES_PER_MINUTE) {
+      this.leftOut++;
+      return false;
+    }
+    this.written++;
+    return true;
+  }
+}

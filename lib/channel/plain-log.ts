@@ -1,0 +1,33 @@
+import type { SseLogger } from './source.js';
+
+/**
+ * A log whose lines are lines: control characters, which a name or another system's message may
+ * hold, are written as `\x1b` and the like. A line break in them would forge a line, and an
+ * escape code would drive the operator's terminal.
+ */
+export function plainLog(to: SseLogger): SseLogger {
+  return {
+    log: (message) => to.log(plain(message)),
+    warn: (message) => to.warn(plain(message)),
+    error: (message, stack) =>
+      stack === undefined ? to.error(plain(message)) : to.error(plain(message), plainStack(stack)),
+  };
+}
+
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
+// oxlint-disable-next-line no-control-regex
+const CONTROL_BUT_LINE_FEED = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]/g;
+
+function plain(message: string): string {
+  return message.replace(CONTROL, escaped);
+}
+
+function plainStack(stack: string): string {
+  return stack.replace(CONTROL_BUT_LINE_FEED, escaped);
+}
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0).toString(16);
+  return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
+}
