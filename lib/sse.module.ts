@@ -1,5 +1,4 @@
 import {
-  Logger,
   Module,
   type BeforeApplicationShutdown,
   type DynamicModule,
@@ -13,6 +12,7 @@ import { RouteChannels } from './endpoint/route-channels.js';
 import { SseRoutes } from './endpoint/sse-routes.js';
 import { StreamOpener } from './endpoint/stream-opener.js';
 import { SSE_SETTINGS } from './sse.constants.js';
+import { sseLog } from './sse.log.js';
 import {
   ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
@@ -42,20 +42,22 @@ import { SseSources } from './sse.sources.js';
       provide: Delivery,
       inject: [SSE_SETTINGS],
       useFactory: ({ limits, ...settings }: SseSettings) =>
-        new Delivery({
-          ...settings,
-          maxChannels: limits.channels,
-          maxConnections: limits.connections,
-          maxConnectionsPerClient: limits.connectionsPerClient,
-        }),
+        new Delivery(
+          {
+            ...settings,
+            maxChannels: limits.channels,
+            maxConnections: limits.connections,
+            maxConnectionsPerClient: limits.connectionsPerClient,
+            eventSize: limits.eventSize,
+          },
+          sseLog,
+        ),
     },
     {
       provide: SseSources,
       inject: [SSE_SETTINGS, Delivery],
       useFactory: (settings: SseSettings, { channels }: Delivery) =>
-        new SseSources(settings, new Logger('SseChannels'), (broker, channel) =>
-          channels.touch(broker, channel),
-        ),
+        new SseSources(settings, sseLog, (broker, channel) => channels.touch(broker, channel)),
     },
     SseService,
     RouteChannels,

@@ -3,6 +3,9 @@ import type { Observable } from 'rxjs';
 import { checkChannelName } from './channel/channel-name.js';
 import { outgoingEvent, type EventFields } from './channel/outgoing-event.js';
 import type { PublishOptions } from './channel/source.js';
+import { LimitedLog } from './channel/limited-log.js';
+import { Outage } from './channel/outage.js';
+import { reasonOf } from './channel/reason.js';
 import { SseError } from './channel/sse-error.js';
 import type { SseEvent } from './channel/sse-event.js';
 import { Delivery } from './delivery/delivery.js';
@@ -59,14 +62,17 @@ export interface SseStats {
  */
 @Injectable()
 export class SseService {
-  /** Whether the last event could not be sent. */
-  private isRejecting = false;
+  private readonly outage: Outage;
+  private readonly mistakes: LimitedLog;
 
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly delivery: Delivery,
     private readonly sources: SseSources,
-  ) {}
+  ) {
+    this.outage = new Outage(sources.log);
+    this.mistakes = new LimitedLog(sources.log);
+  }
 
   /**
    * Reads one or several channels. Each subscriber reads for itself; the channel behind
@@ -98,25 +104,30 @@ export class SseService {
    * @param channel the channel's name
    * @param data a string goes out as it is, everything else as JSON
    * @returns the event's id, once the broker has the event
-   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, at once. What the broker
-   * rejects with is logged once per outage, so that the promise need not be awaited.
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `LIMIT_REACHED`,
+   * `UNAVAILABLE`, `CLOSED`. The promise rejects, and this call never throws. The error is logged,
+   * so that the promise need not be awaited.
    */
   send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {
-    checkChannelName(channel);
-    const event = outgoingEvent(data, options, this.settings.limits);
-    return this.handled(this.sources.broker.publish(channel, event, options));
+    return this.logged(() => {
+      checkChannelName(channel);
+      const event = outgoingEvent(data, options, this.settings.limits);
+      return this.sources.broker.publish(channel, event, options);
+    });
   }
 
   /**
    * Ends the run of a channel: its clients receive an event with the data `[DONE]`, their
    * streams end, and they do not return. Clients that connect later wait for the next run.
    *
-   * @throws SseError `INVALID_CHANNEL`
+   * @throws SseError `INVALID_CHANNEL`, `LIMIT_REACHED`, `UNAVAILABLE`, `CLOSED`, as for `send()`
    */
   complete(channel: string): Promise<string> {
-    checkChannelName(channel);
-    const data = this.settings.doneSignal || '[DONE]';
-    return this.handled(this.sources.broker.publish(channel, { data, end: true }));
+    return this.logged(() => {
+      checkChannelName(channel);
+      const data = this.settings.doneSignal || '[DONE]';
+      return this.sources.broker.publish(channel, { data, end: true });
+    });
   }
 
   /**
@@ -124,15 +135,18 @@ export class SseService {
    * While nobody reads the key, the value waits.
    *
    * @param value a string goes out as it is, everything else as JSON
-   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `UNAVAILABLE`
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `UNAVAILABLE`, as for
+   * `send()`
    */
-  async sendKey(
+  sendKey(
     key: string,
     value: unknown,
     options: Pick<EventFields, 'type' | 'id'> = {},
   ): Promise<void> {
-    const { data, type, id } = outgoingEvent(value, options, this.settings.limits);
-    await this.sources.cache.sendKey(key, data, { type, id });
+    return this.logged(() => {
+      const { data, type, id } = outgoingEvent(value, options, this.settings.limits);
+      return this.sources.cache.sendKey(key, data, { type, id });
+    });
   }
 
   /**
@@ -166,11 +180,13 @@ export class SseService {
    *
    * @param payload a string goes out as it is, everything else as JSON; under 8,000 bytes
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `NOT_CONFIGURED`,
-   * `UNAVAILABLE`
+   * `UNAVAILABLE`, as for `send()`
    */
-  async notify(channel: string, payload: unknown = ''): Promise<void> {
-    const { data } = outgoingEvent(payload, {}, this.settings.limits);
-    await this.sources.notify(channel, data);
+  notify(channel: string, payload: unknown = ''): Promise<void> {
+    return this.logged(() => {
+      const { data } = outgoingEvent(payload, {}, this.settings.limits);
+      return this.sources.notify(channel, data);
+    });
   }
 
   /**
@@ -214,21 +230,33 @@ export class SseService {
     };
   }
 
-  /** A rejection that nobody waits for would otherwise end the process. */
-  private handled(sent: Promise<string>): Promise<string> {
-    sent.then(
-      () => {
-        this.isRejecting = false;
-      },
-      (error: unknown) => {
-        if (!this.isRejecting) {
-          this.isRejecting = true;
-          this.sources.log.error(
-            `An event could not be sent: ${error instanceof Error ? error.message : String(error)}`,
-          );
-        }
-      },
-    );
-    return sent;
+  /**
+   * The one rule for methods that return a promise: they never throw, as a timer that calls them
+   * would end the process, and they handle the rejection, as a caller that does not wait would end
+   * it as well. An outage is one line, a mistake of the caller one each.
+   */
+  private logged<R>(call: () => Promise<R>): Promise<R> {
+    let result: Promise<R>;
+    try {
+      // A broker of the application's may return what is no promise.
+      result = Promise.resolve(call());
+    } catch (error) {
+      result = Promise.reject(error);
+    }
+    result.then(this.onTaken, this.onRefused);
+    return result;
   }
+
+  private readonly onTaken = (): void => {
+    this.outage.end('What is sent is accepted again.');
+  };
+
+  private readonly onRefused = (error: unknown): void => {
+    const text = `What was sent was not accepted: ${reasonOf(error)}`;
+    if (error instanceof SseError && error.code === 'UNAVAILABLE') {
+      this.outage.begin(text);
+    } else {
+      this.mistakes.error(text);
+    }
+  };
 }

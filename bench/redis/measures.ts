@@ -171,7 +171,7 @@ export function receiving(url: string, events: number, burst: number) {
     await child.call({ do: 'start', as: 'ours' });
     const { broker, stop } = await startBroker(url, { events: events * 2 });
     let [count, first, last] = [0, 0, 0];
-    const limits = { events: 1_000, bytes: 1_048_576, age: 300_000 };
+    const limits = { events: 1_000, bytes: 1_048_576, age: 300_000, eventSize: 1_048_576 };
     const channel = new Channel('receive', limits, () => {
       first ||= performance.now();
       last = performance.now();

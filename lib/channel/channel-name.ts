@@ -2,6 +2,10 @@ import { SseError } from './sse-error.js';
 
 /** The longest channel name, in bytes of UTF-8. A source may allow less. */
 const MAX_NAME_BYTES = 1_024;
+/** Names stand in logs, and in the data of frames. */
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\x00-\x1f\x7f]/;
+const SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Refuses what cannot be a channel's name.
@@ -21,8 +25,12 @@ export function checkChannelName(name: unknown): asserts name is string {
       `Give it at most ${MAX_NAME_BYTES} bytes`,
     );
   }
-  if (name.includes('\0')) {
-    throw invalid(JSON.stringify(name), 'Leave out NUL');
+  if (SURROGATE.test(name)) {
+    // As bytes, several such names would be one.
+    throw invalid(`not well-formed text: ${JSON.stringify(name)}`, 'Leave out lone surrogates');
+  }
+  if (CONTROL.test(name)) {
+    throw invalid(JSON.stringify(name), 'Leave out control characters, line breaks among them');
   }
 }
 

@@ -1,11 +1,12 @@
-import { Channel } from './channel.js';
-import type { RetainLimits } from './event-log.js';
+import { Channel, type ChannelLimits } from './channel.js';
+import { monotonicNow } from './clock.js';
+import type { Guard } from './guard.js';
 import { SseError } from './sse-error.js';
 import type { ChannelSource } from './source.js';
 
 /** What the registry needs to know of the module's options. */
 export interface ChannelRegistryOptions {
-  readonly retain: RetainLimits;
+  readonly limits: ChannelLimits;
   /** How long a channel is kept after its last use, in milliseconds. */
   readonly linger: number;
   /** How many channels may be open at the same time. */
@@ -14,6 +15,8 @@ export interface ChannelRegistryOptions {
   readonly onAppend: (channel: Channel) => void;
   /** Runs a function outside of any request's async context. */
   readonly detach: <R>(run: () => R) => R;
+  /** Runs what a source of the application's may throw in. */
+  readonly guard: Guard;
 }
 
 interface OpenChannel {
@@ -31,6 +34,8 @@ const SWEEP_MS = 15_000;
 export class ChannelRegistry {
   private readonly bySource = new Map<ChannelSource, Map<string, OpenChannel>>();
   private readonly opened = new Map<Channel, OpenChannel>();
+  /** Those without users, the longest unused first. */
+  private readonly idle = new Set<OpenChannel>();
   private readonly sweep: NodeJS.Timeout;
   private isClosed = false;
 
@@ -58,7 +63,8 @@ export class ChannelRegistry {
     clearTimeout(open.timer);
     open.timer = undefined;
     if (open.users++ === 0) {
-      this.options.detach(() => open.channel.feed?.resume?.());
+      this.idle.delete(open);
+      this.tell(open, 'resume');
     }
     return open.channel;
   }
@@ -67,7 +73,7 @@ export class ChannelRegistry {
   release(channel: Channel): void {
     const open = this.opened.get(channel);
     if (open && --open.users === 0) {
-      this.options.detach(() => channel.feed?.pause?.());
+      this.tell(open, 'pause');
       this.lingerOn(open);
     }
   }
@@ -75,9 +81,13 @@ export class ChannelRegistry {
   /** Opens a channel that nobody reads yet, or keeps it from being dropped. */
   touch(source: ChannelSource, name: string): void {
     const open = this.find(source, name) ?? this.open(source, name);
-    open.lastUse = Date.now();
-    if (open.users === 0 && !open.timer) {
-      this.lingerOn(open);
+    open.lastUse = monotonicNow();
+    if (open.users === 0) {
+      this.idle.delete(open);
+      this.idle.add(open);
+      if (!open.timer) {
+        this.lingerOn(open);
+      }
     }
   }
 
@@ -104,13 +114,13 @@ export class ChannelRegistry {
     if (this.opened.size >= this.options.maxChannels) {
       this.dropLongestUnused();
     }
-    const channel = new Channel(name, this.options.retain, this.options.onAppend);
+    const channel = new Channel(name, this.options.limits, this.options.onAppend);
     channel.feedFrom(this.options.detach(() => source.open(name, channel)));
     const open: OpenChannel = {
       channel,
       source,
       users: 0,
-      lastUse: Date.now(),
+      lastUse: monotonicNow(),
       timer: undefined,
     };
     let names = this.bySource.get(source);
@@ -123,13 +133,15 @@ export class ChannelRegistry {
   }
 
   private lingerOn(open: OpenChannel): void {
-    open.lastUse = Date.now();
+    open.lastUse = monotonicNow();
+    this.idle.delete(open);
+    this.idle.add(open);
     this.options.detach(() => this.dropAfter(open, this.options.linger));
   }
 
   private dropAfter(open: OpenChannel, delay: number): void {
     open.timer = setTimeout(() => {
-      const left = open.lastUse + this.options.linger - Date.now();
+      const left = open.lastUse + this.options.linger - monotonicNow();
       if (left > 0) {
         this.dropAfter(open, left);
       } else {
@@ -141,22 +153,26 @@ export class ChannelRegistry {
 
   private drop(open: OpenChannel): void {
     clearTimeout(open.timer);
+    this.idle.delete(open);
     this.opened.delete(open.channel);
     const names = this.bySource.get(open.source);
     names?.delete(open.channel.name);
     if (names?.size === 0) {
       this.bySource.delete(open.source);
     }
-    this.options.detach(() => open.channel.feed?.close());
+    this.tell(open, 'close');
+  }
+
+  /** Tells the source of a channel what has become of it. */
+  private tell({ channel }: OpenChannel, what: 'resume' | 'pause' | 'close'): void {
+    const { detach, guard } = this.options;
+    guard.run(`${what}() of the source of the channel ${JSON.stringify(channel.name)}`, () =>
+      detach(() => channel.feed?.[what]?.()),
+    );
   }
 
   private dropLongestUnused(): void {
-    let oldest: OpenChannel | undefined;
-    for (const open of this.opened.values()) {
-      if (open.users === 0 && (!oldest || open.lastUse < oldest.lastUse)) {
-        oldest = open;
-      }
-    }
+    const [oldest] = this.idle;
     if (!oldest) {
       throw new SseError(
         'LIMIT_REACHED',
@@ -168,7 +184,7 @@ export class ChannelRegistry {
   }
 
   private trim(): void {
-    const now = Date.now();
+    const now = monotonicNow();
     for (const channel of this.opened.keys()) {
       channel.log.trim(now);
     }

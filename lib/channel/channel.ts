@@ -1,3 +1,4 @@
+import { checkEvent, type EventLimits } from './event-check.js';
 import { EventLog, type RetainLimits } from './event-log.js';
 import type { LogEntry } from './log-entry.js';
 import { RESET_TYPE } from './sse-event.js';
@@ -15,6 +16,9 @@ export interface Place {
   readonly seq: number;
 }
 
+/** How much a channel keeps, and what it lets in. */
+export interface ChannelLimits extends RetainLimits, EventLimits {}
+
 /** A named log that a source appends to and readers read. */
 export class Channel implements ChannelSink {
   readonly log: EventLog;
@@ -28,7 +32,7 @@ export class Channel implements ChannelSink {
 
   constructor(
     readonly name: string,
-    limits: RetainLimits,
+    readonly limits: ChannelLimits,
     /** Called after each append; schedules the readers. */
     private readonly onAppend: (channel: Channel) => void,
   ) {
@@ -90,6 +94,7 @@ export class Channel implements ChannelSink {
   }
 
   append(event: SourceEvent): string {
+    checkEvent(event, this.limits);
     const entry = this.log.append(event);
     this.onAppend(this);
     return entry.id;
@@ -97,7 +102,7 @@ export class Channel implements ChannelSink {
 
   reset(reason: ResetReason, position?: string): void {
     this.appendReset(reason, position);
-    if (position !== undefined) {
+    if (position !== undefined && reason !== 'skipped-event') {
       this.log.restart();
     }
     this.onAppend(this);

@@ -1,11 +1,10 @@
 import type { Channel } from './channel.js';
+import { monotonicNow } from './clock.js';
 import { HistoryReading } from './history-reading.js';
 import { LogEntry } from './log-entry.js';
 import { RESET_TYPE } from './sse-event.js';
 import type { ResetReason, SourceEvent } from './source.js';
-
-/** Where a client starts reading: after an event id, at the oldest retained event, or live. */
-export const EARLIEST = 'earliest';
+import { EARLIEST } from './start-position.js';
 
 /**
  * What a cursor has to offer next.
@@ -140,7 +139,7 @@ export class Cursor {
 
   /** Shows a returning or new client this event first. */
   startWith(event: SourceEvent): void {
-    this.page = [new LogEntry(0, this.position ?? '', event, Date.now())];
+    this.page = [new LogEntry(0, this.position ?? '', event, monotonicNow())];
   }
 
   /** Moves to the head after a reset was announced, and returns the position there. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { monotonicNow } from './clock.js';
 import { LogEntry } from './log-entry.js';
 import type { SourceEvent } from './source.js';
 
@@ -91,7 +92,7 @@ export class EventLog {
     if (event.position !== undefined) {
       this.isLocal = false;
     }
-    const entry = new LogEntry(seq, position, event, Date.now());
+    const entry = new LogEntry(seq, position, event, monotonicNow());
     this.entries.push(entry);
     this.readableBytes += entry.size;
     this.retainedBytes += entry.size;
@@ -136,7 +137,7 @@ export class EventLog {
 
   /** Finds where a returning client stands. `compare` orders the source's own positions. */
   locate(id: string, compare?: (a: string, b: string) => number): Located {
-    this.trim(Date.now());
+    this.trim(monotonicNow());
     const own = this.ids?.get(id);
     if (own !== undefined) {
       return own;

@@ -1,11 +1,14 @@
-import type { Channel } from './channel.js';
+import { resetData, type Channel } from './channel.js';
+import { backoff } from './backoff.js';
+import { monotonicNow } from './clock.js';
+import { checkEvent } from './event-check.js';
 import { LogEntry } from './log-entry.js';
-import type { ResetReason } from './source.js';
+import { RESET_TYPE } from './sse-event.js';
+import type { HistoryEvent, ResetReason } from './source.js';
 
 /** Events per page of history: one page is all a reader that catches up holds. */
 const PAGE_SIZE = 256;
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 5_000;
+const RETRY = { first: 100, most: 5_000 };
 
 /** A page of history, as the readers that asked for it at the same time share it. */
 interface LoadedPage {
@@ -102,9 +105,8 @@ export class HistoryReading {
         return page;
       } catch {
         // The source logs its outage; this reader has to wait for the end of it.
-        const delay = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempt++);
         await new Promise<void>((resolve) => {
-          this.retry = setTimeout(resolve, delay * (0.5 + Math.random() / 2));
+          this.retry = setTimeout(resolve, backoff(this.attempt++, RETRY));
         });
       }
     }
@@ -131,12 +133,23 @@ function loadPage(channel: Channel, position: string | undefined): Promise<Loade
 async function readPage(channel: Channel, position: string | undefined): Promise<LoadedPage> {
   const covered = channel.log.head;
   const page = await channel.feed!.history!.read(position, PAGE_SIZE);
-  const now = Date.now();
+  const now = monotonicNow();
   return {
-    entries: page.events.map((event) => new LogEntry(0, event.position, event, now)),
+    entries: page.events.map((event) => entryOf(channel, event, now)),
     last: page.last,
     reset: page.reset,
     ended: page.ended === true,
     covered,
   };
+}
+
+/** What a client is shown of an event of history: in place of one that cannot be sent, a reset. */
+function entryOf(channel: Channel, event: HistoryEvent, now: number): LogEntry {
+  try {
+    checkEvent(event, channel.limits);
+    return new LogEntry(0, event.position, event, now);
+  } catch {
+    const data = resetData(channel.name, 'skipped-event');
+    return new LogEntry(0, event.position, { type: RESET_TYPE, data }, now);
+  }
 }

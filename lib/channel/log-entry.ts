@@ -26,7 +26,7 @@ export class LogEntry {
     readonly seq: number,
     position: string,
     event: SourceEvent,
-    /** When it was appended, in milliseconds since the epoch. */
+    /** When it was appended, on the clock of `monotonicNow()`. */
     readonly time: number,
   ) {
     this.position = position;

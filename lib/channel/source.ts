@@ -7,9 +7,10 @@
  * - `failover`: the system behind the channel lost or replaced its history
  * - `listener-gap`: the source was not listening for a while
  * - `slow-consumer`: the client read so slowly that its next event is no longer retained
+ * - `skipped-event`: an event that another system gave could not be sent, and was left out
  */
 export type ResetReason =
-  'trimmed' | 'unknown-position' | 'failover' | 'listener-gap' | 'slow-consumer';
+  'trimmed' | 'unknown-position' | 'failover' | 'listener-gap' | 'slow-consumer' | 'skipped-event';
 
 /** An event as a source appends it to a channel's log. */
 export interface SourceEvent {
@@ -74,11 +75,16 @@ export interface ChannelSink {
    * let in without it receive an `sse:reset` with reason `listener-gap`.
    */
   live(position?: string): void;
-  /** Appends an event and returns its id. It is delivered at the end of the event-loop turn. */
+  /**
+   * Appends an event and returns its id. It is delivered at the end of the event-loop turn.
+   * @throws SseError `INVALID_EVENT` for what cannot be sent as Server-Sent Events,
+   * `EVENT_TOO_LARGE` beyond `limits.eventSize`
+   */
   append(event: SourceEvent): string;
   /**
    * Announces to every reader that events may be missing, as an `sse:reset`. A
-   * source with positions of its own passes the one at which the stream goes on.
+   * source with positions of its own passes the one at which the stream goes on. What
+   * was retained before is then forgotten, but not with the reason `skipped-event`.
    */
   reset(reason: ResetReason, position?: string): void;
 }
@@ -136,5 +142,6 @@ export interface Lifecycle {
 export interface SseLogger {
   log(message: string): void;
   warn(message: string): void;
-  error(message: string): void;
+  /** @param stack where an error was thrown, when that helps to find it */
+  error(message: string, stack?: string): void;
 }

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../channel/clock.js';
 import { blockOf, sharedBlockOf, type Block } from './block.js';
 import { HEARTBEAT_FRAME } from './frame.js';
 import { ResponseWriter, type Response } from './response-writer.js';
@@ -14,7 +15,7 @@ export interface ConnectionReader {
 export class Connection {
   private readonly writer: ResponseWriter;
   private reader: ConnectionReader | undefined;
-  /** When the client stopped reading, on the clock of `performance.now()`; 0 while it reads. */
+  /** When the client stopped reading, on the clock of `monotonicNow()`; 0 while it reads. */
   private blockedSince = 0;
   private isOver = false;
   /** Whether the client had stopped reading when the reader was last pulled. */
@@ -53,7 +54,7 @@ export class Connection {
     }
     this.wroteSinceBeat = true;
     if (!this.writer.write(block) && this.blockedSince === 0) {
-      this.blockedSince = performance.now();
+      this.blockedSince = monotonicNow();
       this.writer.onceDrained(() => this.resume());
     }
   }
@@ -98,7 +99,7 @@ export class Connection {
     }
     this.stop();
     // From here on the client has the stall timeout to take the rest.
-    this.blockedSince ||= performance.now();
+    this.blockedSince ||= monotonicNow();
     if (frame === undefined) {
       this.response.end();
     } else {

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { monotonicNow } from '../channel/clock.js';
 import { Connection } from './connection.js';
 import { frameOf } from './frame.js';
 import type { Response } from './response-writer.js';
@@ -142,7 +143,7 @@ export class Connections {
   }
 
   private readonly destroyStalled = (): void => {
-    const now = performance.now();
+    const now = monotonicNow();
     for (const connection of this.open.keys()) {
       if (connection.destroyIfStalled(this.options.stallTimeout, now)) {
         this.stalledCount++;

@@ -2,7 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Observable, type Subscriber } from 'rxjs';
 import type { Channel } from '../channel/channel.js';
 import { ChannelRegistry } from '../channel/channel-registry.js';
+import { Guard } from '../channel/guard.js';
 import type { RetainLimits } from '../channel/event-log.js';
+import type { SseLogger } from '../channel/source.js';
 import type { SseEvent } from '../channel/sse-event.js';
 import { LogBlocks } from './block.js';
 import { Connections, type ConnectionOptions } from './connections.js';
@@ -16,6 +18,8 @@ export interface DeliveryOptions extends ConnectionOptions {
   readonly linger: number;
   readonly readyTimeout: number;
   readonly maxChannels: number;
+  /** Bytes of one event's data. */
+  readonly eventSize: number;
 }
 
 /** Everything between the logs and the clients of one application. */
@@ -23,17 +27,27 @@ export class Delivery {
   readonly channels: ChannelRegistry;
   readonly connections: Connections;
   readonly readyTimeout: number;
+  /** Runs users' code, and callbacks that nobody could catch an error of. */
+  readonly guard: Guard;
   private readonly blocks = new WeakMap<Channel, LogBlocks>();
   private readonly subscribers = new Set<Subscriber<SseEvent>>();
 
   /** What is created here runs in the async context of this call, and of no request. */
-  constructor(options: DeliveryOptions) {
+  constructor(options: DeliveryOptions, log: SseLogger) {
+    const guard = (this.guard = new Guard(log));
     const detach = AsyncLocalStorage.snapshot();
     const queue = new FlushQueue({
       detach,
+      guard,
       onFlushed: (channel) => this.blocks.get(channel)?.clear(),
     });
-    this.channels = new ChannelRegistry({ ...options, onAppend: queue.add, detach });
+    this.channels = new ChannelRegistry({
+      ...options,
+      limits: { ...options.retain, eventSize: options.eventSize },
+      onAppend: queue.add,
+      detach,
+      guard,
+    });
     this.connections = new Connections(options, detach);
     this.readyTimeout = options.readyTimeout;
   }

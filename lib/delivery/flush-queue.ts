@@ -1,4 +1,6 @@
 import type { Channel, Reader } from '../channel/channel.js';
+import { monotonicNow } from '../channel/clock.js';
+import type { Guard } from '../channel/guard.js';
 
 /** How long a flush may hold the event loop, in milliseconds. */
 const SLICE_MS = 10;
@@ -19,6 +21,7 @@ export class FlushQueue {
     private readonly options: {
       /** Runs a function outside of any request's async context. */
       readonly detach: <R>(run: () => R) => R;
+      readonly guard: Guard;
       /** Called once all readers of a channel have been served. */
       readonly onFlushed: (channel: Channel) => void;
     },
@@ -39,15 +42,20 @@ export class FlushQueue {
 
   private readonly flush = (): void => {
     this.isScheduled = false;
-    const until = performance.now() + SLICE_MS;
+    const until = monotonicNow() + SLICE_MS;
     let served = 0;
     for (;;) {
       const reader = this.nextReader();
       if (!reader) {
         return;
       }
-      reader.pull();
-      if (++served % READERS_PER_LOOK === 0 && performance.now() > until) {
+      try {
+        reader.pull();
+      } catch (error) {
+        // The other readers of the channel are not to suffer.
+        this.options.guard.report('The delivery to a client', error);
+      }
+      if (++served % READERS_PER_LOOK === 0 && monotonicNow() > until) {
         this.schedule();
         return;
       }

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Reader } from '../channel/channel.js';
+import { monotonicNow } from '../channel/clock.js';
 import { resetData } from '../channel/channel.js';
 import { LogEntry } from '../channel/log-entry.js';
 import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
@@ -85,7 +86,7 @@ export class ObservableReader implements Reader {
         0,
         cursor.position ?? '',
         { type: RESET_TYPE, data: resetData(name, reset!) },
-        Date.now(),
+        monotonicNow(),
       );
       this.target.control(eventOf(name, made, id), made);
     } else if (entry.end || entry.type === RESET_TYPE) {

@@ -1,9 +1,10 @@
 import type { Channel, Reader } from '../channel/channel.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { formatCompositeId, labelOf, parseCompositeId } from '../channel/composite-id.js';
-import { Cursor, EARLIEST } from '../channel/cursor.js';
+import { Cursor } from '../channel/cursor.js';
+import { settledWithin } from '../channel/deadline.js';
 import type { ChannelSource } from '../channel/source.js';
-import { within } from '../channel/within.js';
+import { EARLIEST } from '../channel/start-position.js';
 
 /** One channel that a client wants to read. */
 export interface ChannelRequest {
@@ -152,7 +153,7 @@ export class Subscription {
     if (pending.length === 0) {
       return finish();
     }
-    return within(Promise.all(pending), readyTimeout).then(finish);
+    return settledWithin(Promise.all(pending), readyTimeout).then(finish);
   }
 
   /** What each cursor resumes from; `undefined` for a channel that is new to the client. */

@@ -1,7 +1,6 @@
 import {
   BadRequestException,
   Injectable,
-  Logger,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
@@ -27,8 +26,6 @@ import { StreamOpener } from './stream-opener.js';
  */
 @Injectable()
 export class SseChannelInterceptor implements NestInterceptor {
-  private readonly logger = new Logger('SseChannels');
-
   constructor(
     private readonly delivery: Delivery,
     private readonly streams: StreamOpener,
@@ -69,7 +66,7 @@ export class SseChannelInterceptor implements NestInterceptor {
     }
     const writer = new HandlerWriter(
       { first: subscription, another: () => this.delivery.subscribe(requests) },
-      (error) => this.logger.error(error),
+      (error) => this.delivery.guard.report("A handler's stream", error),
     );
     let isStarted = false;
     try {

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type Type } from '@nestjs/common';
+import { Injectable, type Type } from '@nestjs/common';
 import {
   HTTP_CODE_METADATA,
   INTERCEPTORS_METADATA,
@@ -12,6 +12,7 @@ import { HttpStatus, RequestMethod } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { placeholdersOf } from '../channel/channel-name.js';
 import { SseError } from '../channel/sse-error.js';
+import { sseLog } from '../sse.log.js';
 import { routeOf, type Route } from './route.js';
 import { RouteChannels } from './route-channels.js';
 import { SseChannelInterceptor } from './sse-channel.interceptor.js';
@@ -29,8 +30,6 @@ const RESPONSE_PARAM = 1;
  */
 @Injectable()
 export class SseRoutes {
-  private readonly logger = new Logger('SseChannels');
-
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
@@ -72,7 +71,7 @@ export class SseRoutes {
     where: string,
   ): void {
     for (const name of missingParameters(route, controller, handler)) {
-      this.logger.warn(
+      sseLog.warn(
         `@SseChannel() on ${where}: the template has {${name}}, and the route's path no ` +
           `parameter :${name}. Without one, every request is answered with 500.`,
       );

@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { Channel } from '../../lib/channel/channel.js';
-import { Cursor, EARLIEST } from '../../lib/channel/cursor.js';
+import { monotonicNow } from '../../lib/channel/clock.js';
+import { Cursor } from '../../lib/channel/cursor.js';
 import type { ChannelHistory, HistoryPage } from '../../lib/channel/source.js';
+import { EARLIEST } from '../../lib/channel/start-position.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
 import { Random } from './random.js';
@@ -76,6 +78,7 @@ describe('Cursors', () => {
           events: 1 + random.below(20),
           bytes: random.chance(0.3) ? 129 + random.below(2_000) : Infinity,
           age: 300_000,
+          eventSize: Infinity,
         };
         const channel = new Channel('model', limits, () => undefined);
         channel.live();
@@ -93,7 +96,7 @@ describe('Cursors', () => {
             }
           } else if (choice < 0.55) {
             // Time passes, for entries that only attached readers still see.
-            channel.log.trim(Date.now() + 1_001);
+            channel.log.trim(monotonicNow() + 1_001);
           } else if (choice < 0.6 || readers.length === 0) {
             const reader = new CountedReader(channel, numberAt);
             reader.last = appended;
@@ -131,7 +134,7 @@ describe('Cursors', () => {
       await withSeed(seed, async (random) => {
         const channel = new Channel(
           'model',
-          { events: 1 + random.below(10), bytes: Infinity, age: 300_000 },
+          { events: 1 + random.below(10), bytes: Infinity, age: 300_000, eventSize: Infinity },
           () => undefined,
         );
         const journal: string[] = [];
@@ -194,7 +197,7 @@ describe('Cursors', () => {
           } else if (choice < 0.5) {
             resuming.push(resume());
           } else if (choice < 0.55) {
-            channel.log.trim(Date.now() + 1_001);
+            channel.log.trim(monotonicNow() + 1_001);
           } else if (choice < 0.57) {
             trimmed = random.below(announced + 1);
           } else if (choice < 0.8 && readers.length > 0) {

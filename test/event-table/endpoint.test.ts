@@ -177,7 +177,7 @@ describe("broker: 'postgres'", () => {
     void app.sse.send('news', 'lost too');
     await expect(app.sse.send('news', 'x')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     expect(
-      errors.filter((message) => message.startsWith('An event could not be sent')),
+      errors.filter((message) => message.startsWith('What was sent was not accepted')),
     ).toHaveLength(1);
   });
 

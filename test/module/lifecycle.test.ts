@@ -160,8 +160,8 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     await sse.send('news', 'event');
     await app.close();
     const closed = expect.objectContaining({ code: 'CLOSED' });
-    expect(() => sse.send('news', 'event')).toThrow(closed);
-    expect(() => sse.complete('news')).toThrow(closed);
+    await expect(sse.send('news', 'event')).rejects.toEqual(closed);
+    await expect(sse.complete('news')).rejects.toEqual(closed);
     await expect(sse.sendKey('key', 'value')).rejects.toEqual(closed);
     const errors: unknown[] = [];
     sse.stream('news').subscribe({ error: (error: unknown) => errors.push(error) });

@@ -1,4 +1,4 @@
-import { isEventLine } from '../../channel/outgoing-event.js';
+import { isEventType } from '../../channel/event-check.js';
 import { SseError } from '../../channel/sse-error.js';
 
 /** How a key feeds its channel. */
@@ -80,8 +80,8 @@ export function keyOptions(options: CacheOptions): KeyOptions {
   if (doneSignal !== false && (typeof doneSignal !== 'string' || doneSignal === '')) {
     throw invalid('doneSignal', doneSignal, 'a text that is not empty, or false');
   }
-  if (type !== undefined && !isEventLine(type)) {
-    throw invalid('type', type, 'a text without CR, LF and NUL');
+  if (type !== undefined && !isEventType(type)) {
+    throw invalid('type', type, 'a text without CR, LF and NUL that does not begin with "sse:"');
   }
   return { interval, maxInterval, mode, poller, doneSignal, type };
 }

@@ -8,7 +8,7 @@ import type {
   SseLogger,
 } from '../../channel/source.js';
 import { textOf } from '../../channel/value-text.js';
-import { within } from '../../channel/within.js';
+import { settledWithin } from '../../channel/deadline.js';
 import { checkKey, keyOptions, type CacheOptions, type KeyOptions } from './cache-options.js';
 import { KeyFeed, type KeyFeedOwner } from './key-feed.js';
 import { KeyPoll, type PolledKey } from './key-poll.js';
@@ -125,7 +125,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
       feed.end();
     }
     await this.store.election?.stop();
-    await within(Promise.all(this.returning), STOP_WAIT_MS);
+    await settledWithin(Promise.all(this.returning), STOP_WAIT_MS);
   }
 
   private openWith(key: string, sink: ChannelSink, options: KeyOptions): ChannelFeed {

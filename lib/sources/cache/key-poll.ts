@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { SseLogger } from '../../channel/source.js';
 import type { KeyReading } from './key-store.js';
 import { PollOutage } from './poll-outage.js';
-import { within } from '../../channel/within.js';
+import { settledWithin } from '../../channel/deadline.js';
 import { STOP_WAIT_MS } from './stop-wait.js';
 
 /** A key that is polled. */
@@ -141,7 +141,7 @@ export class KeyPoll {
     }
     clearImmediate(this.immediate);
     this.entries.clear();
-    await within(Promise.all(this.reading), STOP_WAIT_MS);
+    await settledWithin(Promise.all(this.reading), STOP_WAIT_MS);
   }
 
   private ask(entry: Entry): void {

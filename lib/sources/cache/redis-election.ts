@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { within } from '../../channel/within.js';
+import { settledWithin } from '../../channel/deadline.js';
 import type { RedisStreams } from '../redis/redis-streams.js';
 import { Candidate, type Election } from './candidate.js';
 import { ElectionCandidates } from './election-candidates.js';
@@ -69,7 +69,7 @@ export class RedisElection implements PollerElection, Election {
     if (this.timer) {
       // If this fails, the others notice that the instance does not beat any more.
       const left = this.leave().catch(() => undefined);
-      await within(left, STOP_WAIT_MS);
+      await settledWithin(left, STOP_WAIT_MS);
     }
   }
 

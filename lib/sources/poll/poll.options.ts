@@ -1,4 +1,4 @@
-import { isEventLine } from '../../channel/outgoing-event.js';
+import { isEventType } from '../../channel/event-check.js';
 import { SseError } from '../../channel/sse-error.js';
 
 /** Options of a polled function. */
@@ -25,8 +25,8 @@ export function checkPollOptions(options: PollOptions) {
   if (!Number.isInteger(interval) || interval < 1 || interval > MAX_INTERVAL) {
     throw invalid('interval', interval, `a whole number of milliseconds from 1 to ${MAX_INTERVAL}`);
   }
-  if (type !== undefined && !isEventLine(type)) {
-    throw invalid('type', type, 'a text without CR, LF and NUL');
+  if (type !== undefined && !isEventType(type)) {
+    throw invalid('type', type, 'a text without CR, LF and NUL that does not begin with "sse:"');
   }
   if (typeof immediate !== 'boolean') {
     throw invalid('immediate', immediate, 'true or false');

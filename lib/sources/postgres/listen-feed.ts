@@ -1,4 +1,4 @@
-import { isEventLine } from '../../channel/outgoing-event.js';
+import { isEventType } from '../../channel/event-check.js';
 import type { ChannelFeed, ChannelSink, SourceEvent, SseLogger } from '../../channel/source.js';
 import type { ListenOptions } from './listen.options.js';
 import { describe } from './postgres-error.js';
@@ -137,10 +137,12 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
     }
     try {
       const name = type(payload, operation);
-      if (name === undefined || isEventLine(name)) {
+      if (name === undefined || isEventType(name)) {
         return name ?? operation;
       }
-      this.#complain(`"type" returned ${JSON.stringify(name)}; give a name without CR, LF and NUL`);
+      this.#complain(
+        `"type" returned ${JSON.stringify(name)}; give a name without CR, LF and NUL that does not begin with "sse:"`,
+      );
     } catch (error) {
       this.#complain(`"type" threw: ${describe(error)}`);
     }

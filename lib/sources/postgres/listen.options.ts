@@ -1,4 +1,4 @@
-import { isEventLine } from '../../channel/outgoing-event.js';
+import { isEventType } from '../../channel/event-check.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { SourceEvent } from '../../channel/source.js';
 
@@ -33,8 +33,12 @@ export interface ListenOptions {
 /** @throws SseError `INVALID_OPTION`. */
 export function checkListenOptions(options: ListenOptions): void {
   const { type, refetch, doneSignal } = options;
-  if (type !== undefined && typeof type !== 'function' && !isEventLine(type)) {
-    throw invalid('type', type, 'Give a name without CR, LF and NUL, or a function of the payload');
+  if (type !== undefined && typeof type !== 'function' && !isEventType(type)) {
+    throw invalid(
+      'type',
+      type,
+      'Give a name without CR, LF and NUL that does not begin with "sse:", or a function of the payload',
+    );
   }
   if (refetch !== undefined && typeof refetch !== 'function') {
     throw invalid('refetch', refetch, 'Give a function');

@@ -1,0 +1,184 @@
+import type { ChannelSink, SourceEvent } from './source.js';
+import { SseError } from './sse-error.js';
+import { EARLIEST } from './start-position.js';
+
+/** What an event may take. */
+export interface EventLimits {
+  /** Bytes of the event's data, in UTF-8. */
+  readonly eventSize: number;
+}
+
+/** Clients believe what arrives under these names. */
+const RESERVED_TYPES = 'sse:';
+
+/** The largest reconnection time: what a browser's timer can wait. */
+const MAX_RETRY_MS = 2 ** 31 - 1;
+
+/** Clients send the id back in a header, whose size servers limit. */
+const MAX_LINE = 1_024;
+
+/**
+ * The one check where events enter a channel, whoever gives them: `send()`, a key, a
+ * notification, a row, an entry of Redis, a source of the application's.
+ *
+ * @throws SseError `INVALID_EVENT`, `EVENT_TOO_LARGE`
+ */
+export function checkEvent(event: SourceEvent, limits: EventLimits): void {
+  if (typeof event !== 'object' || event === null) {
+    throw invalid(`An event is ${shown(event)}. Give an object with \`data\`.`);
+  }
+  const { data, type, id, position, retry, end } = event;
+  if (typeof data !== 'string') {
+    throw invalid(`The event's \`data\` is ${shown(data)}. Give a string.`);
+  }
+  if (type !== undefined) {
+    checkType(type);
+  }
+  if (id !== undefined) {
+    checkId('id', id);
+  }
+  if (position !== undefined) {
+    checkId('position', position);
+    if (position.includes(',')) {
+      throw invalid(
+        `The event's \`position\` is ${shown(position)}. Leave out commas: they separate the ` +
+          'positions of a connection on several channels.',
+      );
+    }
+  }
+  if (retry !== undefined && !(Number.isInteger(retry) && retry >= 0 && retry <= MAX_RETRY_MS)) {
+    throw invalid(
+      `The event's \`retry\` is ${shown(retry)}. Give a whole number of milliseconds from 0 to ${MAX_RETRY_MS}.`,
+    );
+  }
+  if (end !== undefined && typeof end !== 'boolean') {
+    throw invalid(`The event's \`end\` is ${shown(end)}. Give true or false.`);
+  }
+  checkSize(data, limits.eventSize);
+}
+
+/**
+ * Appends an event that another system gave. One that cannot be sent would stop the channel for
+ * ever if it were tried again: it is left out and reported, and clients receive an `sse:reset`
+ * with the reason `skipped-event` in its place.
+ */
+export function appendOrSkip(
+  sink: ChannelSink,
+  event: SourceEvent,
+  report: (error: SseError) => void,
+): void {
+  try {
+    sink.append(event);
+  } catch (error) {
+    if (!(error instanceof SseError)) {
+      throw error;
+    }
+    report(error);
+    const position: unknown = (event as SourceEvent | null)?.position;
+    sink.reset('skipped-event', isId(position) ? position : undefined);
+  }
+}
+
+/** Whether a text can be an event's `type`. */
+export function isEventType(value: unknown): value is string {
+  return isLine(value) && value.length <= MAX_LINE && !value.startsWith(RESERVED_TYPES);
+}
+
+// oxlint-disable-next-line no-control-regex
+const LINE_END = /[\r\n\0]/;
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\x00-\x1f\x7f]/;
+const SURROGATE = /\p{Surrogate}/u;
+
+function isLine(value: unknown): value is string {
+  return typeof value === 'string' && !LINE_END.test(value);
+}
+
+function checkType(type: unknown): void {
+  if (typeof type !== 'string') {
+    throw invalid(`The event's \`type\` is ${shown(type)}, a ${typeof type}. Give a string.`);
+  }
+  if (!isLine(type)) {
+    throw invalid(
+      `The event's \`type\` is ${shown(type)}. It takes one line: leave out CR, LF and NUL.`,
+    );
+  }
+  if (type.length > MAX_LINE) {
+    throw invalid(`The event's \`type\` has ${type.length} characters. Give at most ${MAX_LINE}.`);
+  }
+  if (type.startsWith(RESERVED_TYPES)) {
+    throw invalid(
+      `The event's \`type\` is ${shown(type)}. Types that begin with "${RESERVED_TYPES}" are this ` +
+        "module's own, such as the announcement of a gap. Choose another name.",
+    );
+  }
+}
+
+/**
+ * An id has to come back as it went: clients return it in a header, in which control characters
+ * are refused and blanks at either end are dropped.
+ * https://www.rfc-editor.org/rfc/rfc9110#section-5.5
+ */
+function checkId(name: 'id' | 'position', id: unknown): void {
+  const fault = faultOfId(id);
+  if (fault) {
+    throw invalid(`The event's \`${name}\` ${fault}`);
+  }
+}
+
+function isId(value: unknown): value is string {
+  return faultOfId(value) === undefined && !(value as string).includes(',');
+}
+
+function faultOfId(id: unknown): string | undefined {
+  if (typeof id !== 'string') {
+    return `is ${shown(id)}, a ${typeof id}. Give a string.`;
+  }
+  if (id === '') {
+    return "is empty, which would erase the client's position. Leave it out, or give every event an id of its own.";
+  }
+  if (id.length > MAX_LINE) {
+    return `has ${id.length} characters. Give at most ${MAX_LINE}.`;
+  }
+  if (CONTROL.test(id)) {
+    return `is ${shown(id)}. Clients could not return with it: leave out control characters.`;
+  }
+  if (/^ | $/.test(id)) {
+    return `is ${shown(id)}. Clients would return without the blanks: leave them out at either end.`;
+  }
+  if (SURROGATE.test(id)) {
+    return `is ${shown(id)}, which is not well-formed text.`;
+  }
+  if (id === EARLIEST) {
+    return `is "${EARLIEST}", which asks for the oldest event when a client returns with it. Choose another.`;
+  }
+  return undefined;
+}
+
+function checkSize(text: string, limit: number): void {
+  // UTF-8 takes at most three bytes for each of a string's units.
+  const size = text.length * 3 <= limit ? 0 : Buffer.byteLength(text);
+  if (size > limit) {
+    throw new SseError(
+      'EVENT_TOO_LARGE',
+      `The event's data has ${size} bytes; \`limits.eventSize\` allows ${limit}. ` +
+        'Send a reference that clients fetch, or raise the limit.',
+    );
+  }
+}
+
+function invalid(message: string): SseError {
+  return new SseError('INVALID_EVENT', message);
+}
+
+function shown(value: unknown): string {
+  let text: string;
+  if (typeof value === 'string') {
+    text = JSON.stringify(value);
+  } else if (typeof value === 'object' && value !== null) {
+    text = Array.isArray(value) ? 'an array' : 'an object';
+  } else {
+    text = String(value);
+  }
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

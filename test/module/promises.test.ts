@@ -1,0 +1,99 @@
+import { Logger } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Broker } from '../../lib/index.js';
+import { closeApps, startApp } from '../support/start-app.js';
+import { until } from '../support/until.js';
+
+/** A broker that fails in one of the ways that brokers fail in. */
+function failingBroker(publish: () => unknown): Broker {
+  return {
+    open: (_channel, sink) => {
+      sink.live();
+      return { close: () => undefined };
+    },
+    publish: publish as Broker['publish'],
+  };
+}
+
+describe('A method that returns a promise', () => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  let lines: string[];
+
+  beforeEach(() => {
+    lines = [];
+    unhandled.length = 0;
+    process.on('unhandledRejection', note);
+    jest.spyOn(Logger.prototype, 'error').mockImplementation((message: unknown) => {
+      lines.push(String(message));
+    });
+  });
+
+  afterEach(async () => {
+    process.off('unhandledRejection', note);
+    jest.restoreAllMocks();
+    await closeApps();
+  });
+
+  /** An unhandled rejection is reported after the microtasks of a turn. */
+  const nextTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+  it('never throws, and need not be awaited, whatever the mistake', async () => {
+    const { sse } = await startApp({ controllers: [] });
+    const calls: (() => Promise<unknown>)[] = [
+      () => sse.send('', 'x'),
+      () => sse.send('c', 1n),
+      () => sse.send('c', 'x', { id: '' }),
+      () => sse.send('c', 'x', null as never),
+      () => sse.complete('a\nb'),
+      () => sse.sendKey('', 'x'),
+      () => sse.sendKey('k', () => 1),
+      () => sse.notify('c', 'x'),
+      () => sse.notify('', 'x'),
+    ];
+    for (const call of calls) {
+      const result = call();
+      expect(result).toBeInstanceOf(Promise);
+    }
+    await nextTurn();
+    expect(unhandled).toEqual([]);
+    await until(() => lines.length === calls.length);
+    expect(new Set(lines.map((line) => line.split(':')[0]))).toEqual(
+      new Set(['What was sent was not accepted']),
+    );
+  });
+
+  it('logs mistakes each, but ten lines a minute at the most', async () => {
+    const { sse } = await startApp({ controllers: [] });
+    for (let i = 0; i < 1_000; i++) void sse.send('', 'x');
+    await nextTurn();
+    expect(unhandled).toEqual([]);
+    expect(lines).toHaveLength(10);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('thrown');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('rejected'))],
+    ['rejects with nothing', () => Promise.reject(undefined as unknown as Error)],
+  ])('rejects when a broker %s, and says so', async (_, publish) => {
+    const { sse } = await startApp({
+      controllers: [],
+      options: { broker: failingBroker(publish) },
+    });
+    void sse.send('c', 'x');
+    await expect(
+      sse.send('c', 'y').then(
+        () => 'sent',
+        () => 'refused',
+      ),
+    ).resolves.toBe('refused');
+    await nextTurn();
+    expect(unhandled).toEqual([]);
+    expect(lines).toHaveLength(2);
+  });
+});
