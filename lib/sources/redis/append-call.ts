@@ -1,10 +1,10 @@
 import type { ScriptCall } from './redis-batch.js';
+import type { CallKind } from './call-kind.js';
 import type { CallMarker } from './call-markers.js';
 import type { StreamLane } from './stream-lane.js';
-import { APPEND } from './stream-scripts.js';
 
 /**
- * One call of the script that appends: the batches of one or several lanes. It stays the same
+ * One call of the script: the batches of one or several lanes. It stays the same
  * however often it is sent, and its marker tells Redis that it has been made before.
  */
 export class AppendCall {
@@ -14,6 +14,7 @@ export class AppendCall {
   isRepeated = false;
 
   constructor(
+    private readonly kind: CallKind,
     readonly marker: CallMarker,
     readonly lanes: readonly StreamLane[],
   ) {}
@@ -26,17 +27,17 @@ export class AppendCall {
   /**
    * What is sent.
    * @param publishCommand the command that the server publishes with
-   * @param limits those of the streams
    * @param once whether the client sends it only when it is told to
    */
-  scriptCall(publishCommand: string, limits: readonly number[], once: boolean): ScriptCall {
-    const kind = this.isRepeated || !once ? 'again' : 'first';
-    const keys = [this.marker.key];
-    const args: (string | number)[] = [this.marker.number, kind, publishCommand, ...limits];
-    for (const { key, batch } of this.lanes) {
-      keys.push(key);
-      args.push(...batch!);
+  scriptCall(publishCommand: string, once: boolean): ScriptCall {
+    const { marker, kind } = this;
+    const time = this.isRepeated || !once ? 'again' : 'first';
+    const keys = [marker.key];
+    const args = [marker.number, time, publishCommand, ...kind.args(this.lanes[0]!.key)];
+    for (const lane of this.lanes) {
+      keys.push(...lane.keys);
+      args.push(...lane.batch!);
     }
-    return { script: APPEND, keys, args };
+    return { script: kind.script, keys, args };
   }
 }

@@ -1,5 +1,6 @@
 import type { SseError } from '../../channel/sse-error.js';
 import { AppendCall } from './append-call.js';
+import type { CallKind } from './call-kind.js';
 import { CallMarkers } from './call-markers.js';
 import { runScript, type RedisReply } from './redis-batch.js';
 import { refusalOf, replyError } from './redis-refusal.js';
@@ -8,12 +9,12 @@ import type { StreamLane } from './stream-lane.js';
 
 /** What became of the batch of a lane. */
 export type BatchOutcome =
-  /** It was appended: the id of its first event, and how many replicas have it. */
-  | { readonly what: 'appended'; readonly first: string; readonly replicas: number }
+  /** It was taken: the script's answer, and how many replicas have it. */
+  | { readonly what: 'taken'; readonly answer: string; readonly replicas: number }
   | { readonly what: 'refused'; readonly refusal: SseError }
-  /** It was not appended, as the server cannot for now. */
+  /** It was not taken, as the server cannot for now. */
   | { readonly what: 'later' }
-  /** It was not appended, as something was refused of its call: it is to have one of its own. */
+  /** It was not taken, as something was refused of its call: it is to have one of its own. */
   | { readonly what: 'alone' }
   /** Nobody knows, and nobody waits for it any more. */
   | { readonly what: 'unwanted' };
@@ -25,9 +26,13 @@ export class AppendCalls {
 
   constructor(
     private readonly streams: RedisStreams,
+    private readonly kind: CallKind,
     private readonly onOutcome: (lane: StreamLane, outcome: BatchOutcome) => void,
   ) {
-    this.markers = new CallMarkers(streams.settings.prefix, streams.connection.isCluster);
+    this.markers = new CallMarkers(
+      streams.settings.prefix,
+      kind.isPerLane || streams.connection.isCluster,
+    );
   }
 
   /**
@@ -39,7 +44,7 @@ export class AppendCalls {
     if (!marker) {
       return false;
     }
-    const call = new AppendCall(marker, lanes());
+    const call = new AppendCall(this.kind, marker, lanes());
     this.calls.add(call);
     void this.send(call);
     return true;
@@ -69,19 +74,19 @@ export class AppendCalls {
   }
 
   private async replyTo(call: AppendCall): Promise<RedisReply> {
-    const { connection, server, limits } = this.streams;
+    const { connection, server } = this.streams;
     try {
       await server.known();
       const client = await connection.client();
       // A client that is not ours may send a call again on its own.
       const once = connection.owned;
-      return await runScript(client, call.scriptCall(server.publishCommand, limits, once));
+      return await runScript(client, call.scriptCall(server.publishCommand, once));
     } catch (error) {
       return { error: error as Error };
     }
   }
 
-  /** How many replicas have what was appended, once they are enough or have had their time. */
+  /** How many replicas have what was taken, once they are enough or have had their time. */
   private replicasOf(call: AppendCall): Promise<number> {
     const { minReplicas, replicaTimeout } = this.streams.settings;
     return this.streams.server.waitForReplicas(call.marker.key, minReplicas, replicaTimeout);
@@ -89,7 +94,7 @@ export class AppendCalls {
 
   private outcomeOf(answer: string, lane: StreamLane, replicas: number): BatchOutcome {
     if (!answer.startsWith('!')) {
-      return { what: 'appended', first: answer, replicas };
+      return { what: 'taken', answer, replicas };
     }
     const refusal = this.refusalOf(replyError(answer.slice(1)), lane);
     return refusal ? { what: 'refused', refusal } : { what: 'later' };

@@ -6,6 +6,7 @@ import type {
   Lifecycle,
   OutgoingEvent,
 } from '../../channel/source.js';
+import { AppendKind } from './append-kind.js';
 import type { RedisStreams } from './redis-streams.js';
 import { StreamPublisher } from './stream-publisher.js';
 
@@ -18,7 +19,7 @@ export class RedisBroker implements Broker, Lifecycle {
   private offReady: (() => void) | undefined;
 
   constructor(private readonly streams: RedisStreams) {
-    this.publisher = new StreamPublisher(streams);
+    this.publisher = new StreamPublisher(streams, new AppendKind(streams));
   }
 
   async start(): Promise<void> {

@@ -4,6 +4,7 @@ import { runScript } from './redis-batch.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisStreamsSettings } from './redis-streams.options.js';
+import { SendOutage } from './send-outage.js';
 import { parseMessage, type RawEntry } from './stream-entry.js';
 import { StreamFeed, type Verdict } from './stream-feed.js';
 import { VERIFY } from './stream-scripts.js';
@@ -39,6 +40,8 @@ export const WAKE = 'wake';
  */
 export class RedisStreams implements Lifecycle, TailReader {
   readonly server: RedisServer;
+  /** That what is sent is not accepted, by whichever way, is told once. */
+  readonly sendOutage = new SendOutage(this);
   private readonly subscriber: Subscriber;
   private readonly feeds = new Map<string, Set<StreamFeed>>();
   private readonly listeners = new Map<string, Listener>();

@@ -1,7 +1,7 @@
 import type { OutgoingEvent } from '../../channel/source.js';
 import type { SseError } from '../../channel/sse-error.js';
-import { lengthsOf, metaOf, type EventText } from './stream-entry.js';
-import { laterStreamId } from './stream-id.js';
+import type { Batch } from './call-kind.js';
+import { metaOf, type EventText } from './stream-entry.js';
 
 /** How many events of a channel, and about how many bytes of them, travel together. */
 const BATCH_EVENTS = 500;
@@ -15,12 +15,9 @@ interface Sending extends EventText {
   settled: boolean;
 }
 
-/** Events as the script takes them: how many there are, how long they are, and their texts. */
-export type Batch = readonly [count: number, lengths: string, text: string];
-
 /**
- * The events of one channel on their way to its stream: those that wait, and the batch that a call
- * is made for. The batch stays the same until its outcome is known.
+ * The events of one channel on their way to Redis: those that wait, and the batch that a call is
+ * made for. The batch stays the same until its outcome is known.
  */
 export class StreamLane {
   /** Whether it is to have a call of its own, as what another one asked for was refused. */
@@ -30,13 +27,19 @@ export class StreamLane {
   private taken: Batch | undefined;
 
   /**
-   * @param key the stream
+   * @param keys those that a call for it names; the first tells it from other lanes
+   * @param batchOf makes of events what a call says
    * @param resized told by how many bytes there is more, or less, on its way
    */
   constructor(
-    readonly key: string,
+    readonly keys: readonly string[],
+    private readonly batchOf: (events: readonly EventText[]) => Batch,
     private readonly resized: (by: number) => void,
   ) {}
+
+  get key(): string {
+    return this.keys[0]!;
+  }
 
   /** Whether nothing is on its way. */
   get isEmpty(): boolean {
@@ -46,6 +49,11 @@ export class StreamLane {
   /** The events that a call is made for. */
   get batch(): Batch | undefined {
     return this.taken;
+  }
+
+  /** How many these are. */
+  get batchSize(): number {
+    return this.sendings.length;
   }
 
   /** Whether somebody still waits for an event of the batch. */
@@ -67,16 +75,13 @@ export class StreamLane {
   take(): number {
     let [count, size] = [0, 0];
     while (count < this.waiting.length && count < BATCH_EVENTS && size < BATCH_SIZE) {
-      size += this.waiting[count++]!.data.length;
+      const { meta, data } = this.waiting[count++]!;
+      size += meta.length + data.length;
     }
     this.sendings = count === this.waiting.length ? this.waiting : this.waiting.slice(0, count);
     this.waiting = this.waiting.slice(count);
-    let text = '';
-    for (const { meta, data } of this.sendings) {
-      text += meta + data;
-    }
-    this.taken = [count, lengthsOf(this.sendings), text];
-    return text.length;
+    this.taken = this.batchOf(this.sendings);
+    return size;
   }
 
   /** The batch has not arrived: its events wait again, before all others. */
@@ -86,26 +91,21 @@ export class StreamLane {
   }
 
   /**
-   * The batch has arrived: its events have ids, the first of them this one.
-   * @param error the error of an event with this id, when it is not accepted all the same
-   * @returns the id of the last event
+   * The batch has arrived.
+   * @param outcomeOf the id of each event, or the error that it is refused with
    */
-  appended(first: string, error?: (id: string) => SseError): string {
-    const { sendings } = this;
-    let id = first;
-    for (let index = 0; index < sendings.length; index++) {
-      const sending = sendings[index]!;
-      id = index === 0 ? first : laterStreamId(first, index);
+  settle(outcomeOf: (index: number) => string | SseError): void {
+    this.sendings.forEach((sending, index) => {
       if (this.finish(sending)) {
-        if (error) {
-          sending.reject(error(id));
+        const outcome = outcomeOf(index);
+        if (typeof outcome === 'string') {
+          sending.resolve(outcome);
         } else {
-          sending.resolve(id);
+          sending.reject(outcome);
         }
       }
-    }
+    });
     this.drop();
-    return id;
   }
 
   /** The batch was not taken. */

@@ -2,8 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { SseError } from '../../channel/sse-error.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { AppendCalls, type BatchOutcome } from './append-calls.js';
+import type { CallKind } from './call-kind.js';
 import type { RedisStreams } from './redis-streams.js';
-import { SendOutage } from './send-outage.js';
+import type { SendOutage } from './send-outage.js';
 import { StreamLane } from './stream-lane.js';
 
 /** How many bytes of events may wait for Redis. */
@@ -18,7 +19,7 @@ const CALL_LANES = 64;
 const CALL_SIZE = 524_288;
 
 /**
- * Appends events to streams. What is sent to one channel in one turn of the event loop, and
+ * Brings events to Redis, by calls of one kind. What is sent to one channel in one turn of the event loop, and
  * while the call before is under way, goes in one call, and several channels share it. As a
  * channel is in one call at a time, its events keep their order, and a call can be sent again
  * until its outcome is known.
@@ -35,14 +36,22 @@ export class StreamPublisher {
   private tick: NodeJS.Timeout | undefined;
   private stopped = false;
 
-  constructor(private readonly streams: RedisStreams) {
-    this.outage = new SendOutage(streams);
-    this.calls = new AppendCalls(streams, this.settle);
+  constructor(
+    private readonly streams: RedisStreams,
+    private readonly kind: CallKind,
+  ) {
+    this.outage = streams.sendOutage;
+    this.calls = new AppendCalls(streams, kind, this.settle);
   }
 
-  /** Resolves with the id of the event's entry; a rejection that nobody awaits is harmless. */
-  publish(key: string, event: OutgoingEvent): Promise<string> {
-    const sent = this.enqueue(key, event);
+  /**
+   * Resolves with the event's id, once Redis has it; a rejection that nobody awaits is harmless.
+   *
+   * @param key tells the lane of the event, in which order is kept
+   * @param others the other keys that the lane's calls name
+   */
+  publish(key: string, event: OutgoingEvent, ...others: readonly string[]): Promise<string> {
+    const sent = this.enqueue(key, others, event);
     // `send()` need not be awaited: what fails then is in the log.
     sent.catch(ignore);
     return sent;
@@ -71,7 +80,7 @@ export class StreamPublisher {
     this.due.clear();
   }
 
-  private enqueue(key: string, event: OutgoingEvent): Promise<string> {
+  private enqueue(key: string, others: readonly string[], event: OutgoingEvent): Promise<string> {
     if (this.stopped) {
       return Promise.reject(new SseError('CLOSED', 'The application is shutting down.'));
     }
@@ -83,16 +92,16 @@ export class StreamPublisher {
       this.outage.begin(error.message);
       return Promise.reject(error);
     }
-    const lane = this.laneOf(key);
+    const lane = this.laneOf(key, others);
     const sent = lane.add(event, performance.now() + this.streams.settings.sendTimeout);
     this.schedule(lane);
     return sent;
   }
 
-  private laneOf(key: string): StreamLane {
+  private laneOf(key: string, others: readonly string[]): StreamLane {
     let lane = this.lanes.get(key);
     if (!lane) {
-      lane = new StreamLane(key, this.resize);
+      lane = new StreamLane([key, ...others], (events) => this.kind.batchOf(events), this.resize);
       this.lanes.set(key, lane);
     }
     // It ends by itself when it finds nothing to do: there may be a lane for each event.
@@ -128,7 +137,7 @@ export class StreamPublisher {
 
   /** The lanes of the next call. Each has its batch from here on. */
   private takeLanes(): StreamLane[] {
-    const most = this.streams.connection.isCluster ? 1 : CALL_LANES;
+    const most = this.kind.isPerLane || this.streams.connection.isCluster ? 1 : CALL_LANES;
     const lanes: StreamLane[] = [];
     let size = 0;
     for (const lane of this.due) {
@@ -147,8 +156,8 @@ export class StreamPublisher {
 
   private readonly settle = (lane: StreamLane, outcome: BatchOutcome): void => {
     switch (outcome.what) {
-      case 'appended':
-        this.appended(lane, outcome.first, outcome.replicas);
+      case 'taken':
+        this.taken(lane, outcome.answer, outcome.replicas);
         break;
       case 'refused':
         this.outage.begin(outcome.refusal.message);
@@ -168,10 +177,10 @@ export class StreamPublisher {
     this.proceed(lane);
   };
 
-  private appended(lane: StreamLane, first: string, replicas: number): void {
+  private taken(lane: StreamLane, answer: string, replicas: number): void {
     const isEnough = replicas >= this.streams.settings.minReplicas;
     const error = isEnough ? undefined : (id: string) => this.outage.tooFewReplicas(id, replicas);
-    this.streams.notePublished(lane.key, lane.appended(first, error));
+    this.kind.taken(lane, answer, error);
     if (isEnough) {
       this.outage.end();
     }
