@@ -1,5 +1,6 @@
 import type { SseLogger } from '../../channel/source.js';
 import { hashSlot } from './hash-slot.js';
+import { callRedis } from './redis-call.js';
 import type { RedisNode, RedisClient } from './redis-option.js';
 import {
   SUBSCRIBER_OPTIONS,
@@ -75,7 +76,7 @@ export class ClusterSubscriber {
     }
     this.refreshing = true;
     try {
-      const ranges = (await this.cluster.call('CLUSTER', 'SLOTS')) as readonly SlotRange[];
+      const ranges = (await callRedis(this.cluster, 'CLUSTER', 'SLOTS')) as readonly SlotRange[];
       this.owners = ranges
         .map(([, last, [host, port]]) => ({ last: Number(last), node: `${host}:${port}` }))
         .sort((a, b) => a.last - b.last);

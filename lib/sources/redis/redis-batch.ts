@@ -1,11 +1,9 @@
+import { plainError } from './plain-error.js';
+import { replyTo, type RedisCommand, type RedisReply } from './redis-call.js';
 import type { RedisClient } from './redis-option.js';
 import type { RedisScript } from './redis-script.js';
 
-/** A Redis command with its arguments. */
-export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
-
-/** A command's reply, or the error that came in its place. */
-export type RedisReply = { readonly ok: unknown } | { readonly error: Error };
+export type { RedisCommand, RedisReply } from './redis-call.js';
 
 /** The call of a script, with its keys first. */
 export interface ScriptCall {
@@ -25,14 +23,14 @@ export function runBatch(
   // A pipeline of a Cluster client takes only keys of one node; single commands are
   // routed each, and written to their sockets in the same turn.
   return client.isCluster || commands.length === 1
-    ? Promise.all(commands.map(([name, ...args]) => settled(client.call(name, ...args))))
+    ? Promise.all(commands.map((command) => replyTo(client, command)))
     : runPipeline(client, commands);
 }
 
 /** Runs a script, and sends its text where it is not known yet. Never rejects. */
 export async function runScript(client: RedisClient, call: ScriptCall): Promise<RedisReply> {
-  const reply = await settled(client.call(...commandOf(call, 'sha')));
-  return isUnknown(reply) ? settled(client.call(...commandOf(call, 'text'))) : reply;
+  const reply = await replyTo(client, commandOf(call, 'sha'));
+  return isUnknown(reply) ? replyTo(client, commandOf(call, 'text')) : reply;
 }
 
 /** Runs many script calls like `runBatch`, and sends a script's text where it is not known yet. */
@@ -71,17 +69,9 @@ async function runPipeline(
     const replies = (await client.pipeline(commands.map((command) => [...command])).exec()) ?? [];
     return commands.map((_, index) => {
       const [error, result] = replies[index] ?? [new Error('The pipeline was aborted.'), undefined];
-      return error ? { error } : { ok: result };
+      return error ? { error: plainError(error) } : { ok: result };
     });
   } catch (error) {
-    return commands.map(() => ({ error: error as Error }));
-  }
-}
-
-async function settled(reply: Promise<unknown>): Promise<RedisReply> {
-  try {
-    return { ok: await reply };
-  } catch (error) {
-    return { error: error as Error };
+    return commands.map(() => ({ error: plainError(error) }));
   }
 }

@@ -2,6 +2,8 @@ import type { RedisOptions } from 'ioredis';
 import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle, SseLogger } from '../../channel/source.js';
 import { connectionFailure } from './connection-failure.js';
+import { plainError } from './plain-error.js';
+import { callRedis } from './redis-call.js';
 import {
   checkRedisOption,
   describeRedis,
@@ -85,7 +87,7 @@ export class RedisConnection implements Lifecycle {
         'UNAVAILABLE',
         `Redis at ${this.address} cannot be reached: ${connectionFailure(error)}. ` +
           'Start it, correct `redis`, or leave `failFast` unset to start without it.',
-        { cause: error },
+        { cause: plainError(error) },
       );
     }
   }
@@ -257,7 +259,7 @@ async function answers(client: RedisClient): Promise<void> {
     timer = setTimeout(() => reject(new Error(text)), REPLY_TIMEOUT_MS);
   });
   try {
-    await Promise.race([client.call('PING'), timeout]);
+    await Promise.race([callRedis(client, 'PING'), timeout]);
   } finally {
     clearTimeout(timer);
   }

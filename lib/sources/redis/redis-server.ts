@@ -1,5 +1,6 @@
 import type { SseLogger } from '../../channel/source.js';
 import { hashSlot } from './hash-slot.js';
+import { callRedis } from './redis-call.js';
 import type { RedisNode, RedisClient } from './redis-option.js';
 import type { RedisConnection } from './redis-connection.js';
 import { refusalOf } from './redis-refusal.js';
@@ -59,7 +60,7 @@ export class RedisServer {
       wait = new Promise((resolve) => setImmediate(resolve))
         .then(() => {
           this.waits.delete(node);
-          return node.call('WAIT', count, timeout);
+          return callRedis(node, 'WAIT', count, timeout);
         })
         // A client that is not ours repeats it on the next connection, which has written nothing.
         .then((replicas) => (this.connection.drops === drops ? Number(replicas) : 0))
@@ -82,7 +83,7 @@ export class RedisServer {
     const client = await this.connection.client();
     let info: string;
     try {
-      info = String(await client.call('INFO'));
+      info = String(await callRedis(client, 'INFO'));
     } catch (error) {
       if (refusalOf(error as Error, this.connection.address, '') === undefined) {
         throw error;

@@ -1,6 +1,7 @@
 import type { ChannelSink, HistoryEvent, Lifecycle, SseLogger } from '../../channel/source.js';
 import { PublishedEvents } from './published-events.js';
 import { runScript } from './redis-batch.js';
+import { callRedis } from './redis-call.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisStreamsSettings } from './redis-streams.options.js';
@@ -133,7 +134,8 @@ export class RedisStreams implements Lifecycle, TailReader {
   /** What a feed reads its stream with. */
   async range(key: string, from: string, to: string, count: number): Promise<readonly RawEntry[]> {
     const client = await this.connection.client();
-    return (await client.call('XRANGE', key, from, to, 'COUNT', count)) as readonly RawEntry[];
+    const command = ['XRANGE', key, from, to, 'COUNT', count] as const;
+    return (await callRedis(client, ...command)) as readonly RawEntry[];
   }
 
   async verify(key: string, id: string): Promise<Verdict> {

@@ -1,5 +1,7 @@
 import type { SseLogger } from '../../channel/source.js';
 import { hashSlot } from './hash-slot.js';
+import { plainError } from './plain-error.js';
+import { callRedis, replyTo } from './redis-call.js';
 import type { RedisClient } from './redis-option.js';
 
 /** How often the server is asked for a sign of life, in milliseconds. */
@@ -64,7 +66,7 @@ export class SubscriberConnection {
   ) {
     client.on('ready', () => this.onReady());
     client.on('close', () => this.onClose());
-    client.on('error', (error: Error) => this.lost(error.message));
+    client.on('error', (error: unknown) => this.lost(plainError(error).message));
     client.on('moved', () => events.moved());
     client.on(sharded ? 'smessage' : 'message', events.message);
     client.connect().catch(() => undefined);
@@ -140,15 +142,13 @@ export class SubscriberConnection {
       void this.subscribe(channels);
     }
     for (const channels of this.commandsOf(removed)) {
-      this.client
-        .call(this.sharded ? 'sunsubscribe' : 'unsubscribe', ...channels)
-        .catch(() => undefined);
+      void replyTo(this.client, [this.sharded ? 'sunsubscribe' : 'unsubscribe', ...channels]);
     }
   }
 
   private async subscribe(channels: readonly string[]): Promise<void> {
     try {
-      await this.client.call(this.sharded ? 'ssubscribe' : 'subscribe', ...channels);
+      await callRedis(this.client, this.sharded ? 'ssubscribe' : 'subscribe', ...channels);
     } catch (error) {
       this.refused(channels, error as Error);
       return;
@@ -197,7 +197,7 @@ export class SubscriberConnection {
   /** A connection whose other end is gone is silent: only a question shows it. */
   private check(): void {
     if (this.client.status === 'ready') {
-      this.client.call('ping').catch(() => undefined);
+      void replyTo(this.client, ['ping']);
     }
   }
 
