@@ -129,18 +129,26 @@ describe('the option "postgres"', () => {
 
   it.each([
     ['', '"postgres" is an empty string'],
-    ['mysql://me:secret@host/app', '"postgres" is "mysql://me:***@host/app"'],
-    ['postgres://me:secret@host:99999/app', '"postgres://me:***@host:99999/app"'],
-    ['postgres://me:sec%ret@host/app', '"postgres://me:***@host/app"'],
-    ['postgres://me:se@c:r:et@ho st/app', '"postgres://me:***@ho st/app"'],
-    ['me:secret@host', '"me:***@host"'],
-    ['host=x?password=secret', '"host=x?password=***"'],
-    [7 as never, '"postgres" is 7'],
+    ['mysql://me:secret@host/app', '"postgres" is "mysql://***", which does not begin with'],
+    ['postgres//me:secret@host/app', '"postgres" is "postgres//***"'],
+    ['postgres://me:secret@host:99999/app', '"postgres://***", which cannot be read'],
+    ['postgres://me:sec%ret@host/app', 'write a % as %25'],
+    ['postgres://me:12/secret@host/app', 'an @ stands behind the host'],
+    ['postgres://me:12#secret@host/app', 'an @ stands behind the host'],
+    ['postgres://me:12?secret@host/app', 'an @ stands behind the host'],
+    ['postgres:///me:secret@host/app', 'an @ stands behind the host'],
+    ['postgres://me:se@c:r:et@ho st/app', '"postgres://***", which cannot be read'],
+    ['me:secret@host', '"postgres" is "***"'],
+    ['host=x password=secret', '"postgres" is a string of key=value pairs'],
+    [7 as never, '"postgres" is a number'],
     [null as never, '"postgres" is null'],
-    [[] as never, '"postgres" is '],
-    [{ connectionString: 'nonsense' }, '"postgres.connectionString" is "nonsense"'],
-    [{ connectionString: 5 as never }, '"postgres.connectionString" is 5'],
+    [['postgres://me:secret@host'] as never, '"postgres" is an array'],
+    [new URL('postgres://me:secret@host') as never, '"postgres" is a URL object'],
+    [{ connectionString: 'nonsense' }, '"postgres.connectionString" is "***"'],
+    [{ connectionString: 5 as never }, '"postgres.connectionString" is a number'],
     [{ port: 70_000 }, '"postgres.port" is 70000'],
+    [{ port: 'secret' as never }, '"postgres.port" is a string'],
+    [{ password: 5 as never }, '"postgres.password" is a number'],
     [{ query: () => new Promise<never>(() => undefined) }, 'listenConnection'],
   ])('refuses %j', (option, message) => {
     const refused = expect.objectContaining({
@@ -148,12 +156,12 @@ describe('the option "postgres"', () => {
       message: expect.stringContaining(message),
     });
     expect(() => listening(option)).toThrow(refused);
-    expect(() => listening(option)).not.toThrow(/sec|c:r/);
+    expect(() => listening(option)).not.toThrow(/sec|c:r|host\/app/);
   });
 
   it('names "listenConnection" when that is the wrong one', () => {
     expect(() => listening(rig.url, { listenConnection: 'nonsense' })).toThrow(
-      'The option "listenConnection" is "nonsense"',
+      'The option "listenConnection" is "***"',
     );
   });
 

@@ -1,7 +1,13 @@
 import { SseError } from '../../channel/sse-error.js';
+import { copyOptions, objectFault, type ObjectForm } from '../options/object-option.js';
+import { kindOf } from '../options/shown-value.js';
+import { urlFault } from '../options/url-option.js';
 import type { PgQueryable } from './pg-types.js';
 
-/** Connection options, as `pg.Client` takes them. Further ones are handed through. */
+/**
+ * Connection options, as `pg.Client` takes them. Further ones are handed through, if they are not
+ * those of another library.
+ */
 export interface PostgresClientOptions {
   /** A URL, instead of or together with the options below. */
   readonly connectionString?: string | undefined;
@@ -33,54 +39,117 @@ export type PostgresOption = string | PostgresClientOptions | PgQueryable;
 /** A configuration for `new pg.Client()`. */
 export type PgConfig = Record<string, unknown>;
 
+/** What `pg` takes, and what other libraries call it. */
+const FORM: ObjectForm = {
+  library: 'pg',
+  keys: [
+    'allowExitOnIdle',
+    'application_name',
+    'binary',
+    'client_encoding',
+    'connectionString',
+    'connectionTimeoutMillis',
+    'database',
+    'enableChannelBinding',
+    'fallback_application_name',
+    'host',
+    'idleTimeoutMillis',
+    'idle_in_transaction_session_timeout',
+    'keepAlive',
+    'keepAliveInitialDelayMillis',
+    'lock_timeout',
+    'max',
+    'maxLifetimeSeconds',
+    'maxUses',
+    'min',
+    'onConnect',
+    'options',
+    'password',
+    'pipeline',
+    'port',
+    'query_timeout',
+    'scramMaxIterations',
+    'ssl',
+    'sslnegotiation',
+    'statement_timeout',
+    'stream',
+    'types',
+    'user',
+  ],
+  serverKeys: ['connectionString', 'host'],
+  foreign: {
+    ...keyed('`connectionString`, or the URL itself in place of the object', [
+      'url',
+      'uri',
+      'dsn',
+      'connectionurl',
+      'connectionuri',
+      'databaseurl',
+    ]),
+    ...keyed('`host`', ['address', 'hostname', 'hosts', 'server']),
+    ...keyed('`user`', ['username']),
+    ...keyed('`password`', ['pass', 'passwd', 'pwd']),
+    ...keyed('`database`', ['databasename', 'db', 'dbname']),
+    ...keyed('`ssl`', ['rejectunauthorized', 'sslmode', 'tls']),
+    ...keyed('what is in it, in its place', ['config', 'connection', 'pool', 'postgres']),
+    ...keyed('the other keys without it', ['client', 'dialect', 'type']),
+  },
+};
+
+const URL_FORM = { schemes: ['postgres', 'postgresql'], needsHost: false };
+
+const REMEDY =
+  'Give a URL such as postgres://user:password@host:5432/database, with special characters percent-encoded, the options of pg.Client, or a pg.Client or pg.Pool';
+
 /** True for a client or a pool, false for options. */
 export function isQueryable(option: unknown): option is PgQueryable {
-  return typeof (option as Partial<PgQueryable> | null)?.query === 'function';
+  return typeof (option as Partial<PgQueryable> | null | undefined)?.query === 'function';
 }
 
 /**
  * Turns an option into what a new client of ours is created with.
  *
  * @param name The option's name, for the error.
- * @throws SseError `INVALID_OPTION` when it names no server. Passwords are masked in the message.
+ * @throws SseError `INVALID_OPTION` when it names no server, or has keys of another library. No
+ *   value is repeated in the message.
  */
 export function pgConfig(name: string, option: unknown): PgConfig {
   if (typeof option === 'string') {
     checkUrl(name, option);
     return { connectionString: option };
   }
-  if (typeof option !== 'object' || option === null || Array.isArray(option)) {
-    throw invalid(
-      name,
-      String(option),
-      'Give a URL, the options of pg.Client, or a pg.Client or pg.Pool',
-    );
-  }
-  if (isQueryable(option)) {
+  // A function with query() is a client of another library.
+  if (isQueryable(option) && typeof option === 'object') {
     return configOf(name, option);
   }
-  const config = option as PgConfig;
+  const fault = objectFault(option, FORM);
+  if (fault !== undefined) {
+    throw invalid(name, fault);
+  }
+  const config = copyOptions(option as object, FORM.keys);
   if (config['connectionString'] !== undefined) {
     checkUrl(`${name}.connectionString`, config['connectionString']);
   }
-  const port = config['port'];
-  if (
-    port !== undefined &&
-    !(Number.isInteger(Number(port)) && Number(port) > 0 && Number(port) < 65_536)
-  ) {
-    throw invalid(`${name}.port`, String(port), 'A port is a whole number from 1 to 65535');
+  for (const key of ['host', 'user', 'database']) {
+    checkText(`${name}.${key}`, config[key]);
   }
-  return copy(config);
+  if (typeof config['password'] !== 'function') {
+    checkText(`${name}.password`, config['password']);
+  }
+  checkPort(`${name}.port`, config['port']);
+  return config;
 }
 
 /** Reads the parameters of a client or a pool that somebody else created. */
 function configOf(name: string, queryable: object): PgConfig {
-  const { options, connectionParameters } = queryable as {
+  const { options, connectionParameters, totalCount } = queryable as {
     options?: unknown;
     connectionParameters?: Record<string, unknown>;
+    totalCount?: unknown;
   };
-  if (typeof options === 'object' && options !== null) {
-    return copy(options as PgConfig);
+  // Others have `options` as well, with other keys.
+  if (typeof options === 'object' && options !== null && typeof totalCount === 'number') {
+    return copyOptions(options, FORM.keys);
   }
   if (connectionParameters !== undefined) {
     const {
@@ -101,52 +170,41 @@ function configOf(name: string, queryable: object): PgConfig {
   }
   throw invalid(
     name,
-    'an object with query() that is neither a pg.Client nor a pg.Pool',
+    'is an object with query() that is neither a pg.Client nor a pg.Pool',
     'Give the server to listen on as well: listenConnection',
   );
 }
 
-/** Copies a configuration whose password `pg` may have hidden from enumeration. */
-function copy(config: PgConfig): PgConfig {
-  const password = config['password'];
-  return password === undefined || password === null ? { ...config } : { ...config, password };
-}
-
 function checkUrl(name: string, url: unknown): asserts url is string {
-  const remedy =
-    'A URL has the form postgres://user:password@host:5432/database, with special characters percent-encoded';
-  if (typeof url !== 'string' || url.length === 0) {
-    throw invalid(name, typeof url === 'string' ? 'an empty string' : String(url), remedy);
+  if (typeof url !== 'string') {
+    throw invalid(name, `is ${kindOf(url)}`);
   }
   // A path names a Unix socket; pg takes it as it is.
-  if (url.startsWith('/') || url.startsWith('socket:')) {
-    return;
-  }
-  try {
-    if (!/^postgres(ql)?:\/\//.test(url)) {
-      throw new TypeError('not a Postgres URL');
-    }
-    // The standard's parser wants a host after "@"; pg takes the default one then.
-    const parsed = new URL(url.replace('@/', '@localhost/'));
-    decodeURIComponent(parsed.username);
-    decodeURIComponent(parsed.password);
-    decodeURIComponent(parsed.pathname);
-  } catch {
-    // Not passed on as the cause: the parser's error repeats its input, password and all.
-    throw invalid(name, JSON.stringify(maskPassword(url)), remedy);
+  const fault =
+    url.startsWith('/') || url.startsWith('socket:') ? undefined : urlFault(url, URL_FORM);
+  if (fault !== undefined) {
+    throw invalid(name, fault);
   }
 }
 
-/** Hides what may be a password, also in a URL that cannot be parsed. */
-export function maskPassword(url: string): string {
-  return url
-    .replace(
-      /^([^:]*:\/\/)?([^:@/]*):.*@/,
-      (_, scheme: string | undefined, user: string) => `${scheme ?? ''}${user}:***@`,
-    )
-    .replace(/([?&]password=)[^&]*/gi, '$1***');
+function checkText(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'string') {
+    throw invalid(name, `is ${kindOf(value)}`, 'Give a string');
+  }
 }
 
-function invalid(name: string, value: string, remedy: string): SseError {
-  return new SseError('INVALID_OPTION', `The option "${name}" is ${value}. ${remedy}.`);
+function checkPort(name: string, port: unknown): void {
+  const number = port === undefined ? 5432 : Number(port);
+  if (!(Number.isInteger(number) && number > 0 && number < 65_536)) {
+    const shown = typeof port === 'number' ? String(port) : kindOf(port);
+    throw invalid(name, `is ${shown}`, 'A port is a whole number from 1 to 65535');
+  }
+}
+
+function keyed(remedy: string, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((key) => [key, remedy]));
+}
+
+function invalid(name: string, fault: string, remedy = REMEDY): SseError {
+  return new SseError('INVALID_OPTION', `The option "${name}" ${fault}. ${remedy}.`);
 }

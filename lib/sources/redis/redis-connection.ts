@@ -8,6 +8,7 @@ import {
   checkRedisOption,
   describeRedis,
   isRedisClient,
+  redisOptions,
   type RedisClient,
   type RedisOption,
 } from './redis-option.js';
@@ -179,7 +180,7 @@ export class RedisConnection implements Lifecycle {
         { cause: error },
       );
     }
-    const users: RedisOptions = typeof option === 'string' ? {} : option;
+    const users: RedisOptions = typeof option === 'string' ? {} : redisOptions(option);
     const options: RedisOptions = {
       connectionName: 'nestjs-sse-channels',
       socketTimeout: REPLY_TIMEOUT_MS,

@@ -1,5 +1,8 @@
 import type { RedisOptions } from 'ioredis';
 import { SseError } from '../../channel/sse-error.js';
+import { copyOptions, objectFault, type ObjectForm } from '../options/object-option.js';
+import { kindOf } from '../options/shown-value.js';
+import { urlFault } from '../options/url-option.js';
 
 // What `ioredis` declares its listeners to take.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -38,6 +41,93 @@ const ALLOWED =
   'Allowed are a URL such as `redis://user:password@host:6379/0` (`rediss://` for TLS), ' +
   "ioredis' own options, or an ioredis client (`new Redis(…)`, `new Cluster(…)`).";
 
+/** What `ioredis` takes, and what other libraries call it. */
+const FORM: ObjectForm = {
+  library: 'ioredis',
+  keys: [
+    'Connector',
+    'autoPipeliningIgnoredCommands',
+    'autoResendUnfulfilledCommands',
+    'autoResubscribe',
+    'blockingTimeout',
+    'blockingTimeoutGrace',
+    'clientInfoTag',
+    'commandQueue',
+    'commandTimeout',
+    'connectTimeout',
+    'connectionName',
+    'db',
+    'disableClientInfo',
+    'disconnectTimeout',
+    'enableAutoPipelining',
+    'enableOfflineQueue',
+    'enableReadyCheck',
+    'enableTLSForSentinelMode',
+    'failoverDetector',
+    'family',
+    'himportFieldsets',
+    'host',
+    'keepAlive',
+    'keyPrefix',
+    'lazyConnect',
+    'maxLoadingRetryTime',
+    'maxRetriesPerRequest',
+    'monitor',
+    'name',
+    'natMap',
+    'noDelay',
+    'offlineQueue',
+    'password',
+    'path',
+    'port',
+    'preferredSlaves',
+    'protocol',
+    'readOnly',
+    'reconnectOnError',
+    'replyMapping',
+    'retryStrategy',
+    'role',
+    'scripts',
+    'sentinelCommandTimeout',
+    'sentinelMaxConnections',
+    'sentinelPassword',
+    'sentinelReconnectStrategy',
+    'sentinelRetryStrategy',
+    'sentinelTLS',
+    'sentinelUsername',
+    'sentinels',
+    'showFriendlyErrorStack',
+    'socketTimeout',
+    'stringNumbers',
+    'tls',
+    'updateSentinels',
+    'username',
+  ],
+  serverKeys: ['host', 'path', 'sentinels'],
+  foreign: {
+    ...keyed('the URL itself, in place of the object', ['connectionstring', 'dsn', 'uri', 'url']),
+    ...keyed('what is in it, in its place: `host`, `port`, `tls`', ['socket']),
+    ...keyed('`host`', ['address', 'endpoint', 'hostname', 'hosts', 'server']),
+    ...keyed('`username`', ['user']),
+    ...keyed('`password`', ['auth', 'authpass', 'pass', 'passwd', 'pwd']),
+    ...keyed('`db`', ['database', 'dbindex']),
+    ...keyed('`tls: {}`', ['rejectunauthorized', 'secure', 'ssl', 'usetls']),
+    ...keyed('a client in place of it: `new Cluster(nodes)`', [
+      'cluster',
+      'clusternodes',
+      'clusteroptions',
+      'clusters',
+      'nodes',
+      'redisoptions',
+      'rootnodes',
+      'servers',
+      'startupnodes',
+    ]),
+    ...keyed('what is in it, in its place', ['client', 'config', 'connection', 'options', 'redis']),
+    ...keyed('a URL, as a REST interface does not speak the protocol of Redis', ['token']),
+  },
+};
+
 /** Whether the option is a client of the user's. */
 export function isRedisClient(option: unknown): option is RedisClient {
   const client = option as Partial<Record<'status' | 'call' | 'pipeline', unknown>> | null;
@@ -51,17 +141,20 @@ export function isRedisClient(option: unknown): option is RedisClient {
 }
 
 /**
- * Refuses what cannot be a `redis` option.
+ * Refuses what cannot be a `redis` option. The message repeats no value.
  * @throws SseError `INVALID_OPTION`
  */
 export function checkRedisOption(option: unknown): asserts option is RedisOption {
   if (typeof option === 'string') {
     checkUrl(option);
-  } else if (typeof option !== 'object' || option === null || Array.isArray(option)) {
-    throw invalid(option === null ? 'null' : Array.isArray(option) ? 'an array' : typeof option);
   } else if (!isRedisClient(option)) {
-    checkPort((option as RedisOptions).port);
+    checkObject(option);
   }
+}
+
+/** The options to create a client with; those that a class has getters for among them. */
+export function redisOptions(option: RedisOptions): RedisOptions {
+  return copyOptions(option, FORM.keys);
 }
 
 /** Where the option points to, for messages; without user and password. */
@@ -80,43 +173,42 @@ export function describeRedis(option: RedisOption): string {
 }
 
 function checkUrl(text: string): void {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw invalid(`"${masked(text)}", which is not a URL`);
+  const fault = urlFault(text, { schemes: ['redis', 'rediss'], needsHost: true });
+  if (fault !== undefined) {
+    throw invalid(fault);
   }
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
-    throw invalid(`"${masked(text)}", whose protocol is not redis: or rediss:`);
-  }
-  if (url.hostname === '') {
-    throw invalid(`"${masked(text)}", which names no host`);
-  }
-  if (!/^\/?\d*$/.test(url.pathname)) {
-    throw invalid(`"${masked(text)}", whose database is not a number`);
+  if (!/^\/?\d*$/.test(new URL(text).pathname)) {
+    throw invalid('is a URL whose database is not a number');
   }
 }
 
-function checkPort(port: unknown): void {
+function checkObject(option: unknown): void {
+  const fault = objectFault(option, FORM);
+  if (fault !== undefined) {
+    throw invalid(fault);
+  }
+  const { port, ...options } = option as Record<string, unknown>;
+  for (const key of ['host', 'path', 'username']) {
+    const value = options[key];
+    if (value !== undefined && value !== null && typeof value !== 'string') {
+      throw new SseError('INVALID_OPTION', `\`redis.${key}\` is ${kindOf(value)}. Give a string.`);
+    }
+  }
   if (
     port !== undefined &&
     !(Number.isInteger(port) && Number(port) > 0 && Number(port) < 65_536)
   ) {
     throw new SseError(
       'INVALID_OPTION',
-      `\`redis.port\` is ${JSON.stringify(port)}; it must be a whole number from 1 to 65535.`,
+      `\`redis.port\` is ${typeof port === 'number' ? port : kindOf(port)}; it must be a whole number from 1 to 65535.`,
     );
   }
 }
 
-/** A malformed URL cannot be parsed, so everything up to the last @ may be a secret. */
-function masked(text: string): string {
-  const secret = text.lastIndexOf('@');
-  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? '';
-  const shown = secret < scheme.length ? text : `${scheme}***${text.slice(secret)}`;
-  return shown.length > 200 ? `${shown.slice(0, 200)}…` : shown;
+function keyed(remedy: string, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((key) => [key, remedy]));
 }
 
-function invalid(what: string): SseError {
-  return new SseError('INVALID_OPTION', `\`redis\` is ${what}. ${ALLOWED}`);
+function invalid(fault: string): SseError {
+  return new SseError('INVALID_OPTION', `\`redis\` ${fault}. ${ALLOWED}`);
 }
