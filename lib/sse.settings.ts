@@ -1,5 +1,6 @@
 import { SseError } from './channel/sse-error.js';
 import { eventTableSettings } from './sources/event-table/event-table.options.js';
+import { shownValue } from './sources/options/shown-value.js';
 import type { SseModuleOptions } from './sse.options.js';
 import {
   redisStreamsSettings,
@@ -203,6 +204,8 @@ function check(name: string, value: unknown, isAllowed: boolean, allowed: string
 }
 
 function invalid(name: string, value: unknown, allowed: string): SseError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return new SseError('INVALID_OPTION', `\`${name}\` is ${shown}; it must be ${allowed}.`);
+  return new SseError(
+    'INVALID_OPTION',
+    `\`${name}\` is ${shownValue(value)}; it must be ${allowed}.`,
+  );
 }

@@ -9,6 +9,7 @@ import type { KeyStore } from './sources/cache/key-store.js';
 import { MemoryKeyStore } from './sources/cache/memory-store.js';
 import { RedisKeyStore } from './sources/cache/redis-store.js';
 import { EventTable, type EventTableStats } from './sources/event-table/event-table.js';
+import { shownValue } from './sources/options/shown-value.js';
 import { MemoryBroker } from './sources/memory/memory-broker.js';
 import { ListenSource } from './sources/postgres/listen-source.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
@@ -90,7 +91,7 @@ export class SseSources {
         }
         throw new SseError(
           'INVALID_OPTION',
-          `\`source\` is ${String(source)}; it must be 'broker', 'cache', 'postgres', 'event-table', ` +
+          `\`source\` is ${shownValue(source)}; it must be 'broker', 'cache', 'postgres', 'event-table', ` +
             'a ChannelSource, or the token of a provider that is one.',
         );
     }
@@ -201,7 +202,7 @@ export class SseSources {
     }
     throw new SseError(
       'INVALID_OPTION',
-      `\`cache\` is ${String(cache)}; it must have the functions get, set, and del or delete.`,
+      `\`cache\` is ${shownValue(cache)}; it must have the functions get, set, and del or delete.`,
     );
   }
 }

@@ -75,7 +75,11 @@ describe('Options', () => {
       expect(error.code).toBe('INVALID_OPTION');
       expect(error.message).toContain(`\`${name}\``);
       expect(error.message).toContain(
-        typeof value === 'string' ? JSON.stringify(value) : String(value),
+        typeof value === 'string'
+          ? JSON.stringify(value)
+          : typeof value === 'object' && value
+            ? 'an object'
+            : String(value),
       );
       expect(error.message).toContain(allowed);
     },
@@ -120,8 +124,13 @@ describe('Options', () => {
     for (const options of [
       { redis: 'http://user:hunter2@localhost' },
       { postgres: 'mysql://user:hunter2@localhost/db' },
+      { cache: 'redis://user:hunter2@localhost' },
+      { broker: 'redis://user:hunter2@localhost' },
+      { broker: ['redis://user:hunter2@localhost'] },
+      { failFast: 'password=hunter2' },
     ]) {
-      const error = (await startApp({ options }).catch((reason: unknown) => reason)) as SseError;
+      const starting = (async () => startApp({ options: options as SseModuleOptions }))();
+      const error = (await starting.catch((reason: unknown) => reason)) as SseError;
       expect(error).toBeInstanceOf(SseError);
       expect(error.message).not.toContain('hunter2');
     }
