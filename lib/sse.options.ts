@@ -24,7 +24,7 @@ export interface RetainOptions {
 /** What clients and publishers may use. `Infinity` lifts a limit. */
 export interface LimitOptions {
   /**
-   * Open connections. A client beyond them is answered with 200, a long random `retry:`
+   * Open connections, and requests whose resolver or handler is at work. A client beyond them is answered with 200, a long random `retry:`
    * and the end, as an EventSource never returns after an error status. Default: 50,000.
    */
   readonly connections?: number;

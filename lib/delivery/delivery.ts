@@ -48,7 +48,7 @@ export class Delivery {
       detach,
       guard,
     });
-    this.connections = new Connections(options, detach);
+    this.connections = new Connections(options, guard, detach);
     this.readyTimeout = options.readyTimeout;
   }
 

@@ -21,11 +21,12 @@ export class StreamOpener {
   ) {}
 
   /**
-   * Whether there is room for this client. If not, it has been answered.
+   * Gives a request its place, until it is dismissed or its stream ends. If there is no room for
+   * it, it has been answered.
    * @throws HttpException 429 when this client has too many connections
    */
-  admits(exchange: Exchange): boolean {
-    const refusal = this.delivery.connections.refusal(this.clientOf(exchange));
+  admit(exchange: Exchange): boolean {
+    const refusal = this.delivery.connections.admit(exchange, this.clientOf(exchange));
     if (refusal === 'client-limit') {
       throw new HttpException(
         'This client has too many open event streams.',
@@ -36,6 +37,11 @@ export class StreamOpener {
       this.sendAway(exchange);
     }
     return refusal === undefined;
+  }
+
+  /** Takes the place back of a request that has not become a stream. */
+  dismiss(exchange: Exchange): void {
+    this.delivery.connections.dismiss(exchange);
   }
 
   /**
@@ -54,15 +60,22 @@ export class StreamOpener {
       return undefined;
     }
     const { readyTimeout } = this.settings;
-    await subscription.place({ lastEventId, readyTimeout });
-    if (!exchange.isGone && !subscription.hasEnded) {
-      return subscription;
+    let isPlaced = false;
+    try {
+      const placed = subscription.place({ lastEventId, readyTimeout });
+      if (placed) {
+        await exchange.whileHere(placed);
+      }
+      isPlaced = !exchange.isGone && !subscription.hasEnded;
+    } finally {
+      if (!isPlaced) {
+        subscription.close();
+      }
     }
-    subscription.close();
-    if (!exchange.isGone) {
+    if (!isPlaced && !exchange.isGone) {
       exchange.answerEnded();
     }
-    return undefined;
+    return isPlaced ? subscription : undefined;
   }
 
   /** Streams the channels of a subscription as they are; see `start`. */
@@ -77,9 +90,8 @@ export class StreamOpener {
   }
 
   /**
-   * Begins the response, and has a reader write to it. False when there was no room left, and
-   * the client has been answered; what was opened for it is then closed by the caller.
-   * @throws HttpException 429 when this client has too many connections
+   * Begins the response, and has a reader write to it. False when the client has left, or there
+   * was no room left and it has been answered; what was opened for it is then closed by the caller.
    */
   start(
     exchange: Exchange,
@@ -88,17 +100,17 @@ export class StreamOpener {
     readerFor: (connection: Connection) => ConnectionReader,
   ): boolean {
     const expires = options.expires?.(exchange.request)?.valueOf();
-    // Others may have come in while this client's place was looked for.
-    if (!this.admits(exchange)) {
+    if (exchange.isGone) {
       return false;
     }
+    // Others may have come in while this client's place was looked for.
     if (!subscription.hasRoom(this.settings.limits.connectionsPerChannel)) {
       this.sendAway(exchange);
       return false;
     }
     const { opening, retry } = this.settings;
     const response = exchange.open(opening, retry, subscription.id);
-    const connection = this.delivery.connections.add(response, this.clientOf(exchange), expires);
+    const connection = this.delivery.connections.add(exchange, response, expires);
     connection.readBy(readerFor(connection));
     return true;
   }
