@@ -78,8 +78,9 @@ export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOption
 export interface EndpointOptions<Request = any> extends ChannelOptions {
   /**
    * When the client's permission ends: a date, or milliseconds since the epoch. The
-   * connection ends then at the latest, and the client's return is authorised anew.
-   * Default: never.
+   * connection ends then at the latest, and the client's return is authorised anew. A time that
+   * is past is answered with 401, and an answer that is no time with 500, before anything is
+   * read. `undefined`: never. Default: never.
    */
   readonly expires?: (request: Request) => Date | number | undefined;
 }
@@ -163,13 +164,15 @@ export interface SseModuleOptions {
   readonly maxAge?: number;
   /**
    * At shutdown, clients are asked to return at random within this time, and shutdown
-   * waits that long for those that read slowly. In milliseconds. Default: 5,000.
+   * waits that long for those that read slowly. In milliseconds; with 0, nobody is waited for,
+   * and clients return within `retry`. Default: 5,000.
    */
   readonly drainTimeout?: number;
   /** What clients and publishers may use. Default: as for each of its options. */
   readonly limits?: LimitOptions;
   /**
-   * Tells clients apart for `limits.connectionsPerClient`.
+   * Tells clients apart for `limits.connectionsPerClient`. An answer that is no string is an
+   * error, and the request is answered with 500.
    * Default: the request's `ip`, as the framework's trust-proxy setting determines it.
    */
   // oxlint-disable-next-line typescript/no-explicit-any

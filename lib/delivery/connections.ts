@@ -148,10 +148,10 @@ export class Connections implements ConnectionOwner {
     await setImmediate();
   }
 
-  /** Asks a client to return at a moment of its own within the drain timeout. */
+  /** Asks a client to return at a moment of its own within the drain timeout; with 0, within `retry`. */
   private get returnFrame(): string {
     const { retry, drainTimeout } = this.options;
-    return frameOf({ retry: Math.round(Math.random() * Math.max(drainTimeout, retry)) });
+    return frameOf({ retry: Math.round(Math.random() * (drainTimeout || retry)) });
   }
 
   private limitAge(connection: Connection, expiresAt: number | undefined): void {

@@ -8,6 +8,8 @@ import { turnOf } from './pipeline.js';
 interface ExpressRequest extends IncomingMessage {
   query?: unknown;
   params?: Record<string, string>;
+  /** The parameters of the route's host, as Nest leaves them. */
+  hosts?: Record<string, string>;
   next?: unknown;
 }
 
@@ -33,6 +35,10 @@ export class Exchange implements Arrival {
   readonly request: FrameworkRequest;
   /** Node's own response. */
   readonly response: Response;
+  /** Who is behind the request, for limits. */
+  client = '';
+  /** When the permission of the request ends, in milliseconds since the epoch. */
+  expiresAt: number | undefined;
   private readonly reply: FastifyReply | undefined;
   private giveUp: (() => void) | undefined;
   private gone: Promise<never> | undefined;

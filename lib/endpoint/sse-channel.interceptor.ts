@@ -57,7 +57,11 @@ export class SseChannelInterceptor implements NestInterceptor {
       exchange.answer();
       return;
     }
-    if (!(await exchange.turn()) || !this.streams.admit(exchange)) {
+    if (!(await exchange.turn())) {
+      return;
+    }
+    this.streams.identify(exchange, route);
+    if (!this.streams.admit(exchange)) {
       return;
     }
     const requests = await exchange.whileHere(this.channels.of(route, exchange.request));
@@ -123,9 +127,7 @@ export class SseChannelInterceptor implements NestInterceptor {
       return false;
     }
     return stream
-      ? this.streams.start(exchange, options, subscription, (connection) =>
-          writer.writingTo(connection),
-        )
+      ? this.streams.start(exchange, subscription, (connection) => writer.writingTo(connection))
       : this.streams.streamChannels(exchange, options, subscription);
   }
 

@@ -9,8 +9,10 @@ import { NO_POSITION, type ChannelRequest, type Subscription } from '../delivery
 import { SSE_SETTINGS } from '../sse.constants.js';
 import type { EndpointOptions } from '../sse.options.js';
 import type { SseSettings } from '../sse.settings.js';
+import { checkExpiry, clientKeyOf, expiryOf } from './access.js';
 import type { Exchange } from './exchange.js';
 import { lastEventIdOf } from './last-event-id.js';
+import type { Route } from './route.js';
 
 /** Lets clients in, finds their place in the channels, and opens their streams. */
 @Injectable()
@@ -21,12 +23,22 @@ export class StreamOpener {
   ) {}
 
   /**
+   * Asks the application who the client is and until when it may read, before anything is read.
+   * @throws SseError `INVALID_OPTION` for an answer that is none
+   * @throws UnauthorizedException when the permission has ended
+   */
+  identify(exchange: Exchange, { options, where }: Route): void {
+    exchange.expiresAt = expiryOf(options.expires?.(exchange.request), where);
+    exchange.client = clientKeyOf(this.settings.clientKey(exchange.request), where);
+  }
+
+  /**
    * Gives a request its place, until it is dismissed or its stream ends. If there is no room for
    * it, it has been answered.
    * @throws HttpException 429 when this client has too many connections
    */
   admit(exchange: Exchange): boolean {
-    const refusal = this.delivery.connections.admit(exchange, this.clientOf(exchange));
+    const refusal = this.delivery.connections.admit(exchange, exchange.client);
     if (refusal === 'client-limit') {
       throw new HttpException(
         'This client has too many open event streams.',
@@ -84,7 +96,7 @@ export class StreamOpener {
     options: EndpointOptions,
     subscription: Subscription,
   ): boolean {
-    return this.start(exchange, options, subscription, (connection) =>
+    return this.start(exchange, subscription, (connection) =>
       this.readerOf(subscription, connection, overflowOf(options)),
     );
   }
@@ -92,14 +104,14 @@ export class StreamOpener {
   /**
    * Begins the response, and has a reader write to it. False when the client has left, or there
    * was no room left and it has been answered; what was opened for it is then closed by the caller.
+   * @throws UnauthorizedException when the permission has ended meanwhile
    */
   start(
     exchange: Exchange,
-    options: EndpointOptions,
     subscription: Subscription,
     readerFor: (connection: Connection) => ConnectionReader,
   ): boolean {
-    const expires = options.expires?.(exchange.request)?.valueOf();
+    checkExpiry(exchange.expiresAt);
     if (exchange.isGone) {
       return false;
     }
@@ -110,7 +122,7 @@ export class StreamOpener {
     }
     const { opening, retry } = this.settings;
     const response = exchange.open(opening, retry, subscription.id);
-    const connection = this.delivery.connections.add(exchange, response, expires);
+    const connection = this.delivery.connections.add(exchange, response, exchange.expiresAt);
     connection.readBy(readerFor(connection));
     return true;
   }
@@ -153,10 +165,6 @@ export class StreamOpener {
   /** An EventSource takes any error status as final, so there is none. */
   private sendAway(exchange: Exchange): void {
     exchange.answer(this.delivery.connections.awayFrame);
-  }
-
-  private clientOf(exchange: Exchange): string {
-    return this.settings.clientKey(exchange.request);
   }
 }
 
