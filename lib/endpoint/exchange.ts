@@ -1,7 +1,8 @@
 import { SSE_ABORT_CONTROLLER, type ExecutionContext } from '@nestjs/common';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Arrival } from '../delivery/arrivals.js';
-import { openingFrame, writeHead, type Opening } from '../delivery/opening.js';
+import { writeEmptyHead, writeStreamHead } from '../delivery/head.js';
+import { openingFrame, type Opening } from '../delivery/opening.js';
 import { isCutOff, type Response } from '../delivery/response-writer.js';
 import { turnOf } from './pipeline.js';
 
@@ -150,8 +151,7 @@ export class Exchange implements Arrival {
 
   /** Tells an EventSource that there is nothing left to come for: it does not return. */
   answerEnded(): void {
-    const headers = this.takeOver();
-    this.response.writeHead(204, headers as Record<string, string>);
+    writeEmptyHead(this.response, this.node, this.takeOver());
     this.response.end();
   }
 
@@ -167,7 +167,8 @@ export class Exchange implements Arrival {
   }
 
   private writeHead(): void {
-    writeHead(this.response, this.reply?.statusCode ?? this.response.statusCode, this.takeOver());
+    const { response, node, reply } = this;
+    writeStreamHead(response, node, reply?.statusCode ?? response.statusCode, this.takeOver());
   }
 
   /** Makes the response ours, and returns the headers that were set so far. */
