@@ -131,11 +131,16 @@ export interface SseModuleOptions {
    */
   readonly readyTimeout?: number;
   /**
-   * How clients are told their position first: a frame that fires no event, or an event
-   * named `sse:open`, for clients that keep only the ids of events. Default: `frame`.
+   * How clients are told their position first: an event named `sse:open`, or a frame that fires
+   * no event, for clients that cannot pass an event over. Firefox, WebKit and most clients of npm
+   * do not keep the id of such a frame. Default: `event`.
    */
   readonly opening?: Opening;
-  /** After how many milliseconds a disconnected client returns. Default: 3,000. */
+  /**
+   * After how many milliseconds a disconnected client returns. Each connection is told another
+   * time between half and one and a half of it, so that clients do not return in one moment.
+   * Default: 3,000.
+   */
   readonly retry?: number;
   /**
    * How long a connection may be silent before it gets a comment, in milliseconds; 0 for

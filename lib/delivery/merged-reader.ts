@@ -3,7 +3,7 @@ import { RESET_TYPE } from '../channel/sse-event.js';
 import { BLOCK_SIZE } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { EntryMerge } from './entry-merge.js';
-import { entryBody, frameOf } from './frame.js';
+import { entryFrameWith, frameOf } from './frame.js';
 import type { Overflow } from './overflow.js';
 import type { Subscription } from './subscription.js';
 
@@ -56,7 +56,7 @@ export class MergedReader implements ConnectionReader {
   private frameOf({ cursor, entry, reset }: EntryMerge): string {
     const { id } = this.subscription;
     return entry
-      ? `id: ${id}\n${entryBody(entry)}`
+      ? entryFrameWith(id, entry)
       : frameOf({ id, type: RESET_TYPE, data: resetData(cursor.channel.name, reset!) });
   }
 }

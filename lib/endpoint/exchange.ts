@@ -2,7 +2,6 @@ import { SSE_ABORT_CONTROLLER, type ExecutionContext } from '@nestjs/common';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Arrival } from '../delivery/arrivals.js';
 import { writeEmptyHead, writeStreamHead } from '../delivery/head.js';
-import { openingFrame, type Opening } from '../delivery/opening.js';
 import { isCutOff, type Response } from '../delivery/response-writer.js';
 import { turnOf } from './pipeline.js';
 
@@ -132,9 +131,9 @@ export class Exchange implements Arrival {
   }
 
   /** Begins a stream: head and first frame. */
-  open(opening: Opening, retry: number, id: string | undefined): Response {
+  open(firstFrame: string): Response {
     this.writeHead();
-    (this.response as ServerResponse).write(openingFrame(opening, retry, id));
+    (this.response as ServerResponse).write(firstFrame);
     if (this.giveUp) {
       this.response.removeListener('close', this.giveUp);
     }

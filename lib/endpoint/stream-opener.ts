@@ -4,6 +4,7 @@ import { ChannelReader } from '../delivery/channel-reader.js';
 import type { Connection, ConnectionReader } from '../delivery/connection.js';
 import { Delivery } from '../delivery/delivery.js';
 import { MergedReader } from '../delivery/merged-reader.js';
+import { openingFrame } from '../delivery/opening.js';
 import { RESET_ON_OVERFLOW, type Overflow } from '../delivery/overflow.js';
 import { NO_POSITION, type ChannelRequest, type Subscription } from '../delivery/subscription.js';
 import { SSE_SETTINGS } from '../sse.constants.js';
@@ -121,7 +122,7 @@ export class StreamOpener {
       return false;
     }
     const { opening, retry } = this.settings;
-    const response = exchange.open(opening, retry, subscription.id);
+    const response = exchange.open(openingFrame(opening, retry, subscription));
     const connection = this.delivery.connections.add(exchange, response, exchange.expiresAt);
     connection.readBy(readerFor(connection));
     return true;

@@ -62,9 +62,11 @@ export class RawClient {
     return this;
   }
 
-  /** Events received so far, by their `data:` lines. */
+  /** Events received so far, by their `data:` lines; without `sse:open`. */
   get data(): string[] {
-    return [...this.text.matchAll(/^data: (.*)$/gm)].map(([, data]) => data!);
+    return [...this.text.matchAll(/(event: sse:open\nretry: \d+\n)?^data: (.*)$/gm)].flatMap(
+      ([, opening, data]) => (opening ? [] : [data!]),
+    );
   }
 
   destroy(): void {
