@@ -1,8 +1,8 @@
-import type { Type } from '@nestjs/common';
-import { HttpStatus } from '@nestjs/common';
+import { RequestMethod, type Type } from '@nestjs/common';
 import {
   HOST_METADATA,
   HTTP_CODE_METADATA,
+  METHOD_METADATA,
   MODULE_PATH,
   PATH_METADATA,
   REDIRECT_METADATA,
@@ -12,17 +12,23 @@ import { placeholdersOf } from '../channel/channel-name.js';
 import { SseError } from '../channel/sse-error.js';
 import { routeOf, type Route } from './route.js';
 
+/** What a request other than GET may be answered with: successes that have a body. */
+const BODY_STATUSES = new Set([200, 201, 202, 203]);
+
 /**
  * Refuses what other decorators ask of a handler and a stream cannot give.
  * @throws SseError `INVALID_OPTION`
  */
 export function checkDecorators(handler: object, where: string): void {
   const status = Reflect.getMetadata(HTTP_CODE_METADATA, handler) as number | undefined;
-  if (status !== undefined && status !== (HttpStatus.OK as number)) {
+  const isGet = Reflect.getMetadata(METHOD_METADATA, handler) === RequestMethod.GET;
+  if (status !== undefined && !(isGet ? status === 200 : BODY_STATUSES.has(status))) {
     throw new SseError(
       'INVALID_OPTION',
-      `${where} has @SseChannel() and @HttpCode(${status}). Clients of event streams take 200 ` +
-        'only: leave @HttpCode() out.',
+      `${where} has @SseChannel() and @HttpCode(${status}). ` +
+        (isGet
+          ? 'An EventSource takes 200 only: leave @HttpCode() out.'
+          : 'A stream is the body of a success: give 200, 201, 202 or 203, or leave @HttpCode() out.'),
     );
   }
   for (const [metadata, name] of [

@@ -4,6 +4,7 @@ import {
   Module,
   Redirect,
   Render,
+  RequestMethod,
   Sse,
   type DynamicModule,
   type Type,
@@ -143,6 +144,20 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     await expect(failing).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       message: expect.stringContaining(`DecoratedController.events has @SseChannel() and ${name}`),
+    });
+  });
+
+  it('@HttpCode(204) on the stream of a POST is refused', async () => {
+    @Controller()
+    class PostController {
+      @Sse('events', { method: RequestMethod.POST })
+      @HttpCode(204)
+      @SseChannel('news')
+      events() {}
+    }
+    await expect(startApp({ adapter, controllers: [PostController] })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('@HttpCode(204)'),
     });
   });
 
