@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { monotonicNow } from '../channel/clock.js';
+import { monotonicNow } from './clock.js';
 
 /** How long a slice may hold the event loop, in milliseconds. */
 const SLICE_MS = 10;

@@ -37,6 +37,8 @@ export type EndReason =
 /** Whoever holds the connection. */
 export interface ConnectionOwner {
   readonly guard: Guard;
+  /** Has the connection pulled, in a turn of the event loop that has time for it. */
+  wake(connection: Connection): void;
   /** Called once, when nothing reaches the client any more. */
   onClosed(connection: Connection): void;
 }
@@ -92,7 +94,7 @@ export class Connection {
     this.wroteSinceBeat = true;
     if (!this.writer.write(block) && this.blockedSince === 0) {
       this.blockedSince = monotonicNow();
-      this.writer.onceDrained(() => this.resume());
+      this.writer.onceDrained(() => this.owner.wake(this));
     }
   }
 
@@ -170,15 +172,19 @@ export class Connection {
     }
   }
 
-  private resume(): void {
+  /** Reads on after a pause: the client has taken what there was. */
+  pull(): void {
     // Once it has ended, only the end of the response tells that the client took the rest.
     if (this.ended !== undefined) {
       return;
     }
     this.blockedSince = 0;
     this.hasLagged = true;
-    this.owner.guard.run('A stream', () => this.reader?.pull());
-    this.hasLagged = false;
+    try {
+      this.reader?.pull();
+    } finally {
+      this.hasLagged = false;
+    }
   }
 }
 

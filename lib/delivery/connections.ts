@@ -2,12 +2,12 @@ import { setImmediate } from 'node:timers/promises';
 import { monotonicNow } from '../channel/clock.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { Guard } from '../channel/guard.js';
+import { inSlices } from '../channel/slices.js';
 import { Admission, type AdmissionLimits, type Refusal } from './admission.js';
 import { Arrivals, type Arrival } from './arrivals.js';
 import { Connection, type ConnectionOwner, type EndReason } from './connection.js';
 import { frameOf } from './frame.js';
 import type { Response } from './response-writer.js';
-import { inSlices } from './slices.js';
 import { Walk } from './walk.js';
 
 /** How connections live and end. Durations in milliseconds. */
@@ -39,16 +39,26 @@ export class Connections implements ConnectionOwner {
   private readonly open = new Map<Connection, string>();
   private readonly heartbeats: Walk<Connection> | undefined;
   private readonly audit: Walk<Connection>;
+  readonly guard: Guard;
+  readonly wake: (connection: Connection) => void;
+  private readonly detach: <R>(run: () => R) => R;
   private readonly ends = new Map<EndReason, number>();
   private isClosing = false;
   private onEmpty: (() => void) | undefined;
 
   constructor(
     private readonly options: ConnectionOptions,
-    readonly guard: Guard,
-    /** Runs a function outside of any request's async context. */
-    private readonly detach: <R>(run: () => R) => R,
+    services: {
+      readonly guard: Guard;
+      /** Runs a function outside of any request's async context. */
+      readonly detach: <R>(run: () => R) => R;
+      /** Has a connection pulled, in a turn of the event loop that has time for it. */
+      readonly wake: (connection: Connection) => void;
+    },
   ) {
+    this.guard = services.guard;
+    this.detach = services.detach;
+    this.wake = services.wake;
     const { heartbeat } = options;
     const stallTimeout = options.stallTimeout || Infinity;
     const period = Math.min(stallTimeout / 4, MAX_AUDIT_PERIOD_MS);

@@ -1,6 +1,6 @@
 import { resetData } from '../channel/channel.js';
 import { RESET_TYPE } from '../channel/sse-event.js';
-import { BLOCK_SIZE } from './block.js';
+import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { EntryMerge } from './entry-merge.js';
 import { entryFrameWith, frameOf } from './frame.js';
@@ -21,7 +21,12 @@ export class MergedReader implements ConnectionReader {
   }
 
   pull(): void {
-    while (!this.connection.isBlocked) {
+    for (let blocks = 0; !this.connection.isBlocked; blocks++) {
+      if (blocks === BLOCKS_PER_PULL) {
+        // Others want to be served as well.
+        this.subscription.pull();
+        return;
+      }
       const frames = this.takeFrames();
       if (frames !== '') {
         this.connection.sendShared(frames);

@@ -32,6 +32,7 @@ export class Subscription {
   private constructor(
     private readonly registry: ChannelRegistry,
     channels: readonly Channel[],
+    private readonly wake: (reader: Reader) => void,
   ) {
     this.cursors = channels.map((channel) => new Cursor(channel, this));
     this.idLabels = channels.length > 1 ? channels.map(({ name }) => labelOf(name)) : NO_LABELS;
@@ -39,9 +40,14 @@ export class Subscription {
 
   /**
    * Opens the channels and places the client's cursors.
+   * @param wake has a reader pulled, in a turn of the event loop that has time for it
    * @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL`
    */
-  static open(registry: ChannelRegistry, requests: readonly ChannelRequest[]): Subscription {
+  static open(
+    registry: ChannelRegistry,
+    requests: readonly ChannelRequest[],
+    wake: (reader: Reader) => void,
+  ): Subscription {
     const channels: Channel[] = [];
     try {
       for (const { source, name } of requests) {
@@ -51,7 +57,7 @@ export class Subscription {
       channels.forEach((channel) => registry.release(channel));
       throw error;
     }
-    return new Subscription(registry, channels);
+    return new Subscription(registry, channels, wake);
   }
 
   /** Places the cursors; returns a promise only if something has to be waited for. */
@@ -106,9 +112,11 @@ export class Subscription {
     });
   }
 
-  /** Has the reader, if there is one by now, read on. */
+  /** Has the reader, if there is one by now, read on soon. */
   pull(): void {
-    this.reader?.pull();
+    if (this.reader) {
+      this.wake(this.reader);
+    }
   }
 
   /** Has the reader pulled when a channel has news. */

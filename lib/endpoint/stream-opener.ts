@@ -159,7 +159,12 @@ export class StreamOpener {
   ): ConnectionReader {
     const [first, second] = subscription.cursors;
     return first && !second
-      ? new ChannelReader(subscription, connection, this.delivery.blocksOf(first.channel), overflow)
+      ? new ChannelReader(
+          subscription,
+          connection,
+          this.delivery.blocks.of(first.channel),
+          overflow,
+        )
       : new MergedReader(subscription, connection, overflow);
   }
 
