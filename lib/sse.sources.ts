@@ -50,7 +50,6 @@ export class SseSources {
     if (postgres !== undefined || settings.listenConnection !== undefined) {
       const connection = new PostgresConnection(
         postgres ?? settings.listenConnection!,
-        log,
         settings.listenConnection,
       );
       this.listen = new ListenSource(connection, log, { doneSignal: settings.doneSignal });

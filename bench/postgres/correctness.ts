@@ -18,7 +18,7 @@ export async function correctness(ms: number) {
   const server = await startPostgres();
   const instances = await Promise.all(
     Array.from({ length: 3 }, async () => {
-      const connection = new PostgresConnection(server.url, silent);
+      const connection = new PostgresConnection(server.url);
       const table = new EventTable(connection, silent, { install: true });
       await table.start(true);
       const seen: string[] = [];
@@ -50,7 +50,7 @@ export async function correctness(ms: number) {
       await pause(300 + Math.random() * 500);
       const { rowCount } = await admin.query(
         `select pg_terminate_backend(pid) from (select pid from pg_stat_activity
-           where application_name = 'nestjs-sse-channels' order by random() limit 1) victim`,
+           where application_name like 'nestjs-sse-channels%' order by random() limit 1) victim`,
       );
       kills += rowCount ?? 0;
     }

@@ -1,8 +1,7 @@
 import { monotonicNow } from '../channel/clock.js';
-import type { Guard } from '../channel/guard.js';
 import { blockOf, sharedBlockOf, type Block } from './block.js';
 import { HEARTBEAT_FRAME } from './frame.js';
-import { isCutOff, ResponseWriter, type Response } from './response-writer.js';
+import { ResponseWriter, type Response } from './response-writer.js';
 
 /** Reads events for one connection. */
 export interface ConnectionReader {
@@ -12,46 +11,13 @@ export interface ConnectionReader {
   close(): void;
 }
 
-/**
- * Why a connection ended.
- *
- * - `client-left`: its client closed it, or the network did
- * - `completed`: the run, or the handler's Observable, has ended
- * - `expired`: the client's permission has ended
- * - `max-age`: it was as old as connections may get
- * - `stalled`: the client did not read for too long
- * - `overflow`: the client read too slowly for an endpoint that disconnects then
- * - `shutdown`: the application ends
- * - `error`: the handler's Observable failed
- */
-export type EndReason =
-  | 'client-left'
-  | 'completed'
-  | 'expired'
-  | 'max-age'
-  | 'stalled'
-  | 'overflow'
-  | 'shutdown'
-  | 'error';
-
-/** Whoever holds the connection. */
-export interface ConnectionOwner {
-  readonly guard: Guard;
-  /** Has the connection pulled, in a turn of the event loop that has time for it. */
-  wake(connection: Connection): void;
-  /** Called once, when nothing reaches the client any more. */
-  onClosed(connection: Connection): void;
-}
-
 /** One open response: what is written to it, and when it is over. */
 export class Connection {
   private readonly writer: ResponseWriter;
   private reader: ConnectionReader | undefined;
   /** When the client stopped reading, on the clock of `monotonicNow()`; 0 while it reads. */
   private blockedSince = 0;
-  /** Why nothing is written any more; unset while there is. */
-  private ended: EndReason | undefined;
-  private isClosed = false;
+  private isOver = false;
   /** Whether the client had stopped reading when the reader was last pulled. */
   hasLagged = false;
   private wroteSinceBeat = true;
@@ -60,7 +26,7 @@ export class Connection {
   /** The head and the opening frame of the response must have been written. */
   constructor(
     private readonly response: Response,
-    private readonly owner: ConnectionOwner,
+    private readonly onClose: (connection: Connection) => void,
   ) {
     this.writer = new ResponseWriter(response);
     // Emitted once; `on` is spared the wrapper that `once` keeps for each connection.
@@ -69,17 +35,12 @@ export class Connection {
 
   /** Whether the client takes no more for now. A reader stops until it is pulled again. */
   get isBlocked(): boolean {
-    return this.blockedSince !== 0 || this.ended !== undefined;
-  }
-
-  /** Why it has ended, or is about to. */
-  get endReason(): EndReason | undefined {
-    return this.ended;
+    return this.blockedSince !== 0 || this.isOver;
   }
 
   /** Attaches the reader, which is pulled from here on. */
   readBy(reader: ConnectionReader): void {
-    if (this.ended !== undefined) {
+    if (this.isOver) {
       reader.close();
       return;
     }
@@ -88,19 +49,23 @@ export class Connection {
   }
 
   send(block: Block): void {
-    if (this.ended !== undefined) {
+    if (this.isOver) {
       return;
     }
     this.wroteSinceBeat = true;
     if (!this.writer.write(block) && this.blockedSince === 0) {
       this.blockedSince = monotonicNow();
-      this.writer.onceDrained(() => this.owner.wake(this));
+      this.writer.onceDrained(() => this.resume());
     }
   }
 
   /** Writes frames that the readers before and after are likely to write as well. */
   sendShared(frames: string): void {
     this.send(sharedBlockOf(frames));
+  }
+
+  sendFrames(frames: string): void {
+    this.send(blockOf(frames));
   }
 
   /** Writes a heartbeat if nothing was written since the last one was due. */
@@ -111,28 +76,28 @@ export class Connection {
     this.wroteSinceBeat = false;
   }
 
-  /** Ends what nobody told us the end of, and whose client has not read for `stallTimeout` ms. */
-  audit(stallTimeout: number): void {
-    if (isCutOff(this.response)) {
-      this.close();
-    } else if (this.blockedSince !== 0 && monotonicNow() - this.blockedSince > stallTimeout) {
-      this.destroy('stalled');
+  /** Destroys the connection if the client has not read for longer than this. */
+  destroyIfStalled(timeout: number, now: number): boolean {
+    const isStalled = this.blockedSince !== 0 && now - this.blockedSince > timeout;
+    if (isStalled) {
+      this.destroy();
     }
+    return isStalled;
   }
 
   /** Ends the connection after this many milliseconds, with a frame. */
-  endAfter(delay: number, reason: EndReason, frame: () => string): void {
+  endAfter(delay: number, frame: () => string): void {
     clearTimeout(this.expiry);
-    this.expiry = setTimeout(() => this.end(frame(), reason), delay);
+    this.expiry = setTimeout(() => this.end(frame()), delay);
     this.expiry.unref();
   }
 
   /** Ends the response once the client has read everything before. */
-  end(frame?: string, reason: EndReason = 'completed'): void {
-    if (this.ended !== undefined) {
+  end(frame?: string): void {
+    if (this.isOver) {
       return;
     }
-    this.stop(reason);
+    this.stop();
     // From here on the client has the stall timeout to take the rest.
     this.blockedSince ||= monotonicNow();
     if (frame === undefined) {
@@ -142,49 +107,30 @@ export class Connection {
     }
   }
 
-  /** Gives the client up at once, whatever becomes of its response. */
-  destroy(reason: EndReason = 'overflow'): void {
-    if (this.isClosed) {
-      return;
-    }
-    this.stop(reason);
-    // An end that the client did not take is none.
-    this.ended = reason;
+  /** Gives the client up. */
+  destroy(): void {
+    this.stop();
     this.response.destroy();
-    this.close();
   }
 
   private readonly close = (): void => {
-    this.stop('client-left');
-    if (!this.isClosed) {
-      this.isClosed = true;
-      this.owner.onClosed(this);
-    }
+    this.stop();
+    this.onClose(this);
   };
 
-  private stop(reason: EndReason): void {
-    this.ended ??= reason;
+  private stop(): void {
+    this.isOver = true;
     clearTimeout(this.expiry);
     const { reader } = this;
     this.reader = undefined;
-    if (reader) {
-      this.owner.guard.run('The end of a stream', () => reader.close());
-    }
+    reader?.close();
   }
 
-  /** Reads on after a pause: the client has taken what there was. */
-  pull(): void {
-    // Once it has ended, only the end of the response tells that the client took the rest.
-    if (this.ended !== undefined) {
-      return;
-    }
+  private resume(): void {
     this.blockedSince = 0;
     this.hasLagged = true;
-    try {
-      this.reader?.pull();
-    } finally {
-      this.hasLagged = false;
-    }
+    this.reader?.pull();
+    this.hasLagged = false;
   }
 }
 

@@ -11,54 +11,38 @@ export interface FrameFields {
   readonly data?: string | undefined;
 }
 
-/**
- * The frame of a heartbeat: a comment, which clients ignore. It has no empty line, as some
- * clients take that for the end of an event without data.
- */
-export const HEARTBEAT_FRAME = ':\n';
+/** The frame of a heartbeat: a comment, which clients ignore. */
+export const HEARTBEAT_FRAME = ':\n\n';
 
 const LINE_END = /\r\n|\r|\n/;
 
-/** Writes one frame; without any field it is empty. */
+/** Writes one frame. */
 export function frameOf({ id, type, retry, data }: FrameFields): string {
-  const fields = fieldsOf(type, retry, data);
-  return fields === '' && !id ? '' : withId(fields, id);
+  return (id === undefined ? '' : `id: ${id}\n`) + bodyOf(type, retry, data);
 }
 
 /** The frame of an entry with its own id. Encoded once, whatever the number of readers. */
 export function entryFrame(entry: LogEntry): string {
-  return (entry.frame ??= withId(entryFields(entry), entry.id));
+  return (entry.frame ??= `id: ${entry.id}\n${entryBody(entry)}`);
 }
 
-/** The frame of an entry under another id, or without one. */
-export function entryFrameWith(id: string | undefined, entry: LogEntry): string {
-  return withId(entryFields(entry), id);
+/** The frame of an entry without the id line, for readers that write an id of their own. */
+export function entryBody(entry: LogEntry): string {
+  return (entry.body ??= bodyOf(entry.type, entry.retry, entry.data));
 }
 
-function entryFields(entry: LogEntry): string {
-  return (entry.fields ??= fieldsOf(entry.type, entry.retry, entry.data));
-}
-
-/**
- * The id comes last: some clients take it when its line arrives, and would not get the event
- * again when the connection breaks inside the frame. An empty one would erase the client's.
- */
-function withId(fields: string, id: string | undefined): string {
-  return id ? `${fields}id: ${id}\n\n` : `${fields}\n`;
-}
-
-function fieldsOf(
+function bodyOf(
   type: string | undefined,
   retry: number | undefined,
   data: string | undefined,
 ): string {
-  let fields = type === undefined ? '' : `event: ${type}\n`;
+  let body = type === undefined ? '' : `event: ${type}\n`;
   if (retry !== undefined) {
-    fields += `retry: ${retry}\n`;
+    body += `retry: ${retry}\n`;
   }
   if (data !== undefined) {
     // Faster than the expression, and nearly all data is one line.
-    fields +=
+    body +=
       data.includes('\n') || data.includes('\r')
         ? data
             .split(LINE_END)
@@ -66,5 +50,5 @@ function fieldsOf(
             .join('')
         : `data: ${data}\n`;
   }
-  return fields;
+  return body + '\n';
 }

@@ -25,29 +25,23 @@ export class Subscription {
   /** True when the client has read all there was: the run has ended for it. */
   hasEnded = false;
   readonly cursors: readonly Cursor[];
-  private readonly idLabels: readonly string[];
+  private readonly labels: readonly string[];
   private reader: Reader | undefined;
   private isClosed = false;
 
   private constructor(
     private readonly registry: ChannelRegistry,
     channels: readonly Channel[],
-    private readonly wake: (reader: Reader) => void,
   ) {
     this.cursors = channels.map((channel) => new Cursor(channel, this));
-    this.idLabels = channels.length > 1 ? channels.map(({ name }) => labelOf(name)) : NO_LABELS;
+    this.labels = channels.length > 1 ? channels.map(({ name }) => labelOf(name)) : NO_LABELS;
   }
 
   /**
    * Opens the channels and places the client's cursors.
-   * @param wake has a reader pulled, in a turn of the event loop that has time for it
    * @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL`
    */
-  static open(
-    registry: ChannelRegistry,
-    requests: readonly ChannelRequest[],
-    wake: (reader: Reader) => void,
-  ): Subscription {
+  static open(registry: ChannelRegistry, requests: readonly ChannelRequest[]): Subscription {
     const channels: Channel[] = [];
     try {
       for (const { source, name } of requests) {
@@ -57,7 +51,7 @@ export class Subscription {
       channels.forEach((channel) => registry.release(channel));
       throw error;
     }
-    return new Subscription(registry, channels, wake);
+    return new Subscription(registry, channels);
   }
 
   /** Places the cursors; returns a promise only if something has to be waited for. */
@@ -86,22 +80,10 @@ export class Subscription {
       return this.cursors[0]!.position;
     }
     const id = formatCompositeId(
-      this.idLabels,
+      this.labels,
       this.cursors.map(({ position }) => position),
     );
     return id === '' ? undefined : id;
-  }
-
-  /** The names of the channels. */
-  get channels(): readonly string[] {
-    return this.cursors.map(({ channel }) => channel.name);
-  }
-
-  /** The channel behind each label of the ids; empty where ids have no labels. */
-  get labels(): Readonly<Record<string, string>> {
-    return Object.fromEntries(
-      this.idLabels.map((label, index) => [label, this.cursors[index]!.channel.name]),
-    );
   }
 
   /** Whether every channel has fewer readers than this, beside this one. */
@@ -112,11 +94,9 @@ export class Subscription {
     });
   }
 
-  /** Has the reader, if there is one by now, read on soon. */
+  /** Has the reader, if there is one by now, read on. */
   pull(): void {
-    if (this.reader) {
-      this.wake(this.reader);
-    }
+    this.reader?.pull();
   }
 
   /** Has the reader pulled when a channel has news. */
@@ -182,7 +162,7 @@ export class Subscription {
       this.cursors.length > 1 && lastEventId !== EARLIEST
         ? parseCompositeId(lastEventId)
         : undefined;
-    if (positions && !this.idLabels.some((label) => positions.has(label))) {
+    if (positions && !this.labels.some((label) => positions.has(label))) {
       // It belongs to other channels altogether: a start in silence would hide that.
       for (const cursor of this.cursors) {
         yield [cursor, lastEventId];
@@ -190,7 +170,7 @@ export class Subscription {
       return;
     }
     for (const [index, cursor] of this.cursors.entries()) {
-      yield [cursor, positions ? positions.get(this.idLabels[index]!) : lastEventId];
+      yield [cursor, positions ? positions.get(this.labels[index]!) : lastEventId];
     }
   }
 

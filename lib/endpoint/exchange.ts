@@ -1,15 +1,11 @@
 import { SSE_ABORT_CONTROLLER, type ExecutionContext } from '@nestjs/common';
-import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
-import type { Arrival } from '../delivery/arrivals.js';
-import { writeEmptyHead, writeStreamHead } from '../delivery/head.js';
-import { isCutOff, type Response } from '../delivery/response-writer.js';
-import { turnOf } from './pipeline.js';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { openingFrame, writeHead, type Opening } from '../delivery/opening.js';
+import type { Response } from '../delivery/response-writer.js';
 
 interface ExpressRequest extends IncomingMessage {
   query?: unknown;
   params?: Record<string, string>;
-  /** The parameters of the route's host, as Nest leaves them. */
-  hosts?: Record<string, string>;
   next?: unknown;
 }
 
@@ -23,25 +19,12 @@ interface FastifyReply {
   hijack(): unknown;
 }
 
-/** Thrown where a request is given up, because it has been answered or its client has left. */
-export class RequestGone extends Error {
-  constructor() {
-    super('The request has been answered, or its client has left.');
-  }
-}
-
 /** One request and its response, whichever framework they come from. */
-export class Exchange implements Arrival {
+export class Exchange {
   readonly request: FrameworkRequest;
   /** Node's own response. */
   readonly response: Response;
-  /** Who is behind the request, for limits. */
-  client = '';
-  /** When the permission of the request ends, in milliseconds since the epoch. */
-  expiresAt: number | undefined;
   private readonly reply: FastifyReply | undefined;
-  private giveUp: (() => void) | undefined;
-  private gone: Promise<never> | undefined;
 
   constructor(context: ExecutionContext) {
     const http = context.switchToHttp();
@@ -55,75 +38,30 @@ export class Exchange implements Arrival {
     return this.request.method === 'HEAD';
   }
 
+  /** Whether the client has left. */
   get isGone(): boolean {
-    return this.response.writableEnded || isCutOff(this.response);
+    return this.response.destroyed || this.response.writableEnded;
   }
 
-  /** Waits until it is this request's turn to be answered; false when its client has left. */
-  async turn(): Promise<boolean> {
-    const { response } = this;
-    const isWaiting = response instanceof ServerResponse && response.socket === null;
-    return (!isWaiting || (await turnOf(response, this.node.socket))) && !this.isGone;
-  }
-
-  /**
-   * Waits for a resolver or a handler, but no longer than the client does.
-   * @throws RequestGone; and what the promise rejects with
-   */
-  async whileHere<T>(work: Promise<T>): Promise<T> {
-    this.gone ??= new Promise<never>((_, reject) => {
-      this.giveUp = () => reject(new RequestGone());
-      this.response.once('close', this.giveUp);
-    });
-    // Handled even if it comes when nobody waits.
-    this.gone.catch(() => undefined);
-    if (this.isGone) {
-      this.leave();
-    }
-    return Promise.race([this.gone, work]);
-  }
-
-  leave(): void {
-    this.giveUp?.();
-  }
-
-  drain(): void {
-    const { node } = this;
-    if (node.readableFlowing === null) {
-      node.resume();
-    }
-  }
-
-  sendAway(frame: string): void {
-    if (!this.isGone) {
-      this.answer(frame);
-    }
-    this.leave();
-  }
-
-  destroy(): void {
-    this.response.destroy();
-    this.leave();
-  }
-
-  /** Calls back once nothing reaches the client any more. */
   onceClosed(callback: () => void): void {
-    if (isCutOff(this.response)) {
-      callback();
-    } else {
-      this.response.once('close', callback);
-    }
+    this.response.once('close', callback);
   }
 
   /** Makes `@SseSignal()` work, for the handlers that use it. */
   provideSignal(): void {
+    const { request, response } = this;
     let controller: AbortController | undefined;
-    Object.defineProperty(this.request, SSE_ABORT_CONTROLLER, {
+    Object.defineProperty(request, SSE_ABORT_CONTROLLER, {
       configurable: true,
       get: () => {
         if (!controller) {
-          const made = (controller = new AbortController());
-          this.onceClosed(() => made.abort());
+          const made = new AbortController();
+          controller = made;
+          if (response.destroyed) {
+            made.abort();
+          } else {
+            response.once('close', () => made.abort());
+          }
         }
         return controller;
       },
@@ -131,14 +69,9 @@ export class Exchange implements Arrival {
   }
 
   /** Begins a stream: head and first frame. */
-  open(firstFrame: string): Response {
+  open(opening: Opening, retry: number, id: string | undefined): Response {
     this.writeHead();
-    (this.response as ServerResponse).write(firstFrame);
-    if (this.giveUp) {
-      this.response.removeListener('close', this.giveUp);
-    }
-    // What is left of it would hide the end of the client, whose socket is not read then.
-    this.drain();
+    (this.response as ServerResponse).write(openingFrame(opening, retry, id));
     return this.response;
   }
 
@@ -150,7 +83,8 @@ export class Exchange implements Arrival {
 
   /** Tells an EventSource that there is nothing left to come for: it does not return. */
   answerEnded(): void {
-    writeEmptyHead(this.response, this.node, this.takeOver());
+    const headers = this.takeOver();
+    this.response.writeHead(204, headers as Record<string, string>);
     this.response.end();
   }
 
@@ -161,13 +95,8 @@ export class Exchange implements Arrival {
     }
   }
 
-  private get node(): IncomingMessage {
-    return this.request.raw ?? this.request;
-  }
-
   private writeHead(): void {
-    const { response, node, reply } = this;
-    writeStreamHead(response, node, reply?.statusCode ?? response.statusCode, this.takeOver());
+    writeHead(this.response, this.reply?.statusCode ?? this.response.statusCode, this.takeOver());
   }
 
   /** Makes the response ours, and returns the headers that were set so far. */

@@ -8,7 +8,6 @@ import { SSE_SETTINGS } from '../sse.constants.js';
 import type { ProviderToken, SourceOption } from '../sse.options.js';
 import type { SseSettings } from '../sse.settings.js';
 import { SseSources } from '../sse.sources.js';
-import { channelNamesOf } from './access.js';
 import type { FrameworkRequest } from './exchange.js';
 import type { Route } from './route.js';
 
@@ -62,17 +61,17 @@ export class RouteChannels {
   }
 
   private async namesOf(
-    { channels, where }: Route,
+    { channels }: Route,
     request: FrameworkRequest,
   ): Promise<readonly string[]> {
     if (channels === undefined) {
       return [];
     }
     if (typeof channels === 'string') {
-      // Nest keeps the parameters of a host by themselves.
-      return [fill(channels, { ...request.hosts, ...request.params })];
+      return [fill(channels, request.params ?? {})];
     }
-    const names = channelNamesOf(await channels(request), where);
+    const resolved = await channels(request);
+    const names = [...new Set(typeof resolved === 'string' ? [resolved] : resolved)];
     names.forEach(checkChannelName);
     const { channelsPerConnection } = this.settings.limits;
     if (names.length === 0) {

@@ -45,9 +45,7 @@ class Stream {
   }
 
   get data(): string[] {
-    return [...this.text.matchAll(/(event: sse:open\nretry: \d+\n)?^data: (.*)$/gm)].flatMap(
-      ([, opening, data]) => (opening ? [] : [data!]),
-    );
+    return [...this.text.matchAll(/^data: (.*)$/gm)].map(([, data]) => data!);
   }
 
   get lastEventId(): string {

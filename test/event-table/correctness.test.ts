@@ -42,7 +42,7 @@ it(
       const { rowCount } = await admin.query(
         `select pg_terminate_backend(pid) from (
          select pid from pg_stat_activity where datname = current_database()
-           and application_name = 'nestjs-sse-channels' order by random() limit 2) victims`,
+           and application_name like 'nestjs-sse-channels%' order by random() limit 2) victims`,
       );
       kills += rowCount ?? 0;
     }

@@ -51,7 +51,7 @@ export function createInstance(
 ): Instance {
   const { listenConnection, ...rest } = options;
   const logger = new RecordingLogger();
-  const connection = new PostgresConnection(option, logger, listenConnection);
+  const connection = new PostgresConnection(option, listenConnection);
   const table = new EventTable(connection, logger, rest);
   const instance: Instance = {
     table,

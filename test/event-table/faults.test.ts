@@ -149,7 +149,7 @@ describe('faults of the event table', () => {
       const before = sinks[0]!.resets.length;
       await admin.query(change);
       await admin.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'nestjs-sse-channels'`,
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'nestjs-sse-channels%'`,
       );
       await until(() => sinks.every(({ resets }) => resets.length > before), { deadline: 15_000 });
       expect(sinks[0]!.resets.at(-1)).toMatch(expected);

@@ -9,8 +9,6 @@ import { eventTableSql } from '../../lib/index.js';
 import { PostgresConnection } from '../../lib/sources/postgres/postgres-connection.js';
 import { createDatabase } from '../support/databases.js';
 
-const silent = { log: () => undefined, warn: () => undefined, error: () => undefined };
-
 const row = (id: number, size: number | null): LargeRow => ({
   id: String(id),
   event: null,
@@ -57,7 +55,7 @@ describe('A page with large data', () => {
 describe('The history of a topic with events of all sizes', () => {
   it('reads each of them once, in order, and no page is too large', async () => {
     const database = await createDatabase();
-    const connection = new PostgresConnection(database.url, silent);
+    const connection = new PostgresConnection(database.url);
     try {
       await connection.query(eventTableSql());
       // From one byte to a quarter of a page, mixed.

@@ -13,7 +13,11 @@ describe('A session', () => {
 
   beforeEach(async () => {
     database = await createDatabase();
-    session = await Session.open({ connectionString: database.url }, new AbortController().signal);
+    session = await Session.open(
+      { connectionString: database.url },
+      'event table',
+      new AbortController().signal,
+    );
   });
 
   afterEach(async () => {

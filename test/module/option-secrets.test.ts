@@ -120,7 +120,7 @@ describe('A password', () => {
     const shown: string[] = [];
     for (const form of forms) {
       const log = new RecordingLogger();
-      const postgres = new PostgresConnection(`postgres:${form}`, log);
+      const postgres = new PostgresConnection(`postgres:${form}`);
       const times = { healthInterval: 1_000, timeout: 1_000 };
       const listener = new PostgresListener(postgres.listenConfig, log, times);
       const redis = new RedisConnection(`redis:${form}`, log);

@@ -174,7 +174,7 @@ describe('the option "postgres"', () => {
     const program = `
       import { ListenSource } from './lib/sources/postgres/listen-source.ts';
       import { PostgresConnection } from './lib/sources/postgres/postgres-connection.ts';
-      const connection = new PostgresConnection(process.env.SERVER, console);
+      const connection = new PostgresConnection(process.env.SERVER);
       const source = new ListenSource(connection, console);
       const heard = new Promise((append) => {
         source.open('x', {
@@ -201,7 +201,7 @@ describe('the option "postgres"', () => {
       join(folder, 'main.ts'),
       `import { ListenSource } from './lib/sources/postgres/listen-source.js';
        import { PostgresConnection } from './lib/sources/postgres/postgres-connection.js';
-       const connection = new PostgresConnection('postgres://localhost/x', console);
+       const connection = new PostgresConnection('postgres://localhost/x');
        const source = new ListenSource(connection, console);
        const failed = await Promise.allSettled([
          source.start(false), connection.start(), source.notify('x', 'y')]);

@@ -177,7 +177,7 @@ describe('faults of the listening connection', () => {
     rig.cleanUp(() => proxy.close());
     const listen = rig.listening({
       connectionString: proxy.url(rig.url),
-      connectionTimeoutMillis: 200,
+      connectionTimeoutMillis: 1_000,
     });
     const sink = await rig.open(listen, 'queue');
     const accepted = proxy.accepted;

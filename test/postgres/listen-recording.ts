@@ -74,7 +74,7 @@ export function listening(
 ): Listening {
   const { listenConnection, ...rest } = options;
   const logger = new RecordingLogger();
-  const connection = new PostgresConnection(option, logger, listenConnection);
+  const connection = new PostgresConnection(option, listenConnection);
   const source = new ListenSource(connection, logger, rest);
   const stop = async () => {
     await source.stop();
@@ -95,7 +95,7 @@ export async function statements(url: string): Promise<pg.Client> {
 export async function listeningBackends(client: pg.Client): Promise<number[]> {
   const { rows } = await client.query<{ pid: number }>(
     `select pid from pg_stat_activity
-     where datname = current_database() and application_name = 'nestjs-sse-channels'`,
+     where datname = current_database() and application_name like 'nestjs-sse-channels%'`,
   );
   return rows.map((row) => row.pid);
 }

@@ -61,7 +61,7 @@ export class Duties {
     for (let attempt = 0; !signal.aborted; attempt++) {
       let session: Session | undefined;
       try {
-        session = await Session.open(this.#config, signal);
+        session = await Session.open(this.#config, 'waker', signal);
         const opened = session;
         const close = (): void => void opened.close();
         signal.addEventListener('abort', close);

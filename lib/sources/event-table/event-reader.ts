@@ -101,7 +101,7 @@ export class EventReader {
     while (!signal.aborted) {
       let session: Session | undefined;
       try {
-        session = await Session.open(this.#config, signal);
+        session = await Session.open(this.#config, 'event table', signal);
         await this.#follow(session);
       } catch (error) {
         if (!signal.aborted) {

@@ -156,7 +156,8 @@ export class Retention {
         });
         await session.query({ text: `drop table ${table}` });
       } finally {
-        await session.query({ text: 'reset statement_timeout' });
+        // Not `reset`, which would bring the role's default back.
+        await session.query({ text: 'set statement_timeout = 0' });
       }
     } else {
       await session.query({ text: `select ${this.#s}.drop_partition($1)`, values: [name] });

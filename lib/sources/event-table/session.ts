@@ -1,13 +1,21 @@
 import { describe } from '../postgres/postgres-error.js';
 import { loadPg } from '../postgres/load-pg.js';
-import { createClient, destroyClient, endClient } from '../postgres/own-client.js';
+import {
+  createClient,
+  destroyClient,
+  endClient,
+  sessionSql,
+  sessionStart,
+  type Purpose,
+} from '../postgres/own-client.js';
 import type { PgClient, PgModule } from '../postgres/pg-types.js';
 import type { PgConfig } from '../postgres/postgres.options.js';
 import { within } from '../postgres/within.js';
 
-/** How long the server may take for an answer, connecting included, in milliseconds. */
+/** How long the server may be silent while an answer is waited for, in milliseconds. */
 const TIMEOUT = 10_000;
-/** One statement, and how long its answer may take in milliseconds. */
+
+/** One statement, and how long the server may be silent before its answer, in milliseconds. */
 export interface Statement {
   readonly text: string;
   readonly values?: readonly unknown[] | undefined;
@@ -35,8 +43,8 @@ export class Session {
   /** Those who wait for an answer, to be told when the connection is lost. */
   readonly #waiting = new Set<(reason: Error) => void>();
 
-  private constructor(pg: PgModule, config: PgConfig) {
-    this.#client = createClient(pg, config, (reason) => this.#lose(reason));
+  private constructor(pg: PgModule, config: PgConfig, purpose: Purpose) {
+    this.#client = createClient(pg, config, purpose, (reason) => this.#lose(reason));
     this.#client.on('notification', () => this.onNotification?.());
   }
 
@@ -45,17 +53,15 @@ export class Session {
    *
    * @throws Error when that fails; SseError `MISSING_PEER` without `pg`.
    */
-  static async open(config: PgConfig, signal: AbortSignal): Promise<Session> {
-    const session = new Session(await loadPg(), config);
+  static async open(config: PgConfig, purpose: Purpose, signal: AbortSignal): Promise<Session> {
+    const session = new Session(await loadPg(), config, purpose);
     const abort = (): void => session.#lose(new Error('closed'));
     signal.addEventListener('abort', abort);
     try {
       signal.throwIfAborted();
       await session.#answer(TIMEOUT, session.#client.connect());
-      const [row] = await session.query<{ pid: number }>({
-        text: 'select pg_backend_pid() as pid',
-      });
-      session.isPooled = row?.pid !== session.#client.processID;
+      const text = sessionSql(session.#client.processID);
+      session.isPooled = sessionStart(await session.query({ text })).isPooled;
       return session;
     } catch (error) {
       session.#lose(error as Error);

@@ -1,6 +1,6 @@
 import { SseError } from '../../channel/sse-error.js';
 import { quoteName } from './identifier.js';
-import { createClient, destroyClient, endClient } from './own-client.js';
+import { createClient, destroyClient, endClient, sessionSql, sessionStart } from './own-client.js';
 import type { PgClient, PgModule } from './pg-types.js';
 import type { PgConfig } from './postgres.options.js';
 import { within } from './within.js';
@@ -20,7 +20,7 @@ export interface ListenSessionEvents {
 export interface ListenSessionTimes {
   /** Between two health checks. */
   readonly healthInterval: number;
-  /** For any answer of the server, the connection's set-up included. */
+  /** How long the server may be silent while an answer is waited for, also during the set-up. */
   readonly timeout: number;
 }
 
@@ -54,7 +54,7 @@ export class ListenSession {
     this.#events = events;
     this.#times = times;
     this.lost = new Promise((resolve) => (this.#lose = resolve));
-    this.#client = createClient(pg, config, (reason) => this.#fail(reason));
+    this.#client = createClient(pg, config, 'listen', (reason) => this.#fail(reason));
     this.#client.on('notification', ({ channel, payload }) => {
       if (this.#state !== 'closed') {
         this.#events.notified(channel, payload ?? '');
@@ -139,18 +139,19 @@ export class ListenSession {
   }
 
   async #verify(): Promise<void> {
+    const { isPooled, isStandby } = sessionStart(
+      await this.#query(sessionSql(this.#client.processID)),
+    );
     // Asking for the queue's usage lets Postgres advance its tail, past entries whose
     // transaction status is gone; LISTEN would stumble over them for ever.
-    const [row] = await this.#query<{ pid: number; standby: boolean }>(
-      'select pg_backend_pid() as pid, pg_is_in_recovery() as standby, pg_notification_queue_usage()',
-    );
-    if (row?.standby === true) {
+    await this.#query('select pg_notification_queue_usage()');
+    if (isStandby) {
       throw new SseError(
         'UNAVAILABLE',
         `Postgres at ${this.target} is a standby, and a standby refuses LISTEN. Connect to the primary, with the option "listenConnection" if need be.`,
       );
     }
-    if (row?.pid !== this.#client.processID) {
+    if (isPooled) {
       throw new SseError(
         'UNAVAILABLE',
         `Postgres at ${this.target} is reached through a connection pooler (such as PgBouncer), which loses notifications. Set the option "listenConnection" to a direct connection to the server.`,

@@ -1,37 +1,104 @@
+import { settledWithin } from '../../channel/deadline.js';
+import { OWN_TYPES } from './own-types.js';
 import type { PgClient, PgModule } from './pg-types.js';
 import type { PgConfig } from './postgres.options.js';
-import { within } from './within.js';
 
 /** How long a polite end may take before the socket is destroyed, in milliseconds. */
-const END_TIMEOUT = 300;
+const END_TIMEOUT_MS = 300;
+
+/** What a connection of ours is for; shown to the server in its name. */
+export type Purpose = 'listen' | 'event table' | 'waker' | 'statements';
+
+/** The name of our connections in `pg_stat_activity`, unless the user gives one. */
+export function applicationName(purpose: Purpose): string {
+  return `nestjs-sse-channels ${purpose}`;
+}
 
 /**
- * A client of our own for one connection, not connected yet.
+ * The time limits of a session, in milliseconds; 0 for none. A role's defaults are made for the
+ * statements of users: a session that listens is idle for hours, and one that watches waits.
+ */
+export const NO_LIMITS: Readonly<Record<string, number>> = {
+  statement_timeout: 0,
+  lock_timeout: 0,
+  idle_in_transaction_session_timeout: 0,
+  idle_session_timeout: 0, // from PostgreSQL 14 on
+  transaction_timeout: 0, // from PostgreSQL 17 on
+};
+
+/**
+ * A client of our own for one session, not connected yet.
  *
  * @param lost is called with the reason when the connection is over, possibly more than once
  */
 export function createClient(
   pg: PgModule,
   config: PgConfig,
+  purpose: Purpose,
   lost: (reason: Error) => void,
 ): PgClient {
   const client = new pg.Client({
-    fallback_application_name: 'nestjs-sse-channels',
+    fallback_application_name: applicationName(purpose),
     keepAlive: true,
     ...config,
-    // The limits here are ours: these of pg leave a half-open client stuck.
-    query_timeout: undefined,
-    connectionTimeoutMillis: undefined,
+    ...OWN_SETTINGS,
   });
+  // As an option it gives way to the default of the whole process.
+  client.binary = false;
   // Before connect(): an error nobody listens to ends the process.
   client.on('error', lost);
   client.on('end', () => lost(new Error('the server closed the connection')));
   return client;
 }
 
+/** What our sessions do not take from the user's options. */
+const OWN_SETTINGS = {
+  types: OWN_TYPES,
+  pipeline: false,
+  // A client that leads to other sessions than ours, or ends them.
+  connection: undefined,
+  replication: undefined,
+  // The limits are ours: these of pg leave a half-open client stuck.
+  query_timeout: undefined,
+  connectionTimeoutMillis: undefined,
+  // A pooler refuses a connection that asks for these; see sessionSql().
+  statement_timeout: undefined,
+  lock_timeout: undefined,
+  idle_in_transaction_session_timeout: undefined,
+};
+
+/** What the server says at the beginning of a session. */
+export interface SessionStart {
+  /** Whether a pooler such as PgBouncer is in between: nothing of a session can be relied on. */
+  readonly isPooled: boolean;
+  /** Whether the server is a standby. */
+  readonly isStandby: boolean;
+}
+
+/**
+ * The statement that begins each session of ours: it sets the session's own time limits, and asks
+ * what it leads to. Behind a pooler it sets nothing, as others get the connection afterwards.
+ *
+ * @param processID what the client was told; a pooler tells another one than the server's
+ */
+export function sessionSql(processID: number | null, limits = NO_LIMITS): string {
+  const pid = processID ?? 0;
+  const values = Object.entries(limits).map(([name, value]) => `('${name}', '${value}')`);
+  return `select pg_catalog.pg_backend_pid() <> ${pid} as pooled, pg_catalog.pg_is_in_recovery() as standby,
+    (select count(pg_catalog.set_config(s.name, v.value, false))
+      from (values ${values.join(', ')}) v (name, value) join pg_catalog.pg_settings s on s.name = v.name
+      where pg_catalog.pg_backend_pid() = ${pid}) as settings`;
+}
+
+/** Reads what `sessionSql()` has selected. */
+export function sessionStart(rows: readonly unknown[]): SessionStart {
+  const { pooled, standby } = rows[0] as { pooled: boolean; standby: boolean };
+  return { isPooled: pooled, isStandby: standby };
+}
+
 /** Says goodbye to the server; resolves in any case, within a fraction of a second. */
 export async function endClient(client: PgClient): Promise<void> {
-  await within(END_TIMEOUT, 'end', client.end()).catch(() => undefined);
+  await settledWithin(client.end(), END_TIMEOUT_MS);
   destroyClient(client);
 }
 

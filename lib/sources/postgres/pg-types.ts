@@ -3,9 +3,12 @@
  * types must not be needed to compile an application that has no Postgres.
  */
 
-/** Anything that runs a statement: a `pg.Client`, a `pg.Pool`, a pooled client. */
-export interface PgQueryable {
-  query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
+/**
+ * Anything that runs a statement: a `pg.Client`, a `pg.Pool`, a pooled client. Those of `pg` also
+ * take an object in place of the text.
+ */
+export interface PgQueryable<Statement = string> {
+  query(text: Statement, values?: unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
 /** A `pg.Client`, as far as the listener needs it. */
@@ -14,8 +17,11 @@ export interface PgClient extends PgQueryable {
   readonly host: string;
   readonly port: number;
   readonly database: string | undefined;
-  readonly connection: { readonly stream: { destroy(): unknown } };
+  /** Whether values are asked for in binary. */
+  binary: boolean;
+  readonly connection: { readonly stream: { destroy(): unknown; readonly bytesRead?: number } };
   connect(): Promise<unknown>;
+  connect(callback: (error?: unknown) => void): void;
   end(): Promise<void>;
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'end', listener: () => void): unknown;

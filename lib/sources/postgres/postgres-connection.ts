@@ -1,19 +1,28 @@
+import { settledWithin, withDeadline } from '../../channel/deadline.js';
 import { SseError } from '../../channel/sse-error.js';
-import type { Lifecycle, SseLogger } from '../../channel/source.js';
+import type { Lifecycle } from '../../channel/source.js';
 import { loadPg } from './load-pg.js';
+import { applicationName, destroyClient } from './own-client.js';
+import { OWN_TYPES } from './own-types.js';
 import type { PgClient, PgPool, PgQueryable } from './pg-types.js';
-import { describe, unavailable } from './postgres-error.js';
-import { isQueryable, pgConfig, type PgConfig, type PostgresOption } from './postgres.options.js';
-import { within } from './within.js';
+import { pooledClient, statementLimits } from './pooled-client.js';
+import { unavailable } from './postgres-error.js';
+import {
+  isOfPg,
+  isQueryable,
+  pgConfig,
+  type PgConfig,
+  type PostgresOption,
+} from './postgres.options.js';
 
 /** Connections of ours for statements. Few: a statement here is a NOTIFY or a short read. */
 const POOL_SIZE = 4;
 /** How long an attempt to connect may take, in milliseconds, unless the user says so. */
-const CONNECT_TIMEOUT = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a statement may take, in milliseconds, unless the user says so. */
-const QUERY_TIMEOUT = 15_000;
+const QUERY_TIMEOUT_MS = 15_000;
 /** How long a polite end may take before sockets are destroyed, in milliseconds. */
-const END_TIMEOUT = 300;
+const END_TIMEOUT_MS = 300;
 
 /**
  * The Postgres server of one application: where the listener connects to, and a way to
@@ -23,7 +32,6 @@ export class PostgresConnection implements Lifecycle {
   readonly #config: PgConfig;
   readonly #listenConfig: PgConfig;
   readonly #given: PgQueryable | undefined;
-  readonly #logger: SseLogger;
   readonly #clients = new Set<PgClient>();
   #pool: Promise<PgPool> | undefined;
   #stopped = false;
@@ -34,9 +42,8 @@ export class PostgresConnection implements Lifecycle {
    *   connection pooler such as PgBouncer. Default: `option`.
    * @throws SseError `INVALID_OPTION`.
    */
-  constructor(option: PostgresOption, logger: SseLogger, listenConnection?: PostgresOption) {
+  constructor(option: PostgresOption, listenConnection?: PostgresOption) {
     this.#given = isQueryable(option) ? option : undefined;
-    this.#logger = logger;
     this.#listenConfig =
       listenConnection === undefined
         ? pgConfig('postgres', option)
@@ -58,7 +65,8 @@ export class PostgresConnection implements Lifecycle {
    * Runs one statement, on the user's client or pool, or on a small pool of ours.
    *
    * @throws SseError `UNAVAILABLE` when the server cannot be reached, `CLOSED` after `stop()`,
-   *   `MISSING_PEER` without `pg`; the server's own error when it refused the statement.
+   *   `MISSING_PEER` without `pg`, `INVALID_OPTION` when the user's client gives no rows; the
+   *   server's own error when it refused the statement.
    */
   async query<Row>(text: string, values: unknown[] = []): Promise<readonly Row[]> {
     if (this.#stopped) {
@@ -68,8 +76,11 @@ export class PostgresConnection implements Lifecycle {
       );
     }
     try {
-      const target = this.#given ?? (await (this.#pool ??= this.#createPool()));
-      return (await target.query(text, values)).rows as readonly Row[];
+      if (this.#given !== undefined) {
+        return rowsOf<Row>(await runOn(this.#given, text, values));
+      }
+      const pool = await (this.#pool ??= this.#createPool());
+      return rowsOf<Row>(await pool.query(text, values));
     } catch (error) {
       throw unavailable(error, 'Postgres did not take the statement');
     }
@@ -82,39 +93,48 @@ export class PostgresConnection implements Lifecycle {
     if (pool === undefined) {
       return;
     }
-    try {
-      await within(END_TIMEOUT, 'end', pool.end());
-    } catch {
-      for (const client of this.#clients) {
-        client.connection.stream.destroy();
-      }
-    }
+    await settledWithin(pool.end(), END_TIMEOUT_MS);
+    this.#clients.forEach(destroyClient);
   }
 
   async #createPool(): Promise<PgPool> {
     const pg = await loadPg();
-    const clients = this.#clients;
-    // The pool names its clients only once they are connected; one that hangs before that
-    // has to be destroyed as well.
-    class TrackedClient extends pg.Client {
-      constructor(config: object) {
-        super(config);
-        clients.add(this);
-        this.on('end', () => clients.delete(this));
-      }
-    }
     const pool = new pg.Pool({
-      fallback_application_name: 'nestjs-sse-channels',
+      fallback_application_name: applicationName('statements'),
       max: POOL_SIZE,
-      connectionTimeoutMillis: CONNECT_TIMEOUT,
-      query_timeout: QUERY_TIMEOUT,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
       ...this.#config,
-      Client: TrackedClient,
+      types: OWN_TYPES,
+      Client: pooledClient(pg, statementLimits(this.#config, QUERY_TIMEOUT_MS), this.#clients),
     });
-    // An idle client that loses its server is reported here; unheard it would end the process.
-    pool.on('error', (error) =>
-      this.#logger.warn(`Postgres: an idle connection was lost: ${describe(error)}`),
-    );
+    // Unheard, the loss of an idle connection would end the process. It is no failure: the next
+    // statement gets another connection, or says that there is none.
+    pool.on('error', () => undefined);
     return pool;
   }
+}
+
+/** Runs a statement on what the user gave; nobody else limits how long that takes. */
+function runOn(given: PgQueryable, text: string, values: unknown[]): Promise<unknown> {
+  // Others than those of pg may not take an object, and with it parsers of our own.
+  const answer = isOfPg(given)
+    ? (given as PgQueryable<unknown>).query({ text, values, types: OWN_TYPES })
+    : given.query(text, values);
+  return withDeadline(
+    Promise.resolve(answer),
+    QUERY_TIMEOUT_MS,
+    'The client or pool of the option "postgres"',
+  );
+}
+
+function rowsOf<Row>(answer: unknown): readonly Row[] {
+  const rows = Array.isArray(answer) ? answer : (answer as { rows?: unknown } | null)?.rows;
+  if (!Array.isArray(rows)) {
+    throw new SseError(
+      'INVALID_OPTION',
+      'What query() of the option "postgres" resolved with has no rows. Give a pg.Client, a pg.Pool, or what resolves with rows or with an object that has `rows`.',
+    );
+  }
+  return rows;
 }

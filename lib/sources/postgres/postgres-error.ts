@@ -13,12 +13,17 @@ export function describe(error: unknown): string {
   return message || code || name || String(error);
 }
 
+/** True when the server has answered, and refused the statement. */
+export function isRefusal(error: unknown): boolean {
+  return (error as { severity?: unknown } | null | undefined)?.severity !== undefined;
+}
+
 /** True when a statement failed for want of a server, not because of what it says. */
 function isUnavailable(error: unknown): boolean {
-  const { severity, code } = error as { severity?: unknown; code?: unknown };
-  if (severity === undefined) {
-    return (error as Partial<Error>).name !== 'TypeError';
+  if (!isRefusal(error)) {
+    return (error as Partial<Error> | null | undefined)?.name !== 'TypeError';
   }
+  const { code } = error as { code?: unknown };
   // Connection, authorisation, no such database, resources, shutdown and start-up.
   return typeof code === 'string' && /^(08|28|3D|53|57P)/.test(code);
 }

@@ -23,6 +23,8 @@ export interface PostgresClientOptions {
   readonly password?: string | (() => string | Promise<string>) | undefined;
   /** TLS, as `tls.connect` takes it. Default: off. */
   readonly ssl?: boolean | object | undefined;
+  /** The name of our connections in `pg_stat_activity`. Default: `nestjs-sse-channels` and what each is for. */
+  readonly application_name?: string | undefined;
   /** How long a connection for statements may take to be made, in milliseconds. Default: 5,000. */
   readonly connectionTimeoutMillis?: number | undefined;
 }
@@ -106,6 +108,12 @@ export function isQueryable(option: unknown): option is PgQueryable {
   return typeof (option as Partial<PgQueryable> | null | undefined)?.query === 'function';
 }
 
+/** True for a `pg.Client` or a `pg.Pool`, of whatever release; not for what only resembles them. */
+export function isOfPg(queryable: object): boolean {
+  const { connectionParameters, totalCount } = queryable as Record<string, unknown>;
+  return connectionParameters !== undefined || typeof totalCount === 'number';
+}
+
 /**
  * Turns an option into what a new client of ours is created with.
  *
@@ -142,36 +150,27 @@ export function pgConfig(name: string, option: unknown): PgConfig {
 
 /** Reads the parameters of a client or a pool that somebody else created. */
 function configOf(name: string, queryable: object): PgConfig {
-  const { options, connectionParameters, totalCount } = queryable as {
-    options?: unknown;
-    connectionParameters?: Record<string, unknown>;
-    totalCount?: unknown;
-  };
   // Others have `options` as well, with other keys.
-  if (typeof options === 'object' && options !== null && typeof totalCount === 'number') {
-    return copyOptions(options, FORM.keys);
-  }
-  if (connectionParameters !== undefined) {
-    const {
-      user,
-      host,
-      port,
-      database,
-      ssl,
-      options: settings,
-      client_encoding,
-    } = connectionParameters;
-    const given: PgConfig = { user, host, port, database, ssl, options: settings, client_encoding };
-    given['password'] = connectionParameters['password'] ?? undefined;
-    // pg reads an absent key, not an undefined one, as "take the default".
-    return Object.fromEntries(
-      Object.entries(given).filter(([, value]) => value !== undefined && value !== null),
+  if (!isOfPg(queryable)) {
+    throw invalid(
+      name,
+      'is an object with query() that is neither a pg.Client nor a pg.Pool',
+      'Give the server to listen on as well: listenConnection',
     );
   }
-  throw invalid(
-    name,
-    'is an object with query() that is neither a pg.Client nor a pg.Pool',
-    'Give the server to listen on as well: listenConnection',
+  const { options: poolOptions, connectionParameters } = queryable as {
+    options?: object;
+    connectionParameters?: Record<string, unknown>;
+  };
+  if (connectionParameters === undefined) {
+    return copyOptions(poolOptions ?? {}, FORM.keys);
+  }
+  const { user, host, port, database, password, ssl, options, client_encoding } =
+    connectionParameters;
+  const given = { user, host, port, database, password, ssl, options, client_encoding };
+  // pg reads an absent key, not an undefined one, as "take the default".
+  return Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined && value !== null),
   );
 }
 

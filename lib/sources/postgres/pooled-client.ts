@@ -1,0 +1,55 @@
+import { callbackify } from 'node:util';
+import { NO_LIMITS, sessionSql } from './own-client.js';
+import type { PgClient, PgModule } from './pg-types.js';
+import { isRefusal } from './postgres-error.js';
+import type { PgConfig } from './postgres.options.js';
+
+/**
+ * The time limits of connections for statements, without those that the user has set.
+ *
+ * @param most how long a statement is waited for, in milliseconds; the server need not go on
+ */
+export function statementLimits(config: PgConfig, most: number): Readonly<Record<string, number>> {
+  const limits = { ...NO_LIMITS, statement_timeout: most };
+  return Object.fromEntries(Object.entries(limits).filter(([name]) => config[name] === undefined));
+}
+
+/**
+ * The class of the clients of our pool: one sets the session's limits before its first statement.
+ *
+ * @param clients every client that has not ended
+ */
+export function pooledClient(
+  pg: PgModule,
+  limits: Readonly<Record<string, number>>,
+  clients: Set<PgClient>,
+): PgModule['Client'] {
+  return class extends pg.Client {
+    constructor(config: object) {
+      super(config);
+      this.binary = false;
+      // The pool names its clients, and hears their errors, only once they are connected.
+      clients.add(this);
+      this.on('error', () => undefined);
+      this.on('end', () => clients.delete(this));
+    }
+
+    override connect(): Promise<unknown>;
+    override connect(callback: (error?: unknown) => void): void;
+    override connect(callback?: (error?: unknown) => void): Promise<unknown> | void {
+      return callback ? callbackify(() => this.#begin())(callback) : this.#begin();
+    }
+
+    async #begin(): Promise<void> {
+      await super.connect();
+      try {
+        await this.query(sessionSql(this.processID, limits));
+      } catch (error) {
+        // What is no Postgres in all respects may refuse this, and still take our statements.
+        if (!isRefusal(error)) {
+          throw error;
+        }
+      }
+    }
+  };
+}
