@@ -1,6 +1,7 @@
 import { describe } from '../postgres/postgres-error.js';
 import { loadPg } from '../postgres/load-pg.js';
 import {
+  answerOf,
   createClient,
   destroyClient,
   endClient,
@@ -10,7 +11,6 @@ import {
 } from '../postgres/own-client.js';
 import type { PgClient, PgModule } from '../postgres/pg-types.js';
 import type { PgConfig } from '../postgres/postgres.options.js';
-import { within } from '../postgres/within.js';
 
 /** How long the server may be silent while an answer is waited for, in milliseconds. */
 const TIMEOUT = 10_000;
@@ -116,7 +116,7 @@ export class Session {
     });
     this.#waiting.add(fail);
     try {
-      return await within(timeout, 'query', answer);
+      return await answerOf(this.#client, timeout, 'query', answer);
     } catch (error) {
       if ((error as { severity?: unknown }).severity === undefined) {
         this.#lose(error as Error);

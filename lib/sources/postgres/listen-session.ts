@@ -1,9 +1,15 @@
 import { SseError } from '../../channel/sse-error.js';
 import { quoteName } from './identifier.js';
-import { createClient, destroyClient, endClient, sessionSql, sessionStart } from './own-client.js';
+import {
+  answerOf,
+  createClient,
+  destroyClient,
+  endClient,
+  sessionSql,
+  sessionStart,
+} from './own-client.js';
 import type { PgClient, PgModule } from './pg-types.js';
 import type { PgConfig } from './postgres.options.js';
-import { within } from './within.js';
 
 /** Channels per round trip; a reconnect with thousands of them takes few. */
 const BATCH = 100;
@@ -241,6 +247,6 @@ export class ListenSession {
   }
 
   async #answer<T>(what: string, work: Promise<T>): Promise<T> {
-    return within(this.#times.timeout, what, work);
+    return answerOf(this.#client, this.#times.timeout, what, work);
   }
 }

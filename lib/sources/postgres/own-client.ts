@@ -96,6 +96,45 @@ export function sessionStart(rows: readonly unknown[]): SessionStart {
   return { isPooled: pooled, isStandby: standby };
 }
 
+/**
+ * Waits for an answer for as long as the server sends anything: behind thousands of notifications
+ * the answer comes late, and each of them shows that the session lives.
+ *
+ * @param ms how long the server may be silent
+ * @throws Error when it has been silent for that long
+ */
+export async function answerOf<T>(
+  client: PgClient,
+  ms: number,
+  what: string,
+  work: Promise<T>,
+): Promise<T> {
+  let timer: NodeJS.Timeout;
+  let turn: NodeJS.Immediate | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    const wait = (): void => {
+      const heard = client.connection.stream.bytesRead;
+      timer = setTimeout(() => {
+        // After a long turn of ours, timers come before what the socket has received meanwhile.
+        turn = setImmediate(() => {
+          if (client.connection.stream.bytesRead !== heard) {
+            wait();
+          } else {
+            reject(new Error(`${what}: no answer within ${ms} ms`));
+          }
+        });
+      }, ms);
+    };
+    wait();
+  });
+  try {
+    return await Promise.race([work, silence]);
+  } finally {
+    clearTimeout(timer!);
+    clearImmediate(turn);
+  }
+}
+
 /** Says goodbye to the server; resolves in any case, within a fraction of a second. */
 export async function endClient(client: PgClient): Promise<void> {
   await settledWithin(client.end(), END_TIMEOUT_MS);
