@@ -5,7 +5,9 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { DiscoveryModule, MetadataScanner } from '@nestjs/core';
+import { MODULE_METADATA } from '@nestjs/common/constants.js';
+import { DiscoveryModule, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { SseError } from './channel/sse-error.js';
 import { Delivery } from './delivery/delivery.js';
 import { OtherInterceptors } from './endpoint/other-interceptors.js';
 import { RouteChannels } from './endpoint/route-channels.js';
@@ -77,8 +79,10 @@ export class SseModule
     private readonly delivery: Delivery,
     // Created with the module, so that routes are ready before the router reads them.
     _routes: SseRoutes,
+    modules: ModulesContainer,
   ) {
     super();
+    checkSingle(modules);
   }
 
   /**
@@ -110,4 +114,30 @@ export class SseModule
     this.delivery.close();
     await this.sources.stop();
   }
+}
+
+/**
+ * Two of these modules would not know each other: what one sends, clients of the other never get.
+ * @throws SseError `INVALID_OPTION`
+ */
+function checkSingle(modules: ModulesContainer): void {
+  const metatypes = [...modules.values()].map(({ metatype }) => metatype);
+  const count = metatypes.filter((metatype) => metatype === SseModule).length;
+  if (count > 1) {
+    const importers = metatypes.filter((metatype) => metatype !== SseModule && imports(metatype));
+    throw new SseError(
+      'INVALID_OPTION',
+      `SseModule is configured ${count} times in one application, in the imports of ` +
+        `${importers.map(({ name }) => name).join(' and ') || 'dynamic modules'}. Call ` +
+        'SseModule.forRoot() once, in the root module: SseService can then be injected everywhere.',
+    );
+  }
+}
+
+/** Whether a class names SseModule in its `@Module({ imports })`. */
+function imports(metatype: object): boolean {
+  const imported = (Reflect.getMetadata(MODULE_METADATA.IMPORTS, metatype) ?? []) as unknown[];
+  return imported.some(
+    (each) => each === SseModule || (each as DynamicModule | null)?.module === SseModule,
+  );
 }

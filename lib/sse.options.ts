@@ -24,7 +24,7 @@ export interface RetainOptions {
 /** What clients and publishers may use. `Infinity` lifts a limit. */
 export interface LimitOptions {
   /**
-   * Open connections. A client beyond them is answered with 200, a long random `retry:`
+   * Open connections, and requests whose resolver or handler is at work. A client beyond them is answered with 200, a long random `retry:`
    * and the end, as an EventSource never returns after an error status. Default: 50,000.
    */
   readonly connections?: number;
@@ -78,8 +78,9 @@ export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOption
 export interface EndpointOptions<Request = any> extends ChannelOptions {
   /**
    * When the client's permission ends: a date, or milliseconds since the epoch. The
-   * connection ends then at the latest, and the client's return is authorised anew.
-   * Default: never.
+   * connection ends then at the latest, and the client's return is authorised anew. A time that
+   * is past is answered with 401, and an answer that is no time with 500, before anything is
+   * read. `undefined`: never. Default: never.
    */
   readonly expires?: (request: Request) => Date | number | undefined;
 }
@@ -130,11 +131,16 @@ export interface SseModuleOptions {
    */
   readonly readyTimeout?: number;
   /**
-   * How clients are told their position first: a frame that fires no event, or an event
-   * named `sse:open`, for clients that keep only the ids of events. Default: `frame`.
+   * How clients are told their position first: an event named `sse:open`, or a frame that fires
+   * no event, for clients that cannot pass an event over. Firefox, WebKit and most clients of npm
+   * do not keep the id of such a frame. Default: `event`.
    */
   readonly opening?: Opening;
-  /** After how many milliseconds a disconnected client returns. Default: 3,000. */
+  /**
+   * After how many milliseconds a disconnected client returns. Each connection is told another
+   * time between half and one and a half of it, so that clients do not return in one moment.
+   * Default: 3,000.
+   */
   readonly retry?: number;
   /**
    * How long a connection may be silent before it gets a comment, in milliseconds; 0 for
@@ -163,13 +169,15 @@ export interface SseModuleOptions {
   readonly maxAge?: number;
   /**
    * At shutdown, clients are asked to return at random within this time, and shutdown
-   * waits that long for those that read slowly. In milliseconds. Default: 5,000.
+   * waits that long for those that read slowly. In milliseconds; with 0, nobody is waited for,
+   * and clients return within `retry`. Default: 5,000.
    */
   readonly drainTimeout?: number;
   /** What clients and publishers may use. Default: as for each of its options. */
   readonly limits?: LimitOptions;
   /**
-   * Tells clients apart for `limits.connectionsPerClient`.
+   * Tells clients apart for `limits.connectionsPerClient`. An answer that is no string is an
+   * error, and the request is answered with 500.
    * Default: the request's `ip`, as the framework's trust-proxy setting determines it.
    */
   // oxlint-disable-next-line typescript/no-explicit-any

@@ -35,6 +35,8 @@ export interface StreamOptions extends Omit<ChannelOptions, 'overflow' | 'key'>,
 export interface SseStats {
   /** Open connections. */
   readonly connections: number;
+  /** Requests for which a resolver or a handler is at work; they count against the limits. */
+  readonly opening: number;
   /** Open channels, those that linger without readers among them. */
   readonly channels: number;
   /** Readers of all channels: connections, and subscribed Observables. */
@@ -220,6 +222,7 @@ export class SseService {
     const { stalled, ...refused } = connections.counts;
     return {
       connections: connections.size,
+      opening: connections.opening,
       channels: channels.size,
       readers,
       retained: { events, bytes },

@@ -80,8 +80,8 @@ const OPTIONS = new Set([
  */
 export function settingsOf(options: SseModuleOptions): SseSettings {
   checkNames('', options, OPTIONS);
-  const { opening = 'frame', doneSignal = '[DONE]', broker = 'memory', failFast = false } = options;
-  check('opening', opening, opening === 'frame' || opening === 'event', "'frame' or 'event'");
+  const { opening = 'event', doneSignal = '[DONE]', broker = 'memory', failFast = false } = options;
+  check('opening', opening, opening === 'event' || opening === 'frame', "'event' or 'frame'");
   check(
     'doneSignal',
     doneSignal,

@@ -2,6 +2,7 @@ import { Channel, type ChannelLimits } from './channel.js';
 import { monotonicNow } from './clock.js';
 import type { Guard } from './guard.js';
 import { SseError } from './sse-error.js';
+import { inSlices } from './slices.js';
 import type { ChannelSource } from './source.js';
 
 /** What the registry needs to know of the module's options. */
@@ -37,10 +38,11 @@ export class ChannelRegistry {
   /** Those without users, the longest unused first. */
   private readonly idle = new Set<OpenChannel>();
   private readonly sweep: NodeJS.Timeout;
+  private isTrimming = false;
   private isClosed = false;
 
   constructor(private readonly options: ChannelRegistryOptions) {
-    this.sweep = options.detach(() => setInterval(() => this.trim(), SWEEP_MS));
+    this.sweep = options.detach(() => setInterval(() => void this.trim(), SWEEP_MS));
     this.sweep.unref();
   }
 
@@ -183,10 +185,11 @@ export class ChannelRegistry {
     this.drop(oldest);
   }
 
-  private trim(): void {
-    const now = monotonicNow();
-    for (const channel of this.opened.keys()) {
-      channel.log.trim(now);
+  private async trim(): Promise<void> {
+    if (!this.isTrimming) {
+      this.isTrimming = true;
+      await inSlices(this.opened.keys(), ({ log }) => log.trim(monotonicNow()));
+      this.isTrimming = false;
     }
   }
 }

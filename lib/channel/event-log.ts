@@ -49,6 +49,8 @@ export class EventLog {
   /** Whether that event ended its run; `undefined` when only the source's history knows. */
   private baseEnd: boolean | undefined = false;
   private ids: Map<string, number> | undefined;
+  /** The retained entries by a source's position, once somebody asks for one that has no order. */
+  private byPosition: Map<string, number> | undefined;
   private isLocal = true;
   /** With how many entries beyond the retained window it is asked who needs them. */
   private graceCheck = GRACE_CHECK;
@@ -104,6 +106,7 @@ export class EventLog {
         this.ids.set(entry.id, seq);
       }
     }
+    this.byPosition?.set(position, seq);
     this.trim(entry.time);
     return entry;
   }
@@ -204,6 +207,17 @@ export class EventLog {
     if (this.ids?.get(entry.id) === entry.seq) {
       this.ids.delete(entry.id);
     }
+    if (this.byPosition?.get(entry.position) === entry.seq) {
+      this.byPosition.delete(entry.position);
+    }
+  }
+
+  private indexPositions(): Map<string, number> {
+    const index = new Map<string, number>();
+    for (let seq = this.retained; seq <= this.head; seq++) {
+      index.set(this.at(seq).position, seq);
+    }
+    return index;
   }
 
   private localPosition(seq: number): string {
@@ -226,12 +240,7 @@ export class EventLog {
 
   private locateForeign(id: string, compare?: (a: string, b: string) => number): Located {
     if (!compare) {
-      for (let seq = this.head; seq >= this.retained; seq--) {
-        if (this.at(seq).position === id) {
-          return seq;
-        }
-      }
-      return 'unknown-position';
+      return (this.byPosition ??= this.indexPositions()).get(id) ?? 'unknown-position';
     }
     let low = this.retained;
     let high = this.head;

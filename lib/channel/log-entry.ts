@@ -14,8 +14,8 @@ export class LogEntry {
   readonly end: boolean;
   /** Orders the entries of all logs of this process by arrival. */
   readonly arrival = ++appended;
-  /** The event's frame without its `id:` line; set by the first reader that needs it. */
-  body: string | undefined;
+  /** The lines of the event's frame before its id; set by the first reader that needs them. */
+  fields: string | undefined;
   /** The whole frame; set by the first reader that needs it. */
   frame: string | undefined;
   /** The event as Observables emit it; set by the first reader that needs it. */
@@ -35,7 +35,7 @@ export class LogEntry {
     this.type = event.type;
     this.retry = event.retry;
     this.end = event.end === true;
-    this.body = undefined;
+    this.fields = undefined;
     this.frame = undefined;
     this.event = undefined;
   }

@@ -1,11 +1,11 @@
-import type { EventLog } from '../channel/event-log.js';
-import { entryFrame } from './frame.js';
-
 /**
  * The most a block holds before the next event starts another. A client that stops
  * reading keeps one block alive, so this is what a slow client costs.
  */
 export const BLOCK_SIZE = 32 * 1024;
+
+/** How many blocks a reader writes before it lets others go on. */
+export const BLOCKS_PER_PULL = 4;
 
 /** Frames as bytes, framed once more as one chunk of HTTP/1.1's chunked encoding. */
 export interface Block {
@@ -13,17 +13,6 @@ export interface Block {
   readonly chunk: Buffer;
   /** The frames alone: ready for a response that does its own framing. */
   readonly frames: Buffer;
-}
-
-/** A block that many readers share. */
-export interface LogBlock extends Block {
-  /** The number and position of the last event in it. */
-  readonly to: number;
-  readonly position: string;
-  /** True when the last event in it ends the run. */
-  readonly end: boolean;
-  /** True when it can no longer grow. */
-  readonly isFull: boolean;
 }
 
 /** Encodes frames; https://www.rfc-editor.org/rfc/rfc9112#section-7.1 */
@@ -50,51 +39,4 @@ export function sharedBlockOf(frames: string): Block {
     lastFrames = frames;
   }
   return lastBlock;
-}
-
-/** How many blocks of one log are kept: readers of one flush stand at few places. */
-const KEPT_BLOCKS = 8;
-
-/** The blocks of one log, each built once for all readers at the same cursor. */
-export class LogBlocks {
-  private readonly blocks = new Map<number, LogBlock>();
-
-  constructor(private readonly log: EventLog) {}
-
-  /** The block after an event, which must be readable and not the newest. */
-  after(seq: number): LogBlock {
-    const known = this.blocks.get(seq);
-    if (known && (known.isFull || known.to === this.log.head)) {
-      return known;
-    }
-    const block = this.build(seq);
-    if (this.blocks.size >= KEPT_BLOCKS && !known) {
-      this.blocks.delete(this.blocks.keys().next().value!);
-    }
-    this.blocks.set(seq, block);
-    return block;
-  }
-
-  /** Forgets the blocks once no reader is about to ask for them. */
-  clear(): void {
-    this.blocks.clear();
-  }
-
-  private build(seq: number): LogBlock {
-    const { log } = this;
-    let frames = '';
-    let to = seq;
-    let entry;
-    do {
-      entry = log.at(++to);
-      frames += entryFrame(entry);
-    } while (!entry.end && to < log.head && frames.length < BLOCK_SIZE);
-    return {
-      ...blockOf(frames),
-      to,
-      position: entry.position,
-      end: entry.end,
-      isFull: entry.end || frames.length >= BLOCK_SIZE,
-    };
-  }
 }

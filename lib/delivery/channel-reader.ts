@@ -1,9 +1,10 @@
 import { resetData } from '../channel/channel.js';
 import type { Cursor } from '../channel/cursor.js';
 import { RESET_TYPE } from '../channel/sse-event.js';
-import { BLOCK_SIZE, type LogBlocks } from './block.js';
+import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { entryFrame, frameOf } from './frame.js';
+import type { LogBlocks } from './log-blocks.js';
 import { LatestByKey } from './latest-by-key.js';
 import type { Overflow } from './overflow.js';
 import type { Subscription } from './subscription.js';
@@ -32,7 +33,12 @@ export class ChannelReader implements ConnectionReader {
     if (this.latest && this.connection.hasLagged) {
       this.sendLatest(this.latest);
     }
-    while (!this.connection.isBlocked) {
+    for (let blocks = 0; !this.connection.isBlocked; blocks++) {
+      if (blocks === BLOCKS_PER_PULL) {
+        // Others want to be served as well.
+        this.subscription.pull();
+        return;
+      }
       switch (this.cursor.next()) {
         case 'log':
           this.sendBlock();

@@ -1,7 +1,8 @@
 import { monotonicNow } from '../channel/clock.js';
+import type { Guard } from '../channel/guard.js';
 import { blockOf, sharedBlockOf, type Block } from './block.js';
 import { HEARTBEAT_FRAME } from './frame.js';
-import { ResponseWriter, type Response } from './response-writer.js';
+import { isCutOff, ResponseWriter, type Response } from './response-writer.js';
 
 /** Reads events for one connection. */
 export interface ConnectionReader {
@@ -11,13 +12,46 @@ export interface ConnectionReader {
   close(): void;
 }
 
+/**
+ * Why a connection ended.
+ *
+ * - `client-left`: its client closed it, or the network did
+ * - `completed`: the run, or the handler's Observable, has ended
+ * - `expired`: the client's permission has ended
+ * - `max-age`: it was as old as connections may get
+ * - `stalled`: the client did not read for too long
+ * - `overflow`: the client read too slowly for an endpoint that disconnects then
+ * - `shutdown`: the application ends
+ * - `error`: the handler's Observable failed
+ */
+export type EndReason =
+  | 'client-left'
+  | 'completed'
+  | 'expired'
+  | 'max-age'
+  | 'stalled'
+  | 'overflow'
+  | 'shutdown'
+  | 'error';
+
+/** Whoever holds the connection. */
+export interface ConnectionOwner {
+  readonly guard: Guard;
+  /** Has the connection pulled, in a turn of the event loop that has time for it. */
+  wake(connection: Connection): void;
+  /** Called once, when nothing reaches the client any more. */
+  onClosed(connection: Connection): void;
+}
+
 /** One open response: what is written to it, and when it is over. */
 export class Connection {
   private readonly writer: ResponseWriter;
   private reader: ConnectionReader | undefined;
   /** When the client stopped reading, on the clock of `monotonicNow()`; 0 while it reads. */
   private blockedSince = 0;
-  private isOver = false;
+  /** Why nothing is written any more; unset while there is. */
+  private ended: EndReason | undefined;
+  private isClosed = false;
   /** Whether the client had stopped reading when the reader was last pulled. */
   hasLagged = false;
   private wroteSinceBeat = true;
@@ -26,7 +60,7 @@ export class Connection {
   /** The head and the opening frame of the response must have been written. */
   constructor(
     private readonly response: Response,
-    private readonly onClose: (connection: Connection) => void,
+    private readonly owner: ConnectionOwner,
   ) {
     this.writer = new ResponseWriter(response);
     // Emitted once; `on` is spared the wrapper that `once` keeps for each connection.
@@ -35,12 +69,17 @@ export class Connection {
 
   /** Whether the client takes no more for now. A reader stops until it is pulled again. */
   get isBlocked(): boolean {
-    return this.blockedSince !== 0 || this.isOver;
+    return this.blockedSince !== 0 || this.ended !== undefined;
+  }
+
+  /** Why it has ended, or is about to. */
+  get endReason(): EndReason | undefined {
+    return this.ended;
   }
 
   /** Attaches the reader, which is pulled from here on. */
   readBy(reader: ConnectionReader): void {
-    if (this.isOver) {
+    if (this.ended !== undefined) {
       reader.close();
       return;
     }
@@ -49,23 +88,19 @@ export class Connection {
   }
 
   send(block: Block): void {
-    if (this.isOver) {
+    if (this.ended !== undefined) {
       return;
     }
     this.wroteSinceBeat = true;
     if (!this.writer.write(block) && this.blockedSince === 0) {
       this.blockedSince = monotonicNow();
-      this.writer.onceDrained(() => this.resume());
+      this.writer.onceDrained(() => this.owner.wake(this));
     }
   }
 
   /** Writes frames that the readers before and after are likely to write as well. */
   sendShared(frames: string): void {
     this.send(sharedBlockOf(frames));
-  }
-
-  sendFrames(frames: string): void {
-    this.send(blockOf(frames));
   }
 
   /** Writes a heartbeat if nothing was written since the last one was due. */
@@ -76,28 +111,28 @@ export class Connection {
     this.wroteSinceBeat = false;
   }
 
-  /** Destroys the connection if the client has not read for longer than this. */
-  destroyIfStalled(timeout: number, now: number): boolean {
-    const isStalled = this.blockedSince !== 0 && now - this.blockedSince > timeout;
-    if (isStalled) {
-      this.destroy();
+  /** Ends what nobody told us the end of, and whose client has not read for `stallTimeout` ms. */
+  audit(stallTimeout: number): void {
+    if (isCutOff(this.response)) {
+      this.close();
+    } else if (this.blockedSince !== 0 && monotonicNow() - this.blockedSince > stallTimeout) {
+      this.destroy('stalled');
     }
-    return isStalled;
   }
 
   /** Ends the connection after this many milliseconds, with a frame. */
-  endAfter(delay: number, frame: () => string): void {
+  endAfter(delay: number, reason: EndReason, frame: () => string): void {
     clearTimeout(this.expiry);
-    this.expiry = setTimeout(() => this.end(frame()), delay);
+    this.expiry = setTimeout(() => this.end(frame(), reason), delay);
     this.expiry.unref();
   }
 
   /** Ends the response once the client has read everything before. */
-  end(frame?: string): void {
-    if (this.isOver) {
+  end(frame?: string, reason: EndReason = 'completed'): void {
+    if (this.ended !== undefined) {
       return;
     }
-    this.stop();
+    this.stop(reason);
     // From here on the client has the stall timeout to take the rest.
     this.blockedSince ||= monotonicNow();
     if (frame === undefined) {
@@ -107,30 +142,49 @@ export class Connection {
     }
   }
 
-  /** Gives the client up. */
-  destroy(): void {
-    this.stop();
+  /** Gives the client up at once, whatever becomes of its response. */
+  destroy(reason: EndReason = 'overflow'): void {
+    if (this.isClosed) {
+      return;
+    }
+    this.stop(reason);
+    // An end that the client did not take is none.
+    this.ended = reason;
     this.response.destroy();
+    this.close();
   }
 
   private readonly close = (): void => {
-    this.stop();
-    this.onClose(this);
+    this.stop('client-left');
+    if (!this.isClosed) {
+      this.isClosed = true;
+      this.owner.onClosed(this);
+    }
   };
 
-  private stop(): void {
-    this.isOver = true;
+  private stop(reason: EndReason): void {
+    this.ended ??= reason;
     clearTimeout(this.expiry);
     const { reader } = this;
     this.reader = undefined;
-    reader?.close();
+    if (reader) {
+      this.owner.guard.run('The end of a stream', () => reader.close());
+    }
   }
 
-  private resume(): void {
+  /** Reads on after a pause: the client has taken what there was. */
+  pull(): void {
+    // Once it has ended, only the end of the response tells that the client took the rest.
+    if (this.ended !== undefined) {
+      return;
+    }
     this.blockedSince = 0;
     this.hasLagged = true;
-    this.reader?.pull();
-    this.hasLagged = false;
+    try {
+      this.reader?.pull();
+    } finally {
+      this.hasLagged = false;
+    }
   }
 }
 

@@ -1,12 +1,17 @@
 import { setImmediate } from 'node:timers/promises';
 import { monotonicNow } from '../channel/clock.js';
-import { Connection } from './connection.js';
+import { settledWithin } from '../channel/deadline.js';
+import type { Guard } from '../channel/guard.js';
+import { inSlices } from '../channel/slices.js';
+import { Admission, type AdmissionLimits, type Refusal } from './admission.js';
+import { Arrivals, type Arrival } from './arrivals.js';
+import { Connection, type ConnectionOwner, type EndReason } from './connection.js';
 import { frameOf } from './frame.js';
 import type { Response } from './response-writer.js';
-import { Rounds } from './rounds.js';
+import { Walk } from './walk.js';
 
 /** How connections live and end. Durations in milliseconds. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends AdmissionLimits {
   /** The reconnection time that clients are told; 3,000 by default. */
   readonly retry: number;
   /** How long a connection may be silent before a comment is written; 0 for never. */
@@ -17,85 +22,115 @@ export interface ConnectionOptions {
   readonly maxAge: number;
   /** In which time clients are sent back at shutdown, and how long it waits for slow ones. */
   readonly drainTimeout: number;
-  readonly maxConnections: number;
-  readonly maxConnectionsPerClient: number;
 }
-
-/** Why a connection is not let in. */
-export type Refusal = 'closing' | 'capacity' | 'client-limit';
 
 /** `setTimeout` fires at once for anything larger. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 /** Clients that are sent away for lack of room return after 1 to 4 times this. */
 const CAPACITY_RETRY_MS = 15_000;
-/** How often stalled connections are looked for, at the least. */
-const MAX_STALL_CHECK_MS = 5_000;
+/** How often connections are looked at that may have ended or stalled, at the least. */
+const MAX_AUDIT_PERIOD_MS = 5_000;
 
-/** All open connections: who is let in, who is still there, and how they are sent away. */
-export class Connections {
+/** All clients: who is let in, who is still there, and how they are sent away. */
+export class Connections implements ConnectionOwner {
+  private readonly admission: Admission;
+  private readonly arrivals: Arrivals;
+  /** Open connections, each with the client whose place it takes. */
   private readonly open = new Map<Connection, string>();
-  private readonly perClient = new Map<string, number>();
-  private readonly heartbeats: Rounds<Connection> | undefined;
-  private readonly stallCheck: NodeJS.Timeout | undefined;
-  private readonly refused: Record<Refusal, number> = {
-    closing: 0,
-    capacity: 0,
-    'client-limit': 0,
-  };
-  private stalledCount = 0;
+  private readonly heartbeats: Walk<Connection> | undefined;
+  private readonly audit: Walk<Connection>;
+  readonly guard: Guard;
+  readonly wake: (connection: Connection) => void;
+  private readonly detach: <R>(run: () => R) => R;
+  private readonly ends = new Map<EndReason, number>();
   private isClosing = false;
   private onEmpty: (() => void) | undefined;
 
   constructor(
     private readonly options: ConnectionOptions,
-    /** Runs a function outside of any request's async context. */
-    private readonly detach: <R>(run: () => R) => R,
+    services: {
+      readonly guard: Guard;
+      /** Runs a function outside of any request's async context. */
+      readonly detach: <R>(run: () => R) => R;
+      /** Has a connection pulled, in a turn of the event loop that has time for it. */
+      readonly wake: (connection: Connection) => void;
+    },
   ) {
-    const { heartbeat, stallTimeout } = options;
+    this.guard = services.guard;
+    this.detach = services.detach;
+    this.wake = services.wake;
+    const { heartbeat } = options;
+    const stallTimeout = options.stallTimeout || Infinity;
+    const period = Math.min(stallTimeout / 4, MAX_AUDIT_PERIOD_MS);
+    this.admission = new Admission(options);
+    this.arrivals = new Arrivals(period);
+    this.audit = new Walk(this.open, period, (connection) => connection.audit(stallTimeout));
     if (heartbeat > 0) {
-      this.heartbeats = new Rounds(heartbeat, (connection) => connection.beat());
-    }
-    if (stallTimeout > 0) {
-      const period = Math.min(stallTimeout / 4, MAX_STALL_CHECK_MS);
-      this.stallCheck = detach(() => setInterval(this.destroyStalled, period));
-      this.stallCheck.unref();
+      this.heartbeats = new Walk(this.open, heartbeat, (connection) => connection.beat());
     }
   }
 
+  /** How many streams are open. */
   get size(): number {
     return this.open.size;
   }
 
-  /** Connections by the reason they were not let in, and those that were given up. */
-  get counts(): Readonly<Record<Refusal, number>> & { readonly stalled: number } {
-    return { ...this.refused, stalled: this.stalledCount };
+  /** How many requests have a place and no stream yet. */
+  get opening(): number {
+    return this.arrivals.size;
   }
 
-  /** Says whether one more connection of this client is let in; counts it when not. */
-  refusal(client: string): Refusal | undefined {
-    const refusal = this.isClosing
-      ? 'closing'
-      : (this.perClient.get(client) ?? 0) >= this.options.maxConnectionsPerClient
-        ? 'client-limit'
-        : this.open.size >= this.options.maxConnections
-          ? 'capacity'
-          : undefined;
-    if (refusal) {
-      this.refused[refusal]++;
+  /** Clients by the reason they were not let in, and connections whose client did not read. */
+  get counts(): Readonly<Record<Refusal, number>> & { readonly stalled: number } {
+    return { ...this.admission.refusals, stalled: this.ends.get('stalled') ?? 0 };
+  }
+
+  /** Gives a request a place, until it is dismissed or its connection ends; or says why not. */
+  admit(arrival: Arrival, client: string): Refusal | undefined {
+    const refusal = this.admission.enter(client);
+    if (!refusal) {
+      this.detach(() => this.arrivals.add(arrival, client));
     }
     return refusal;
   }
 
-  /** Takes a response in, whose head and opening frame have been written. */
-  add(response: Response, client: string, expiresAt: number | undefined): Connection {
-    const connection = new Connection(response, this.remove);
+  /** Takes the place of a request back, unless it has become a connection. */
+  dismiss(arrival: Arrival): void {
+    const client = this.arrivals.take(arrival);
+    if (client !== undefined) {
+      this.leave(client);
+    }
+  }
+
+  /**
+   * Makes a connection of a request that was admitted: the head and the opening frame of its
+   * response have been written.
+   */
+  add(arrival: Arrival, response: Response, expiresAt: number | undefined): Connection {
+    const client = this.arrivals.take(arrival)!;
+    const connection = new Connection(response, this);
     this.open.set(connection, client);
-    this.perClient.set(client, (this.perClient.get(client) ?? 0) + 1);
     this.detach(() => {
-      this.heartbeats?.add(connection);
+      this.audit.start();
+      this.heartbeats?.start();
       this.limitAge(connection, expiresAt);
     });
+    if (this.isClosing) {
+      connection.end(this.returnFrame, 'shutdown');
+    }
     return connection;
+  }
+
+  onClosed(connection: Connection): void {
+    const client = this.open.get(connection)!;
+    this.open.delete(connection);
+    const reason = connection.endReason!;
+    this.ends.set(reason, (this.ends.get(reason) ?? 0) + 1);
+    if (this.open.size === 0) {
+      this.audit.stop();
+      this.heartbeats?.stop();
+    }
+    this.leave(client);
   }
 
   /** The frame that sends a client away for lack of room, to return at a random later time. */
@@ -103,85 +138,55 @@ export class Connections {
     return frameOf({ retry: Math.round(CAPACITY_RETRY_MS * (1 + 3 * Math.random())) });
   }
 
-  /** Lets nobody in any more, ends every connection, and waits until they are closed. */
+  /**
+   * Lets nobody in any more, sends everybody away, and waits until they are gone; for no longer
+   * than the drain timeout, whatever hangs.
+   */
   async drain(): Promise<void> {
     this.isClosing = true;
-    clearInterval(this.stallCheck);
-    for (const connection of this.open.keys()) {
-      connection.end(this.returnFrame);
-    }
-    if (this.open.size > 0) {
-      await this.whenEmpty(this.options.drainTimeout);
-    }
-    if (this.open.size > 0) {
-      for (const connection of this.open.keys()) {
-        connection.destroy();
-      }
-      await this.whenEmpty(this.options.drainTimeout);
-    }
+    this.admission.close();
+    const until = monotonicNow() + this.options.drainTimeout;
+    await inSlices(this.arrivals, (arrival) => arrival.sendAway(this.returnFrame));
+    await inSlices(this.open.keys(), (connection) => connection.end(this.returnFrame, 'shutdown'));
+    await this.whenEmpty(until - monotonicNow());
+    await inSlices(this.arrivals, (arrival) => {
+      arrival.destroy();
+      this.dismiss(arrival);
+    });
+    await inSlices(this.open.keys(), (connection) => connection.destroy('shutdown'));
     // The server only counts the ended responses' sockets as idle after this turn.
     await setImmediate();
   }
 
-  /** Asks a client to return at a moment of its own within the drain timeout. */
+  /** Asks a client to return at a moment of its own within the drain timeout; with 0, within `retry`. */
   private get returnFrame(): string {
     const { retry, drainTimeout } = this.options;
-    return frameOf({ retry: Math.round(Math.random() * Math.max(drainTimeout, retry)) });
+    return frameOf({ retry: Math.round(Math.random() * (drainTimeout || retry)) });
   }
 
   private limitAge(connection: Connection, expiresAt: number | undefined): void {
     const { maxAge, retry } = this.options;
-    const delay = shortest(
-      maxAge === 0 ? 0 : maxAge * (0.8 + 0.2 * Math.random()),
-      expiresAt === undefined ? 0 : Math.max(1, expiresAt - Date.now()),
-    );
-    if (delay > 0) {
-      connection.endAfter(Math.min(delay, MAX_DELAY_MS), () =>
+    const age = maxAge === 0 ? Infinity : maxAge * (0.8 + 0.2 * Math.random());
+    const permission = expiresAt === undefined ? Infinity : Math.max(1, expiresAt - Date.now());
+    const delay = Math.min(age, permission);
+    if (delay !== Infinity) {
+      const reason = permission <= age ? 'expired' : 'max-age';
+      connection.endAfter(Math.min(delay, MAX_DELAY_MS), reason, () =>
         frameOf({ retry: Math.round(Math.random() * retry) }),
       );
     }
   }
 
-  private readonly destroyStalled = (): void => {
-    const now = monotonicNow();
-    for (const connection of this.open.keys()) {
-      if (connection.destroyIfStalled(this.options.stallTimeout, now)) {
-        this.stalledCount++;
-      }
-    }
-  };
-
-  private readonly remove = (connection: Connection): void => {
-    const client = this.open.get(connection);
-    if (client === undefined) {
-      return;
-    }
-    this.open.delete(connection);
-    this.heartbeats?.delete(connection);
-    const left = this.perClient.get(client)! - 1;
-    if (left === 0) {
-      this.perClient.delete(client);
-    } else {
-      this.perClient.set(client, left);
-    }
-    if (this.open.size === 0) {
+  private leave(client: string): void {
+    this.admission.leave(client);
+    if (this.open.size === 0 && this.arrivals.size === 0) {
       this.onEmpty?.();
     }
-  };
-
-  private whenEmpty(timeout: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeout);
-      this.onEmpty = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
-}
 
-/** The shortest of the durations that are not 0; 0 when all are. */
-function shortest(...durations: number[]): number {
-  const set = durations.filter((duration) => duration > 0);
-  return set.length === 0 ? 0 : Math.min(...set);
+  private async whenEmpty(timeout: number): Promise<void> {
+    if (this.open.size > 0 || this.arrivals.size > 0) {
+      await settledWithin(new Promise<void>((resolve) => (this.onEmpty = resolve)), timeout);
+    }
+  }
 }

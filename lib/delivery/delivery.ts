@@ -1,15 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Observable, type Subscriber } from 'rxjs';
-import type { Channel } from '../channel/channel.js';
 import { ChannelRegistry } from '../channel/channel-registry.js';
 import { Guard } from '../channel/guard.js';
 import type { RetainLimits } from '../channel/event-log.js';
 import type { SseLogger } from '../channel/source.js';
 import type { SseEvent } from '../channel/sse-event.js';
-import { LogBlocks } from './block.js';
 import { Connections, type ConnectionOptions } from './connections.js';
 import { FlushQueue } from './flush-queue.js';
 import { readInto } from './handler-writer.js';
+import { BlockCache } from './log-blocks.js';
 import { Subscription, type ChannelRequest } from './subscription.js';
 
 /** What delivery needs of the module's options. */
@@ -29,18 +28,20 @@ export class Delivery {
   readonly readyTimeout: number;
   /** Runs users' code, and callbacks that nobody could catch an error of. */
   readonly guard: Guard;
-  private readonly blocks = new WeakMap<Channel, LogBlocks>();
+  /** The blocks that the readers of a channel share. */
+  readonly blocks = new BlockCache();
+  private readonly queue: FlushQueue;
   private readonly subscribers = new Set<Subscriber<SseEvent>>();
 
   /** What is created here runs in the async context of this call, and of no request. */
   constructor(options: DeliveryOptions, log: SseLogger) {
     const guard = (this.guard = new Guard(log));
     const detach = AsyncLocalStorage.snapshot();
-    const queue = new FlushQueue({
+    const queue = (this.queue = new FlushQueue({
       detach,
       guard,
-      onFlushed: (channel) => this.blocks.get(channel)?.clear(),
-    });
+      onIdle: () => this.blocks.clear(),
+    }));
     this.channels = new ChannelRegistry({
       ...options,
       limits: { ...options.retain, eventSize: options.eventSize },
@@ -48,22 +49,13 @@ export class Delivery {
       detach,
       guard,
     });
-    this.connections = new Connections(options, detach);
+    this.connections = new Connections(options, { guard, detach, wake: queue.wake });
     this.readyTimeout = options.readyTimeout;
   }
 
   /** Opens channels for one client. @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL` */
   subscribe(requests: readonly ChannelRequest[]): Subscription {
-    return Subscription.open(this.channels, requests);
-  }
-
-  /** The blocks that the readers of a channel share. */
-  blocksOf(channel: Channel): LogBlocks {
-    let blocks = this.blocks.get(channel);
-    if (!blocks) {
-      this.blocks.set(channel, (blocks = new LogBlocks(channel.log)));
-    }
-    return blocks;
+    return Subscription.open(this.channels, requests, this.queue.wake);
   }
 
   /** Reads channels for whoever subscribes: from the head, or after a Last-Event-ID. */

@@ -11,38 +11,54 @@ export interface FrameFields {
   readonly data?: string | undefined;
 }
 
-/** The frame of a heartbeat: a comment, which clients ignore. */
-export const HEARTBEAT_FRAME = ':\n\n';
+/**
+ * The frame of a heartbeat: a comment, which clients ignore. It has no empty line, as some
+ * clients take that for the end of an event without data.
+ */
+export const HEARTBEAT_FRAME = ':\n';
 
 const LINE_END = /\r\n|\r|\n/;
 
-/** Writes one frame. */
+/** Writes one frame; without any field it is empty. */
 export function frameOf({ id, type, retry, data }: FrameFields): string {
-  return (id === undefined ? '' : `id: ${id}\n`) + bodyOf(type, retry, data);
+  const fields = fieldsOf(type, retry, data);
+  return fields === '' && !id ? '' : withId(fields, id);
 }
 
 /** The frame of an entry with its own id. Encoded once, whatever the number of readers. */
 export function entryFrame(entry: LogEntry): string {
-  return (entry.frame ??= `id: ${entry.id}\n${entryBody(entry)}`);
+  return (entry.frame ??= withId(entryFields(entry), entry.id));
 }
 
-/** The frame of an entry without the id line, for readers that write an id of their own. */
-export function entryBody(entry: LogEntry): string {
-  return (entry.body ??= bodyOf(entry.type, entry.retry, entry.data));
+/** The frame of an entry under another id, or without one. */
+export function entryFrameWith(id: string | undefined, entry: LogEntry): string {
+  return withId(entryFields(entry), id);
 }
 
-function bodyOf(
+function entryFields(entry: LogEntry): string {
+  return (entry.fields ??= fieldsOf(entry.type, entry.retry, entry.data));
+}
+
+/**
+ * The id comes last: some clients take it when its line arrives, and would not get the event
+ * again when the connection breaks inside the frame. An empty one would erase the client's.
+ */
+function withId(fields: string, id: string | undefined): string {
+  return id ? `${fields}id: ${id}\n\n` : `${fields}\n`;
+}
+
+function fieldsOf(
   type: string | undefined,
   retry: number | undefined,
   data: string | undefined,
 ): string {
-  let body = type === undefined ? '' : `event: ${type}\n`;
+  let fields = type === undefined ? '' : `event: ${type}\n`;
   if (retry !== undefined) {
-    body += `retry: ${retry}\n`;
+    fields += `retry: ${retry}\n`;
   }
   if (data !== undefined) {
     // Faster than the expression, and nearly all data is one line.
-    body +=
+    fields +=
       data.includes('\n') || data.includes('\r')
         ? data
             .split(LINE_END)
@@ -50,5 +66,5 @@ function bodyOf(
             .join('')
         : `data: ${data}\n`;
   }
-  return body + '\n';
+  return fields;
 }

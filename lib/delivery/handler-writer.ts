@@ -4,7 +4,7 @@ import type { SseEvent } from '../channel/sse-event.js';
 import { BLOCK_SIZE } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { entryOf } from './event-of.js';
-import { entryBody, entryFrame, frameOf } from './frame.js';
+import { entryFrame, entryFrameWith, frameOf } from './frame.js';
 import { ObservableReader, type EventTarget } from './observable-reader.js';
 import type { Subscription } from './subscription.js';
 
@@ -207,7 +207,7 @@ export function readInto(subscription: Subscription, subscriber: Subscriber<SseE
 
 /** The frame of an unchanged event; its id differs from the entry's on several channels. */
 function frameOfEvent(event: SseEvent, entry: LogEntry): string {
-  return event.id === entry.id ? entryFrame(entry) : `id: ${event.id}\n${entryBody(entry)}`;
+  return event.id === entry.id ? entryFrame(entry) : entryFrameWith(event.id, entry);
 }
 
 function textOf(data: unknown): string {

@@ -1,9 +1,9 @@
 import { resetData } from '../channel/channel.js';
 import { RESET_TYPE } from '../channel/sse-event.js';
-import { BLOCK_SIZE } from './block.js';
+import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { EntryMerge } from './entry-merge.js';
-import { entryBody, frameOf } from './frame.js';
+import { entryFrameWith, frameOf } from './frame.js';
 import type { Overflow } from './overflow.js';
 import type { Subscription } from './subscription.js';
 
@@ -21,7 +21,12 @@ export class MergedReader implements ConnectionReader {
   }
 
   pull(): void {
-    while (!this.connection.isBlocked) {
+    for (let blocks = 0; !this.connection.isBlocked; blocks++) {
+      if (blocks === BLOCKS_PER_PULL) {
+        // Others want to be served as well.
+        this.subscription.pull();
+        return;
+      }
       const frames = this.takeFrames();
       if (frames !== '') {
         this.connection.sendShared(frames);
@@ -56,7 +61,7 @@ export class MergedReader implements ConnectionReader {
   private frameOf({ cursor, entry, reset }: EntryMerge): string {
     const { id } = this.subscription;
     return entry
-      ? `id: ${id}\n${entryBody(entry)}`
+      ? entryFrameWith(id, entry)
       : frameOf({ id, type: RESET_TYPE, data: resetData(cursor.channel.name, reset!) });
   }
 }

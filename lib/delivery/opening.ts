@@ -1,53 +1,49 @@
-import type { OutgoingHttpHeaders } from 'node:http';
 import { frameOf } from './frame.js';
-import type { Response } from './response-writer.js';
 
 /**
  * How a new connection is told its position.
  *
- * - `frame`: an `id:` without data. By the standard a client keeps the id and fires nothing.
- * - `event`: an event named `sse:open`, for clients that keep the ids of events only.
+ * - `event`: an event named `sse:open`. Every client keeps its id.
+ * - `frame`: an `id:` without data. By the standard a client keeps the id and fires nothing, but
+ *   Firefox, WebKit and most clients of npm keep the ids of events only.
  */
-export type Opening = 'frame' | 'event';
+export type Opening = 'event' | 'frame';
 
 /** The `type` of the event that `opening: 'event'` sends. */
 export const OPEN_TYPE = 'sse:open';
 
-/** The head that every stream has, whatever was set before. */
-const STREAM_HEADERS = {
-  'content-type': 'text/event-stream',
-  'cache-control': 'private, no-cache, no-store, must-revalidate, max-age=0, no-transform',
-  // nginx would otherwise collect the events:
-  // https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
-  'x-accel-buffering': 'no',
-} as const;
-
-/** Writes the head of a stream. */
-export function writeHead(response: Response, status: number, headers: OutgoingHttpHeaders): void {
-  const head: OutgoingHttpHeaders = {};
-  for (const [name, value] of Object.entries(headers)) {
-    head[name.toLowerCase()] = value;
-  }
-  delete head['content-length'];
-  Object.assign(head, STREAM_HEADERS);
-  if (response.req.httpVersionMajor === 1) {
-    // Hop by hop, and forbidden in HTTP/2: https://www.rfc-editor.org/rfc/rfc9113#section-8.2.2
-    head['connection'] = 'keep-alive';
-    const { socket } = response.req;
-    socket.setKeepAlive(true);
-    socket.setNoDelay(true);
-    socket.setTimeout(0);
-  }
-  (response.writeHead as (status: number, headers: OutgoingHttpHeaders) => unknown).call(
-    response,
-    status,
-    head,
-  );
+/** The `data` of a `sse:open` event. */
+export interface OpenData {
+  /** The names of the channels that the stream brings. */
+  readonly channels: readonly string[];
+  /**
+   * The channel behind each label of the stream's event ids (`<label>:<position>,…`); empty where
+   * ids are the positions of one channel, without a label.
+   */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The first frame of a stream: when to return, and from where. */
-export function openingFrame(opening: Opening, retry: number, id: string | undefined): string {
+/** What a client is told first, beside when to return. */
+export interface OpeningPlace extends OpenData {
+  /** The position it starts at; `undefined` when there is none yet. */
+  readonly id: string | undefined;
+}
+
+/** The longest reconnection time in milliseconds: what a browser's timer can wait. */
+const MAX_RETRY_MS = 2 ** 31 - 1;
+
+/**
+ * The first frame of a stream: when to return, and from where. The reconnection time is spread by
+ * half to either side, so that clients that lose their server in one moment do not return in one.
+ */
+export function openingFrame(
+  opening: Opening,
+  retry: number,
+  { id, channels, labels }: OpeningPlace,
+): string {
+  const spread = Math.min(MAX_RETRY_MS, Math.round(retry * (0.5 + Math.random())));
+  const data: OpenData = { channels, labels };
   return opening === 'event'
-    ? frameOf({ retry, id, type: OPEN_TYPE, data: '' })
-    : frameOf({ retry, id });
+    ? frameOf({ retry: spread, id, type: OPEN_TYPE, data: JSON.stringify(data) })
+    : frameOf({ retry: spread, id });
 }

@@ -28,6 +28,10 @@ export class ResponseWriter {
 
   /** Writes a block. Returns false when the client should be given time to read. */
   write(block: Block): boolean {
+    if (this.response.writableEnded) {
+      // Somebody else has ended it. On the bare socket this would be the begin of another answer.
+      return false;
+    }
     if (this.socket) {
       return this.socket.write(block.chunk);
     }
@@ -41,6 +45,16 @@ export class ResponseWriter {
   onceDrained(callback: () => void): void {
     (this.socket ?? this.response).once('drain', callback);
   }
+}
+
+/** Whether the way to the client is gone, as far as Node knows. It may not have told us. */
+export function isCutOff(response: Response): boolean {
+  if (response instanceof ServerResponse) {
+    const { socket } = response;
+    return response.destroyed || socket === null || socket.destroyed;
+  }
+  const { stream } = response;
+  return stream.closed || stream.destroyed;
 }
 
 /** The response's socket, when blocks may bypass the response. */

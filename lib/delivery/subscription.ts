@@ -25,23 +25,29 @@ export class Subscription {
   /** True when the client has read all there was: the run has ended for it. */
   hasEnded = false;
   readonly cursors: readonly Cursor[];
-  private readonly labels: readonly string[];
+  private readonly idLabels: readonly string[];
   private reader: Reader | undefined;
   private isClosed = false;
 
   private constructor(
     private readonly registry: ChannelRegistry,
     channels: readonly Channel[],
+    private readonly wake: (reader: Reader) => void,
   ) {
     this.cursors = channels.map((channel) => new Cursor(channel, this));
-    this.labels = channels.length > 1 ? channels.map(({ name }) => labelOf(name)) : NO_LABELS;
+    this.idLabels = channels.length > 1 ? channels.map(({ name }) => labelOf(name)) : NO_LABELS;
   }
 
   /**
    * Opens the channels and places the client's cursors.
+   * @param wake has a reader pulled, in a turn of the event loop that has time for it
    * @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL`
    */
-  static open(registry: ChannelRegistry, requests: readonly ChannelRequest[]): Subscription {
+  static open(
+    registry: ChannelRegistry,
+    requests: readonly ChannelRequest[],
+    wake: (reader: Reader) => void,
+  ): Subscription {
     const channels: Channel[] = [];
     try {
       for (const { source, name } of requests) {
@@ -51,7 +57,7 @@ export class Subscription {
       channels.forEach((channel) => registry.release(channel));
       throw error;
     }
-    return new Subscription(registry, channels);
+    return new Subscription(registry, channels, wake);
   }
 
   /** Places the cursors; returns a promise only if something has to be waited for. */
@@ -80,10 +86,22 @@ export class Subscription {
       return this.cursors[0]!.position;
     }
     const id = formatCompositeId(
-      this.labels,
+      this.idLabels,
       this.cursors.map(({ position }) => position),
     );
     return id === '' ? undefined : id;
+  }
+
+  /** The names of the channels. */
+  get channels(): readonly string[] {
+    return this.cursors.map(({ channel }) => channel.name);
+  }
+
+  /** The channel behind each label of the ids; empty where ids have no labels. */
+  get labels(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      this.idLabels.map((label, index) => [label, this.cursors[index]!.channel.name]),
+    );
   }
 
   /** Whether every channel has fewer readers than this, beside this one. */
@@ -94,9 +112,11 @@ export class Subscription {
     });
   }
 
-  /** Has the reader, if there is one by now, read on. */
+  /** Has the reader, if there is one by now, read on soon. */
   pull(): void {
-    this.reader?.pull();
+    if (this.reader) {
+      this.wake(this.reader);
+    }
   }
 
   /** Has the reader pulled when a channel has news. */
@@ -162,7 +182,7 @@ export class Subscription {
       this.cursors.length > 1 && lastEventId !== EARLIEST
         ? parseCompositeId(lastEventId)
         : undefined;
-    if (positions && !this.labels.some((label) => positions.has(label))) {
+    if (positions && !this.idLabels.some((label) => positions.has(label))) {
       // It belongs to other channels altogether: a start in silence would hide that.
       for (const cursor of this.cursors) {
         yield [cursor, lastEventId];
@@ -170,7 +190,7 @@ export class Subscription {
       return;
     }
     for (const [index, cursor] of this.cursors.entries()) {
-      yield [cursor, positions ? positions.get(this.labels[index]!) : lastEventId];
+      yield [cursor, positions ? positions.get(this.idLabels[index]!) : lastEventId];
     }
   }
 

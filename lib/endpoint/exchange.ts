@@ -1,11 +1,15 @@
 import { SSE_ABORT_CONTROLLER, type ExecutionContext } from '@nestjs/common';
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { openingFrame, writeHead, type Opening } from '../delivery/opening.js';
-import type { Response } from '../delivery/response-writer.js';
+import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import type { Arrival } from '../delivery/arrivals.js';
+import { writeEmptyHead, writeStreamHead } from '../delivery/head.js';
+import { isCutOff, type Response } from '../delivery/response-writer.js';
+import { turnOf } from './pipeline.js';
 
 interface ExpressRequest extends IncomingMessage {
   query?: unknown;
   params?: Record<string, string>;
+  /** The parameters of the route's host, as Nest leaves them. */
+  hosts?: Record<string, string>;
   next?: unknown;
 }
 
@@ -19,12 +23,25 @@ interface FastifyReply {
   hijack(): unknown;
 }
 
+/** Thrown where a request is given up, because it has been answered or its client has left. */
+export class RequestGone extends Error {
+  constructor() {
+    super('The request has been answered, or its client has left.');
+  }
+}
+
 /** One request and its response, whichever framework they come from. */
-export class Exchange {
+export class Exchange implements Arrival {
   readonly request: FrameworkRequest;
   /** Node's own response. */
   readonly response: Response;
+  /** Who is behind the request, for limits. */
+  client = '';
+  /** When the permission of the request ends, in milliseconds since the epoch. */
+  expiresAt: number | undefined;
   private readonly reply: FastifyReply | undefined;
+  private giveUp: (() => void) | undefined;
+  private gone: Promise<never> | undefined;
 
   constructor(context: ExecutionContext) {
     const http = context.switchToHttp();
@@ -38,30 +55,75 @@ export class Exchange {
     return this.request.method === 'HEAD';
   }
 
-  /** Whether the client has left. */
   get isGone(): boolean {
-    return this.response.destroyed || this.response.writableEnded;
+    return this.response.writableEnded || isCutOff(this.response);
   }
 
+  /** Waits until it is this request's turn to be answered; false when its client has left. */
+  async turn(): Promise<boolean> {
+    const { response } = this;
+    const isWaiting = response instanceof ServerResponse && response.socket === null;
+    return (!isWaiting || (await turnOf(response, this.node.socket))) && !this.isGone;
+  }
+
+  /**
+   * Waits for a resolver or a handler, but no longer than the client does.
+   * @throws RequestGone; and what the promise rejects with
+   */
+  async whileHere<T>(work: Promise<T>): Promise<T> {
+    this.gone ??= new Promise<never>((_, reject) => {
+      this.giveUp = () => reject(new RequestGone());
+      this.response.once('close', this.giveUp);
+    });
+    // Handled even if it comes when nobody waits.
+    this.gone.catch(() => undefined);
+    if (this.isGone) {
+      this.leave();
+    }
+    return Promise.race([this.gone, work]);
+  }
+
+  leave(): void {
+    this.giveUp?.();
+  }
+
+  drain(): void {
+    const { node } = this;
+    if (node.readableFlowing === null) {
+      node.resume();
+    }
+  }
+
+  sendAway(frame: string): void {
+    if (!this.isGone) {
+      this.answer(frame);
+    }
+    this.leave();
+  }
+
+  destroy(): void {
+    this.response.destroy();
+    this.leave();
+  }
+
+  /** Calls back once nothing reaches the client any more. */
   onceClosed(callback: () => void): void {
-    this.response.once('close', callback);
+    if (isCutOff(this.response)) {
+      callback();
+    } else {
+      this.response.once('close', callback);
+    }
   }
 
   /** Makes `@SseSignal()` work, for the handlers that use it. */
   provideSignal(): void {
-    const { request, response } = this;
     let controller: AbortController | undefined;
-    Object.defineProperty(request, SSE_ABORT_CONTROLLER, {
+    Object.defineProperty(this.request, SSE_ABORT_CONTROLLER, {
       configurable: true,
       get: () => {
         if (!controller) {
-          const made = new AbortController();
-          controller = made;
-          if (response.destroyed) {
-            made.abort();
-          } else {
-            response.once('close', () => made.abort());
-          }
+          const made = (controller = new AbortController());
+          this.onceClosed(() => made.abort());
         }
         return controller;
       },
@@ -69,9 +131,14 @@ export class Exchange {
   }
 
   /** Begins a stream: head and first frame. */
-  open(opening: Opening, retry: number, id: string | undefined): Response {
+  open(firstFrame: string): Response {
     this.writeHead();
-    (this.response as ServerResponse).write(openingFrame(opening, retry, id));
+    (this.response as ServerResponse).write(firstFrame);
+    if (this.giveUp) {
+      this.response.removeListener('close', this.giveUp);
+    }
+    // What is left of it would hide the end of the client, whose socket is not read then.
+    this.drain();
     return this.response;
   }
 
@@ -83,8 +150,7 @@ export class Exchange {
 
   /** Tells an EventSource that there is nothing left to come for: it does not return. */
   answerEnded(): void {
-    const headers = this.takeOver();
-    this.response.writeHead(204, headers as Record<string, string>);
+    writeEmptyHead(this.response, this.node, this.takeOver());
     this.response.end();
   }
 
@@ -95,8 +161,13 @@ export class Exchange {
     }
   }
 
+  private get node(): IncomingMessage {
+    return this.request.raw ?? this.request;
+  }
+
   private writeHead(): void {
-    writeHead(this.response, this.reply?.statusCode ?? this.response.statusCode, this.takeOver());
+    const { response, node, reply } = this;
+    writeStreamHead(response, node, reply?.statusCode ?? response.statusCode, this.takeOver());
   }
 
   /** Makes the response ours, and returns the headers that were set so far. */

@@ -8,6 +8,7 @@ import { SSE_SETTINGS } from '../sse.constants.js';
 import type { ProviderToken, SourceOption } from '../sse.options.js';
 import type { SseSettings } from '../sse.settings.js';
 import { SseSources } from '../sse.sources.js';
+import { channelNamesOf } from './access.js';
 import type { FrameworkRequest } from './exchange.js';
 import type { Route } from './route.js';
 
@@ -61,17 +62,17 @@ export class RouteChannels {
   }
 
   private async namesOf(
-    { channels }: Route,
+    { channels, where }: Route,
     request: FrameworkRequest,
   ): Promise<readonly string[]> {
     if (channels === undefined) {
       return [];
     }
     if (typeof channels === 'string') {
-      return [fill(channels, request.params ?? {})];
+      // Nest keeps the parameters of a host by themselves.
+      return [fill(channels, { ...request.hosts, ...request.params })];
     }
-    const resolved = await channels(request);
-    const names = [...new Set(typeof resolved === 'string' ? [resolved] : resolved)];
+    const names = channelNamesOf(await channels(request), where);
     names.forEach(checkChannelName);
     const { channelsPerConnection } = this.settings.limits;
     if (names.length === 0) {

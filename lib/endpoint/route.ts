@@ -10,6 +10,8 @@ export type ChannelResolver<Request = AnyRequest> = (
 
 /** What `@SseChannel()` says of a handler. */
 export interface Route {
+  /** The class and method, for messages. */
+  readonly where: string;
   /** A name or template, a resolver, or nothing for a handler that brings its own stream. */
   readonly channels: string | ChannelResolver | undefined;
   readonly options: EndpointOptions;

@@ -60,7 +60,7 @@ export function SseChannel<Request = any>(
     const hasCustomParams = Object.keys(params).some((param) =>
       param.includes(CUSTOM_ROUTE_ARGS_METADATA),
     );
-    setRoute(handler, { channels, options, hasCustomParams });
+    setRoute(handler, { where, channels, options, hasCustomParams });
     (descriptor as PropertyDescriptor).value = handler;
     UseInterceptors(SseChannelInterceptor)(target, key, descriptor);
     return descriptor;

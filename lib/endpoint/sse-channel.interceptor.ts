@@ -12,7 +12,7 @@ import { ChannelStream, Delivery } from '../delivery/delivery.js';
 import { HandlerWriter } from '../delivery/handler-writer.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import type { EndpointOptions } from '../sse.options.js';
-import { Exchange } from './exchange.js';
+import { Exchange, RequestGone } from './exchange.js';
 import { OtherInterceptors } from './other-interceptors.js';
 import { HandlerResult, routeOf, type Route } from './route.js';
 import { RouteChannels } from './route-channels.js';
@@ -39,9 +39,13 @@ export class SseChannelInterceptor implements NestInterceptor {
     try {
       await this.respond(exchange, route, next);
     } catch (error) {
-      throw error instanceof SseError && error.code === 'INVALID_CHANNEL'
-        ? new BadRequestException(error.message, { cause: error })
-        : error;
+      if (!(error instanceof RequestGone)) {
+        throw error instanceof SseError && error.code === 'INVALID_CHANNEL'
+          ? new BadRequestException(error.message, { cause: error })
+          : error;
+      }
+    } finally {
+      this.streams.dismiss(exchange);
     }
     // Whatever surrounds the stream sees it begin and end. Where nothing does, nothing is
     // kept for it.
@@ -53,10 +57,14 @@ export class SseChannelInterceptor implements NestInterceptor {
       exchange.answer();
       return;
     }
-    if (!this.streams.admits(exchange)) {
+    if (!(await exchange.turn())) {
       return;
     }
-    const requests = await this.channels.of(route, exchange.request);
+    this.streams.identify(exchange, route);
+    if (!this.streams.admit(exchange)) {
+      return;
+    }
+    const requests = await exchange.whileHere(this.channels.of(route, exchange.request));
     if (exchange.isGone) {
       return;
     }
@@ -90,10 +98,8 @@ export class SseChannelInterceptor implements NestInterceptor {
     if (hasCustomParams) {
       exchange.provideSignal();
     }
-    const { value } = await withEvents(
-      exchange.request,
-      writer.events$,
-      () => lastValueFrom(next.handle()) as Promise<HandlerResult>,
+    const { value } = await withEvents(exchange.request, writer.events$, () =>
+      exchange.whileHere(lastValueFrom(next.handle()) as Promise<HandlerResult>),
     );
     const stream = streamOf(value);
     if (stream instanceof ChannelStream) {
@@ -121,9 +127,7 @@ export class SseChannelInterceptor implements NestInterceptor {
       return false;
     }
     return stream
-      ? this.streams.start(exchange, options, subscription, (connection) =>
-          writer.writingTo(connection),
-        )
+      ? this.streams.start(exchange, subscription, (connection) => writer.writingTo(connection))
       : this.streams.streamChannels(exchange, options, subscription);
   }
 
@@ -171,10 +175,6 @@ function untilClosed(exchange: Exchange): Observable<unknown> {
       subscriber.next(undefined);
       subscriber.complete();
     };
-    if (exchange.response.closed) {
-      close();
-      return undefined;
-    }
     exchange.onceClosed(close);
     return () => exchange.end();
   });

@@ -1,19 +1,24 @@
-import { Injectable, type Type } from '@nestjs/common';
+import { Injectable, type OnModuleInit, type Type } from '@nestjs/common';
 import {
   HTTP_CODE_METADATA,
   INTERCEPTORS_METADATA,
   METHOD_METADATA,
-  PATH_METADATA,
   RESPONSE_PASSTHROUGH_METADATA,
   ROUTE_ARGS_METADATA,
   SSE_METADATA,
 } from '@nestjs/common/constants.js';
 import { HttpStatus, RequestMethod } from '@nestjs/common';
-import { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import { placeholdersOf } from '../channel/channel-name.js';
+import {
+  ApplicationConfig,
+  DiscoveryService,
+  MetadataScanner,
+  ModulesContainer,
+} from '@nestjs/core';
+import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import { SseError } from '../channel/sse-error.js';
 import { sseLog } from '../sse.log.js';
 import { routeOf, type Route } from './route.js';
+import { checkDecorators, checkPlaceholders, overriddenEndpoint } from './route-checks.js';
 import { RouteChannels } from './route-channels.js';
 import { SseChannelInterceptor } from './sse-channel.interceptor.js';
 
@@ -29,29 +34,46 @@ const RESPONSE_PARAM = 1;
  * guards, interceptors, pipes and filters, and keeps nothing afterwards.
  */
 @Injectable()
-export class SseRoutes {
+export class SseRoutes implements OnModuleInit {
+  private readonly found: { route: Route; controller: InstanceWrapper; handler: object }[] = [];
+
   constructor(
-    private readonly discovery: DiscoveryService,
+    discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
+    private readonly config: ApplicationConfig,
+    private readonly modules: ModulesContainer,
     channels: RouteChannels,
   ) {
-    for (const { metatype } of this.discovery.getControllers()) {
-      if (typeof metatype === 'function' && metatype.prototype) {
-        this.prepareController(metatype as Type, channels);
+    for (const controller of discovery.getControllers()) {
+      if (typeof controller.metatype === 'function' && controller.metatype.prototype) {
+        this.prepareController(controller, channels);
       }
     }
   }
 
-  private prepareController(controller: Type, channels: RouteChannels): void {
-    const prototype = controller.prototype as Record<string, object>;
+  /** The paths around a controller's own are known by now. */
+  onModuleInit(): void {
+    for (const { route, controller, handler } of this.found) {
+      checkPlaceholders(route, controller.metatype as Type, handler, {
+        globalPrefix: this.config.getGlobalPrefix(),
+        applicationId: this.modules.applicationId,
+        module: controller.host?.metatype,
+      });
+    }
+  }
+
+  private prepareController(controller: InstanceWrapper, channels: RouteChannels): void {
+    const metatype = controller.metatype as Type;
+    const prototype = metatype.prototype as Record<string, object>;
     for (const name of this.scanner.getAllMethodNames(prototype)) {
       const handler = prototype[name]!;
       const route = routeOf(handler);
+      const where = `${metatype.name}.${name}`;
       if (route) {
-        const where = `${controller.name}.${name}`;
+        checkDecorators(handler, where);
         prepareHandler(handler, where);
-        takeResponse(controller, name);
-        this.warnOfMissingParameters(route, controller, handler, where);
+        takeResponse(metatype, name);
+        this.found.push({ route: { ...route, where }, controller, handler });
         try {
           channels.check(route);
         } catch (error) {
@@ -59,36 +81,21 @@ export class SseRoutes {
             ? new SseError(error.code, `@SseChannel() on ${where}: ${error.message}`)
             : error;
         }
+      } else {
+        warnOfOverriding(metatype, name, where);
       }
-    }
-  }
-
-  /** Only a warning: a global prefix or the router module may have the parameter. */
-  private warnOfMissingParameters(
-    route: Route,
-    controller: Type,
-    handler: object,
-    where: string,
-  ): void {
-    for (const name of missingParameters(route, controller, handler)) {
-      sseLog.warn(
-        `@SseChannel() on ${where}: the template has {${name}}, and the route's path no ` +
-          `parameter :${name}. Without one, every request is answered with 500.`,
-      );
     }
   }
 }
 
-/** The placeholders of a route's template that its path has no parameters for. */
-function missingParameters({ channels }: Route, controller: Type, handler: object): string[] {
-  if (typeof channels !== 'string') {
-    return [];
+function warnOfOverriding(controller: Type, name: string, where: string): void {
+  const parent = overriddenEndpoint(controller, name);
+  if (parent) {
+    sseLog.warn(
+      `${where} overrides ${parent.name}.${name}, which has @SseChannel(), and has none: it streams ` +
+        'no channel. Repeat @Sse() and @SseChannel() on it, or give it another name.',
+    );
   }
-  const paths = [controller, handler].map((part) => Reflect.getMetadata(PATH_METADATA, part));
-  const path = paths.flat().join('/');
-  return placeholdersOf(channels).filter(
-    (name) => !path.includes(`:${name}`) && !path.includes(`*${name}`),
-  );
 }
 
 const prepared = new WeakSet<object>();

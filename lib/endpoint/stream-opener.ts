@@ -4,13 +4,16 @@ import { ChannelReader } from '../delivery/channel-reader.js';
 import type { Connection, ConnectionReader } from '../delivery/connection.js';
 import { Delivery } from '../delivery/delivery.js';
 import { MergedReader } from '../delivery/merged-reader.js';
+import { openingFrame } from '../delivery/opening.js';
 import { RESET_ON_OVERFLOW, type Overflow } from '../delivery/overflow.js';
 import { NO_POSITION, type ChannelRequest, type Subscription } from '../delivery/subscription.js';
 import { SSE_SETTINGS } from '../sse.constants.js';
 import type { EndpointOptions } from '../sse.options.js';
 import type { SseSettings } from '../sse.settings.js';
+import { checkExpiry, clientKeyOf, expiryOf } from './access.js';
 import type { Exchange } from './exchange.js';
 import { lastEventIdOf } from './last-event-id.js';
+import type { Route } from './route.js';
 
 /** Lets clients in, finds their place in the channels, and opens their streams. */
 @Injectable()
@@ -21,11 +24,22 @@ export class StreamOpener {
   ) {}
 
   /**
-   * Whether there is room for this client. If not, it has been answered.
+   * Asks the application who the client is and until when it may read, before anything is read.
+   * @throws SseError `INVALID_OPTION` for an answer that is none
+   * @throws UnauthorizedException when the permission has ended
+   */
+  identify(exchange: Exchange, { options, where }: Route): void {
+    exchange.expiresAt = expiryOf(options.expires?.(exchange.request), where);
+    exchange.client = clientKeyOf(this.settings.clientKey(exchange.request), where);
+  }
+
+  /**
+   * Gives a request its place, until it is dismissed or its stream ends. If there is no room for
+   * it, it has been answered.
    * @throws HttpException 429 when this client has too many connections
    */
-  admits(exchange: Exchange): boolean {
-    const refusal = this.delivery.connections.refusal(this.clientOf(exchange));
+  admit(exchange: Exchange): boolean {
+    const refusal = this.delivery.connections.admit(exchange, exchange.client);
     if (refusal === 'client-limit') {
       throw new HttpException(
         'This client has too many open event streams.',
@@ -36,6 +50,11 @@ export class StreamOpener {
       this.sendAway(exchange);
     }
     return refusal === undefined;
+  }
+
+  /** Takes the place back of a request that has not become a stream. */
+  dismiss(exchange: Exchange): void {
+    this.delivery.connections.dismiss(exchange);
   }
 
   /**
@@ -54,15 +73,22 @@ export class StreamOpener {
       return undefined;
     }
     const { readyTimeout } = this.settings;
-    await subscription.place({ lastEventId, readyTimeout });
-    if (!exchange.isGone && !subscription.hasEnded) {
-      return subscription;
+    let isPlaced = false;
+    try {
+      const placed = subscription.place({ lastEventId, readyTimeout });
+      if (placed) {
+        await exchange.whileHere(placed);
+      }
+      isPlaced = !exchange.isGone && !subscription.hasEnded;
+    } finally {
+      if (!isPlaced) {
+        subscription.close();
+      }
     }
-    subscription.close();
-    if (!exchange.isGone) {
+    if (!isPlaced && !exchange.isGone) {
       exchange.answerEnded();
     }
-    return undefined;
+    return isPlaced ? subscription : undefined;
   }
 
   /** Streams the channels of a subscription as they are; see `start`. */
@@ -71,34 +97,33 @@ export class StreamOpener {
     options: EndpointOptions,
     subscription: Subscription,
   ): boolean {
-    return this.start(exchange, options, subscription, (connection) =>
+    return this.start(exchange, subscription, (connection) =>
       this.readerOf(subscription, connection, overflowOf(options)),
     );
   }
 
   /**
-   * Begins the response, and has a reader write to it. False when there was no room left, and
-   * the client has been answered; what was opened for it is then closed by the caller.
-   * @throws HttpException 429 when this client has too many connections
+   * Begins the response, and has a reader write to it. False when the client has left, or there
+   * was no room left and it has been answered; what was opened for it is then closed by the caller.
+   * @throws UnauthorizedException when the permission has ended meanwhile
    */
   start(
     exchange: Exchange,
-    options: EndpointOptions,
     subscription: Subscription,
     readerFor: (connection: Connection) => ConnectionReader,
   ): boolean {
-    const expires = options.expires?.(exchange.request)?.valueOf();
-    // Others may have come in while this client's place was looked for.
-    if (!this.admits(exchange)) {
+    checkExpiry(exchange.expiresAt);
+    if (exchange.isGone) {
       return false;
     }
+    // Others may have come in while this client's place was looked for.
     if (!subscription.hasRoom(this.settings.limits.connectionsPerChannel)) {
       this.sendAway(exchange);
       return false;
     }
     const { opening, retry } = this.settings;
-    const response = exchange.open(opening, retry, subscription.id);
-    const connection = this.delivery.connections.add(response, this.clientOf(exchange), expires);
+    const response = exchange.open(openingFrame(opening, retry, subscription));
+    const connection = this.delivery.connections.add(exchange, response, exchange.expiresAt);
     connection.readBy(readerFor(connection));
     return true;
   }
@@ -134,17 +159,18 @@ export class StreamOpener {
   ): ConnectionReader {
     const [first, second] = subscription.cursors;
     return first && !second
-      ? new ChannelReader(subscription, connection, this.delivery.blocksOf(first.channel), overflow)
+      ? new ChannelReader(
+          subscription,
+          connection,
+          this.delivery.blocks.of(first.channel),
+          overflow,
+        )
       : new MergedReader(subscription, connection, overflow);
   }
 
   /** An EventSource takes any error status as final, so there is none. */
   private sendAway(exchange: Exchange): void {
     exchange.answer(this.delivery.connections.awayFrame);
-  }
-
-  private clientOf(exchange: Exchange): string {
-    return this.settings.clientKey(exchange.request);
   }
 }
 

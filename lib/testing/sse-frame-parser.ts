@@ -31,8 +31,15 @@ export class SseFrameParser {
   private comments: string[] = [];
   private afterCr = false;
 
-  /** @param onFrame is called with every complete frame, also with those that are no event. */
-  constructor(private readonly onFrame: (frame: SseFrame) => void) {}
+  /**
+   * @param onFrame is called with every complete frame, also with those that are no event.
+   * @param onComment is called with each comment at the end of its line: a heartbeat is such a
+   * line, and the frame that it becomes part of may end much later. Default: nothing is called.
+   */
+  constructor(
+    private readonly onFrame: (frame: SseFrame) => void,
+    private readonly onComment?: (comment: string) => void,
+  ) {}
 
   /** Takes the next bytes of the stream. */
   push(chunk: Uint8Array): void {
@@ -70,8 +77,10 @@ export class SseFrameParser {
     const name = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
     const { fields } = this;
-    if (colon === 0) this.comments.push(value);
-    else if (name === 'event') fields.type = value;
+    if (colon === 0) {
+      this.comments.push(value);
+      this.onComment?.(value);
+    } else if (name === 'event') fields.type = value;
     else if (name === 'data')
       fields.data = fields.data === undefined ? value : `${fields.data}\n${value}`;
     else if (name === 'id' && !value.includes('\0')) fields.id = value;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ConditionWaits } from './condition-waits.js';
 import { SseFrameParser, type SseFrame } from './sse-frame-parser.js';
+import type { SseTestEnd, SseTestEvent, SseTestHead, SseTestWait } from './sse-test-event.js';
 import {
   addressOf,
   sendRequest,
@@ -8,39 +9,8 @@ import {
   type SseTestClientOptions,
 } from './sse-test-request.js';
 
-/** What a browser's `EventSource` would hand to its listeners. */
-export interface SseTestEvent {
-  /** The event's name; `message` when the server gave none. */
-  readonly type: string;
-  /** The event's text. */
-  readonly data: string;
-  /** The last event id at this event, a browser's `lastEventId`. Empty when there was none so far. */
-  readonly id: string;
-  /** The frame that the event came in, with its raw text. */
-  readonly frame: SseFrame;
-}
-
-/** The head of the server's answer. */
-export interface SseTestHead {
-  /** The HTTP status. */
-  readonly status: number;
-  /** The headers, with names in lower case. */
-  readonly headers: IncomingMessage['headers'];
-}
-
-/** How a stream ended. */
-export interface SseTestEnd {
-  /** `client` after `close()`, `server` after an orderly end, `error` when the connection broke. */
-  readonly by: 'client' | 'server' | 'error';
-  /** Why the connection broke. */
-  readonly error?: Error;
-}
-
-/** How long {@link SseTestClient} waits for events. */
-export interface SseTestWait {
-  /** Milliseconds until the wait fails. Default 10,000. */
-  deadline?: number;
-}
+/** The name of the event that tells a client its position. */
+const OPEN_TYPE = 'sse:open';
 
 /**
  * A client of Server-Sent Events for tests. It records everything the server sends, and waits for
@@ -53,12 +23,14 @@ export interface SseTestWait {
  * await client.close();
  */
 export class SseTestClient {
-  /** Every event so far, in order. */
+  /** Every event so far, in order, but for `sse:open`: see {@link opening}. */
   readonly events: SseTestEvent[] = [];
   /** Every frame so far, also those without data, in order. */
   readonly frames: SseFrame[] = [];
   /** Every comment so far, heartbeats included, in order. */
   readonly comments: string[] = [];
+  /** The event `sse:open`, which tells the client its position. Unset when there was none. */
+  opening: SseTestEvent | undefined;
   /** The last event id, as a browser would send it when it reconnects. Empty when there is none. */
   lastEventId: string;
   /** The last reconnection time in milliseconds that the server asked for. Unset when it did not. */
@@ -72,6 +44,7 @@ export class SseTestClient {
 
   /** How many of `events` were returned or passed over. */
   private taken = 0;
+  private readonly isStream: boolean;
   private ended: SseTestEnd | undefined;
   private resolveClosed!: (end: SseTestEnd) => void;
   private readonly waits = new ConditionWaits();
@@ -86,11 +59,14 @@ export class SseTestClient {
     this.opened = { status: response.statusCode ?? 0, headers: response.headers };
     this.closed = new Promise((resolve) => (this.resolveClosed = resolve));
 
-    const isStream = /^text\/event-stream\b/i.test(response.headers['content-type'] ?? '');
-    const parser = new SseFrameParser((frame) => this.record(frame));
+    this.isStream = /^text\/event-stream\b/i.test(response.headers['content-type'] ?? '');
+    const parser = new SseFrameParser(
+      (frame) => this.record(frame),
+      (comment) => this.comments.push(comment),
+    );
     const decoder = new TextDecoder();
     response.on('data', (chunk: Buffer) => {
-      if (isStream) parser.push(chunk);
+      if (this.isStream) parser.push(chunk);
       else this.body += decoder.decode(chunk, { stream: true });
       this.waits.wake();
     });
@@ -99,10 +75,11 @@ export class SseTestClient {
   }
 
   /**
-   * Sends the request and resolves with the client as soon as the server's head is there, whatever
-   * its status is: see {@link opened}.
+   * Sends the request and resolves with the client once its stream has begun: its first frame is
+   * there, which tells the client its position. An answer that is no stream resolves with its
+   * head, whatever its status is: see {@link opened}.
    *
-   * @throws Error when the connection fails, or there is no head before the deadline.
+   * @throws Error when the connection fails, or there is no head or no first frame before the deadline.
    */
   static connect(url: string | URL, options?: SseTestClientOptions): Promise<SseTestClient>;
   /**
@@ -124,7 +101,9 @@ export class SseTestClient {
       ? new URL(pathOrOptions, await addressOf(target as SseTestApplication))
       : new URL(target as string | URL);
     const options = onApplication ? more : (pathOrOptions ?? {});
-    return new SseTestClient(url, options, await sendRequest(url, options));
+    const client = new SseTestClient(url, options, await sendRequest(url, options));
+    if (client.isStream && options.awaitOpening !== false) await client.begun(options.deadline);
+    return client;
   }
 
   /** True until the stream has ended. */
@@ -134,13 +113,14 @@ export class SseTestClient {
 
   /**
    * The next event that no `next`, `take` or `until` has returned yet. With `type`, events of other
-   * types are passed over.
+   * types are passed over; `sse:open` is given for its type alone.
    *
    * @throws Error when the stream ends before, or the deadline passes.
    */
   next(options: SseTestWait & { type?: string } = {}): Promise<SseTestEvent> {
     const { type, deadline } = options;
     if (type === undefined) return this.first(() => true, deadline, 'an event');
+    if (type === OPEN_TYPE) return this.openingWithin(deadline);
     return this.first((event) => event.type === type, deadline, `an event of type "${type}"`);
   }
 
@@ -196,6 +176,27 @@ export class SseTestClient {
     await this.closed;
   }
 
+  private async openingWithin(deadline = 10_000): Promise<SseTestEvent> {
+    const has = () => this.opening !== undefined;
+    await this.waits.until(has, deadline, () => `an event of type "${OPEN_TYPE}"`);
+    return this.opening!;
+  }
+
+  private async begun(deadline = 10_000): Promise<void> {
+    try {
+      await this.waits.until(
+        () => this.frames.length > 0 || !this.isOpen,
+        deadline,
+        () =>
+          `the first frame of ${this.url.href}. Set \`awaitOpening: false\` for a server that ` +
+          'sends nothing before its first event.',
+      );
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
   private async first(
     predicate: (event: SseTestEvent) => boolean,
     deadline = 10_000,
@@ -215,12 +216,13 @@ export class SseTestClient {
 
   private record(frame: SseFrame): void {
     this.frames.push(frame);
-    this.comments.push(...frame.comments);
     if (frame.retry !== undefined) this.retry = frame.retry;
     if (frame.id !== undefined) this.lastEventId = frame.id;
     if (frame.data === undefined) return;
     const { data, type } = frame;
-    this.events.push({ type: type || 'message', data, id: this.lastEventId, frame });
+    const event = { type: type || 'message', data, id: this.lastEventId, frame };
+    if (type === OPEN_TYPE) this.opening = event;
+    else this.events.push(event);
   }
 
   private end(how: SseTestEnd): void {

@@ -12,8 +12,16 @@ export interface SseTestClientOptions {
   method?: string;
   /** The request's body. Default: none. */
   body?: string | Uint8Array;
-  /** Milliseconds until the server's head must be there. Default 10,000. */
+  /**
+   * Milliseconds until the server's head must be there, and once more as many until the first
+   * frame of a stream must be. Default 10,000.
+   */
   deadline?: number;
+  /**
+   * Whether to wait for the first frame of a stream, which tells the client its position. Set it
+   * to `false` for a server that sends nothing before its first event. Default `true`.
+   */
+  awaitOpening?: boolean;
   /** More options for `node:http` or `node:https`, such as `ca` or `localAddress`. */
   request?: RequestOptions;
 }

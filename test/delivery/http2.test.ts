@@ -45,7 +45,9 @@ class Stream {
   }
 
   get data(): string[] {
-    return [...this.text.matchAll(/^data: (.*)$/gm)].map(([, data]) => data!);
+    return [...this.text.matchAll(/(event: sse:open\nretry: \d+\n)?^data: (.*)$/gm)].flatMap(
+      ([, opening, data]) => (opening ? [] : [data!]),
+    );
   }
 
   get lastEventId(): string {

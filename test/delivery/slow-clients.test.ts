@@ -99,7 +99,7 @@ describe('a client that does not read', () => {
     expect(client.text).toContain(
       'event: sse:reset\ndata: {"channel":"bulk","reason":"slow-consumer"}',
     );
-    expect(client.text.endsWith(`id: ${id}\ndata: after\n\n\r\n`)).toBe(true);
+    expect(client.text.endsWith(`data: after\nid: ${id}\n\n\r\n`)).toBe(true);
     // Before the reset nothing is missing.
     const before = client.text.slice(0, client.text.indexOf('event: sse:reset'));
     const numbers = [...before.matchAll(/^data: (\d+):/gm)].map(([, number]) => Number(number));

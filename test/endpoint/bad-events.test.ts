@@ -64,7 +64,7 @@ describe.each(ADAPTERS)('Events on %s', (adapter) => {
     });
     await sse.send('news', 'after');
     expect(await stream.event(0)).toMatchObject({ data: 'after' });
-    expect(stream.text.slice(before.length)).toMatch(/^id: [^\n]+\ndata: after\n\n$/);
+    expect(stream.text.slice(before.length)).toMatch(/^data: after\nid: [^\n]+\n\n$/);
   });
 
   it.each([

@@ -382,10 +382,10 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     const { url } = await start();
     const stream = await RawStream.open(`${url}/sync`);
     await stream.closed;
-    expect(stream.text).toBe(
-      'retry: 3000\n\n' +
-        'id: 7\nevent: x\nretry: 5\ndata: a\ndata: b\n\n' +
-        ': onlya comment\n\n' +
+    expect(stream.opening!.data).toBe('{"channels":[],"labels":{}}');
+    expect(stream.afterOpening).toBe(
+      'event: x\nretry: 5\ndata: a\ndata: b\nid: 7\n\n' +
+        ': onlya comment\n' +
         'data: text\n\n' +
         'id: 8\n\n' +
         'data: 0\n\n' +

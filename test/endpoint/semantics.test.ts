@@ -43,34 +43,63 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     return { ...app, raw };
   };
 
-  it('begin with the position and the reconnection time', async () => {
+  it('begin with an event that tells position, channels and reconnection time', async () => {
     const { raw, sse } = await start({ retry: 1_234 });
     const id = await sse.send('news', 'before');
     const stream = await raw('/news');
-    expect(await stream.textOnce((text) => text.endsWith('\n\n'))).toBe(
-      `id: ${id}\nretry: 1234\n\n`,
+    const text = await stream.textOnce((received) => received.endsWith('\n\n'));
+    expect(text.replace(/^retry: .*$/m, 'retry:')).toBe(
+      `event: sse:open\nretry:\ndata: {"channels":["news"],"labels":{}}\nid: ${id}\n\n`,
     );
-    expect(stream.events).toEqual([]);
+    expect(stream.opening!.id).toBe(id);
   });
 
-  it("begin with an event that tells the position, with opening: 'event'", async () => {
-    const { raw, sse } = await start({ opening: 'event' });
+  it('name the channel behind each label of their ids', async () => {
+    const { connect, sse } = await start();
+    const client = await connect('/both');
+    const { channels, labels } = JSON.parse(client.opening!.data) as {
+      channels: string[];
+      labels: Record<string, string>;
+    };
+    expect(channels).toEqual(['news', 'sport']);
+    expect(Object.values(labels)).toEqual(channels);
+    await sse.send('news', 'event');
+    const { id } = await client.next();
+    expect(id.split(',').map((part) => labels[part.split(':')[0]!])).toEqual(channels);
+  });
+
+  it("begin without an event, with opening: 'frame'", async () => {
+    const { raw, sse } = await start({ opening: 'frame' });
     const id = await sse.send('news', 'before');
     const stream = await raw('/news');
-    expect(await stream.textOnce((text) => text.endsWith('\n\n'))).toBe(
-      `id: ${id}\nevent: sse:open\nretry: 3000\ndata: \n\n`,
+    expect(await stream.textOnce((text) => text.endsWith('\n\n'))).toMatch(
+      new RegExp(`^retry: \\d+\nid: ${id}\n\n$`),
     );
-    expect(stream.events).toEqual([{ id, event: 'sse:open', data: '' }]);
+    expect([stream.opening, stream.events]).toEqual([undefined, []]);
+  });
+
+  it('spread the reconnection time by half to either side', async () => {
+    const { connect } = await start({ retry: 1_000 });
+    const retries: number[] = [];
+    for (let i = 0; i < 30; i++) {
+      const client = await connect('/news');
+      retries.push(client.retry!);
+      await client.close();
+    }
+    expect(Math.min(...retries)).toBeGreaterThanOrEqual(500);
+    expect(Math.max(...retries)).toBeLessThanOrEqual(1_500);
+    // The chance that 30 random times are that close together is below one in a million.
+    expect(Math.max(...retries) - Math.min(...retries)).toBeGreaterThan(400);
   });
 
   it('carry heartbeats while nothing else is written', async () => {
     const { raw, sse } = await start({ heartbeat: 30 });
     const stream = await raw('/news');
-    await stream.textOnce((text) => text.split('\n:\n\n').length > 3 || /(:\n\n){3}/.test(text));
+    await stream.textOnce((text) => /(:\n){3}/.test(text));
     const id = await sse.send('news', 'event');
     await stream.event(0);
-    expect(stream.text).toMatch(/^id: \S+\nretry: 3000\n\n(:\n\n)+/);
-    expect(stream.text).toContain(`:\n\nid: ${id}\ndata: event\n\n`);
+    expect(stream.afterOpening).toMatch(/^(:\n){3,}data: event\n/);
+    expect(stream.afterOpening).toContain(`:\ndata: event\nid: ${id}\n\n`);
     expect(stream.events).toHaveLength(1);
   });
 
@@ -80,7 +109,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     await stream.textOnce((text) => text.endsWith('\n\n'));
     await sse.send('news', 'event');
     await stream.event(0);
-    expect(stream.text).not.toContain(':\n\n');
+    expect(stream.text).not.toContain('\n:\n');
   });
 
   it('carry name, id and reconnection time of each event', async () => {
@@ -92,7 +121,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     const next = await sse.send('news', { two: 2 });
     await stream.event(1);
     expect(stream.text.slice(head.length)).toBe(
-      `id: my id\nevent: named\nretry: 50\ndata: one\n\nid: ${next}\ndata: {"two":2}\n\n`,
+      `event: named\nretry: 50\ndata: one\nid: my id\n\ndata: {"two":2}\nid: ${next}\n\n`,
     );
   });
 

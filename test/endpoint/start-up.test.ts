@@ -1,38 +1,197 @@
-import { Controller, Sse } from '@nestjs/common';
+import {
+  Controller,
+  HttpCode,
+  Module,
+  Redirect,
+  Render,
+  RequestMethod,
+  Sse,
+  type DynamicModule,
+  type Type,
+} from '@nestjs/common';
+import { RouterModule } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { SseChannel } from '../../lib/index.js';
-import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
+import { SseChannel, SseModule } from '../../lib/index.js';
+import { ADAPTERS, closeApps, startApp, type AppOptions } from '../support/start-app.js';
+import { until } from '../support/until.js';
 
 @Controller('teams/:team')
 class TeamsController {
   @Sse('jobs/:id')
   @SseChannel('team:{team}:job:{id}')
   known() {}
+}
 
+@Controller('teams/:team')
+class MisspeltController {
   @Sse('misspelt/:id')
   @SseChannel('job:{jobId}')
   misspelt() {}
 }
 
+@Controller()
+class TenantController {
+  @Sse('events')
+  @SseChannel('tenant:{tenant}')
+  events() {}
+}
+
+@Controller({ host: ':tenant.localhost' })
+class HostController {
+  @Sse('events')
+  @SseChannel('tenant:{tenant}')
+  events() {}
+}
+
+class OverridingController extends TeamsController {
+  override known() {}
+}
+Controller('own/:team')(OverridingController);
+
+function controllerWith(decorator: MethodDecorator): Type {
+  @Controller()
+  class DecoratedController {
+    @Sse('events')
+    @decorator
+    @SseChannel('news')
+    events() {}
+  }
+  return DecoratedController;
+}
+
+const forRoot = (): DynamicModule => SseModule.forRoot();
+
+@Module({ imports: [forRoot()] })
+class OrdersModule {}
+
+@Module({ imports: [SseModule.forRoot({ retry: 1_000 })] })
+class UsersModule {}
+
 describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
   afterEach(closeApps);
 
-  it('warns of a placeholder that the route has no parameter for', async () => {
+  const warningsOf = async (options: AppOptions) => {
     const warnings: string[] = [];
     const note = (): undefined => undefined;
-    await startApp({
+    const app = await startApp({
       adapter,
-      controllers: [TeamsController],
+      ...options,
       logger: {
         log: note,
         error: note,
         warn: (message: string) => void warnings.push(message),
       } as never,
     });
+    return { ...app, warnings };
+  };
+
+  it('a placeholder that the path has no parameter for is refused', async () => {
+    await expect(startApp({ adapter, controllers: [MisspeltController] })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message:
+        '@SseChannel() on MisspeltController.misspelt: the template "job:{jobId}" has {jobId}, and ' +
+        "the route's path has no parameter :jobId. It has: team, id.",
+    });
+    await expect(startApp({ adapter, controllers: [TenantController] })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+    });
+  });
+
+  it('a placeholder may stand in the controller, the global prefix, or the module', async () => {
+    @Module({ controllers: [TenantController] })
+    class TenantModule {}
+    const [own, prefixed, routed] = [
+      await warningsOf({ controllers: [TeamsController] }),
+      await warningsOf({
+        controllers: [TenantController],
+        prepare: (app) => void app.setGlobalPrefix('of/:tenant'),
+      }),
+      await warningsOf({
+        imports: [
+          TenantModule,
+          RouterModule.register([{ path: 'of/:tenant', module: TenantModule }]),
+        ],
+      }),
+    ];
+    for (const { warnings, connect, sse, path } of [
+      { ...own, path: '/teams/a/jobs/1' },
+      { ...prefixed, path: '/of/a/events' },
+      { ...routed, path: '/of/a/events' },
+    ]) {
+      expect(warnings).toEqual([]);
+      const client = await connect(path);
+      await until(() => sse.stats().connections === 1);
+      await sse.send(path.startsWith('/of') ? 'tenant:a' : 'team:a:job:1', 'here');
+      expect((await client.next()).data).toBe('here');
+    }
+  });
+
+  it('a placeholder may stand in the host', async () => {
+    const { warnings, connect, sse } = await warningsOf({ controllers: [HostController] });
+    expect(warnings).toEqual([]);
+    const client = await connect('/events', { headers: { host: 'acme.localhost' } });
+    await until(() => sse.stats().connections === 1);
+    await sse.send('tenant:acme', 'here');
+    expect((await client.next()).data).toBe('here');
+  });
+
+  it.each([
+    ['@HttpCode(202)', HttpCode(202)],
+    ['@Redirect()', Redirect('/elsewhere')],
+    ['@Render()', Render('page')],
+  ])('%s on a stream is refused', async (name, decorator) => {
+    const failing = startApp({ adapter, controllers: [controllerWith(decorator)] });
+    await expect(failing).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining(`DecoratedController.events has @SseChannel() and ${name}`),
+    });
+  });
+
+  it('@HttpCode(204) on the stream of a POST is refused', async () => {
+    @Controller()
+    class PostController {
+      @Sse('events', { method: RequestMethod.POST })
+      @HttpCode(204)
+      @SseChannel('news')
+      events() {}
+    }
+    await expect(startApp({ adapter, controllers: [PostController] })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('@HttpCode(204)'),
+    });
+  });
+
+  it('@HttpCode(200) on a stream is what it has anyway', async () => {
+    const app = await startApp({ adapter, controllers: [controllerWith(HttpCode(200))] });
+    expect((await app.connect('/events')).opened.status).toBe(200);
+  });
+
+  it('a method that overrides an endpoint and is none is named', async () => {
+    const { warnings } = await warningsOf({ controllers: [OverridingController] });
     expect(warnings).toEqual([
-      "@SseChannel() on TeamsController.misspelt: the template has {jobId}, and the route's path " +
-        'no parameter :jobId. Without one, every request is answered with 500.',
+      'OverridingController.known overrides TeamsController.known, which has @SseChannel(), and has ' +
+        'none: it streams no channel. Repeat @Sse() and @SseChannel() on it, or give it another name.',
     ]);
+  });
+
+  it('a second forRoot() is refused, and both are named', async () => {
+    const failing = startApp({ adapter, imports: [OrdersModule, UsersModule] });
+    await expect(failing).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(/configured 3 times .*OrdersModule and UsersModule/),
+    });
+  });
+
+  it('two applications in one process stay possible', async () => {
+    const [first, second] = [
+      await startApp({ adapter, controllers: [TeamsController] }),
+      await startApp({ adapter, controllers: [TeamsController] }),
+    ];
+    const client = await second.connect('/teams/a/jobs/1');
+    await until(() => second.sse.stats().connections === 1);
+    await first.sse.send('team:a:job:1', 'elsewhere');
+    await second.sse.send('team:a:job:1', 'here');
+    expect((await client.next()).data).toBe('here');
   });
 });
 
@@ -40,11 +199,11 @@ describe('@SseChannel()', () => {
   it('refuses an option that there is not', () => {
     const options = { overlfow: 'latest' } as object;
     expect(() => {
-      class MisspeltController {
+      class MisspeltOptionController {
         @SseChannel('news', options)
         news() {}
       }
-      return MisspeltController;
-    }).toThrow(/MisspeltController.news: there is no option `overlfow`. There are: source, /);
+      return MisspeltOptionController;
+    }).toThrow(/MisspeltOptionController.news: there is no option `overlfow`. There are: source, /);
   });
 });

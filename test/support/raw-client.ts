@@ -40,6 +40,13 @@ export class RawClient {
     this.socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
   }
 
+  /** Sends GET requests in one write, without waiting for answers. */
+  sendTogether(paths: readonly string[]): void {
+    this.socket.write(
+      paths.map((path) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`).join(''),
+    );
+  }
+
   /** Reads everything from now on. */
   read(): this {
     this.socket.on('data', (chunk: Buffer) => {
@@ -55,9 +62,11 @@ export class RawClient {
     return this;
   }
 
-  /** Events received so far, by their `data:` lines. */
+  /** Events received so far, by their `data:` lines; without `sse:open`. */
   get data(): string[] {
-    return [...this.text.matchAll(/^data: (.*)$/gm)].map(([, data]) => data!);
+    return [...this.text.matchAll(/(event: sse:open\nretry: \d+\n)?^data: (.*)$/gm)].flatMap(
+      ([, opening, data]) => (opening ? [] : [data!]),
+    );
   }
 
   destroy(): void {

@@ -38,10 +38,10 @@ afterEach(async () => {
 });
 
 describe('SseTestClient', () => {
-  it('resolves with the head before any event, and records what comes', async () => {
+  it('resolves with the head before any frame when told so, and records what comes', async () => {
     let send!: ServerResponse;
     const url = await serve(stream((response) => (send = response)));
-    const client = await SseTestClient.connect(url);
+    const client = await SseTestClient.connect(url, { awaitOpening: false });
     expect(client.opened.status).toBe(200);
     expect(client.opened.headers['content-type']).toBe('text/event-stream');
     expect(client.events).toEqual([]);
@@ -57,6 +57,68 @@ describe('SseTestClient', () => {
     expect(client.isOpen).toBe(true);
     await client.close();
     expect(await client.closed).toEqual({ by: 'client' });
+  });
+
+  it('resolves only once the opening frame is there, however late it comes', async () => {
+    let send!: ServerResponse;
+    const url = await serve(stream((response) => (send = response)));
+    let isConnected = false;
+    const connecting = SseTestClient.connect(url).then((client) => {
+      isConnected = true;
+      return client;
+    });
+    await until(() => send);
+    send.write(': not yet\nretry: 5\nevent: sse:open\nda');
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    expect(isConnected).toBe(false);
+    send.write('ta: {"channels":[]}\nid: 7\n\n');
+    const client = await connecting;
+    expect([client.lastEventId, client.retry]).toEqual(['7', 5]);
+    await client.close();
+  });
+
+  it('resolves when a stream ends without a frame, and rejects when none comes', async () => {
+    const empty = await serve(stream((response) => void response.end()));
+    const client = await SseTestClient.connect(empty);
+    expect((await client.closed).by).toBe('server');
+    const silent = await serve(stream(() => undefined));
+    await expect(SseTestClient.connect(silent, { deadline: 50 })).rejects.toThrow(
+      /Nothing within 50 ms, while waiting for the first frame of .* `awaitOpening: false`/,
+    );
+  });
+
+  it('passes sse:open over unless it is asked for', async () => {
+    let send!: ServerResponse;
+    const url = await serve(stream((response) => (send = response)));
+    const client = await SseTestClient.connect(url, { awaitOpening: false });
+    await until(() => send);
+    const opening = client.next({ type: 'sse:open' });
+    send.write('event: sse:open\ndata: {}\nid: 3\n\ndata: one\n\n');
+    expect(await opening).toMatchObject({ type: 'sse:open', data: '{}', id: '3' });
+    expect(await client.next()).toMatchObject({ data: 'one', id: '3' });
+    expect(client.events).toHaveLength(1);
+    expect(client.opening).toBe(await client.next({ type: 'sse:open' }));
+    expect(client.frames).toHaveLength(2);
+    await client.close();
+    const other = await serve(stream((response) => void response.end('data: x\n\n')));
+    const ended = await SseTestClient.connect(other);
+    await expect(ended.next({ type: 'sse:open' })).rejects.toThrow('The stream has ended');
+  });
+
+  it('records a comment at the end of its line', async () => {
+    let send!: ServerResponse;
+    const url = await serve(stream((response) => (send = response)));
+    const client = await SseTestClient.connect(url, { awaitOpening: false });
+    await until(() => send);
+    send.write(':\n');
+    await until(() => client.comments.length === 1);
+    send.write(': beat\n');
+    await until(() => client.comments.length === 2);
+    expect(client.frames).toEqual([]);
+    send.write('data: x\n\n');
+    expect((await client.next()).frame.comments).toEqual(['', 'beat']);
+    expect(client.comments).toEqual(['', 'beat']);
+    await client.close();
   });
 
   it('takes a number of events, each once, and waits for the one asked for', async () => {
@@ -95,8 +157,8 @@ describe('SseTestClient', () => {
     const responses: ServerResponse[] = [];
     const url = await serve(stream((response) => responses.push(response)));
     const [ended, broken] = await Promise.all([
-      SseTestClient.connect(url),
-      SseTestClient.connect(url),
+      SseTestClient.connect(url, { awaitOpening: false }),
+      SseTestClient.connect(url, { awaitOpening: false }),
     ]);
     const waits = [ended.next(), broken.next()].map((wait) =>
       expect(wait).rejects.toThrow('ended'),
@@ -153,7 +215,7 @@ describe('SseTestClient', () => {
   it('stops reading while it is paused', async () => {
     let send!: ServerResponse;
     const url = await serve(stream((response) => (send = response)));
-    const client = await SseTestClient.connect(url);
+    const client = await SseTestClient.connect(url, { awaitOpening: false });
     client.pause();
     const chunk = `data: ${'x'.repeat(100_000)}\n\n`;
     let written = 0;

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { checkChannelName, placeholdersOf } from '../../channel/channel-name.js';
 import { SseError } from '../../channel/sse-error.js';
-import { checkName, quoteName, quoteText } from '../postgres/identifier.js';
+import { checkName, quoteBody, quoteName, quoteText } from '../postgres/identifier.js';
+import { dropOwnTriggersSql } from '../postgres/own-triggers-sql.js';
 import { qualified, readTableName, tableName } from '../postgres/table-name.js';
 import { TRIGGER_EVENTS, type TriggerEvent } from '../postgres/trigger-sql.js';
 import { checkSchema } from './event-table.options.js';
@@ -57,9 +58,12 @@ export function durableTriggerSql(options: DurableTriggerSqlOptions): string {
   const events = checkEvents(options.events ?? TRIGGER_EVENTS);
   const on = qualified(schema, table);
   const args = [channel, ...columns].map(quoteText).join(', ');
-  const drops = ['', ...TRIGGER_EVENTS].map(
-    (suffix) => `drop trigger if exists ${quoteName(triggerName(channel, suffix))} on ${on};`,
-  );
+  const drop = dropOwnTriggersSql({
+    on,
+    names: ['', ...TRIGGER_EVENTS].map((suffix) => triggerName(channel, suffix)),
+    functions: ['row_event', 'statement_event'],
+    channel,
+  });
   const triggers = bulk
     ? events.map(
         (event) => `create trigger ${quoteName(triggerName(channel, event))} after ${event} on ${on}
@@ -73,21 +77,22 @@ create constraint trigger ${quoteName(triggerName(channel, ''))} after ${events.
   for each row execute function ${quoteName(eventSchema)}.row_event(${args});`,
       ];
   return `-- Written by nestjs-sse-channels. Puts each changed row into the event table.
-${named.length > 0 ? columnCheck(on, named) : ''}${[...drops, ...triggers].join('\n')}
+${named.length > 0 ? columnCheck(on, named) : ''}${[drop, ...triggers].join('\n')}
 `;
 }
 
 /** Refuses a column that is not there now, and not only with the first changed row. */
 function columnCheck(on: string, columns: readonly string[]): string {
-  return `do $sse$ declare missing text; begin
+  const body = `declare missing text; begin
   select c into missing from unnest(array[${columns.map(quoteText).join(', ')}]) as c
   where not exists (select from pg_catalog.pg_attribute a
     where a.attrelid = ${quoteText(on)}::regclass and a.attname = c and a.attnum > 0 and not a.attisdropped);
   if missing is not null then
     raise exception 'The table % has no column "%".', ${quoteText(on)}, missing using errcode = 'undefined_column';
   end if;
-end $sse$;
+end
 `;
+  return `do ${quoteBody(body)};\n`;
 }
 
 /** Names the trigger after its channel, so that one table can feed several. */

@@ -55,6 +55,20 @@ export function quoteText(text: string): string {
   return text.includes('\\') ? `E${quoted}` : quoted;
 }
 
+/**
+ * Quotes the body of a function or of `do`, without changing it. The tag is one that the body does
+ * not hold: a name in it could end the body otherwise, and be run as SQL.
+ *
+ * @param body must end with a line break, as the end of a name could be the begin of the tag
+ */
+export function quoteBody(body: string): string {
+  let tag = '$sse$';
+  for (let number = 1; body.includes(tag); number++) {
+    tag = `$sse${number}$`;
+  }
+  return `${tag}${body}${tag}`;
+}
+
 function shown(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }

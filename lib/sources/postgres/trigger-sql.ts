@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SseError } from '../../channel/sse-error.js';
 import { checkChannel, checkName, quoteName, quoteText } from './identifier.js';
+import { dropOwnTriggersSql } from './own-triggers-sql.js';
 import { qualified, readTableName, tableName } from './table-name.js';
 
 /** What a trigger can tell of. */
@@ -60,11 +61,17 @@ export function triggerSql(options: TriggerSqlOptions): string {
   const events = checkEvents(options.events ?? TRIGGER_EVENTS);
   const fn = qualified(schema, 'sse_notify_row');
   const on = qualified(schema, table);
-  const trigger = quoteName(triggerName(options.channel));
+  const trigger = triggerName(options.channel);
   const args = [options.channel, ...key].map(quoteText).join(', ');
+  const drop = dropOwnTriggersSql({
+    on,
+    names: [trigger],
+    functions: ['sse_notify_row'],
+    channel: options.channel,
+  });
   return `${functionSql(fn)}
-drop trigger if exists ${trigger} on ${on};
-create trigger ${trigger} after ${events.join(' or ')} on ${on}
+${drop}
+create trigger ${quoteName(trigger)} after ${events.join(' or ')} on ${on}
   for each row execute function ${fn}(${args});
 `;
 }

@@ -1,0 +1,82 @@
+import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import type { Response } from './response-writer.js';
+
+/** The head that every stream has, whatever was set before. */
+export const STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'private, no-cache, no-store, must-revalidate, max-age=0, no-transform',
+  // nginx would otherwise collect the events:
+  // https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
+  'x-accel-buffering': 'no',
+} as const;
+
+/** Writes the head of a stream. */
+export function writeStreamHead(
+  response: Response,
+  request: IncomingMessage,
+  status: number,
+  headers: OutgoingHttpHeaders,
+): void {
+  const head = lowerCase(headers);
+  delete head['content-length'];
+  Object.assign(head, STREAM_HEADERS);
+  if (response instanceof ServerResponse && response.socket) {
+    const { socket } = response;
+    // What Fastify injects a request with has none of these.
+    socket.setKeepAlive?.(true);
+    socket.setNoDelay?.(true);
+    socket.setTimeout?.(0);
+  }
+  write(response, request, status, head);
+}
+
+/** Writes a head that says that nothing follows. */
+export function writeEmptyHead(
+  response: Response,
+  request: IncomingMessage,
+  headers: OutgoingHttpHeaders,
+): void {
+  write(response, request, 204, lowerCase(headers));
+}
+
+function write(
+  response: Response,
+  request: IncomingMessage,
+  status: number,
+  head: OutgoingHttpHeaders,
+): void {
+  if (response instanceof ServerResponse) {
+    head['connection'] = staysOpen(response, request, head) ? 'keep-alive' : 'close';
+    response.writeHead(status, head);
+  } else {
+    // Hop by hop, and forbidden in HTTP/2: https://www.rfc-editor.org/rfc/rfc9113#section-8.2.2
+    delete head['connection'];
+    response.writeHead(status, head);
+  }
+}
+
+/** Whether another request may follow on the same HTTP/1.1 connection. */
+function staysOpen(
+  response: ServerResponse,
+  request: IncomingMessage,
+  head: OutgoingHttpHeaders,
+): boolean {
+  const given = head['connection'] ?? response.getHeader('connection');
+  return (
+    // The client has not asked for the end: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+    response.shouldKeepAlive &&
+    !/\bclose\b/i.test(String(given)) &&
+    // To HTTP/1.0, the end of the connection is the end of the answer.
+    response.useChunkedEncodingByDefault &&
+    // Whoever still sends a body that nobody reads would have us wait for all of it.
+    request.complete !== false
+  );
+}
+
+function lowerCase(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  const head: OutgoingHttpHeaders = {};
+  for (const [name, value] of Object.entries(headers)) {
+    head[name.toLowerCase()] = value;
+  }
+  return head;
+}

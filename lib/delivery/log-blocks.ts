@@ -1,0 +1,101 @@
+import type { Channel } from '../channel/channel.js';
+import type { EventLog } from '../channel/event-log.js';
+import { BLOCK_SIZE, blockOf, type Block } from './block.js';
+import { entryFrame } from './frame.js';
+
+/** A block that many readers share. */
+export interface LogBlock extends Block {
+  /** The number and position of the last event in it. */
+  readonly to: number;
+  readonly position: string;
+  /** True when the last event in it ends the run. */
+  readonly end: boolean;
+  /** True when it can no longer grow. */
+  readonly isFull: boolean;
+}
+
+/**
+ * The most that the blocks of all logs take while readers are served, in bytes. It is 256 full
+ * blocks: readers that take a large burst piece by piece stand at that many places.
+ */
+const MOST_KEPT_BYTES = 256 * BLOCK_SIZE;
+
+/** The blocks of all logs, each built once for all readers at the same place. */
+export class BlockCache {
+  private readonly byChannel = new WeakMap<Channel, LogBlocks>();
+  /** The logs of which blocks are kept. */
+  private readonly kept = new Set<LogBlocks>();
+  private bytes = 0;
+
+  /** The blocks that the readers of a channel share. */
+  of(channel: Channel): LogBlocks {
+    let blocks = this.byChannel.get(channel);
+    if (!blocks) {
+      blocks = new LogBlocks(channel.log, this.keep);
+      this.byChannel.set(channel, blocks);
+    }
+    return blocks;
+  }
+
+  /** Forgets all blocks: nobody is about to ask for them. */
+  clear(): void {
+    for (const blocks of this.kept) {
+      blocks.clear();
+    }
+    this.kept.clear();
+    this.bytes = 0;
+  }
+
+  private readonly keep = (blocks: LogBlocks, size: number): void => {
+    if (this.bytes + size > MOST_KEPT_BYTES) {
+      this.clear();
+    }
+    this.bytes += size;
+    this.kept.add(blocks);
+  };
+}
+
+/** The blocks of one log. */
+export class LogBlocks {
+  private readonly blocks = new Map<number, LogBlock>();
+
+  constructor(
+    private readonly log: EventLog,
+    /** Called before a block of this many bytes is kept. */
+    private readonly onKeep: (blocks: LogBlocks, size: number) => void,
+  ) {}
+
+  /** The block after an event, which must be readable and not the newest. */
+  after(seq: number): LogBlock {
+    const known = this.blocks.get(seq);
+    if (known && (known.isFull || known.to === this.log.head)) {
+      return known;
+    }
+    const block = this.build(seq);
+    this.onKeep(this, block.chunk.length);
+    this.blocks.set(seq, block);
+    return block;
+  }
+
+  clear(): void {
+    this.blocks.clear();
+  }
+
+  private build(seq: number): LogBlock {
+    const { log } = this;
+    let frames = '';
+    let to = seq;
+    let entry;
+    do {
+      entry = log.at(++to);
+      frames += entryFrame(entry);
+    } while (!entry.end && to < log.head && frames.length < BLOCK_SIZE);
+    return {
+      ...blockOf(frames),
+      to,
+      position: entry.position,
+      end: entry.end,
+      isFull: entry.end || frames.length >= BLOCK_SIZE,
+    };
+  }
+}

@@ -1,0 +1,69 @@
+/** The most steps a round is cut into. */
+const MAX_STEPS = 64;
+/** The shortest time between two steps, in milliseconds. */
+const MIN_STEP_MS = 20;
+
+/** Members in the order in which they came, such as a `Map` or a `Set` has them. */
+interface Members<T> {
+  readonly size: number;
+  keys(): IterableIterator<T>;
+}
+
+/**
+ * Visits every member of a collection about once per period, in steps spread over the period,
+ * with one timer for all. A member costs nothing, and many are never visited in one wave.
+ */
+export class Walk<T> {
+  private readonly steps: number;
+  private timer: NodeJS.Timeout | undefined;
+  private at: Iterator<T> | undefined;
+  /** How many members the steps so far should have visited more than they have. */
+  private due = 0;
+
+  constructor(
+    private readonly members: Members<T>,
+    private readonly period: number,
+    private readonly visit: (member: T) => void,
+  ) {
+    this.steps = Math.max(1, Math.min(MAX_STEPS, Math.floor(period / MIN_STEP_MS)));
+  }
+
+  /** Walks from now on, until it is stopped. */
+  start(): void {
+    if (!this.timer) {
+      this.timer = setInterval(() => this.step(), this.period / this.steps);
+      this.timer.unref();
+    }
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+    this.at = undefined;
+    this.due = 0;
+  }
+
+  private step(): void {
+    // Members that left since then are not made up for by visiting others twice.
+    this.due = Math.min(this.due + this.members.size / this.steps, this.members.size);
+    while (this.due >= 1) {
+      this.due--;
+      const member = this.next();
+      if (member === undefined) {
+        this.due = 0;
+        return;
+      }
+      this.visit(member);
+    }
+  }
+
+  private next(): T | undefined {
+    this.at ??= this.members.keys();
+    let { value } = this.at.next();
+    if (value === undefined) {
+      this.at = this.members.keys();
+      ({ value } = this.at.next());
+    }
+    return value as T | undefined;
+  }
+}

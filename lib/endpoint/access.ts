@@ -1,0 +1,102 @@
+import { UnauthorizedException } from '@nestjs/common';
+import { SseError } from '../channel/sse-error.js';
+
+/**
+ * What the application's functions answer about access. It fails closed: an answer that is none
+ * refuses the request, as a mistake there would otherwise let somebody in.
+ */
+
+/** Earlier times, in milliseconds, are seconds by mistake: this is September 2001. */
+const EARLIEST_TIME = 1_000_000_000_000;
+
+/**
+ * When the permission of a request ends, in milliseconds since the epoch.
+ *
+ * @param answer what `expires` returned
+ * @throws SseError `INVALID_OPTION` for what is no time
+ * @throws UnauthorizedException for a time that is past
+ */
+export function expiryOf(answer: unknown, where: string): number | undefined {
+  if (answer === undefined) {
+    return undefined;
+  }
+  const time = answer instanceof Date ? answer.getTime() : answer;
+  if (typeof time !== 'number' || !Number.isFinite(time)) {
+    throw noAnswer(
+      'expires',
+      where,
+      answer,
+      'a valid Date, milliseconds since the epoch, or undefined for never',
+    );
+  }
+  if (time < EARLIEST_TIME) {
+    throw noAnswer(
+      'expires',
+      where,
+      answer,
+      'milliseconds since the epoch; these look like seconds',
+    );
+  }
+  checkExpiry(time);
+  return time;
+}
+
+/** @throws UnauthorizedException for a time that is past */
+export function checkExpiry(time: number | undefined): void {
+  if (time !== undefined && time <= Date.now()) {
+    throw new UnauthorizedException('The permission for this event stream has ended.');
+  }
+}
+
+/**
+ * Who is behind a request.
+ *
+ * @param answer what `clientKey` returned
+ * @throws SseError `INVALID_OPTION` for what is no string
+ */
+export function clientKeyOf(answer: unknown, where: string): string {
+  if (typeof answer !== 'string') {
+    throw noAnswer('clientKey', where, answer, 'a string');
+  }
+  return answer;
+}
+
+/**
+ * The names of the channels that a request may read.
+ *
+ * @param answer what the resolver returned, or its promise resolved with
+ * @throws SseError `INVALID_OPTION` for what is neither a name nor several
+ */
+export function channelNamesOf(answer: unknown, where: string): string[] {
+  if (typeof answer === 'string') {
+    return [answer];
+  }
+  const isIterable = typeof answer === 'object' && answer !== null && Symbol.iterator in answer;
+  const names = isIterable ? [...new Set(answer as Iterable<unknown>)] : [answer];
+  if (!isIterable || !names.every((name) => typeof name === 'string')) {
+    throw noAnswer('The resolver', where, answer, 'a channel name or an array of names');
+  }
+  return names as string[];
+}
+
+function noAnswer(what: string, where: string, answer: unknown, allowed: string): SseError {
+  const subject = what.startsWith('The') ? what : `\`${what}\``;
+  return new SseError(
+    'INVALID_OPTION',
+    `${subject} of ${where} returned ${described(answer)}; it must return ${allowed}. The request is refused.`,
+  );
+}
+
+/** The kind of an answer, without what it holds: it may be a secret. */
+function described(answer: unknown): string {
+  if (answer instanceof Date) {
+    return 'an invalid Date';
+  }
+  if (typeof answer === 'number' || answer === null || answer === undefined) {
+    return String(answer);
+  }
+  if (answer instanceof Promise) {
+    return 'a promise';
+  }
+  return Array.isArray(answer) ? 'an array' : `a value of the type ${typeof answer}`;
+}
