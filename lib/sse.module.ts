@@ -51,6 +51,7 @@ import { SseSources } from './sse.sources.js';
             maxConnections: limits.connections,
             maxConnectionsPerClient: limits.connectionsPerClient,
             eventSize: limits.eventSize,
+            lastEventIdLength: limits.lastEventIdLength,
           },
           sseLog,
         ),

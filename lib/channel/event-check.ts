@@ -6,6 +6,8 @@ import { EARLIEST } from './start-position.js';
 export interface EventLimits {
   /** Bytes of the event's data, in UTF-8. */
   readonly eventSize: number;
+  /** Characters of its `id`. Default: 1,024. */
+  readonly idLength?: number;
 }
 
 /** Clients believe what arrives under these names. */
@@ -35,7 +37,7 @@ export function checkEvent(event: SourceEvent, limits: EventLimits): void {
     checkType(type);
   }
   if (id !== undefined) {
-    checkId('id', id);
+    checkId('id', id, limits.idLength);
   }
   if (position !== undefined) {
     checkId('position', position);
@@ -119,8 +121,8 @@ function checkType(type: unknown): void {
  * are refused and blanks at either end are dropped.
  * https://www.rfc-editor.org/rfc/rfc9110#section-5.5
  */
-function checkId(name: 'id' | 'position', id: unknown): void {
-  const fault = faultOfId(id);
+function checkId(name: 'id' | 'position', id: unknown, maxLength?: number): void {
+  const fault = faultOfId(id, maxLength);
   if (fault) {
     throw invalid(`The event's \`${name}\` ${fault}`);
   }
@@ -130,15 +132,15 @@ function isId(value: unknown): value is string {
   return faultOfId(value) === undefined && !(value as string).includes(',');
 }
 
-function faultOfId(id: unknown): string | undefined {
+function faultOfId(id: unknown, maxLength = MAX_LINE): string | undefined {
   if (typeof id !== 'string') {
     return `is ${shown(id)}, a ${typeof id}. Give a string.`;
   }
   if (id === '') {
     return "is empty, which would erase the client's position. Leave it out, or give every event an id of its own.";
   }
-  if (id.length > MAX_LINE) {
-    return `has ${id.length} characters. Give at most ${MAX_LINE}.`;
+  if (id.length > maxLength) {
+    return `has ${id.length} characters. Give at most ${maxLength}.`;
   }
   if (CONTROL.test(id)) {
     return `is ${shown(id)}. Clients could not return with it: leave out control characters.`;

@@ -1,13 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Observable, type Subscriber } from 'rxjs';
+import type { Subscriber } from 'rxjs';
 import { ChannelRegistry } from '../channel/channel-registry.js';
+import type { EventLimits } from '../channel/event-check.js';
 import { Guard } from '../channel/guard.js';
 import type { RetainLimits } from '../channel/event-log.js';
 import type { SseLogger } from '../channel/source.js';
 import type { SseEvent } from '../channel/sse-event.js';
+import { ChannelStream, readInto } from './channel-stream.js';
 import { Connections, type ConnectionOptions } from './connections.js';
 import { FlushQueue } from './flush-queue.js';
-import { readInto } from './handler-writer.js';
 import { BlockCache } from './log-blocks.js';
 import { Subscription, type ChannelRequest } from './subscription.js';
 
@@ -19,6 +20,8 @@ export interface DeliveryOptions extends ConnectionOptions {
   readonly maxChannels: number;
   /** Bytes of one event's data. */
   readonly eventSize: number;
+  /** Characters of a Last-Event-ID. */
+  readonly lastEventIdLength: number;
 }
 
 /** Everything between the logs and the clients of one application. */
@@ -28,6 +31,8 @@ export class Delivery {
   readonly readyTimeout: number;
   /** Runs users' code, and callbacks that nobody could catch an error of. */
   readonly guard: Guard;
+  /** What an event of a handler may take. Ids of several channels are as long as these are many. */
+  readonly eventLimits: EventLimits;
   /** The blocks that the readers of a channel share. */
   readonly blocks = new BlockCache();
   private readonly queue: FlushQueue;
@@ -51,6 +56,7 @@ export class Delivery {
     });
     this.connections = new Connections(options, { guard, detach, wake: queue.wake });
     this.readyTimeout = options.readyTimeout;
+    this.eventLimits = { eventSize: options.eventSize, idLength: options.lastEventIdLength };
   }
 
   /** Opens channels for one client. @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL` */
@@ -58,31 +64,39 @@ export class Delivery {
     return Subscription.open(this.channels, requests, this.queue.wake);
   }
 
+  /** Opens channels, and finds the place after a Last-Event-ID. @throws as `subscribe()` */
+  async subscribeAt(
+    requests: readonly ChannelRequest[],
+    lastEventId: string | undefined,
+  ): Promise<Subscription> {
+    const subscription = this.subscribe(requests);
+    await subscription.place({ lastEventId, readyTimeout: this.readyTimeout });
+    return subscription;
+  }
+
   /** Reads channels for whoever subscribes: from the head, or after a Last-Event-ID. */
   observe(requests: () => readonly ChannelRequest[], lastEventId?: string): ChannelStream {
-    return new ChannelStream(requests, lastEventId, (subscriber) => {
+    return new ChannelStream(requests, lastEventId, this.guard, (subscriber) => {
       this.subscribers.add(subscriber);
       subscriber.add(() => this.subscribers.delete(subscriber));
       const subscription = this.subscribe(requests());
+      subscriber.add(() => subscription.close());
       const { readyTimeout } = this;
       const placed = subscription.place({ lastEventId, readyTimeout });
       if (!placed) {
-        return readInto(subscription, subscriber);
+        readInto(subscription, subscriber, this.guard);
+        return;
       }
-      let close = (): void => subscription.close();
-      void placed.then(() => {
-        if (!subscriber.closed) {
-          close = readInto(subscription, subscriber);
-        }
-      });
-      return () => close();
+      placed
+        .then(() => readInto(subscription, subscriber, this.guard))
+        .catch((error: unknown) => subscriber.error(error));
     });
   }
 
   /** Completes every Observable and ends every connection. */
   async drain(): Promise<void> {
     for (const subscriber of this.subscribers) {
-      subscriber.complete();
+      this.guard.run('A subscriber of a stream', () => subscriber.complete());
     }
     await this.connections.drain();
   }
@@ -90,19 +104,5 @@ export class Delivery {
   /** Drops every channel. */
   close(): void {
     this.channels.close();
-  }
-}
-
-/**
- * The Observable of channels. An endpoint whose handler returns one as it is reads the
- * channels itself, so that clients resume, and share the blocks of all others.
- */
-export class ChannelStream extends Observable<SseEvent> {
-  constructor(
-    readonly requests: () => readonly ChannelRequest[],
-    readonly lastEventId: string | undefined,
-    subscribe: ConstructorParameters<typeof Observable<SseEvent>>[0],
-  ) {
-    super(subscribe);
   }
 }

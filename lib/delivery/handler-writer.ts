@@ -1,15 +1,13 @@
-import { Observable, type Subscriber, type Subscription as RxSubscription } from 'rxjs';
+import type { Observable, Observer } from 'rxjs';
+import type { EventLimits } from '../channel/event-check.js';
+import type { Guard } from '../channel/guard.js';
 import type { LogEntry } from '../channel/log-entry.js';
+import { SseError } from '../channel/sse-error.js';
 import type { SseEvent } from '../channel/sse-event.js';
 import { BLOCK_SIZE } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
-import { entryOf } from './event-of.js';
-import { entryFrame, entryFrameWith, frameOf } from './frame.js';
-import { ObservableReader, type EventTarget } from './observable-reader.js';
-import type { Subscription } from './subscription.js';
-
-/** What a handler may emit, as with Nest's own `@Sse()`: a message, or its data alone. */
-type Emitted = Partial<Record<'data' | 'id' | 'type' | 'retry' | 'comment', unknown>>;
+import { emittedFrame, frameOfEvent } from './emitted-frame.js';
+import { GuardedSubscriber } from './guarded-observable.js';
 
 /**
  * The most characters of frames that wait for a client that does not read. Channel events
@@ -17,45 +15,55 @@ type Emitted = Partial<Record<'data' | 'id' | 'type' | 'retry' | 'comment', unkn
  */
 const MAX_PENDING = 4 * 1024 * 1024;
 
-/** Runs a handler's Observable for one connection, and writes what it emits. */
-export class HandlerWriter implements ConnectionReader, EventTarget {
-  /** The channel's events as the handler receives them. */
-  readonly events$: Observable<SseEvent>;
-  /** Why the Observable has failed, once it has. */
-  error: { readonly cause: unknown } | undefined;
+/** What a handler's stream is made with. */
+export interface HandlerWriterOptions {
+  /** The handler, as log lines name it. */
+  readonly handler: string;
+  readonly guard: Guard;
+  readonly limits: EventLimits;
+}
+
+/** The channels that a handler reads while its client does. */
+export interface HandlerChannels {
+  pull(): void;
+  close(): void;
+}
+
+/** Writes what a handler emits to one connection. */
+export class HandlerWriter implements ConnectionReader, Observer<unknown> {
+  /** Why the stream has failed, once it has. */
+  failure: { readonly cause: unknown } | undefined;
+  /** While an event is being passed to the handler: that event, and its entry. */
+  passed: SseEvent | undefined;
+  passedEntry: LogEntry | undefined;
+  /** Whether channels are being read, so that more is about to come. */
+  isReading = false;
+  /** The last frame of the stream, which waits until the handler has completed. */
+  lastFrame = '';
+  private channels: HandlerChannels | undefined;
   private connection: Connection | undefined;
-  private handler: RxSubscription | undefined;
-  private reader: ObservableReader | undefined;
-  private isReaderUsed = false;
+  private source: GuardedSubscriber<unknown> | undefined;
   private pending = '';
-  private lastFrame = '';
-  /** The event that is being passed to the handler right now. */
-  private current: SseEvent | undefined;
-  private currentEntry: LogEntry | undefined;
-  private isPulling = false;
   private isFlushDue = false;
   private isComplete = false;
-  private subscriber: Subscriber<SseEvent> | undefined;
+  private isClosed = false;
+  private hasComplained = false;
+  /** Called once there is room again. */
+  private waiting: (() => void) | undefined;
 
-  constructor(
-    private readonly channels: {
-      /** The client's own place in the channels. */
-      readonly first: Subscription;
-      /** Another one, for a handler that subscribes more than once. */
-      readonly another: () => Subscription;
-    },
-    private readonly onError: (error: unknown) => void,
-  ) {
-    this.events$ = new Observable((subscriber) => this.connectReader(subscriber));
+  constructor(private readonly options: HandlerWriterOptions) {}
+
+  /** Subscribes to what is to be written. */
+  subscribe(source: Observable<unknown>): void {
+    const { guard, handler } = this.options;
+    const subscriber = new GuardedSubscriber(this, guard, `the stream of ${handler}`);
+    this.source = subscriber;
+    subscriber.subscribeTo(source);
   }
 
-  /** Subscribes to what the handler returned. */
-  subscribe(source: Observable<unknown>): void {
-    this.handler = source.subscribe({
-      next: (emitted) => this.write(emitted),
-      error: (cause: unknown) => this.fail(cause),
-      complete: () => this.complete(),
-    });
+  /** Reads channels from here on, at the pace of the client. */
+  readFrom(channels: HandlerChannels): void {
+    this.channels = channels;
   }
 
   /** Starts to write: the head is out. */
@@ -68,153 +76,164 @@ export class HandlerWriter implements ConnectionReader, EventTarget {
     return !this.connection || this.connection.isBlocked;
   }
 
+  /** Whether so much waits to be written that it should not become more. */
+  get isFull(): boolean {
+    return this.pending.length >= BLOCK_SIZE;
+  }
+
+  /** Resolves once there is room for more, or nothing is written any more. */
+  whenRoom(): Promise<void> {
+    return new Promise((resolve) => {
+      this.waiting = resolve;
+    });
+  }
+
   pull(): void {
     this.flush();
-    this.reader?.pull();
+    this.channels?.pull();
   }
 
   close(): void {
-    this.handler?.unsubscribe();
-    this.reader?.close();
-    this.channels.first.close();
-  }
-
-  event(event: SseEvent, entry: LogEntry): void {
-    this.current = event;
-    this.currentEntry = entry;
-    this.isPulling = true;
-    this.subscriber?.next(event);
-    this.current = undefined;
-    if (this.pending.length >= BLOCK_SIZE) {
-      this.flush();
+    this.isClosed = true;
+    this.pending = '';
+    try {
+      this.source?.unsubscribe();
+      this.channels?.close();
+    } finally {
+      this.wake();
     }
   }
 
-  control(event: SseEvent, entry: LogEntry): void {
-    const frame = frameOfEvent(event, entry);
-    if (entry.end && this.reader?.hasEnded) {
-      // The handler may still hold events back: it is told first, and the client last.
-      this.lastFrame = frame;
-    } else {
-      this.pending += frame;
-    }
-  }
-
-  pulled(): void {
-    this.isPulling = false;
-    this.flush();
-  }
-
-  end(): void {
-    this.subscriber?.complete();
-  }
-
-  private connectReader(subscriber: Subscriber<SseEvent>): () => void {
-    if (this.isReaderUsed) {
-      return readInto(this.channels.another(), subscriber);
-    }
-    this.isReaderUsed = true;
-    this.subscriber = subscriber;
-    const reader = new ObservableReader(this.channels.first, this);
-    this.reader = reader;
-    reader.pull();
-    return () => reader.close();
-  }
-
-  private write(emitted: unknown): void {
-    this.pending += this.frameOf(emitted);
-    if (this.pending.length > MAX_PENDING) {
-      this.onError(
-        new Error(
-          `A client does not read and ${this.pending.length} characters wait for it; ` +
-            'its connection is destroyed. It may return with its Last-Event-ID.',
-        ),
-      );
-      this.connection?.destroy();
+  next(emitted: unknown): void {
+    if (this.isClosed || this.failure) {
       return;
     }
-    if (!this.isPulling && !this.isFlushDue) {
-      this.isFlushDue = true;
-      setImmediate(() => {
-        this.isFlushDue = false;
-        this.flush();
-      });
+    let frame: string | undefined;
+    try {
+      frame =
+        emitted === this.passed && this.passed && this.passedEntry
+          ? frameOfEvent(this.passed, this.passedEntry)
+          : emittedFrame(emitted, this.passed, this.options.limits);
+    } catch (error) {
+      this.error(error);
+      return;
+    }
+    if (frame === undefined) {
+      this.complain();
+    } else if (!this.failure) {
+      // The value's own code may have failed the stream meanwhile.
+      this.write(frame);
     }
   }
 
-  private frameOf(emitted: unknown): string {
-    if (emitted === this.current && this.currentEntry) {
-      return frameOfEvent(this.current!, this.currentEntry);
+  /** Ends the stream, with what was emitted before. */
+  error(cause: unknown): void {
+    if (this.isClosed) {
+      return;
     }
-    if (typeof emitted !== 'object' || emitted === null) {
-      return frameOf({ id: this.current?.id, data: textOf(emitted) });
-    }
-    const entry = entryOf(emitted);
-    if (entry) {
-      return frameOfEvent(emitted as SseEvent, entry);
-    }
-    const { id, type, retry, data, comment } = emitted as Emitted;
-    const fields = {
-      id: id === undefined || id === null ? this.current?.id : lineOf(id),
-      type: type === undefined || type === null ? undefined : lineOf(type),
-      retry: retry === undefined || retry === null ? undefined : Number(retry),
-      data: data === undefined || data === null ? undefined : textOf(data),
-    };
-    const note = typeof comment === 'string' ? `: ${lineOf(comment)}\n` : '';
-    const isNote = fields.data === undefined && fields.type === undefined;
-    return note + frameOf(isNote && note ? { retry: fields.retry } : fields);
-  }
-
-  private flush(): void {
-    if (this.pending !== '' && this.connection && !this.connection.isBlocked) {
-      const frames = this.pending;
-      this.pending = '';
-      this.connection.sendShared(frames);
-    }
-    if (this.isComplete && this.pending === '') {
-      this.connection?.end(this.lastFrame || undefined);
+    this.failure ??= { cause };
+    this.flushSoon();
+    // It may be what the source emits that cannot be sent, and not the source that failed. Where
+    // the stack is used up, a teardown would not be run.
+    if (!(cause instanceof RangeError)) {
+      this.source?.unsubscribe();
     }
   }
 
-  private complete(): void {
+  complete(): void {
     this.isComplete = true;
     this.flush();
   }
 
-  private fail(cause: unknown): void {
-    this.error = { cause };
-    if (this.connection) {
-      this.onError(cause);
-      const frames = this.pending;
-      this.pending = '';
-      this.connection.end(frames || undefined);
+  /** Adds frames, which are written at the end of this turn. */
+  write(frames: string): void {
+    this.pending += frames;
+    if (this.pending.length > MAX_PENDING) {
+      this.giveUp();
+    } else if (!this.isReading) {
+      this.flushSoon();
     }
   }
-}
 
-/** Reads channels into a subscriber: everything, control events too, at any pace. */
-export function readInto(subscription: Subscription, subscriber: Subscriber<SseEvent>): () => void {
-  const next = (event: SseEvent): void => subscriber.next(event);
-  const reader = new ObservableReader(subscription, {
-    isBlocked: false,
-    event: next,
-    control: next,
-    end: () => subscriber.complete(),
-  });
-  reader.pull();
-  return () => reader.close();
-}
+  /** Writes what waits as far as the client takes it, and ends the response after the end. */
+  flush(): void {
+    const { connection, failure, pending } = this;
+    if (!connection || this.isClosed) {
+      return;
+    }
+    if (failure) {
+      this.report(failure.cause);
+      connection.end(pending || undefined, 'error');
+      return;
+    }
+    if (pending !== '' && !connection.isBlocked) {
+      this.pending = '';
+      connection.sendShared(pending);
+    }
+    if (this.isComplete && this.pending === '') {
+      connection.end(this.lastFrame || undefined);
+    }
+    if (!connection.isBlocked) {
+      this.wake();
+    }
+  }
 
-/** The frame of an unchanged event; its id differs from the entry's on several channels. */
-function frameOfEvent(event: SseEvent, entry: LogEntry): string {
-  return event.id === entry.id ? entryFrame(entry) : entryFrameWith(event.id, entry);
-}
+  private flushSoon(): void {
+    if (!this.isFlushDue) {
+      setImmediate(this.flushDue);
+      this.isFlushDue = true;
+    }
+  }
 
-function textOf(data: unknown): string {
-  return typeof data === 'string' ? data : (JSON.stringify(data) ?? '');
-}
+  private readonly flushDue = (): void => {
+    this.isFlushDue = false;
+    this.options.guard.run(`Writing the stream of ${this.options.handler}`, () => this.flush());
+  };
 
-/** A field of one line, as Nest writes it: what would end the line is left out. */
-function lineOf(value: unknown): string {
-  return String(value).replace(/[\r\n\0]/g, '');
+  /** More waits than may. */
+  private giveUp(): void {
+    const { length } = this.pending;
+    this.pending = '';
+    if (!this.connection) {
+      this.error(
+        new SseError(
+          'LIMIT_REACHED',
+          `The handler has emitted ${length} characters before its stream was open; at most ` +
+            `${MAX_PENDING} can wait. Emit them bit by bit, or return an async iterable.`,
+        ),
+      );
+      return;
+    }
+    this.report(
+      new SseError(
+        'LIMIT_REACHED',
+        `A client does not read and ${length} characters wait for it; its connection is ` +
+          'destroyed. It may return with its Last-Event-ID.',
+      ),
+    );
+    this.connection.destroy('stalled');
+  }
+
+  private complain(): void {
+    if (!this.hasComplained) {
+      this.hasComplained = true;
+      this.report(
+        new SseError(
+          'INVALID_EVENT',
+          'An object that it emitted has none of `data`, `type`, `id`, `retry` and `comment`, and ' +
+            'is left out. To send the object itself, emit { data: object }.',
+        ),
+      );
+    }
+  }
+
+  private report(error: unknown): void {
+    this.options.guard.report(`The stream of ${this.options.handler}`, error);
+  }
+
+  private wake(): void {
+    const { waiting } = this;
+    this.waiting = undefined;
+    waiting?.();
+  }
 }

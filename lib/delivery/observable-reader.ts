@@ -6,7 +6,7 @@ import { LogEntry } from '../channel/log-entry.js';
 import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
 import { EntryMerge } from './entry-merge.js';
 import { eventOf } from './event-of.js';
-import type { Subscription } from './subscription.js';
+import { NO_POSITION, type Subscription } from './subscription.js';
 
 /** Takes what an Observable reader reads. */
 export interface EventTarget {
@@ -38,6 +38,12 @@ export class ObservableReader implements Reader {
     subscription.attach(this);
   }
 
+  /** Where somebody would read on from here; `undefined` while that is unknown. */
+  get position(): string | undefined {
+    const { id, cursors } = this.subscription;
+    return cursors.some(({ resetReason }) => resetReason) ? NO_POSITION : id;
+  }
+
   /** True once every channel's run has ended. */
   get hasEnded(): boolean {
     return this.merge.hasEnded;
@@ -64,14 +70,17 @@ export class ObservableReader implements Reader {
   }
 
   private readonly read = (): void => {
-    while (!this.isClosed && !this.target.isBlocked && !this.merge.hasEnded) {
-      if (!this.merge.next()) {
-        break;
+    try {
+      while (!this.isClosed && !this.target.isBlocked && !this.merge.hasEnded) {
+        if (!this.merge.next()) {
+          break;
+        }
+        this.pass(this.merge);
       }
-      this.pass(this.merge);
+    } finally {
+      // The subscriber may have left while it was reading, and gone on with something else.
+      this.target.pulled?.();
     }
-    // The subscriber may have left while it was reading, and gone on with something else.
-    this.target.pulled?.();
     if (!this.isClosed && this.merge.hasEnded) {
       this.close();
       this.target.end();

@@ -31,8 +31,3 @@ export function setRoute(handler: object, route: Route): void {
 export function routeOf(handler: object): Route | undefined {
   return Reflect.getMetadata(ROUTE_METADATA, handler) as Route | undefined;
 }
-
-/** What a handler returned, on its way to the endpoint through Nest's own machinery. */
-export class HandlerResult {
-  constructor(readonly value: unknown) {}
-}

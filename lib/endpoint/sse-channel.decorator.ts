@@ -3,7 +3,8 @@ import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/
 import { checkChannelName, placeholdersOf } from '../channel/channel-name.js';
 import { SseError } from '../channel/sse-error.js';
 import type { EndpointOptions } from '../sse.options.js';
-import { HandlerResult, routeOf, setRoute, type ChannelResolver } from './route.js';
+import { HandlerResult } from './handler-result.js';
+import { routeOf, setRoute, type ChannelResolver } from './route.js';
 import { SseChannelInterceptor } from './sse-channel.interceptor.js';
 
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -47,7 +48,7 @@ export function SseChannel<Request = any>(
     }
     const handler: Handler = function (...args) {
       const result = original.apply(this, args);
-      return result instanceof Promise ? result.then(box) : box(result);
+      return isThenable(result) ? Promise.resolve(result).then(box) : box(result);
     };
     Object.defineProperty(handler, 'name', { value: original.name });
     // Decorators further down have left their metadata on the original.
@@ -82,6 +83,14 @@ const KNOWN: Readonly<Record<keyof EndpointOptions, true>> = {
   expires: true,
 };
 const OPTIONS: ReadonlySet<string> = new Set(Object.keys(KNOWN));
+
+/** Whether Nest would wait for it: a promise, or a lazy query of a query builder. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    typeof (value as PromiseLike<unknown> | null)?.then === 'function'
+  );
+}
 
 function box(value: unknown): HandlerResult {
   return new HandlerResult(value);

@@ -5,17 +5,19 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { setImmediate } from 'node:timers/promises';
-import { from, isObservable, lastValueFrom, Observable, of } from 'rxjs';
+import { lastValueFrom, Observable, of } from 'rxjs';
 import { SseError } from '../channel/sse-error.js';
-import { ChannelStream, Delivery } from '../delivery/delivery.js';
-import { HandlerWriter } from '../delivery/handler-writer.js';
-import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
+import { ChannelStream } from '../delivery/channel-stream.js';
+import { Delivery } from '../delivery/delivery.js';
+import type { HandlerEvents } from '../delivery/handler-events.js';
+import type { Subscription } from '../delivery/subscription.js';
 import type { EndpointOptions } from '../sse.options.js';
 import { Exchange, RequestGone } from './exchange.js';
+import { streamOf, type HandlerResult } from './handler-result.js';
+import { HandlerStream } from './handler-stream.js';
 import { OtherInterceptors } from './other-interceptors.js';
-import { HandlerResult, routeOf, type Route } from './route.js';
 import { RouteChannels } from './route-channels.js';
+import { routeOf } from './route.js';
 import { withEvents } from './sse-params.decorator.js';
 import { StreamOpener } from './stream-opener.js';
 
@@ -34,101 +36,91 @@ export class SseChannelInterceptor implements NestInterceptor {
   ) {}
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
-    const exchange = new Exchange(context);
+    const { delivery, streams } = this;
     const route = routeOf(context.getHandler())!;
+    const exchange = new Exchange(context);
+    const stream = new HandlerStream(exchange, route, delivery, streams);
     try {
-      await this.respond(exchange, route, next);
-    } catch (error) {
-      if (!(error instanceof RequestGone)) {
-        throw error instanceof SseError && error.code === 'INVALID_CHANNEL'
-          ? new BadRequestException(error.message, { cause: error })
-          : error;
+      const source = await this.respond(stream, next);
+      if (source) {
+        stream.writer.subscribe(source);
+        await stream.begin();
       }
+    } catch (error) {
+      rethrow(error);
     } finally {
-      this.streams.dismiss(exchange);
+      streams.dismiss(exchange);
     }
     // Whatever surrounds the stream sees it begin and end. Where nothing does, nothing is
     // kept for it.
     return this.others.surround(context) ? untilClosed(exchange) : of(undefined);
   }
 
-  private async respond(exchange: Exchange, route: Route, next: CallHandler): Promise<void> {
+  /** Answers a request, or returns the Observable of its handler, which is to be streamed. */
+  private async respond(
+    stream: HandlerStream,
+    next: CallHandler,
+  ): Promise<Observable<unknown> | undefined> {
+    const { exchange, route } = stream;
     if (exchange.isHead) {
       exchange.answer();
-      return;
+      return undefined;
     }
-    if (!(await exchange.turn())) {
-      return;
-    }
-    this.streams.identify(exchange, route);
-    if (!this.streams.admit(exchange)) {
-      return;
+    if (!(await stream.isAdmitted())) {
+      return undefined;
     }
     const requests = await exchange.whileHere(this.channels.of(route, exchange.request));
     if (exchange.isGone) {
-      return;
+      return undefined;
     }
     const subscription = await this.streams.subscribe(exchange, requests);
     if (!subscription) {
-      return;
+      return undefined;
     }
-    const writer = new HandlerWriter(
-      { first: subscription, another: () => this.delivery.subscribe(requests) },
-      (error) => this.delivery.guard.report("A handler's stream", error),
-    );
-    let isStarted = false;
+    const events = stream.readFrom(requests, subscription);
+    let isTaken = false;
     try {
-      isStarted = await this.stream(exchange, route, next, writer, requests, subscription);
+      const source = await this.streamOfHandler(stream, events, next);
+      if (source instanceof ChannelStream) {
+        const own = await this.streams.subscribe(exchange, source.requests(), source.lastEventId);
+        if (own) {
+          this.streamOwn(exchange, route.options, own);
+        }
+        return undefined;
+      }
+      if (source) {
+        isTaken = true;
+        return source;
+      }
+      if (requests.length === 0) {
+        throw new SseError(
+          'INVALID_OPTION',
+          'The handler returned nothing, and its @SseChannel() names no channel. ' +
+            'Name one, or return an Observable.',
+        );
+      }
+      isTaken = this.streams.streamChannels(exchange, route.options, subscription);
+      return undefined;
     } finally {
-      if (!isStarted) {
-        writer.close();
+      if (!isTaken) {
+        stream.leaveChannels();
       }
     }
   }
 
-  /** Calls the handler, and streams what it stands for. True once the subscription is read. */
-  private async stream(
-    exchange: Exchange,
-    { options, hasCustomParams }: Route,
+  /** Calls the handler; `undefined` when it returns nothing. */
+  private async streamOfHandler(
+    { exchange, route, writer }: HandlerStream,
+    { events$ }: HandlerEvents,
     next: CallHandler,
-    writer: HandlerWriter,
-    requests: readonly ChannelRequest[],
-    subscription: Subscription,
-  ): Promise<boolean> {
-    if (hasCustomParams) {
+  ): Promise<Observable<unknown> | undefined> {
+    if (route.hasCustomParams) {
       exchange.provideSignal();
     }
-    const { value } = await withEvents(exchange.request, writer.events$, () =>
+    const result = await withEvents(exchange.request, events$, () =>
       exchange.whileHere(lastValueFrom(next.handle()) as Promise<HandlerResult>),
     );
-    const stream = streamOf(value);
-    if (stream instanceof ChannelStream) {
-      const own = await this.streams.subscribe(exchange, stream.requests(), stream.lastEventId);
-      if (own) {
-        this.streamOwn(exchange, options, own);
-      }
-      return false;
-    }
-    if (stream) {
-      writer.subscribe(stream);
-      // What fails in this turn can still be answered with a status.
-      await setImmediate();
-      if (writer.error) {
-        throw writer.error.cause;
-      }
-    } else if (requests.length === 0) {
-      throw new SseError(
-        'INVALID_OPTION',
-        'The handler returned nothing, and its @SseChannel() names no channel. ' +
-          'Name one, or return an Observable.',
-      );
-    }
-    if (exchange.isGone) {
-      return false;
-    }
-    return stream
-      ? this.streams.start(exchange, subscription, (connection) => writer.writingTo(connection))
-      : this.streams.streamChannels(exchange, options, subscription);
+    return streamOf(result, writer, this.delivery.guard);
   }
 
   /** Streams the channels that the handler has chosen in place of the route's. */
@@ -144,38 +136,23 @@ export class SseChannelInterceptor implements NestInterceptor {
   }
 }
 
-/** What a handler returned as an Observable; nothing for nothing. */
-function streamOf(value: unknown): Observable<unknown> | undefined {
-  if (value === undefined || value === null) {
-    return undefined;
+/** A request that is gone needs no answer, and what a channel cannot be called is the client's. */
+function rethrow(error: unknown): void {
+  if (error instanceof RequestGone) {
+    return;
   }
-  if (isObservable(value)) {
-    return value;
-  }
-  if (typeof value === 'object' && Symbol.asyncIterator in value) {
-    return from(value as AsyncIterable<unknown>);
-  }
-  throw new SseError(
-    'INVALID_OPTION',
-    `The handler of an @SseChannel() endpoint returned ${describe(value)}. Return an Observable ` +
-      'or an async iterable, or nothing for the channel as it is.',
-  );
-}
-
-function describe(value: unknown): string {
-  return typeof value === 'object'
-    ? `a ${value!.constructor?.name ?? 'null-prototype object'}`
-    : `a ${typeof value}`;
+  throw error instanceof SseError && error.code === 'INVALID_CHANNEL'
+    ? new BadRequestException(error.message, { cause: error })
+    : error;
 }
 
 /** Emits once the stream is over; ends the stream when nobody waits for that any more. */
 function untilClosed(exchange: Exchange): Observable<unknown> {
   return new Observable((subscriber) => {
-    const close = (): void => {
+    exchange.onceClosed(() => {
       subscriber.next(undefined);
       subscriber.complete();
-    };
-    exchange.onceClosed(close);
+    });
     return () => exchange.end();
   });
 }

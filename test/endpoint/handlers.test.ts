@@ -26,6 +26,7 @@ import {
   NEVER,
   Observable,
   of,
+  repeat,
   take,
   throwError,
 } from 'rxjs';
@@ -48,6 +49,8 @@ interface Emitted {
 }
 
 const signals: AbortSignal[] = [];
+/** What a handler's own subscription was told. */
+const aside: string[] = [];
 let running = 0;
 let instances = 0;
 
@@ -80,6 +83,15 @@ class HandlersController {
   async async(@SseEvents() events$: Observable<SseEvent>) {
     await Promise.resolve();
     return events$;
+  }
+
+  /** As the query builders of databases are: nothing happens until somebody waits. */
+  @Sse('lazy')
+  @SseChannel('news')
+  lazy(@SseEvents() events$: Observable<SseEvent>) {
+    const query = Promise.resolve(events$);
+    // oxlint-disable-next-line unicorn/no-thenable
+    return { then: query.then.bind(query) };
   }
 
   @Sse('generator')
@@ -131,8 +143,12 @@ class HandlersController {
   @SseChannel()
   sync() {
     return of(
-      { data: 'a\r\nb', id: '7\n', type: 'x\r', retry: 5 },
-      { comment: 'only\na comment' },
+      { data: 'a\r\nb', id: '7', type: 'x', retry: 5 },
+      { comment: 'only\na\r\ncomment' },
+      { comment: 'beside', data: 'data', id: 9 },
+      undefined,
+      {},
+      { retry: 6 },
       'text',
       { data: undefined, id: '8' },
       { data: 0 },
@@ -162,6 +178,22 @@ class HandlersController {
   @SseChannel('news')
   twice(@SseEvents() events$: Observable<SseEvent<string>>) {
     return merge(events$, events$.pipe(map(({ data }) => ({ data: `again: ${data}` }))));
+  }
+
+  @Sse('returning/:when')
+  @SseChannel('news')
+  returning(@Param('when') when: string, @SseEvents() events$: Observable<SseEvent>) {
+    return events$.pipe(take(1), repeat(when === 'later' ? { delay: 1 } : {}));
+  }
+
+  @Sse('aside')
+  @SseChannel('news')
+  aside(@SseEvents() events$: Observable<SseEvent<string>>) {
+    events$.subscribe({
+      next: ({ data }) => aside.push(data),
+      complete: () => aside.push('complete'),
+    });
+    return events$;
   }
 
   @Sse('ignored')
@@ -309,13 +341,16 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     expect(logged.join()).toContain('names no channel');
   });
 
-  it.each(['/null', '/async', '/above', '/wrapped'])('stream the channel: %s', async (path) => {
-    const { connect, sse } = await start();
-    const client = await connect(path);
-    await until(() => client.lastEventId);
-    const id = await sse.send('news', 'event');
-    expect(await client.next()).toMatchObject({ data: 'event', id });
-  });
+  it.each(['/null', '/async', '/lazy', '/above', '/wrapped'])(
+    'stream the channel: %s',
+    async (path) => {
+      const { connect, sse } = await start();
+      const client = await connect(path);
+      await until(() => client.lastEventId);
+      const id = await sse.send('news', 'event');
+      expect(await client.next()).toMatchObject({ data: 'event', id });
+    },
+  );
 
   it('may be async generators', async () => {
     const { connect } = await start();
@@ -385,7 +420,9 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     expect(stream.opening!.data).toBe('{"channels":[],"labels":{}}');
     expect(stream.afterOpening).toBe(
       'event: x\nretry: 5\ndata: a\ndata: b\nid: 7\n\n' +
-        ': onlya comment\n' +
+        ': only\n: a\n: comment\n' +
+        ': beside\ndata: data\nid: 9\n\n' +
+        'retry: 6\n\n' +
         'data: text\n\n' +
         'id: 8\n\n' +
         'data: 0\n\n' +
@@ -423,11 +460,42 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
   it('may subscribe to the events more than once', async () => {
     const { connect, sse } = await start();
     const client = await connect('/twice');
-    await until(() => sse.stats().readers === 2);
-    await sse.send('news', 'event');
-    const data = (await client.take(2)).map((event) => event.data).sort();
-    expect(data).toEqual(['again: event', 'event']);
+    await until(() => sse.stats().readers === 1);
+    await Promise.all(['one', 'two'].map((data) => sse.send('news', data)));
+    const events = await client.take(4);
+    expect(events.map(({ data }) => data)).toEqual(['one', 'again: one', 'two', 'again: two']);
+    expect(events.map(({ id }) => id)).toEqual(events.map(({ id }) => id).sort());
     await client.close();
+    await until(() => sse.stats().readers === 0);
+  });
+
+  it.each(['at-once', 'later'])(
+    'miss nothing when they leave the events and return %s',
+    async (when) => {
+      const { connect, sse } = await start();
+      const client = await connect(`/returning/${when}`);
+      await until(() => sse.stats().readers === 1);
+      const sent = Array.from({ length: 60 }, (_, n) => `${n}`);
+      for (const data of sent) {
+        void sse.send('news', data);
+      }
+      expect((await client.take(60)).map(({ data }) => data)).toEqual(sent);
+      await client.close();
+      await until(() => sse.stats().readers === 0);
+      expect(client.events).toHaveLength(60);
+    },
+  );
+
+  it('tell those who subscribe by themselves that the client has left', async () => {
+    const { connect, sse } = await start();
+    aside.length = 0;
+    const client = await connect('/aside');
+    await until(() => sse.stats().readers === 1);
+    await sse.send('news', 'event');
+    await client.next();
+    await client.close();
+    await until(() => aside.length === 2);
+    expect(aside).toEqual(['event', 'complete']);
     await until(() => sse.stats().readers === 0);
   });
 

@@ -1,0 +1,101 @@
+import { checkEvent, type EventLimits } from '../channel/event-check.js';
+import type { LogEntry } from '../channel/log-entry.js';
+import { SseError } from '../channel/sse-error.js';
+import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
+import { textOf } from '../channel/value-text.js';
+import { entryOf } from './event-of.js';
+import { entryFrame, entryFrameWith, frameOf, type FrameFields } from './frame.js';
+
+/** What a handler may emit in place of its data alone, as with Nest's own `@Sse()`. */
+type Message = Partial<Record<'data' | 'id' | 'type' | 'retry' | 'comment', unknown>>;
+
+/**
+ * The frame of what a handler has emitted; `undefined` for an object that is no message. What is
+ * made from an event that is being passed to the handler, and has no id, carries on its id.
+ *
+ * @throws SseError `INVALID_EVENT`, `EVENT_TOO_LARGE`, and whatever the value's getters throw
+ */
+export function emittedFrame(
+  emitted: unknown,
+  passed: SseEvent | undefined,
+  limits: EventLimits,
+): string | undefined {
+  if (emitted === undefined) {
+    return '';
+  }
+  if (typeof emitted !== 'object' || emitted === null) {
+    return checkedFrame({ id: passed?.id, data: textOf(emitted) }, passed, limits);
+  }
+  const entry = entryOf(emitted);
+  return entry ? frameOfEvent(emitted as SseEvent, entry) : messageFrame(emitted, passed, limits);
+}
+
+/** The frame of an unchanged event; its id differs from the entry's on several channels. */
+export function frameOfEvent(event: SseEvent, entry: LogEntry): string {
+  return event.id === entry.id ? entryFrame(entry) : entryFrameWith(event.id, entry);
+}
+
+function messageFrame(
+  message: Message,
+  passed: SseEvent | undefined,
+  limits: EventLimits,
+): string | undefined {
+  const data = message.data ?? undefined;
+  const comment = message.comment ?? undefined;
+  const id = lineOf(message.id);
+  const type = lineOf(message.type);
+  const fields: FrameFields = {
+    id: id ?? passed?.id,
+    type,
+    retry: (message.retry ?? undefined) as number | undefined,
+    data: data === undefined ? undefined : textOf(data),
+  };
+  const isSilent = fields.data === undefined && type === undefined;
+  if (isSilent && comment !== undefined) {
+    return noteOf(comment) + checkedFrame({ ...fields, id }, passed, limits);
+  }
+  const isMessage = !isSilent || id !== undefined || fields.retry !== undefined;
+  if (!isMessage && !isEmpty(message)) {
+    return undefined;
+  }
+  return (comment === undefined ? '' : noteOf(comment)) + checkedFrame(fields, passed, limits);
+}
+
+function checkedFrame(
+  fields: FrameFields,
+  passed: SseEvent | undefined,
+  limits: EventLimits,
+): string {
+  const { id, type, retry, data = '' } = fields;
+  checkEvent(
+    {
+      data,
+      // What the handler was given, it may emit.
+      id: id === passed?.id ? undefined : id,
+      type: type === RESET_TYPE ? undefined : type,
+      retry,
+    },
+    limits,
+  );
+  return frameOf(fields);
+}
+
+function isEmpty(message: object): boolean {
+  return Object.getPrototypeOf(message) === Object.prototype && Object.keys(message).length === 0;
+}
+
+/** A field of one line. Nest's own streams take numbers, too. */
+function lineOf(value: unknown): string | undefined {
+  return typeof value === 'number' ? String(value) : ((value ?? undefined) as string | undefined);
+}
+
+/** A comment: clients ignore it, and so it may have any number of lines. */
+function noteOf(comment: unknown): string {
+  if (typeof comment !== 'string') {
+    throw new SseError('INVALID_EVENT', `A \`comment\` is a ${typeof comment}. Give a string.`);
+  }
+  return comment
+    .split(/\r\n|\r|\n/)
+    .map((line) => `: ${line}\n`)
+    .join('');
+}

@@ -1,0 +1,109 @@
+import {
+  Observable,
+  Subscriber,
+  type Observer,
+  type Operator,
+  type Subscription,
+  type TeardownLogic,
+} from 'rxjs';
+import type { Guard } from '../channel/guard.js';
+
+/**
+ * Subscribes to a user's Observable, or on a user's behalf. A teardown that throws would
+ * otherwise throw at whoever ends the subscription: a socket, a timer, another reader.
+ */
+export class GuardedSubscriber<T> extends Subscriber<T> {
+  constructor(
+    observer: Observer<T>,
+    private readonly guard: Guard,
+    private readonly what: string,
+  ) {
+    super(observer);
+  }
+
+  /** Subscribes to what may only look like an Observable. */
+  subscribeTo(source: Observable<T>): void {
+    try {
+      source.subscribe(this);
+    } catch (error) {
+      this.error(error);
+    }
+  }
+
+  override unsubscribe(): void {
+    try {
+      super.unsubscribe();
+    } catch (error) {
+      this.guard.report(`The teardown of ${this.what}`, error);
+    }
+  }
+}
+
+/**
+ * An Observable whose subscribers may throw, also behind `pipe()`. RxJS throws their error
+ * again in a timer, which ends the process.
+ */
+export class GuardedObservable<T> extends Observable<T> {
+  constructor(
+    protected readonly guard: Guard,
+    private readonly what: string,
+    subscribe?: (subscriber: Subscriber<T>) => TeardownLogic,
+  ) {
+    super(subscribe);
+  }
+
+  override lift<R>(operator?: Operator<T, R>): Observable<R> {
+    const lifted = new GuardedObservable<R>(this.guard, this.what);
+    lifted.source = this;
+    lifted.operator = operator;
+    return lifted;
+  }
+
+  override subscribe(
+    observerOrNext?: Partial<Observer<T>> | ((value: T) => void) | null,
+    error?: ((error: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription {
+    if (isSubscriber(observerOrNext)) {
+      return super.subscribe(observerOrNext);
+    }
+    const { guard, what } = this;
+    const observer =
+      typeof observerOrNext === 'object' && observerOrNext !== null
+        ? observerOrNext
+        : { next: observerOrNext, error, complete };
+    const subscriber = `A subscriber of ${what}`;
+    return super.subscribe(
+      new GuardedSubscriber<T>(
+        {
+          next: (value) => {
+            try {
+              observer.next?.(value);
+            } catch (thrown) {
+              guard.report(subscriber, thrown);
+            }
+          },
+          error: (failure) => {
+            if (observer.error) {
+              guard.run(subscriber, () => observer.error?.(failure));
+            } else {
+              guard.report(`What is subscribed to ${what}`, failure);
+            }
+          },
+          complete: () => guard.run(subscriber, () => observer.complete?.()),
+        },
+        guard,
+        what,
+      ),
+    );
+  }
+}
+
+/** Whether it is a part of RxJS, which catches what its own functions are given. */
+function isSubscriber(value: unknown): value is Subscriber<unknown> {
+  return (
+    value instanceof Subscriber ||
+    // Of another copy of RxJS.
+    (typeof value === 'object' && value !== null && 'closed' in value && 'unsubscribe' in value)
+  );
+}

@@ -1,0 +1,163 @@
+import type { Observable, Subscriber } from 'rxjs';
+import type { Guard } from '../channel/guard.js';
+import type { LogEntry } from '../channel/log-entry.js';
+import type { SseEvent } from '../channel/sse-event.js';
+import { frameOfEvent } from './emitted-frame.js';
+import { GuardedObservable } from './guarded-observable.js';
+import type { HandlerChannels, HandlerWriter } from './handler-writer.js';
+import { ObservableReader, type EventTarget } from './observable-reader.js';
+import type { Subscription } from './subscription.js';
+
+/**
+ * The events of a request's channels as its handler receives them. However often the handler
+ * subscribes, the channels are read once: what it emits is then in the order of the ids.
+ */
+export class HandlerEvents implements HandlerChannels, EventTarget {
+  readonly events$: Observable<SseEvent>;
+  /** Replaced when it changes: subscribers come and go while an event is passed to them. */
+  private subscribers: readonly Subscriber<SseEvent>[] = [];
+  private reader: ObservableReader | undefined;
+  /** Whether the reader has read something. */
+  private hasRead = false;
+  /** Where a reader starts after one that was left; `undefined` for what comes from then on. */
+  private position: string | undefined;
+  private isReopening = false;
+  private isClosed = false;
+
+  constructor(
+    /** The client's place in the channels, until a reader takes it. */
+    private subscription: Subscription | undefined,
+    /** Opens the channels at another place. */
+    private readonly reopen: (position: string | undefined) => Promise<Subscription>,
+    private readonly writer: HandlerWriter,
+    private readonly guard: Guard,
+  ) {
+    this.events$ = new GuardedObservable(guard, '@SseEvents()', this.add);
+  }
+
+  get isBlocked(): boolean {
+    return this.writer.isBlocked || this.subscribers.length === 0;
+  }
+
+  pull(): void {
+    this.reader?.pull();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.subscription?.close();
+    this.reader?.close();
+    this.complete();
+  }
+
+  event(event: SseEvent, entry: LogEntry): void {
+    const { writer } = this;
+    this.hasRead = true;
+    writer.isReading = true;
+    writer.passed = event;
+    writer.passedEntry = entry;
+    for (const subscriber of this.subscribers) {
+      try {
+        subscriber.next(event);
+      } catch (error) {
+        this.guard.report('A subscriber of @SseEvents()', error);
+      }
+    }
+    writer.passed = undefined;
+    if (writer.isFull) {
+      writer.flush();
+    }
+    this.leave();
+  }
+
+  control(event: SseEvent, entry: LogEntry): void {
+    const frame = frameOfEvent(event, entry);
+    this.hasRead = true;
+    if (entry.end && this.reader?.hasEnded) {
+      // The handler may still hold events back: it is told first, and the client last.
+      this.writer.lastFrame = frame;
+    } else {
+      this.writer.isReading = true;
+      this.writer.write(frame);
+    }
+  }
+
+  pulled(): void {
+    this.writer.isReading = false;
+    this.writer.flush();
+  }
+
+  end(): void {
+    this.reader = undefined;
+    this.position = undefined;
+    this.complete();
+  }
+
+  private readonly add = (subscriber: Subscriber<SseEvent>): void => {
+    if (this.isClosed) {
+      subscriber.complete();
+      return;
+    }
+    this.subscribers = [...this.subscribers, subscriber];
+    subscriber.add(() => {
+      this.subscribers = this.subscribers.filter((each) => each !== subscriber);
+      // While an event is passed to it, a subscriber may leave and come back.
+      if (!this.writer.passed) {
+        this.leave();
+      }
+    });
+    this.start();
+  };
+
+  private start(): void {
+    const { subscription } = this;
+    if (this.reader) {
+      this.reader.pull();
+    } else if (subscription) {
+      this.subscription = undefined;
+      this.read(subscription);
+    } else if (!this.isReopening) {
+      this.isReopening = true;
+      void this.readAnew();
+    }
+  }
+
+  private read(subscription: Subscription): void {
+    this.hasRead = false;
+    this.reader = new ObservableReader(subscription, this);
+    this.reader.pull();
+  }
+
+  private async readAnew(): Promise<void> {
+    try {
+      const subscription = await this.reopen(this.position);
+      if (this.isClosed || this.subscribers.length === 0) {
+        subscription.close();
+      } else {
+        this.read(subscription);
+      }
+    } catch (error) {
+      for (const subscriber of this.subscribers) {
+        this.guard.run('A subscriber of @SseEvents()', () => subscriber.error(error));
+      }
+    } finally {
+      this.isReopening = false;
+    }
+  }
+
+  /** Keeps the place, and nothing else, once nobody listens any more. */
+  private leave(): void {
+    const { reader } = this;
+    if (reader && this.hasRead && this.subscribers.length === 0) {
+      this.reader = undefined;
+      this.position = reader.position;
+      reader.close();
+    }
+  }
+
+  private complete(): void {
+    for (const subscriber of this.subscribers) {
+      this.guard.run('A subscriber of @SseEvents()', () => subscriber.complete());
+    }
+  }
+}

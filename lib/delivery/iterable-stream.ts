@@ -1,0 +1,65 @@
+import { setImmediate } from 'node:timers/promises';
+import { Observable, type Subscriber } from 'rxjs';
+import { monotonicNow } from '../channel/clock.js';
+import type { Guard } from '../channel/guard.js';
+
+/** How long values that come without waiting may hold the event loop, in milliseconds. */
+const SLICE_MS = 10;
+
+/** Where the values of an iterable go. */
+interface Room {
+  readonly isFull: boolean;
+  whenRoom(): Promise<void>;
+}
+
+/**
+ * The values of a handler's async iterable. It is asked for the next one when there is room,
+ * and told to end as soon as nobody wants one any more, not only at its next value.
+ */
+export function iterableStream(
+  iterable: AsyncIterable<unknown>,
+  room: Room,
+  guard: Guard,
+): Observable<unknown> {
+  return new Observable((subscriber) => {
+    const iterator = iterable[Symbol.asyncIterator]();
+    let isOver = false;
+    subscriber.add(() => {
+      if (!isOver) {
+        guard.run("The return() of a handler's async iterable", async () => iterator.return?.());
+      }
+    });
+    const end = (notify: () => void): void => {
+      isOver = true;
+      guard.run("The end of a handler's async iterable", notify);
+    };
+    iterate(iterator, subscriber, room).then(
+      (hasEnded) => hasEnded && end(() => subscriber.complete()),
+      (error: unknown) => end(() => subscriber.error(error)),
+    );
+  });
+}
+
+/** Passes values on. Resolves with true after the last one, with false once nobody wants more. */
+async function iterate(
+  iterator: AsyncIterator<unknown>,
+  subscriber: Subscriber<unknown>,
+  room: Room,
+): Promise<boolean> {
+  let sliceBegan = monotonicNow();
+  while (!subscriber.closed) {
+    const { done, value } = await iterator.next();
+    if (done) {
+      return true;
+    }
+    subscriber.next(value);
+    if (room.isFull) {
+      await room.whenRoom();
+      sliceBegan = monotonicNow();
+    } else if (monotonicNow() - sliceBegan > SLICE_MS) {
+      await setImmediate();
+      sliceBegan = monotonicNow();
+    }
+  }
+  return false;
+}

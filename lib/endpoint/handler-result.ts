@@ -1,0 +1,41 @@
+import { isObservable, type Observable } from 'rxjs';
+import type { Guard } from '../channel/guard.js';
+import { SseError } from '../channel/sse-error.js';
+import type { HandlerWriter } from '../delivery/handler-writer.js';
+import { iterableStream } from '../delivery/iterable-stream.js';
+
+/** What a handler returned, on its way to the endpoint through Nest's own machinery. */
+export class HandlerResult {
+  constructor(readonly value: unknown) {}
+}
+
+/**
+ * What a handler returned as an Observable; nothing for nothing.
+ * @throws SseError `INVALID_OPTION`
+ */
+export function streamOf(
+  { value }: HandlerResult,
+  writer: HandlerWriter,
+  guard: Guard,
+): Observable<unknown> | undefined {
+  if (value === undefined || value === null) {
+    return undefined;
+  }
+  if (isObservable(value)) {
+    return value;
+  }
+  if (typeof value === 'object' && Symbol.asyncIterator in value) {
+    return iterableStream(value as AsyncIterable<unknown>, writer, guard);
+  }
+  throw new SseError(
+    'INVALID_OPTION',
+    `The handler of an @SseChannel() endpoint returned ${describe(value)}. Return an Observable ` +
+      'or an async iterable, or nothing for the channel as it is.',
+  );
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'object'
+    ? `a ${value!.constructor?.name ?? 'null-prototype object'}`
+    : `a ${typeof value}`;
+}
