@@ -38,7 +38,7 @@ const names = (amount: number): string[] =>
 
 describe('the events of one turn', () => {
   it('to one channel are one call, one entry and one message', async () => {
-    const one = await instance(redis.url, { prefix });
+    const one = await instance(redis.url, { prefix, auditInterval: 60_000 });
     await one.broker.publish('warm', { data: '' });
     const [scripts, publishes] = await calls();
     const sends = Array.from({ length: 300 }, (_, n) =>
@@ -54,7 +54,7 @@ describe('the events of one turn', () => {
   });
 
   it('to many channels share calls, and their markers', async () => {
-    const one = await instance(redis.url, { prefix });
+    const one = await instance(redis.url, { prefix, auditInterval: 60_000 });
     const channels = names(200);
     const recorded = channels.map((channel) => one.open(channel));
     await until(() => recorded.every((each) => each.isLive));
