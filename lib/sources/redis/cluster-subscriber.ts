@@ -1,3 +1,4 @@
+import { backoff } from '../../channel/backoff.js';
 import type { SseLogger } from '../../channel/source.js';
 import { hashSlot } from './hash-slot.js';
 import { callRedis } from './redis-call.js';
@@ -10,8 +11,8 @@ import {
 
 /** How often the owners of the slots are looked up without a reason to. */
 const REFRESH_MS = 10_000;
-/** How soon they are looked up after a sign that they have changed. */
-const SOON_MS = 100;
+/** How soon they are looked up after a sign that they have changed, and again when that fails. */
+const SOON = { first: 100, most: 2_000 };
 
 /** A range of slots as CLUSTER SLOTS replies it: first, last, the master, its replicas. */
 type SlotRange = readonly [first: number, last: number, master: readonly [string, number]];
@@ -28,6 +29,7 @@ export class ClusterSubscriber {
   private readonly timer: NodeJS.Timeout;
   private soon: NodeJS.Timeout | undefined;
   private refreshing = false;
+  private attempt = 0;
   private stopped = false;
 
   constructor(
@@ -63,10 +65,13 @@ export class ClusterSubscriber {
 
   private refreshSoon(): void {
     if (!this.stopped) {
-      this.soon ??= setTimeout(() => {
-        this.soon = undefined;
-        void this.refresh();
-      }, SOON_MS).unref();
+      this.soon ??= setTimeout(
+        () => {
+          this.soon = undefined;
+          void this.refresh();
+        },
+        backoff(this.attempt, SOON),
+      ).unref();
     }
   }
 
@@ -80,8 +85,10 @@ export class ClusterSubscriber {
       this.owners = ranges
         .map(([, last, [host, port]]) => ({ last: Number(last), node: `${host}:${port}` }))
         .sort((a, b) => a.last - b.last);
+      this.attempt = 0;
     } catch {
       this.refreshSoon();
+      this.attempt++;
       return;
     } finally {
       this.refreshing = false;

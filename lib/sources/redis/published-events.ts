@@ -1,3 +1,6 @@
+import { monotonicNow } from '../../channel/clock.js';
+import type { StreamReading } from './stream-reading.js';
+
 /** How long it is remembered that something was published, to see whether it is still there. */
 const REMEMBERED_MS = 60_000;
 /** How many streams are verified at a time. */
@@ -18,26 +21,23 @@ export class PublishedEvents {
 
   /**
    * @param age for how long events are retained, in ms
-   * @param verify finds out what became of an event
+   * @param reading finds out what became of an event
    */
   constructor(
     age: number,
-    private readonly verify: (key: string, id: string) => Promise<unknown>,
+    private readonly reading: StreamReading,
   ) {
     this.longest = Math.min(REMEMBERED_MS, age / 2);
+    // Whoever noticed it: once it is announced, there is nothing more to find out.
+    reading.onLoss = (key) => void this.last.delete(key);
   }
 
   note(key: string, id: string): void {
-    this.last.set(key, { id, time: performance.now() });
-  }
-
-  /** It is known that it was lost. */
-  forget(key: string): void {
-    this.last.delete(key);
+    this.last.set(key, { id, time: monotonicNow() });
   }
 
   async verifyAll(): Promise<void> {
-    const now = performance.now();
+    const now = monotonicNow();
     for (const [key, { time }] of this.last) {
       if (now - time > this.longest) {
         this.last.delete(key);
@@ -46,7 +46,7 @@ export class PublishedEvents {
     const published = [...this.last];
     for (let start = 0; start < published.length; start += BATCH) {
       const batch = published.slice(start, start + BATCH);
-      await Promise.allSettled(batch.map(([key, { id }]) => this.verify(key, id)));
+      await Promise.allSettled(batch.map(([key, { id }]) => this.reading.verify(key, id)));
     }
   }
 }

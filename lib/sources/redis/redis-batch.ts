@@ -1,5 +1,5 @@
 import { plainError } from './plain-error.js';
-import { replyTo, type RedisCommand, type RedisReply } from './redis-call.js';
+import { answered, replyTo, type RedisCommand, type RedisReply } from './redis-call.js';
 import type { RedisClient } from './redis-option.js';
 import type { RedisScript } from './redis-script.js';
 
@@ -66,12 +66,13 @@ async function runPipeline(
   commands: readonly RedisCommand[],
 ): Promise<readonly RedisReply[]> {
   try {
-    const replies = (await client.pipeline(commands.map((command) => [...command])).exec()) ?? [];
+    const pipeline = client.pipeline(commands.map((command) => [...command]));
+    const replies = (await answered(pipeline.exec())) ?? [];
     return commands.map((_, index) => {
       const [error, result] = replies[index] ?? [new Error('The pipeline was aborted.'), undefined];
       return error ? { error: plainError(error) } : { ok: result };
     });
   } catch (error) {
-    return commands.map(() => ({ error: plainError(error) }));
+    return commands.map(() => ({ error: error as Error }));
   }
 }

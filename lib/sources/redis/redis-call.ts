@@ -1,3 +1,4 @@
+import { withDeadline } from '../../channel/deadline.js';
 import { plainError } from './plain-error.js';
 import type { RedisClient } from './redis-option.js';
 
@@ -8,18 +9,20 @@ export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 export type RedisReply = { readonly ok: unknown } | { readonly error: Error };
 
 /**
+ * How long a reply is waited for, in milliseconds. A connection of ours is given up before that;
+ * a client of the application's may keep a command for as long as it likes. Commands stand behind
+ * two WAITs at most, of four seconds each.
+ */
+export const CALL_TIMEOUT_MS = 10_000;
+
+/**
  * Sends a command, as everything here does. What it rejects with holds nothing of what the
  * command was given.
+ *
+ * @throws SseError `UNAVAILABLE` when there is no reply in time
  */
-export async function callRedis(
-  client: RedisClient,
-  ...[name, ...args]: RedisCommand
-): Promise<unknown> {
-  try {
-    return await client.call(name, ...args);
-  } catch (error) {
-    throw plainError(error);
-  }
+export function callRedis(client: RedisClient, ...[name, ...args]: RedisCommand): Promise<unknown> {
+  return answered(client.call(name, ...args));
 }
 
 /** Sends a command. Never rejects. */
@@ -28,5 +31,14 @@ export async function replyTo(client: RedisClient, command: RedisCommand): Promi
     return { ok: await callRedis(client, ...command) };
   } catch (error) {
     return { error: error as Error };
+  }
+}
+
+/** Waits for what a client replies, with a deadline and with errors that can be shown. */
+export async function answered<T>(reply: Promise<T>): Promise<T> {
+  try {
+    return await withDeadline(reply, CALL_TIMEOUT_MS, 'Redis');
+  } catch (error) {
+    throw plainError(error);
   }
 }

@@ -1,4 +1,6 @@
 import type { RedisOptions } from 'ioredis';
+import { backoff } from '../../channel/backoff.js';
+import { withDeadline } from '../../channel/deadline.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle, SseLogger } from '../../channel/source.js';
 import { connectionFailure } from './connection-failure.js';
@@ -13,8 +15,10 @@ import {
   type RedisOption,
 } from './redis-option.js';
 
-/** The longest wait between two attempts to connect, in milliseconds. */
-const MAX_RETRY_MS = 5_000;
+/** The waits between two attempts to connect. */
+const RETRY = { first: 100, most: 5_000 };
+/** How long the first connection may take with `failFast`, in milliseconds. */
+const START_TIMEOUT_MS = 15_000;
 /** How long a command may stay without a reply before its connection counts as dead. */
 const REPLY_TIMEOUT_MS = 5_000;
 /** How long closing waits for the server; the process cannot exit before. */
@@ -80,7 +84,9 @@ export class RedisConnection implements Lifecycle {
     this.isStarting = true;
     const client = await this.open();
     try {
-      await (this.owned ? whenReady(client) : answers(client));
+      await (this.owned
+        ? withDeadline(whenReady(client), START_TIMEOUT_MS, 'Redis')
+        : callRedis(client, 'PING'));
       this.isStarting = false;
     } catch (error) {
       await this.stop();
@@ -194,7 +200,8 @@ export class RedisConnection implements Lifecycle {
       maxRetriesPerRequest: 0,
       retryStrategy: (attempt: number) => {
         const wanted = users.retryStrategy?.(attempt);
-        return typeof wanted === 'number' ? wanted : retryDelay(attempt);
+        // Counted from the last success.
+        return typeof wanted === 'number' ? wanted : backoff(attempt - 1, RETRY);
       },
     };
     return typeof option === 'string'
@@ -224,12 +231,6 @@ export class RedisConnection implements Lifecycle {
   }
 }
 
-/** 100 ms, 200 ms, 400 ms … 5 s, each shortened at random by up to a half. */
-function retryDelay(attempt: number): number {
-  const longest = Math.min(MAX_RETRY_MS, 50 * 2 ** Math.min(attempt, 10));
-  return Math.ceil(longest * (0.5 + Math.random() / 2));
-}
-
 function whenReady(client: RedisClient): Promise<void> {
   if (client.status === 'ready') {
     return Promise.resolve();
@@ -251,17 +252,4 @@ function whenReady(client: RedisClient): Promise<void> {
     client.on('error', settle);
     client.on('close', onClose);
   });
-}
-
-async function answers(client: RedisClient): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const text = `no reply to PING within ${REPLY_TIMEOUT_MS} ms`;
-    timer = setTimeout(() => reject(new Error(text)), REPLY_TIMEOUT_MS);
-  });
-  try {
-    await Promise.race([callRedis(client, 'PING'), timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

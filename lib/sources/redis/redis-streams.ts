@@ -1,19 +1,15 @@
+import { Guard } from '../../channel/guard.js';
 import type { ChannelSink, HistoryEvent, Lifecycle, SseLogger } from '../../channel/source.js';
 import { PublishedEvents } from './published-events.js';
-import { runScript } from './redis-batch.js';
-import { callRedis } from './redis-call.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisStreamsSettings } from './redis-streams.options.js';
 import { SendOutage } from './send-outage.js';
-import { parseMessage, type RawEntry } from './stream-entry.js';
-import { StreamFeed, type Verdict } from './stream-feed.js';
-import { VERIFY } from './stream-scripts.js';
+import { parseMessage } from './stream-entry.js';
+import { StreamFeed } from './stream-feed.js';
+import { StreamReading } from './stream-reading.js';
 import { StreamTails, type TailReader } from './stream-tails.js';
 import { Subscriber } from './subscriber.js';
-
-/** How many streams' losses are remembered, so that each is logged once. */
-const MAX_LOSSES = 1_000;
 
 /** How one feed of a stream differs from others of the same stream. */
 export interface StreamOptions {
@@ -46,10 +42,11 @@ export class RedisStreams implements Lifecycle, TailReader {
   private readonly subscriber: Subscriber;
   private readonly feeds = new Map<string, Set<StreamFeed>>();
   private readonly listeners = new Map<string, Listener>();
-  /** The announcements of losses that were logged, by stream. */
-  private readonly losses = new Map<string, string>();
   private readonly tails: StreamTails;
   private readonly published: PublishedEvents;
+  /** What feeds read their streams with. */
+  readonly reading: StreamReading;
+  private readonly guard: Guard;
   private audit: NodeJS.Timeout | undefined;
   private offReady: (() => void) | undefined;
   private stopped = false;
@@ -60,15 +57,19 @@ export class RedisStreams implements Lifecycle, TailReader {
     readonly logger: SseLogger,
   ) {
     this.server = new RedisServer(connection, logger);
+    this.guard = new Guard(logger);
     const events = {
-      message: (key: string, text: string) => this.receive(key, text),
-      subscribed: (keys: readonly string[]) => {
+      message: this.guard.wrap('A message from Redis', (key: string, text: string) =>
+        this.receive(key, text),
+      ),
+      subscribed: this.guard.wrap('A subscription', (keys: readonly string[]) => {
         keys.forEach((key) => this.listeners.get(key)?.subscribed());
         this.tails.ask(keys);
-      },
+      }),
     };
     this.tails = new StreamTails(connection, this.age, this, logger);
-    this.published = new PublishedEvents(settings.age, (key, id) => this.verify(key, id));
+    this.reading = new StreamReading(connection, this.server, this.age, logger);
+    this.published = new PublishedEvents(settings.age, this.reading);
     this.subscriber = new Subscriber(connection, this.server, events, logger);
   }
 
@@ -131,29 +132,6 @@ export class RedisStreams implements Lifecycle, TailReader {
     return [events, this.age, Number.isFinite(bytes) ? bytes : 0];
   }
 
-  /** What a feed reads its stream with. */
-  async range(key: string, from: string, to: string, count: number): Promise<readonly RawEntry[]> {
-    const client = await this.connection.client();
-    const command = ['XRANGE', key, from, to, 'COUNT', count] as const;
-    return (await callRedis(client, ...command)) as readonly RawEntry[];
-  }
-
-  async verify(key: string, id: string): Promise<Verdict> {
-    await this.server.known();
-    const client = await this.connection.client();
-    const args = [id, this.server.publishCommand, this.age];
-    const reply = await runScript(client, { script: VERIFY, keys: [key], args });
-    if ('error' in reply) {
-      throw reply.error;
-    }
-    const [what, tail] = reply.ok as [Verdict['what'], string];
-    if (what === 'lost') {
-      this.published.forget(key);
-      this.noteLoss(key, id, tail);
-    }
-    return { what, tail };
-  }
-
   isOpen(key: string): boolean {
     return this.feeds.has(key);
   }
@@ -167,6 +145,7 @@ export class RedisStreams implements Lifecycle, TailReader {
     feeds?.delete(feed);
     if (feeds?.size === 0) {
       this.feeds.delete(feed.key);
+      this.reading.forget(feed.key);
       this.subscriber.remove(feed.key);
     }
   }
@@ -186,6 +165,9 @@ export class RedisStreams implements Lifecycle, TailReader {
       return;
     }
     const message = parseMessage(text);
+    if (!message) {
+      this.reading.noteForeign(key);
+    }
     feeds.forEach((feed) => (message ? feed.receive(message) : feed.read()));
   }
 
@@ -209,19 +191,5 @@ export class RedisStreams implements Lifecycle, TailReader {
   private async compareAll(): Promise<void> {
     this.tails.ask(this.feeds.keys());
     await this.published.verifyAll();
-  }
-
-  /** Several may notice one loss: the feeds of the stream, and the publisher. */
-  private noteLoss(key: string, id: string, announcement: string): void {
-    if (this.losses.get(key) === announcement) {
-      return;
-    }
-    if (this.losses.size >= MAX_LOSSES) {
-      this.losses.clear();
-    }
-    this.losses.set(key, announcement);
-    this.logger.warn(
-      `The stream ${key} has lost entries: ${id} is no longer there. Its clients receive sse:reset.`,
-    );
   }
 }

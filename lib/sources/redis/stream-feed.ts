@@ -1,28 +1,20 @@
-import type { ChannelFeed, ChannelSink, SseLogger } from '../../channel/source.js';
-import { itemsOf, type RawEntry, type StreamItem, type StreamMessage } from './stream-entry.js';
+import { backoff } from '../../channel/backoff.js';
+import type { ChannelFeed, ChannelSink } from '../../channel/source.js';
+import { itemsOf, type StreamItem, type StreamMessage } from './stream-entry.js';
 import type { StreamOptions } from './redis-streams.js';
 import { StreamHistory, type ReadRange } from './stream-history.js';
 import { compareStreamIds } from './stream-id.js';
+import type { StreamReading } from './stream-reading.js';
 
 /** How many entries are read at a time where messages were missed. One may hold many events. */
 const PAGE = 100;
 /** How many messages may wait while the stream is read; beyond, it is read once more. */
 const MAX_BUFFERED = 1_000;
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 5_000;
-
-/** Why an entry that was there is not found, and where the stream ends now. */
-export interface Verdict {
-  readonly what: 'here' | 'trimmed' | 'lost';
-  readonly tail: string;
-}
+const RETRY = { first: 100, most: 5_000 };
 
 /** What a feed needs of its broker. */
 export interface StreamFeedOwner {
-  readonly logger: SseLogger;
-  range(key: string, from: string, to: string, count: number): Promise<readonly RawEntry[]>;
-  /** Finds out what became of an entry; when it was lost, everybody is told. */
-  verify(key: string, id: string): Promise<Verdict>;
+  readonly reading: StreamReading;
   close(feed: StreamFeed): void;
 }
 
@@ -39,6 +31,8 @@ export class StreamFeed implements ChannelFeed {
   private readAgain = false;
   private retry: NodeJS.Timeout | undefined;
   private attempt = 0;
+  /** An entry that was said to be there, and was not found. */
+  private unfound: string | undefined;
   private isClosed = false;
 
   constructor(
@@ -47,7 +41,7 @@ export class StreamFeed implements ChannelFeed {
     private readonly options: StreamOptions,
     private readonly owner: StreamFeedOwner,
   ) {
-    const range: ReadRange = (from, to, count) => owner.range(key, from, to, count);
+    const range: ReadRange = (from, to, count) => owner.reading.range(key, from, to, count);
     this.history = new StreamHistory(options.channel, range, options.shape);
   }
 
@@ -165,23 +159,26 @@ export class StreamFeed implements ChannelFeed {
   /** Takes over one page behind the last entry; true when it was the last page. */
   private async readPage(): Promise<boolean> {
     const last = this.last!;
-    const [first, ...entries] = await this.owner.range(this.key, last, '+', PAGE + 1);
+    const entries = await this.owner.reading.range(this.key, last, '+', PAGE + 1);
     if (this.isClosed) {
       return true;
     }
-    if (first?.[0] === last) {
-      this.take(entries.flatMap(itemsOf));
-      return entries.length < PAGE;
+    const items = entries.flatMap(itemsOf);
+    const at = items.findIndex(({ id }) => id === last);
+    if (at >= 0) {
+      this.take(items.slice(at + 1));
+      return entries.length <= PAGE;
     }
-    const { what, tail } = await this.owner.verify(this.key, last);
-    if (this.isClosed) {
-      return true;
-    }
-    if (what === 'here') {
+    const { what, tail } = await this.owner.reading.verify(this.key, last);
+    if (what === 'here' && this.unfound !== last) {
+      // It may have come meanwhile. If it is not found once more, somebody else has written it.
+      this.unfound = last;
       return false;
     }
-    this.last = tail;
-    this.sink.reset(what === 'lost' ? 'failover' : 'trimmed', tail);
+    if (!this.isClosed) {
+      this.last = tail;
+      this.sink.reset(what === 'trimmed' ? 'trimmed' : 'failover', tail);
+    }
     return true;
   }
 
@@ -189,8 +186,7 @@ export class StreamFeed implements ChannelFeed {
     if (this.isClosed) {
       return;
     }
-    const delay = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.attempt++);
-    this.retry = setTimeout(() => void this.readOn(), delay * (0.5 + Math.random() / 2));
+    this.retry = setTimeout(() => void this.readOn(), backoff(this.attempt++, RETRY));
     this.retry.unref();
   }
 }

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { monotonicNow } from '../../channel/clock.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { AppendCalls, type BatchOutcome } from './append-calls.js';
@@ -65,8 +66,8 @@ export class StreamPublisher {
 
   /** Sends what waits once more, and gives up what is not accepted. */
   async stop(): Promise<void> {
-    const deadline = performance.now() + 1_000;
-    while (this.lanes.size > 0 && performance.now() < deadline) {
+    const deadline = monotonicNow() + 1_000;
+    while (this.lanes.size > 0 && monotonicNow() < deadline) {
       this.retryNow();
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -93,7 +94,7 @@ export class StreamPublisher {
       return Promise.reject(error);
     }
     const lane = this.laneOf(key, others);
-    const sent = lane.add(event, performance.now() + this.streams.settings.sendTimeout);
+    const sent = lane.add(event, monotonicNow() + this.streams.settings.sendTimeout);
     this.schedule(lane);
     return sent;
   }
@@ -206,7 +207,7 @@ export class StreamPublisher {
       this.tick = undefined;
       return;
     }
-    const now = performance.now();
+    const now = monotonicNow();
     for (const lane of this.lanes.values()) {
       lane.giveUp(now, (mayHaveArrived) => this.outage.timedOut(mayHaveArrived));
     }

@@ -1,14 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { backoff } from '../../channel/backoff.js';
+import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
 import { runScripts, type RedisReply } from './redis-batch.js';
 import type { RedisConnection } from './redis-connection.js';
-import { refusalOf } from './redis-refusal.js';
+import { StreamRefusals } from './stream-refusals.js';
 import { TAIL } from './stream-scripts.js';
 
 /** How many streams one round trip asks for. */
 const BATCH = 500;
 /** When a stream whose tail could not be read is asked for again. */
-const RETRY_MS = 500;
+const RETRY = { first: 200, most: 5_000 };
+/** How often it is looked which of them are due. */
+const TICK_MS = 100;
 
 /** Who wants to know where streams end. */
 export interface TailReader {
@@ -18,16 +22,20 @@ export interface TailReader {
   tailIs(key: string, id: string): void;
 }
 
+/** A stream whose tail could not be read, how often, and when it is to be asked for again. */
+interface Failed {
+  attempts: number;
+  due: number;
+}
+
 /** Asks where streams end, all that are asked for in one turn together, until it is known. */
 export class StreamTails {
   private readonly asked = new Set<string>();
-  /** Streams whose tail could not be read. */
-  private readonly failed = new Set<string>();
-  /** Streams that were refused, so that each is logged once. */
-  private readonly refused = new Set<string>();
+  private readonly failed = new Map<string, Failed>();
+  private readonly refusals: StreamRefusals;
   private readonly detach = AsyncLocalStorage.snapshot();
   private asking: NodeJS.Immediate | undefined;
-  private retry: NodeJS.Timeout | undefined;
+  private tick: NodeJS.Timeout | undefined;
   private stopped = false;
 
   /** @param age for how long a stream that is asked for is kept, in ms; 0 for ever */
@@ -35,8 +43,10 @@ export class StreamTails {
     private readonly connection: RedisConnection,
     private readonly age: number,
     private readonly reader: TailReader,
-    private readonly logger: SseLogger,
-  ) {}
+    logger: SseLogger,
+  ) {
+    this.refusals = new StreamRefusals(connection.address, logger);
+  }
 
   ask(keys: Iterable<string>): void {
     for (const key of keys) {
@@ -50,7 +60,7 @@ export class StreamTails {
   stop(): void {
     this.stopped = true;
     clearImmediate(this.asking);
-    clearTimeout(this.retry);
+    clearInterval(this.tick);
   }
 
   private async askAll(): Promise<void> {
@@ -74,30 +84,45 @@ export class StreamTails {
     keys.forEach((key, index) => {
       const reply = replies[index]!;
       if ('ok' in reply) {
-        this.refused.delete(key);
+        this.forget(key);
         this.reader.tailIs(key, String(reply.ok));
       } else {
-        this.noteRefusal(key, reply.error);
-        this.failed.add(key);
+        this.refusals.note(key, reply.error);
+        this.askLater(key);
       }
     });
-    if (this.failed.size > 0 && !this.stopped) {
-      this.retry ??= this.detach(() => setTimeout(() => this.askAgain(), RETRY_MS).unref());
+  }
+
+  private askLater(key: string): void {
+    const attempts = this.failed.get(key)?.attempts ?? 0;
+    this.failed.set(key, {
+      attempts: attempts + 1,
+      due: monotonicNow() + backoff(attempts, RETRY),
+    });
+    if (!this.stopped) {
+      this.tick ??= this.detach(() => setInterval(() => this.askDue(), TICK_MS).unref());
     }
   }
 
-  private askAgain(): void {
-    this.retry = undefined;
-    const keys = [...this.failed];
-    this.failed.clear();
-    this.ask(keys);
+  private askDue(): void {
+    const now = monotonicNow();
+    for (const [key, failed] of this.failed) {
+      if (!this.reader.isOpen(key)) {
+        this.forget(key);
+      } else if (failed.due <= now) {
+        // Until the answer is there.
+        failed.due = Infinity;
+        this.ask([key]);
+      }
+    }
+    if (this.failed.size === 0) {
+      clearInterval(this.tick);
+      this.tick = undefined;
+    }
   }
 
-  private noteRefusal(key: string, error: Error): void {
-    const refusal = refusalOf(error, this.connection.address, key);
-    if (refusal && !this.refused.has(key)) {
-      this.refused.add(key);
-      this.logger.error(`The channel of ${key} cannot be read: ${refusal.message}`);
-    }
+  private forget(key: string): void {
+    this.failed.delete(key);
+    this.refusals.forget(key);
   }
 }

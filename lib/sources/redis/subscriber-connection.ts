@@ -1,14 +1,14 @@
+import { backoff } from '../../channel/backoff.js';
 import type { SseLogger } from '../../channel/source.js';
 import { hashSlot } from './hash-slot.js';
 import { plainError } from './plain-error.js';
-import { callRedis, replyTo } from './redis-call.js';
 import type { RedisClient } from './redis-option.js';
 
 /** How often the server is asked for a sign of life, in milliseconds. */
 const PING_INTERVAL_MS = 4_000;
 /** How long it may take to give one. */
 const REPLY_TIMEOUT_MS = 4_000;
-const MAX_RETRY_MS = 2_000;
+const RETRY = { first: 50, most: 2_000 };
 /** How many channels one command names. */
 const CHUNK = 500;
 /** When a subscription that was refused is tried again. */
@@ -38,7 +38,8 @@ export const SUBSCRIBER_OPTIONS = {
   socketTimeout: REPLY_TIMEOUT_MS,
   disconnectTimeout: 200,
   reconnectOnError: null,
-  retryStrategy: (attempt: number) => Math.min(MAX_RETRY_MS, 25 * 2 ** Math.min(attempt, 10)),
+  // Counted from the last success.
+  retryStrategy: (attempt: number) => backoff(attempt - 1, RETRY),
 } as const;
 
 /** One connection in subscriber mode. It is made again for ever when it is lost. */
@@ -142,15 +143,19 @@ export class SubscriberConnection {
       void this.subscribe(channels);
     }
     for (const channels of this.commandsOf(removed)) {
-      void replyTo(this.client, [this.sharded ? 'sunsubscribe' : 'unsubscribe', ...channels]);
+      this.client
+        .call(this.sharded ? 'sunsubscribe' : 'unsubscribe', ...channels)
+        .catch(() => undefined);
     }
   }
 
   private async subscribe(channels: readonly string[]): Promise<void> {
     try {
-      await callRedis(this.client, this.sharded ? 'ssubscribe' : 'subscribe', ...channels);
+      // The answer stands behind all messages: as long as these come, it is not late, and else the
+      // socket's timeout ends the connection.
+      await this.client.call(this.sharded ? 'ssubscribe' : 'subscribe', ...channels);
     } catch (error) {
-      this.refused(channels, error as Error);
+      this.refused(channels, plainError(error));
       return;
     }
     this.events.subscribed(channels.filter((channel) => this.sent.has(channel)));
@@ -197,7 +202,7 @@ export class SubscriberConnection {
   /** A connection whose other end is gone is silent: only a question shows it. */
   private check(): void {
     if (this.client.status === 'ready') {
-      void replyTo(this.client, ['ping']);
+      this.client.call('ping').catch(() => undefined);
     }
   }
 

@@ -1,3 +1,4 @@
+import { backoff } from '../../channel/backoff.js';
 import type { SseLogger } from '../../channel/source.js';
 import { ClusterSubscriber } from './cluster-subscriber.js';
 import type { RedisConnection } from './redis-connection.js';
@@ -22,7 +23,7 @@ export interface KeyEvents {
   subscribed(keys: readonly string[]): void;
 }
 
-const OPEN_RETRY_MS = 250;
+const OPEN_RETRY = { first: 250, most: 5_000 };
 
 /**
  * The subscriptions of an instance, on one connection of its own, or one per node where a
@@ -34,6 +35,7 @@ export class Subscriber {
   private retry: NodeJS.Timeout | undefined;
   /** ioredis prefixes keys, but not what a script publishes to: its KEYS are prefixed already. */
   private prefix = '';
+  private attempt = 0;
   private opening = false;
   private stopped = false;
 
@@ -101,7 +103,7 @@ export class Subscriber {
     } catch {
       // The connection that commands take reports what is wrong.
       if (!this.stopped) {
-        this.retry = setTimeout(() => void this.connect(), OPEN_RETRY_MS);
+        this.retry = setTimeout(() => void this.connect(), backoff(this.attempt++, OPEN_RETRY));
         this.retry.unref();
       }
     }

@@ -1,0 +1,26 @@
+import type { SseLogger } from '../../channel/source.js';
+import { refusalOf } from './redis-refusal.js';
+
+/** Streams that Redis refuses to read: each is logged once, until it could be read again. */
+export class StreamRefusals {
+  private readonly refused = new Set<string>();
+
+  constructor(
+    private readonly address: string,
+    private readonly logger: SseLogger,
+  ) {}
+
+  /** The stream could not be read. An outage will pass, and is logged by whose it is. */
+  note(key: string, error: unknown): void {
+    const refusal = refusalOf(error as Error, this.address, key);
+    if (refusal && !this.refused.has(key)) {
+      this.refused.add(key);
+      this.logger.error(`The channel of ${key} cannot be read: ${refusal.message}`);
+    }
+  }
+
+  /** The stream could be read, or nobody wants to read it any more. */
+  forget(key: string): void {
+    this.refused.delete(key);
+  }
+}
