@@ -4,7 +4,7 @@ import { monotonicNow } from './clock.js';
 import { checkEvent } from './event-check.js';
 import { LogEntry } from './log-entry.js';
 import { RESET_TYPE } from './sse-event.js';
-import type { HistoryEvent, ResetReason } from './source.js';
+import type { HistoryEvent, ResetReason, SourceEvent } from './source.js';
 
 /** Events per page of history: one page is all a reader that catches up holds. */
 const PAGE_SIZE = 256;
@@ -145,11 +145,21 @@ async function readPage(channel: Channel, position: string | undefined): Promise
 
 /** What a client is shown of an event of history: in place of one that cannot be sent, a reset. */
 function entryOf(channel: Channel, event: HistoryEvent, now: number): LogEntry {
+  const reset = event.reset ?? faultOf(channel, event);
+  return reset === undefined
+    ? new LogEntry(0, event.position, event, now)
+    : new LogEntry(0, event.position, resetEvent(channel.name, reset), now);
+}
+
+function faultOf(channel: Channel, event: HistoryEvent): ResetReason | undefined {
   try {
     checkEvent(event, channel.limits);
-    return new LogEntry(0, event.position, event, now);
+    return undefined;
   } catch {
-    const data = resetData(channel.name, 'skipped-event');
-    return new LogEntry(0, event.position, { type: RESET_TYPE, data }, now);
+    return 'skipped-event';
   }
+}
+
+function resetEvent(channel: string, reason: ResetReason): SourceEvent {
+  return { type: RESET_TYPE, data: resetData(channel, reason) };
 }

@@ -32,7 +32,14 @@ export interface SourceEvent {
 }
 
 /** An event of a source's history: like any other, with its position. */
-export type HistoryEvent = SourceEvent & { readonly position: string };
+export type HistoryEvent = SourceEvent & {
+  readonly position: string;
+  /**
+   * Set where clients are told that events may be missing: the source has announced a reset at
+   * this position, or cannot read what is there. The rest of the event is then not looked at.
+   */
+  readonly reset?: ResetReason | undefined;
+};
 
 /** One page of a source's history. */
 export interface HistoryPage {

@@ -26,7 +26,7 @@ export class AppendKind implements CallKind {
   }
 
   taken(lane: StreamLane, first: string, error?: (event: string) => SseError): void {
-    const idOf = (index: number) => (index === 0 ? first : laterStreamId(first, index));
+    const idOf = (index: number) => laterStreamId(first, index)!;
     const last = idOf(lane.batchSize - 1);
     lane.settle((index) => (error ? error(idOf(index)) : idOf(index)));
     this.streams.notePublished(lane.key, last);

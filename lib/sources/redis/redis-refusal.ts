@@ -44,6 +44,13 @@ function meaningOf(message: string, key: string): string {
       'Remove that key, or set another `redisStreams.prefix`.'
     );
   }
+  if (/exhausted the last possible ID|equal or smaller than the target/.test(message)) {
+    return (
+      `has no room for more entries in the stream under the key ${JSON.stringify(key)}: somebody ` +
+      'else has added one with the last id there is, or nearly. Remove that key; its clients will ' +
+      'receive sse:reset.'
+    );
+  }
   if (/\bOOM\b/.test(message)) {
     return (
       'has no memory left (OOM). Raise its `maxmemory`, or lower `redisStreams.events`, ' +

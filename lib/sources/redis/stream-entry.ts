@@ -1,16 +1,26 @@
 import type { HistoryEvent, OutgoingEvent, ResetReason } from '../../channel/source.js';
-import { laterStreamId } from './stream-id.js';
+import { compareStreamIds, isStreamId, laterStreamId } from './stream-id.js';
 
 /** The `m` field of an entry that holds no event: the one that a stream begins with, and others. */
 const MARKS: ReadonlySet<string> = new Set(['o', '-']);
 /** The `m` field of an entry that announces a reset; its data is the reason. */
 const RESET = 'x';
+/** How many events an entry may hold, and how long their lengths may be. Ours hold far fewer. */
+const MAX_EVENTS = 10_000;
+const MAX_LENGTHS = 16 * MAX_EVENTS;
 
 /** What an entry of a channel's stream holds, one after the other. */
 export type StreamItem =
   | { readonly kind: 'event'; readonly id: string; readonly event: HistoryEvent }
-  | { readonly kind: 'reset'; readonly id: string; readonly reason: ResetReason }
-  /** Nothing for readers: the beginning of the stream, or a foreign entry. */
+  /** Something that clients are told in place of events. */
+  | {
+      readonly kind: 'reset';
+      readonly id: string;
+      readonly reason: ResetReason;
+      /** Why it could not be read, when somebody else has written it. */
+      readonly fault?: string;
+    }
+  /** Nothing for readers, such as the beginning of the stream. */
   | { readonly kind: 'mark'; readonly id: string };
 
 /** One publication, and the id of the event before it. */
@@ -59,19 +69,21 @@ export function lengthsOf(events: readonly EventText[]): string {
   return lengths;
 }
 
-/** Reads an entry of a stream. */
+/** Reads an entry of a stream. What somebody else has written is announced in its place. */
 export function itemsOf([id, fields]: RawEntry): readonly StreamItem[] {
   const data = fieldOf(fields, 'd');
   if (data === undefined) {
-    return [{ kind: 'mark', id }];
+    return [unreadable(id, 'it has no field `d`.')];
   }
   const lengths = fieldOf(fields, 'l');
   if (lengths === undefined) {
     return [item(id, fieldOf(fields, 'm') ?? '', data)];
   }
-  const others = lengths.split(',').length - 1;
+  const others = lengths.split(',', MAX_EVENTS + 1).length - 1;
   return (
-    split(lengths, data, (index) => laterStreamId(id, index - others)) ?? [{ kind: 'mark', id }]
+    split(lengths, data, (index) => laterStreamId(id, index - others)) ?? [
+      unreadable(id, 'its field `l` does not tell the lengths of what `d` holds.'),
+    ]
   );
 }
 
@@ -81,8 +93,16 @@ export function itemsOf([id, fields]: RawEntry): readonly StreamItem[] {
  */
 export function parseMessage(text: string): StreamMessage | undefined {
   const head = text.indexOf('\n');
-  const [previous, first, lengths] = text.slice(0, Math.max(head, 0)).split(' ');
-  if (!previous || !first || lengths === undefined) {
+  const [previous, first, lengths, ...rest] = text.slice(0, Math.max(head, 0)).split(' ', 4);
+  if (
+    previous === undefined ||
+    first === undefined ||
+    lengths === undefined ||
+    rest.length > 0 ||
+    !isStreamId(previous) ||
+    !isStreamId(first) ||
+    compareStreamIds(previous, first) >= 0
+  ) {
     return undefined;
   }
   const texts = text.slice(head + 1);
@@ -90,25 +110,40 @@ export function parseMessage(text: string): StreamMessage | undefined {
     lengths === ''
       ? [item(first, '', texts)]
       : split(lengths, texts, (index) => laterStreamId(first, index));
-  return items && { previous, items };
+  // What cannot be read is told by the stream, which may hold it or not.
+  return items?.every(isReadable) ? { previous, items } : undefined;
 }
 
 /** Parts texts that stand one behind the other. `undefined` when the lengths are not theirs. */
 function split(
   lengths: string,
   texts: string,
-  idOf: (index: number) => string,
+  idOf: (index: number) => string | undefined,
 ): readonly StreamItem[] | undefined {
+  const parts = lengths.length > MAX_LENGTHS ? [] : lengths.split(',', MAX_EVENTS + 1);
+  if (parts.length === 0 || parts.length > MAX_EVENTS) {
+    return undefined;
+  }
+  const items: StreamItem[] = [];
   let at = 0;
-  const items = lengths.split(',').map((length, index) => {
-    const plus = length.indexOf('+');
-    const middle = at + (plus < 0 ? 0 : Number(length.slice(0, plus)));
-    const end = middle + Number(length.slice(plus + 1));
-    const part = item(idOf(index), texts.slice(at, middle), texts.slice(middle, end));
+  for (let index = 0; index < parts.length; index++) {
+    const id = idOf(index);
+    const part = parts[index]!;
+    const plus = part.indexOf('+');
+    const meta = plus < 0 ? 0 : Number(part.slice(0, plus));
+    const data = Number(part.slice(plus + 1));
+    if (id === undefined || !isLength(meta) || !isLength(data)) {
+      return undefined;
+    }
+    const [middle, end] = [at + meta, at + meta + data];
+    items.push(item(id, texts.slice(at, middle), texts.slice(middle, end)));
     at = end;
-    return part;
-  });
+  }
   return at === texts.length ? items : undefined;
+}
+
+function isLength(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 function item(id: string, meta: string, data: string): StreamItem {
@@ -116,25 +151,46 @@ function item(id: string, meta: string, data: string): StreamItem {
     return { kind: 'event', id, event: { data, position: id } };
   }
   if (meta === RESET) {
-    return { kind: 'reset', id, reason: data as ResetReason };
+    // A later version may know other reasons: events may be missing, whatever it is.
+    return { kind: 'reset', id, reason: REASONS.has(data) ? (data as ResetReason) : 'failover' };
   }
   return MARKS.has(meta) ? { kind: 'mark', id } : withMeta(id, meta, data);
 }
 
+const REASONS: ReadonlySet<string> = new Set<ResetReason>([
+  'trimmed',
+  'unknown-position',
+  'failover',
+  'listener-gap',
+  'slow-consumer',
+  'skipped-event',
+]);
+
 function withMeta(id: string, meta: string, data: string): StreamItem {
-  let own: Meta | undefined;
+  let own: Meta | null;
   try {
-    own = JSON.parse(meta) as Meta;
+    own = JSON.parse(meta) as Meta | null;
   } catch {
-    // Somebody else has written to the stream.
-    return { kind: 'mark', id };
+    own = null;
   }
+  if (typeof own !== 'object' || own === null) {
+    return unreadable(id, 'what it says of its event is no JSON object.');
+  }
+  // Whether these are what they should be is checked where the event enters the channel.
   const { t, i, r, e } = own;
   return {
     kind: 'event',
     id,
     event: { data, position: id, type: t, id: i, retry: r, end: e === 1 ? true : undefined },
   };
+}
+
+function unreadable(id: string, fault: string): StreamItem {
+  return { kind: 'reset', id, reason: 'skipped-event', fault };
+}
+
+function isReadable(one: StreamItem): boolean {
+  return one.kind !== 'reset' || one.fault === undefined;
 }
 
 function fieldOf(fields: readonly string[], name: string): string | undefined {

@@ -1,4 +1,5 @@
 import { backoff } from '../../channel/backoff.js';
+import { appendOrSkip } from '../../channel/event-check.js';
 import type { ChannelFeed, ChannelSink } from '../../channel/source.js';
 import { itemsOf, type StreamItem, type StreamMessage } from './stream-entry.js';
 import type { StreamOptions } from './redis-streams.js';
@@ -42,7 +43,7 @@ export class StreamFeed implements ChannelFeed {
     private readonly owner: StreamFeedOwner,
   ) {
     const range: ReadRange = (from, to, count) => owner.reading.range(key, from, to, count);
-    this.history = new StreamHistory(options.channel, range, options.shape);
+    this.history = new StreamHistory(range, options.shape);
   }
 
   /** The channel's subscription is in place, and its stream ends with this entry. */
@@ -129,11 +130,19 @@ export class StreamFeed implements ChannelFeed {
     for (const item of items) {
       this.last = item.id;
       if (item.kind === 'event') {
-        this.sink.append(this.options.shape?.(item.event) ?? item.event);
+        const event = this.options.shape?.(item.event) ?? item.event;
+        appendOrSkip(this.sink, event, ({ message }) => this.noteSkipped(item.id, message));
       } else if (item.kind === 'reset') {
+        if (item.fault !== undefined) {
+          this.noteSkipped(item.id, item.fault);
+        }
         this.sink.reset(item.reason, item.id);
       }
     }
+  }
+
+  private noteSkipped(id: string, reason: string): void {
+    this.owner.reading.noteSkipped(this.key, id, reason);
   }
 
   private async readOn(): Promise<void> {

@@ -1,6 +1,4 @@
-import { resetData } from '../../channel/channel.js';
 import type { ChannelHistory, HistoryEvent, HistoryPage } from '../../channel/source.js';
-import { RESET_TYPE } from '../../channel/sse-event.js';
 import { itemsOf, type RawEntry, type StreamItem } from './stream-entry.js';
 import { compareStreamIds, isStreamId } from './stream-id.js';
 
@@ -22,7 +20,6 @@ export class StreamHistory implements ChannelHistory {
   private perEntry: number | undefined;
 
   constructor(
-    private readonly channel: string,
     private readonly range: ReadRange,
     private readonly shape: (event: HistoryEvent) => HistoryEvent = (event) => event,
   ) {}
@@ -110,8 +107,7 @@ export class StreamHistory implements ChannelHistory {
     if (item.kind === 'mark') {
       return [];
     }
-    const data = resetData(this.channel, item.reason);
-    return [{ type: RESET_TYPE, data, position: item.id }];
+    return [{ position: item.id, data: '', reset: item.reason }];
   }
 
   /** An id that was used twice stands for its first event, so that nothing is left out. */

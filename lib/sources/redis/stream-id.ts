@@ -3,6 +3,8 @@ const STREAM_ID = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;
 
 /** What 64 bits hold at most. Digits of the same length compare as text. */
 const MAX_NUMBER = '18446744073709551615';
+/** Digits up to this many are exact as a double. */
+const EXACT_DIGITS = 15;
 
 /**
  * Whether a text is a stream id. Redis answers a range from anything else with an error, for as
@@ -26,10 +28,19 @@ export function compareStreamIds(a: string, b: string): number {
   );
 }
 
-/** The id that is `steps` after another one in the same millisecond. */
-export function laterStreamId(id: string, steps: number): string {
+/**
+ * The id that is `steps` after another one in the same millisecond, or before it when that is
+ * below zero; `undefined` when there is none.
+ */
+export function laterStreamId(id: string, steps: number): string | undefined {
   const dash = id.indexOf('-');
-  return `${id.slice(0, dash)}-${Number(id.slice(dash + 1)) + steps}`;
+  const number = id.slice(dash + 1);
+  if (number.length <= EXACT_DIGITS) {
+    const later = Number(number) + steps;
+    return later < 0 ? undefined : `${id.slice(0, dash)}-${later}`;
+  }
+  const later = BigInt(number) + BigInt(steps);
+  return later > BigInt(MAX_NUMBER) ? undefined : `${id.slice(0, dash)}-${later}`;
 }
 
 /** Digits are compared as text, as the numbers may be beyond what a double holds exactly. */

@@ -7,13 +7,28 @@ import { redisScript } from './redis-script.js';
  */
 const TAIL_OR_BEGIN = `
 local call = redis.call
+-- A number up to which doubles are exact; anybody may have written the text.
+local function numberOf(text)
+  return text and #text < 16 and string.match(text, '^%d+$') and tonumber(text)
+end
+local function countsOf(entry)
+  local fields = entry[2]
+  if fields[5] == 'b' and fields[7] == 'n' then return numberOf(fields[6]), numberOf(fields[8]) end
+end
 local function tailOrBegin(stream)
   local tail = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-  if tail then
-    local fields = tail[2]
-    return tail[1], tonumber(fields[6]) or 0, tonumber(fields[8]) or 0, fields[2]
+  if not tail then
+    return call('XADD', stream, '*', 'm', 'o', 'd', '', 'b', 0, 'n', 0), 0, 0, 'o'
   end
-  return call('XADD', stream, '*', 'm', 'o', 'd', '', 'b', 0, 'n', 0), 0, 0, 'o'
+  local bytes, events = countsOf(tail)
+  if not (bytes and events) then
+    -- Somebody else has written it: the counts go on from the last entry of ours.
+    for _, entry in ipairs(call('XREVRANGE', stream, '+', '-', 'COUNT', 100)) do
+      bytes, events = countsOf(entry)
+      if bytes and events then break end
+    end
+  end
+  return tail[1], bytes or 0, events or 0, tail[2][2]
 end
 local function keep(stream, age)
   if age ~= '0' then call('PEXPIRE', stream, age) end
@@ -43,7 +58,12 @@ local function idsAfter(previous, count)
     now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
   end
   local time, number = string.match(previous, '^(%d+)%-(%d+)$')
-  if tonumber(time) < tonumber(now) then time, number = now, -1 end
+  if tonumber(time) < tonumber(now) then
+    time, number = now, -1
+  elseif #number > 15 and #time < 16 then
+    -- Somebody else has chosen it, and a double is not exact there.
+    time, number = string.format('%.0f', time + 1), -1
+  end
   local id = time .. '-%.0f'
   return string.format(id, number + 1), string.format(id, number + count)
 end
@@ -60,8 +80,10 @@ local function trim(stream, bytes, events, most)
     local page = call('XRANGE', stream, from, '+', 'COUNT', 4)
     local kept
     for _, entry in ipairs(page) do
-      local b, n = tonumber(entry[2][6]), tonumber(entry[2][8])
-      if b and n and bytes - b < maxBytes and events - n < most then
+      local b, n = countsOf(entry)
+      -- Higher counts than the last are not of the same counting.
+      local isCounted = b and n and b <= bytes and n <= events
+      if isCounted and bytes - b < maxBytes and events - n < most then
         kept = entry[1]
         break
       end
