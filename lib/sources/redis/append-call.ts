@@ -33,7 +33,7 @@ export class AppendCall {
     const { marker, kind } = this;
     const time = this.isRepeated || !once ? 'again' : 'first';
     const keys = [marker.key];
-    const args = [marker.number, time, publishCommand, ...kind.args(this.lanes[0]!.key)];
+    const args = [marker.number, time, publishCommand, ...kind.args(this.lanes[0]!)];
     for (const lane of this.lanes) {
       keys.push(...lane.keys);
       args.push(...lane.batch!);

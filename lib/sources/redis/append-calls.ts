@@ -22,7 +22,7 @@ export type BatchOutcome =
 /** The calls that are under way. Each is sent until its outcome is known or of no interest. */
 export class AppendCalls {
   private readonly calls = new Set<AppendCall>();
-  private readonly markers: CallMarkers;
+  readonly markers: CallMarkers;
 
   constructor(
     private readonly streams: RedisStreams,

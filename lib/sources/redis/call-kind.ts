@@ -18,8 +18,8 @@ export interface CallKind {
   readonly script: RedisScript;
   /** Whether a call takes one lane, whose marker is its own. In a Cluster it is so for every kind. */
   readonly isPerLane: boolean;
-  /** The arguments that a call has once. `key` is that of its first lane. */
-  args(key: string): readonly (string | number)[];
+  /** The arguments that a call has once; it begins with this lane. */
+  args(first: StreamLane): readonly (string | number)[];
   /** The arguments that stand for a lane's events. */
   batchOf(events: readonly EventText[]): Batch;
   /**

@@ -28,8 +28,13 @@ export class CallMarkers {
 
   /** A marker for a call that begins with this stream; `undefined` while too many are in use. */
   acquire(stream: string): CallMarker | undefined {
-    const key = this.perStream ? `${stream}:from:${this.instance}` : this.anyKey();
+    const key = this.perStream ? this.keyOf(stream) : this.anyKey();
     return key === undefined ? undefined : { key, number: ++this.number };
+  }
+
+  /** The key of a marker that only one stream has. */
+  keyOf(stream: string): string {
+    return `${stream}:from:${this.instance}`;
   }
 
   /** The outcome of the call is known, or nobody wants to know it any more. */

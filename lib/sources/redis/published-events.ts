@@ -1,8 +1,9 @@
 import { monotonicNow } from '../../channel/clock.js';
-import type { StreamReading } from './stream-reading.js';
 
 /** How long it is remembered that something was published, to see whether it is still there. */
 const REMEMBERED_MS = 60_000;
+/** How long, when nothing can be found out meanwhile: then it may have expired. */
+const FORGOTTEN_MS = 600_000;
 /** How many streams are verified at a time. */
 const BATCH = 500;
 
@@ -21,32 +22,52 @@ export class PublishedEvents {
 
   /**
    * @param age for how long events are retained, in ms
-   * @param reading finds out what became of an event
+   * @param verify finds out what became of what was published last; rejects when that cannot be
+   * known yet
    */
   constructor(
     age: number,
-    private readonly reading: StreamReading,
+    private readonly verify: (key: string, id: string) => Promise<unknown>,
   ) {
     this.longest = Math.min(REMEMBERED_MS, age / 2);
-    // Whoever noticed it: once it is announced, there is nothing more to find out.
-    reading.onLoss = (key) => void this.last.delete(key);
   }
 
   note(key: string, id: string): void {
     this.last.set(key, { id, time: monotonicNow() });
   }
 
-  async verifyAll(): Promise<void> {
-    const now = monotonicNow();
-    for (const [key, { time }] of this.last) {
-      if (now - time > this.longest) {
-        this.last.delete(key);
-      }
+  /** What was published last, and how many ms ago; `undefined` when that is not remembered. */
+  lastOf(key: string): { readonly id: string; readonly ago: number } | undefined {
+    const published = this.last.get(key);
+    return published && { id: published.id, ago: monotonicNow() - published.time };
+  }
+
+  /**
+   * It is known that it was lost, and it was announced.
+   * @param id what was lost. Default: whatever was published last
+   */
+  forget(key: string, id?: string): void {
+    if (id === undefined || this.last.get(key)?.id === id) {
+      this.last.delete(key);
     }
+  }
+
+  async verifyAll(): Promise<void> {
     const published = [...this.last];
     for (let start = 0; start < published.length; start += BATCH) {
       const batch = published.slice(start, start + BATCH);
-      await Promise.allSettled(batch.map(([key, { id }]) => this.reading.verify(key, id)));
+      await Promise.all(batch.map(([key, one]) => this.verifyOne(key, one)));
+    }
+  }
+
+  private async verifyOne(key: string, published: Published): Promise<void> {
+    const isKnown = await this.verify(key, published.id).then(
+      () => true,
+      () => false,
+    );
+    const ago = monotonicNow() - published.time;
+    if (ago > (isKnown ? this.longest : FORGOTTEN_MS) && this.last.get(key) === published) {
+      this.last.delete(key);
     }
   }
 }

@@ -20,7 +20,7 @@ const RETRY = { first: 100, most: 5_000 };
 /** How long the first connection may take with `failFast`, in milliseconds. */
 const START_TIMEOUT_MS = 15_000;
 /** How long a command may stay without a reply before its connection counts as dead. */
-const REPLY_TIMEOUT_MS = 5_000;
+export const REPLY_TIMEOUT_MS = 5_000;
 /** How long closing waits for the server; the process cannot exit before. */
 const CLOSE_TIMEOUT_MS = 200;
 
@@ -42,6 +42,7 @@ export class RedisConnection implements Lifecycle {
   readonly isCluster: boolean;
   private opened: Promise<RedisClient> | undefined;
   private readonly readyListeners = new Set<() => void>();
+  private readonly dropListeners = new Set<() => void>();
   private release: () => void = () => undefined;
   private dropCount = 0;
   private down = false;
@@ -130,6 +131,12 @@ export class RedisConnection implements Lifecycle {
     return () => void this.readyListeners.delete(listener);
   }
 
+  /** Calls the listener each time the connection is lost. Returns how to end that. */
+  onDrop(listener: () => void): () => void {
+    this.dropListeners.add(listener);
+    return () => void this.dropListeners.delete(listener);
+  }
+
   /** Closes the connection if it is ours. Replies that are under way are not waited for. */
   async stop(): Promise<void> {
     this.stopped = true;
@@ -157,6 +164,7 @@ export class RedisConnection implements Lifecycle {
     const onClose = () => {
       this.dropCount++;
       this.lost('the connection was closed');
+      this.dropListeners.forEach((listener) => listener());
     };
     const onReady = () => this.back();
     client.on('close', onClose);

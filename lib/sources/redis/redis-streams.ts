@@ -47,6 +47,7 @@ export class RedisStreams implements Lifecycle, TailReader {
   /** What feeds read their streams with. */
   readonly reading: StreamReading;
   private readonly guard: Guard;
+  private readonly auditors = new Set<() => Promise<unknown>>();
   private audit: NodeJS.Timeout | undefined;
   private offReady: (() => void) | undefined;
   private stopped = false;
@@ -69,7 +70,9 @@ export class RedisStreams implements Lifecycle, TailReader {
     };
     this.tails = new StreamTails(connection, this.age, this, logger);
     this.reading = new StreamReading(connection, this.server, this.age, logger);
-    this.published = new PublishedEvents(settings.age, this.reading);
+    this.published = new PublishedEvents(settings.age, (key, id) => this.reading.verify(key, id));
+    // Whoever noticed it: once it is announced, there is nothing more to find out.
+    this.reading.onLoss = (key) => this.published.forget(key);
     this.subscriber = new Subscriber(connection, this.server, events, logger);
   }
 
@@ -124,6 +127,15 @@ export class RedisStreams implements Lifecycle, TailReader {
   /** Notes what was appended last, to see later whether it is still there. */
   notePublished(key: string, id: string): void {
     this.published.note(key, id);
+  }
+
+  /**
+   * Has something looked at whenever streams are: every `auditInterval`, and once the connection
+   * is back. Returns how to end that.
+   */
+  onAudit(auditor: () => Promise<unknown>): () => void {
+    this.auditors.add(auditor);
+    return () => void this.auditors.delete(auditor);
   }
 
   /** The limits of a stream as the scripts take them: events, milliseconds, bytes; 0 for none. */
@@ -190,6 +202,7 @@ export class RedisStreams implements Lifecycle, TailReader {
 
   private async compareAll(): Promise<void> {
     this.tails.ask(this.feeds.keys());
-    await this.published.verifyAll();
+    const others = [...this.auditors].map((audit) => audit());
+    await Promise.all([this.published.verifyAll(), ...others]);
   }
 }

@@ -58,6 +58,11 @@ export class StreamPublisher {
     return sent;
   }
 
+  /** The key under which Redis notes the last call of a lane, where each has its own. */
+  markerOf(key: string): string {
+    return this.calls.markers.keyOf(key);
+  }
+
   /** The connection is back: what waits is tried again at once. */
   retryNow(): void {
     this.calls.repeat();

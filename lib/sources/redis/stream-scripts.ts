@@ -1,11 +1,11 @@
 import { redisScript } from './redis-script.js';
 
 /**
- * The last entry of a stream: its id, how many bytes and events the stream has had up
- * to it, and its first field. A stream that does not exist is begun, so that every position is an
+ * The last entry of a stream: its id, how many bytes and events the stream has had up to it, its
+ * first field, and its data. A stream that does not exist is begun, so that every position is an
  * entry: a position that is not found tells of lost or trimmed entries.
  */
-const TAIL_OR_BEGIN = `
+export const TAIL_OR_BEGIN = `
 local call = redis.call
 -- A number up to which doubles are exact; anybody may have written the text.
 local function numberOf(text)
@@ -18,7 +18,7 @@ end
 local function tailOrBegin(stream)
   local tail = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   if not tail then
-    return call('XADD', stream, '*', 'm', 'o', 'd', '', 'b', 0, 'n', 0), 0, 0, 'o'
+    return call('XADD', stream, '*', 'm', 'o', 'd', '', 'b', 0, 'n', 0), 0, 0, 'o', ''
   end
   local bytes, events = countsOf(tail)
   if not (bytes and events) then
@@ -28,10 +28,26 @@ local function tailOrBegin(stream)
       if bytes and events then break end
     end
   end
-  return tail[1], bytes or 0, events or 0, tail[2][2]
+  return tail[1], bytes or 0, events or 0, tail[2][2], tail[2][4]
 end
 local function keep(stream, age)
   if age ~= '0' then call('PEXPIRE', stream, age) end
+end
+`;
+
+/**
+ * A function that announces to all readers of a stream that events may be missing, by an entry
+ * that is part of the channel like any other. Answers its id. Where the last entry says the same
+ * already, that one counts, unless it is older than `since`, in milliseconds since the epoch. It
+ * stands behind TAIL_OR_BEGIN.
+ */
+export const ANNOUNCE = `
+local function announce(publish, stream, reason, since)
+  local tail, bytes, events, meta, data = tailOrBegin(stream)
+  if meta == 'x' and data == reason and tonumber(string.match(tail, '^%d+')) >= since then return tail end
+  local id = call('XADD', stream, '*', 'm', 'x', 'd', reason, 'b', bytes, 'n', events)
+  call(publish, stream, tail .. ' ' .. id .. ' 1+' .. #reason .. '\\nx' .. reason)
+  return id
 end
 `;
 
@@ -189,7 +205,7 @@ return id
  * Answers: \`here\`, \`trimmed\` or \`lost\`, and the last entry's id, which with \`lost\` is the
  * announcement's.
  */
-export const VERIFY = redisScript(`${TAIL_OR_BEGIN}
+export const VERIFY = redisScript(`${TAIL_OR_BEGIN}${ANNOUNCE}
 local stream, id = KEYS[1], ARGV[1]
 local function numbersOf(text)
   local time, number = string.match(text, '^(%d+)%-(%d+)$')
@@ -203,7 +219,7 @@ local function holdsIt(entry)
   local lastTime, lastNumber = numbersOf(entry[1])
   return time == lastTime and number < lastNumber and number >= lastNumber - others
 end
-local tail, bytes, events, meta = tailOrBegin(stream)
+local tail = tailOrBegin(stream)
 keep(stream, ARGV[3])
 local entry = call('XRANGE', stream, id, '+', 'COUNT', 1)[1]
 if entry and holdsIt(entry) then return {'here', tail} end
@@ -211,8 +227,5 @@ local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
 local firstTime, firstNumber = numbersOf(first[1])
 local isBefore = time < firstTime or (time == firstTime and number < firstNumber)
 if isBefore and not (first[2][1] == 'm' and first[2][2] == 'o') then return {'trimmed', tail} end
-if meta == 'x' then return {'lost', tail} end
-local reset = call('XADD', stream, '*', 'm', 'x', 'd', 'failover', 'b', bytes, 'n', events)
-call(ARGV[2], stream, tail .. ' ' .. reset .. ' 1+8\\nxfailover')
-return {'lost', reset}
+return {'lost', announce(ARGV[2], stream, 'failover', time)}
 `);
