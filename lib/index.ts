@@ -32,7 +32,7 @@ export type {
   SourceEvent,
 } from './channel/source.js';
 export { MemoryKeyStore as MemoryStore } from './sources/cache/memory-store.js';
-export type { CacheLike } from './sources/cache/adapter-store.js';
+export type { CacheLike } from './sources/cache/cache-calls.js';
 export type { CacheOptions } from './sources/cache/cache-options.js';
 export type { PollOptions } from './sources/poll/poll.options.js';
 export type { RedisStreamsOptions } from './sources/redis/redis-streams.options.js';

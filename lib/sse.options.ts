@@ -2,7 +2,7 @@ import type { OverflowPolicy } from './delivery/overflow.js';
 import type { Opening } from './delivery/opening.js';
 import type { Broker, ChannelSource } from './channel/source.js';
 import type { SseEvent } from './channel/sse-event.js';
-import type { CacheLike } from './sources/cache/adapter-store.js';
+import type { CacheLike } from './sources/cache/cache-calls.js';
 import type { MemoryKeyStore } from './sources/cache/memory-store.js';
 import type { CacheOptions } from './sources/cache/cache-options.js';
 import type { EventTableOptions } from './sources/event-table/event-table.options.js';

@@ -96,8 +96,7 @@ export class SseService {
     }
     names.forEach(checkChannelName);
     const source = this.sources.sourceFor(options);
-    const isOfSet = typeof channels !== 'string';
-    const requests = names.map((name) => ({ source, name, isOfSet }));
+    const requests = names.map((name) => ({ source, name }));
     return this.delivery.observe(() => requests, options.lastEventId);
   }
 

@@ -2,7 +2,8 @@ import type { Broker, ChannelSource, Lifecycle, SseLogger } from './channel/sour
 import { SseError } from './channel/sse-error.js';
 import type { ChannelOptions, SourceOption } from './sse.options.js';
 import type { SseSettings } from './sse.settings.js';
-import { AdapterKeyStore, isCacheLike } from './sources/cache/adapter-store.js';
+import { AdapterKeyStore } from './sources/cache/adapter-store.js';
+import { isCacheLike } from './sources/cache/cache-calls.js';
 import type { CacheOptions } from './sources/cache/cache-options.js';
 import { CacheSource } from './sources/cache/cache-source.js';
 import type { KeyStore } from './sources/cache/key-store.js';
@@ -45,7 +46,7 @@ export class SseSources {
       this.streams = new RedisStreams(redisConnection, settings.redisStreams, log);
       this.services.push(redisConnection, this.streams);
     }
-    this.cache = new CacheSource(this.keyStore(redisConnection), log);
+    this.cache = new CacheSource(this.keyStore(), log);
     this.services.push(this.cache);
     if (postgres !== undefined || settings.listenConnection !== undefined) {
       const connection = new PostgresConnection(
@@ -188,10 +189,11 @@ export class SseSources {
     }
   }
 
-  private keyStore(redis: RedisConnection | undefined): KeyStore {
+  private keyStore(): KeyStore {
     const { cache } = this.settings;
     if (cache === undefined) {
-      return redis ? new RedisKeyStore(redis, {}, this.streams) : new MemoryKeyStore();
+      const { eventSize } = this.settings.limits;
+      return this.streams ? new RedisKeyStore(this.streams, { eventSize }) : new MemoryKeyStore();
     }
     if (cache instanceof MemoryKeyStore) {
       return cache;

@@ -4,7 +4,7 @@ import { HistoryReading } from './history-reading.js';
 import { LogEntry } from './log-entry.js';
 import { RESET_TYPE } from './sse-event.js';
 import type { ResetReason, SourceEvent } from './source.js';
-import { EARLIEST, isNextAfter, nextAfter, plainPosition } from './start-position.js';
+import { EARLIEST } from './start-position.js';
 
 /**
  * What a cursor has to offer next.
@@ -14,9 +14,8 @@ import { EARLIEST, isNextAfter, nextAfter, plainPosition } from './start-positio
  * - `page`: a page of history is there; read it with `peek` and `shift`
  * - `reset`: announce `resetReason`; the cursor now stands at the head
  * - `loading`: history is on its way; the reader is pulled again once it is there
- * - `ended`: the client has received the end of its run before; there is nothing more for it
  */
-export type CursorState = 'idle' | 'log' | 'page' | 'reset' | 'loading' | 'ended';
+export type CursorState = 'idle' | 'log' | 'page' | 'reset' | 'loading';
 
 /** One reader's place in one channel. */
 export class Cursor {
@@ -25,7 +24,7 @@ export class Cursor {
   /** The number of the last event read from the log. */
   seq: number;
   resetReason: ResetReason | undefined;
-  /** The position the client would return with; `undefined` while the channel's is unknown. */
+  /** The position of the last event read; `undefined` while the channel's is unknown. */
   position: string | undefined;
   private page: readonly LogEntry[] = NO_ENTRIES;
   private pageIndex = 0;
@@ -41,15 +40,16 @@ export class Cursor {
     private readonly owner: { pull(): void },
   ) {
     this.seq = channel.log.head;
-    this.position = channel.log.openingPosition;
+    this.position = channel.log.headPosition;
     channel.places.add(this);
   }
 
   /**
-   * Places the cursor for a client that returns with `lastEventId`, and finds out whether it has
-   * ended. A promise is returned only when the source's history has to be asked.
+   * Places the cursor for a client that returns with `lastEventId`. Resolves with
+   * true when that id ended its run, so that there is nothing left to read.
+   * A promise is returned only when the source's history has to be asked.
    */
-  resume(lastEventId: string): void | Promise<void> {
+  resume(lastEventId: string): boolean | Promise<boolean> {
     const { log, feed } = this.channel;
     const history = feed?.history;
     if (lastEventId === EARLIEST) {
@@ -58,23 +58,22 @@ export class Cursor {
         return this.startHistory(undefined);
       }
       this.seq = log.retained - 1;
-      return;
+      return false;
     }
-    const located = log.locate(plainPosition(lastEventId), history?.compare.bind(history));
-    const isNext = isNextAfter(lastEventId);
-    const isEnd = isNext ? false : typeof located === 'number' ? log.endsAt(located) : undefined;
+    const located = log.locate(lastEventId, history?.compare.bind(history));
+    const isEnd = typeof located === 'number' ? log.endsAt(located) : undefined;
     // Whether the event before the log's first one ended its run, history knows.
     if (typeof located === 'number' && (isEnd !== undefined || !history)) {
       this.seq = located;
-      this.position = isNext ? lastEventId : log.positionAt(located);
-      this.hasEnded = isEnd === true;
-      return;
+      this.position = lastEventId;
+      return isEnd === true;
     }
     if (history) {
       this.position = lastEventId;
-      return this.startHistory(lastEventId, !isNext);
+      return this.startHistory(lastEventId);
     }
     this.resetReason = located === 'trimmed' ? located : 'unknown-position';
+    return false;
   }
 
   /** Places the cursor for a client that returns with what cannot be a position. */
@@ -84,9 +83,6 @@ export class Cursor {
 
   /** Says what to read next, and starts to load history where the log no longer reaches. */
   next(): CursorState {
-    if (this.hasEnded) {
-      return 'ended';
-    }
     if (this.page.length > 0) {
       return 'page';
     }
@@ -129,10 +125,10 @@ export class Cursor {
   shift(): void {
     if (this.page.length === 0) {
       const entry = this.channel.log.at(this.seq + 1);
-      this.moveTo(entry.seq, entry.resumeAt);
+      this.moveTo(entry.seq, entry.position);
       return;
     }
-    this.position = this.page[this.pageIndex++]!.resumeAt || undefined;
+    this.position = this.page[this.pageIndex++]!.position;
     if (this.pageIndex === this.page.length) {
       this.page = NO_ENTRIES;
       this.pageIndex = 0;
@@ -146,23 +142,12 @@ export class Cursor {
     this.page = [new LogEntry(0, this.position ?? '', event, monotonicNow())];
   }
 
-  /**
-   * Moves to the head after a reset was announced, and returns the position there. The end of the
-   * client's own run is left for it to read.
-   */
+  /** Moves to the head after a reset was announced, and returns the position there. */
   skipToHead(): string | undefined {
-    const { log } = this.channel;
-    const wasInRun = this.resetReason === 'slow-consumer' || this.resetReason === 'trimmed';
     this.resetReason = undefined;
     this.joinAfter = undefined;
-    if (wasInRun && log.head >= log.first && log.at(log.head).end) {
-      this.seq = log.head - 1;
-      this.position = log.positionAt(this.seq);
-    } else {
-      this.seq = log.head;
-      this.position = log.openingPosition;
-    }
-    return this.position;
+    this.seq = this.channel.log.head;
+    return (this.position = this.channel.log.headPosition);
   }
 
   close(): void {
@@ -171,10 +156,8 @@ export class Cursor {
     this.history = undefined;
   }
 
-  /** @param mayHaveEnded whether the client has left when its run has ended at the position */
-  private startHistory(position: string | undefined, mayHaveEnded = false): Promise<void> {
-    const from = position === undefined ? undefined : plainPosition(position);
-    this.history = new HistoryReading(this.channel, from, mayHaveEnded, {
+  private startHistory(position: string | undefined): Promise<boolean> {
+    this.history = new HistoryReading(this.channel, position, {
       page: (entries) => {
         this.page = entries;
       },
@@ -184,12 +167,7 @@ export class Cursor {
         this.covered = covered;
         // The page may be one that another client asked for before this one came.
         this.seq = Math.min(this.seq, covered);
-        // Nothing is retained: whatever comes next is the first event for this client.
-        this.position ??= last === '' ? undefined : nextAfter(last);
-      },
-      ended: () => {
-        this.history = undefined;
-        this.hasEnded = true;
+        this.position = last === '' ? undefined : last;
       },
       reset: (reason) => {
         this.history = undefined;

@@ -52,10 +52,7 @@ export interface HistoryPage {
    * reader announces it and goes on live; `events` is then not looked at.
    */
   readonly reset?: ResetReason | undefined;
-  /**
-   * True when the event at the position that was asked for ended its run. The events after it
-   * are given all the same: they are for clients that started after the end.
-   */
+  /** True when the event at the position that was asked for ended its run. */
   readonly ended?: boolean | undefined;
 }
 

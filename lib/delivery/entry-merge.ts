@@ -30,14 +30,9 @@ export class EntryMerge {
    */
   next(): boolean {
     let first: Cursor | undefined;
-    const { open } = this;
-    for (let index = 0; index < open.length; index++) {
-      const cursor = open[index]!;
+    for (let index = 0; index < this.open.length; index++) {
+      const cursor = this.open[index]!;
       const state = cursor.next();
-      if (state === 'ended') {
-        this.leave(cursor);
-        continue;
-      }
       if (state === 'reset') {
         this.cursor = cursor;
         this.entry = undefined;
@@ -61,12 +56,8 @@ export class EntryMerge {
     this.entry = entry;
     this.reset = undefined;
     if (entry.end) {
-      this.leave(first);
+      this.open = this.open.filter((cursor) => cursor !== first);
     }
     return true;
-  }
-
-  private leave(left: Cursor): void {
-    this.open = this.open.filter((cursor) => cursor !== left);
   }
 }

@@ -33,9 +33,7 @@ export class RouteChannels {
       return [];
     }
     const source = this.source(route);
-    // What a resolver answers may be another set when the client returns.
-    const isOfSet = typeof route.channels === 'function';
-    return names.map((name) => ({ source, name, isOfSet }));
+    return names.map((name) => ({ source, name }));
   }
 
   /**

@@ -1,30 +1,38 @@
 import { Redis } from 'ioredis';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
-import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
-import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
+import { RedisKeyStore, type RedisKeyLimits } from '../../lib/sources/cache/redis-store.js';
+import type { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
 import type { RedisOption } from '../../lib/sources/redis/redis-option.js';
-import { LogRecorder } from './recorder.js';
+import type { RedisStreams } from '../../lib/sources/redis/redis-streams.js';
+import type { RedisStreamsOptions } from '../../lib/sources/redis/redis-streams.options.js';
+import { instance as streamsInstance } from '../redis/instances.js';
+import type { LogRecorder } from './recorder.js';
 
 /** One instance of the application, as far as keys in Redis are concerned. */
 export interface Instance {
   readonly source: CacheSource;
   readonly connection: RedisConnection;
+  readonly streams: RedisStreams;
   readonly log: LogRecorder;
   stop(): Promise<void>;
 }
 
-export async function instance(redis: RedisOption): Promise<Instance> {
-  const log = new LogRecorder();
-  const connection = new RedisConnection(redis, log);
-  const source = new CacheSource(new RedisKeyStore(connection), log);
-  await connection.start(false);
+export async function instance(
+  redis: RedisOption,
+  options: RedisStreamsOptions = {},
+  limits: RedisKeyLimits = {},
+): Promise<Instance> {
+  const one = await streamsInstance(redis, { events: 50_000, ...options });
+  const { log, connection, streams } = one;
+  const source = new CacheSource(new RedisKeyStore(streams, limits), log);
   return {
     source,
     connection,
+    streams,
     log,
     async stop() {
       await source.stop();
-      await connection.stop();
+      await one.stop();
     },
   };
 }

@@ -1,22 +1,48 @@
-import { Controller, RequestMethod, Sse } from '@nestjs/common';
+import {
+  Controller,
+  Injectable,
+  RequestMethod,
+  Sse,
+  UseGuards,
+  type CanActivate,
+} from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { NEVER } from 'rxjs';
 import { SseChannel } from '../../lib/index.js';
 import { untilNobodyIsLeft } from '../support/newcomer.js';
 import { takeAnyBody } from '../support/take-any-body.js';
+import { RawHttp2Client } from '../support/raw-http2-client.js';
 import { closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
 const held: (() => void)[] = [];
 const hold = () => new Promise<void>((resolve) => held.push(resolve));
 
+let asked = 0;
+
+@Injectable()
+class CountingGuard implements CanActivate {
+  canActivate(): boolean {
+    asked++;
+    return true;
+  }
+}
+
 @Controller()
+@UseGuards(CountingGuard)
 class CancelController {
   @Sse('events')
   @SseChannel('events')
   events() {}
+
+  @Sse('observed')
+  @SseChannel()
+  observed() {
+    return NEVER;
+  }
 
   @Sse('slow')
   @SseChannel(async () => {
@@ -38,6 +64,7 @@ class CancelController {
 }
 
 const sessions: ClientHttp2Session[] = [];
+const raws: RawHttp2Client[] = [];
 
 function session(app: TestApp): ClientHttp2Session {
   const made = connect(app.url);
@@ -56,6 +83,7 @@ describe('Over HTTP/2', () => {
   afterEach(async () => {
     held.splice(0).forEach((release) => release());
     sessions.splice(0).forEach((each) => each.destroy());
+    raws.splice(0).forEach((each) => each.destroy());
     await closeApps();
   });
 
@@ -80,23 +108,37 @@ describe('Over HTTP/2', () => {
     await untilNobodyIsLeft(app);
   }
 
-  it.each([
-    ['at once', () => Promise.resolve()],
-    ['a turn later', () => new Promise<void>((resolve) => void setImmediate(resolve))],
-    ['two milliseconds later', () => new Promise<void>((resolve) => void setTimeout(resolve, 2))],
-  ])('streams that are asked for and cancelled %s leave nothing', async (_, wait) => {
-    const app = await start({ limits: { connections: 1_000 } });
+  it.each(['/events', '/observed', '/slow', '/slow-handler'])(
+    'streams of %s that are cancelled in the same breath leave nothing',
+    async (path) => {
+      asked = 0;
+      const app = await start({ limits: { connections: 500 } });
+      for (let round = 0; round < 4; round++) {
+        const client = await RawHttp2Client.open(app.url);
+        raws.push(client);
+        client.askAndCancel(path, 250);
+      }
+      await until(() => asked === 1_000);
+      await untilNobodyIsLeft(app);
+      held.splice(0).forEach((release) => release());
+      await expectRoom(app);
+      expect(app.sse.stats().refused.capacity).toBe(0);
+    },
+  );
+
+  it('streams that are cancelled at any moment of their opening leave nothing', async () => {
+    const app = await start();
     const over = session(app);
-    for (let round = 0; round < 10; round++) {
-      const streams = Array.from({ length: 50 }, (_each, i) =>
+    await once(over, 'connect');
+    for (let wait = 0; wait < 10; wait++) {
+      const streams = Array.from({ length: 20 }, (_each, i) =>
         ask(over, i % 2 ? '/events' : '/slow-handler'),
       );
-      await wait();
+      await new Promise((resolve) => setTimeout(resolve, wait));
       streams.forEach((stream) => stream.close(constants.NGHTTP2_CANCEL));
-      await until(() => streams.every(({ closed }) => closed));
+      await until(() => streams.every(({ destroyed }) => destroyed));
     }
     await expectRoom(app);
-    expect(app.sse.stats().refused.capacity).toBe(0);
   });
 
   it.each(['/slow', '/slow-handler'])(

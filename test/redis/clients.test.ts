@@ -47,10 +47,10 @@ describe('a user with the documented rights', () => {
     await Promise.all(['a', 'b'].map((data) => one.broker.publish('allowed', { data })));
     await until(() => there.events.length === 2);
     expect((await there.feed.history!.read(undefined, 10)).events).toHaveLength(2);
-    const source = new CacheSource(
-      new RedisKeyStore(two.connection, {}, two.streams),
-      two.log,
-    ).with({ interval: 10, poller: 'elected' }) as CacheSource;
+    const source = new CacheSource(new RedisKeyStore(two.streams), two.log).with({
+      interval: 10,
+      poller: 'elected',
+    }) as CacheSource;
     const job = new Recorded(source, 'job:1');
     job.feed.resume?.();
     await until(() => job.isLive);

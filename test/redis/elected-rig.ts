@@ -24,8 +24,8 @@ export async function electing(
   redis: RedisOption,
   options: RedisStreamsOptions = {},
 ): Promise<Electing> {
-  const { streams, connection, log } = await instance(redis, { events: 50_000, ...options });
-  const source = new CacheSource(new RedisKeyStore(connection, {}, streams), log);
+  const { streams, log } = await instance(redis, { events: 50_000, ...options });
+  const source = new CacheSource(new RedisKeyStore(streams), log);
   const one: Electing = {
     source,
     log,

@@ -45,7 +45,7 @@ async function start(url = server.url): Promise<CacheSource> {
       () => false,
     ),
   );
-  const source = new CacheSource(new RedisKeyStore(connection, {}, streams), log);
+  const source = new CacheSource(new RedisKeyStore(streams), log);
   sources.add(source);
   return source;
 }

@@ -80,7 +80,7 @@ describe('what was given to a command', () => {
   const source = async (url: string) => {
     const { connection, streams, log } = await instance(url);
     await until(() => connection.client().catch(() => undefined));
-    return new CacheSource(new RedisKeyStore(connection, {}, streams), log);
+    return new CacheSource(new RedisKeyStore(streams), log);
   };
 
   it('is not in what is said of a command that the server does not know', async () => {

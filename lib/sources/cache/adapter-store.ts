@@ -1,11 +1,14 @@
+import { reasonOf } from '../../channel/reason.js';
 import { SseError } from '../../channel/sse-error.js';
 import { textOf } from '../../channel/value-text.js';
+import { CACHE_DEADLINE_MS, CacheCalls, isCacheLike, type CacheLike } from './cache-calls.js';
 import {
   DEFAULT_MAX_WAITING,
   DEFAULT_WAITING_TTL_MS,
   type KeyEvent,
   type KeyReading,
   type KeyStore,
+  type Skipped,
   type WaitingLimits,
 } from './key-store.js';
 import {
@@ -17,30 +20,19 @@ import {
   type WaitingEvent,
 } from './waiting-event.js';
 
-/** A cache of the user's, such as cache-manager's or Keyv. Times to live are milliseconds. */
-export interface CacheLike {
-  /** The key's value, or a promise of it; `undefined` or `null` when there is none. */
-  get(key: string): unknown;
-  /** Sets the key, for `ttl` milliseconds if given. */
-  set(key: string, value: unknown, ttl?: number): unknown;
-  /** Removes the key. One of `del` and `delete` must be there. */
-  del?(key: string): unknown;
-  /** Removes the key, where there is no `del`. */
-  delete?(key: string): unknown;
-  /** Tells of the store's own writes, which are then not waited for until the next poll. */
-  on?(event: 'set', listener: (set: { key?: unknown }) => void): unknown;
-  /** Ends what `on` began. */
-  off?(event: 'set', listener: (set: { key?: unknown }) => void): unknown;
+/** How a cache of the user's is called. */
+export interface AdapterLimits extends WaitingLimits {
+  /** How long one call of the cache may take, in milliseconds. Default 5,000. */
+  readonly deadline?: number | undefined;
 }
 
-/** Whether a value can serve as a cache. */
-export function isCacheLike(value: unknown): value is CacheLike {
-  const cache = value as CacheLike | null | undefined;
-  return (
-    typeof cache?.get === 'function' &&
-    typeof cache.set === 'function' &&
-    (typeof cache.del === 'function' || typeof cache.delete === 'function')
-  );
+/** What a key and the list beside it hold. */
+interface Held {
+  readonly value: unknown;
+  /** The list as the cache gave it. */
+  readonly list: unknown;
+  readonly waiting: readonly WaitingEvent[];
+  readonly skipped: Skipped | undefined;
 }
 
 /**
@@ -49,10 +41,13 @@ export function isCacheLike(value: unknown): value is CacheLike {
  *
  * Such a cache has no atomic take: a value that is written between our `get` and our
  * `del` is lost, and two instances on a shared cache may both get one. Where that
- * matters, use Redis itself. Within this process `sendKey` neither loses nor doubles.
+ * matters, use Redis itself. Within this process `sendKey` neither loses nor doubles, as long as
+ * the cache answers.
  */
 export class AdapterKeyStore implements KeyStore {
   readonly polled = true;
+  readonly readsAlone = true;
+  private readonly calls: CacheCalls;
   private readonly maxWaiting: number;
   private readonly waitingTtl: number;
   private readonly lastCall = new Map<string, Promise<unknown>>();
@@ -60,7 +55,7 @@ export class AdapterKeyStore implements KeyStore {
   /** @throws SseError `INVALID_OPTION` when the cache lacks a method */
   constructor(
     private readonly cache: CacheLike,
-    limits: WaitingLimits = {},
+    limits: AdapterLimits = {},
   ) {
     if (!isCacheLike(cache)) {
       throw new SseError(
@@ -69,27 +64,30 @@ export class AdapterKeyStore implements KeyStore {
           "cache-manager's `createCache()`, a Keyv, or your own object.",
       );
     }
+    this.calls = new CacheCalls(cache, limits.deadline ?? CACHE_DEADLINE_MS);
     this.maxWaiting = limits.maxWaiting ?? DEFAULT_MAX_WAITING;
     this.waitingTtl = limits.waitingTtl ?? DEFAULT_WAITING_TTL_MS;
   }
 
   take(keys: readonly string[]): Promise<readonly KeyReading[]> {
-    return Promise.all(keys.map((key) => this.alone(key, () => this.read(key, true))));
+    return Promise.all(keys.map((key) => this.alone(key, () => this.takeOne(key))));
   }
 
   look(keys: readonly string[]): Promise<readonly KeyReading[]> {
-    return Promise.all(keys.map((key) => this.alone(key, () => this.read(key, false))));
+    return Promise.all(keys.map((key) => this.alone(key, () => this.lookAt(key))));
   }
 
   push(key: string, event: KeyEvent): Promise<void> {
-    return this.alone(key, async () => {
-      const waiting = await this.waiting(key);
-      if (waiting.length >= this.maxWaiting) {
-        throw tooManyWaiting(key, this.maxWaiting);
-      }
-      const flag = isSet(await this.cache.get(key)) ? '1' : '0';
-      await this.wait(key, [...waiting, `${flag}${formatWaiting(event)}`]);
-    });
+    return this.alone(key, () =>
+      this.available(async () => {
+        const waiting = await this.waiting(key);
+        if (waiting.length >= this.maxWaiting) {
+          throw tooManyWaiting(key, this.maxWaiting);
+        }
+        const flag = (await this.calls.get(key)) === undefined ? '0' : '1';
+        await this.wait(key, [...waiting, `${flag}${formatWaiting(event)}`]);
+      }),
+    );
   }
 
   giveBack(key: string, events: readonly KeyEvent[]): Promise<void> {
@@ -100,21 +98,21 @@ export class AdapterKeyStore implements KeyStore {
   }
 
   set(key: string, value: string): Promise<void> {
-    return this.alone(key, async () => void (await this.cache.set(key, value)));
+    return this.alone(key, () => this.available(() => this.calls.set(key, value)));
   }
 
   delete(key: string): Promise<void> {
     return this.alone(key, async () => {
-      await this.remove(key);
-      await this.remove(waitingKey(key));
+      await this.calls.remove(key, undefined);
+      await this.calls.remove(waitingKey(key), undefined);
     });
   }
 
   /** A cache that tells of its own writes, as cache-manager does, need not wait for the poll. */
   onSet(listener: (key: string) => void): () => void {
-    const onSet = ({ key }: { key?: unknown }) => {
-      if (typeof key === 'string') {
-        listener(key);
+    const onSet = (set?: { key?: unknown } | null) => {
+      if (typeof set?.key === 'string') {
+        listener(set.key);
       }
     };
     if (typeof this.cache.on !== 'function' || typeof this.cache.off !== 'function') {
@@ -124,58 +122,96 @@ export class AdapterKeyStore implements KeyStore {
     return () => void this.cache.off?.('set', onSet);
   }
 
-  private async read(key: string, take: boolean): Promise<KeyReading> {
+  private async takeOne(key: string): Promise<KeyReading> {
+    let held: Held;
     try {
-      const waiting = (await this.waiting(key)).map(parseWaiting);
-      const held = await this.cache.get(key);
-      const values = isSet(held) ? [textOf(held)] : [];
-      if (take) {
-        return await this.takeAway(key, waiting, values);
+      held = await this.held(key);
+    } catch (failure) {
+      return { events: [], failure };
+    }
+    const { value, waiting } = held;
+    let { skipped } = held;
+    const values: string[] = [];
+    try {
+      values.push(...(value === undefined ? [] : [textOf(value)]));
+    } catch (error) {
+      skipped ??= { count: 1, why: reasonOf(error) };
+    }
+    // What could be removed has been taken, even if the cache fails half-way. What could not may
+    // still be removed later, by a call that was not answered in time.
+    try {
+      if (held.list !== undefined) {
+        await this.calls.remove(waitingKey(key), held.list);
       }
-      const last = waiting.at(-1)?.data;
-      if (last !== undefined) {
-        await this.cache.set(key, last);
-        await this.remove(waitingKey(key));
+    } catch (failure) {
+      return { events: [], failure, lost: true };
+    }
+    try {
+      if (value !== undefined) {
+        await this.calls.remove(key, value);
+      }
+    } catch (failure) {
+      return { events: inOrder(waiting, []), failure, lost: true };
+    }
+    return { events: inOrder(waiting, values), skipped };
+  }
+
+  private async lookAt(key: string): Promise<KeyReading> {
+    try {
+      const { value, list, waiting, skipped } = await this.held(key);
+      const last = waiting.at(-1);
+      // A value that has come after the last event stays.
+      const isLast = last !== undefined && (last.afterValue || value === undefined);
+      if (isLast) {
+        await this.calls.set(key, last.data);
+      }
+      if (list !== undefined) {
+        await this.calls.remove(waitingKey(key), list);
       }
       const events = waiting.map(({ data, type, id }): KeyEvent => ({ data, type, id }));
-      return { events, value: last ?? values[0] };
-    } catch (error) {
-      return error instanceof SseError
-        ? { events: [], refused: error.message }
-        : { events: [], failure: error };
+      return { events, skipped, ...valueOf(isLast ? last.data : value) };
+    } catch (failure) {
+      return { events: [], failure };
     }
   }
 
-  /** What could be removed has been taken, even if the cache fails half-way. */
-  private async takeAway(
-    key: string,
-    waiting: readonly WaitingEvent[],
-    values: readonly string[],
-  ): Promise<KeyReading> {
-    if (waiting.length > 0) {
-      await this.remove(waitingKey(key));
-    }
+  private async held(key: string): Promise<Held> {
+    const list = await this.calls.get(waitingKey(key));
+    const texts: readonly unknown[] = list === undefined ? [] : Array.isArray(list) ? list : [list];
+    const waiting = texts.map(parseWaiting).filter((event) => event !== undefined);
+    const count = texts.length - waiting.length;
+    return {
+      value: await this.calls.get(key),
+      list,
+      waiting,
+      skipped:
+        count > 0
+          ? { count, why: 'It stood among the events that wait for readers, and is none.' }
+          : undefined,
+    };
+  }
+
+  private async waiting(key: string): Promise<readonly unknown[]> {
+    const list = await this.calls.get(waitingKey(key));
+    return Array.isArray(list) ? (list as unknown[]) : [];
+  }
+
+  private async wait(key: string, texts: readonly unknown[]): Promise<void> {
+    await this.calls.set(waitingKey(key), texts, this.waitingTtl);
+  }
+
+  /** Whatever the cache fails with, the caller is told that it has. */
+  private async available(step: () => Promise<void>): Promise<void> {
     try {
-      if (values.length > 0) {
-        await this.remove(key);
+      await step();
+    } catch (cause) {
+      if (cause instanceof SseError) {
+        throw cause;
       }
-    } catch (error) {
-      return { events: inOrder(waiting, []), failure: error };
+      throw new SseError('UNAVAILABLE', `The cache did not take a value: ${reasonOf(cause)}`, {
+        cause,
+      });
     }
-    return { events: inOrder(waiting, values) };
-  }
-
-  private async waiting(key: string): Promise<readonly string[]> {
-    const held = await this.cache.get(waitingKey(key));
-    return Array.isArray(held) ? (held as string[]) : [];
-  }
-
-  private async wait(key: string, texts: readonly string[]): Promise<void> {
-    await this.cache.set(waitingKey(key), texts, this.waitingTtl);
-  }
-
-  private async remove(key: string): Promise<void> {
-    await (this.cache.del ? this.cache.del(key) : this.cache.delete?.(key));
   }
 
   /** Steps on one key come one after the other: a list is read, changed and written back. */
@@ -193,6 +229,10 @@ export class AdapterKeyStore implements KeyStore {
   }
 }
 
-function isSet(value: unknown): boolean {
-  return value !== undefined && value !== null;
+function valueOf(value: unknown): Pick<KeyReading, 'value' | 'refused'> {
+  try {
+    return { value: value === undefined ? undefined : textOf(value) };
+  } catch (error) {
+    return { refused: reasonOf(error) };
+  }
 }

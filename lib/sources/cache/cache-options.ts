@@ -56,7 +56,6 @@ export interface KeyOptions {
 
 /** The longest time a timer can be set for. */
 const MAX_INTERVAL = 2_147_483_647;
-const MAX_KEY_BYTES = 1_024;
 
 /** @throws SseError `INVALID_OPTION` */
 export function keyOptions(options: CacheOptions): KeyOptions {
@@ -84,21 +83,6 @@ export function keyOptions(options: CacheOptions): KeyOptions {
     throw invalid('type', type, 'a text without CR, LF and NUL that does not begin with "sse:"');
   }
   return { interval, maxInterval, mode, poller, doneSignal, type };
-}
-
-/** @throws SseError `INVALID_CHANNEL` when the text cannot be a key */
-export function checkKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string' || key === '') {
-    const what = key === '' ? 'empty' : `of type ${typeof key}`;
-    throw new SseError('INVALID_CHANNEL', `A key is ${what}; it must be a text that is not empty.`);
-  }
-  const bytes = Buffer.byteLength(key);
-  if (bytes > MAX_KEY_BYTES) {
-    throw new SseError(
-      'INVALID_CHANNEL',
-      `The key "${key.slice(0, 40)}…" has ${bytes} bytes; at most ${MAX_KEY_BYTES} are allowed.`,
-    );
-  }
 }
 
 function checkInterval(name: string, value: number, least: number): void {

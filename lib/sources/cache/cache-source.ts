@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { checkChannelName } from '../../channel/channel-name.js';
 import { SseError } from '../../channel/sse-error.js';
 import type {
   ChannelFeed,
@@ -9,10 +10,12 @@ import type {
 } from '../../channel/source.js';
 import { textOf } from '../../channel/value-text.js';
 import { settledWithin } from '../../channel/deadline.js';
-import { checkKey, keyOptions, type CacheOptions, type KeyOptions } from './cache-options.js';
+import { LimitedLog } from '../../channel/limited-log.js';
+import { reasonOf } from '../../channel/reason.js';
+import { keyOptions, type CacheOptions, type KeyOptions } from './cache-options.js';
 import { KeyFeed, type KeyFeedOwner } from './key-feed.js';
 import { KeyPoll, type PolledKey } from './key-poll.js';
-import type { KeyEvent, KeyReading, KeyStore } from './key-store.js';
+import type { KeyEvent, KeyReading, KeyStore, Skipped } from './key-store.js';
 import { STOP_WAIT_MS } from './stop-wait.js';
 
 /** How many sets of options are remembered, so that equal ones share their channels. */
@@ -34,18 +37,22 @@ export class CacheSource implements ChannelSource, Lifecycle {
   private readonly detach = AsyncLocalStorage.snapshot();
   private readonly unsubscribe: (() => void)[] = [];
   private readonly owner: KeyFeedOwner;
+  /** Others can fill keys with what cannot be sent. */
+  private readonly skippedLog: LimitedLog;
   private stopped = false;
 
   constructor(
     readonly store: KeyStore,
     private readonly logger: SseLogger,
   ) {
-    this.poll = new KeyPoll((keys) => this.read(keys as readonly KeyFeed[]), logger);
+    this.skippedLog = new LimitedLog(logger);
+    this.poll = new KeyPoll((keys) => this.read(keys as readonly KeyFeed[]), logger, store);
     this.owner = {
       store,
       poll: this.poll,
       drop: (feed) => this.drop(feed),
       returnUnread: (key, taken, sent) => this.returnUnread(key, taken, sent),
+      reportSkipped: (key, skipped) => this.reportSkipped(key, skipped),
     };
     const offSet = store.onSet?.((key) => this.wake(key));
     const offAvailable = store.onAvailable?.(() => this.poll.retry());
@@ -93,8 +100,8 @@ export class CacheSource implements ChannelSource, Lifecycle {
   }
 
   /**
-   * Sends a value to the readers of a key: a string as it is, anything else as JSON.
-   * While the key is read here it is appended at once, behind what waits in the store;
+   * Sends a value to the readers of a key: a string as it is, but for lone surrogates, which no
+   * store can hold and which become U+FFFD; anything else as JSON. While the key is read here it is appended at once, behind what waits in the store;
    * else it waits there, and no other value overwrites it. A watched key is set to it.
    * `type` and `id` are as `outgoingEvent()` has let them pass.
    *
@@ -108,7 +115,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
   ): Promise<void> {
     this.checkKey(key);
     const { type, id } = options;
-    const event: KeyEvent = { data: textOf(value), type, id };
+    const event: KeyEvent = { data: textOf(value).toWellFormed(), type: type?.toWellFormed(), id };
     if (this.stopped) {
       throw new SseError('CLOSED', 'The application is shutting down.');
     }
@@ -124,7 +131,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
     for (const feed of this.feeds.values()) {
       feed.end();
     }
-    await this.store.election?.stop();
+    await Promise.all([this.store.election?.stop(), this.store.stop?.()]);
     await settledWithin(Promise.all(this.returning), STOP_WAIT_MS);
   }
 
@@ -139,7 +146,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
   }
 
   private checkKey(key: string): void {
-    checkKey(key);
+    checkChannelName(key);
     this.store.check?.(key);
   }
 
@@ -162,7 +169,12 @@ export class CacheSource implements ChannelSource, Lifecycle {
     // Each on its own: a look that fails must not hide the values that were taken.
     await Promise.all([
       readOrFail(taken, (keys) => this.store.take(keys)).then((read) => note(taken, read)),
-      readOrFail(watched, (keys) => this.store.look(keys)).then((read) => note(watched, read)),
+      readOrFail(watched, (keys) =>
+        this.store.look(
+          keys,
+          watched.map((feed) => feed.known),
+        ),
+      ).then((read) => note(watched, read)),
     ]);
     return feeds.map((feed) => readings.get(feed) ?? LAPSED);
   }
@@ -171,6 +183,14 @@ export class CacheSource implements ChannelSource, Lifecycle {
     if (this.feeds.get(feed.key) === feed) {
       this.feeds.delete(feed.key);
     }
+  }
+
+  private reportSkipped(key: string, { count, why }: Skipped): void {
+    const what = count === 1 ? 'A value was' : `${count} values were`;
+    this.skippedLog.error(
+      `${what} left out of the key ${JSON.stringify(key)}${count === 1 ? '' : ', the first for this reason'}: ` +
+        `${why} Clients receive sse:reset.`,
+    );
   }
 
   private returnUnread(key: string, taken: readonly KeyEvent[], sent: readonly KeyEvent[]): void {
@@ -186,7 +206,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
   ): Promise<void> {
     try {
       if (taken.length > 0) {
-        await this.store.giveBack(key, taken);
+        await this.store.giveBack?.(key, taken);
       }
       for (const event of sent) {
         await this.store.push(key, event);
@@ -195,7 +215,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
     } catch (error) {
       this.logger.error(
         `${taken.length + sent.length} values of the key ${JSON.stringify(key)} had no reader any ` +
-          `more and could not be put back: ${(error as Error).message}`,
+          `more and could not be put back: ${reasonOf(error)}`,
       );
     }
   }

@@ -1,4 +1,4 @@
-import type { ChannelFeed, ChannelSink, SourceEvent } from '../../channel/source.js';
+import type { ChannelFeed, ChannelSink, ResetReason, SourceEvent } from '../../channel/source.js';
 import { sourceEvent, type Outlet } from './key-outlets.js';
 import type { KeyStore } from './key-store.js';
 
@@ -8,6 +8,8 @@ export interface FollowedFeed {
   setRead(read: boolean): void;
   /** A value has come from the instance that took it. */
   noteArrived(event: SourceEvent): void;
+  /** Values may be missing from what comes. */
+  noteReset(reason: ResetReason): void;
   /** A value waits for the key's readers. */
   noteWaiting(): void;
   /** The channel is dropped. */
@@ -34,7 +36,10 @@ export function openFollowing(
       feed.noteArrived(event);
       return sink.append(event);
     },
-    reset: (reason, position) => sink.reset(reason, position),
+    reset: (reason, position) => {
+      feed.noteReset(reason);
+      sink.reset(reason, position);
+    },
   };
   const stream = store.follow!(key, following, {
     shape: (event) => ({ ...event, ...sourceEvent(event, options) }),

@@ -3,7 +3,14 @@ import type { KeyOptions } from './cache-options.js';
 import { openFollowing } from './following-channel.js';
 import { KeyOutlets, sourceEvent, type Outlet } from './key-outlets.js';
 import type { KeyPoll, PolledKey } from './key-poll.js';
-import type { KeyEvent, KeyReading, KeyStore } from './key-store.js';
+import {
+  tooLarge,
+  type KeyEvent,
+  type KeyReading,
+  type KeyStore,
+  type KnownValue,
+  type Skipped,
+} from './key-store.js';
 import { PollerRole } from './poller-role.js';
 import { WatchedValue } from './watched-value.js';
 
@@ -15,6 +22,8 @@ export interface KeyFeedOwner {
   drop(feed: KeyFeed): void;
   /** Puts back what was taken or sent while the last channel closed. */
   returnUnread(key: string, taken: readonly KeyEvent[], sent: readonly KeyEvent[]): void;
+  /** Reports what was left out. */
+  reportSkipped(key: string, skipped: Skipped): void;
 }
 
 interface Sending {
@@ -71,6 +80,7 @@ export class KeyFeed implements PolledKey {
       return openFollowing(this.owner.store, this.key, outlet, {
         setRead: (read) => this.setRead(outlet, read),
         noteArrived: (event) => this.noteArrived(outlet, event),
+        noteReset: (reason) => this.outlets.passesOn(outlet) && this.outlets.reset(reason),
         noteWaiting: () => this.noteWaiting(outlet),
         close: () => this.close(outlet),
       });
@@ -137,6 +147,11 @@ export class KeyFeed implements PolledKey {
     }
   }
 
+  /** What the store can know the value of a watched key by. */
+  get known(): KnownValue | undefined {
+    return this.watched.known;
+  }
+
   begin(): void {
     this.busy = true;
     this.readMode = this.role.mayPoll ? (this.outlets.mode ?? 'take') : 'not';
@@ -158,12 +173,17 @@ export class KeyFeed implements PolledKey {
     }
     let news = reading.events.length > 0 || (reading.shared ?? 0) > 0;
     reading.events.forEach((event) => this.publish(event));
+    if (reading.skipped) {
+      this.noteSkipped(reading.skipped, reading.shared !== undefined);
+    }
     if (this.readMode === 'watch' && reading.failure === undefined && !reading.refused) {
-      const change = this.watched.endLook(reading.value);
-      if (change) {
-        news = true;
-        this.publish(change);
+      const change = this.watched.endLook(reading);
+      if (typeof change === 'number') {
+        this.noteSkipped({ count: 1, why: tooLarge(change) }, false);
+      } else if (change) {
+        this.publish(change, reading.known);
       }
+      news ||= change !== undefined;
     }
     if (!reading.more) {
       const sent = this.travelling.splice(0);
@@ -219,9 +239,20 @@ export class KeyFeed implements PolledKey {
     });
   }
 
-  private publish(event: KeyEvent): void {
-    this.watched.present = event;
-    this.outlets.publish(event);
+  private publish(event: KeyEvent, known?: KnownValue): void {
+    const refusal = this.outlets.publish(event);
+    this.watched.note(event, refusal === undefined, known);
+    if (refusal) {
+      this.owner.reportSkipped(this.key, { count: 1, why: refusal.message });
+    }
+  }
+
+  /** @param isAnnounced whether readers have been told */
+  private noteSkipped(skipped: Skipped, isAnnounced: boolean): void {
+    this.owner.reportSkipped(this.key, skipped);
+    if (!isAnnounced) {
+      this.outlets.reset('skipped-event');
+    }
   }
 
   private current({ options }: Outlet): SourceEvent | undefined {

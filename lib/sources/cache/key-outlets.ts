@@ -1,4 +1,6 @@
+import { appendOrSkip } from '../../channel/event-check.js';
 import type { ChannelSink, OutgoingEvent, ResetReason } from '../../channel/source.js';
+import type { SseError } from '../../channel/sse-error.js';
 import type { KeyOptions } from './cache-options.js';
 import type { KeyEvent } from './key-store.js';
 
@@ -66,13 +68,19 @@ export class KeyOutlets {
     this.outlets.clear();
   }
 
-  /** Appends to each channel that does not follow. */
-  publish(event: KeyEvent): void {
+  /**
+   * Appends to each channel that does not follow. One that cannot be sent is left out, and
+   * announced in its place.
+   * @returns why it was left out
+   */
+  publish(event: KeyEvent): SseError | undefined {
+    let refusal: SseError | undefined;
     for (const { sink, options, follows } of this.outlets) {
       if (!follows) {
-        sink.append(sourceEvent(event, options));
+        appendOrSkip(sink, sourceEvent(event, options), (error) => (refusal = error));
       }
     }
+    return refusal;
   }
 
   /** Resets each channel that does not follow. */

@@ -1,8 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
-import type { KeyReading } from './key-store.js';
+import type { KeyReading, KeyStore } from './key-store.js';
 import { PollOutage } from './poll-outage.js';
 import { settledWithin } from '../../channel/deadline.js';
+import { reasonOf } from '../../channel/reason.js';
 import { STOP_WAIT_MS } from './stop-wait.js';
 
 /** A key that is polled. */
@@ -23,7 +25,7 @@ interface Entry {
   /** Which part of the interval is this key's, from 0 to below 1. */
   readonly phase: number;
   state: 'idle' | 'due' | 'soon' | 'reading';
-  /** When the entry is or was last due, on the clock of `performance.now()`; 0: never. */
+  /** When the entry is or was last due, on the clock of `monotonicNow()`; 0: never. */
   due: number;
   /** The present interval, between `interval` and `maxInterval`. */
   wait: number;
@@ -42,7 +44,7 @@ interface Bucket {
  * one part are read together: 10,000 keys are 20 batches a second, not 10,000.
  */
 const PHASES = 20;
-/** How many keys one batch holds at most. */
+/** How many keys one batch holds at most, in a store that reads several at a time. */
 const BATCH = 1_000;
 
 /**
@@ -60,13 +62,19 @@ export class KeyPoll {
   private immediate: NodeJS.Immediate | undefined;
   private nextPhase = 0;
   private readonly outage: PollOutage;
+  private readonly batch: number;
   private stopped = false;
 
-  /** @param read reads the keys, in their order; rejects when none could be read */
+  /**
+   * @param read reads the keys, in their order; rejects when none could be read
+   * @param store whose keys they are
+   */
   constructor(
     private readonly read: (keys: readonly PolledKey[]) => Promise<readonly KeyReading[]>,
     private readonly logger: SseLogger,
+    { readsAlone }: Pick<KeyStore, 'readsAlone'> = {},
   ) {
+    this.batch = readsAlone ? 1 : BATCH;
     this.outage = new PollOutage(logger);
   }
 
@@ -191,7 +199,7 @@ export class KeyPoll {
       this.buckets.delete(due);
       this.run([...bucket.entries]);
     };
-    const delay = Math.max(0, due - performance.now());
+    const delay = Math.max(0, due - monotonicNow());
     const bucket: Bucket = {
       entries: new Set(),
       timer: this.detach(() => setTimeout(fire, delay).unref()),
@@ -216,13 +224,13 @@ export class KeyPoll {
   private nextDue({ due, wait, phase }: Entry): number {
     const offset = Math.round(phase * wait);
     // A timer may fire a little early; the time it was set for is not due again.
-    const after = Math.max(performance.now(), due);
+    const after = Math.max(monotonicNow(), due);
     return (Math.floor((after - offset) / wait) + 1) * wait + offset;
   }
 
   private run(entries: readonly Entry[]): void {
-    for (let start = 0; start < entries.length; start += BATCH) {
-      const batch = this.readBatch(entries.slice(start, start + BATCH));
+    for (let start = 0; start < entries.length; start += this.batch) {
+      const batch = this.readBatch(entries.slice(start, start + this.batch));
       this.reading.add(batch);
       void batch.finally(() => this.reading.delete(batch));
     }
@@ -254,7 +262,9 @@ export class KeyPoll {
     try {
       news = polled.receive(reading);
     } catch (error) {
-      this.logger.error(`A value of the key "${polled.key}" was not taken over: ${String(error)}`);
+      this.logger.error(
+        `A value of the key ${JSON.stringify(polled.key)} was not taken over: ${reasonOf(error)}`,
+      );
     }
     entry.state = 'idle';
     if (entry.removed) {

@@ -11,6 +11,21 @@ export interface KeyEvent {
   readonly id?: string | undefined;
 }
 
+/** What a store remembers of a value that it has given, so as not to read it again. */
+export type KnownValue = object;
+
+/** What was left out, as it cannot be sent. */
+export interface Skipped {
+  readonly count: number;
+  /** Why the first of it was, in a sentence. */
+  readonly why: string;
+}
+
+/** Why a value of so many bytes is left out. */
+export function tooLarge(bytes: number): string {
+  return `It has ${bytes} bytes, more than \`limits.eventSize\` allows.`;
+}
+
 /** What one look at one key brought. */
 export interface KeyReading {
   /**
@@ -22,6 +37,14 @@ export interface KeyReading {
   readonly shared?: number | undefined;
   /** `look` only: what the key holds now. Unset when there is no such key. */
   readonly value?: string | undefined;
+  /** `look` only: what the value can be known by at the next look. */
+  readonly known?: KnownValue | undefined;
+  /** `look` only: true when the key holds what it held before; `value` is unset then. */
+  readonly unchanged?: boolean | undefined;
+  /** `look` only: how many bytes the value has, which is too large to be read. */
+  readonly tooLarge?: number | undefined;
+  /** What was left out. With `shared`, readers have been told. */
+  readonly skipped?: Skipped | undefined;
   /** True when more values wait than are taken at a time. */
   readonly more?: boolean | undefined;
   /** Why this key alone cannot be read, such as a value that is no text. */
@@ -47,6 +70,11 @@ export interface FollowOptions {
  * promise that is rejected stands for a `failure` of every key.
  */
 export interface KeyStore {
+  /**
+   * True when each key is read by calls of its own, so that reading several at a time saves
+   * nothing, and one that is slow must not keep the others.
+   */
+  readonly readsAlone?: boolean | undefined;
   /** False when `onSet` tells of every new value, so that nothing need be polled. */
   readonly polled: boolean;
   /**
@@ -56,15 +84,24 @@ export interface KeyStore {
   check?(key: string): void;
   /** Takes the values away from the keys, each at once with those that wait for it. */
   take(keys: readonly string[]): Promise<readonly KeyReading[]>;
-  /** Reads the keys' values and leaves them. Waiting values are moved into their key. */
-  look(keys: readonly string[]): Promise<readonly KeyReading[]>;
+  /**
+   * Reads the keys' values and leaves them. Waiting values are moved into their key.
+   * @param known what is known of each key's value, if something is
+   */
+  look(
+    keys: readonly string[],
+    known: readonly (KnownValue | undefined)[],
+  ): Promise<readonly KeyReading[]>;
   /**
    * Lets an event wait for the key's next reader, behind those that wait already.
    * @throws SseError `LIMIT_REACHED` when too many wait, `UNAVAILABLE`
    */
   push(key: string, event: KeyEvent): Promise<void>;
-  /** Puts events back that were taken and could not be handed on, before all others. */
-  giveBack(key: string, events: readonly KeyEvent[]): Promise<void>;
+  /**
+   * Puts events back that were taken and could not be handed on, before all others. Absent where
+   * `take` returns none.
+   */
+  giveBack?(key: string, events: readonly KeyEvent[]): Promise<void>;
   /** Sets the key, as any other writer would. A value that nobody has read is overwritten. */
   set(key: string, value: string): Promise<void>;
   /** Removes the key, and what waits for its readers. */
@@ -81,9 +118,11 @@ export interface KeyStore {
   onSet?(listener: (key: string) => void): () => void;
   /** Calls the listener when the store can be reached again. Returns how to end that. */
   onAvailable?(listener: () => void): () => void;
+  /** Releases what it has made. What is under way is finished, or given up. */
+  stop?(): Promise<void>;
 }
 
-/** How much may wait in a store for a reader. */
+/** How much may wait in a store for a reader, and how large it may be. */
 export interface WaitingLimits {
   /** How many events may wait for one key. Default 10,000. */
   readonly maxWaiting?: number | undefined;

@@ -1,35 +1,37 @@
+import { backoff } from '../../channel/backoff.js';
+import { monotonicNow } from '../../channel/clock.js';
+import { Outage } from '../../channel/outage.js';
+import { reasonOf } from '../../channel/reason.js';
 import type { SseLogger } from '../../channel/source.js';
 import type { KeyReading } from './key-store.js';
 
-/** The longest wait before a store that failed is tried again, in milliseconds. */
-const MAX_RETRY_MS = 5_000;
+const RETRY = { first: 100, most: 5_000 };
 
 /** What an operator reads of a store's troubles, each once, and when to try again. */
 export class PollOutage {
-  /** When what failed is to be tried again, on the clock of `performance.now()`. */
+  /** When what failed is to be tried again, on the clock of `monotonicNow()`. */
   retryAt = 0;
   private attempts = 0;
-  private state: 'none' | 'logged' | 'reported' = 'none';
-  private readonly refused = new WeakSet<object>();
+  private readonly outage: Outage;
+  /** The owner of the connection has told of it, and will tell of its end. */
+  private isReported = false;
+  private readonly refused = new WeakMap<object, string>();
 
-  constructor(private readonly logger: SseLogger) {}
+  constructor(private readonly logger: SseLogger) {
+    this.outage = new Outage(logger);
+  }
 
-  /** The store failed: the waits are 100 ms, 200 ms, 400 ms … 5 s, shortened at random. */
+  /** The store failed. */
   failed({ failure, reported }: KeyReading): void {
-    const now = performance.now();
+    const now = monotonicNow();
     // Keys that fail meanwhile wait for the same attempt and do not put it off.
     if (now >= this.retryAt) {
-      const longest = Math.min(MAX_RETRY_MS, 100 * 2 ** Math.min(this.attempts++, 10));
-      this.retryAt = Math.ceil(now + longest * (0.5 + Math.random() / 2));
+      this.retryAt = Math.ceil(now + backoff(this.attempts++, RETRY));
     }
-    if (this.state !== 'none') {
-      return;
-    }
-    this.state = reported ? 'reported' : 'logged';
-    if (!reported) {
-      const reason = failure instanceof Error ? failure.message : String(failure);
-      this.logger.error(
-        `Keys cannot be read: ${reason}. Their streams stay open; reading is retried.`,
+    this.isReported ||= reported === true && !this.outage.lasts;
+    if (!this.isReported) {
+      this.outage.begin(
+        `Keys cannot be read: ${reasonOf(failure)}. Their streams stay open; reading is retried.`,
       );
     }
   }
@@ -42,10 +44,8 @@ export class PollOutage {
 
   /** Everything could be read. */
   over(): void {
-    if (this.state === 'logged') {
-      this.logger.log('Keys can be read again.');
-    }
-    this.state = 'none';
+    this.outage.end('Keys can be read again.');
+    this.isReported = false;
     this.retryNow();
   }
 
@@ -53,8 +53,8 @@ export class PollOutage {
   noteRefusal(polled: { readonly key: string }, refused: string | undefined): void {
     if (refused === undefined) {
       this.refused.delete(polled);
-    } else if (!this.refused.has(polled)) {
-      this.refused.add(polled);
+    } else if (this.refused.get(polled) !== refused) {
+      this.refused.set(polled, refused);
       this.logger.error(
         `The key ${JSON.stringify(polled.key)} cannot be read: ${refused}. Its streams stay ` +
           'open; delete or replace the value.',

@@ -1,5 +1,6 @@
 import type { RedisClient } from '../redis/redis-option.js';
-import { runBatch, type RedisCommand, type RedisReply } from '../redis/redis-batch.js';
+import type { RedisCommand, RedisReply } from '../redis/redis-batch.js';
+import type { RedisReads } from './redis-reads.js';
 import { waitingKey } from './waiting-event.js';
 
 /** How many keys one question covers. Larger groups are cheaper while most keys are idle. */
@@ -13,18 +14,19 @@ const WORTH_GROUPING = 16;
  * asked for first, and the single keys only of groups that hold something.
  */
 export async function heldOf(
+  reads: RedisReads,
   client: RedisClient,
   keys: readonly string[],
 ): Promise<readonly RedisReply[]> {
   // A question about several keys is refused by a Cluster.
   if (client.isCluster || keys.length < WORTH_GROUPING) {
-    return runBatch(client, keys.map(question));
+    return reads.batch(client, keys.map(question));
   }
   const groups: (readonly string[])[] = [];
   for (let start = 0; start < keys.length; start += GROUP) {
     groups.push(keys.slice(start, start + GROUP));
   }
-  const counts = await runBatch(
+  const counts = await reads.batch(
     client,
     groups.map((group): RedisCommand => ['exists', ...group, ...group.map(waitingKey)]),
   );
@@ -33,7 +35,7 @@ export async function heldOf(
     return 'ok' in count && Number(count.ok) === 0;
   };
   const busy = groups.filter((_, index) => !isIdle(index)).flat();
-  const replies = (await runBatch(client, busy.map(question)))[Symbol.iterator]();
+  const replies = (await reads.batch(client, busy.map(question)))[Symbol.iterator]();
   return groups.flatMap((group, index) =>
     group.map(() => (isIdle(index) ? { ok: 0 } : (replies.next().value as RedisReply))),
   );

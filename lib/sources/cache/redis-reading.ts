@@ -1,54 +1,85 @@
-import type { KeyReading } from './key-store.js';
 import type { RedisReply } from '../redis/redis-batch.js';
-import { inOrder, parseWaiting } from './waiting-event.js';
+import { tooLarge, type KeyEvent, type KeyReading } from './key-store.js';
+import { parseWaiting } from './waiting-event.js';
 
-/** What the take script's reply says. */
-export function takenReading(reply: RedisReply): KeyReading {
-  const [waiting, values, kind, more] = ('ok' in reply ? reply.ok : []) as [
-    string[],
-    string[],
-    string,
-    number,
-  ];
-  const events = inOrder(waiting.map(parseWaiting), values);
-  return {
-    events,
-    more: Number(more) > 0,
-    refused: refusalOf(kind),
-  };
+/**
+ * The reading that stands for an error in place of a reply.
+ * @param owned whether the connection is ours, which logs itself that it was lost
+ */
+export function failedReading(reply: RedisReply, owned: boolean): KeyReading | undefined {
+  if ('ok' in reply) {
+    return undefined;
+  }
+  const { error } = reply;
+  if (error.message.includes('WRONGTYPE')) {
+    return { events: [], refused: 'it, or a key that goes along with it, has another type' };
+  }
+  // What the server itself answers is known only here; a lost connection of ours reports itself.
+  return { events: [], failure: error, reported: owned && isLost(reply) };
+}
+
+const NO_EVENT = 'It stood among the events that wait for readers, and is none.';
+
+/** Whether there is no reply, so that nobody knows what has become of the command. */
+export function isLost(reply: RedisReply): boolean {
+  return 'error' in reply && reply.error.name !== 'ReplyError';
 }
 
 /** What the share script's reply says. */
 export function sharedReading(reply: RedisReply): KeyReading {
-  const [count, kind, more] = ('ok' in reply ? reply.ok : []) as [number, string, number];
-  return {
-    events: [],
-    shared: Number(count),
-    more: Number(more) > 0,
-    refused: refusalOf(kind),
-  };
-}
-
-/** What the settle script's reply says. */
-export function settledReading(reply: RedisReply): KeyReading {
-  const [waiting, value, more] = ('ok' in reply ? reply.ok : []) as [
-    string[],
-    string | null,
+  const [count, kind, waitingKind, more, skipped, bytes] = ('ok' in reply ? reply.ok : []) as [
+    number,
+    string,
+    string,
+    number,
+    number,
     number,
   ];
   return {
-    events: waiting.map(parseWaiting).map(({ data, type, id }) => ({ data, type, id })),
-    value: value ?? undefined,
-    more: Number(more) > 0,
+    events: [],
+    shared: count + skipped,
+    more: more > 0,
+    skipped:
+      skipped > 0 ? { count: skipped, why: bytes < 0 ? NO_EVENT : tooLarge(bytes) } : undefined,
+    refused:
+      refusalOf(kind, ['string', 'list'], 'its value in Redis') ??
+      refusalOf(waitingKind, ['list'], 'the list of its waiting events'),
   };
 }
 
-/** Whether a take brought nothing. */
-export function isEmpty(reading: KeyReading): boolean {
-  return reading.events.length === 0 && reading.refused === undefined;
+/** How many bytes the share script has appended. */
+export function bytesShared(answer: unknown): number {
+  return Number((answer as readonly unknown[])[6]);
 }
 
-function refusalOf(kind: string): string | undefined {
-  const readable = kind === 'string' || kind === 'list' || kind === 'none';
-  return readable ? undefined : `its value in Redis is a ${kind}, not a string or a list`;
+/** About how many bytes of text an answer holds. */
+export function bytesOf(answer: unknown): number {
+  if (Array.isArray(answer)) {
+    return answer.reduce((sum: number, one) => sum + bytesOf(one), 0);
+  }
+  return typeof answer === 'string' ? answer.length : 0;
+}
+
+/** What the settle script's reply says; `undefined` when nothing has waited. */
+export function settledReading(reply: RedisReply): KeyReading | undefined {
+  const [waiting, more] = ('ok' in reply ? reply.ok : []) as [string[], number];
+  const events = waiting.map(parseWaiting).filter((event) => event !== undefined);
+  const skipped = waiting.length - events.length;
+  if (waiting.length === 0) {
+    return undefined;
+  }
+  return {
+    events: events.map(({ data, type, id }): KeyEvent => ({ data, type, id })),
+    value: events.at(-1)?.data,
+    unchanged: events.length === 0,
+    // Without a readable event the value has not been looked at.
+    more: more > 0 || events.length === 0,
+    skipped: skipped > 0 ? { count: skipped, why: NO_EVENT } : undefined,
+  };
+}
+
+function refusalOf(kind: string, wanted: readonly string[], what: string): string | undefined {
+  return kind === 'none' || wanted.includes(kind)
+    ? undefined
+    : `${what} is a ${kind}, not a ${wanted.join(' or a ')}`;
 }

@@ -1,5 +1,6 @@
 import { SseError } from '../../channel/sse-error.js';
 import { hashTag } from '../redis/hash-slot.js';
+import { metaOf, type EventText } from '../redis/stream-entry.js';
 import type { KeyEvent } from './key-store.js';
 
 /** An event that waits beside its key. */
@@ -8,19 +9,54 @@ export interface WaitingEvent extends KeyEvent {
   readonly afterValue: boolean;
 }
 
-/**
- * The text under which an event waits in a store, without the first character, which
- * says whether the key held a value (`1`) or not (`0`): only the store knows that.
- */
-export function formatWaiting({ data, type, id }: KeyEvent): string {
-  return type === undefined && id === undefined ? `=${data}` : JSON.stringify({ data, type, id });
+/** What an event says beside its data, as `metaOf()` writes it. */
+interface Meta {
+  readonly t?: string | undefined;
+  readonly i?: string | undefined;
 }
 
-export function parseWaiting(text: string): WaitingEvent {
-  const afterValue = text.startsWith('1');
-  return text[1] === '='
-    ? { data: text.slice(2), afterValue }
-    : { ...(JSON.parse(text.slice(1)) as KeyEvent), afterValue };
+/**
+ * The text under which an event waits in a store, without the first character, which says whether
+ * the key held a value (`1`) or not (`0`): only the store knows that.
+ *
+ * `=<data>`, or `+<length of the meta>+<length of the data>\n<meta><data>`, lengths in UTF-16
+ * units as in a stream's entry. The meta is JSON in ASCII, so its length is also that in bytes:
+ * scripts part such a text, and append it to a stream, without decoding JSON or counting
+ * characters.
+ */
+export function waitingText({ meta, data }: EventText): string {
+  if (meta === '') {
+    return `=${data}`;
+  }
+  const ascii = meta.replace(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return `+${ascii.length}+${data.length}\n${ascii}${data}`;
+}
+
+/** As `waitingText()`, of an event. */
+export function formatWaiting(event: KeyEvent): string {
+  return waitingText({ meta: metaOf(event), data: event.data });
+}
+
+/** Reads a text under which an event waits, with its first character; `undefined` when it is none. */
+export function parseWaiting(text: unknown): WaitingEvent | undefined {
+  if (typeof text !== 'string' || (text[0] !== '0' && text[0] !== '1')) {
+    return undefined;
+  }
+  const afterValue = text[0] === '1';
+  if (text[1] === '=') {
+    return { data: text.slice(2), afterValue };
+  }
+  const head = /^.\+(\d+)\+(\d+)\n/.exec(text);
+  const start = head?.[0].length ?? 0;
+  const end = start + Number(head?.[1]);
+  if (!head || text.length !== end + Number(head[2])) {
+    return undefined;
+  }
+  const meta = parseMeta(text.slice(start, end));
+  return meta && { data: text.slice(end), type: meta.t, id: meta.i, afterValue };
 }
 
 /**
@@ -64,4 +100,18 @@ export function tooManyWaiting(key: string, limit: number): SseError {
     `${limit} events wait for a reader of the key ${JSON.stringify(key)} already. Read the key, ` +
       'or send only while it is read.',
   );
+}
+
+function parseMeta(text: string): Meta | undefined {
+  try {
+    const { t, i } = JSON.parse(text) as Meta;
+    return isTextOrUnset(t) && isTextOrUnset(i) ? { t, i } : undefined;
+  } catch {
+    // Somebody else has written it.
+    return undefined;
+  }
+}
+
+function isTextOrUnset(value: unknown): boolean {
+  return value === undefined || typeof value === 'string';
 }

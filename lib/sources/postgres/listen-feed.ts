@@ -1,33 +1,34 @@
-import { appendOrSkip, isEventType } from '../../channel/event-check.js';
-import type { Guard } from '../../channel/guard.js';
-import type { ChannelFeed, ChannelSink, SourceEvent } from '../../channel/source.js';
-import { kindOf } from '../options/shown-value.js';
-import { HeldPayloads } from './held-payloads.js';
+import { isEventType } from '../../channel/event-check.js';
+import type { ChannelFeed, ChannelSink, SourceEvent, SseLogger } from '../../channel/source.js';
 import type { ListenOptions } from './listen.options.js';
+import { describe } from './postgres-error.js';
 import type { ListenSubscriber } from './postgres-listener.js';
-import { refetched } from './refetch.js';
 import { readTriggerPayload } from './trigger-payload.js';
+import { within } from './within.js';
+
+/** How long a `refetch` hook is waited for, in milliseconds; notifications are held meanwhile. */
+const REFETCH_TIMEOUT = 30_000;
 
 /** Appends the notifications of one channel to its log, and announces the gaps between them. */
 export class ListenFeed implements ChannelFeed, ListenSubscriber {
   readonly #channel: string;
   readonly #sink: ChannelSink;
-  readonly #guard: Guard;
+  readonly #logger: SseLogger;
   readonly #options: ListenOptions;
   /** Notifications that must wait for `live()` or for the announcement of a gap; unset when none must. */
-  #held: HeldPayloads | undefined = new HeldPayloads();
+  #held: string[] | undefined = [];
   #live = false;
   #listening = false;
   #gap = false;
   #recovering = false;
-  readonly #closed = new AbortController();
+  #closed = false;
   #complained = false;
   #release: (() => void) | undefined;
 
-  constructor(channel: string, sink: ChannelSink, guard: Guard, options: ListenOptions) {
+  constructor(channel: string, sink: ChannelSink, logger: SseLogger, options: ListenOptions) {
     this.#channel = channel;
     this.#sink = sink;
-    this.#guard = guard;
+    this.#logger = logger;
     this.#options = options;
   }
 
@@ -37,13 +38,13 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
   }
 
   close(): void {
-    this.#closed.abort();
+    this.#closed = true;
     this.#held = undefined;
     this.#release?.();
   }
 
   listening(): void {
-    if (this.#isClosed || this.#listening) {
+    if (this.#closed || this.#listening) {
       return;
     }
     this.#listening = true;
@@ -52,86 +53,81 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
       this.#sink.live();
       this.#flush();
     } else if (!this.#recovering) {
-      this.#guard.run(this.#subject('The recovery'), () => this.#recover());
+      void this.#recover();
     }
   }
 
   notified(payload: string): void {
     if (this.#held !== undefined) {
       this.#held.push(payload);
-    } else if (!this.#isClosed) {
-      this.#appendPayload(payload);
+    } else if (!this.#closed) {
+      this.#append(payload);
     }
   }
 
   lost(): void {
     this.#listening = false;
-    if (this.#live && !this.#isClosed) {
+    if (this.#live && !this.#closed) {
       this.#gap = true;
-      this.#held ??= new HeldPayloads();
+      this.#held ??= [];
     }
-  }
-
-  get #isClosed(): boolean {
-    return this.#closed.signal.aborted;
   }
 
   async #recover(): Promise<void> {
     this.#recovering = true;
-    try {
-      while (this.#gap && this.#listening) {
-        this.#gap = false;
-        const events = await this.#refetch();
-        if (this.#isClosed) {
-          return;
-        }
-        this.#guard.run(this.#subject('The announcement of a gap'), () => {
-          this.#sink.reset('listener-gap');
-          events.forEach((event) => this.#append(event, 'what "refetch" returned'));
-        });
-        this.#flush();
+    while (this.#gap && this.#listening) {
+      this.#gap = false;
+      const events =
+        this.#options.refetch === undefined ? [] : await this.#refetch(this.#options.refetch);
+      if (this.#closed) {
+        break;
       }
-    } finally {
-      this.#recovering = false;
+      try {
+        this.#sink.reset('listener-gap');
+        for (const { data, type, id, retry, end } of events) {
+          this.#sink.append({ data, type, id, retry, end });
+        }
+      } catch (error) {
+        this.#complain(`what "refetch" returned cannot be appended: ${describe(error)}`);
+      }
+      this.#flush();
     }
+    this.#recovering = false;
   }
 
-  async #refetch(): Promise<readonly SourceEvent[]> {
-    const { refetch } = this.#options;
-    if (refetch === undefined) {
-      return [];
-    }
+  async #refetch(refetch: NonNullable<ListenOptions['refetch']>): Promise<readonly SourceEvent[]> {
     try {
-      return await refetched(refetch, this.#channel, this.#closed.signal);
+      const work = Promise.resolve(refetch(this.#channel));
+      return [...((await within(REFETCH_TIMEOUT, '"refetch"', work)) ?? [])];
     } catch (error) {
-      if (!this.#isClosed) {
-        this.#guard.report(this.#subject('"refetch"'), error);
-      }
+      this.#logger.error(
+        `Postgres channel ${JSON.stringify(this.#channel)}: "refetch" failed: ${describe(error)}`,
+      );
       return [];
     }
   }
 
   /** Appends what was held. Goes on holding when the connection was lost again in the meantime. */
   #flush(): void {
-    const held = this.#held ?? new HeldPayloads();
-    this.#held = this.#gap ? new HeldPayloads() : undefined;
-    if (held.hasGap) {
-      this.#sink.reset('listener-gap');
-    }
+    const held = this.#held ?? [];
+    this.#held = this.#gap ? [] : undefined;
     for (const payload of held) {
-      this.#appendPayload(payload);
+      this.#append(payload);
     }
   }
 
-  #appendPayload(payload: string): void {
+  #append(payload: string): void {
     const { data, type: operation } = readTriggerPayload(payload);
     const type = this.#eventName(data, operation);
-    const isEnd = payload === (this.#options.doneSignal ?? '[DONE]');
-    this.#append({ data, type, end: isEnd ? true : undefined }, 'a notification');
-  }
-
-  #append(event: SourceEvent, what: string): void {
-    appendOrSkip(this.#sink, event, (error) => this.#complain(`Sending ${what}`, error));
+    try {
+      this.#sink.append({
+        data,
+        ...(type === undefined ? {} : { type }),
+        ...(payload === (this.#options.doneSignal ?? '[DONE]') ? { end: true } : {}),
+      });
+    } catch (error) {
+      this.#complain(`a notification was refused: ${describe(error)}`);
+    }
   }
 
   #eventName(payload: string, operation: string | undefined): string | undefined {
@@ -140,34 +136,26 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
       return type ?? operation;
     }
     try {
-      const name: unknown = type(payload, operation);
-      if (name === undefined || name === null) {
-        return operation;
+      const name = type(payload, operation);
+      if (name === undefined || isEventType(name)) {
+        return name ?? operation;
       }
-      if (isEventType(name)) {
-        return name;
-      }
-      // The rejection of an async function would end the process.
-      Promise.resolve(name).catch(() => undefined);
-      const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : kindOf(name);
-      throw new Error(
-        `it returned ${shown}. Return a string without CR, LF and NUL that does not begin with "sse:", or undefined`,
+      this.#complain(
+        `"type" returned ${JSON.stringify(name)}; give a name without CR, LF and NUL that does not begin with "sse:"`,
       );
     } catch (error) {
-      this.#complain('"type"', error);
-      return operation;
+      this.#complain(`"type" threw: ${describe(error)}`);
     }
+    return operation;
   }
 
   /** Once per feed: a fault that comes with one notification comes with each. */
-  #complain(what: string, error: unknown): void {
+  #complain(what: string): void {
     if (!this.#complained) {
       this.#complained = true;
-      this.#guard.report(`${this.#subject(what)} (not reported again for this channel)`, error);
+      this.#logger.error(
+        `Postgres channel ${JSON.stringify(this.#channel)}: ${what}. Not reported again for this channel.`,
+      );
     }
-  }
-
-  #subject(what: string): string {
-    return `${what} of Postgres channel ${JSON.stringify(this.#channel)}`;
   }
 }

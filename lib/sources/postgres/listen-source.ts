@@ -1,4 +1,3 @@
-import { Guard } from '../../channel/guard.js';
 import { SseError } from '../../channel/sse-error.js';
 import type {
   ChannelFeed,
@@ -35,7 +34,7 @@ export interface ListenSourceOptions extends ListenOptions {
  * `sse:reset` with reason `listener-gap`. The event table has none of these limits.
  */
 export class ListenSource implements ChannelSource, Lifecycle {
-  readonly #guard: Guard;
+  readonly #logger: SseLogger;
   readonly #options: ListenOptions;
   readonly #listener: PostgresListener;
   readonly #notifier: Notifier;
@@ -50,7 +49,7 @@ export class ListenSource implements ChannelSource, Lifecycle {
     const { healthInterval = 10_000, timeout = 5_000 } = options;
     checkDuration('healthInterval', healthInterval);
     checkDuration('timeout', timeout);
-    this.#guard = new Guard(logger);
+    this.#logger = logger;
     this.#options = options;
     this.#listener = new PostgresListener(connection.listenConfig, logger, {
       healthInterval,
@@ -98,7 +97,7 @@ export class ListenSource implements ChannelSource, Lifecycle {
 
   #open(channel: string, sink: ChannelSink, options: ListenOptions): ChannelFeed {
     checkChannel(channel);
-    const feed = new ListenFeed(channel, sink, this.#guard, options);
+    const feed = new ListenFeed(channel, sink, this.#logger, options);
     feed.subscribed(this.#listener.listen(channel, feed));
     return feed;
   }

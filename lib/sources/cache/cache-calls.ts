@@ -1,0 +1,91 @@
+import { withDeadline } from '../../channel/deadline.js';
+import { SseError } from '../../channel/sse-error.js';
+import { textOf } from '../../channel/value-text.js';
+
+/** How long a call of a cache may take, in milliseconds. */
+export const CACHE_DEADLINE_MS = 5_000;
+
+/** A cache of the user's, such as cache-manager's or Keyv. Times to live are milliseconds. */
+export interface CacheLike {
+  /** The key's value, or a promise of it; `undefined` or `null` when there is none. */
+  get(key: string): unknown;
+  /** Sets the key, for `ttl` milliseconds if given. */
+  set(key: string, value: unknown, ttl?: number): unknown;
+  /** Removes the key. One of `del` and `delete` must be there. */
+  del?(key: string): unknown;
+  /** Removes the key, where there is no `del`. */
+  delete?(key: string): unknown;
+  /** Tells of the store's own writes, which are then not waited for until the next poll. */
+  on?(event: 'set', listener: (set: { key?: unknown }) => void): unknown;
+  /** Ends what `on` began. */
+  off?(event: 'set', listener: (set: { key?: unknown }) => void): unknown;
+}
+
+/** Whether a value can serve as a cache. */
+export function isCacheLike(value: unknown): value is CacheLike {
+  const cache = value as CacheLike | null | undefined;
+  return (
+    typeof cache?.get === 'function' &&
+    typeof cache.set === 'function' &&
+    (typeof cache.del === 'function' || typeof cache.delete === 'function')
+  );
+}
+
+/**
+ * The calls of a user's cache. A call that throws, or is not answered in time, rejects. The cache
+ * may carry it out all the same, later.
+ */
+export class CacheCalls {
+  /** @param deadline how long a call may take, in milliseconds */
+  constructor(
+    private readonly cache: CacheLike,
+    private readonly deadline: number,
+  ) {}
+
+  /** The key's value; `undefined` when there is none. */
+  async get(key: string): Promise<unknown> {
+    const value = await this.call('get', () => this.cache.get(key));
+    return value === null ? undefined : value;
+  }
+
+  async set(key: string, value: unknown, ttl?: number): Promise<void> {
+    const answer = await this.call('set', () => this.cache.set(key, value, ttl));
+    // A Keyv whose store has failed emits an event, and answers this.
+    if (answer === false) {
+      throw new SseError('UNAVAILABLE', 'set() of the cache answered false.');
+    }
+  }
+
+  /**
+   * Removes what was read. A cache that does not say that it has is asked once more, as a value
+   * that stays would be read again and again.
+   */
+  async remove(key: string, held: unknown): Promise<void> {
+    const { cache } = this;
+    const name = typeof cache.del === 'function' ? 'del' : 'delete';
+    const answer = await this.call(name, () => cache[name]!(key));
+    if (answer === true || (typeof answer === 'number' && answer > 0)) {
+      return;
+    }
+    if (isSame(await this.get(key), held)) {
+      throw new SseError('UNAVAILABLE', `${name}() of the cache has removed nothing.`);
+    }
+  }
+
+  private async call(name: string, call: () => unknown): Promise<unknown> {
+    // What the cache returns may be no promise, and what it throws comes as a rejection.
+    const answer = (async () => call())();
+    return withDeadline(answer, this.deadline, `${name}() of the cache`);
+  }
+}
+
+function isSame(value: unknown, held: unknown): boolean {
+  if (value === held || value === undefined) {
+    return value !== undefined;
+  }
+  try {
+    return textOf(value) === textOf(held);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,181 @@
+import { monotonicNow } from '../../channel/clock.js';
+import type { RedisCommand, RedisReply } from '../redis/redis-batch.js';
+import type { RedisClient } from '../redis/redis-option.js';
+import type { RedisStreams } from '../redis/redis-streams.js';
+import type { KeyReading, KnownValue } from './key-store.js';
+import { CALL_BYTES, CALL_VALUES, DigestBudget } from './redis-budget.js';
+import { LOOK, SETTLE } from './redis-look-scripts.js';
+import { bytesOf, failedReading, isLost, settledReading } from './redis-reading.js';
+import type { RedisReads } from './redis-reads.js';
+import { waitingKey } from './waiting-event.js';
+
+/**
+ * A value of up to so many bytes is simply read. A digest of a larger one costs Redis about three
+ * times what reading it does, but neither the network nor this process carries the value.
+ */
+const SMALL_BYTES = 16_384;
+
+/** A large value as it was read last. */
+interface LargeValue extends KnownValue {
+  readonly length: number;
+  readonly digest: string;
+  /** When it was last compared as a whole, on the clock of `monotonicNow()`. */
+  comparedAt: number;
+}
+
+/** A key that is looked at. */
+interface Looked {
+  readonly key: string;
+  readonly known: LargeValue | undefined;
+  /** Set once there is nothing more to ask. */
+  reading: KeyReading | undefined;
+  /** Whether events wait beside the key, as far as that is known. */
+  waits: boolean;
+  /** The value's length, as far as it is known. */
+  length: number | undefined;
+}
+
+/** Looks at the values of keys in Redis, and reads large ones only when they have changed. */
+export class RedisLook {
+  private readonly digests = new DigestBudget();
+  private hasWarned = false;
+
+  /** @param largest how many bytes a value may have */
+  constructor(
+    private readonly reads: RedisReads,
+    private readonly largest: number,
+    private readonly streams: RedisStreams,
+  ) {}
+
+  async look(
+    client: RedisClient,
+    keys: readonly string[],
+    known: readonly (KnownValue | undefined)[],
+  ): Promise<readonly KeyReading[]> {
+    const looked = keys.map((key, index): Looked => ({
+      key,
+      known: known[index] as LargeValue | undefined,
+      reading: undefined,
+      waits: false,
+      length: undefined,
+    }));
+    await this.glance(client, looked);
+    await this.settle(client, looked);
+    await this.compare(client, looked);
+    return looked.map(({ reading }) => reading ?? UNCHANGED);
+  }
+
+  /** Asks for what is cheap: small values, and how long large ones are. */
+  private async glance(client: RedisClient, looked: readonly Looked[]): Promise<void> {
+    const replies = await this.reads.batch(
+      client,
+      looked.flatMap(({ key, known }): RedisCommand[] => [
+        known ? ['strlen', key] : ['getrange', key, 0, SMALL_BYTES],
+        ['exists', key, waitingKey(key)],
+      ]),
+    );
+    looked.forEach((one, index) => {
+      const [value, exist] = [replies[2 * index]!, replies[2 * index + 1]!];
+      const count = 'ok' in exist ? Number(exist.ok) : 0;
+      // Where one of the two exists, and the value is empty, it may be either.
+      const isEmpty = 'ok' in value && (value.ok === '' || value.ok === 0);
+      one.waits = count === 2 || (count === 1 && isEmpty);
+      one.reading = one.waits ? undefined : (this.failed(value) ?? this.failed(exist));
+      if (one.reading || !('ok' in value)) {
+        return;
+      }
+      if (typeof value.ok === 'number') {
+        one.length = value.ok;
+      } else if (count === 0) {
+        one.reading = { events: [] };
+      } else if (!isEmpty && Buffer.byteLength(value.ok as string) <= SMALL_BYTES) {
+        // What is no text takes more bytes once it is decoded, so this is the whole value.
+        one.reading = one.waits ? undefined : { events: [], value: value.ok as string };
+      }
+    });
+  }
+
+  /** Takes what waits beside keys, and sets the keys to it. */
+  private async settle(client: RedisClient, looked: readonly Looked[]): Promise<void> {
+    const waiting = looked.filter(({ waits, reading }) => waits && !reading);
+    const replies = await this.reads.inGroups(
+      client,
+      waiting.map(({ key }) => ({
+        script: SETTLE,
+        keys: [key, waitingKey(key)],
+        args: [CALL_VALUES, CALL_BYTES],
+      })),
+      bytesOf,
+    );
+    waiting.forEach((one, index) => {
+      const reply = replies[index]!;
+      const failed = this.failed(reply);
+      // The reply that is missing may have held what was taken.
+      one.reading = failed ? { ...failed, lost: isLost(reply) } : settledReading(reply);
+    });
+  }
+
+  /** Reads the large values that are not the known ones. */
+  private async compare(client: RedisClient, looked: readonly Looked[]): Promise<void> {
+    const now = monotonicNow();
+    // Where the budget is too small for all, each has its turn.
+    const open = looked
+      .filter(({ reading }) => !reading)
+      .toSorted((a, b) => (a.known?.comparedAt ?? 0) - (b.known?.comparedAt ?? 0))
+      .filter((one) => this.isDue(one));
+    const replies = await this.reads.inGroups(
+      client,
+      open.map(({ key, known }) => ({
+        script: LOOK,
+        keys: [key],
+        args: [this.largest, known?.digest ?? ''],
+      })),
+      bytesOf,
+    );
+    open.forEach((one, index) => {
+      const reply = replies[index]!;
+      if (one.known) {
+        one.known.comparedAt = now;
+      }
+      one.reading = this.failed(reply) ?? readingOf(reply, now);
+    });
+  }
+
+  private failed(reply: RedisReply): KeyReading | undefined {
+    return failedReading(reply, this.streams.connection.owned);
+  }
+
+  private isDue({ known, length }: Looked): boolean {
+    if (!known || length !== known.length || this.digests.spend(known.length)) {
+      return true;
+    }
+    if (!this.hasWarned) {
+      this.hasWarned = true;
+      this.streams.logger.warn(
+        "The large values of keys with `mode: 'watch'` are more than Redis can be asked to compare " +
+          'at each `interval`. A change that keeps the length of a value may be noticed later. ' +
+          'Watch smaller values, or set a longer `interval`.',
+      );
+    }
+    return false;
+  }
+}
+
+/** What the look script's reply says. */
+function readingOf(reply: RedisReply, now: number): KeyReading {
+  const answer = 'ok' in reply ? reply.ok : null;
+  if (answer === '=') {
+    return UNCHANGED;
+  }
+  if (typeof answer === 'number') {
+    return { events: [], tooLarge: answer };
+  }
+  if (answer === null) {
+    return { events: [], value: undefined };
+  }
+  const [length, digest, value] = answer as [number, string, string];
+  const known: LargeValue = { length, digest, comparedAt: now };
+  return { events: [], value, known };
+}
+
+const UNCHANGED: KeyReading = { events: [], unchanged: true };

@@ -1,0 +1,130 @@
+import { redisScript } from '../redis/redis-script.js';
+import { ANNOUNCE, appendFunction } from '../redis/stream-scripts.js';
+
+/**
+ * Up to which size a text travels together with others: it is looked through for characters
+ * beyond ASCII, as their number is not that of their bytes.
+ */
+const SMALL = 8_192;
+/** About how many bytes travel together. */
+const TOGETHER = 131_072;
+/** How many elements of a list are read at a time, at most: one may be of any size. */
+const STEP = 16;
+
+/**
+ * Takes what waits and then the key itself, and appends it to the stream that the key's readers
+ * on all instances follow, all in one step: whatever becomes of the reply, nothing is lost.
+ *
+ * What is no event, or too large for one, is removed as well, and announced in its place. One call
+ * works until a budget is spent, but takes one value at least, so that it blocks nobody for long.
+ *
+ * KEYS: key, waiting list, stream. ARGV: PUBLISH or SPUBLISH, `RedisStreams.limits`, the budgets:
+ * values, bytes, microseconds; and how many bytes one value may have.
+ * Answers: how many were taken, the key's type, the waiting list's, 1 when there is more, how many
+ * were left out, how many bytes the first of them had (-1 when it was no event), and how many were
+ * appended.
+ */
+export const SHARE = redisScript(`${appendFunction(1)}${ANNOUNCE}
+local key, waiting, stream = KEYS[1], KEYS[2], KEYS[3]
+local most, budget, largest = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
+local function micros()
+  local time = call('TIME')
+  return time[1] * 1000000 + time[2]
+end
+local deadline = micros() + ARGV[7]
+
+-- What travels together is gathered here.
+local texts, lengths, size = {}, {}, 0
+local function flush()
+  if #texts == 1 and not string.find(lengths[1], '+', 1, true) then lengths[1] = '' end
+  if #texts > 0 then append(stream, #texts, table.concat(lengths, ','), table.concat(texts)) end
+  texts, lengths, size = {}, {}, 0
+end
+local skipped, first, isAnnounced = 0, 0, false
+local function skip(bytes)
+  if skipped == 0 then first = bytes end
+  if not isAnnounced then
+    flush()
+    announce(ARGV[1], stream, 'skipped-event', 0)
+  end
+  skipped, isAnnounced = skipped + 1, true
+end
+local handledBytes = 0
+local function add(length, text)
+  isAnnounced, handledBytes = false, handledBytes + #text
+  if #text <= ${SMALL} and not string.find(text, '[\\128-\\255]') then
+    texts[#texts + 1], lengths[#lengths + 1], size = text, length or tostring(#text), size + #text
+    if size >= ${TOGETHER} then flush() end
+  else
+    -- What others write may be no text at all, whose length nobody knows: it travels alone.
+    flush()
+    append(stream, 1, length or '', text)
+  end
+end
+local function addValue(text)
+  if #text > largest then skip(#text) else add(nil, text) end
+end
+local function addWaiting(text)
+  if string.find(text, '^[01]=') then return addValue(string.sub(text, 3)) end
+  local length, meta, data, at = string.match(text, '^[01]%+((%d+)%+(%d+))\\n()')
+  local bytes = length and #text - at + 1 - meta
+  -- A character has one to three bytes for each of its units.
+  if not length or bytes < tonumber(data) or bytes > data * 3 then return skip(-1) end
+  if bytes > largest then return skip(bytes) end
+  add(length, string.sub(text, at))
+end
+
+-- Reads elements of a list until a budget is spent. Answers whether there are more.
+local function read(list, elements, count, bytes)
+  local step = 1
+  while count == 0 or (count < most and bytes < budget) do
+    local page = call('LRANGE', list, #elements, #elements + step - 1)
+    for _, element in ipairs(page) do
+      elements[#elements + 1], count, bytes = element, count + 1, bytes + #element
+    end
+    if #page < step then return false end
+    step = math.min(${STEP}, step * 2, math.max(1, most - count))
+  end
+  return call('LLEN', list) > #elements
+end
+local handled = 0
+-- Hands elements on until the time is over. Answers how many.
+local function handOn(elements, from, to, by)
+  for i = from, to do
+    local isTimeToLook = handled > 0 and (handled % 8 == 0 or #elements[i] > ${SMALL})
+    if isTimeToLook and micros() >= deadline then return i - from end
+    by(elements[i])
+    handled = handled + 1
+  end
+  return to - from + 1
+end
+
+local kind, waitingKind = call('TYPE', key).ok, call('TYPE', waiting).ok
+local events, values, isCut = {}, {}, false
+if waitingKind == 'list' then isCut = read(waiting, events, 0, 0) end
+-- The key's own values stand behind the last event that found the key empty.
+local behind, bytes = #events, 0
+while behind > 0 and string.sub(events[behind], 1, 1) == '1' do behind = behind - 1 end
+for i = 1, behind do bytes = bytes + #events[i] end
+local taken, takenValues = handOn(events, 1, behind, addWaiting), 0
+local isMore = isCut or taken < behind
+if taken == behind and (behind < #events or not isCut) then
+  local areMore = false
+  if kind == 'string' then
+    local length = call('STRLEN', key)
+    if length > largest then skip(length) else add(nil, call('GET', key)) end
+    takenValues = 1
+  elseif kind == 'list' then
+    areMore = read(key, values, behind, bytes)
+    takenValues = handOn(values, 1, #values, addValue)
+    areMore = areMore or takenValues < #values
+  end
+  if not areMore then taken = taken + handOn(events, behind + 1, #events, addWaiting) end
+  isMore = isMore or areMore or taken < #events
+end
+flush()
+if taken > 0 then call('LTRIM', waiting, taken, -1) end
+if kind == 'string' and takenValues > 0 then call('DEL', key) end
+if kind == 'list' and takenValues > 0 then call('LTRIM', key, takenValues, -1) end
+return {taken + takenValues - skipped, kind, waitingKind, isMore and 1 or 0, skipped, first, handledBytes}
+`);

@@ -1,0 +1,231 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { Redis } from 'ioredis';
+import type { CacheOptions } from '../../lib/sources/cache/cache-options.js';
+import { CacheSource } from '../../lib/sources/cache/cache-source.js';
+import { RedisKeyStore, type RedisKeyLimits } from '../../lib/sources/cache/redis-store.js';
+import { waitingKey } from '../../lib/sources/cache/waiting-event.js';
+import type { LogRecorder } from '../cache/recorder.js';
+import { createRedis, type TestRedis } from '../support/databases.js';
+import { holds } from '../support/property.js';
+import { until } from '../support/until.js';
+import { instance, Recorded, stopInstances } from './instances.js';
+
+let server: TestRedis;
+let redis: Redis;
+let key = '';
+let tests = 0;
+const sources = new Set<CacheSource>();
+
+beforeAll(async () => {
+  server = await createRedis();
+  redis = new Redis(server.url);
+});
+
+beforeEach(() => {
+  key = `${server.keyPrefix}key-${++tests}`;
+});
+
+afterEach(async () => {
+  await Promise.all([...sources].map((source) => source.stop()));
+  sources.clear();
+  await stopInstances();
+});
+
+afterAll(async () => {
+  redis.disconnect();
+  await server.drop();
+});
+
+async function start(limits: RedisKeyLimits = {}) {
+  const { streams, log } = await instance(server.url, {
+    prefix: server.keyPrefix,
+    events: 50_000,
+  });
+  const source = new CacheSource(new RedisKeyStore(streams, limits), log);
+  sources.add(source);
+  return { source, log };
+}
+
+function read(source: CacheSource, options: CacheOptions = {}, of = key): Recorded {
+  const recorded = new Recorded(source.with({ interval: 10, ...options }), of);
+  recorded.feed.resume?.();
+  return recorded;
+}
+
+const skips = ({ resets }: Recorded) =>
+  resets.filter(({ reason }) => reason === 'skipped-event').length;
+
+const leftOut = (log: LogRecorder) => log.errors.filter((line) => line.includes('left out'));
+
+describe('what no text can hold', () => {
+  const broken = 'Party 😀'.slice(0, 7);
+
+  it.each(['take', 'watch'] as const)(
+    'is sent as U+FFFD, in data and in the type of the event, to who may %s it',
+    async (mode) => {
+      const { source } = await start();
+      const one = read(source, { mode });
+      await until(() => one.isLive || mode === 'watch');
+      await source.sendKey(key, broken, { type: `x${broken}` });
+      await source.sendKey(key, 'next');
+      await until(() => one.data.at(-1) === 'next');
+      expect(one.data).toEqual(['Party \ufffd', 'next']);
+      expect(one.events[0]!.type).toBe('xParty \ufffd');
+      expect(one.resets).toEqual([]);
+    },
+  );
+
+  it('waits for the first reader like any other', async () => {
+    const { source } = await start();
+    await source.sendKey(key, broken, { type: 'x' });
+    await source.sendKey(key, { text: broken });
+    const one = read(source);
+    await until(() => one.events.length === 2);
+    expect(one.data[0]).toBe('Party \ufffd');
+    expect(JSON.parse(one.data[1]!)).toEqual({ text: broken });
+  });
+});
+
+describe('what others write', () => {
+  it('of any bytes does not stop a key: it comes, or is announced and logged', async () => {
+    const { source, log } = await start({ eventSize: 1_000 });
+    const one = read(source);
+    await until(() => one.isLive);
+    const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array));
+    // Texts that are nearly those that wait, in every wrong way.
+    const nearly = fc
+      .tuple(
+        fc.constantFrom(
+          '',
+          '0',
+          '1',
+          '2',
+          '0=',
+          '0+',
+          '1+',
+          '0+1',
+          '0+1+',
+          '1+2+3\n',
+          '0+9+9\n',
+          'x',
+        ),
+        fc.constantFrom('', '{}', '{"t":1}', 'null', '[]', '{"t":"a\\nb"}', '9'),
+        bytes,
+      )
+      .map(([head, meta, tail]) => Buffer.concat([Buffer.from(head + meta), tail]));
+    const large = fc.constant(Buffer.alloc(1_001, 'y'));
+    const element = fc.oneof(bytes, nearly, large);
+    const step = fc.record({
+      where: fc.constantFrom('key', 'list', 'waiting'),
+      elements: fc.array(element, { minLength: 1, maxLength: 12 }),
+    });
+    let n = 0;
+    await holds(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 4 }), async (steps) => {
+        for (const { where, elements } of steps) {
+          if (where === 'key') {
+            await redis.set(key, elements[0]!);
+          } else {
+            await redis
+              .rpush(where === 'list' ? key : waitingKey(key), ...elements)
+              // The key may still hold a string.
+              .catch(() => undefined);
+          }
+        }
+        const mark = `mark ${++n}`;
+        await source.sendKey(key, mark, { type: 'mark', id: `id ${n}` });
+        await until(() => one.data.includes(mark), { deadline: 3_000 });
+      }),
+      { quick: 60, soak: 3_000 },
+    );
+    expect(skips(one)).toBeGreaterThan(0);
+    expect(leftOut(log).length).toBeGreaterThan(0);
+    expect(leftOut(log).length).toBeLessThanOrEqual(10);
+    expect(await redis.exists(key, waitingKey(key))).toBe(0);
+  });
+
+  it.each(['take', 'watch'] as const)(
+    'among waiting events is left out, announced in its place and logged: %s',
+    async (mode) => {
+      const { source, log } = await start();
+      await source.sendKey(key, 'a');
+      await redis.rpush(waitingKey(key), 'garbage', '0+3+1\n{}', '{"data":1}', '0=text of theirs');
+      await source.sendKey(key, 'b', { type: 'named' });
+      const one = read(source, { mode });
+      await until(() => one.data.at(-1) === 'b');
+      expect(one.data).toEqual(['a', 'text of theirs', 'b']);
+      expect(skips(one)).toBe(1);
+      expect(leftOut(log)).toEqual([expect.stringContaining('3 values were left out of the key')]);
+    },
+  );
+
+  it('that gives the list of waiting events another type keeps only sendKey() from the key', async () => {
+    const { source, log } = await start();
+    await redis.set(waitingKey(key), 'theirs');
+    const one = read(source);
+    await redis.set(key, 'a value');
+    await until(() => one.data.length === 1);
+    await expect(source.sendKey(key, 'sent')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining(waitingKey(key)),
+    });
+    await redis.set(key, 'another');
+    await until(() => one.data.length === 2);
+    expect(log.errors.filter((line) => line.includes('list of its waiting events'))).toHaveLength(
+      1,
+    );
+    await redis.del(waitingKey(key));
+    await source.sendKey(key, 'sent');
+    await until(() => one.data.length === 3);
+    expect(one.data).toEqual(['a value', 'another', 'sent']);
+  });
+
+  it.each(['hash', 'set', 'zset', 'stream'])(
+    'that gives the key the type %s is logged once, and sendKey() goes on',
+    async (type) => {
+      const { source, log } = await start();
+      const others = { hash: 'hset f v', set: 'sadd v', zset: 'zadd 1 v', stream: 'xadd * f v' };
+      const [command, ...args] = others[type as keyof typeof others].split(' ');
+      await redis.call(command!, key, ...args);
+      const one = read(source);
+      await until(() => log.errors.length === 1);
+      expect(log.errors[0]).toContain(`is a ${type}`);
+      await source.sendKey(key, 'sent');
+      await until(() => one.data.length === 1);
+      await redis.del(key);
+      await redis.rpush(key, 'from', 'a list');
+      await until(() => one.data.length === 3);
+      expect(one.data).toEqual(['sent', 'from', 'a list']);
+      expect(log.errors).toHaveLength(1);
+    },
+  );
+});
+
+describe('a value larger than `limits.eventSize`', () => {
+  const LARGE = 50 * 1_048_576;
+
+  it('is left out and announced, and Redis does not send it', async () => {
+    const { source, log } = await start({ eventSize: 1_048_576 });
+    const one = read(source);
+    const watching = read(source, { mode: 'watch' }, `${key}:watched`);
+    await until(() => one.isLive);
+    await redis.call('SETRANGE', key, LARGE - 1, 'x');
+    await redis.call('SETRANGE', `${key}:watched`, LARGE - 1, 'x');
+    await until(() => skips(one) === 1 && skips(watching) === 1);
+    await redis.rpush(key, 'a', 'y'.repeat(1_048_577), 'b');
+    await until(() => one.data.at(-1) === 'b');
+    expect(one.data).toEqual(['a', 'b']);
+    expect(skips(one)).toBe(2);
+    expect(watching.feed.current!()).toBeUndefined();
+    await redis.set(`${key}:watched`, 'small');
+    await until(() => watching.data.length === 1);
+    expect(watching.resets).toHaveLength(1);
+    expect(leftOut(log)).toHaveLength(3);
+    expect(leftOut(log)[0]).toContain(`${LARGE} bytes`);
+    const { output } = /total_net_output_bytes:(?<output>\d+)/.exec(
+      await redis.info('stats'),
+    )!.groups!;
+    expect(Number(output)).toBeLessThan(10 * 1_048_576);
+  });
+});
