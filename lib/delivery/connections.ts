@@ -7,6 +7,7 @@ import { Admission, type AdmissionLimits, type Refusal } from './admission.js';
 import { Arrivals, type Arrival } from './arrivals.js';
 import { Connection, type ConnectionOwner, type EndReason } from './connection.js';
 import { frameOf } from './frame.js';
+import { awayFrame } from './opening.js';
 import type { Response } from './response-writer.js';
 import { Walk } from './walk.js';
 
@@ -116,7 +117,7 @@ export class Connections implements ConnectionOwner {
       this.limitAge(connection, expiresAt);
     });
     if (this.isClosing) {
-      connection.end(this.returnFrame, 'shutdown');
+      connection.end(this.lastFrame, 'shutdown');
     }
     return connection;
   }
@@ -135,7 +136,7 @@ export class Connections implements ConnectionOwner {
 
   /** The frame that sends a client away for lack of room, to return at a random later time. */
   get awayFrame(): string {
-    return frameOf({ retry: Math.round(CAPACITY_RETRY_MS * (1 + 3 * Math.random())) });
+    return awayFrame(CAPACITY_RETRY_MS * (1 + 3 * Math.random()));
   }
 
   /**
@@ -146,8 +147,8 @@ export class Connections implements ConnectionOwner {
     this.isClosing = true;
     this.admission.close();
     const until = monotonicNow() + this.options.drainTimeout;
-    await inSlices(this.arrivals, (arrival) => arrival.sendAway(this.returnFrame));
-    await inSlices(this.open.keys(), (connection) => connection.end(this.returnFrame, 'shutdown'));
+    await inSlices(this.arrivals, (arrival) => arrival.sendAway(awayFrame(this.returnTime)));
+    await inSlices(this.open.keys(), (connection) => connection.end(this.lastFrame, 'shutdown'));
     await this.whenEmpty(until - monotonicNow());
     await inSlices(this.arrivals, (arrival) => {
       arrival.destroy();
@@ -158,10 +159,14 @@ export class Connections implements ConnectionOwner {
     await setImmediate();
   }
 
-  /** Asks a client to return at a moment of its own within the drain timeout; with 0, within `retry`. */
-  private get returnFrame(): string {
+  /** A moment within the drain timeout for a client to return at; with 0, within `retry`. */
+  private get returnTime(): number {
     const { retry, drainTimeout } = this.options;
-    return frameOf({ retry: Math.round(Math.random() * (drainTimeout || retry)) });
+    return Math.round(Math.random() * (drainTimeout || retry));
+  }
+
+  private get lastFrame(): string {
+    return frameOf({ retry: this.returnTime });
   }
 
   private limitAge(connection: Connection, expiresAt: number | undefined): void {

@@ -42,8 +42,23 @@ export function openingFrame(
   { id, channels, labels }: OpeningPlace,
 ): string {
   const spread = Math.min(MAX_RETRY_MS, Math.round(retry * (0.5 + Math.random())));
-  const data: OpenData = { channels, labels };
-  return opening === 'event'
-    ? frameOf({ retry: spread, id, type: OPEN_TYPE, data: JSON.stringify(data) })
-    : frameOf({ retry: spread, id });
+  const open: OpenData = { channels, labels };
+  const data = opening === 'event' ? JSON.stringify(open) : undefined;
+  return firstFrame(spread, id, data);
+}
+
+/** The only frame of a response: after how many milliseconds to return. */
+export function awayFrame(retry: number): string {
+  return firstFrame(Math.round(retry));
+}
+
+/**
+ * When a connection breaks inside of a frame, WebKit keeps the part that came, up to the middle
+ * of a line, and reads the next response as what follows; `eventsource` 1 and 2 keep the whole
+ * lines. So the first line may become the end of another one: it is one that may be missed, and
+ * not empty, as that would hand the part over as an event. The type that follows makes the part
+ * arrive as `sse:open`, before the frame's own data. A frame without any data is no event.
+ */
+function firstFrame(retry: number, id?: string, data?: string): string {
+  return `retry: ${retry}\n${frameOf({ type: OPEN_TYPE, data, id })}`;
 }

@@ -45,7 +45,7 @@ class Stream {
   }
 
   get data(): string[] {
-    return [...this.text.matchAll(/(event: sse:open\nretry: \d+\n)?^data: (.*)$/gm)].flatMap(
+    return [...this.text.matchAll(/(retry: \d+\nevent: sse:open\n)?^data: (.*)$/gm)].flatMap(
       ([, opening, data]) => (opening ? [] : [data!]),
     );
   }

@@ -24,7 +24,7 @@ export class RawStream {
 
   /** What follows the opening frame. Fails when the stream begins otherwise. */
   get afterOpening(): string {
-    const opening = /^event: sse:open\nretry: \d+\ndata: \{"channels":.*\}\n(id: .+\n)?\n/;
+    const opening = /^retry: \d+\nevent: sse:open\ndata: \{"channels":.*\}\n(id: .+\n)?\n/;
     if (!opening.test(this.text)) {
       throw new Error(`No opening frame at the start of ${JSON.stringify(this.text)}`);
     }

@@ -49,7 +49,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     const stream = await raw('/news');
     const text = await stream.textOnce((received) => received.endsWith('\n\n'));
     expect(text.replace(/^retry: .*$/m, 'retry:')).toBe(
-      `event: sse:open\nretry:\ndata: {"channels":["news"],"labels":{}}\nid: ${id}\n\n`,
+      `retry:\nevent: sse:open\ndata: {"channels":["news"],"labels":{}}\nid: ${id}\n\n`,
     );
     expect(stream.opening!.id).toBe(id);
   });
@@ -73,7 +73,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     const id = await sse.send('news', 'before');
     const stream = await raw('/news');
     expect(await stream.textOnce((text) => text.endsWith('\n\n'))).toMatch(
-      new RegExp(`^retry: \\d+\nid: ${id}\n\n$`),
+      new RegExp(`^retry: \\d+\nevent: sse:open\nid: ${id}\n\n$`),
     );
     expect([stream.opening, stream.events]).toEqual([undefined, []]);
   });

@@ -64,7 +64,7 @@ export class RawClient {
 
   /** Events received so far, by their `data:` lines; without `sse:open`. */
   get data(): string[] {
-    return [...this.text.matchAll(/(event: sse:open\nretry: \d+\n)?^data: (.*)$/gm)].flatMap(
+    return [...this.text.matchAll(/(retry: \d+\nevent: sse:open\n)?^data: (.*)$/gm)].flatMap(
       ([, opening, data]) => (opening ? [] : [data!]),
     );
   }
