@@ -19,6 +19,19 @@ export function lastEventIdOf({ headers, query }: RequestParts): string | undefi
   if (typeof given !== 'string' || given === '') {
     return undefined;
   }
-  // Headers are bytes to Node, and EventSource sends UTF-8.
-  return given === header ? Buffer.from(given, 'latin1').toString('utf8') : given;
+  return given === header ? textOfHeader(given) : given;
+}
+
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Node reads each byte of a header as one character. Browsers send UTF-8; clients that are built
+ * on `fetch` or on Node send latin1, which is hardly ever valid UTF-8 as well.
+ */
+function textOfHeader(header: string): string {
+  try {
+    return UTF_8.decode(Buffer.from(header, 'latin1'));
+  } catch {
+    return header;
+  }
 }
