@@ -20,11 +20,20 @@ export interface TcpProxy {
   refuse(): void;
   /** Takes new connections again after `refuse`. */
   accept(): void;
+  /**
+   * Cuts each new connection once, at a byte of its own. `place` is called for each connection and
+   * returns a function that is given each chunk on its way to the client: how many of its bytes
+   * still pass, or -1 for all of them and no cut. `undefined` ends it; open connections go on.
+   */
+  cutAt(place: (() => PlaceOfCut) | undefined): void;
   /** Leads new connections to another server; open ones stay. */
   redirect(target: string): void;
   /** Resets everything and stops listening. */
   close(): Promise<void>;
 }
+
+/** Where in a chunk a connection is cut: see {@link TcpProxy.cutAt}. */
+export type PlaceOfCut = (chunk: Buffer) => number;
 
 /** Starts a proxy on a free loopback port, in front of the server that the URL names. */
 export async function startProxy(
@@ -35,6 +44,7 @@ export async function startProxy(
   let frozen = false;
   let refusing = false;
   let accepted = 0;
+  let newPlace: (() => PlaceOfCut) | undefined;
 
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (inner) => {
     inner.on('error', () => undefined);
@@ -46,10 +56,18 @@ export async function startProxy(
     const outer = connect({ ...to, allowHalfOpen: true });
     const pair = [inner, outer] as const;
     pairs.add(pair);
+    const place = newPlace?.();
     for (const [from, into] of [pair, [outer, inner]] as const) {
       from.setNoDelay(true);
       from.on('error', () => undefined);
-      from.on('data', (chunk) => {
+      from.on('data', (chunk: Buffer) => {
+        const cutHere = from === outer && place ? place(chunk) : -1;
+        if (cutHere >= 0) {
+          // An end, no reset: the client is to receive every byte before the cut.
+          outer.removeAllListeners('data');
+          inner.end(chunk.subarray(0, cutHere), () => outer.destroy());
+          return;
+        }
         if (!into.write(chunk)) from.pause();
       });
       into.on('drain', () => {
@@ -101,6 +119,7 @@ export async function startProxy(
     cut,
     refuse: () => void (refusing = true),
     accept: () => void (refusing = false),
+    cutAt: (place) => void (newPlace = place),
     redirect: (address) => void (to = endpointOf(address)),
     async close() {
       cut();
