@@ -1,24 +1,36 @@
-// Runs tests that need a program which does not come from npm. Without it they are left out with
-// a loud line, but never in CI.
+// Runs tests that need programs which do not come from npm. What needs a program that is not
+// there is left out with a loud line, but never in CI.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /**
+ * @typedef {object} Program
+ * @property {string} title what is missing, for people
+ * @property {string} variable the environment variable that may name the program
+ * @property {string[]} names what the program is called
+ * @property {string} package Debian's package
+ */
+/**
  * @param {object} tests
- * @param {string} tests.title what is missing, for people
- * @param {string} tests.variable the environment variable that may name the program
- * @param {string[]} tests.names what the program is called
- * @param {string} tests.package Debian's package
+ * @param {Program[]} tests.programs of which any one is enough for some of the tests
  * @param {string} tests.config Jest's configuration
  */
-export function runExternalTests({ title, variable, names, package: name, config }) {
-  const program = process.env[variable] ?? onPath(names);
-  if (!program) {
+export function runExternalTests({ programs, config }) {
+  const found = {};
+  const missing = [];
+  for (const program of programs) {
+    const path = process.env[program.variable] || onPath(program.names);
+    if (path) found[program.variable] = path;
+    else missing.push(program);
+  }
+  for (const { title, package: name, variable } of missing) {
     const text =
       `NO ${title.toUpperCase()} FOUND: its tests did not run. Install it ` +
       `(apt-get install ${name}) or name its program in the variable ${variable}.`;
     console.error(`\n${'!'.repeat(100)}\n${text}\n${'!'.repeat(100)}\n`);
+  }
+  if (missing.length > 0 && (process.env.CI || missing.length === programs.length)) {
     process.exit(process.env.CI ? 1 : 0);
   }
   const { status } = spawnSync(
@@ -30,14 +42,13 @@ export function runExternalTests({ title, variable, names, package: name, config
       `--config=${config}`,
       ...process.argv.slice(2),
     ],
-    { stdio: 'inherit', env: { ...process.env, [variable]: program } },
+    { stdio: 'inherit', env: { ...process.env, ...found } },
   );
   process.exit(status ?? 1);
 }
 
 function onPath(names) {
-  // Debian has programs of servers in a folder that is on the administrator's path only.
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'];
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...otherFolders()];
   for (const name of names) {
     for (const folder of folders) {
       try {
@@ -49,4 +60,15 @@ function onPath(names) {
     }
   }
   return undefined;
+}
+
+/** Where Debian has programs beside the path: servers, and WebKitGTK's own small browser. */
+function otherFolders() {
+  const libraries = existsSync('/usr/lib') ? readdirSync('/usr/lib') : [];
+  return [
+    '/usr/sbin',
+    ...libraries
+      .filter((name) => name.endsWith('-linux-gnu'))
+      .map((name) => join('/usr/lib', name, 'webkit2gtk-4.1')),
+  ];
 }

@@ -1,9 +1,31 @@
 import { runExternalTests } from './external-tests.mjs';
 
 runExternalTests({
-  title: 'Chromium',
-  variable: 'CHROMIUM',
-  names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'],
-  package: 'chromium',
+  programs: [
+    {
+      title: 'Chromium',
+      variable: 'CHROMIUM',
+      names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'],
+      package: 'chromium',
+    },
+    {
+      title: 'Firefox',
+      variable: 'FIREFOX',
+      names: ['firefox-esr', 'firefox'],
+      package: 'firefox-esr',
+    },
+    {
+      title: 'WebKit',
+      variable: 'WEBKIT',
+      names: ['MiniBrowser'],
+      package: 'libwebkit2gtk-4.1-0',
+    },
+    {
+      title: 'X server without a screen, which WebKit needs,',
+      variable: 'XVFB',
+      names: ['Xvfb'],
+      package: 'xvfb',
+    },
+  ],
   config: 'jest.browser.config.mjs',
 });

@@ -1,9 +1,13 @@
 import { runExternalTests } from './external-tests.mjs';
 
 runExternalTests({
-  title: 'PgBouncer',
-  variable: 'PGBOUNCER',
-  names: ['pgbouncer'],
-  package: 'pgbouncer',
+  programs: [
+    {
+      title: 'PgBouncer',
+      variable: 'PGBOUNCER',
+      names: ['pgbouncer'],
+      package: 'pgbouncer',
+    },
+  ],
   config: 'jest.pgbouncer.config.mjs',
 });

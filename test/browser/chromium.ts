@@ -1,27 +1,7 @@
-import { existsSync } from 'node:fs';
 import { chromium, type Browser } from 'playwright-core';
+import { CHROMIUM_FLAGS } from './engines.js';
 
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-
-/** Starts the machine's Chromium, without its own traffic. */
+/** Starts the Chromium that `npm run test:browser` has found, for Playwright to drive. */
 export function startChromium(): Promise<Browser> {
-  const executablePath = process.env['CHROMIUM'] ?? PLACES.find((place) => existsSync(place));
-  if (executablePath === undefined) {
-    throw new Error(
-      `No Chromium in ${PLACES.join(', ')}. Install it, or name its program in CHROMIUM.`,
-    );
-  }
-  return chromium.launch({
-    executablePath,
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  return chromium.launch({ executablePath: process.env['CHROMIUM']!, args: [...CHROMIUM_FLAGS] });
 }
