@@ -1,3 +1,4 @@
+import { Guard } from './channel/guard.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from './channel/source.js';
 import { SseError } from './channel/sse-error.js';
 import type { ChannelOptions, SourceOption } from './sse.options.js';
@@ -9,6 +10,8 @@ import { CacheSource } from './sources/cache/cache-source.js';
 import type { KeyStore } from './sources/cache/key-store.js';
 import { MemoryKeyStore } from './sources/cache/memory-store.js';
 import { RedisKeyStore } from './sources/cache/redis-store.js';
+import { CustomBroker } from './sources/custom/custom-broker.js';
+import { Lifecycles } from './sources/custom/lifecycles.js';
 import { EventTable, type EventTableStats } from './sources/event-table/event-table.js';
 import { shownValue } from './sources/options/shown-value.js';
 import { MemoryBroker } from './sources/memory/memory-broker.js';
@@ -28,6 +31,8 @@ export class SseSources {
   private readonly streams: RedisStreams | undefined;
   /** In the order in which they start. */
   private readonly services: Lifecycle[] = [];
+  /** The sources and the broker that the application brings. */
+  private readonly custom: Lifecycles;
   private readonly listenByOptions = new Map<string, ChannelSource>();
 
   /**
@@ -41,6 +46,7 @@ export class SseSources {
     keepOpen: (broker: Broker, channel: string) => void,
   ) {
     const { redis, postgres, broker } = settings;
+    this.custom = new Lifecycles(log, new Guard(log));
     const redisConnection = redis === undefined ? undefined : new RedisConnection(redis, log);
     if (redisConnection) {
       this.streams = new RedisStreams(redisConnection, settings.redisStreams, log);
@@ -64,6 +70,7 @@ export class SseSources {
     if (isLifecycle(this.broker) && this.broker !== this.table) {
       this.services.push(this.broker);
     }
+    this.services.push(this.custom);
   }
 
   /**
@@ -87,6 +94,7 @@ export class SseSources {
         return this.eventTable();
       default:
         if (typeof (source as Partial<ChannelSource> | null)?.open === 'function') {
+          this.custom.add(source as ChannelSource);
           return source as ChannelSource;
         }
         throw new SseError(
@@ -111,7 +119,7 @@ export class SseSources {
       for (const service of this.services) {
         // The table's reader connects to the same server, and may have been told not to listen.
         const isCovered = service === this.listen && this.table !== undefined;
-        await service.start?.(this.settings.failFast && !isCovered);
+        await service.start?.(this.settings.failFast && !isCovered, this.log);
       }
     } catch (error) {
       // The application does not start, so nothing else would close what has connected.
@@ -185,7 +193,8 @@ export class SseSources {
       case 'redis':
         return new RedisBroker(this.streams!);
       default:
-        return broker;
+        this.custom.add(broker);
+        return new CustomBroker(broker);
     }
   }
 

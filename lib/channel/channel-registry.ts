@@ -1,6 +1,7 @@
 import { Channel, type ChannelLimits } from './channel.js';
 import { monotonicNow } from './clock.js';
 import type { Guard } from './guard.js';
+import { openFeed } from './open-feed.js';
 import { SseError } from './sse-error.js';
 import { inSlices } from './slices.js';
 import type { ChannelSource } from './source.js';
@@ -117,7 +118,7 @@ export class ChannelRegistry {
       this.dropLongestUnused();
     }
     const channel = new Channel(name, this.options.limits, this.options.onAppend);
-    channel.feedFrom(this.options.detach(() => source.open(name, channel)));
+    channel.feedFrom(this.options.detach(() => openFeed(source, name, channel)));
     const open: OpenChannel = {
       channel,
       source,

@@ -118,7 +118,7 @@ export interface ChannelFeed {
  * retries for ever, and calls `sink.live()` when it is there. It throws an
  * `SseError` only for a channel name it can never serve.
  */
-export interface ChannelSource {
+export interface ChannelSource extends Lifecycle {
   open(channel: string, sink: ChannelSink): ChannelFeed;
 }
 
@@ -137,11 +137,19 @@ export interface PublishOptions {
   readonly client?: unknown;
 }
 
-/** A service that something of the application's life depends on. */
+/**
+ * What a source may have beside `open()`. Sources that are given as objects, and the broker, are
+ * started and stopped with the application; one that is a provider has Nest's own hooks as well.
+ */
 export interface Lifecycle {
-  /** Connects. With `failFast` the promise rejects when the system cannot be reached. */
-  start?(failFast: boolean): Promise<void>;
-  /** Releases every timer, connection and listener that it created. */
+  /**
+   * Connects, within 10 s. With `failFast` the promise rejects when the system cannot be reached,
+   * and the application does not start. Otherwise the source goes on trying by itself.
+   *
+   * @param log where the source reports what an operator should know
+   */
+  start?(failFast: boolean, log: SseLogger): Promise<void>;
+  /** Releases every timer, connection and listener that it created, within 10 s. */
   stop?(): Promise<void>;
 }
 

@@ -94,6 +94,6 @@ describe('A method that returns a promise', () => {
     ).resolves.toBe('refused');
     await nextTurn();
     expect(unhandled).toEqual([]);
-    expect(lines).toHaveLength(2);
+    expect(lines).toHaveLength(1);
   });
 });

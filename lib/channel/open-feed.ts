@@ -1,0 +1,46 @@
+import type { ChannelFeed, ChannelSink, ChannelSource } from './source.js';
+import { SseError } from './sse-error.js';
+
+/**
+ * Opens a channel of a source, and holds the source to its contract.
+ * @throws SseError `INVALID_OPTION` when what `open()` returned is no feed; and what it throws
+ */
+export function openFeed(source: ChannelSource, channel: string, sink: ChannelSink): ChannelFeed {
+  const feed: unknown = source.open(channel, sink);
+  const fault = faultOf(feed);
+  if (fault) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `open() of the source ${nameOf(source)} returned ${fault} for the channel ${JSON.stringify(channel)}. ` +
+        'It must return a feed at once, an object with close(), and connect in its own time.',
+    );
+  }
+  return feed as ChannelFeed;
+}
+
+function faultOf(feed: unknown): string | undefined {
+  if (feed instanceof Promise) {
+    // Its rejection would otherwise end the process.
+    feed.catch(() => undefined);
+    return 'a promise';
+  }
+  if (typeof feed !== 'object' || feed === null) {
+    return String(feed);
+  }
+  const { close, history } = feed as Partial<ChannelFeed>;
+  if (typeof close !== 'function') {
+    return 'an object without close()';
+  }
+  if (
+    history !== undefined &&
+    !(typeof history?.read === 'function' && typeof history.compare === 'function')
+  ) {
+    return 'a `history` without read() and compare()';
+  }
+  return undefined;
+}
+
+/** What a source is called in messages. */
+export function nameOf(source: object): string {
+  return source.constructor?.name ?? 'without a class';
+}

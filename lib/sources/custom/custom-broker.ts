@@ -1,0 +1,47 @@
+import { withDeadline } from '../../channel/deadline.js';
+import { reasonOf } from '../../channel/reason.js';
+import type {
+  Broker,
+  ChannelFeed,
+  ChannelSink,
+  OutgoingEvent,
+  PublishOptions,
+} from '../../channel/source.js';
+import { SseError } from '../../channel/sse-error.js';
+
+/** How long a broker of the application's may take to take an event, in milliseconds. */
+const PUBLISH_TIMEOUT_MS = 30_000;
+
+/** A broker of the application's, held to its contract. */
+export class CustomBroker implements Broker {
+  constructor(private readonly broker: Broker) {}
+
+  open(channel: string, sink: ChannelSink): ChannelFeed {
+    return this.broker.open(channel, sink);
+  }
+
+  /** @throws SseError `UNAVAILABLE` for whatever the broker fails with, unless it is an SseError */
+  async publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string> {
+    let position: unknown;
+    try {
+      const answer = Promise.resolve(this.broker.publish(channel, event, options));
+      position = await withDeadline(answer, PUBLISH_TIMEOUT_MS, "The broker's publish()");
+    } catch (cause) {
+      throw cause instanceof SseError
+        ? cause
+        : new SseError(
+            'UNAVAILABLE',
+            `The broker's publish() failed, and may have taken the event: ${reasonOf(cause)}`,
+            { cause },
+          );
+    }
+    if (typeof position !== 'string' || position === '') {
+      throw new SseError(
+        'UNAVAILABLE',
+        `The broker's publish() resolved with ${typeof position === 'object' ? 'an object' : JSON.stringify(position)}; ` +
+          "it must be the event's position, a string. The broker may have taken the event.",
+      );
+    }
+    return position;
+  }
+}

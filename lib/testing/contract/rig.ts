@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Subscription } from 'rxjs';
+import type { ChannelSource, SseLogger } from '../../channel/source.js';
+import { RESET_TYPE, type SseEvent } from '../../channel/sse-event.js';
+import { Delivery } from '../../delivery/delivery.js';
+
+/** One case of a contract, for any test runner: `it(name, run)`. */
+export interface ContractTest {
+  readonly name: string;
+  readonly run: () => Promise<void>;
+}
+
+/** What breaks or holds a contract is said by a plain error: it stands in the test's report. */
+export function fault(message: string): Error {
+  return new Error(message);
+}
+
+/** Waits until something holds. */
+export async function until(
+  holds: () => boolean,
+  what: () => string,
+  timeout: number,
+): Promise<void> {
+  const end = performance.now() + timeout;
+  while (!holds()) {
+    if (performance.now() > end) {
+      throw fault(`Waited ${timeout} ms in vain: ${what()}.`);
+    }
+    await sleep(2);
+  }
+}
+
+/** What one client receives. */
+export class ContractReader {
+  readonly events: SseEvent[] = [];
+  isComplete = false;
+  error: unknown;
+  private readonly subscription: Subscription;
+
+  constructor(delivery: Delivery, source: ChannelSource, channel: string, lastEventId?: string) {
+    this.subscription = delivery
+      .observe(() => [{ source, name: channel }], lastEventId)
+      .subscribe({
+        next: (event) => void this.events.push(event),
+        complete: () => void (this.isComplete = true),
+        error: (error: unknown) => void (this.error = error),
+      });
+  }
+
+  /** The data of the events, without resets. */
+  get data(): string[] {
+    return this.events.filter(({ type }) => type !== RESET_TYPE).map(({ data }) => String(data));
+  }
+
+  /** Why events may be missing, for each time it was told. */
+  get resets(): string[] {
+    return this.events
+      .filter(({ type }) => type === RESET_TYPE)
+      .map(({ data }) => (data as { reason: string }).reason);
+  }
+
+  leave(): void {
+    this.subscription.unsubscribe();
+  }
+}
+
+const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+
+/** The core, as an application runs it, around the source under test. */
+export class ContractRig {
+  readonly lines: string[] = [];
+  readonly delivery: Delivery;
+  private readonly readers: ContractReader[] = [];
+
+  constructor(private readonly timeout: number) {
+    const note = (message: string): void => void this.lines.push(message);
+    const log: SseLogger = { log: note, warn: note, error: note };
+    this.delivery = new Delivery(
+      {
+        retain: { events: 10_000, bytes: 64 * 1_048_576, age: 3_600_000 },
+        linger: 0,
+        readyTimeout: timeout,
+        maxChannels: NO_LIMIT,
+        eventSize: 1_048_576,
+        lastEventIdLength: 8_192,
+        retry: 3_000,
+        heartbeat: 0,
+        stallTimeout: 0,
+        maxAge: 0,
+        drainTimeout: 0,
+        maxConnections: NO_LIMIT,
+        maxConnectionsPerClient: NO_LIMIT,
+      },
+      log,
+    );
+  }
+
+  /** Reads a channel, and waits until its source is listening. */
+  async read(
+    source: ChannelSource,
+    channel: string,
+    lastEventId?: string,
+  ): Promise<ContractReader> {
+    const reader = new ContractReader(this.delivery, source, channel, lastEventId);
+    this.readers.push(reader);
+    const isReady = (): boolean =>
+      reader.error !== undefined ||
+      reader.isComplete ||
+      [...this.delivery.channels.channels].some(({ name, ready }) => name === channel && ready);
+    await until(isReady, () => 'the source has not called live()', this.timeout);
+    if (reader.error !== undefined) {
+      throw reader.error as Error;
+    }
+    // Whoever has waited for the source is placed in a turn of its own.
+    await sleep(5);
+    return reader;
+  }
+
+  /** Waits until a reader has received exactly these data, in this order. */
+  async received(reader: ContractReader, expected: readonly string[]): Promise<void> {
+    await until(
+      () => reader.data.length >= expected.length,
+      () =>
+        `${reader.data.length} of ${expected.length} events came, resets: ${list(reader.resets)}`,
+      this.timeout,
+    );
+    // What comes twice comes soon after.
+    await sleep(20);
+    const { data } = reader;
+    const at = data.findIndex((text, index) => text !== expected[index]);
+    if (at >= 0) {
+      throw fault(
+        `Event ${at} should be ${JSON.stringify(expected[at])} and is ${JSON.stringify(data[at])}: ` +
+          `events are lost, repeated or out of order.`,
+      );
+    }
+  }
+
+  /**
+   * Waits until a reader has received the last of these data. Those before may be missing only
+   * where a reset has said so; none comes twice, and none out of order.
+   */
+  async receivedOrTold(reader: ContractReader, expected: readonly string[]): Promise<void> {
+    const last = expected.at(-1)!;
+    await until(
+      () => reader.data.at(-1) === last,
+      () => `${JSON.stringify(last)} has not come, resets: ${list(reader.resets)}`,
+      this.timeout,
+    );
+    const { data } = reader;
+    let at = -1;
+    for (const text of data) {
+      const next = expected.indexOf(text);
+      if (next <= at) {
+        throw fault(`${JSON.stringify(text)} came twice or out of order.`);
+      }
+      at = next;
+    }
+    if (data.length < expected.length && reader.resets.length === 0) {
+      throw fault(
+        `${expected.length - data.length} of ${expected.length} events are lost, and no reset says so.`,
+      );
+    }
+  }
+
+  /** Waits for a reset, and tells its reason. */
+  async told(reader: ContractReader, allowed: readonly string[]): Promise<void> {
+    await until(
+      () => reader.resets.length > 0,
+      () => 'no reset has come: clients do not learn that events may be missing',
+      this.timeout,
+    );
+    const [reason] = reader.resets;
+    if (!allowed.includes(reason!)) {
+      throw fault(`The reset has the reason ${reason}; it should be ${allowed.join(' or ')}.`);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const reader of this.readers) {
+      reader.leave();
+    }
+    await this.delivery.drain();
+    this.delivery.close();
+  }
+}
+
+function list(texts: readonly string[]): string {
+  return texts.join(', ') || 'none';
+}
+
+/** A channel that nobody has used yet. */
+export function freshChannel(): string {
+  return `contract-${randomBytes(6).toString('hex')}`;
+}
+
+/** `count` texts that count up. */
+export function numbered(count: number, from = 0): string[] {
+  return Array.from({ length: count }, (_, index) => `event ${from + index}`);
+}

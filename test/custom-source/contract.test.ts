@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { appendFile, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MemoryBroker } from '../../lib/sources/memory/memory-broker.js';
+import type { ChannelSink, ChannelSource, SourceEvent } from '../../lib/index.js';
+import { testBroker, testSource, type ContractTest } from '../../lib/testing/index.js';
+import { LogFileSource } from './log-file-source.js';
+
+describe('The broker in memory keeps the contract: it', () => {
+  /** As in an application, a channel that nobody reads is opened for what is published. */
+  const broker = () => {
+    const open = new Set<string>();
+    class OpeningBroker extends MemoryBroker {
+      override open(channel: string, sink: ChannelSink): ReturnType<ChannelSource['open']> {
+        open.add(channel);
+        const feed = super.open(channel, sink);
+        return { close: () => (open.delete(channel), feed.close()) };
+      }
+    }
+    return new OpeningBroker((opener, channel) => {
+      if (!open.has(channel)) {
+        opener.open(channel, { live() {}, append: () => 'unread', reset() {} });
+      }
+    });
+  };
+  for (const { name, run } of testBroker({ broker, isShared: false })) {
+    it(name, run);
+  }
+});
+
+describe('The source of docs/custom-sources.md keeps the contract: it', () => {
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'contract-'));
+  });
+
+  afterAll(async () => {
+    await rm(folder, { recursive: true });
+  });
+
+  let names = 0;
+  const subject = {
+    source: () => new LogFileSource(folder, 10),
+    write: (channel: string, data: string) =>
+      appendFile(join(folder, `${channel}.log`), `${data}\n`),
+    replace: (channel: string) => truncate(join(folder, `${channel}.log`)),
+    channel: () => `log-${++names}`,
+  };
+  for (const { name, run } of testSource(subject)) {
+    it(name, async () => {
+      // A log exists before it is followed.
+      for (let next = 1; next <= 2; next++) {
+        await writeFile(join(folder, `log-${names + next}.log`), '');
+      }
+      await run();
+    });
+  }
+});
+
+/** A source that keeps its events in memory, and its contract but for what is broken in it. */
+class BrokenSource implements ChannelSource {
+  static events = new Map<string, string[]>();
+  protected sink: ChannelSink | undefined;
+
+  open(channel: string, sink: ChannelSink): ReturnType<ChannelSource['open']> {
+    this.sink = sink;
+    sink.live(String(this.of(channel).length));
+    sinks.set(channel, (event) => this.pass(sink, event));
+    return {
+      close: () => void sinks.delete(channel),
+      history: {
+        compare: (a, b) => this.compare(a, b),
+        read: (position, limit) => {
+          const from = position === undefined ? 0 : Number(position);
+          const all = this.of(channel);
+          if (!(from >= 0 && from <= all.length)) {
+            return Promise.resolve({ events: [], last: true, reset: 'unknown-position' as const });
+          }
+          const events = all
+            .map((data, index) => ({ data, position: String(index + 1) }))
+            .slice(from, from + limit);
+          return Promise.resolve({ events, last: from + limit >= all.length });
+        },
+      },
+    };
+  }
+
+  protected compare(a: string, b: string): number {
+    const [x, y] = [a, b].map((id) => (/^\d{1,15}$/.test(id) ? Number(id) : -1));
+    return x! - y!;
+  }
+
+  protected pass(sink: ChannelSink, event: SourceEvent): void {
+    sink.append(event);
+  }
+
+  private of(channel: string): string[] {
+    const known = BrokenSource.events.get(channel) ?? [];
+    BrokenSource.events.set(channel, known);
+    return known;
+  }
+}
+
+const sinks = new Map<string, (event: SourceEvent) => void>();
+
+async function write(channel: string, data: string): Promise<void> {
+  const events = BrokenSource.events.get(channel) ?? [];
+  BrokenSource.events.set(channel, events);
+  events.push(data);
+  sinks.get(channel)?.({ data, position: String(events.length) });
+}
+
+/** The names of the cases that a source fails. */
+async function failures(source: () => ChannelSource): Promise<string[]> {
+  const failed: string[] = [];
+  const attempt = async ({ name, run }: ContractTest): Promise<void> => {
+    await run().catch(() => void failed.push(name));
+  };
+  for (const test of testSource({ source, write, timeout: 300 })) {
+    await attempt(test);
+  }
+  return failed;
+}
+
+describe('The contract', () => {
+  it('is kept by a source without a fault', async () => {
+    expect(await failures(() => new BrokenSource())).toEqual([]);
+  });
+
+  it('notices a source that loses an event', async () => {
+    class Losing extends BrokenSource {
+      protected override pass(sink: ChannelSink, event: SourceEvent): void {
+        if (event.data !== 'event 7') sink.append(event);
+      }
+    }
+    expect(await failures(() => new Losing())).toContain(
+      'delivers what is written, once and in order',
+    );
+  });
+
+  it('notices a source that repeats an event', async () => {
+    class Repeating extends BrokenSource {
+      protected override pass(sink: ChannelSink, event: SourceEvent): void {
+        sink.append(event);
+        if (event.data === 'event 3') sink.append(event);
+      }
+    }
+    expect(await failures(() => new Repeating())).toContain(
+      'delivers what is written, once and in order',
+    );
+  });
+
+  it('notices an order that is none', async () => {
+    class Unordered extends BrokenSource {
+      protected override compare(): number {
+        return NaN;
+      }
+    }
+    expect(await failures(() => new Unordered())).toEqual(
+      expect.arrayContaining([
+        'answers nonsense as a position with a reset, and never throws',
+        'orders positions as it appends them',
+      ]),
+    );
+  });
+
+  it('notices a source that is never live, and one that opens later', async () => {
+    const silent = { open: () => ({ close: () => undefined }) };
+    expect(await failures(() => silent)).toContain('opens at once, and says when it is listening');
+    const late = { open: () => Promise.resolve({ close: () => undefined }) } as never;
+    expect(await failures(() => late)).toContain('opens at once, and says when it is listening');
+  });
+});
