@@ -1,4 +1,5 @@
 import {
+  Inject,
   Module,
   type BeforeApplicationShutdown,
   type DynamicModule,
@@ -8,7 +9,9 @@ import {
 import { MODULE_METADATA } from '@nestjs/common/constants.js';
 import { DiscoveryModule, MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { SseError } from './channel/sse-error.js';
+import { monotonicNow } from './channel/clock.js';
 import { Delivery } from './delivery/delivery.js';
+import { Http2Sessions } from './endpoint/http2-sessions.js';
 import { OtherInterceptors } from './endpoint/other-interceptors.js';
 import { RouteChannels } from './endpoint/route-channels.js';
 import { SseRoutes } from './endpoint/sse-routes.js';
@@ -67,6 +70,7 @@ import { SseSources } from './sse.sources.js';
     OtherInterceptors,
     StreamOpener,
     SseRoutes,
+    Http2Sessions,
   ],
   // What endpoints in other modules are made with: all but SseService is internal.
   exports: [SseService, Delivery, RouteChannels, OtherInterceptors, StreamOpener],
@@ -76,8 +80,10 @@ export class SseModule
   implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
 {
   constructor(
+    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly sources: SseSources,
     private readonly delivery: Delivery,
+    private readonly sessions: Http2Sessions,
     // Created with the module, so that routes are ready before the router reads them.
     _routes: SseRoutes,
     modules: ModulesContainer,
@@ -103,12 +109,16 @@ export class SseModule
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, `MISSING_PEER` */
   async onModuleInit(): Promise<void> {
+    this.sessions.watch();
     await this.sources.start();
   }
 
   /** Ends every stream: the server would otherwise wait for them. */
   async beforeApplicationShutdown(): Promise<void> {
+    const { drainTimeout } = this.settings;
+    const until = monotonicNow() + drainTimeout;
     await this.delivery.drain();
+    await this.sessions.end(Math.max(0, until - monotonicNow()));
   }
 
   async onApplicationShutdown(): Promise<void> {

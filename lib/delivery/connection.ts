@@ -2,7 +2,7 @@ import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import { blockOf, sharedBlockOf, type Block } from './block.js';
 import { HEARTBEAT_FRAME } from './frame.js';
-import { isCutOff, ResponseWriter, type Response } from './response-writer.js';
+import { endResponse, isCutOff, ResponseWriter, type Response } from './response-writer.js';
 
 /** Reads events for one connection. */
 export interface ConnectionReader {
@@ -135,11 +135,7 @@ export class Connection {
     this.stop(reason);
     // From here on the client has the stall timeout to take the rest.
     this.blockedSince ||= monotonicNow();
-    if (frame === undefined) {
-      this.response.end();
-    } else {
-      this.response.end(frame);
-    }
+    endResponse(this.response, frame);
   }
 
   /** Gives the client up at once, whatever becomes of its response. */

@@ -1,5 +1,5 @@
 import { ServerResponse } from 'node:http';
-import type { Http2ServerResponse } from 'node:http2';
+import { constants, type Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Block } from './block.js';
 
@@ -55,6 +55,22 @@ export function isCutOff(response: Response): boolean {
   }
   const { stream } = response;
   return stream.closed || stream.destroyed;
+}
+
+/** Ends a response. Over HTTP/2 a request that goes on ends with it; over HTTP/1.1 the head said so. */
+export function endResponse(response: Response, frame = ''): void {
+  if (response instanceof ServerResponse) {
+    response.end(frame);
+    return;
+  }
+  const { req, stream } = response;
+  stream.once('finish', () => {
+    if (!req.complete) {
+      // https://www.rfc-editor.org/rfc/rfc9113#section-8.1-9
+      stream.close(constants.NGHTTP2_NO_ERROR);
+    }
+  });
+  response.end(frame);
 }
 
 /** The response's socket, when blocks may bypass the response. */

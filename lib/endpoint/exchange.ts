@@ -2,7 +2,7 @@ import { SSE_ABORT_CONTROLLER, type ExecutionContext } from '@nestjs/common';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Arrival } from '../delivery/arrivals.js';
 import { writeEmptyHead, writeStreamHead } from '../delivery/head.js';
-import { isCutOff, type Response } from '../delivery/response-writer.js';
+import { endResponse, isCutOff, type Response } from '../delivery/response-writer.js';
 import { turnOf } from './pipeline.js';
 
 interface ExpressRequest extends IncomingMessage {
@@ -145,19 +145,19 @@ export class Exchange implements Arrival {
   /** Answers with a stream that ends after one frame, or after the head. */
   answer(frame = ''): void {
     this.writeHead();
-    this.response.end(frame);
+    endResponse(this.response, frame);
   }
 
   /** Tells an EventSource that there is nothing left to come for: it does not return. */
   answerEnded(): void {
     writeEmptyHead(this.response, this.node, this.takeOver());
-    this.response.end();
+    endResponse(this.response);
   }
 
   /** Ends a response that has begun. */
   end(): void {
     if (!this.response.writableEnded) {
-      this.response.end();
+      endResponse(this.response);
     }
   }
 

@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { ServerHttp2Session } from 'node:http2';
+import type { Server, Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+import { monotonicNow } from '../channel/clock.js';
+
+/** How often sessions are looked at while they end. */
+const POLL_MS = 5;
+
+/**
+ * The HTTP/2 sessions of the application's server, which waits for them when it closes: for a
+ * session without streams, and for one whose client does not close its side, for minutes.
+ */
+@Injectable()
+export class Http2Sessions {
+  private readonly open = new Map<ServerHttp2Session, Socket>();
+  private isEnding = false;
+
+  constructor(private readonly host: HttpAdapterHost) {}
+
+  /** Takes notice of every session from now on. */
+  watch(): void {
+    const server = this.host.httpAdapter?.getHttpServer() as Server | undefined;
+    // Only a server of HTTP/2 emits it.
+    server?.on('session', (session: ServerHttp2Session) => this.add(session));
+  }
+
+  /**
+   * Ends every session: once its streams have ended, or after `timeout` milliseconds with
+   * those it still has.
+   */
+  async end(timeout: number): Promise<void> {
+    this.isEnding = true;
+    const until = monotonicNow() + timeout;
+    const over = new Set<Socket>();
+    for (const session of this.open.keys()) {
+      session.close();
+    }
+    while (this.open.size > 0 && monotonicNow() < until) {
+      for (const [session, socket] of this.open) {
+        // Its streams have ended. Its client may never close its side, so nobody waits for that.
+        if (session.destroyed && !over.has(socket)) {
+          over.add(socket);
+          socket.destroySoon();
+        }
+      }
+      await setTimeout(POLL_MS);
+    }
+    for (const [session, socket] of this.open) {
+      session.destroy();
+      socket.destroy();
+    }
+  }
+
+  private add(session: ServerHttp2Session): void {
+    // What a session gives as its socket refuses to be destroyed. This returns the real one.
+    const socket = session.socket.once('close', () => this.open.delete(session));
+    this.open.set(session, socket);
+    if (this.isEnding) {
+      session.destroy();
+      socket.destroy();
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { Controller, Get, RequestMethod, Sse } from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { connect, type ClientHttp2Session } from 'node:http2';
+import { NEVER } from 'rxjs';
+import { SseChannel } from '../../lib/index.js';
+import { RawHttp2Client } from '../support/raw-http2-client.js';
+import { closeApps, startApp } from '../support/start-app.js';
+import { takeAnyBody } from '../support/take-any-body.js';
+import { until } from '../support/until.js';
+
+const never = new Promise<string>(() => undefined);
+
+@Controller()
+class ShutdownController {
+  @Sse('events')
+  @SseChannel('events')
+  events() {}
+
+  @Sse('hanging-resolver')
+  @SseChannel(() => never)
+  hangingResolver() {}
+
+  @Sse('hanging-handler')
+  @SseChannel('events')
+  hangingHandler() {
+    return never;
+  }
+
+  @Sse('silent')
+  @SseChannel('events')
+  silent() {
+    return NEVER;
+  }
+
+  @Sse('posted', { method: RequestMethod.POST })
+  @SseChannel('events')
+  posted() {}
+
+  @Get('plain')
+  plain() {
+    return 'plain';
+  }
+}
+
+describe('An application on HTTP/2', () => {
+  const sessions: ClientHttp2Session[] = [];
+  const raws: RawHttp2Client[] = [];
+
+  afterEach(async () => {
+    sessions.splice(0).forEach((each) => each.destroy());
+    raws.splice(0).forEach((each) => each.destroy());
+    await closeApps();
+  });
+
+  const start = (options = {}) =>
+    startApp({
+      httpAdapter: new FastifyAdapter({ http2: true }),
+      prepare: takeAnyBody,
+      controllers: [ShutdownController],
+      options,
+    });
+
+  it('closes with sessions without streams, of clients that never close their side', async () => {
+    const app = await start({ drainTimeout: 600_000 });
+    const client = connect(app.url);
+    sessions.push(client);
+    client.on('error', () => undefined);
+    const plain = client.request({ ':path': '/plain' });
+    await new Promise((resolve) => plain.resume().once('end', resolve));
+    const silent = await RawHttp2Client.open(app.url);
+    raws.push(silent);
+    silent.socket.pause();
+    await app.app.close();
+  });
+
+  it.each(['/events', '/silent', '/hanging-resolver', '/hanging-handler'])(
+    'sends streams of %s back and closes',
+    async (path) => {
+      const app = await start({ drainTimeout: 600_000 });
+      const client = connect(app.url);
+      sessions.push(client);
+      client.on('error', () => undefined);
+      const streams = Array.from({ length: 20 }, () => client.request({ ':path': path }));
+      const texts = streams.map(() => '');
+      streams.forEach((stream, i) => {
+        stream.setEncoding('utf8').on('data', (chunk: string) => (texts[i] += chunk));
+        stream.on('error', () => undefined);
+      });
+      await until(() => app.sse.stats().connections + app.sse.stats().opening === 20);
+      await app.app.close();
+      expect(app.sse.stats()).toMatchObject({ connections: 0, opening: 0, readers: 0 });
+      await until(() => texts.every((text) => /retry: \d+\n\n$/.test(text)));
+    },
+  );
+
+  it('closes with streams that their clients do not read, and requests they do not finish', async () => {
+    const app = await start({ drainTimeout: 200 });
+    const client = connect(app.url);
+    sessions.push(client);
+    client.on('error', () => undefined);
+    client.request({ ':path': '/events' }).on('error', () => undefined);
+    const unfinished = client
+      .request({
+        ':path': '/posted',
+        ':method': 'POST',
+        'content-type': 'application/octet-stream',
+      })
+      .on('error', () => undefined);
+    unfinished.write('x');
+    await until(() => app.sse.stats().connections === 2);
+    for (let i = 0; i < 50; i++) {
+      await app.sse.send('events', 'x'.repeat(20_000));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    await app.app.close();
+    expect(app.sse.stats()).toMatchObject({ connections: 0, readers: 0 });
+  });
+
+  it('ends a request whose body goes on with the run', async () => {
+    const app = await start();
+    const client = connect(app.url);
+    sessions.push(client);
+    const stream = client.request({
+      ':path': '/posted',
+      ':method': 'POST',
+      'content-type': 'application/octet-stream',
+    });
+    stream.write('x');
+    stream.resume();
+    await until(() => app.sse.stats().connections === 1);
+    await app.sse.complete('events');
+    await until(() => stream.destroyed);
+    expect(app.sse.stats()).toMatchObject({ connections: 0, readers: 0 });
+  });
+});
