@@ -96,7 +96,8 @@ export class SseService {
     }
     names.forEach(checkChannelName);
     const source = this.sources.sourceFor(options);
-    const requests = names.map((name) => ({ source, name }));
+    const isOfSet = typeof channels !== 'string';
+    const requests = names.map((name) => ({ source, name, isOfSet }));
     return this.delivery.observe(() => requests, options.lastEventId);
   }
 

@@ -1,6 +1,8 @@
+import { labelOf } from './composite-id.js';
 import { checkEvent, type EventLimits } from './event-check.js';
 import { EventLog, type RetainLimits } from './event-log.js';
 import type { LogEntry } from './log-entry.js';
+import { nextAfter } from './start-position.js';
 import { RESET_TYPE } from './sse-event.js';
 import type { ChannelFeed, ChannelSink, ResetReason, SourceEvent } from './source.js';
 
@@ -26,6 +28,7 @@ export class Channel implements ChannelSink {
   /** Where the cursors stand that have not been closed. */
   readonly places = new Set<Place>();
   private source: ChannelFeed | undefined;
+  private ownLabel: string | undefined;
   private isLive = false;
   private hadReaderBeforeLive = false;
   private readonly waiting = new Set<() => void>();
@@ -42,6 +45,11 @@ export class Channel implements ChannelSink {
   /** Connects the channel to the source that feeds it. */
   feedFrom(feed: ChannelFeed): void {
     this.source = feed;
+  }
+
+  /** What stands for its name in event ids. */
+  get label(): string {
+    return (this.ownLabel ??= labelOf(this.name));
   }
 
   get feed(): ChannelFeed | undefined {
@@ -117,11 +125,12 @@ export class Channel implements ChannelSink {
   }
 
   private appendReset(reason: ResetReason, position: string | undefined): LogEntry {
-    return this.log.append({
-      type: RESET_TYPE,
-      data: resetData(this.name, reason),
-      position,
-    });
+    // Whether the event at the source's position ended its run, clients have not received it.
+    const isBehind = position !== undefined && reason !== 'skipped-event';
+    return this.log.append(
+      { type: RESET_TYPE, data: resetData(this.name, reason), position },
+      isBehind ? nextAfter(position) : undefined,
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /**
- * The event id of a connection on several channels: one label and position per
+ * The event id of a connection on a set of channels: one label and position per
  * channel, `<label>:<position>,…`. A label is a digest of the channel's name, so an
  * id says which channels it belongs to, and a connection whose set of channels has
  * changed still finds the positions of those that stayed.
@@ -16,15 +16,22 @@ export function labelOf(channel: string): string {
   return createHash('sha256').update(channel).digest('base64url').slice(0, LABEL_LENGTH);
 }
 
+/** One channel's position under its label. */
+export function labelledPosition(label: string, position: string): string {
+  return label + LABEL_END + position;
+}
+
 /** Writes a composite id. A channel whose position is not known yet is left out. */
 export function formatCompositeId(
-  labels: readonly string[],
-  positions: readonly (string | undefined)[],
+  places: readonly {
+    readonly channel: { readonly label: string };
+    readonly position: string | undefined;
+  }[],
 ): string {
   let id = '';
-  for (let i = 0; i < labels.length; i++) {
-    if (positions[i] !== undefined) {
-      id += `${id && SEPARATOR}${labels[i]}${LABEL_END}${positions[i]}`;
+  for (const { channel, position } of places) {
+    if (position !== undefined) {
+      id += (id && SEPARATOR) + labelledPosition(channel.label, position);
     }
   }
   return id;

@@ -4,7 +4,7 @@ import { HistoryReading } from './history-reading.js';
 import { LogEntry } from './log-entry.js';
 import { RESET_TYPE } from './sse-event.js';
 import type { ResetReason, SourceEvent } from './source.js';
-import { EARLIEST } from './start-position.js';
+import { EARLIEST, isNextAfter, nextAfter, plainPosition } from './start-position.js';
 
 /**
  * What a cursor has to offer next.
@@ -14,8 +14,9 @@ import { EARLIEST } from './start-position.js';
  * - `page`: a page of history is there; read it with `peek` and `shift`
  * - `reset`: announce `resetReason`; the cursor now stands at the head
  * - `loading`: history is on its way; the reader is pulled again once it is there
+ * - `ended`: the client has received the end of its run before; there is nothing more for it
  */
-export type CursorState = 'idle' | 'log' | 'page' | 'reset' | 'loading';
+export type CursorState = 'idle' | 'log' | 'page' | 'reset' | 'loading' | 'ended';
 
 /** One reader's place in one channel. */
 export class Cursor {
@@ -24,7 +25,7 @@ export class Cursor {
   /** The number of the last event read from the log. */
   seq: number;
   resetReason: ResetReason | undefined;
-  /** The position of the last event read; `undefined` while the channel's is unknown. */
+  /** The position the client would return with; `undefined` while the channel's is unknown. */
   position: string | undefined;
   private page: readonly LogEntry[] = NO_ENTRIES;
   private pageIndex = 0;
@@ -40,16 +41,15 @@ export class Cursor {
     private readonly owner: { pull(): void },
   ) {
     this.seq = channel.log.head;
-    this.position = channel.log.headPosition;
+    this.position = channel.log.openingPosition;
     channel.places.add(this);
   }
 
   /**
-   * Places the cursor for a client that returns with `lastEventId`. Resolves with
-   * true when that id ended its run, so that there is nothing left to read.
-   * A promise is returned only when the source's history has to be asked.
+   * Places the cursor for a client that returns with `lastEventId`, and finds out whether it has
+   * ended. A promise is returned only when the source's history has to be asked.
    */
-  resume(lastEventId: string): boolean | Promise<boolean> {
+  resume(lastEventId: string): void | Promise<void> {
     const { log, feed } = this.channel;
     const history = feed?.history;
     if (lastEventId === EARLIEST) {
@@ -58,22 +58,23 @@ export class Cursor {
         return this.startHistory(undefined);
       }
       this.seq = log.retained - 1;
-      return false;
+      return;
     }
-    const located = log.locate(lastEventId, history?.compare.bind(history));
-    const isEnd = typeof located === 'number' ? log.endsAt(located) : undefined;
+    const located = log.locate(plainPosition(lastEventId), history?.compare.bind(history));
+    const isNext = isNextAfter(lastEventId);
+    const isEnd = isNext ? false : typeof located === 'number' ? log.endsAt(located) : undefined;
     // Whether the event before the log's first one ended its run, history knows.
     if (typeof located === 'number' && (isEnd !== undefined || !history)) {
       this.seq = located;
-      this.position = lastEventId;
-      return isEnd === true;
+      this.position = isNext ? lastEventId : log.positionAt(located);
+      this.hasEnded = isEnd === true;
+      return;
     }
     if (history) {
       this.position = lastEventId;
-      return this.startHistory(lastEventId);
+      return this.startHistory(lastEventId, !isNext);
     }
     this.resetReason = located === 'trimmed' ? located : 'unknown-position';
-    return false;
   }
 
   /** Places the cursor for a client that returns with what cannot be a position. */
@@ -83,6 +84,9 @@ export class Cursor {
 
   /** Says what to read next, and starts to load history where the log no longer reaches. */
   next(): CursorState {
+    if (this.hasEnded) {
+      return 'ended';
+    }
     if (this.page.length > 0) {
       return 'page';
     }
@@ -125,10 +129,10 @@ export class Cursor {
   shift(): void {
     if (this.page.length === 0) {
       const entry = this.channel.log.at(this.seq + 1);
-      this.moveTo(entry.seq, entry.position);
+      this.moveTo(entry.seq, entry.resumeAt);
       return;
     }
-    this.position = this.page[this.pageIndex++]!.position;
+    this.position = this.page[this.pageIndex++]!.resumeAt || undefined;
     if (this.pageIndex === this.page.length) {
       this.page = NO_ENTRIES;
       this.pageIndex = 0;
@@ -142,12 +146,23 @@ export class Cursor {
     this.page = [new LogEntry(0, this.position ?? '', event, monotonicNow())];
   }
 
-  /** Moves to the head after a reset was announced, and returns the position there. */
+  /**
+   * Moves to the head after a reset was announced, and returns the position there. The end of the
+   * client's own run is left for it to read.
+   */
   skipToHead(): string | undefined {
+    const { log } = this.channel;
+    const wasInRun = this.resetReason === 'slow-consumer' || this.resetReason === 'trimmed';
     this.resetReason = undefined;
     this.joinAfter = undefined;
-    this.seq = this.channel.log.head;
-    return (this.position = this.channel.log.headPosition);
+    if (wasInRun && log.head >= log.first && log.at(log.head).end) {
+      this.seq = log.head - 1;
+      this.position = log.positionAt(this.seq);
+    } else {
+      this.seq = log.head;
+      this.position = log.openingPosition;
+    }
+    return this.position;
   }
 
   close(): void {
@@ -156,8 +171,10 @@ export class Cursor {
     this.history = undefined;
   }
 
-  private startHistory(position: string | undefined): Promise<boolean> {
-    this.history = new HistoryReading(this.channel, position, {
+  /** @param mayHaveEnded whether the client has left when its run has ended at the position */
+  private startHistory(position: string | undefined, mayHaveEnded = false): Promise<void> {
+    const from = position === undefined ? undefined : plainPosition(position);
+    this.history = new HistoryReading(this.channel, from, mayHaveEnded, {
       page: (entries) => {
         this.page = entries;
       },
@@ -167,7 +184,12 @@ export class Cursor {
         this.covered = covered;
         // The page may be one that another client asked for before this one came.
         this.seq = Math.min(this.seq, covered);
-        this.position = last === '' ? undefined : last;
+        // Nothing is retained: whatever comes next is the first event for this client.
+        this.position ??= last === '' ? undefined : nextAfter(last);
+      },
+      ended: () => {
+        this.history = undefined;
+        this.hasEnded = true;
       },
       reset: (reason) => {
         this.history = undefined;

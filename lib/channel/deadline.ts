@@ -5,24 +5,33 @@ import { SseError } from './sse-error.js';
  * goes on: what it answers later is dropped.
  *
  * @param what the subject of the error's message, such as "Redis"
+ * @param signal ends the wait earlier, with `CLOSED`
  * @throws SseError `UNAVAILABLE` when the time is over; and what the promise rejects with
  */
 export async function withDeadline<T>(
   promise: PromiseLike<T>,
   ms: number,
   what: string,
+  signal?: AbortSignal,
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(new SseError('UNAVAILABLE', `${what} gave no answer within ${ms} ms.`)),
       ms,
     );
+    onAbort = () => reject(new SseError('CLOSED', `${what} gave no answer before the end.`));
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted === true) {
+      onAbort();
+    }
   });
   try {
     return await Promise.race([promise, late]);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort!);
   }
 }
 

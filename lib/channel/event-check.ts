@@ -1,6 +1,6 @@
 import type { ChannelSink, SourceEvent } from './source.js';
 import { SseError } from './sse-error.js';
-import { EARLIEST } from './start-position.js';
+import { EARLIEST, isNextAfter } from './start-position.js';
 
 /** What an event may take. */
 export interface EventLimits {
@@ -153,6 +153,9 @@ function faultOfId(id: unknown, maxLength = MAX_LINE): string | undefined {
   }
   if (id === EARLIEST) {
     return `is "${EARLIEST}", which asks for the oldest event when a client returns with it. Choose another.`;
+  }
+  if (isNextAfter(id)) {
+    return `is ${shown(id)}. Its end means that a client waits for the next run. Choose another.`;
   }
   return undefined;
 }

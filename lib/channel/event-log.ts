@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { monotonicNow } from './clock.js';
 import { LogEntry } from './log-entry.js';
+import { nextAfter } from './start-position.js';
 import type { SourceEvent } from './source.js';
 
 /** How much of a channel stays readable for clients that return or fall behind. */
@@ -88,17 +89,18 @@ export class EventLog {
     this.baseEnd = undefined;
   }
 
-  append(event: SourceEvent): LogEntry {
+  /** @param resumeAt the position of a client that has received it. Default: the event's position */
+  append(event: SourceEvent, resumeAt?: string): LogEntry {
     const seq = ++this.head;
     const position = event.position ?? this.localPosition(seq);
     if (event.position !== undefined) {
       this.isLocal = false;
     }
-    const entry = new LogEntry(seq, position, event, monotonicNow());
+    const entry = new LogEntry(seq, position, event, monotonicNow(), resumeAt);
     this.entries.push(entry);
     this.readableBytes += entry.size;
     this.retainedBytes += entry.size;
-    if (entry.id !== position) {
+    if (event.id !== undefined && event.id !== position) {
       this.ids ??= new Map();
       // An id that is used twice stands for its first event: a client that
       // resumes from it may see events again, but never misses one.
@@ -129,6 +131,23 @@ export class EventLog {
    */
   endsAt(seq: number): boolean | undefined {
     return seq >= this.retained ? this.at(seq).end : this.baseEnd;
+  }
+
+  /** The position of a client that has received the event with this number, if it is known. */
+  positionAt(seq: number): string | undefined {
+    return seq >= this.first
+      ? this.at(seq).resumeAt
+      : seq === this.retained - 1
+        ? this.base
+        : undefined;
+  }
+
+  /** The position of a client that starts behind the newest event without having received it. */
+  get openingPosition(): string | undefined {
+    const { headPosition } = this;
+    return headPosition === undefined || this.endsAt(this.head) === false
+      ? headPosition
+      : nextAfter(headPosition);
   }
 
   /** Notes what the source's history says of the event at a position. */

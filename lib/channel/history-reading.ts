@@ -28,6 +28,8 @@ export interface HistoryReader {
    * @param covered the head of the log when the last page was asked for
    */
   end(position: string, covered: number): void;
+  /** The event at the position ended its run, and the client has received it. */
+  ended(): void;
   reset(reason: ResetReason): void;
   /** One of the above was called, and not from within `proceed()`. */
   loaded(): void;
@@ -44,17 +46,18 @@ export class HistoryReading {
   constructor(
     private readonly channel: Channel,
     private position: string | undefined,
+    /** Whether the client has received the event at the position, which may have been its last. */
+    private readonly mayHaveEnded: boolean,
     private readonly reader: HistoryReader,
   ) {}
 
-  /** Resolves after the first page: with true when the position ended its run. */
-  async start(): Promise<boolean> {
+  /** Resolves after the first page. */
+  async start(): Promise<void> {
     const { position } = this;
     const page = await this.read();
     if (page && !page.reset && position !== undefined) {
       this.channel.log.noteEnd(position, page.ended);
     }
-    return page?.ended === true;
   }
 
   /** The reader has taken the page. */
@@ -87,7 +90,11 @@ export class HistoryReading {
       this.reader.reset(page.reset);
       return;
     }
-    const last = page.ended ? undefined : page.entries.at(-1);
+    if (page.ended && this.mayHaveEnded) {
+      this.reader.ended();
+      return;
+    }
+    const last = page.entries.at(-1);
     if (last) {
       this.position = last.position;
       this.reader.page(page.entries);

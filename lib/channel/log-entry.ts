@@ -6,6 +6,8 @@ let appended = 0;
 /** An event in a log, or a page of history: what the source appended and where it stands. */
 export class LogEntry {
   readonly position: string;
+  /** The position of a client that has received it; empty for none. */
+  readonly resumeAt: string;
   /** What goes on the wire as `id:`: the publisher's own id, else the position. */
   readonly id: string;
   readonly data: string;
@@ -20,6 +22,8 @@ export class LogEntry {
   frame: string | undefined;
   /** The event as Observables emit it; set by the first reader that needs it. */
   event: SseEvent | undefined;
+  /** The same under the last id with labels that a reader needed it under. */
+  labelledEvent: SseEvent | undefined;
 
   constructor(
     /** Counts the events of a log from 1. In a page of history: 0. */
@@ -28,9 +32,11 @@ export class LogEntry {
     event: SourceEvent,
     /** When it was appended, on the clock of `monotonicNow()`. */
     readonly time: number,
+    resumeAt = position,
   ) {
     this.position = position;
-    this.id = event.id ?? position;
+    this.resumeAt = resumeAt;
+    this.id = event.id ?? resumeAt;
     this.data = event.data;
     this.type = event.type;
     this.retry = event.retry;
@@ -38,6 +44,7 @@ export class LogEntry {
     this.fields = undefined;
     this.frame = undefined;
     this.event = undefined;
+    this.labelledEvent = undefined;
   }
 
   /** About what the entry takes in memory, in bytes. */

@@ -52,7 +52,10 @@ export interface HistoryPage {
    * reader announces it and goes on live; `events` is then not looked at.
    */
   readonly reset?: ResetReason | undefined;
-  /** True when the event at the position that was asked for ended its run. */
+  /**
+   * True when the event at the position that was asked for ended its run. The events after it
+   * are given all the same: they are for clients that started after the end.
+   */
   readonly ended?: boolean | undefined;
 }
 

@@ -3,7 +3,7 @@ import type { Cursor } from '../channel/cursor.js';
 import { RESET_TYPE } from '../channel/sse-event.js';
 import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
-import { entryFrame, frameOf } from './frame.js';
+import { frameOf } from './frame.js';
 import type { LogBlocks } from './log-blocks.js';
 import { LatestByKey } from './latest-by-key.js';
 import type { Overflow } from './overflow.js';
@@ -49,6 +49,9 @@ export class ChannelReader implements ConnectionReader {
         case 'reset':
           this.sendReset();
           break;
+        case 'ended':
+          this.connection.end();
+          break;
         default:
           return;
       }
@@ -69,8 +72,8 @@ export class ChannelReader implements ConnectionReader {
     }
     let frames = '';
     for (const entry of entries) {
-      frames += entryFrame(entry);
-      cursor.moveTo(entry.seq, entry.position);
+      frames += this.blocks.frameOf(entry);
+      cursor.moveTo(entry.seq, entry.resumeAt);
       if (entry.end || frames.length >= BLOCK_SIZE) {
         connection.sendShared(frames);
         frames = '';
@@ -101,7 +104,7 @@ export class ChannelReader implements ConnectionReader {
     do {
       const entry = this.cursor.peek();
       this.cursor.shift();
-      frames += entryFrame(entry);
+      frames += this.blocks.frameOf(entry);
       if (entry.end) {
         this.connection.sendShared(frames);
         this.connection.end();
@@ -113,13 +116,17 @@ export class ChannelReader implements ConnectionReader {
 
   private sendReset(): void {
     const reason = this.cursor.resetReason!;
-    const id = this.cursor.skipToHead();
+    this.cursor.skipToHead();
     if (reason === 'slow-consumer' && this.overflow.policy === 'disconnect') {
       this.connection.destroy();
       return;
     }
     this.connection.sendShared(
-      frameOf({ id, type: RESET_TYPE, data: resetData(this.cursor.channel.name, reason) }),
+      frameOf({
+        id: this.subscription.id,
+        type: RESET_TYPE,
+        data: resetData(this.cursor.channel.name, reason),
+      }),
     );
   }
 }

@@ -30,9 +30,14 @@ export class EntryMerge {
    */
   next(): boolean {
     let first: Cursor | undefined;
-    for (let index = 0; index < this.open.length; index++) {
-      const cursor = this.open[index]!;
+    const { open } = this;
+    for (let index = 0; index < open.length; index++) {
+      const cursor = open[index]!;
       const state = cursor.next();
+      if (state === 'ended') {
+        this.leave(cursor);
+        continue;
+      }
       if (state === 'reset') {
         this.cursor = cursor;
         this.entry = undefined;
@@ -56,8 +61,12 @@ export class EntryMerge {
     this.entry = entry;
     this.reset = undefined;
     if (entry.end) {
-      this.open = this.open.filter((cursor) => cursor !== first);
+      this.leave(first);
     }
     return true;
+  }
+
+  private leave(left: Cursor): void {
+    this.open = this.open.filter((cursor) => cursor !== left);
   }
 }

@@ -5,8 +5,8 @@ import type { SseEvent } from '../channel/sse-event.js';
 const entries = new WeakMap<object, LogEntry>();
 
 /**
- * The event of an entry as Observables emit it; built once for all subscribers, but for
- * those on several channels, whose events carry a composite `id` of their own.
+ * The event of an entry as Observables emit it; built once for all subscribers whose events have
+ * the same id: the entry's own, or one that names the channels.
  */
 export function eventOf(channel: string, entry: LogEntry, id?: string): SseEvent {
   if (!entry.event) {
@@ -22,9 +22,11 @@ export function eventOf(channel: string, entry: LogEntry, id?: string): SseEvent
   if (id === undefined) {
     return entry.event;
   }
-  const event = { ...entry.event, id };
-  entries.set(event, entry);
-  return event;
+  if (entry.labelledEvent?.id !== id) {
+    entry.labelledEvent = { ...entry.event, id };
+    entries.set(entry.labelledEvent, entry);
+  }
+  return entry.labelledEvent;
 }
 
 /** The entry that an emitted event stands for, unless the event was made anew. */

@@ -1,3 +1,4 @@
+import { labelledPosition } from '../channel/composite-id.js';
 import type { LogEntry } from '../channel/log-entry.js';
 
 /**
@@ -28,6 +29,12 @@ export function frameOf({ id, type, retry, data }: FrameFields): string {
 /** The frame of an entry with its own id. Encoded once, whatever the number of readers. */
 export function entryFrame(entry: LogEntry): string {
   return (entry.frame ??= withId(entryFields(entry), entry.id));
+}
+
+/** The frame of an entry under the label of its channel. */
+export function labelledFrame(label: string, entry: LogEntry): string {
+  const { resumeAt } = entry;
+  return withId(entryFields(entry), resumeAt && labelledPosition(label, resumeAt));
 }
 
 /** The frame of an entry under another id, or without one. */

@@ -1,11 +1,12 @@
 import type { Channel } from '../channel/channel.js';
 import type { EventLog } from '../channel/event-log.js';
+import type { LogEntry } from '../channel/log-entry.js';
 import { BLOCK_SIZE, blockOf, type Block } from './block.js';
-import { entryFrame } from './frame.js';
+import { entryFrame, labelledFrame } from './frame.js';
 
 /** A block that many readers share. */
 export interface LogBlock extends Block {
-  /** The number and position of the last event in it. */
+  /** The number of the last event in it, and the position behind that. */
   readonly to: number;
   readonly position: string;
   /** True when the last event in it ends the run. */
@@ -22,19 +23,20 @@ const MOST_KEPT_BYTES = 256 * BLOCK_SIZE;
 
 /** The blocks of all logs, each built once for all readers at the same place. */
 export class BlockCache {
-  private readonly byChannel = new WeakMap<Channel, LogBlocks>();
+  private readonly byChannel = new WeakMap<Channel, ChannelBlocks>();
   /** The logs of which blocks are kept. */
   private readonly kept = new Set<LogBlocks>();
   private bytes = 0;
 
-  /** The blocks that the readers of a channel share. */
-  of(channel: Channel): LogBlocks {
+  /** The blocks that the readers of a channel share whose event ids have labels, or have none. */
+  of(channel: Channel, isLabelled: boolean): LogBlocks {
     let blocks = this.byChannel.get(channel);
     if (!blocks) {
-      blocks = new LogBlocks(channel.log, this.keep);
-      this.byChannel.set(channel, blocks);
+      this.byChannel.set(channel, (blocks = {}));
     }
-    return blocks;
+    return isLabelled
+      ? (blocks.labelled ??= new LogBlocks(channel.log, labelledFrames(channel.label), this.keep))
+      : (blocks.plain ??= new LogBlocks(channel.log, entryFrame, this.keep));
   }
 
   /** Forgets all blocks: nobody is about to ask for them. */
@@ -55,12 +57,24 @@ export class BlockCache {
   };
 }
 
+/** The blocks of a channel, by how event ids are written. */
+interface ChannelBlocks {
+  plain?: LogBlocks;
+  labelled?: LogBlocks;
+}
+
+function labelledFrames(label: string): (entry: LogEntry) => string {
+  return (entry) => labelledFrame(label, entry);
+}
+
 /** The blocks of one log. */
 export class LogBlocks {
   private readonly blocks = new Map<number, LogBlock>();
 
   constructor(
     private readonly log: EventLog,
+    /** Writes the frame of an event, as every reader of these blocks is to get it. */
+    readonly frameOf: (entry: LogEntry) => string,
     /** Called before a block of this many bytes is kept. */
     private readonly onKeep: (blocks: LogBlocks, size: number) => void,
   ) {}
@@ -88,12 +102,12 @@ export class LogBlocks {
     let entry;
     do {
       entry = log.at(++to);
-      frames += entryFrame(entry);
+      frames += this.frameOf(entry);
     } while (!entry.end && to < log.head && frames.length < BLOCK_SIZE);
     return {
       ...blockOf(frames),
       to,
-      position: entry.position,
+      position: entry.resumeAt,
       end: entry.end,
       isFull: entry.end || frames.length >= BLOCK_SIZE,
     };

@@ -6,7 +6,8 @@ import { LogEntry } from '../channel/log-entry.js';
 import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
 import { EntryMerge } from './entry-merge.js';
 import { eventOf } from './event-of.js';
-import { NO_POSITION, type Subscription } from './subscription.js';
+import { NO_POSITION } from './resume-positions.js';
+import type { Subscription } from './subscription.js';
 
 /** Takes what an Observable reader reads. */
 export interface EventTarget {
@@ -89,7 +90,8 @@ export class ObservableReader implements Reader {
 
   private pass({ cursor, entry, reset }: EntryMerge): void {
     const { name } = cursor.channel;
-    const id = this.subscription.cursors.length > 1 ? this.subscription.id : undefined;
+    // Without a position the client keeps the one it has.
+    const id = this.subscription.isLabelled ? (this.subscription.id ?? '') : undefined;
     if (!entry) {
       const made = new LogEntry(
         0,

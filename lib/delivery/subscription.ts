@@ -1,15 +1,20 @@
 import type { Channel, Reader } from '../channel/channel.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
-import { formatCompositeId, labelOf, parseCompositeId } from '../channel/composite-id.js';
+import { formatCompositeId } from '../channel/composite-id.js';
 import { Cursor } from '../channel/cursor.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { ChannelSource } from '../channel/source.js';
-import { EARLIEST } from '../channel/start-position.js';
+import { resumePositions } from './resume-positions.js';
 
 /** One channel that a client wants to read. */
 export interface ChannelRequest {
   readonly source: ChannelSource;
   readonly name: string;
+  /**
+   * Whether it is of a set that may be another one when the client returns. Event ids then name
+   * their channels. Default: only where there are several.
+   */
+  readonly isOfSet?: boolean;
 }
 
 /** Where a client starts, and how long it may take to find out. */
@@ -25,17 +30,19 @@ export class Subscription {
   /** True when the client has read all there was: the run has ended for it. */
   hasEnded = false;
   readonly cursors: readonly Cursor[];
-  private readonly idLabels: readonly string[];
+  /** Whether event ids name the channels of their positions. */
+  readonly isLabelled: boolean;
   private reader: Reader | undefined;
   private isClosed = false;
 
   private constructor(
     private readonly registry: ChannelRegistry,
     channels: readonly Channel[],
+    isOfSet: boolean,
     private readonly wake: (reader: Reader) => void,
   ) {
     this.cursors = channels.map((channel) => new Cursor(channel, this));
-    this.idLabels = channels.length > 1 ? channels.map(({ name }) => labelOf(name)) : NO_LABELS;
+    this.isLabelled = isOfSet || channels.length > 1;
   }
 
   /**
@@ -57,7 +64,8 @@ export class Subscription {
       channels.forEach((channel) => registry.release(channel));
       throw error;
     }
-    return new Subscription(registry, channels, wake);
+    const isOfSet = requests.some((request) => request.isOfSet);
+    return new Subscription(registry, channels, isOfSet, wake);
   }
 
   /** Places the cursors; returns a promise only if something has to be waited for. */
@@ -82,14 +90,9 @@ export class Subscription {
     if (this.cursors.some(({ resetReason }) => resetReason !== undefined)) {
       return undefined;
     }
-    if (this.cursors.length === 1) {
-      return this.cursors[0]!.position;
-    }
-    const id = formatCompositeId(
-      this.idLabels,
-      this.cursors.map(({ position }) => position),
-    );
-    return id === '' ? undefined : id;
+    return this.isLabelled
+      ? formatCompositeId(this.cursors) || undefined
+      : this.cursors[0]?.position;
   }
 
   /** The names of the channels. */
@@ -99,9 +102,9 @@ export class Subscription {
 
   /** The channel behind each label of the ids; empty where ids have no labels. */
   get labels(): Readonly<Record<string, string>> {
-    return Object.fromEntries(
-      this.idLabels.map((label, index) => [label, this.cursors[index]!.channel.name]),
-    );
+    return this.isLabelled
+      ? Object.fromEntries(this.cursors.map(({ channel: { label, name } }) => [label, name]))
+      : {};
   }
 
   /** Whether every channel has fewer readers than this, beside this one. */
@@ -150,21 +153,20 @@ export class Subscription {
       this.startLive(this.cursors);
       return;
     }
-    if (NOT_A_POSITION.test(lastEventId)) {
+    const positions = resumePositions(
+      lastEventId,
+      this.cursors.map(({ channel }) => channel.label),
+    );
+    if (!positions) {
       this.cursors.forEach((cursor) => cursor.refuse());
       return;
     }
     const pending: Promise<void>[] = [];
-    for (const [cursor, position] of this.positions(lastEventId)) {
-      if (position === undefined) {
-        this.startLive([cursor]);
-        continue;
-      }
-      const ended = cursor.resume(position);
-      if (typeof ended !== 'boolean') {
-        pending.push(ended.then((isEnded) => void (cursor.hasEnded = isEnded)));
-      } else {
-        cursor.hasEnded = ended;
+    for (const [index, cursor] of this.cursors.entries()) {
+      const position = positions[index];
+      const placed = position === undefined ? this.startLive([cursor]) : cursor.resume(position);
+      if (placed) {
+        pending.push(placed);
       }
     }
     const finish = (): void => {
@@ -176,24 +178,6 @@ export class Subscription {
     return settledWithin(Promise.all(pending), readyTimeout).then(finish);
   }
 
-  /** What each cursor resumes from; `undefined` for a channel that is new to the client. */
-  private *positions(lastEventId: string): Generator<[Cursor, string | undefined]> {
-    const positions =
-      this.cursors.length > 1 && lastEventId !== EARLIEST
-        ? parseCompositeId(lastEventId)
-        : undefined;
-    if (positions && !this.idLabels.some((label) => positions.has(label))) {
-      // It belongs to other channels altogether: a start in silence would hide that.
-      for (const cursor of this.cursors) {
-        yield [cursor, lastEventId];
-      }
-      return;
-    }
-    for (const [index, cursor] of this.cursors.entries()) {
-      yield [cursor, positions ? positions.get(this.idLabels[index]!) : lastEventId];
-    }
-  }
-
   private startLive(cursors: readonly Cursor[]): void {
     for (const cursor of cursors) {
       const current = cursor.channel.feed?.current?.();
@@ -203,11 +187,3 @@ export class Subscription {
     }
   }
 }
-
-const NO_LABELS: readonly string[] = [];
-
-/** Stands for a Last-Event-ID that cannot be a position. */
-export const NO_POSITION = '\0';
-
-/** No frame could have carried it. */
-const NOT_A_POSITION = /[\r\n\0]/;

@@ -33,7 +33,9 @@ export class RouteChannels {
       return [];
     }
     const source = this.source(route);
-    return names.map((name) => ({ source, name }));
+    // What a resolver answers may be another set when the client returns.
+    const isOfSet = typeof route.channels === 'function';
+    return names.map((name) => ({ source, name, isOfSet }));
   }
 
   /**

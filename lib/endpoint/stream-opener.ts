@@ -6,7 +6,8 @@ import { Delivery } from '../delivery/delivery.js';
 import { MergedReader } from '../delivery/merged-reader.js';
 import { openingFrame } from '../delivery/opening.js';
 import { RESET_ON_OVERFLOW, type Overflow } from '../delivery/overflow.js';
-import { NO_POSITION, type ChannelRequest, type Subscription } from '../delivery/subscription.js';
+import { NO_POSITION } from '../delivery/resume-positions.js';
+import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import { SSE_SETTINGS } from '../sse.constants.js';
 import type { EndpointOptions } from '../sse.options.js';
 import type { SseSettings } from '../sse.settings.js';
@@ -162,7 +163,7 @@ export class StreamOpener {
       ? new ChannelReader(
           subscription,
           connection,
-          this.delivery.blocks.of(first.channel),
+          this.delivery.blocks.of(first.channel, subscription.isLabelled),
           overflow,
         )
       : new MergedReader(subscription, connection, overflow);

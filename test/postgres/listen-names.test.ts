@@ -100,4 +100,45 @@ describe('names and payloads of a Postgres channel', () => {
       message: expect.stringContaining(message),
     });
   });
+
+  describe('in a database that is not in UTF8', () => {
+    let url: URL;
+
+    beforeEach(async () => {
+      url = new URL(rig.url);
+      url.pathname += '_latin1';
+      const name = url.pathname.slice(1);
+      await rig.writer.query(
+        `create database ${name} template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'`,
+      );
+      rig.cleanUp(() => rig.writer.query(`drop database ${name} with (force)`));
+    });
+
+    it('a name that it cannot hold does not take other channels with it', async () => {
+      const latin = rig.listening(url.href);
+      const names = ['a', '📦', 'é', '日本', 'z'];
+      const sinks = names.map((name) => {
+        const sink = new RecordingSink();
+        latin.source.open(name, sink);
+        return sink;
+      });
+      await until(() => [0, 2, 4].every((index) => sinks[index]!.isLive));
+      for (const index of [0, 2, 4]) await latin.source.notify(names[index]!, 'heard é');
+      await until(() => [0, 2, 4].every((index) => sinks[index]!.data.includes('heard é')));
+      expect(sinks.map(({ calls }) => calls.length)).toEqual([2, 0, 2, 0, 2]);
+      expect(latin.logger.errors).toEqual([
+        expect.stringMatching(/^LISTEN to Postgres channel "📦" failed: .*no equivalent/),
+        expect.stringMatching(/^LISTEN to Postgres channel "日本" failed: .*no equivalent/),
+      ]);
+    });
+
+    it('what it cannot hold is not notified', async () => {
+      const latin = rig.listening(url.href);
+      await expect(latin.source.notify('news', '📦')).rejects.toMatchObject({
+        code: 'INVALID_EVENT',
+        message: expect.stringContaining('UTF8'),
+      });
+      await latin.source.notify('news', 'é');
+    });
+  });
 });

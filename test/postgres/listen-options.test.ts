@@ -64,7 +64,7 @@ describe('options of a Postgres channel', () => {
       await until(() => sink.events.length === 3);
       expect(sink.events).toEqual([{ data: 'throw' }, { data: 'lines' }, { data: 'throw' }]);
       expect(listen.logger.errors).toEqual([
-        expect.stringContaining('"news": "type" threw: no such kind'),
+        expect.stringMatching(/"type" of Postgres channel "news" .* failed: no such kind/),
       ]);
     });
   });
@@ -122,7 +122,7 @@ describe('options of a Postgres channel', () => {
       await until(() => sink.events.length === 1);
       expect(sink.calls).toEqual(['live', 'reset:listener-gap', 'after']);
       expect(listen.logger.errors).toContainEqual(
-        expect.stringContaining('"refetch" failed: database of users is away'),
+        '"refetch" of Postgres channel "news" failed: database of users is away',
       );
     });
 

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { Cluster } from 'ioredis';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
 import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import { hashSlot } from '../../lib/sources/redis/hash-slot.js';
 import type { RedisStreamsOptions } from '../../lib/sources/redis/redis-streams.options.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
@@ -161,6 +162,39 @@ describe('in a Cluster', () => {
     }
     expect(load.rejected).toBe(0);
   }, 90_000);
+
+  it('the slot of a live channel returns to its node, and events come at once', async () => {
+    const rarely = { auditInterval: 600_000 };
+    const [one, two] = [await start({}, rarely), await start({}, rarely)];
+    const there = two.open('returning');
+    const other = two.open('other');
+    await until(() => there.isLive && other.isLive);
+    const slot = hashSlot('returning');
+    const home = await servers.ownerOf('returning');
+    const sent: string[] = [];
+    const comesAtOnce = async () => {
+      sent.push(`event ${sent.length}`);
+      await one.broker.publish('returning', { data: sent.at(-1)! });
+      await until(() => there.data.length === sent.length);
+    };
+    await comesAtOnce();
+    // The node ends the subscriptions of a slot that it gives up, and takes the slot again.
+    await withRedis(home.url, async (node) => {
+      await node.cluster('DELSLOTS', slot);
+      await node.cluster('ADDSLOTS', slot);
+    });
+    await comesAtOnce();
+    const away = servers.masters.find((master) => master !== home)!;
+    for (const to of [away, home, away, home]) {
+      await servers.migrate('returning', to);
+    }
+    await comesAtOnce();
+    await one.broker.publish('other', { data: 'other' });
+    await until(() => other.data.length === 1);
+    expect(there.data).toEqual(sent);
+    expect(there.resets).toEqual([]);
+    expect(two.log.errors).toEqual([]);
+  });
 
   it('a node is lost and its replica takes its place', async () => {
     const instances = [await start(), await start()];

@@ -84,9 +84,6 @@ export class EventHistory implements ChannelHistory {
     if (text !== undefined && asked.id + 1 < floor) {
       return { events: [], last: true, reset: 'trimmed' };
     }
-    if (ended) {
-      return { events: [], last: true, ended: true };
-    }
     if (rows.length === 0 && isCut) {
       return this.#read(text, limit, settled);
     }
@@ -95,6 +92,7 @@ export class EventHistory implements ChannelHistory {
         eventOf(row as EventRow, formatPosition({ timeline, id: Number(row.id) })),
       ),
       last: rows.length < limit && !isCut,
+      ...(ended && { ended }),
     };
   }
 

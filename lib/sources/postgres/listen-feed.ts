@@ -1,34 +1,33 @@
-import { isEventType } from '../../channel/event-check.js';
-import type { ChannelFeed, ChannelSink, SourceEvent, SseLogger } from '../../channel/source.js';
+import { appendOrSkip, isEventType } from '../../channel/event-check.js';
+import type { Guard } from '../../channel/guard.js';
+import type { ChannelFeed, ChannelSink, SourceEvent } from '../../channel/source.js';
+import { kindOf } from '../options/shown-value.js';
+import { HeldPayloads } from './held-payloads.js';
 import type { ListenOptions } from './listen.options.js';
-import { describe } from './postgres-error.js';
 import type { ListenSubscriber } from './postgres-listener.js';
+import { refetched } from './refetch.js';
 import { readTriggerPayload } from './trigger-payload.js';
-import { within } from './within.js';
-
-/** How long a `refetch` hook is waited for, in milliseconds; notifications are held meanwhile. */
-const REFETCH_TIMEOUT = 30_000;
 
 /** Appends the notifications of one channel to its log, and announces the gaps between them. */
 export class ListenFeed implements ChannelFeed, ListenSubscriber {
   readonly #channel: string;
   readonly #sink: ChannelSink;
-  readonly #logger: SseLogger;
+  readonly #guard: Guard;
   readonly #options: ListenOptions;
   /** Notifications that must wait for `live()` or for the announcement of a gap; unset when none must. */
-  #held: string[] | undefined = [];
+  #held: HeldPayloads | undefined = new HeldPayloads();
   #live = false;
   #listening = false;
   #gap = false;
   #recovering = false;
-  #closed = false;
+  readonly #closed = new AbortController();
   #complained = false;
   #release: (() => void) | undefined;
 
-  constructor(channel: string, sink: ChannelSink, logger: SseLogger, options: ListenOptions) {
+  constructor(channel: string, sink: ChannelSink, guard: Guard, options: ListenOptions) {
     this.#channel = channel;
     this.#sink = sink;
-    this.#logger = logger;
+    this.#guard = guard;
     this.#options = options;
   }
 
@@ -38,13 +37,13 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closed.abort();
     this.#held = undefined;
     this.#release?.();
   }
 
   listening(): void {
-    if (this.#closed || this.#listening) {
+    if (this.#isClosed || this.#listening) {
       return;
     }
     this.#listening = true;
@@ -53,81 +52,86 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
       this.#sink.live();
       this.#flush();
     } else if (!this.#recovering) {
-      void this.#recover();
+      this.#guard.run(this.#subject('The recovery'), () => this.#recover());
     }
   }
 
   notified(payload: string): void {
     if (this.#held !== undefined) {
       this.#held.push(payload);
-    } else if (!this.#closed) {
-      this.#append(payload);
+    } else if (!this.#isClosed) {
+      this.#appendPayload(payload);
     }
   }
 
   lost(): void {
     this.#listening = false;
-    if (this.#live && !this.#closed) {
+    if (this.#live && !this.#isClosed) {
       this.#gap = true;
-      this.#held ??= [];
+      this.#held ??= new HeldPayloads();
     }
+  }
+
+  get #isClosed(): boolean {
+    return this.#closed.signal.aborted;
   }
 
   async #recover(): Promise<void> {
     this.#recovering = true;
-    while (this.#gap && this.#listening) {
-      this.#gap = false;
-      const events =
-        this.#options.refetch === undefined ? [] : await this.#refetch(this.#options.refetch);
-      if (this.#closed) {
-        break;
-      }
-      try {
-        this.#sink.reset('listener-gap');
-        for (const { data, type, id, retry, end } of events) {
-          this.#sink.append({ data, type, id, retry, end });
+    try {
+      while (this.#gap && this.#listening) {
+        this.#gap = false;
+        const events = await this.#refetch();
+        if (this.#isClosed) {
+          return;
         }
-      } catch (error) {
-        this.#complain(`what "refetch" returned cannot be appended: ${describe(error)}`);
+        this.#guard.run(this.#subject('The announcement of a gap'), () => {
+          this.#sink.reset('listener-gap');
+          events.forEach((event) => this.#append(event, 'what "refetch" returned'));
+        });
+        this.#flush();
       }
-      this.#flush();
+    } finally {
+      this.#recovering = false;
     }
-    this.#recovering = false;
   }
 
-  async #refetch(refetch: NonNullable<ListenOptions['refetch']>): Promise<readonly SourceEvent[]> {
+  async #refetch(): Promise<readonly SourceEvent[]> {
+    const { refetch } = this.#options;
+    if (refetch === undefined) {
+      return [];
+    }
     try {
-      const work = Promise.resolve(refetch(this.#channel));
-      return [...((await within(REFETCH_TIMEOUT, '"refetch"', work)) ?? [])];
+      return await refetched(refetch, this.#channel, this.#closed.signal);
     } catch (error) {
-      this.#logger.error(
-        `Postgres channel ${JSON.stringify(this.#channel)}: "refetch" failed: ${describe(error)}`,
-      );
+      if (!this.#isClosed) {
+        this.#guard.report(this.#subject('"refetch"'), error);
+      }
       return [];
     }
   }
 
   /** Appends what was held. Goes on holding when the connection was lost again in the meantime. */
   #flush(): void {
-    const held = this.#held ?? [];
-    this.#held = this.#gap ? [] : undefined;
+    const held = this.#held ?? new HeldPayloads();
+    this.#held = this.#gap ? new HeldPayloads() : undefined;
+    if (held.hasGap) {
+      this.#sink.reset('listener-gap');
+    }
     for (const payload of held) {
-      this.#append(payload);
+      this.#appendPayload(payload);
     }
   }
 
-  #append(payload: string): void {
+  #appendPayload(payload: string): void {
     const { data, type: operation } = readTriggerPayload(payload);
     const type = this.#eventName(data, operation);
-    try {
-      this.#sink.append({
-        data,
-        ...(type === undefined ? {} : { type }),
-        ...(payload === (this.#options.doneSignal ?? '[DONE]') ? { end: true } : {}),
-      });
-    } catch (error) {
-      this.#complain(`a notification was refused: ${describe(error)}`);
-    }
+    const isEnd = payload === (this.#options.doneSignal ?? '[DONE]');
+    this.#append({ data, type, end: isEnd ? true : undefined }, 'a notification');
+  }
+
+  #append(event: SourceEvent, what: string): void {
+    appendOrSkip(this.#sink, event, (error) => this.#complain(`Sending ${what}`, error));
   }
 
   #eventName(payload: string, operation: string | undefined): string | undefined {
@@ -136,26 +140,34 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
       return type ?? operation;
     }
     try {
-      const name = type(payload, operation);
-      if (name === undefined || isEventType(name)) {
-        return name ?? operation;
+      const name: unknown = type(payload, operation);
+      if (name === undefined || name === null) {
+        return operation;
       }
-      this.#complain(
-        `"type" returned ${JSON.stringify(name)}; give a name without CR, LF and NUL that does not begin with "sse:"`,
+      if (isEventType(name)) {
+        return name;
+      }
+      // The rejection of an async function would end the process.
+      Promise.resolve(name).catch(() => undefined);
+      const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : kindOf(name);
+      throw new Error(
+        `it returned ${shown}. Return a string without CR, LF and NUL that does not begin with "sse:", or undefined`,
       );
     } catch (error) {
-      this.#complain(`"type" threw: ${describe(error)}`);
+      this.#complain('"type"', error);
+      return operation;
     }
-    return operation;
   }
 
   /** Once per feed: a fault that comes with one notification comes with each. */
-  #complain(what: string): void {
+  #complain(what: string, error: unknown): void {
     if (!this.#complained) {
       this.#complained = true;
-      this.#logger.error(
-        `Postgres channel ${JSON.stringify(this.#channel)}: ${what}. Not reported again for this channel.`,
-      );
+      this.#guard.report(`${this.#subject(what)} (not reported again for this channel)`, error);
     }
+  }
+
+  #subject(what: string): string {
+    return `${what} of Postgres channel ${JSON.stringify(this.#channel)}`;
   }
 }

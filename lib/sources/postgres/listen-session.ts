@@ -1,5 +1,5 @@
 import { SseError } from '../../channel/sse-error.js';
-import { quoteName } from './identifier.js';
+import { ListenChannels, type ListenChannelEvents } from './listen-channels.js';
 import {
   answerOf,
   createClient,
@@ -11,14 +11,8 @@ import {
 import type { PgClient, PgModule } from './pg-types.js';
 import type { PgConfig } from './postgres.options.js';
 
-/** Channels per round trip; a reconnect with thousands of them takes few. */
-const BATCH = 100;
 /** What a session reports. */
-export interface ListenSessionEvents {
-  /** True while somebody wants to hear the channel. */
-  wanted(channel: string): boolean;
-  /** The server has confirmed LISTEN. */
-  listening(channel: string): void;
+export interface ListenSessionEvents extends ListenChannelEvents {
   notified(channel: string, payload: string): void;
 }
 
@@ -43,8 +37,7 @@ export class ListenSession {
   readonly #client: PgClient;
   readonly #events: ListenSessionEvents;
   readonly #times: ListenSessionTimes;
-  readonly #listened = new Set<string>();
-  readonly #changed = new Set<string>();
+  readonly #channels: ListenChannels;
   #lose!: (reason: Error) => void;
   #health: NodeJS.Timeout | undefined;
   #checkDue = false;
@@ -59,6 +52,7 @@ export class ListenSession {
   ) {
     this.#events = events;
     this.#times = times;
+    this.#channels = new ListenChannels((text) => this.#query(text), events);
     this.lost = new Promise((resolve) => (this.#lose = resolve));
     this.#client = createClient(pg, config, 'listen', (reason) => this.#fail(reason));
     this.#client.on('notification', ({ channel, payload }) => {
@@ -100,12 +94,12 @@ export class ListenSession {
 
   /** True when the server has confirmed LISTEN and nothing has been done about it since. */
   isListening(channel: string): boolean {
-    return this.#listened.has(channel) && this.#state !== 'closed';
+    return this.#channels.listened.has(channel) && this.#state !== 'closed';
   }
 
   /** Tells the session that a channel is wanted, or no longer. */
   change(channel: string): void {
-    this.#changed.add(channel);
+    this.#channels.change(channel);
     this.#run();
   }
 
@@ -136,7 +130,7 @@ export class ListenSession {
     await this.#answer('connect', this.#client.connect());
     await this.#verify();
     for (const channel of channels) {
-      this.#changed.add(channel);
+      this.#channels.change(channel);
     }
     await this.#applyChanges();
     if (this.#state === 'closed') {
@@ -179,7 +173,7 @@ export class ListenSession {
         if (this.#checkDue) {
           await this.#check();
         }
-      } while (this.#state === 'open' && (this.#changed.size > 0 || this.#checkDue));
+      } while (this.#state === 'open' && (this.#channels.haveChanged || this.#checkDue));
     } catch (error) {
       this.#fail(error as Error);
     } finally {
@@ -188,32 +182,8 @@ export class ListenSession {
   }
 
   async #applyChanges(): Promise<void> {
-    while (this.#changed.size > 0 && this.#state !== 'closed') {
-      const commands: string[] = [];
-      const added: string[] = [];
-      for (const channel of this.#changed) {
-        this.#changed.delete(channel);
-        const wanted = this.#events.wanted(channel);
-        if (wanted && !this.#listened.has(channel)) {
-          commands.push(`LISTEN ${quoteName(channel)}`);
-          added.push(channel);
-        } else if (!wanted && this.#listened.delete(channel)) {
-          commands.push(`UNLISTEN ${quoteName(channel)}`);
-        }
-        if (commands.length === BATCH) {
-          break;
-        }
-      }
-      if (commands.length === 0) {
-        continue;
-      }
-      await this.#query(commands.join(';'));
-      for (const channel of added) {
-        this.#listened.add(channel);
-        if (this.#events.wanted(channel)) {
-          this.#events.listening(channel);
-        }
-      }
+    while (this.#channels.haveChanged && this.#state !== 'closed') {
+      await this.#channels.applySome();
     }
   }
 
@@ -225,7 +195,7 @@ export class ListenSession {
     const heard = new Set(row?.channels);
     if (
       row?.pid !== this.#client.processID ||
-      [...this.#listened].some((channel) => !heard.has(channel))
+      [...this.#channels.listened].some((channel) => !heard.has(channel))
     ) {
       throw new Error('the server no longer listens to the channels it was told to');
     }

@@ -1,3 +1,4 @@
+import { Guard } from '../../channel/guard.js';
 import { SseError } from '../../channel/sse-error.js';
 import type {
   ChannelFeed,
@@ -34,7 +35,7 @@ export interface ListenSourceOptions extends ListenOptions {
  * `sse:reset` with reason `listener-gap`. The event table has none of these limits.
  */
 export class ListenSource implements ChannelSource, Lifecycle {
-  readonly #logger: SseLogger;
+  readonly #guard: Guard;
   readonly #options: ListenOptions;
   readonly #listener: PostgresListener;
   readonly #notifier: Notifier;
@@ -49,7 +50,7 @@ export class ListenSource implements ChannelSource, Lifecycle {
     const { healthInterval = 10_000, timeout = 5_000 } = options;
     checkDuration('healthInterval', healthInterval);
     checkDuration('timeout', timeout);
-    this.#logger = logger;
+    this.#guard = new Guard(logger);
     this.#options = options;
     this.#listener = new PostgresListener(connection.listenConfig, logger, {
       healthInterval,
@@ -97,7 +98,7 @@ export class ListenSource implements ChannelSource, Lifecycle {
 
   #open(channel: string, sink: ChannelSink, options: ListenOptions): ChannelFeed {
     checkChannel(channel);
-    const feed = new ListenFeed(channel, sink, this.#logger, options);
+    const feed = new ListenFeed(channel, sink, this.#guard, options);
     feed.subscribed(this.#listener.listen(channel, feed));
     return feed;
   }

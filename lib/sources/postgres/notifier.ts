@@ -1,6 +1,7 @@
 import { SseError } from '../../channel/sse-error.js';
 import { checkChannel } from './identifier.js';
 import type { PostgresConnection } from './postgres-connection.js';
+import { describe, isDataRefusal, isRefusal } from './postgres-error.js';
 
 /** The server takes payloads shorter than this. Bytes. */
 const PAYLOAD_LIMIT = 8_000;
@@ -19,8 +20,8 @@ export class Notifier {
   /**
    * Notifies a channel. Resolves when the server has taken the notification.
    *
-   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT` for a payload with NUL,
-   *   `EVENT_TOO_LARGE` from 8,000 bytes on, `UNAVAILABLE` when the server cannot be reached.
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT` for a payload with NUL or what the
+   *   database's encoding lacks, `EVENT_TOO_LARGE` from 8,000 bytes on, `UNAVAILABLE` when the server cannot be reached.
    */
   async notify(channel: string, payload: string): Promise<void> {
     checkChannel(channel);
@@ -56,7 +57,22 @@ export class Notifier {
       if (error instanceof SseError && error.code === 'UNAVAILABLE') {
         this.#outage = { count: outages + 1, error };
       }
-      throw error;
+      throw refusal(error, channel);
     }
   }
+}
+
+/** Says what the server's refusal means; other errors stay what they are. */
+function refusal(cause: unknown, channel: string): unknown {
+  if (cause instanceof SseError || !isRefusal(cause)) {
+    return cause;
+  }
+  const what = `Postgres refused the notification of channel ${JSON.stringify(channel)}`;
+  return isDataRefusal(cause)
+    ? new SseError(
+        'INVALID_EVENT',
+        `${what}: ${describe(cause)}. Leave out what the database's encoding lacks, or use a database in UTF8.`,
+        { cause },
+      )
+    : new SseError('UNAVAILABLE', `${what}: ${describe(cause)}.`, { cause });
 }

@@ -34,7 +34,7 @@ export class PostgresConnection implements Lifecycle {
   readonly #given: PgQueryable | undefined;
   readonly #clients = new Set<PgClient>();
   #pool: Promise<PgPool> | undefined;
-  #stopped = false;
+  readonly #stopped = new AbortController();
 
   /**
    * @param option The server.
@@ -69,7 +69,7 @@ export class PostgresConnection implements Lifecycle {
    *   server's own error when it refused the statement.
    */
   async query<Row>(text: string, values: unknown[] = []): Promise<readonly Row[]> {
-    if (this.#stopped) {
+    if (this.#stopped.signal.aborted) {
       throw new SseError(
         'CLOSED',
         'The application is shutting down; Postgres takes no more statements.',
@@ -77,7 +77,7 @@ export class PostgresConnection implements Lifecycle {
     }
     try {
       if (this.#given !== undefined) {
-        return rowsOf<Row>(await runOn(this.#given, text, values));
+        return rowsOf<Row>(await runOn(this.#given, text, values, this.#stopped.signal));
       }
       const pool = await (this.#pool ??= this.#createPool());
       return rowsOf<Row>(await pool.query(text, values));
@@ -88,7 +88,7 @@ export class PostgresConnection implements Lifecycle {
 
   /** Closes our pool. Resolves within a fraction of a second, whatever the network does. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopped.abort();
     const pool = await this.#pool?.catch(() => undefined);
     if (pool === undefined) {
       return;
@@ -116,7 +116,12 @@ export class PostgresConnection implements Lifecycle {
 }
 
 /** Runs a statement on what the user gave; nobody else limits how long that takes. */
-function runOn(given: PgQueryable, text: string, values: unknown[]): Promise<unknown> {
+function runOn(
+  given: PgQueryable,
+  text: string,
+  values: unknown[],
+  signal: AbortSignal,
+): Promise<unknown> {
   // Others than those of pg may not take an object, and with it parsers of our own.
   const answer = isOfPg(given)
     ? (given as PgQueryable<unknown>).query({ text, values, types: OWN_TYPES })
@@ -125,6 +130,7 @@ function runOn(given: PgQueryable, text: string, values: unknown[]): Promise<unk
     Promise.resolve(answer),
     QUERY_TIMEOUT_MS,
     'The client or pool of the option "postgres"',
+    signal,
   );
 }
 

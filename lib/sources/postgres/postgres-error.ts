@@ -18,6 +18,12 @@ export function isRefusal(error: unknown): boolean {
   return (error as { severity?: unknown } | null | undefined)?.severity !== undefined;
 }
 
+/** True when the server has refused a value, such as one that its encoding cannot hold. */
+export function isDataRefusal(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return isRefusal(error) && typeof code === 'string' && code.startsWith('22');
+}
+
 /** True when a statement failed for want of a server, not because of what it says. */
 function isUnavailable(error: unknown): boolean {
   if (!isRefusal(error)) {

@@ -1,10 +1,15 @@
+import { backoff } from '../../channel/backoff.js';
+import { Guard } from '../../channel/guard.js';
+import { Outage } from '../../channel/outage.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle, SseLogger } from '../../channel/source.js';
-import { backoff } from './backoff.js';
 import { ListenSession, type ListenSessionTimes } from './listen-session.js';
 import { loadPg } from './load-pg.js';
 import { describe, unavailable } from './postgres-error.js';
 import type { PgConfig } from './postgres.options.js';
+
+/** The waits between two attempts to connect. */
+const RETRY = { first: 200, most: 30_000 };
 
 /** Somebody who wants to hear a channel. Its methods return at once. */
 export interface ListenSubscriber {
@@ -23,20 +28,21 @@ export interface ListenSubscriber {
  */
 export class PostgresListener implements Lifecycle {
   readonly #config: PgConfig;
-  readonly #logger: SseLogger;
+  readonly #guard: Guard;
+  readonly #outage: Outage;
   readonly #times: ListenSessionTimes;
   readonly #subscribers = new Map<string, Set<ListenSubscriber>>();
   #session: ListenSession | undefined;
   #running: Promise<void> | undefined;
   #attempt = 0;
-  #outage = false;
   #stopped = false;
   #wake: (() => void) | undefined;
   #outcome: ((error: unknown) => void) | undefined;
 
   constructor(config: PgConfig, logger: SseLogger, times: ListenSessionTimes) {
     this.#config = config;
-    this.#logger = logger;
+    this.#guard = new Guard(logger);
+    this.#outage = new Outage(logger);
     this.#times = times;
   }
 
@@ -122,10 +128,12 @@ export class PostgresListener implements Lifecycle {
       for (const channel of this.#subscribers.keys()) {
         this.#tell(channel, (subscriber) => subscriber.lost());
       }
-      this.#report(reason);
+      this.#outage.begin(
+        `Postgres notifications: ${describe(reason)}. Trying again until it works; readers are told of the gap.`,
+      );
       this.#decide(reason);
       if (!this.#stopped) {
-        await this.#pause(backoff(this.#attempt++));
+        await this.#pause(backoff(this.#attempt++, RETRY));
       }
     }
     this.#decide(new SseError('CLOSED', 'The application is shutting down.'));
@@ -145,15 +153,14 @@ export class PostgresListener implements Lifecycle {
         listening: (channel) => this.#tell(channel, (subscriber) => subscriber.listening()),
         notified: (channel, payload) =>
           this.#tell(channel, (subscriber) => subscriber.notified(payload)),
+        refused: (channel, error) =>
+          this.#guard.report(`LISTEN to Postgres channel ${JSON.stringify(channel)}`, error),
       },
       this.#times,
     );
     this.#session = session;
     await session.open(this.#subscribers.keys());
-    if (this.#outage) {
-      this.#outage = false;
-      this.#logger.log(`Postgres notifications: listening again at ${session.target}.`);
-    }
+    this.#outage.end(`Postgres notifications: listening again at ${session.target}.`);
     // Not before LISTEN has worked: a server that accepts connections and refuses LISTEN is no success.
     this.#attempt = 0;
     this.#decide(undefined);
@@ -166,17 +173,8 @@ export class PostgresListener implements Lifecycle {
         tell(subscriber);
       } catch (error) {
         // The caller is the socket's data handler: an error there would end the process.
-        this.#logger.error(`Postgres channel ${JSON.stringify(channel)}: ${describe(error)}`);
+        this.#guard.report(`Postgres channel ${JSON.stringify(channel)}`, error);
       }
-    }
-  }
-
-  #report(reason: unknown): void {
-    if (!this.#outage) {
-      this.#outage = true;
-      this.#logger.error(
-        `Postgres notifications: ${describe(reason)}. Trying again until it works; readers are told of the gap.`,
-      );
     }
   }
 

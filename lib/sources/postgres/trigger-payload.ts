@@ -1,3 +1,5 @@
+import { isEventType } from '../../channel/event-check.js';
+
 /** A payload without its envelope. */
 export interface TriggerPayload {
   /** The event's text. */
@@ -19,9 +21,7 @@ const ENVELOPE = /^\{"sse":"([^"\\\p{Cc}]{1,255})","data":/u;
  */
 export function readTriggerPayload(payload: string): TriggerPayload {
   const match = payload.endsWith('}') ? ENVELOPE.exec(payload) : null;
-  if (match?.[1] === undefined) {
-    return { data: payload };
-  }
-  const data = payload.slice(match[0].length, -1);
-  return data === '' ? { data: payload } : { data, type: match[1] };
+  const data = match && payload.slice(match[0].length, -1);
+  // Names of events of ours are not for others to give.
+  return data && isEventType(match[1]) ? { data, type: match[1] } : { data: payload };
 }

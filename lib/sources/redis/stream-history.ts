@@ -58,9 +58,8 @@ export class StreamHistory implements ChannelHistory {
       return undefined;
     }
     const item = items[at]!;
-    return item.kind === 'event' && this.shape(item.event).end
-      ? { events: [], last: true, ended: true }
-      : this.page(items.slice(at + 1), last, limit);
+    const page = await this.page(items.slice(at + 1), last, limit);
+    return item.kind === 'event' && this.shape(item.event).end ? { ...page, ended: true } : page;
   }
 
   private async pageFrom(start: string, limit: number): Promise<HistoryPage> {

@@ -1,18 +1,18 @@
 import { backoff } from '../../channel/backoff.js';
 import type { SseLogger } from '../../channel/source.js';
-import { hashSlot } from './hash-slot.js';
 import { plainError } from './plain-error.js';
 import type { RedisClient } from './redis-option.js';
+import { byCommand } from './subscribe-commands.js';
 
 /** How often the server is asked for a sign of life, in milliseconds. */
 const PING_INTERVAL_MS = 4_000;
 /** How long it may take to give one. */
 const REPLY_TIMEOUT_MS = 4_000;
 const RETRY = { first: 50, most: 2_000 };
-/** How many channels one command names. */
-const CHUNK = 500;
 /** When a subscription that was refused is tried again. */
-const REFUSED_RETRY_MS = 2_000;
+const REFUSED_RETRY = { first: 100, most: 2_000 };
+/** How ioredis 5 complains of a subscription that was ended unasked; later versions emit `moved`. */
+const UNASKED_REPLY = 'Command queue state error';
 
 /** What a connection tells of its channels. */
 export interface SubscriberEvents {
@@ -47,10 +47,13 @@ export class SubscriberConnection {
   private readonly wanted = new Set<string>();
   /** What the server was told on the present connection. */
   private readonly sent = new Set<string>();
+  /** Of these, what the server has confirmed. */
+  private readonly confirmed = new Set<string>();
   private readonly changed = new Set<string>();
   private change: NodeJS.Immediate | undefined;
   private readonly ping: NodeJS.Timeout;
   private again: NodeJS.Timeout | undefined;
+  private attempt = 0;
   private down = false;
   private stopped = false;
 
@@ -67,8 +70,8 @@ export class SubscriberConnection {
   ) {
     client.on('ready', () => this.onReady());
     client.on('close', () => this.onClose());
-    client.on('error', (error: unknown) => this.lost(plainError(error).message));
-    client.on('moved', () => events.moved());
+    client.on('error', (error: unknown) => this.onError(plainError(error).message));
+    client.on('moved', () => this.onEnded());
     client.on(sharded ? 'smessage' : 'message', events.message);
     client.connect().catch(() => undefined);
     this.ping = setInterval(() => this.check(), PING_INTERVAL_MS);
@@ -111,8 +114,33 @@ export class SubscriberConnection {
     this.wanted.forEach((channel) => this.note(channel));
   }
 
+  private onError(message: string): void {
+    if (message.startsWith(UNASKED_REPLY)) {
+      this.onEnded();
+    } else {
+      this.lost(message);
+    }
+  }
+
+  /**
+   * The server has ended subscriptions that nobody asked it to end, as it does with those of a
+   * slot that leaves it. The slot may be back already, so only what the server has said counts.
+   */
+  private onEnded(): void {
+    const left = this.subscribed();
+    for (const channel of this.confirmed) {
+      if (!left?.has(channel)) {
+        this.confirmed.delete(channel);
+        this.sent.delete(channel);
+        this.note(channel);
+      }
+    }
+    this.events.moved();
+  }
+
   private onClose(): void {
     this.sent.clear();
+    this.confirmed.clear();
     this.lost('the connection was closed');
     this.events.moved();
   }
@@ -133,16 +161,17 @@ export class SubscriberConnection {
         this.sent.add(channel);
         added.push(channel);
       } else if (this.sent.delete(channel)) {
+        this.confirmed.delete(channel);
         removed.push(channel);
       }
     }
     this.changed.clear();
     // Closed and opened again at once: whoever opened them has to be told as well.
     this.events.subscribed(kept);
-    for (const channels of this.commandsOf(added)) {
+    for (const channels of byCommand(added, this.sharded)) {
       void this.subscribe(channels);
     }
-    for (const channels of this.commandsOf(removed)) {
+    for (const channels of byCommand(removed, this.sharded)) {
       this.client
         .call(this.sharded ? 'sunsubscribe' : 'unsubscribe', ...channels)
         .catch(() => undefined);
@@ -153,12 +182,20 @@ export class SubscriberConnection {
     try {
       // The answer stands behind all messages: as long as these come, it is not late, and else the
       // socket's timeout ends the connection.
-      await this.client.call(this.sharded ? 'ssubscribe' : 'subscribe', ...channels);
+      await this.client.call(this.command, ...channels);
     } catch (error) {
       this.refused(channels, plainError(error));
       return;
     }
-    this.events.subscribed(channels.filter((channel) => this.sent.has(channel)));
+    this.attempt = 0;
+    const left = this.subscribed();
+    const there = channels.filter((channel) => this.sent.has(channel));
+    const ended = there.filter((channel) => left && !left.has(channel));
+    there.forEach((channel) => this.confirmed.add(channel));
+    if (ended.length > 0) {
+      this.onEnded();
+    }
+    this.events.subscribed(there.filter((channel) => this.confirmed.has(channel)));
   }
 
   private refused(channels: readonly string[], error: Error): void {
@@ -172,31 +209,13 @@ export class SubscriberConnection {
     } else {
       this.lost(error.message);
     }
-    this.again ??= setTimeout(() => {
-      this.again = undefined;
-      this.wanted.forEach((channel) => this.note(channel));
-    }, REFUSED_RETRY_MS).unref();
-  }
-
-  /** Channels by command: SSUBSCRIBE takes those of one slot only. */
-  private commandsOf(channels: readonly string[]): string[][] {
-    const groups = new Map<number, string[]>();
-    for (const channel of channels) {
-      const slot = this.sharded ? hashSlot(channel) : 0;
-      const group = groups.get(slot);
-      if (group) {
-        group.push(channel);
-      } else {
-        groups.set(slot, [channel]);
-      }
-    }
-    return [...groups.values()].flatMap((group) => {
-      const commands: string[][] = [];
-      for (let start = 0; start < group.length; start += CHUNK) {
-        commands.push(group.slice(start, start + CHUNK));
-      }
-      return commands;
-    });
+    this.again ??= setTimeout(
+      () => {
+        this.again = undefined;
+        this.wanted.forEach((channel) => this.sent.has(channel) || this.note(channel));
+      },
+      backoff(this.attempt++, REFUSED_RETRY),
+    ).unref();
   }
 
   /** A connection whose other end is gone is silent: only a question shows it. */
@@ -214,5 +233,21 @@ export class SubscriberConnection {
           'and what was missed is read.',
       );
     }
+  }
+
+  /** The channels that the server hands messages of to us, as far as the client knows. */
+  private subscribed(): ReadonlySet<string> | undefined {
+    const { condition } = this.client as {
+      readonly condition?: {
+        readonly subscriber?: false | { channels(command: string): readonly string[] };
+      };
+    };
+    return condition?.subscriber === undefined
+      ? undefined
+      : new Set(condition.subscriber ? condition.subscriber.channels(this.command) : []);
+  }
+
+  private get command(): 'ssubscribe' | 'subscribe' {
+    return this.sharded ? 'ssubscribe' : 'subscribe';
   }
 }
