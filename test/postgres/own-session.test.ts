@@ -96,6 +96,20 @@ describe('sessions of ours', () => {
     expect(heard.calls).toEqual(['live', 'a']);
   });
 
+  it('name events that go into a transaction, whatever parsers its client has', async () => {
+    for (const [oid, parse] of FOREIGN_PARSERS) pg.types.setTypeParser(oid, parse);
+    const { events, channel, sink } = await table(rig.url);
+    const wrapped = {
+      query: (text: string, values: unknown[]) => rig.writer.query(text, values),
+    };
+    const ids = [
+      await events.publish(channel, { data: 'a' }, { client: rig.writer }),
+      await events.publish(channel, { data: 'b' }, { client: wrapped }),
+    ];
+    await until(() => sink.events.length === 2);
+    expect(sink.events.map(({ position }) => position)).toEqual(ids);
+  });
+
   it('read values as ever when the application asks for binary ones', async () => {
     pg.defaults.binary = true;
     const { events, channel, logger, sink, history } = await table(rig.url);

@@ -1,19 +1,14 @@
 import { settledWithin, withDeadline } from '../../channel/deadline.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle } from '../../channel/source.js';
+import { rowsIn, runOn } from './given-client.js';
 import { loadPg } from './load-pg.js';
 import { applicationName, destroyClient } from './own-client.js';
 import { OWN_TYPES } from './own-types.js';
 import type { PgClient, PgPool, PgQueryable } from './pg-types.js';
 import { pooledClient, statementLimits } from './pooled-client.js';
 import { unavailable } from './postgres-error.js';
-import {
-  isOfPg,
-  isQueryable,
-  pgConfig,
-  type PgConfig,
-  type PostgresOption,
-} from './postgres.options.js';
+import { isQueryable, pgConfig, type PgConfig, type PostgresOption } from './postgres.options.js';
 
 /** Connections of ours for statements. Few: a statement here is a NOTIFY or a short read. */
 const POOL_SIZE = 4;
@@ -77,7 +72,7 @@ export class PostgresConnection implements Lifecycle {
     }
     try {
       if (this.#given !== undefined) {
-        return rowsOf<Row>(await runOn(this.#given, text, values, this.#stopped.signal));
+        return rowsOf<Row>(await this.#runOn(this.#given, text, values));
       }
       const pool = await (this.#pool ??= this.#createPool());
       return rowsOf<Row>(await pool.query(text, values));
@@ -95,6 +90,16 @@ export class PostgresConnection implements Lifecycle {
     }
     await settledWithin(pool.end(), END_TIMEOUT_MS);
     this.#clients.forEach(destroyClient);
+  }
+
+  /** Nobody else limits how long that takes, as when all connections of a pool are borrowed. */
+  #runOn(given: PgQueryable, text: string, values: unknown[]): Promise<unknown> {
+    return withDeadline(
+      Promise.resolve(runOn(given, text, values)),
+      QUERY_TIMEOUT_MS,
+      'The client or pool of the option "postgres"',
+      this.#stopped.signal,
+    );
   }
 
   async #createPool(): Promise<PgPool> {
@@ -115,32 +120,13 @@ export class PostgresConnection implements Lifecycle {
   }
 }
 
-/** Runs a statement on what the user gave; nobody else limits how long that takes. */
-function runOn(
-  given: PgQueryable,
-  text: string,
-  values: unknown[],
-  signal: AbortSignal,
-): Promise<unknown> {
-  // Others than those of pg may not take an object, and with it parsers of our own.
-  const answer = isOfPg(given)
-    ? (given as PgQueryable<unknown>).query({ text, values, types: OWN_TYPES })
-    : given.query(text, values);
-  return withDeadline(
-    Promise.resolve(answer),
-    QUERY_TIMEOUT_MS,
-    'The client or pool of the option "postgres"',
-    signal,
-  );
-}
-
 function rowsOf<Row>(answer: unknown): readonly Row[] {
-  const rows = Array.isArray(answer) ? answer : (answer as { rows?: unknown } | null)?.rows;
-  if (!Array.isArray(rows)) {
+  const rows = rowsIn(answer);
+  if (rows === undefined) {
     throw new SseError(
       'INVALID_OPTION',
       'What query() of the option "postgres" resolved with has no rows. Give a pg.Client, a pg.Pool, or what resolves with rows or with an object that has `rows`.',
     );
   }
-  return rows;
+  return rows as readonly Row[];
 }
