@@ -2,10 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { checkChannelName } from './channel/channel-name.js';
 import { outgoingEvent, type EventFields } from './channel/outgoing-event.js';
+import { SendReport } from './channel/send-report.js';
 import type { PublishOptions } from './channel/source.js';
 import { LimitedLog } from './channel/limited-log.js';
-import { Outage } from './channel/outage.js';
-import { reasonOf } from './channel/reason.js';
 import { SseError } from './channel/sse-error.js';
 import type { SseEvent } from './channel/sse-event.js';
 import { Delivery } from './delivery/delivery.js';
@@ -64,16 +63,21 @@ export interface SseStats {
  */
 @Injectable()
 export class SseService {
-  private readonly outage: Outage;
-  private readonly mistakes: LimitedLog;
+  /** Each system has outages of its own: while one fails, others work. */
+  private readonly published: SendReport;
+  private readonly keys: SendReport;
+  private readonly notified: SendReport;
 
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly delivery: Delivery,
     private readonly sources: SseSources,
   ) {
-    this.outage = new Outage(sources.log);
-    this.mistakes = new LimitedLog(sources.log);
+    const mistakes = new LimitedLog(sources.log);
+    this.published = new SendReport(sources.log, mistakes);
+    this.notified = new SendReport(sources.log, mistakes);
+    const isOneRedis = settings.broker === 'redis' && settings.cache === undefined;
+    this.keys = isOneRedis ? this.published : new SendReport(sources.log, mistakes);
   }
 
   /**
@@ -112,7 +116,7 @@ export class SseService {
    * so that the promise need not be awaited.
    */
   send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {
-    return this.logged(() => {
+    return this.published.follow(() => {
       checkChannelName(channel);
       const event = outgoingEvent(data, options, this.settings.limits);
       return this.sources.broker.publish(channel, event, options);
@@ -126,7 +130,7 @@ export class SseService {
    * @throws SseError `INVALID_CHANNEL`, `LIMIT_REACHED`, `UNAVAILABLE`, `CLOSED`, as for `send()`
    */
   complete(channel: string): Promise<string> {
-    return this.logged(() => {
+    return this.published.follow(() => {
       checkChannelName(channel);
       const data = this.settings.doneSignal || '[DONE]';
       return this.sources.broker.publish(channel, { data, end: true });
@@ -146,7 +150,7 @@ export class SseService {
     value: unknown,
     options: Pick<EventFields, 'type' | 'id'> = {},
   ): Promise<void> {
-    return this.logged(() => {
+    return this.keys.follow(() => {
       const { data, type, id } = outgoingEvent(value, options, this.settings.limits);
       return this.sources.cache.sendKey(key, data, { type, id });
     });
@@ -186,7 +190,7 @@ export class SseService {
    * `UNAVAILABLE`, as for `send()`
    */
   notify(channel: string, payload: unknown = ''): Promise<void> {
-    return this.logged(() => {
+    return this.notified.follow(() => {
       const { data } = outgoingEvent(payload, {}, this.settings.limits);
       return this.sources.notify(channel, data);
     });
@@ -233,34 +237,4 @@ export class SseService {
       eventTable: this.sources.eventTableStats,
     };
   }
-
-  /**
-   * The one rule for methods that return a promise: they never throw, as a timer that calls them
-   * would end the process, and they handle the rejection, as a caller that does not wait would end
-   * it as well. An outage is one line, a mistake of the caller one each.
-   */
-  private logged<R>(call: () => Promise<R>): Promise<R> {
-    let result: Promise<R>;
-    try {
-      // A broker of the application's may return what is no promise.
-      result = Promise.resolve(call());
-    } catch (error) {
-      result = Promise.reject(error);
-    }
-    result.then(this.onTaken, this.onRefused);
-    return result;
-  }
-
-  private readonly onTaken = (): void => {
-    this.outage.end('What is sent is accepted again.');
-  };
-
-  private readonly onRefused = (error: unknown): void => {
-    const text = `What was sent was not accepted: ${reasonOf(error)}`;
-    if (error instanceof SseError && error.code === 'UNAVAILABLE') {
-      this.outage.begin(text);
-    } else {
-      this.mistakes.error(text);
-    }
-  };
 }

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Broker } from '../../lib/index.js';
+import { freePort } from '../support/free-port.js';
 import { closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
@@ -95,5 +96,21 @@ describe('A method that returns a promise', () => {
     await nextTurn();
     expect(unhandled).toEqual([]);
     expect(lines).toHaveLength(1);
+  });
+
+  it('logs an outage of one system once, while another works', async () => {
+    const postgres = `postgres://127.0.0.1:${await freePort()}/app`;
+    const { sse } = await startApp({ controllers: [], options: { postgres } });
+    for (let i = 0; i < 3; i++) {
+      void sse.notify('c', 'x');
+      await sse.notify('c', 'y').catch(() => undefined);
+      await sse.send('c', 'z');
+      await sse.sendKey('k', 'z');
+    }
+    await nextTurn();
+    expect(unhandled).toEqual([]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^What was sent was not accepted: .*ECONNREFUSED/),
+    ]);
   });
 });

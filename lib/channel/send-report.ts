@@ -1,0 +1,50 @@
+import { Outage } from './outage.js';
+import { reasonOf } from './reason.js';
+import type { SseLogger } from './source.js';
+import { SseError } from './sse-error.js';
+
+/** Tells an operator what becomes of calls that send something to one system. */
+export class SendReport {
+  private readonly outage: Outage;
+
+  /**
+   * @param log where outages of the system are told
+   * @param mistakes where mistakes of callers are told; limited, as they may be many
+   */
+  constructor(
+    log: SseLogger,
+    private readonly mistakes: SseLogger,
+  ) {
+    this.outage = new Outage(log);
+  }
+
+  /**
+   * The one rule for methods that return a promise: they never throw, as a timer that calls them
+   * would end the process, and they handle the rejection, as a caller that does not wait would end
+   * it as well. An outage is one line, a mistake of the caller one each.
+   */
+  follow<R>(call: () => Promise<R>): Promise<R> {
+    let result: Promise<R>;
+    try {
+      // A broker of the application's may return what is no promise.
+      result = Promise.resolve(call());
+    } catch (error) {
+      result = Promise.reject(error);
+    }
+    result.then(this.onTaken, this.onRefused);
+    return result;
+  }
+
+  private readonly onTaken = (): void => {
+    this.outage.end('What is sent is accepted again.');
+  };
+
+  private readonly onRefused = (error: unknown): void => {
+    const text = `What was sent was not accepted: ${reasonOf(error)}`;
+    if (error instanceof SseError && error.code === 'UNAVAILABLE') {
+      this.outage.begin(text);
+    } else {
+      this.mistakes.error(text);
+    }
+  };
+}
