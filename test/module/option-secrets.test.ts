@@ -7,6 +7,7 @@ import { pgConfig } from '../../lib/sources/postgres/postgres.options.js';
 import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
 import { checkRedisOption } from '../../lib/sources/redis/redis-option.js';
 import { RecordingLogger } from '../postgres/listen-recording.js';
+import { postgresUrl } from '../support/databases.js';
 import { freePort } from '../support/free-port.js';
 import { holds } from '../support/property.js';
 
@@ -120,15 +121,12 @@ describe('A password', () => {
       const times = { healthInterval: 1_000, timeout: 1_000 };
       const listener = new PostgresListener(postgres.listenConfig, log, times);
       const redis = new RedisConnection(`redis:${form}`, log);
-      for (const failed of [
-        postgres.query('select 1'),
-        listener.start(true),
-        redis.start(true),
-      ] as Promise<unknown>[]) {
-        const error = await failed.then(
-          () => undefined,
-          (reason: unknown) => reason,
-        );
+      for (const attempt of [
+        () => postgres.query('select 1'),
+        () => listener.start(true),
+        () => redis.start(true),
+      ]) {
+        const error: unknown = await attempt().catch((reason: unknown) => reason);
         expect(error).toMatchObject({ code: 'UNAVAILABLE' });
         shown.push(printed(error));
       }
@@ -137,5 +135,21 @@ describe('A password', () => {
     }
     expect(shown.length).toBeGreaterThanOrEqual(9);
     expect(shown.filter((text) => text.includes('Zq1234'))).toEqual([]);
+  });
+
+  it('is not shown when the server refuses it', async () => {
+    const wrong = new URL(postgresUrl());
+    wrong.password = 'Zq1234';
+    const log = new RecordingLogger();
+    const connection = new PostgresConnection(wrong.href);
+    const times = { healthInterval: 1_000, timeout: 5_000 };
+    const listener = new PostgresListener(connection.listenConfig, log, times);
+    for (const attempt of [() => connection.query('select 1'), () => listener.start(true)]) {
+      const error: unknown = await attempt().catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ message: expect.stringContaining('password') });
+      expect(printed(error)).not.toContain('Zq1234');
+    }
+    await Promise.all([connection.stop(), listener.stop()]);
+    expect(log.errors.join()).not.toContain('Zq1234');
   });
 });

@@ -313,6 +313,8 @@ describe('faults of the listening connection', () => {
       const connecting = rig.listening(proxy.url(rig.url));
       connecting.source.open('frozen stop', new RecordingSink());
       const sent = connecting.source.notify('frozen stop', '').catch((error: Error) => error);
+      // A LISTEN that is not answered, too.
+      connected.source.open('second', new RecordingSink());
       await until(() => proxy.accepted === 4);
       for (const listen of [connected, connecting]) {
         const started = performance.now();
