@@ -1,0 +1,31 @@
+import type { SseLogger } from '../../lib/channel/source.js';
+import type { Broker, ChannelSource, SseModuleOptions } from '../../lib/index.js';
+import { settingsOf } from '../../lib/sse.settings.js';
+import { SseSources } from '../../lib/sse.sources.js';
+
+const nothing = (): void => undefined;
+const SILENT: SseLogger = { log: nothing, warn: nothing, error: nothing };
+
+/** A source of the module's own, as an application with these options has it. */
+export function configuredSource(
+  options: SseModuleOptions,
+  pick: (sources: SseSources) => ChannelSource,
+): ChannelSource & { readonly sources: SseSources } {
+  const sources = new SseSources(settingsOf({ failFast: true, ...options }), SILENT, nothing);
+  const source = pick(sources);
+  return {
+    sources,
+    open: (channel, sink) => source.open(channel, sink),
+    start: () => sources.start(),
+    stop: () => sources.stop(),
+  };
+}
+
+/** A broker of the module's own, as an application with these options has it. */
+export function configuredBroker(options: SseModuleOptions): Broker {
+  const source = configuredSource(options, ({ broker }) => broker);
+  return {
+    ...source,
+    publish: (channel, event, rest) => source.sources.broker.publish(channel, event, rest),
+  };
+}
