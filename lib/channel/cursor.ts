@@ -82,6 +82,17 @@ export class Cursor {
     this.resetReason = 'unknown-position';
   }
 
+  /** Whether what comes next is in the log: no history, and nothing else, comes before it. */
+  get isInLog(): boolean {
+    return (
+      this.page.length === 0 &&
+      !this.history &&
+      this.joinAfter === undefined &&
+      this.resetReason === undefined &&
+      !this.hasEnded
+    );
+  }
+
   /** Says what to read next, and starts to load history where the log no longer reaches. */
   next(): CursorState {
     if (this.hasEnded) {

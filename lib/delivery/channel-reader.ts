@@ -30,7 +30,8 @@ export class ChannelReader implements ConnectionReader {
 
   pull(): void {
     this.latest?.pull();
-    if (this.latest && this.connection.hasLagged) {
+    // What comes from history is older than anything in the log.
+    if (this.latest && this.connection.hasLagged && this.cursor.isInLog) {
       this.sendLatest(this.latest);
     }
     for (let blocks = 0; !this.connection.isBlocked; blocks++) {

@@ -1,0 +1,206 @@
+import { EventEmitter } from 'node:events';
+import type { SseLogger } from '../../lib/channel/source.js';
+import { ChannelReader } from '../../lib/delivery/channel-reader.js';
+import type { Connection, ConnectionReader } from '../../lib/delivery/connection.js';
+import { Delivery, type DeliveryOptions } from '../../lib/delivery/delivery.js';
+import { MergedReader } from '../../lib/delivery/merged-reader.js';
+import { openingFrame } from '../../lib/delivery/opening.js';
+import { RESET_ON_OVERFLOW, type Overflow } from '../../lib/delivery/overflow.js';
+import type { Response } from '../../lib/delivery/response-writer.js';
+import type { ChannelRequest, Subscription } from '../../lib/delivery/subscription.js';
+import { SseFrameParser, type SseFrame } from '../../lib/testing/index.js';
+
+/** A response whose client takes what is written when it is told to. */
+class ControlledResponse extends EventEmitter {
+  readonly stream = { closed: false, destroyed: false };
+  writableEnded = false;
+  isStalled = false;
+  /** Written, and not taken yet: gone when the connection is cut. */
+  private unread: Buffer[] = [];
+
+  constructor(private readonly take: (bytes: Buffer) => void) {
+    super();
+  }
+
+  write(bytes: Buffer): boolean {
+    if (this.isStalled) {
+      this.unread.push(bytes);
+      return false;
+    }
+    this.take(bytes);
+    return true;
+  }
+
+  end(frame?: string): void {
+    if (frame !== undefined) {
+      this.write(Buffer.from(frame));
+    }
+    this.writableEnded = true;
+    if (!this.isStalled) {
+      this.close();
+    }
+  }
+
+  destroy(): void {
+    this.unread = [];
+    this.close();
+  }
+
+  readOn(): void {
+    this.isStalled = false;
+    this.unread.splice(0).forEach((bytes) => this.take(bytes));
+    if (this.writableEnded) {
+      this.close();
+    } else {
+      this.emit('drain');
+    }
+  }
+
+  private close(): void {
+    if (!this.stream.closed) {
+      this.stream.closed = true;
+      this.emit('close');
+    }
+  }
+}
+
+/** An event as a client receives it. */
+export interface ReceivedEvent {
+  readonly type: string;
+  readonly data: string;
+  /** The id of its frame, if that had one. */
+  readonly id: string | undefined;
+}
+
+/** A client of delivery, without a network: it parses bytes, and keeps the id as a browser does. */
+export class RigClient {
+  readonly events: ReceivedEvent[] = [];
+  readonly frames: SseFrame[] = [];
+  lastEventId: string | undefined;
+  /** True when it was told that there is nothing left for it, as by a 204. */
+  wasTurnedAway = false;
+  isClosed = false;
+  private readonly parser = new SseFrameParser((frame) => this.record(frame));
+  readonly response = new ControlledResponse((bytes) => this.parser.push(bytes));
+
+  constructor(lastEventId: string | undefined) {
+    this.lastEventId = lastEventId;
+    this.response.on('close', () => (this.isClosed = true));
+  }
+
+  get data(): string[] {
+    return this.events.map(({ data }) => data);
+  }
+
+  /** Stops taking what is written. */
+  stall(): void {
+    this.response.isStalled = true;
+  }
+
+  readOn(): void {
+    this.response.readOn();
+  }
+
+  /** Loses the connection, and what has not been taken. */
+  cut(): void {
+    this.response.destroy();
+  }
+
+  private record(frame: SseFrame): void {
+    this.frames.push(frame);
+    if (frame.id !== undefined) {
+      this.lastEventId = frame.id;
+    }
+    if (frame.data !== undefined && frame.type !== 'sse:open') {
+      this.events.push({ type: frame.type ?? 'message', data: frame.data, id: frame.id });
+    }
+  }
+}
+
+const OPTIONS: DeliveryOptions = {
+  retain: { events: 1_000, bytes: 1_048_576, age: 300_000 },
+  linger: 60_000,
+  readyTimeout: 1_000,
+  maxChannels: 100,
+  eventSize: 1_048_576,
+  lastEventIdLength: 8_192,
+  retry: 3_000,
+  heartbeat: 0,
+  stallTimeout: 0,
+  maxAge: 0,
+  drainTimeout: 100,
+  maxConnections: Infinity,
+  maxConnectionsPerClient: Infinity,
+};
+
+/** Delivery with clients that have no network between them. */
+export class ClientRig {
+  readonly delivery: Delivery;
+  /** What was logged as an error or a warning. */
+  readonly logged: string[] = [];
+
+  constructor(options: Partial<DeliveryOptions> = {}) {
+    const note = (message: string): void => void this.logged.push(message);
+    const log: SseLogger = { log: () => undefined, warn: note, error: note };
+    this.delivery = new Delivery({ ...OPTIONS, ...options }, log);
+  }
+
+  /** Connects a client as an endpoint does. */
+  async connect(
+    requests: readonly ChannelRequest[],
+    {
+      lastEventId,
+      overflow = RESET_ON_OVERFLOW,
+    }: { lastEventId?: string | undefined; overflow?: Overflow } = {},
+  ): Promise<RigClient> {
+    const client = new RigClient(lastEventId);
+    const { delivery } = this;
+    const subscription = await delivery.subscribeAt(requests, lastEventId);
+    if (client.isClosed) {
+      subscription.close();
+      return client;
+    }
+    if (subscription.hasEnded) {
+      subscription.close();
+      client.wasTurnedAway = true;
+      client.isClosed = true;
+      return client;
+    }
+    const arrival = {
+      isGone: false,
+      drain: () => undefined,
+      leave: () => undefined,
+      sendAway: () => undefined,
+      destroy: () => undefined,
+    };
+    delivery.connections.admit(arrival, 'client');
+    client.response.write(Buffer.from(openingFrame('event', 3_000, subscription)));
+    const connection = delivery.connections.add(
+      arrival,
+      client.response as unknown as Response,
+      undefined,
+    );
+    connection.readBy(this.readerOf(subscription, connection, overflow));
+    return client;
+  }
+
+  close(): void {
+    this.delivery.close();
+  }
+
+  private readerOf(
+    subscription: Subscription,
+    connection: Connection,
+    overflow: Overflow,
+  ): ConnectionReader {
+    const [first, second] = subscription.cursors;
+    return first && !second
+      ? new ChannelReader(
+          subscription,
+          connection,
+          this.delivery.blocks.of(first.channel, subscription.isLabelled),
+          overflow,
+        )
+      : new MergedReader(subscription, connection, overflow);
+  }
+}
