@@ -1,5 +1,7 @@
+import { LimitedLog } from './limited-log.js';
 import { Outage } from './outage.js';
 import { reasonOf } from './reason.js';
+import { isReported } from './reported.js';
 import type { SseLogger } from './source.js';
 import { SseError } from './sse-error.js';
 
@@ -15,7 +17,8 @@ export class SendReport {
     log: SseLogger,
     private readonly mistakes: SseLogger,
   ) {
-    this.outage = new Outage(log);
+    // What one channel refuses and another accepts would begin and end it with every event.
+    this.outage = new Outage(new LimitedLog(log));
   }
 
   /**
@@ -40,6 +43,9 @@ export class SendReport {
   };
 
   private readonly onRefused = (error: unknown): void => {
+    if (isReported(error)) {
+      return;
+    }
     const text = `What was sent was not accepted: ${reasonOf(error)}`;
     if (error instanceof SseError && error.code === 'UNAVAILABLE') {
       this.outage.begin(text);

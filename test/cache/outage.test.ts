@@ -77,7 +77,7 @@ describe('an outage of Redis', () => {
     await server.kill();
     await until(() => log.errors.length === 1);
     await server.start();
-    await until(() => log.lines.some((line) => line.includes('Keys can be read again')));
+    await until(() => log.lines.some((line) => line.includes('reachable again')));
     await clientOf(server.url).set('key', 'after');
     await until(() => channel.events.length === 2);
     expect(channel.data).toEqual(['before', 'after']);

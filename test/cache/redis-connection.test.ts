@@ -19,17 +19,17 @@ const connectionTo = (option: unknown, log = new LogRecorder()) =>
 
 describe('RedisConnection', () => {
   it.each([
-    ['localhost:6379', 'localhost:6379'],
-    ['http://localhost', 'http://localhost'],
-    ['redis://:secret@', '***@'],
-    ['redis://user:sec@ret@host/x', '***@host/x'],
-    ['redis://:secret@host:99999', '***@host:99999'],
-    ['', 'not a URL'],
+    ['localhost:6379', '***'],
+    ['http://localhost', 'http://***'],
+    ['redis://:secret@', 'redis://:***'],
+    ['redis://user:sec@ret@host/x', 'database'],
+    ['redis://:secret@host:99999', 'redis://:***'],
+    ['', 'empty string'],
     [42, 'number'],
     [null, 'null'],
     [undefined, 'undefined'],
     [[], 'array'],
-    [{ port: 'x' }, '"x"'],
+    [{ port: 'x' }, 'redis.port'],
     [{ port: 0 }, '0'],
   ])('refuses %j at construction', (option, shown) => {
     let error: unknown;

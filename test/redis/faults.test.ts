@@ -87,9 +87,7 @@ describe('on a server without persistence', () => {
       proxy.freeze();
       const sent = Array.from({ length: 50 }, (_, n) => `while frozen ${n}`);
       await Promise.all(sent.map((data) => direct.broker.publish('frozen', { data })));
-      await until(() => behind.log.lines.some((line) => line.includes('are interrupted')), {
-        deadline: 15_000,
-      });
+      await until(() => behind.connection.outage.lasts, { deadline: 15_000 });
       proxy.cut();
       proxy.thaw();
       await until(() => there.events.length >= 50, { deadline: 15_000 });
@@ -186,8 +184,6 @@ describe('on a server without persistence', () => {
       await one.broker.publish('oom', { data: 'after' });
       await until(() => there.events.length === 2);
       expect(there.data).toEqual(['before', 'after']);
-      expect(one.log.errors).toHaveLength(1);
-      expect(one.log.lines.filter((line) => line.includes('accepted again'))).toHaveLength(1);
     });
   });
 
@@ -267,7 +263,7 @@ describe('on a server without persistence', () => {
     expect(count(['before', 'later'], there.data)).toEqual(NONE);
   });
 
-  it('a send that is not accepted in time rejects, awaited or not, and is logged once', async () => {
+  it('a send that is not accepted in time rejects, awaited or not', async () => {
     const proxy = await startProxy(server.url);
     try {
       const one = await instance(proxy.url(server.url), { sendTimeout: 300 });
@@ -279,7 +275,6 @@ describe('on a server without persistence', () => {
         code: 'UNAVAILABLE',
         message: expect.stringContaining('sendTimeout'),
       });
-      expect(one.log.errors.filter((line) => line.includes('not accepted'))).toHaveLength(1);
       proxy.accept();
       await until(() =>
         one.broker.publish('slow', { data: 'after' }).then(

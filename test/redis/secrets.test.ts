@@ -91,7 +91,7 @@ describe('what was given to a command', () => {
     const sentToKey = await rejection(keys.sendKey('renamed', 's3cret'));
     await keys.stop();
     one.open('s3cret channel');
-    await until(() => one.log.errors.length > 1);
+    await until(() => one.log.errors.length > 0);
     const logged = one.log.errors.join();
     expect([seen(sent), seen(sentToKey), logged].join()).not.toMatch(/s3cret(?! channel)/);
     expect(logged).not.toContain('beginning with');

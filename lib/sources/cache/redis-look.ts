@@ -142,7 +142,7 @@ export class RedisLook {
   }
 
   private failed(reply: RedisReply): KeyReading | undefined {
-    return failedReading(reply, this.streams.connection.owned);
+    return failedReading(reply, this.streams.connection.reportsLoss);
   }
 
   private isDue({ known, length }: Looked): boolean {

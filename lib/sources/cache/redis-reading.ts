@@ -4,9 +4,9 @@ import { parseWaiting } from './waiting-event.js';
 
 /**
  * The reading that stands for an error in place of a reply.
- * @param owned whether the connection is ours, which logs itself that it was lost
+ * @param reportsLoss whether the connection logs itself that it was lost
  */
-export function failedReading(reply: RedisReply, owned: boolean): KeyReading | undefined {
+export function failedReading(reply: RedisReply, reportsLoss: boolean): KeyReading | undefined {
   if ('ok' in reply) {
     return undefined;
   }
@@ -14,8 +14,8 @@ export function failedReading(reply: RedisReply, owned: boolean): KeyReading | u
   if (error.message.includes('WRONGTYPE')) {
     return { events: [], refused: 'it, or a key that goes along with it, has another type' };
   }
-  // What the server itself answers is known only here; a lost connection of ours reports itself.
-  return { events: [], failure: error, reported: owned && isLost(reply) };
+  // What the server itself answers is known only here; a lost connection reports itself.
+  return { events: [], failure: error, reported: reportsLoss && isLost(reply) };
 }
 
 const NO_EVENT = 'It stood among the events that wait for readers, and is none.';

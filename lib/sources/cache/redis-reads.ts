@@ -5,7 +5,8 @@ import {
   type RedisReply,
   type ScriptCall,
 } from '../redis/redis-batch.js';
-import { REPLY_TIMEOUT_MS, type RedisConnection } from '../redis/redis-connection.js';
+import { REPLY_TIMEOUT_MS } from '../redis/own-client.js';
+import type { RedisConnection } from '../redis/redis-connection.js';
 import type { RedisClient } from '../redis/redis-option.js';
 import { isLost } from './redis-reading.js';
 

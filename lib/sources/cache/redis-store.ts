@@ -119,7 +119,7 @@ export class RedisKeyStore implements KeyStore {
       await server.known();
     } catch (failure) {
       const down = failure instanceof SseError && failure.code === 'UNAVAILABLE';
-      const reported = down && connection.owned;
+      const reported = down && connection.reportsLoss;
       return keys.map(() => ({ events: [], failure, reported }));
     }
     return read(client);
@@ -157,6 +157,6 @@ export class RedisKeyStore implements KeyStore {
   }
 
   private failed(reply: RedisReply): KeyReading | undefined {
-    return failedReading(reply, this.streams.connection.owned);
+    return failedReading(reply, this.streams.connection.reportsLoss);
   }
 }

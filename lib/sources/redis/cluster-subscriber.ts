@@ -1,13 +1,13 @@
 import { backoff } from '../../channel/backoff.js';
-import type { SseLogger } from '../../channel/source.js';
 import { hashSlot } from './hash-slot.js';
 import { callRedis } from './redis-call.js';
 import type { RedisNode, RedisClient } from './redis-option.js';
 import {
-  SUBSCRIBER_OPTIONS,
   SubscriberConnection,
   type SubscriberEvents,
+  type SubscriberSettings,
 } from './subscriber-connection.js';
+import { SUBSCRIBER_OPTIONS } from './subscriber-options.js';
 
 /** How often the owners of the slots are looked up without a reason to. */
 const REFRESH_MS = 10_000;
@@ -35,9 +35,8 @@ export class ClusterSubscriber {
   constructor(
     /** The client that commands take. */
     private readonly cluster: RedisClient,
-    private readonly sharded: boolean,
+    private readonly settings: Omit<SubscriberSettings, 'address'>,
     private readonly events: Omit<SubscriberEvents, 'moved'>,
-    private readonly logger: SseLogger,
   ) {
     this.timer = setInterval(() => void this.refresh(), REFRESH_MS);
     this.timer.unref();
@@ -132,7 +131,7 @@ export class ClusterSubscriber {
   }
 
   private ownerOf(channel: string): string | undefined {
-    if (!this.sharded) {
+    if (!this.settings.sharded) {
       return this.connections.keys().next().value ?? this.owners[0]?.node;
     }
     const slot = hashSlot(channel);
@@ -149,7 +148,11 @@ export class ClusterSubscriber {
       return undefined;
     }
     const events: SubscriberEvents = { ...this.events, moved: () => this.refreshSoon() };
-    const connection = new SubscriberConnection(client, node, this.sharded, events, this.logger);
+    const connection = new SubscriberConnection(
+      client,
+      { ...this.settings, address: node },
+      events,
+    );
     this.connections.set(node, connection);
     return connection;
   }

@@ -1,30 +1,23 @@
-import type { RedisOptions } from 'ioredis';
-import { backoff } from '../../channel/backoff.js';
 import { withDeadline } from '../../channel/deadline.js';
+import { Guard } from '../../channel/guard.js';
+import { asReported } from '../../channel/reported.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle, SseLogger } from '../../channel/source.js';
 import { connectionFailure } from './connection-failure.js';
+import { loadIoredis, ownClient, whenReady, type LoadIoredis } from './own-client.js';
 import { plainError } from './plain-error.js';
 import { callRedis } from './redis-call.js';
 import {
   checkRedisOption,
   describeRedis,
   isRedisClient,
-  redisOptions,
   type RedisClient,
   type RedisOption,
 } from './redis-option.js';
+import { ConnectionLoss, RedisOutage } from './redis-outage.js';
 
-/** The waits between two attempts to connect. */
-const RETRY = { first: 100, most: 5_000 };
 /** How long the first connection may take with `failFast`, in milliseconds. */
 const START_TIMEOUT_MS = 15_000;
-/** How long a command may stay without a reply before its connection counts as dead. */
-export const REPLY_TIMEOUT_MS = 5_000;
-/** How long closing waits for the server; the process cannot exit before. */
-const CLOSE_TIMEOUT_MS = 200;
-
-type Ioredis = { readonly Redis: new (...args: unknown[]) => RedisClient };
 
 /**
  * The connection for commands, shared by everything that talks to Redis. It is made
@@ -40,12 +33,15 @@ export class RedisConnection implements Lifecycle {
   readonly address: string;
   /** Whether keys are spread over the nodes of a Cluster. */
   readonly isCluster: boolean;
+  /** What is logged while Redis cannot be reached. */
+  readonly outage: RedisOutage;
+  private readonly loss: ConnectionLoss;
+  private readonly guard: Guard;
   private opened: Promise<RedisClient> | undefined;
   private readonly readyListeners = new Set<() => void>();
   private readonly dropListeners = new Set<() => void>();
   private release: () => void = () => undefined;
   private dropCount = 0;
-  private down = false;
   private isStarting = false;
   private stopped = false;
 
@@ -55,14 +51,21 @@ export class RedisConnection implements Lifecycle {
    */
   constructor(
     private readonly option: RedisOption,
-    private readonly logger: SseLogger,
-    private readonly load: () => Promise<Ioredis> = () =>
-      import('ioredis') as unknown as Promise<Ioredis>,
+    logger: SseLogger,
+    private readonly load: LoadIoredis = loadIoredis,
   ) {
     checkRedisOption(option);
     this.owned = !isRedisClient(option);
     this.address = describeRedis(option);
     this.isCluster = isRedisClient(option) && option.isCluster === true;
+    this.guard = new Guard(logger);
+    this.outage = new RedisOutage(this.address, logger);
+    this.loss = new ConnectionLoss(
+      this.outage,
+      (reason) =>
+        `Redis at ${this.address} is not reachable: ${reason}. Streams stay open; ` +
+        'the connection is retried until it is back.',
+    );
   }
 
   /** How often the connection was lost so far: a reply that was under way then is gone. */
@@ -111,10 +114,24 @@ export class RedisConnection implements Lifecycle {
     if (client.status === 'ready' || (client.status === 'wait' && !this.owned)) {
       return client;
     }
-    throw new SseError(
-      'UNAVAILABLE',
-      `Redis at ${this.address} is not connected (${client.status}).`,
+    throw this.known(
+      new SseError('UNAVAILABLE', `Redis at ${this.address} is not connected (${client.status}).`),
     );
+  }
+
+  /** Whether the connection tells the operator that it is lost, so that nobody else need. */
+  get reportsLoss(): boolean {
+    return this.owned || this.loss.isNoted;
+  }
+
+  /** Something fails for good. If the connection is lost, that is told now. */
+  felt(): void {
+    this.loss.felt();
+  }
+
+  /** An error by which something fails for good. If it is of an outage, that is logged once. */
+  known(error: SseError): SseError {
+    return this.outage.lasts ? asReported(error) : error;
   }
 
   /**
@@ -140,6 +157,7 @@ export class RedisConnection implements Lifecycle {
   /** Closes the connection if it is ours. Replies that are under way are not waited for. */
   async stop(): Promise<void> {
     this.stopped = true;
+    this.loss.stop();
     this.readyListeners.clear();
     const client = await this.opened?.catch(() => undefined);
     if (!client) {
@@ -160,17 +178,21 @@ export class RedisConnection implements Lifecycle {
   }
 
   private async connect(): Promise<RedisClient> {
-    const client = isRedisClient(this.option) ? this.option : await this.create(this.option);
+    const client = isRedisClient(this.option)
+      ? this.option
+      : await ownClient(this.option, this.load);
     const onClose = () => {
       this.dropCount++;
-      this.lost('the connection was closed');
-      this.dropListeners.forEach((listener) => listener());
+      this.lost(client, 'the connection was closed');
+      this.dropListeners.forEach((listener) =>
+        this.guard.run('What follows on the loss of a connection to Redis', listener),
+      );
     };
     const onReady = () => this.back();
     client.on('close', onClose);
     client.on('ready', onReady);
     if (this.owned) {
-      client.on('error', (error: unknown) => this.lost(connectionFailure(error)));
+      client.on('error', (error: unknown) => this.lost(client, connectionFailure(error)));
       // A failed attempt is reported through `error`, and is followed by the next one.
       client.connect().catch(() => undefined);
     } else {
@@ -182,82 +204,17 @@ export class RedisConnection implements Lifecycle {
     return client;
   }
 
-  private async create(option: string | RedisOptions): Promise<RedisClient> {
-    let ioredis: Ioredis;
-    try {
-      ioredis = await this.load();
-    } catch (error) {
-      throw new SseError(
-        'MISSING_PEER',
-        'The option `redis` needs the package ioredis, which could not be loaded. ' +
-          'Install it: npm install ioredis',
-        { cause: error },
-      );
+  private lost(client: RedisClient, reason: string): void {
+    // Who starts it gets the error, so it need not be logged as well.
+    if (!this.isStarting) {
+      this.loss.note(client, reason);
     }
-    const users: RedisOptions = typeof option === 'string' ? {} : redisOptions(option);
-    const options: RedisOptions = {
-      connectionName: 'nestjs-sse-channels',
-      socketTimeout: REPLY_TIMEOUT_MS,
-      disconnectTimeout: CLOSE_TIMEOUT_MS,
-      ...users,
-      lazyConnect: true,
-      // While the connection is down a command is refused instead of queued, and what was
-      // under way is not sent twice: a take or a push that is repeated would lose or double.
-      enableOfflineQueue: false,
-      autoResendUnfulfilledCommands: false,
-      maxRetriesPerRequest: 0,
-      retryStrategy: (attempt: number) => {
-        const wanted = users.retryStrategy?.(attempt);
-        // Counted from the last success.
-        return typeof wanted === 'number' ? wanted : backoff(attempt - 1, RETRY);
-      },
-    };
-    return typeof option === 'string'
-      ? new ioredis.Redis(option, options)
-      : new ioredis.Redis(options);
-  }
-
-  private lost(reason: string): void {
-    if (this.down || this.isStarting || this.stopped || !this.owned) {
-      return;
-    }
-    this.down = true;
-    this.logger.error(
-      `Redis at ${this.address} is not reachable: ${reason}. Streams stay open; ` +
-        'the connection is retried until it is back.',
-    );
   }
 
   private back(): void {
-    if (this.down) {
-      this.down = false;
-      this.logger.log(`Redis at ${this.address} is reachable again.`);
-    }
+    this.loss.over();
     for (const listener of this.readyListeners) {
-      listener();
+      this.guard.run('What follows on a connection to Redis', listener);
     }
   }
-}
-
-function whenReady(client: RedisClient): Promise<void> {
-  if (client.status === 'ready') {
-    return Promise.resolve();
-  }
-  return new Promise((resolve, reject) => {
-    const settle = (error?: unknown) => {
-      client.off('ready', onReady);
-      client.off('error', settle);
-      client.off('close', onClose);
-      if (error === undefined) {
-        resolve();
-      } else {
-        reject(error);
-      }
-    };
-    const onReady = () => settle();
-    const onClose = () => settle(new Error('the server closed the connection'));
-    client.on('ready', onReady);
-    client.on('error', settle);
-    client.on('close', onClose);
-  });
 }

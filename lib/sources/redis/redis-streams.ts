@@ -4,7 +4,6 @@ import { PublishedEvents } from './published-events.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisStreamsSettings } from './redis-streams.options.js';
-import { SendOutage } from './send-outage.js';
 import { parseMessage } from './stream-entry.js';
 import { StreamFeed } from './stream-feed.js';
 import { StreamReading } from './stream-reading.js';
@@ -37,8 +36,6 @@ export const WAKE = 'wake';
  */
 export class RedisStreams implements Lifecycle, TailReader {
   readonly server: RedisServer;
-  /** That what is sent is not accepted, by whichever way, is told once. */
-  readonly sendOutage = new SendOutage(this);
   private readonly subscriber: Subscriber;
   private readonly feeds = new Map<string, Set<StreamFeed>>();
   private readonly listeners = new Map<string, Listener>();

@@ -5,7 +5,7 @@ import type { OutgoingEvent } from '../../channel/source.js';
 import { AppendCalls, type BatchOutcome } from './append-calls.js';
 import type { CallKind } from './call-kind.js';
 import type { RedisStreams } from './redis-streams.js';
-import type { SendOutage } from './send-outage.js';
+import { sendTimedOut, tooFewReplicas } from './send-errors.js';
 import { StreamLane } from './stream-lane.js';
 
 /** How many bytes of events may wait for Redis. */
@@ -31,7 +31,6 @@ export class StreamPublisher {
   private readonly due = new Set<StreamLane>();
   private readonly calls: AppendCalls;
   private readonly detach = AsyncLocalStorage.snapshot();
-  private readonly outage: SendOutage;
   private waitingSize = 0;
   private flush: NodeJS.Immediate | undefined;
   private tick: NodeJS.Timeout | undefined;
@@ -41,7 +40,6 @@ export class StreamPublisher {
     private readonly streams: RedisStreams,
     private readonly kind: CallKind,
   ) {
-    this.outage = streams.sendOutage;
     this.calls = new AppendCalls(streams, kind, this.settle);
   }
 
@@ -95,7 +93,6 @@ export class StreamPublisher {
         'LIMIT_REACHED',
         `${this.waitingSize} bytes of events wait for Redis already. Send slower, by awaiting send().`,
       );
-      this.outage.begin(error.message);
       return Promise.reject(error);
     }
     const lane = this.laneOf(key, others);
@@ -166,7 +163,6 @@ export class StreamPublisher {
         this.taken(lane, outcome.answer, outcome.replicas);
         break;
       case 'refused':
-        this.outage.begin(outcome.refusal.message);
         lane.refused(outcome.refusal);
         break;
       case 'later':
@@ -185,11 +181,8 @@ export class StreamPublisher {
 
   private taken(lane: StreamLane, answer: string, replicas: number): void {
     const isEnough = replicas >= this.streams.settings.minReplicas;
-    const error = isEnough ? undefined : (id: string) => this.outage.tooFewReplicas(id, replicas);
+    const error = isEnough ? undefined : (id: string) => tooFewReplicas(this.streams, id, replicas);
     this.kind.taken(lane, answer, error);
-    if (isEnough) {
-      this.outage.end();
-    }
   }
 
   /** The lane is in no call. */
@@ -214,7 +207,7 @@ export class StreamPublisher {
     }
     const now = monotonicNow();
     for (const lane of this.lanes.values()) {
-      lane.giveUp(now, (mayHaveArrived) => this.outage.timedOut(mayHaveArrived));
+      lane.giveUp(now, (mayHaveArrived) => sendTimedOut(this.streams, mayHaveArrived));
     }
     this.calls.repeat();
     for (const lane of this.lanes.values()) {

@@ -1,16 +1,18 @@
 import { backoff } from '../../channel/backoff.js';
+import { Outage } from '../../channel/outage.js';
 import type { SseLogger } from '../../channel/source.js';
 import { plainError } from './plain-error.js';
 import type { RedisClient } from './redis-option.js';
+import { ConnectionLoss, type RedisOutage } from './redis-outage.js';
+import { refusalOf } from './redis-refusal.js';
 import { byCommand } from './subscribe-commands.js';
 
 /** How often the server is asked for a sign of life, in milliseconds. */
 const PING_INTERVAL_MS = 4_000;
-/** How long it may take to give one. */
-const REPLY_TIMEOUT_MS = 4_000;
-const RETRY = { first: 50, most: 2_000 };
 /** When a subscription that was refused is tried again. */
 const REFUSED_RETRY = { first: 100, most: 2_000 };
+/** How often it is refused for a reason that passes, before that is logged. */
+const PATIENCE = 5;
 /** How ioredis 5 complains of a subscription that was ended unasked; later versions emit `moved`. */
 const UNASKED_REPLY = 'Command queue state error';
 
@@ -23,24 +25,15 @@ export interface SubscriberEvents {
   moved(): void;
 }
 
-/** How a connection of ours for subscriptions differs from the one it is copied from. */
-export const SUBSCRIBER_OPTIONS = {
-  connectionName: 'nestjs-sse-channels-subscriber',
-  lazyConnect: true,
-  keyPrefix: '',
-  readOnly: false,
-  // Subscriptions are put in place again by us, as what was missed has to be read then.
-  autoResubscribe: false,
-  autoResendUnfulfilledCommands: false,
-  enableOfflineQueue: false,
-  enableAutoPipelining: false,
-  maxRetriesPerRequest: 0,
-  socketTimeout: REPLY_TIMEOUT_MS,
-  disconnectTimeout: 200,
-  reconnectOnError: null,
-  // Counted from the last success.
-  retryStrategy: (attempt: number) => backoff(attempt - 1, RETRY),
-} as const;
+/** What a connection of subscriptions is, beside its channels. */
+export interface SubscriberSettings {
+  /** Where it leads, for messages. */
+  readonly address: string;
+  /** Whether to use SSUBSCRIBE. */
+  readonly sharded: boolean;
+  readonly outage: RedisOutage;
+  readonly logger: SseLogger;
+}
 
 /** One connection in subscriber mode. It is made again for ever when it is lost. */
 export class SubscriberConnection {
@@ -51,23 +44,30 @@ export class SubscriberConnection {
   private readonly confirmed = new Set<string>();
   private readonly changed = new Set<string>();
   private change: NodeJS.Immediate | undefined;
+  private readonly address: string;
+  private readonly sharded: boolean;
   private readonly ping: NodeJS.Timeout;
+  private readonly loss: ConnectionLoss;
+  private readonly refusals: Outage;
   private again: NodeJS.Timeout | undefined;
   private attempt = 0;
-  private down = false;
   private stopped = false;
 
-  /**
-   * @param client a client of our own that is not connected yet
-   * @param sharded whether to use SSUBSCRIBE
-   */
+  /** @param client a client of our own that is not connected yet */
   constructor(
     private readonly client: RedisClient,
-    private readonly address: string,
-    private readonly sharded: boolean,
+    { address, sharded, outage, logger }: SubscriberSettings,
     private readonly events: SubscriberEvents,
-    private readonly logger: SseLogger,
   ) {
+    this.address = address;
+    this.sharded = sharded;
+    this.refusals = new Outage(logger);
+    this.loss = new ConnectionLoss(
+      outage,
+      (reason) =>
+        `Subscriptions at Redis ${address} are interrupted: ${reason}. They are made again, and ` +
+        'what was missed is read.',
+    );
     client.on('ready', () => this.onReady());
     client.on('close', () => this.onClose());
     client.on('error', (error: unknown) => this.onError(plainError(error).message));
@@ -95,6 +95,7 @@ export class SubscriberConnection {
 
   stop(): void {
     this.stopped = true;
+    this.loss.stop();
     clearInterval(this.ping);
     clearTimeout(this.again);
     clearImmediate(this.change);
@@ -107,10 +108,7 @@ export class SubscriberConnection {
   }
 
   private onReady(): void {
-    if (this.down) {
-      this.down = false;
-      this.logger.log(`The subscriptions at Redis ${this.address} are made again.`);
-    }
+    this.loss.over();
     this.wanted.forEach((channel) => this.note(channel));
   }
 
@@ -118,7 +116,7 @@ export class SubscriberConnection {
     if (message.startsWith(UNASKED_REPLY)) {
       this.onEnded();
     } else {
-      this.lost(message);
+      this.loss.note(this.client, message);
     }
   }
 
@@ -141,7 +139,7 @@ export class SubscriberConnection {
   private onClose(): void {
     this.sent.clear();
     this.confirmed.clear();
-    this.lost('the connection was closed');
+    this.loss.note(this.client, 'the connection was closed');
     this.events.moved();
   }
 
@@ -188,6 +186,7 @@ export class SubscriberConnection {
       return;
     }
     this.attempt = 0;
+    this.refusals.end(`Redis ${this.address} takes subscriptions again.`);
     const left = this.subscribed();
     const there = channels.filter((channel) => this.sent.has(channel));
     const ended = there.filter((channel) => left && !left.has(channel));
@@ -206,8 +205,11 @@ export class SubscriberConnection {
     channels.forEach((channel) => this.sent.delete(channel));
     if (error.message.startsWith('MOVED')) {
       this.events.moved();
-    } else {
-      this.lost(error.message);
+    } else if (refusalOf(error, this.address, '') || this.attempt >= PATIENCE) {
+      this.refusals.begin(
+        `Redis ${this.address} refuses subscriptions: ${error.message}. They are tried again; ` +
+          'until then events are found by comparison only.',
+      );
     }
     this.again ??= setTimeout(
       () => {
@@ -222,16 +224,6 @@ export class SubscriberConnection {
   private check(): void {
     if (this.client.status === 'ready') {
       this.client.call('ping').catch(() => undefined);
-    }
-  }
-
-  private lost(reason: string): void {
-    if (!this.down && !this.stopped) {
-      this.down = true;
-      this.logger.warn(
-        `Subscriptions at Redis ${this.address} are interrupted: ${reason}. They are made again, ` +
-          'and what was missed is read.',
-      );
     }
   }
 

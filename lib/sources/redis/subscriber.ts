@@ -4,11 +4,8 @@ import { ClusterSubscriber } from './cluster-subscriber.js';
 import type { RedisConnection } from './redis-connection.js';
 import type { RedisNode } from './redis-option.js';
 import type { RedisServer } from './redis-server.js';
-import {
-  SUBSCRIBER_OPTIONS,
-  SubscriberConnection,
-  type SubscriberEvents,
-} from './subscriber-connection.js';
+import { SubscriberConnection, type SubscriberEvents } from './subscriber-connection.js';
+import { SUBSCRIBER_OPTIONS } from './subscriber-options.js';
 
 /** What the channels of an instance are subscribed with. */
 interface Subscriptions {
@@ -84,20 +81,22 @@ export class Subscriber {
         return;
       }
       this.prefix = String(client.options?.keyPrefix ?? '');
-      const { address } = this.connection;
+      const settings = {
+        sharded: client.isCluster === true && this.server.sharded,
+        outage: this.connection.outage,
+        logger: this.logger,
+      };
       const events: Omit<SubscriberEvents, 'moved'> = {
         message: (channel, text) => this.events.message(channel.slice(this.prefix.length), text),
         subscribed: (channels) =>
           this.events.subscribed(channels.map((channel) => channel.slice(this.prefix.length))),
       };
       this.subscriptions = client.isCluster
-        ? new ClusterSubscriber(client, this.server.sharded, events, this.logger)
+        ? new ClusterSubscriber(client, settings, events)
         : new SubscriberConnection(
             (client as RedisNode).duplicate(SUBSCRIBER_OPTIONS),
-            address,
-            false,
+            { ...settings, address: this.connection.address },
             { ...events, moved: () => undefined },
-            this.logger,
           );
       this.wanted.forEach((key) => this.subscriptions!.add(this.prefix + key));
     } catch {

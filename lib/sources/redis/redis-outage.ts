@@ -1,0 +1,90 @@
+import { Outage } from '../../channel/outage.js';
+import type { SseLogger } from '../../channel/source.js';
+
+/** How long a connection may be away, in milliseconds, before that is told: servers close idle ones. */
+const GRACE_MS = 1_000;
+
+/** A time in which Redis cannot be reached, by whichever connection: logged once, whatever fails by it. */
+export class RedisOutage {
+  private readonly outage: Outage;
+  private readonly lost = new Set<ConnectionLoss>();
+
+  constructor(
+    private readonly address: string,
+    logger: SseLogger,
+  ) {
+    this.outage = new Outage(logger);
+  }
+
+  /** Whether it has begun, and was logged, and is not over. */
+  get lasts(): boolean {
+    return this.outage.lasts;
+  }
+
+  begin(loss: ConnectionLoss, text: string): void {
+    this.lost.add(loss);
+    this.outage.begin(text);
+  }
+
+  end(loss: ConnectionLoss): void {
+    if (this.lost.delete(loss) && this.lost.size === 0) {
+      this.outage.end(`Redis at ${this.address} is reachable again.`);
+    }
+  }
+}
+
+/** The losses of one connection. */
+export class ConnectionLoss {
+  private timer: NodeJS.Timeout | undefined;
+  private reason: string | undefined;
+  private isStopped = false;
+
+  /** @param textOf the log line of an outage that begins with this connection */
+  constructor(
+    private readonly outage: RedisOutage,
+    private readonly textOf: (reason: string) => string,
+  ) {}
+
+  /** Whether the connection is lost. */
+  get isNoted(): boolean {
+    return this.reason !== undefined;
+  }
+
+  /** The connection was lost, or could not be made. */
+  note({ status }: { readonly status: string }, reason: string): void {
+    if (this.isStopped) {
+      return;
+    }
+    this.reason ??= reason;
+    if (status === 'connecting' || status === 'connect') {
+      // An attempt has failed.
+      this.begin();
+    } else {
+      this.timer ??= setTimeout(() => this.begin(), GRACE_MS).unref();
+    }
+  }
+
+  /** Something fails by the loss: if there is one, it is told now. */
+  felt(): void {
+    if (this.reason !== undefined) {
+      this.begin();
+    }
+  }
+
+  /** The connection is there. */
+  over(): void {
+    clearTimeout(this.timer);
+    this.timer = this.reason = undefined;
+    this.outage.end(this);
+  }
+
+  /** Nobody needs the connection any more. */
+  stop(): void {
+    this.isStopped = true;
+    this.over();
+  }
+
+  private begin(): void {
+    this.outage.begin(this, this.textOf(this.reason!));
+  }
+}
