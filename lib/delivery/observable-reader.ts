@@ -23,6 +23,9 @@ export interface EventTarget {
   end(): void;
 }
 
+/** How many events a subscriber is passed before others go on. */
+const EVENTS_PER_PULL = 256;
+
 /** Reads channels one event at a time, for RxJS. */
 export class ObservableReader implements Reader {
   private readonly merge: EntryMerge;
@@ -71,8 +74,14 @@ export class ObservableReader implements Reader {
   }
 
   private readonly read = (): void => {
+    let events = 0;
     try {
       while (!this.isClosed && !this.target.isBlocked && !this.merge.hasEnded) {
+        if (events++ === EVENTS_PER_PULL) {
+          // Others want to be served as well.
+          this.subscription.pull();
+          break;
+        }
         if (!this.merge.next()) {
           break;
         }

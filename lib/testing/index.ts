@@ -3,5 +3,6 @@ export type { SseTestEnd, SseTestEvent, SseTestHead, SseTestWait } from './sse-t
 export type { SseTestApplication, SseTestClientOptions } from './sse-test-request.js';
 export { SseFrameParser, type SseFrame } from './sse-frame-parser.js';
 export type { ContractTest } from './contract/rig.js';
-export { testSource, type SourceSubject } from './contract/test-source.js';
+export type { SourceSubject } from './contract/source-context.js';
+export { testSource } from './contract/test-source.js';
 export { testBroker, type BrokerSubject } from './contract/test-broker.js';

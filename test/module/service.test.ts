@@ -292,6 +292,7 @@ describe('SseService', () => {
     const { sse, connect } = await start({ linger: 10_000 });
     expect(sse.stats()).toEqual({
       connections: 0,
+      opening: 0,
       channels: 0,
       readers: 0,
       retained: { events: 0, bytes: 0 },

@@ -1,6 +1,7 @@
 import type { Broker } from '../../channel/source.js';
 import { fault, numbered, ContractRig, freshChannel, until, type ContractTest } from './rig.js';
-import { testSource, type SourceSubject } from './test-source.js';
+import type { SourceSubject } from './source-context.js';
+import { testSource } from './test-source.js';
 
 /** A broker, and how to cause what can happen to it. */
 export interface BrokerSubject extends Omit<SourceSubject, 'source' | 'write'> {

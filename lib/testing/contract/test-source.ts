@@ -1,33 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../../channel/deadline.js';
 import { openFeed } from '../../channel/open-feed.js';
-import type {
-  ChannelFeed,
-  ChannelHistory,
-  ChannelSink,
-  ChannelSource,
-  SourceEvent,
-} from '../../channel/source.js';
+import type { ChannelHistory } from '../../channel/source.js';
 import { EARLIEST } from '../../channel/start-position.js';
-import { ContractRig, fault, freshChannel, numbered, until, type ContractTest } from './rig.js';
-
-/** A source, and how to cause what can happen to it. What is left out is not tested. */
-export interface SourceSubject {
-  /** Makes a source; each time another one, which reads the same system. */
-  readonly source: () => ChannelSource | Promise<ChannelSource>;
-  /** Has the system hold one more event of a channel; resolves once it does. */
-  readonly write: (channel: string, data: string) => Promise<unknown>;
-  /** Drops the oldest events of a channel's history, but not the newest. Default: not tested. */
-  readonly trim?: (channel: string) => Promise<unknown>;
-  /** Replaces a channel's history by an empty one. Default: not tested. */
-  readonly replace?: (channel: string) => Promise<unknown>;
-  /** Cuts the connections of sources, so that they have to come back. Default: not tested. */
-  readonly interrupt?: () => Promise<unknown>;
-  /** A channel name that nobody has used yet. Default: random letters and digits. */
-  readonly channel?: () => string;
-  /** How long to wait for what has to come, in milliseconds. Default: 10,000. */
-  readonly timeout?: number;
-}
+import { RecordingSink } from './recording-sink.js';
+import { fault, numbered, until, type ContractTest } from './rig.js';
+import { inContext, type Context, type SourceSubject } from './source-context.js';
 
 /** What a client may send as its Last-Event-ID. */
 const NONSENSE = [
@@ -318,89 +296,6 @@ export function testSource(subject: SourceSubject): readonly ContractTest[] {
   return tests;
 }
 
-/** What one case works with. */
-interface Context {
-  rig: ContractRig;
-  source: ChannelSource;
-  readonly channel: string;
-  readonly other: string;
-  /** The feed of the channel that is open. */
-  feed(): ChannelFeed;
-  /** Closes everything, and makes it anew, as a new process would. */
-  restart(): Promise<void>;
-}
-
-async function inContext(
-  subject: SourceSubject,
-  timeout: number,
-  run: (context: Context) => Promise<void>,
-): Promise<void> {
-  const name = subject.channel ?? freshChannel;
-  const start = async (): Promise<{ rig: ContractRig; source: ChannelSource }> => {
-    const rig = new ContractRig(timeout);
-    const source = await subject.source();
-    await withDeadline(
-      Promise.resolve(source.start?.(true, { log: drop, warn: drop, error: drop })),
-      timeout,
-      'start()',
-    );
-    return { rig, source };
-  };
-  const stop = async ({ rig, source }: { rig: ContractRig; source: ChannelSource }) => {
-    await rig.close();
-    await withDeadline(Promise.resolve(source.stop?.()), timeout, 'stop()');
-  };
-  const context: Context = {
-    ...(await start()),
-    channel: name(),
-    other: name(),
-    feed() {
-      for (const channel of this.rig.delivery.channels.channels) {
-        if (channel.name === this.channel && channel.feed) {
-          return channel.feed;
-        }
-      }
-      throw fault('The channel is not open.');
-    },
-    async restart() {
-      await stop(this);
-      Object.assign(this, await start());
-    },
-  };
-  try {
-    await run(context);
-  } finally {
-    await stop(context);
-  }
-}
-
-/** A sink that only notes what it is told. */
-class RecordingSink implements ChannelSink {
-  isLive = false;
-  isClosed = false;
-  /** Calls after the feed was closed. */
-  late = 0;
-  private count = 0;
-
-  live(): void {
-    this.isLive = true;
-    this.noteLate();
-  }
-
-  append(event: SourceEvent): string {
-    this.noteLate();
-    return event.position ?? `${++this.count}`;
-  }
-
-  reset(): void {
-    this.noteLate();
-  }
-
-  private noteLate(): void {
-    this.late += this.isClosed ? 1 : 0;
-  }
-}
-
 function checkOrder(history: ChannelHistory, nonsense: string, known: string): void {
   for (const [a, b] of [
     [nonsense, known],
@@ -432,8 +327,4 @@ async function retried(
       await sleep(50);
     }
   }
-}
-
-function drop(): void {
-  // The log of the source under test is not looked at.
 }

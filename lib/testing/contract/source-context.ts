@@ -1,0 +1,82 @@
+import { withDeadline } from '../../channel/deadline.js';
+import type { ChannelFeed, ChannelSource } from '../../channel/source.js';
+import { ContractRig, fault, freshChannel } from './rig.js';
+
+/** A source, and how to cause what can happen to it. What is left out is not tested. */
+export interface SourceSubject {
+  /** Makes a source; each time another one, which reads the same system. */
+  readonly source: () => ChannelSource | Promise<ChannelSource>;
+  /** Has the system hold one more event of a channel; resolves once it does. */
+  readonly write: (channel: string, data: string) => Promise<unknown>;
+  /** Drops the oldest events of a channel's history, but not the newest. Default: not tested. */
+  readonly trim?: (channel: string) => Promise<unknown>;
+  /** Replaces a channel's history by an empty one. Default: not tested. */
+  readonly replace?: (channel: string) => Promise<unknown>;
+  /** Cuts the connections of sources, so that they have to come back. Default: not tested. */
+  readonly interrupt?: () => Promise<unknown>;
+  /** A channel name that nobody has used yet. Default: random letters and digits. */
+  readonly channel?: () => string;
+  /** How long to wait for what has to come, in milliseconds. Default: 10,000. */
+  readonly timeout?: number;
+}
+
+/** What one case works with. */
+export interface Context {
+  rig: ContractRig;
+  source: ChannelSource;
+  readonly channel: string;
+  readonly other: string;
+  /** The feed of the channel that is open. */
+  feed(): ChannelFeed;
+  /** Closes everything, and makes it anew, as a new process would. */
+  restart(): Promise<void>;
+}
+
+/** Runs one case with a source of its own, and closes everything after it. */
+export async function inContext(
+  subject: SourceSubject,
+  timeout: number,
+  run: (context: Context) => Promise<void>,
+): Promise<void> {
+  const name = subject.channel ?? freshChannel;
+  const start = async (): Promise<{ rig: ContractRig; source: ChannelSource }> => {
+    const rig = new ContractRig(timeout);
+    const source = await subject.source();
+    await withDeadline(
+      Promise.resolve(source.start?.(true, { log: drop, warn: drop, error: drop })),
+      timeout,
+      'start()',
+    );
+    return { rig, source };
+  };
+  const stop = async ({ rig, source }: { rig: ContractRig; source: ChannelSource }) => {
+    await rig.close();
+    await withDeadline(Promise.resolve(source.stop?.()), timeout, 'stop()');
+  };
+  const context: Context = {
+    ...(await start()),
+    channel: name(),
+    other: name(),
+    feed() {
+      for (const channel of this.rig.delivery.channels.channels) {
+        if (channel.name === this.channel && channel.feed) {
+          return channel.feed;
+        }
+      }
+      throw fault('The channel is not open.');
+    },
+    async restart() {
+      await stop(this);
+      Object.assign(this, await start());
+    },
+  };
+  try {
+    await run(context);
+  } finally {
+    await stop(context);
+  }
+}
+
+function drop(): void {
+  // The log of the source under test is not looked at.
+}
