@@ -6,7 +6,7 @@ import type { ListenOptions } from '../../lib/sources/postgres/listen.options.js
 import { refetched } from '../../lib/sources/postgres/refetch.js';
 import { holds } from '../support/property.js';
 import { until } from '../support/until.js';
-import { listeningBackends, type Listening } from './listen-recording.js';
+import { listeningBackends, RecordingSink, type Listening } from './listen-recording.js';
 import { listenRig } from './listen-rig.js';
 
 const LIMITS = { events: 100_000, bytes: 1e9, age: 600_000, eventSize: 5_000 };
@@ -204,6 +204,48 @@ describe('whatever is notified, and whatever the hooks do', () => {
     expect(seen.slice(0, 3)).toEqual(['sse:reset', 'good', 'sse:reset']);
     const kept = seen.slice(3).map(Number);
     expect(kept).toEqual(Array.from({ length: 500 }, (_, index) => 10_001 + index));
+  });
+});
+
+describe('a function for the password', () => {
+  const rig = listenRig();
+  const bare: unknown = Object.create(null);
+  const fault = () => {
+    throw new Error('hostile');
+  };
+
+  it.each<[string, () => unknown]>([
+    ['throws', fault],
+    ['rejects with an object that cannot be shown', () => Promise.reject(bare)],
+    [
+      'rejects with a getter that throws',
+      () => Promise.reject(Object.defineProperty({}, 'message', { get: fault })),
+    ],
+    ['rejects with nothing', () => Promise.reject(undefined as unknown as Error)],
+    ['returns a number', () => 7],
+    ['returns an object', () => bare],
+  ])('that %s is logged once, and asked again', async (_, password) => {
+    const { hostname, port, username, pathname } = new URL(rig.url);
+    let asked = 0;
+    const listen = rig.listening(
+      {
+        host: hostname,
+        port: Number(port),
+        user: username,
+        database: pathname.slice(1),
+        connectionTimeoutMillis: 500,
+        password: () => {
+          asked++;
+          return password() as string;
+        },
+      },
+      { timeout: 200 },
+    );
+    listen.source.open('news', new RecordingSink());
+    await until(() => asked >= 2);
+    expect(listen.logger.errors).toHaveLength(1);
+    await expect(listen.source.notify('news', 'x')).rejects.toBeDefined();
+    await listen.stop();
   });
 });
 

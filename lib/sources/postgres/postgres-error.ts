@@ -1,16 +1,21 @@
+import { reasonOf } from '../../channel/reason.js';
 import { SseError } from '../../channel/sse-error.js';
 
-/** Says in one line what went wrong with a connection. */
+/** Says in one line what went wrong with a connection; a password function may throw anything. */
 export function describe(error: unknown): string {
-  // By shape: where tests run in a context of their own, Node's errors are of another class.
-  const { message, code, name, errors } = (error ?? {}) as Partial<AggregateError> & {
-    readonly code?: string;
-  };
-  if (Array.isArray(errors) && errors.length > 0) {
-    // Node reports a host name with several addresses like this, with an empty message.
-    return [...new Set(errors.map(describe))].join(', ');
+  try {
+    // By shape: where tests run in a context of their own, Node's errors are of another class.
+    const { message, code, name, errors } = (error ?? {}) as Partial<AggregateError> & {
+      readonly code?: string;
+    };
+    if (Array.isArray(errors) && errors.length > 0) {
+      // Node reports a host name with several addresses like this, with an empty message.
+      return [...new Set(errors.map(describe))].join(', ');
+    }
+    return message || code || name || reasonOf(error);
+  } catch {
+    return 'an error that cannot be shown';
   }
-  return message || code || name || String(error);
 }
 
 /** True when the server has answered, and refused the statement. */
