@@ -6,6 +6,7 @@ import { CacheSource } from '../../lib/sources/cache/cache-source.js';
 import { RedisKeyStore, type RedisKeyLimits } from '../../lib/sources/cache/redis-store.js';
 import { waitingKey } from '../../lib/sources/cache/waiting-event.js';
 import type { LogRecorder } from '../cache/recorder.js';
+import { commandCounts } from '../cache/redis-rig.js';
 import { createRedis, type TestRedis } from '../support/databases.js';
 import { holds } from '../support/property.js';
 import { until } from '../support/until.js';
@@ -227,5 +228,49 @@ describe('a value larger than `limits.eventSize`', () => {
       await redis.info('stats'),
     )!.groups!;
     expect(Number(output)).toBeLessThan(10 * 1_048_576);
+  });
+});
+
+describe('the work of one call', () => {
+  /** How many scripts the server has run so far. */
+  const scripts = async () => (await commandCounts(redis)).get('evalsha') ?? 0;
+
+  it.each([
+    ['ASCII', 'x'.repeat(300_000)],
+    ['text beyond ASCII', 'é'.repeat(150_000)],
+  ])('is bounded by bytes, however few values there are: %s', async (_, large) => {
+    const { source } = await start();
+    const one = read(source);
+    await until(() => one.isLive);
+    const values = Array.from({ length: 20 }, (__, n) => `${n} ${large}`);
+    const before = await scripts();
+    await redis.rpush(key, ...values);
+    await until(() => one.events.length === values.length);
+    expect(one.data).toEqual(values);
+    expect((await scripts()) - before).toBeGreaterThanOrEqual(values.length);
+  });
+
+  it('is bounded by values, however small they are', async () => {
+    const { source } = await start();
+    const one = read(source);
+    await until(() => one.isLive);
+    const values = Array.from({ length: 5_000 }, (__, n) => `${n}`);
+    const before = await scripts();
+    await redis.rpush(key, ...values);
+    await until(() => one.events.length === values.length);
+    expect(one.data).toEqual(values);
+    expect((await scripts()) - before).toBeGreaterThanOrEqual(5);
+  });
+
+  it('of sendKey() is bounded as well, and the values keep their order', async () => {
+    const { source } = await start();
+    const values = Array.from({ length: 12 }, (__, n) => `${n} ${'x'.repeat(300_000)}`);
+    const before = await scripts();
+    await Promise.all(values.map((value) => source.sendKey(key, value, { type: 'large' })));
+    expect((await scripts()) - before).toBeGreaterThanOrEqual(values.length);
+    const one = read(source);
+    await until(() => one.events.length === values.length);
+    expect(one.data).toEqual(values);
+    expect((await scripts()) - before).toBeGreaterThanOrEqual(2 * values.length);
   });
 });

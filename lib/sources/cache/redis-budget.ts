@@ -12,8 +12,8 @@ export const CALL_BYTES = 262_144;
 /** About how many microseconds. */
 export const CALL_MICROS = 5_000;
 
-/** How many bytes Redis makes digests of for us, in a second: about 8 % of its one core. */
-const DIGEST_BYTES_PER_S = 16 * 1_048_576;
+/** How many bytes Redis makes digests of for us, in a second: about 4 % of its one core. */
+const DIGEST_BYTES_PER_S = 8 * 1_048_576;
 
 /** Limits how many bytes Redis makes digests of. */
 export class DigestBudget {

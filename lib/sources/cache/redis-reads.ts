@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   runBatch,
   runScripts,
@@ -10,21 +11,31 @@ import type { RedisConnection } from '../redis/redis-connection.js';
 import type { RedisClient } from '../redis/redis-option.js';
 import { isLost } from './redis-reading.js';
 
-/**
- * How many calls are sent together: between two such groups Redis serves others. The more as long
- * as little is taken.
- */
-const FEWEST = 16;
+/** How many calls are sent together: few at first, and more as long as they take little. */
+const FEWEST = 4;
 const MOST = 256;
-/** How many bytes a group may take before the next one is to be smaller. */
+/** How many bytes a group of calls may take before the next one is to be smaller, and to wait. */
 const GROUP_BYTES = 131_072;
+/**
+ * How much is taken in a second, then: Redis publishes it to every instance that follows the key,
+ * and drops the connection of one that falls too far behind.
+ */
+const BYTES_PER_MS = 33_554_432 / 1_000;
+
+/** A call that is to be sent. */
+interface Pending {
+  readonly call: ScriptCall;
+  readonly bytesOf: (answer: unknown) => number;
+  readonly done: (reply: RedisReply) => void;
+}
 
 /**
  * Sends what reads keys. Nothing of it rejects, and nothing waits for long: a client of the user's
  * may keep a command until its connection is back, or wait for ever for the reply of a frozen one.
  */
 export class RedisReads {
-  private group = FEWEST;
+  private pending: Pending[] = [];
+  private isSending = false;
   private readonly waiting = new Set<(reason: string) => void>();
 
   constructor(private readonly connection: RedisConnection) {
@@ -37,28 +48,50 @@ export class RedisReads {
   }
 
   /**
-   * Runs script calls each of which may take Redis a while.
-   * @param bytesOf how many bytes a call has taken, by its reply
+   * Runs script calls each of which may take Redis a while. Whoever asks for them, a few are under
+   * way at a time, and Redis serves others before the next ones.
+   *
+   * @param bytesOf how many bytes a call has taken, by its answer
    */
-  async inGroups(
+  inGroups(
     client: RedisClient,
     calls: readonly ScriptCall[],
-    bytesOf: (reply: unknown) => number,
+    bytesOf: (answer: unknown) => number,
   ): Promise<readonly RedisReply[]> {
-    const replies: RedisReply[] = [];
-    while (replies.length < calls.length) {
-      const group = calls.slice(replies.length, replies.length + this.group);
-      const taken = await this.inTime(runScripts(client, group), group.length);
-      replies.push(...taken);
-      const lost = taken.find(isLost);
-      if (lost) {
-        return calls.map((_, index) => replies[index] ?? lost);
-      }
-      const bytes = taken.reduce((sum, reply) => sum + ('ok' in reply ? bytesOf(reply.ok) : 0), 0);
-      this.group =
-        bytes > GROUP_BYTES ? Math.max(FEWEST, this.group >> 1) : Math.min(MOST, this.group * 2);
+    const replies = calls.map(
+      (call) =>
+        new Promise<RedisReply>((done) => {
+          this.pending.push({ call, bytesOf, done });
+        }),
+    );
+    if (!this.isSending) {
+      this.isSending = true;
+      void this.sendAll(client);
     }
-    return replies;
+    return Promise.all(replies);
+  }
+
+  private async sendAll(client: RedisClient): Promise<void> {
+    let size = FEWEST;
+    while (this.pending.length > 0) {
+      const group = this.pending.splice(0, size);
+      const calls = group.map(({ call }) => call);
+      const replies = await this.inTime(runScripts(client, calls), calls.length);
+      group.forEach(({ done }, index) => done(replies[index]!));
+      const bytes = bytesTaken(group, replies);
+      if (bytes > GROUP_BYTES) {
+        size = Math.max(FEWEST, size >> 1);
+        await sleep(bytes / BYTES_PER_MS, undefined, { ref: false });
+      } else {
+        size = Math.min(MOST, size * 2);
+      }
+      const lost = replies.find(isLost);
+      if (lost) {
+        // What is sent now would wait as well.
+        this.pending.splice(0).forEach(({ done }) => done(lost));
+      }
+    }
+    this.isSending = false;
   }
 
   private async inTime(
@@ -84,4 +117,13 @@ export class RedisReads {
       clearTimeout(timer);
     }
   }
+}
+
+function bytesTaken(group: readonly Pending[], replies: readonly RedisReply[]): number {
+  let bytes = 0;
+  group.forEach(({ bytesOf }, index) => {
+    const reply = replies[index]!;
+    bytes += 'ok' in reply ? bytesOf(reply.ok) : 0;
+  });
+  return bytes;
 }
