@@ -79,6 +79,8 @@ export class SseModule
   extends ConfigurableModuleClass
   implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
 {
+  private shutdownUntil = 0;
+
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly sources: SseSources,
@@ -113,17 +115,21 @@ export class SseModule
     await this.sources.start();
   }
 
-  /** Ends every stream: the server would otherwise wait for them. */
+  /** Ends every stream and session: the server would otherwise wait for them. */
   async beforeApplicationShutdown(): Promise<void> {
-    const { drainTimeout } = this.settings;
-    const until = monotonicNow() + drainTimeout;
+    this.shutdownUntil = monotonicNow() + this.settings.drainTimeout;
     await this.delivery.drain();
-    await this.sessions.end(Math.max(0, until - monotonicNow()));
+    await this.sessions.end(this.shutdownLeft);
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.delivery.close();
-    await this.sources.stop();
+    await this.sources.stop(this.shutdownLeft);
+  }
+
+  /** How long shutdown may still take, in milliseconds. */
+  private get shutdownLeft(): number {
+    return Math.max(0, this.shutdownUntil - monotonicNow());
   }
 }
 

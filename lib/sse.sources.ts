@@ -1,3 +1,4 @@
+import { monotonicNow } from './channel/clock.js';
 import { Guard } from './channel/guard.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from './channel/source.js';
 import { SseError } from './channel/sse-error.js';
@@ -21,6 +22,9 @@ import { PostgresConnection } from './sources/postgres/postgres-connection.js';
 import { RedisBroker } from './sources/redis/redis-broker.js';
 import { RedisConnection } from './sources/redis/redis-connection.js';
 import { RedisStreams } from './sources/redis/redis-streams.js';
+
+/** How long a service may take to stop at least, in milliseconds, when the time is over. */
+const MIN_STOP_MS = 500;
 
 /** The sources that the module's options ask for, and their common life. */
 export class SseSources {
@@ -70,7 +74,6 @@ export class SseSources {
     if (isLifecycle(this.broker) && this.broker !== this.table) {
       this.services.push(this.broker);
     }
-    this.services.push(this.custom);
   }
 
   /**
@@ -121,17 +124,25 @@ export class SseSources {
         const isCovered = service === this.listen && this.table !== undefined;
         await service.start?.(this.settings.failFast && !isCovered, this.log);
       }
+      await this.custom.start(this.settings.failFast);
     } catch (error) {
       // The application does not start, so nothing else would close what has connected.
-      await this.stop().catch(() => undefined);
+      await this.stop(MIN_STOP_MS);
       throw error;
     }
   }
 
-  async stop(): Promise<void> {
+  /**
+   * Stops every service, whatever the others do.
+   * @param timeout how long they may take together, in milliseconds; each gets a moment at least
+   */
+  async stop(timeout: number): Promise<void> {
+    const until = monotonicNow() + timeout;
+    const left = (): number => Math.max(MIN_STOP_MS, until - monotonicNow());
+    await this.custom.stop(left());
     // A source still has its connection when it stops.
     for (const service of this.services.toReversed()) {
-      await service.stop?.();
+      await this.custom.stopOne(service, left());
     }
   }
 

@@ -152,7 +152,10 @@ export interface Lifecycle {
    * @param log where the source reports what an operator should know
    */
   start?(failFast: boolean, log: SseLogger): Promise<void>;
-  /** Releases every timer, connection and listener that it created, within 10 s. */
+  /**
+   * Releases every timer, connection and listener that it created. Shutdown waits for it for what
+   * is left of `drainTimeout`, and half a second at least.
+   */
   stop?(): Promise<void>;
 }
 

@@ -95,10 +95,12 @@ export class Exchange implements Arrival {
   }
 
   sendAway(frame: string): void {
-    if (!this.isGone) {
+    if (this.isGone) {
+      this.leave();
+    } else {
+      // Its end, once the client has it, has the work given up.
       this.answer(frame);
     }
-    this.leave();
   }
 
   destroy(): void {

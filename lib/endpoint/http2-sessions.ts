@@ -7,6 +7,11 @@ import { monotonicNow } from '../channel/clock.js';
 
 /** How often sessions are looked at while they end. */
 const POLL_MS = 5;
+/**
+ * How long a client whose streams have ended may take to close its side. If we were first, what
+ * it sends meanwhile would be answered by a reset, which may take what it has not read yet.
+ */
+const LINGER_MS = 250;
 
 /**
  * The HTTP/2 sessions of the application's server, which waits for them when it closes: for a
@@ -33,16 +38,19 @@ export class Http2Sessions {
   async end(timeout: number): Promise<void> {
     this.isEnding = true;
     const until = monotonicNow() + timeout;
-    const over = new Set<Socket>();
+    const overSince = new Map<Socket, number>();
     for (const session of this.open.keys()) {
       session.close();
     }
     while (this.open.size > 0 && monotonicNow() < until) {
       for (const [session, socket] of this.open) {
-        // Its streams have ended. Its client may never close its side, so nobody waits for that.
-        if (session.destroyed && !over.has(socket)) {
-          over.add(socket);
-          socket.destroySoon();
+        // It is so once its streams have ended.
+        if (session.destroyed) {
+          const since = overSince.get(socket) ?? monotonicNow();
+          overSince.set(socket, since);
+          if (monotonicNow() - since > LINGER_MS) {
+            socket.destroy();
+          }
         }
       }
       await setTimeout(POLL_MS);

@@ -1,11 +1,11 @@
-import { Controller, Get, RequestMethod, Sse } from '@nestjs/common';
+import { Controller, Get, RequestMethod, Sse, type LoggerService } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { connect, type ClientHttp2Session } from 'node:http2';
 import { NEVER } from 'rxjs';
-import { SseChannel } from '../../lib/index.js';
+import { SseChannel, type Broker, type ChannelFeed } from '../../lib/index.js';
 import { RawHttp2Client } from '../support/raw-http2-client.js';
-import { closeApps, startApp } from '../support/start-app.js';
+import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { takeAnyBody } from '../support/take-any-body.js';
 import { until } from '../support/until.js';
 
@@ -90,7 +90,7 @@ describe('An application on HTTP/2', () => {
       await until(() => app.sse.stats().connections + app.sse.stats().opening === 20);
       await app.app.close();
       expect(app.sse.stats()).toMatchObject({ connections: 0, opening: 0, readers: 0 });
-      await until(() => texts.every((text) => /retry: \d+\n\n$/.test(text)));
+      await until(() => texts.every((text) => /retry: \d+\n(.+\n)*\n$/.test(text)));
     },
   );
 
@@ -134,3 +134,85 @@ describe('An application on HTTP/2', () => {
     expect(app.sse.stats()).toMatchObject({ connections: 0, readers: 0 });
   });
 });
+
+describe.each(ADAPTERS)('An application on %s', (adapter) => {
+  afterEach(closeApps);
+
+  /** A broker or source that does no more than to be stopped. */
+  abstract class Stoppable implements Broker {
+    isStopped = false;
+
+    publish(): Promise<string> {
+      return Promise.resolve('1');
+    }
+
+    open(): ChannelFeed {
+      return { close: () => this.closeFeed() };
+    }
+
+    closeFeed(): void {}
+
+    stop(): Promise<void> {
+      this.isStopped = true;
+      return this.end();
+    }
+
+    abstract end(): Promise<void>;
+  }
+
+  class Hanging extends Stoppable {
+    end(): Promise<void> {
+      return new Promise(() => undefined);
+    }
+  }
+
+  class Rejecting extends Stoppable {
+    end(): Promise<void> {
+      return Promise.reject(new Error('No.'));
+    }
+  }
+
+  class Throwing extends Stoppable {
+    override closeFeed(): void {
+      throw new Error('Not closed.');
+    }
+
+    end(): Promise<void> {
+      throw new Error('At once.');
+    }
+  }
+
+  it.each([
+    ['never settles', Hanging],
+    ['rejects', Rejecting],
+    ['throws', Throwing],
+  ])('closes with a broker and a source whose stop() %s', async (_, Kind) => {
+    const broker = new Kind();
+    const source = new Kind();
+    @Controller()
+    class KindController {
+      @Sse('events')
+      @SseChannel('events', { source })
+      events() {}
+    }
+    const logged: string[] = [];
+    const app = await startApp({
+      adapter,
+      controllers: [KindController],
+      options: { broker, drainTimeout: 300, readyTimeout: 10 },
+      logger: recording(logged),
+    });
+    await app.connect('/events');
+    await app.app.close();
+    expect(broker.isStopped && source.isStopped).toBe(true);
+    const lines = logged.filter((line) => line.includes(`stop() of ${Kind.name}`));
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatch(/has not settled within \d+ ms|failed: (No|At once)\./);
+  });
+});
+
+/** A logger that keeps warnings and errors. */
+function recording(lines: string[]): LoggerService {
+  const keep = (message: unknown): void => void lines.push(String(message));
+  return { log: () => undefined, warn: keep, error: keep };
+}

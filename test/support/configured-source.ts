@@ -17,7 +17,7 @@ export function configuredSource(
     sources,
     open: (channel, sink) => source.open(channel, sink),
     start: () => sources.start(),
-    stop: () => sources.stop(),
+    stop: () => sources.stop(5_000),
   };
 }
 

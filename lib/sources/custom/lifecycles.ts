@@ -3,11 +3,11 @@ import type { Guard } from '../../channel/guard.js';
 import { nameOf } from '../../channel/open-feed.js';
 import type { ChannelSource, Lifecycle, SseLogger } from '../../channel/source.js';
 
-/** How long a source of the application's may take to start or to stop, in milliseconds. */
-const LIFECYCLE_TIMEOUT_MS = 10_000;
+/** How long a source of the application's may take to start, in milliseconds. */
+const START_TIMEOUT_MS = 10_000;
 
 /** Starts and stops the sources and the broker that the application brings. */
-export class Lifecycles implements Lifecycle {
+export class Lifecycles {
   private readonly sources = new Set<ChannelSource & Lifecycle>();
   private isStarted = false;
 
@@ -42,22 +42,26 @@ export class Lifecycles implements Lifecycle {
     }
   }
 
-  async stop(): Promise<void> {
-    const stopping = [...this.sources].map(async (source) => {
-      const stopped = this.guard.run(`stop() of ${nameOf(source)}`, () => source.stop?.());
-      if (!(await settledWithin(Promise.resolve(stopped), LIFECYCLE_TIMEOUT_MS))) {
-        this.log.warn(
-          `stop() of ${nameOf(source)} has not settled within ${LIFECYCLE_TIMEOUT_MS} ms. It is no longer waited for.`,
-        );
-      }
-    });
-    await Promise.all(stopping);
+  /** Stops all sources at the same time, and waits for them no longer than `timeout` ms. */
+  async stop(timeout: number): Promise<void> {
+    await Promise.all([...this.sources].map((source) => this.stopOne(source, timeout)));
+  }
+
+  /** Stops one, and waits for it no longer than `timeout` milliseconds. What it fails with is logged. */
+  async stopOne(service: Lifecycle, timeout: number): Promise<void> {
+    const what = `stop() of ${nameOf(service)}`;
+    const stopped = Promise.resolve(this.guard.run(what, () => service.stop?.()));
+    if (!(await settledWithin(stopped, timeout))) {
+      this.log.warn(
+        `${what} has not settled within ${Math.round(timeout)} ms; nobody waits longer.`,
+      );
+    }
   }
 
   private async startOne(source: ChannelSource & Lifecycle, failFast: boolean): Promise<void> {
     await withDeadline(
       Promise.resolve(source.start?.(failFast, this.log)),
-      LIFECYCLE_TIMEOUT_MS,
+      START_TIMEOUT_MS,
       `start() of ${nameOf(source)}`,
     );
   }
