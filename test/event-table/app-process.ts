@@ -41,7 +41,8 @@ export async function startAppProcess(postgres: string, port: number): Promise<A
     },
   };
   running.add(app);
-  await until(() => output.includes('listening') || child.exitCode !== null, { deadline: 20_000 });
+  // A process that starts beside others takes its time.
+  await until(() => output.includes('listening') || child.exitCode !== null, { deadline: 60_000 });
   if (!output.includes('listening')) {
     throw new Error(`The application did not start: ${output}`);
   }

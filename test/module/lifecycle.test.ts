@@ -279,7 +279,7 @@ describe('@SseChannel()', () => {
   });
 
   it.each([
-    [{ source: 'kafka' }, /`source` is kafka/],
+    [{ source: 'kafka' }, /`source` is "kafka"/],
     [{ source: {} }, /`source` is/],
     [{ source: 'cache', interval: 0 }, /`interval` is 0/],
     [{ source: 'cache', mode: 'look' }, /`mode` is "look"/],
