@@ -1,3 +1,4 @@
+import { reasonOf } from './reason.js';
 import { SseError } from './sse-error.js';
 
 /**
@@ -13,7 +14,8 @@ export function textOf(value: unknown): string {
   try {
     text = JSON.stringify(value);
   } catch (error) {
-    reason = (error as Error).message.split('\n', 1)[0]!;
+    // A getter or toJSON() of the value's may throw anything.
+    reason = reasonOf(error).split('\n', 1)[0]!;
   }
   if (text === undefined) {
     throw new SseError(

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { Channel } from '../../lib/channel/channel.js';
 import type { PollOptions } from '../../lib/sources/poll/poll.options.js';
 import { PollSource } from '../../lib/sources/poll/poll-source.js';
 import { LogRecorder, Recorder } from '../cache/recorder.js';
@@ -16,6 +17,14 @@ function poll(read: () => unknown, options: PollOptions = {}, log = new LogRecor
   const channel = Recorder.open(source, 'polled');
   open.push(channel);
   return channel;
+}
+
+function hurl(what: unknown): never {
+  throw what;
+}
+
+function unreadable(error: Error): Error {
+  return Object.defineProperty(error, 'message', { get: () => hurl(null) });
 }
 
 /** Gives one value after the other, then nothing for ever. */
@@ -99,7 +108,7 @@ describe('poll', () => {
     expect(log.lines).toHaveLength(2);
   });
 
-  it('leaves out what JSON cannot express, with one line', async () => {
+  it('leaves out what JSON cannot express, logs it and announces it', async () => {
     const log = new LogRecorder();
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
@@ -110,7 +119,79 @@ describe('poll', () => {
     );
     await until(() => channel.events.length === 1);
     expect(channel.data).toEqual(['fine']);
+    expect(log.errors).toHaveLength(3);
+    expect(channel.resets).toEqual(['skipped-event', 'skipped-event', 'skipped-event']);
+  });
+
+  it('does not wait for a read that never settles: it is an outage, and tried again', async () => {
+    const log = new LogRecorder();
+    let finish: (value: string) => void = () => undefined;
+    const reads: unknown[] = [new Promise((resolve) => (finish = resolve)), 'next', 'last'];
+    const channel = poll(() => reads.shift(), { timeout: 20 }, log);
+    await until(() => channel.events.length === 2);
+    finish('late');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(channel.data).toEqual(['next', 'last']);
+    expect(log.errors).toEqual([expect.stringContaining('gave no answer within 20 ms')]);
+    expect(log.lines).toEqual(['Polling works again.']);
+  });
+
+  const hostile: [string, () => unknown][] = [
+    ['throws null', () => hurl(null)],
+    ['rejects with nothing', () => Promise.reject()],
+    ['throws what has no text', () => hurl(Object.create(null))],
+    ['throws an error whose message throws', () => hurl(unreadable(new Error()))],
+    [
+      'returns what throws when it is awaited',
+      () => ({
+        // oxlint-disable-next-line unicorn/no-thenable
+        get then() {
+          return hurl(null);
+        },
+      }),
+    ],
+    [
+      'returns what throws when it is read',
+      () => ({
+        get value() {
+          return hurl(null);
+        },
+      }),
+    ],
+    ['returns what toJSON() makes nothing of', () => ({ toJSON: () => undefined })],
+    ['returns a symbol', () => Symbol('s')],
+  ];
+
+  it.each(hostile)('goes on after a function that %s', async (_, read) => {
+    const log = new LogRecorder();
+    let calls = 0;
+    const channel = poll(() => (calls++ === 0 ? read() : 'fine'), {}, log);
+    await until(() => channel.events.length > 0);
     expect(log.errors).toHaveLength(1);
+  });
+
+  it('holds `limits.eventSize`, and announces what it leaves out', async () => {
+    const log = new LogRecorder();
+    const source = new PollSource(
+      sequence('x'.repeat(50_000_000), { type: 'fine' }),
+      { interval: 1, type: 'tick' },
+      log,
+    );
+    const channel = new Channel(
+      'polled',
+      { events: 10, bytes: 1_000_000, age: 60_000, eventSize: 1_048_576 },
+      () => undefined,
+    );
+    const feed = source.open('polled', channel);
+    feed.resume!();
+    await until(() => channel.log.head === 2);
+    feed.close();
+    expect(channel.log.at(1)).toMatchObject({
+      type: 'sse:reset',
+      data: JSON.stringify({ channel: 'polled', reason: 'skipped-event' }),
+    });
+    expect(channel.log.at(2)).toMatchObject({ type: 'tick', data: '{"type":"fine"}' });
+    expect(log.errors).toEqual([expect.stringContaining('50000000 bytes')]);
   });
 
   it('waits an interval for the first read when asked to', async () => {
@@ -141,6 +222,8 @@ describe('poll', () => {
     [{ type: 'a\rb' }],
     [{ immediate: 'yes' }],
     [{ doneSignal: 1 }],
+    [{ timeout: 0 }],
+    [{ timeout: Infinity }],
   ])('refuses %p', (options) => {
     expect(() => new PollSource(() => 1, options as never, new LogRecorder())).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),

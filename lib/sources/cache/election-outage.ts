@@ -1,3 +1,4 @@
+import { Outage } from '../../channel/outage.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { RedisStreams } from '../redis/redis-streams.js';
 import type { ElectionCalls } from './redis-election-calls.js';
@@ -7,7 +8,7 @@ const PATIENCE = 16;
 
 /** Notices that instances cannot elect, and says so: better that every one polls than that none does. */
 export class ElectionOutage {
-  private lasting = false;
+  private readonly outage: Outage;
   /** How many beats were due since the last one that was answered. */
   private unanswered = 0;
   /** Redis is not connected, so that no key could be polled either. */
@@ -18,11 +19,13 @@ export class ElectionOutage {
     private readonly streams: RedisStreams,
     private readonly calls: ElectionCalls,
     private readonly onBegin: () => void,
-  ) {}
+  ) {
+    this.outage = new Outage(streams.logger);
+  }
 
   /** True while instances cannot elect. */
   get lasts(): boolean {
-    return this.lasting;
+    return this.outage.lasts;
   }
 
   /** A beat is due. */
@@ -48,18 +51,14 @@ export class ElectionOutage {
   /** A beat was answered in time. True when that ends an outage. */
   noteAnswered(): boolean {
     this.unanswered = 0;
-    if (!this.lasting) {
-      return false;
-    }
-    this.lasting = false;
-    this.streams.logger.log('Who polls keys is elected again.');
-    return true;
+    const { lasts } = this.outage;
+    this.outage.end('The election of pollers works again.');
+    return lasts;
   }
 
   private begin(reason: string): void {
-    if (!this.lasting) {
-      this.lasting = true;
-      this.streams.logger.error(
+    if (!this.outage.lasts) {
+      this.outage.begin(
         `Who polls keys cannot be elected in Redis at ${this.streams.connection.address}: ${reason}. ` +
           'Until it can, each instance polls what it reads. The election needs the hashes ' +
           `${this.calls.instances} and ${this.calls.elected}, and the rights that docs/redis.md lists.`,

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../channel/clock.js';
 /** An instance, and how often it had beaten when that was seen first. */
 interface Peer {
   readonly id: string;
@@ -19,11 +20,11 @@ export class ElectionPeers {
   /**
    * Takes over how often each instance has beaten.
    *
-   * @param askedAt when that was asked for, on the clock of `performance.now()`
+   * @param askedAt when that was asked for, on the clock of `monotonicNow()`
    * @returns those that have not beaten for longer than the lease
    */
   update(instances: ReadonlyMap<string, string>, askedAt: number): readonly Peer[] {
-    const now = performance.now();
+    const now = monotonicNow();
     const before = this.peers;
     this.peers = new Map();
     const dead: Peer[] = [];

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../channel/clock.js';
 import { textOf } from '../../channel/value-text.js';
 import {
   DEFAULT_MAX_WAITING,
@@ -74,7 +75,7 @@ export class MemoryKeyStore implements KeyStore {
       throw tooManyWaiting(key, this.maxWaiting);
     }
     slot.items.push({ ...event, value: false });
-    slot.expires = Date.now() + this.waitingTtl;
+    slot.expires = monotonicNow() + this.waitingTtl;
     this.wake(key);
   }
 
@@ -116,7 +117,7 @@ export class MemoryKeyStore implements KeyStore {
   private slot(key: string): Slot {
     let slot = this.slots.get(key);
     if (!slot) {
-      slot = { items: [], value: undefined, expires: Date.now() + this.waitingTtl };
+      slot = { items: [], value: undefined, expires: monotonicNow() + this.waitingTtl };
       this.slots.set(key, slot);
     }
     return slot;
@@ -124,7 +125,7 @@ export class MemoryKeyStore implements KeyStore {
 
   /** Events that nobody ever reads must not fill the memory; a value stays until it is deleted. */
   private dropExpired(): void {
-    const now = Date.now();
+    const now = monotonicNow();
     if (now < this.nextSweep) {
       return;
     }

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../channel/clock.js';
 import { randomBytes } from 'node:crypto';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { settledWithin } from '../../channel/deadline.js';
@@ -47,7 +48,7 @@ export class RedisElection implements PollerElection, Election {
   }
 
   get isCertain(): boolean {
-    return this.outage.lasts || performance.now() < this.leaseUntil;
+    return this.outage.lasts || monotonicNow() < this.leaseUntil;
   }
 
   stand(name: string, onChange: () => void): Candidacy {
@@ -75,7 +76,7 @@ export class RedisElection implements PollerElection, Election {
 
   private askAll(): void {
     const { auditInterval } = this.streams.settings;
-    this.auditAt = performance.now() + auditInterval * (0.75 + Math.random() / 4);
+    this.auditAt = monotonicNow() + auditInterval * (0.75 + Math.random() / 4);
     this.candidates.askAll();
   }
 
@@ -97,7 +98,7 @@ export class RedisElection implements PollerElection, Election {
 
   private begin(): void {
     this.timer = this.detach(() => setInterval(() => this.tick(), BEAT_MS).unref());
-    this.auditAt = performance.now() + this.streams.settings.auditInterval;
+    this.auditAt = monotonicNow() + this.streams.settings.auditInterval;
     this.unlisten = this.streams.listen(this.calls.elected, {
       message: (text) => this.candidates.askReleased(releasedNames(text)),
       // What was told until now was not heard.
@@ -108,7 +109,7 @@ export class RedisElection implements PollerElection, Election {
   private tick(): void {
     this.beatDue = true;
     this.outage.noteDue();
-    if (performance.now() > this.auditAt) {
+    if (monotonicNow() > this.auditAt) {
       this.askAll();
     }
     this.work();
@@ -140,15 +141,15 @@ export class RedisElection implements PollerElection, Election {
 
   private async beat(): Promise<void> {
     this.beatDue = false;
-    const askedAt = performance.now();
+    const askedAt = monotonicNow();
     const living = await this.calls.beat(this.id, ++this.beats);
     if (!living) {
       this.beginAnew();
       return;
     }
-    const lapsed = performance.now() >= this.leaseUntil;
+    const lapsed = monotonicNow() >= this.leaseUntil;
     this.leaseUntil = askedAt + LEASE_MS;
-    if (performance.now() < this.leaseUntil) {
+    if (monotonicNow() < this.leaseUntil) {
       this.recover(lapsed);
     }
     for (const { id, beats } of this.peers.update(living, askedAt)) {
@@ -202,7 +203,8 @@ function newId(): string {
 
 function releasedNames(message: string): readonly string[] | undefined {
   try {
-    return JSON.parse(message) as readonly string[];
+    const names: unknown = JSON.parse(message);
+    return Array.isArray(names) ? names.map(String) : undefined;
   } catch {
     return undefined;
   }

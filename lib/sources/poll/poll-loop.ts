@@ -1,3 +1,9 @@
+import { backoff } from '../../channel/backoff.js';
+import { withDeadline } from '../../channel/deadline.js';
+import { appendOrSkip } from '../../channel/event-check.js';
+import { LimitedLog } from '../../channel/limited-log.js';
+import { Outage } from '../../channel/outage.js';
+import { reasonOf } from '../../channel/reason.js';
 import type { ChannelSink, SseLogger } from '../../channel/source.js';
 import { textOf } from '../../channel/value-text.js';
 
@@ -7,6 +13,7 @@ export interface PollLoopOptions {
   readonly type: string | undefined;
   readonly immediate: boolean;
   readonly doneSignal: string | false;
+  readonly timeout: number;
 }
 
 /** The longest wait after a failed read, in milliseconds, unless the interval is longer. */
@@ -20,14 +27,18 @@ export class PollLoop {
   private closed = false;
   private started = false;
   private failures = 0;
-  private unsendable = false;
+  private readonly outage: Outage;
+  private readonly skippedLog: LimitedLog;
 
   constructor(
     private readonly read: () => unknown,
     private readonly options: PollLoopOptions,
     private readonly sink: ChannelSink,
-    private readonly logger: SseLogger,
-  ) {}
+    logger: SseLogger,
+  ) {
+    this.outage = new Outage(logger);
+    this.skippedLog = new LimitedLog(logger);
+  }
 
   resume(): void {
     if (this.running || this.closed) {
@@ -60,8 +71,14 @@ export class PollLoop {
     let value: unknown;
     let delay = this.options.interval;
     try {
-      value = await this.read();
-      this.succeeded();
+      // What it returns later than that is dropped: the next read has overtaken it.
+      value = await withDeadline(
+        (async () => this.read())(),
+        this.options.timeout,
+        'The polled function',
+      );
+      this.failures = 0;
+      this.outage.end('Polling works again.');
     } catch (error) {
       delay = this.failed(error);
     }
@@ -75,37 +92,30 @@ export class PollLoop {
   }
 
   private append(value: unknown): void {
+    const { type, doneSignal } = this.options;
+    let data: string;
     try {
-      const data = textOf(value);
-      const end = value === this.options.doneSignal ? true : undefined;
-      this.sink.append({ data, type: this.options.type, end });
-      this.unsendable = false;
+      data = textOf(value);
     } catch (error) {
-      if (!this.unsendable) {
-        this.unsendable = true;
-        this.logger.error(`A polled value was left out. ${(error as Error).message}`);
-      }
+      this.reportSkipped(error);
+      this.sink.reset('skipped-event');
+      return;
     }
+    const end = value === doneSignal ? true : undefined;
+    appendOrSkip(this.sink, { data, type, end }, (error) => this.reportSkipped(error));
   }
 
-  private succeeded(): void {
-    if (this.failures > 0) {
-      this.failures = 0;
-      this.logger.log('Polling works again.');
-    }
-  }
-
-  /** Returns how long to wait: twice as long after each failure, shortened at random. */
-  private failed(error: unknown): number {
-    if (this.failures++ === 0) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.logger.error(`Polling failed: ${reason}. The stream stays open; it is retried.`);
-    }
-    const { interval } = this.options;
-    const longest = Math.max(
-      interval,
-      Math.min(MAX_RETRY_MS, interval * 2 ** Math.min(this.failures, 20)),
+  private reportSkipped(error: unknown): void {
+    this.skippedLog.error(
+      `A polled value was left out: ${reasonOf(error)} Clients receive sse:reset.`,
     );
-    return Math.max(interval, Math.round(longest * (0.5 + Math.random() / 2)));
+  }
+
+  /** Returns how long to wait before the next read. */
+  private failed(error: unknown): number {
+    this.outage.begin(`Polling failed: ${reasonOf(error)}. The stream stays open; it is retried.`);
+    const { interval } = this.options;
+    const most = Math.max(interval, MAX_RETRY_MS);
+    return Math.max(interval, Math.round(backoff(this.failures++, { first: interval * 2, most })));
   }
 }

@@ -12,6 +12,11 @@ export interface PollOptions {
   readonly type?: string | undefined;
   /** Whether the first read comes at once instead of after one interval. Default true. */
   readonly immediate?: boolean | undefined;
+  /**
+   * How long one read may take, in milliseconds, at least 1. Then it counts as failed: what it
+   * returns is dropped, and the function is called again. Default 30,000.
+   */
+  readonly timeout?: number | undefined;
   /** The text that ends the stream, as its last event. `false`: none does. Default `[DONE]`. */
   readonly doneSignal?: string | false | undefined;
 }
@@ -22,8 +27,11 @@ const MAX_INTERVAL = 2_147_483_647;
 /** @throws SseError `INVALID_OPTION` */
 export function checkPollOptions(options: PollOptions) {
   const { interval = 1_000, type, immediate = true, doneSignal = '[DONE]' } = options;
-  if (!Number.isInteger(interval) || interval < 1 || interval > MAX_INTERVAL) {
-    throw invalid('interval', interval, `a whole number of milliseconds from 1 to ${MAX_INTERVAL}`);
+  const { timeout = 30_000 } = options;
+  for (const [name, value] of Object.entries({ interval, timeout })) {
+    if (!Number.isInteger(value) || value < 1 || value > MAX_INTERVAL) {
+      throw invalid(name, value, `a whole number of milliseconds from 1 to ${MAX_INTERVAL}`);
+    }
   }
   if (type !== undefined && !isEventType(type)) {
     throw invalid('type', type, 'a text without CR, LF and NUL that does not begin with "sse:"');
@@ -34,7 +42,7 @@ export function checkPollOptions(options: PollOptions) {
   if (doneSignal !== false && (typeof doneSignal !== 'string' || doneSignal === '')) {
     throw invalid('doneSignal', doneSignal, 'a text that is not empty, or false');
   }
-  return { interval, type, immediate, doneSignal };
+  return { interval, type, immediate, doneSignal, timeout };
 }
 
 function invalid(name: string, value: unknown, allowed: string): SseError {
