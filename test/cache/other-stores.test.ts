@@ -7,6 +7,7 @@ import type { CacheLike } from '../../lib/sources/cache/cache-calls.js';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
 import type { KeyStore } from '../../lib/sources/cache/key-store.js';
 import { MemoryKeyStore } from '../../lib/sources/cache/memory-store.js';
+import { waitingKey } from '../../lib/sources/cache/waiting-event.js';
 import { until } from '../support/until.js';
 import { LogRecorder, Recorder } from './recorder.js';
 
@@ -298,5 +299,102 @@ describe('the options of a key', () => {
     expect(() => Recorder.open(source, key as string)).toThrow(
       expect.objectContaining({ code: 'INVALID_CHANNEL' }),
     );
+  });
+});
+
+describe('a cache that hangs or answers wrongly', () => {
+  const DEADLINE_MS = 50;
+
+  /** A cache in a Map, of which single calls can be replaced. */
+  function cacheWith(replaced: Partial<CacheLike>) {
+    const values = new Map<string, unknown>();
+    const cache: CacheLike = {
+      get: (key) => values.get(key),
+      set: (key, value) => void values.set(key, value),
+      del: (key) => void values.delete(key),
+      ...replaced,
+    };
+    const log = new LogRecorder();
+    const source = sourceOf(new AdapterKeyStore(cache, { deadline: DEADLINE_MS }), log);
+    return { values, cache, log, source };
+  }
+
+  it('silences neither the other keys nor, once it answers, the key', async () => {
+    let hangs = true;
+    const { values, source, log, cache } = cacheWith({});
+    const get = cache.get.bind(cache);
+    cache.get = (key) => (hangs && key === 'hanging' ? new Promise(() => undefined) : get(key));
+    const [hanging, other] = ['hanging', 'other'].map((key) =>
+      Recorder.open(source.with({ interval: 5 }), key),
+    ) as [Recorder, Recorder];
+    values.set('hanging', 'waits');
+    for (const value of ['a', 'b', 'c']) {
+      values.set('other', value);
+      await until(() => other.data.includes(value));
+    }
+    // What is sent here reaches the readers here, whatever the cache does.
+    await source.sendKey('hanging', 'sent');
+    expect(hanging.data).toEqual(['sent']);
+    hangs = false;
+    await until(() => hanging.data.includes('waits'));
+    await until(() => log.lines.length === 1);
+    expect(log.errors).toEqual([expect.stringContaining(`no answer within ${DEADLINE_MS} ms`)]);
+  });
+
+  it.each([
+    ['get() hangs', { get: () => new Promise(() => undefined) }],
+    ['get() throws', { get: () => JSON.parse('{') }],
+    ['get() rejects with nothing', { get: () => Promise.reject() }],
+    ['set() hangs', { set: () => new Promise(() => undefined) }],
+    ['set() answers false, as a Keyv without its store', { set: async () => false }],
+  ])('rejects sendKey() where nobody reads, and %s', async (_, replaced) => {
+    const { source } = cacheWith(replaced as Partial<CacheLike>);
+    await expect(source.sendKey('key', 'value')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(source.sendKey('key', 'again')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  it.each([
+    ['answers nothing', undefined],
+    ['answers false', false],
+    ['answers true', true],
+  ])('gives a value once when del() removes it and %s', async (_, answer) => {
+    const { values, source, cache } = cacheWith({});
+    cache.del = (key) => (values.delete(key), answer);
+    const channel = Recorder.open(source.with({ interval: 2 }), 'key');
+    for (const value of ['a', 'b', 'c']) {
+      values.set('key', value);
+      await until(() => channel.data.includes(value));
+    }
+    expect(channel.data).toEqual(['a', 'b', 'c']);
+  });
+
+  it('gives no value again and again that del() does not remove', async () => {
+    const { values, source, log, cache } = cacheWith({ del: () => undefined });
+    values.set('key', 'stays');
+    const channel = Recorder.open(source.with({ interval: 2 }), 'key');
+    await until(() => log.errors.length === 1);
+    expect(log.errors[0]).toContain('del() of the cache has removed nothing');
+    cache.del = (key) => values.delete(key);
+    await until(() => channel.events.length > 0);
+    expect(channel.data).toEqual(['stays']);
+    // Until then nobody knew whether it was removed.
+    expect(channel.resets).toEqual(['listener-gap']);
+  });
+
+  it.each([
+    ['no list', 'text'],
+    ['a list of anything', [1, null, {}, '0', '1+9+9\n', '2=x', ['0=a'], '0=fine']],
+  ])('with %s for waiting events: it is left out, and the key goes on', async (_, list) => {
+    const { values, source, log } = cacheWith({});
+    values.set(waitingKey('key'), list);
+    const channel = Recorder.open(source.with({ interval: 2 }), 'key');
+    await until(() => channel.resets.length === 1);
+    values.set('key', 'next');
+    await until(() => channel.data.includes('next'));
+    expect(channel.data.filter((text) => text !== 'fine')).toEqual(['next']);
+    expect(channel.resets).toEqual(['skipped-event']);
+    expect(log.errors).toEqual([expect.stringContaining('left out of the key "key"')]);
+    await source.sendKey('key', 'sent', { type: 'named' });
+    expect(channel.events.at(-1)).toMatchObject({ data: 'sent', type: 'named' });
   });
 });
