@@ -97,7 +97,8 @@ describe('the events of one turn', () => {
   });
 
   it('reach the other channels, once, when our user may not touch one of them', async () => {
-    const rights = ['resetchannels', '+@all', '&*', `~${prefix}from:*`, `~${prefix}{allowed*`];
+    const keys = [`~${prefix}from:*`, `~${prefix}{allowed*`, `~${prefix}ids:{allowed*`];
+    const rights = ['resetchannels', '+@all', '&*', ...keys];
     await withRedis(redis.url, (admin) =>
       admin.call('ACL', 'SETUSER', 'some', 'on', '>secret', ...rights),
     );

@@ -1,4 +1,5 @@
 import { SseError } from '../../channel/sse-error.js';
+import { indexKey } from '../redis/own-ids.js';
 import { callRedis, type RedisReply } from '../redis/redis-call.js';
 import type { RedisClient } from '../redis/redis-option.js';
 import type { RedisStreams } from '../redis/redis-streams.js';
@@ -141,7 +142,7 @@ export class RedisKeyStore implements KeyStore {
       client,
       held.map(({ key }) => ({
         script: SHARE,
-        keys: [key, waitingKey(key), this.streamKey(key)],
+        keys: [key, waitingKey(key), this.streamKey(key), this.indexKey(key)],
         args: [server.publishCommand, ...limits, ...budget],
       })),
       bytesShared,
@@ -150,6 +151,10 @@ export class RedisKeyStore implements KeyStore {
       readings[index] = this.failed(replies[nth]!) ?? sharedReading(replies[nth]!);
     });
     return readings;
+  }
+
+  private indexKey(key: string): string {
+    return indexKey(this.streamKey(key), this.streams.settings.prefix);
   }
 
   private streamKey(key: string): string {

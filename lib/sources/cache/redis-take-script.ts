@@ -1,4 +1,5 @@
 import { redisScript } from '../redis/redis-script.js';
+import { DIGEST_LENGTH } from '../redis/own-ids.js';
 import { ANNOUNCE, appendFunction } from '../redis/stream-scripts.js';
 
 /**
@@ -18,14 +19,14 @@ const STEP = 16;
  * What is no event, or too large for one, is removed as well, and announced in its place. One call
  * works until a budget is spent, but takes one value at least, so that it blocks nobody for long.
  *
- * KEYS: key, waiting list, stream. ARGV: PUBLISH or SPUBLISH, `RedisStreams.limits`, the budgets:
+ * KEYS: key, waiting list, stream, its index. ARGV: PUBLISH or SPUBLISH, `RedisStreams.limits`, the budgets:
  * values, bytes, microseconds; and how many bytes one value may have.
  * Answers: how many were taken, the key's type, the waiting list's, 1 when there is more, how many
  * were left out, how many bytes the first of them had (-1 when it was no event), and how many were
  * appended.
  */
 export const SHARE = redisScript(`${appendFunction(1)}${ANNOUNCE}
-local key, waiting, stream = KEYS[1], KEYS[2], KEYS[3]
+local key, waiting, stream, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local most, budget, largest = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
 local function micros()
   local time = call('TIME')
@@ -34,11 +35,11 @@ end
 local deadline = micros() + ARGV[7]
 
 -- What travels together is gathered here.
-local texts, lengths, size = {}, {}, 0
+local texts, lengths, size, owns = {}, {}, 0, ''
 local function flush()
   if #texts == 1 and not string.find(lengths[1], '+', 1, true) then lengths[1] = '' end
-  if #texts > 0 then append(stream, #texts, table.concat(lengths, ','), table.concat(texts)) end
-  texts, lengths, size = {}, {}, 0
+  if #texts > 0 then append(stream, #texts, table.concat(lengths, ','), table.concat(texts), index, owns) end
+  texts, lengths, size, owns = {}, {}, 0, ''
 end
 local skipped, first, isAnnounced = 0, 0, false
 local function skip(bytes)
@@ -50,15 +51,16 @@ local function skip(bytes)
   skipped, isAnnounced = skipped + 1, true
 end
 local handledBytes = 0
-local function add(length, text)
+local function add(length, text, own)
   isAnnounced, handledBytes = false, handledBytes + #text
   if #text <= ${SMALL} and not string.find(text, '[\\128-\\255]') then
+    if own then owns = owns .. #texts .. ':' .. own .. ',' end
     texts[#texts + 1], lengths[#lengths + 1], size = text, length or tostring(#text), size + #text
     if size >= ${TOGETHER} then flush() end
   else
     -- What others write may be no text at all, whose length nobody knows: it travels alone.
     flush()
-    append(stream, 1, length or '', text)
+    append(stream, 1, length or '', text, index, own and '0:' .. own or '')
   end
 end
 local function addValue(text)
@@ -71,7 +73,9 @@ local function addWaiting(text)
   -- A character has one to three bytes for each of its units.
   if not length or bytes < tonumber(data) or bytes > data * 3 then return skip(-1) end
   if bytes > largest then return skip(bytes) end
-  add(length, string.sub(text, at))
+  -- JSON in ASCII, in which an id stands last.
+  local own = string.match(string.sub(text, at, at + meta - 1), '"i":(".*")}$')
+  add(length, string.sub(text, at), own and string.sub(redis.sha1hex(own), 1, ${DIGEST_LENGTH}))
 end
 
 -- Reads elements of a list until a budget is spent. Answers whether there are more.

@@ -1,6 +1,7 @@
 import type { SseError } from '../../channel/sse-error.js';
 import type { Batch, CallKind } from './call-kind.js';
 import type { RedisStreams } from './redis-streams.js';
+import { ownIdsOf } from './own-ids.js';
 import { lengthsOf, type EventText } from './stream-entry.js';
 import { laterStreamId } from './stream-id.js';
 import type { StreamLane } from './stream-lane.js';
@@ -22,7 +23,7 @@ export class AppendKind implements CallKind {
     for (const { meta, data } of events) {
       text += meta + data;
     }
-    return [events.length, lengthsOf(events), text];
+    return [events.length, lengthsOf(events), text, ownIdsOf(events)];
   }
 
   taken(lane: StreamLane, first: string, error?: (event: string) => SseError): void {

@@ -7,6 +7,7 @@ import type {
   OutgoingEvent,
 } from '../../channel/source.js';
 import { AppendKind } from './append-kind.js';
+import { indexKey } from './own-ids.js';
 import type { RedisStreams } from './redis-streams.js';
 import { StreamPublisher } from './stream-publisher.js';
 
@@ -39,7 +40,8 @@ export class RedisBroker implements Broker, Lifecycle {
 
   /** @throws SseError `INVALID_CHANNEL` when the name cannot be mapped to a stream */
   publish(channel: string, event: OutgoingEvent): Promise<string> {
-    return this.publisher.publish(this.keyOf(channel), event);
+    const key = this.keyOf(channel);
+    return this.publisher.publish(key, event, indexKey(key, this.streams.settings.prefix));
   }
 
   private keyOf(channel: string): string {

@@ -65,8 +65,8 @@ export class RedisStreams implements Lifecycle, TailReader {
         this.tails.ask(keys);
       }),
     };
-    this.tails = new StreamTails(connection, this.age, this, logger);
-    this.reading = new StreamReading(connection, this.server, this.age, logger);
+    this.tails = new StreamTails(connection, settings.prefix, this.age, this, logger);
+    this.reading = new StreamReading(connection, this.server, settings.prefix, this.age, logger);
     this.published = new PublishedEvents(settings.age, (key, id) => this.reading.verify(key, id));
     // Whoever noticed it: once it is announced, there is nothing more to find out.
     this.reading.onLoss = (key) => this.published.forget(key);

@@ -51,6 +51,8 @@ export function metaOf({ type, id, retry, end }: OutgoingEvent): string {
 export interface EventText {
   readonly meta: string;
   readonly data: string;
+  /** The publisher's own id. */
+  readonly own?: string | undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import { appendOrSkip } from '../../channel/event-check.js';
 import type { ChannelFeed, ChannelSink } from '../../channel/source.js';
 import { itemsOf, type StreamItem, type StreamMessage } from './stream-entry.js';
 import type { StreamOptions } from './redis-streams.js';
-import { StreamHistory, type ReadRange } from './stream-history.js';
+import { StreamHistory } from './stream-history.js';
 import { compareStreamIds } from './stream-id.js';
 import type { StreamReading } from './stream-reading.js';
 
@@ -42,8 +42,12 @@ export class StreamFeed implements ChannelFeed {
     private readonly options: StreamOptions,
     private readonly owner: StreamFeedOwner,
   ) {
-    const range: ReadRange = (from, to, count) => owner.reading.range(key, from, to, count);
-    this.history = new StreamHistory(range, options.shape);
+    const { reading } = owner;
+    const reader = {
+      range: (from: string, to: string, count: number) => reading.range(key, from, to, count),
+      locate: (position: string) => reading.locate(key, position),
+    };
+    this.history = new StreamHistory(reader, options.shape);
   }
 
   /** The channel's subscription is in place, and its stream ends with this entry. */

@@ -1,26 +1,34 @@
 import type { ChannelHistory, HistoryEvent, HistoryPage } from '../../channel/source.js';
+import { placeOf } from './own-ids.js';
 import { itemsOf, type RawEntry, type StreamItem } from './stream-entry.js';
 import { compareStreamIds, isStreamId } from './stream-id.js';
+import type { Located } from './stream-reading.js';
 
-/** How many entries are looked through at a time for an id of the publisher's own. */
+/** How many entries are read at a time where the index tells only from where on an event is. */
 const SCAN = 100;
+/** The last number in a millisecond. */
+const LAST_NUMBER = '18446744073709551615';
 /** How many entries are read at a time before it is known how many events they hold. */
 const FIRST_PAGE = 32;
-/** How many found ids are remembered for the moment until their reader has joined. */
-const MAX_FOUND = 256;
+/** How many places are remembered for the moment until their reader goes on from there. */
+const MAX_KNOWN = 256;
 
-/** Reads a range of the channel's stream, as XRANGE does. */
-export type ReadRange = (from: string, to: string, count: number) => Promise<readonly RawEntry[]>;
+/** Reads the channel's stream. */
+export interface HistoryReader {
+  /** As XRANGE does. */
+  range(from: string, to: string, count: number): Promise<readonly RawEntry[]>;
+  locate(position: string): Promise<Located>;
+}
 
 /** A channel's history: its stream. */
 export class StreamHistory implements ChannelHistory {
-  /** The positions of events that were asked for by the publisher's own id. */
-  private found: Map<string, string> | undefined;
+  /** The positions of events by the publisher's own id, and those of the last events of pages. */
+  private known: Map<string, string> | undefined;
   /** How many events an entry held on average when last read: so much is one page. */
   private perEntry: number | undefined;
 
   constructor(
-    private readonly range: ReadRange,
+    private readonly reader: HistoryReader,
     private readonly shape: (event: HistoryEvent) => HistoryEvent = (event) => event,
   ) {}
 
@@ -37,14 +45,25 @@ export class StreamHistory implements ChannelHistory {
     if (position === undefined) {
       return this.pageFrom('-', limit);
     }
-    const known = this.positionOf(position);
+    const known = this.known?.get(position);
     const page = known === undefined ? undefined : await this.pageAfter(known, limit);
-    if (page) {
-      return page;
+    return page ?? this.pageOf(position, limit);
+  }
+
+  /** The events after what a client has sent. Until its place is known no event is read. */
+  private async pageOf(position: string, limit: number): Promise<HistoryPage> {
+    const { what, where } = await this.reader.locate(position);
+    if (what === 'gone') {
+      return gap(isStreamId(position) ? position : undefined, where);
     }
-    const own = await this.findOwn(position);
-    const ownPage = own === undefined ? undefined : await this.pageAfter(own, limit);
-    return ownPage ?? this.gap(position);
+    if (what === 'here') {
+      return (await this.pageAfter(position, limit)) ?? gap(position, '');
+    }
+    const place = placeOf(Number(where));
+    const own = await this.findOwn(position, place);
+    const page = own === undefined ? undefined : await this.pageAfter(own, limit);
+    // It was trimmed since it was noted, or the stream has lost it.
+    return page ?? gap(place.id, (await this.reader.locate(place.id)).where);
   }
 
   /**
@@ -75,7 +94,7 @@ export class StreamHistory implements ChannelHistory {
     const { perEntry } = this;
     const count =
       perEntry === undefined ? Math.min(about, FIRST_PAGE) : Math.ceil(about / perEntry) + 1;
-    const entries = await this.range(start, '+', count);
+    const entries = await this.reader.range(start, '+', count);
     const items = entries.flatMap(itemsOf);
     if (entries.length > 0) {
       this.perEntry = items.length / entries.length;
@@ -92,11 +111,15 @@ export class StreamHistory implements ChannelHistory {
     const events = taken.flatMap((item) => this.shown(item));
     const last = isLast && taken.length === items.length;
     if (last || events.length > 0) {
+      const end = events.at(-1)?.position;
+      if (end !== undefined && !last) {
+        this.remember(end, end);
+      }
       return { events, last };
     }
     // Nothing but marks: a page that is not the last one has to hold something.
     const next = taken.at(-1)!.id;
-    return (await this.pageAfter(next, limit)) ?? this.gap(next);
+    return (await this.pageAfter(next, limit)) ?? gap(next, '');
   }
 
   private shown(item: StreamItem): HistoryEvent[] {
@@ -110,42 +133,47 @@ export class StreamHistory implements ChannelHistory {
   }
 
   /** An id that was used twice stands for its first event, so that nothing is left out. */
-  private async findOwn(id: string): Promise<string | undefined> {
-    let from = '-';
+  private async findOwn(
+    id: string,
+    { id: start, isExact }: ReturnType<typeof placeOf>,
+  ): Promise<string | undefined> {
+    const millisecond = start.slice(0, start.indexOf('-'));
+    let from = start;
     for (;;) {
-      const raw = await this.range(from, '+', SCAN);
+      const count = isExact ? 1 : SCAN;
+      const raw = await this.reader.range(from, `${millisecond}-${LAST_NUMBER}`, count);
       for (const item of raw.flatMap(itemsOf)) {
         if (item.kind === 'event' && item.event.id === id) {
           this.remember(id, item.id);
           return item.id;
         }
       }
-      if (raw.length < SCAN) {
+      if (isExact || raw.length < count) {
         return undefined;
       }
       from = `(${raw.at(-1)![0]}`;
     }
   }
 
-  private async gap(position: string): Promise<HistoryPage> {
-    if (!isStreamId(position)) {
-      return { events: [], last: true, reset: 'unknown-position' };
-    }
-    const [first] = await this.range('-', '+', 1);
-    // Entries are trimmed at the beginning only: one that is missing later on was lost.
-    const trimmed = first !== undefined && compareStreamIds(position, first[0]) < 0;
-    return { events: [], last: true, reset: trimmed ? 'trimmed' : 'failover' };
-  }
-
   private remember(id: string, position: string): void {
-    this.found ??= new Map();
-    if (this.found.size >= MAX_FOUND) {
-      this.found.delete(this.found.keys().next().value!);
+    this.known ??= new Map();
+    if (this.known.size >= MAX_KNOWN) {
+      this.known.delete(this.known.keys().next().value!);
     }
-    this.found.set(id, position);
+    this.known.set(id, position);
   }
 
   private positionOf(id: string): string | undefined {
-    return this.found?.get(id) ?? (isStreamId(id) ? id : undefined);
+    return this.known?.get(id) ?? (isStreamId(id) ? id : undefined);
   }
+}
+
+/** @param oldest the oldest id there is, or empty */
+function gap(position: string | undefined, oldest: string): HistoryPage {
+  if (position === undefined) {
+    return { events: [], last: true, reset: 'unknown-position' };
+  }
+  // Entries are trimmed at the beginning only: one that is missing later on was lost.
+  const trimmed = oldest !== '' && compareStreamIds(position, oldest) < 0;
+  return { events: [], last: true, reset: trimmed ? 'trimmed' : 'failover' };
 }

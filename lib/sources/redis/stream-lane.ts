@@ -67,7 +67,8 @@ export class StreamLane {
     const { data } = event;
     this.resized(meta.length + data.length);
     return new Promise((resolve, reject) => {
-      this.waiting.push({ meta, data, deadline, resolve, reject, settled: false });
+      const { id: own } = event;
+      this.waiting.push({ meta, data, own, deadline, resolve, reject, settled: false });
     });
   }
 

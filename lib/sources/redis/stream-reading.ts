@@ -1,5 +1,6 @@
 import { LimitedLog } from '../../channel/limited-log.js';
 import type { SseLogger } from '../../channel/source.js';
+import { digestOf, indexKey } from './own-ids.js';
 import { runScript, type ScriptCall } from './redis-batch.js';
 import { callRedis } from './redis-call.js';
 import type { RedisConnection } from './redis-connection.js';
@@ -7,7 +8,8 @@ import type { RedisClient } from './redis-option.js';
 import type { RedisServer } from './redis-server.js';
 import type { RawEntry } from './stream-entry.js';
 import { StreamRefusals } from './stream-refusals.js';
-import { VERIFY } from './stream-scripts.js';
+import { isStreamId } from './stream-id.js';
+import { LOCATE, VERIFY } from './position-scripts.js';
 
 /** How many streams' losses are remembered, so that each is logged once. */
 const MAX_LOSSES = 1_000;
@@ -16,6 +18,12 @@ const MAX_LOSSES = 1_000;
 export interface Verdict {
   readonly what: 'here' | 'trimmed' | 'lost';
   readonly tail: string;
+}
+
+/** Where a position is: there; an own id, with its score; or gone, with the oldest id there is. */
+export interface Located {
+  readonly what: 'here' | 'own' | 'gone';
+  readonly where: string;
 }
 
 /** Reads streams, and logs what is wrong with them. */
@@ -32,6 +40,7 @@ export class StreamReading {
   constructor(
     private readonly connection: RedisConnection,
     private readonly server: RedisServer,
+    private readonly prefix: string,
     private readonly age: number,
     private readonly logger: SseLogger,
   ) {
@@ -44,6 +53,16 @@ export class StreamReading {
       const command = ['XRANGE', key, from, to, 'COUNT', count] as const;
       return (await callRedis(client, ...command)) as readonly RawEntry[];
     });
+  }
+
+  /** Finds the place of what a client has sent as its position, without reading an event. */
+  async locate(key: string, position: string): Promise<Located> {
+    const [what, where] = (await this.run({
+      script: LOCATE,
+      keys: [key, indexKey(key, this.prefix)],
+      args: [isStreamId(position) ? position : '', digestOf(position)],
+    })) as [Located['what'], string];
+    return { what, where };
   }
 
   /** Finds out what became of an entry; when it was lost, everybody is told. */

@@ -1,3 +1,4 @@
+import { INDEX } from './own-ids.js';
 import { redisScript } from './redis-script.js';
 
 /**
@@ -61,9 +62,11 @@ end
  * the entry: what is retained is a difference of two such numbers. It need not be exact, so it is
  * looked at only when a count passes a multiple of some step.
  *
+ * The ids that publishers gave are noted in the index, by `owns` as `ownIdsOf` makes it.
+ *
  * @param at the first of four arguments: PUBLISH or SPUBLISH, and `RedisStreams.limits`
  */
-export const appendFunction = (at: number): string => `${TAIL_OR_BEGIN}
+export const appendFunction = (at: number): string => `${TAIL_OR_BEGIN}${INDEX}
 local publish, age = ARGV[${at}], ARGV[${at + 2}]
 local maxEvents, maxBytes = tonumber(ARGV[${at + 1}]), tonumber(ARGV[${at + 3}])
 if maxBytes == 0 then maxBytes = math.huge end
@@ -109,8 +112,10 @@ local function trim(stream, bytes, events, most)
     if kept and from ~= '-' then call('XTRIM', stream, 'MINID', kept) end
   until kept or #page < 4
 end
-local function append(stream, count, lengths, text)
-  local previous, bytesBefore, eventsBefore = tailOrBegin(stream)
+local function append(stream, count, lengths, text, index, owns)
+  local previous, bytesBefore, eventsBefore, meta = tailOrBegin(stream)
+  -- An index that is there already is one of a stream that is gone.
+  if meta == 'o' then call('DEL', index) end
   local bytes, events = bytesBefore + #text, eventsBefore + count
   local first, newest
   if lengths == '' then
@@ -135,6 +140,8 @@ local function append(stream, count, lengths, text)
     trim(stream, bytes, events, maxEvents + math.max(128, maxEvents / 8))
   end
   keep(stream, age)
+  if owns ~= '' then noteIds(index, owns, first, age) end
+  if passes(64, eventsBefore, events) then trimIds(index, stream) end
   call(publish, stream, previous .. ' ' .. first .. ' ' .. lengths .. '\\n' .. text)
   return first
 end
@@ -143,9 +150,10 @@ end
 /**
  * Appends the events of one turn, of one or several channels.
  *
- * KEYS: marker of the publishing instance, streams.
+ * KEYS: marker of the publishing instance, then each stream and its index.
  * ARGV: number of this call, `again` when it may have been made before, PUBLISH or SPUBLISH,
- * `RedisStreams.limits`, then for each stream the number, the lengths and the texts of its events.
+ * `RedisStreams.limits`, then for each stream the number, the lengths and the texts of its events,
+ * and the ids that their publishers gave them.
  * Answers for each stream the id of its first event, or `!` and an error: what one stream
  * refuses does not keep the others.
  *
@@ -167,14 +175,15 @@ if ARGV[2] == 'again' then
   if last > number then return redis.error_reply('SUPERSEDED a later call has been made') end
 end
 local answers = {}
-for i = 2, #KEYS do
-  local at = i * 3 + 1
-  local done, answer = pcall(append, KEYS[i], tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2])
+for i = 1, (#KEYS - 1) / 2 do
+  local key, at = i * 2, i * 4 + 3
+  local done, answer =
+    pcall(append, KEYS[key], tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], KEYS[key + 1], ARGV[at + 3])
   if not done then
     -- Redis 6.2 throws text that begins with a place in the script.
     answer = '!' .. string.gsub(type(answer) == 'table' and answer.err or answer, '@user_script: ?%d+: ?', '')
   end
-  answers[i - 1] = answer
+  answers[i] = answer
 end
 local noted = redis.pcall('SET', marker, ARGV[1] .. ' ' .. table.concat(answers, '\\n'), 'PX', 600000)
 if noted.err then
@@ -188,44 +197,11 @@ return answers
 
 /**
  * Says where a stream ends, begins one that does not exist, and keeps it from expiring.
- * KEYS: stream. ARGV: for how many ms (0: for ever). Answers: the last entry's id.
+ * KEYS: stream, its index. ARGV: for how many ms (0: for ever). Answers: the last entry's id.
  */
 export const TAIL = redisScript(`${TAIL_OR_BEGIN}
 local id = tailOrBegin(KEYS[1])
 keep(KEYS[1], ARGV[1])
+keep(KEYS[2], ARGV[1])
 return id
-`);
-
-/**
- * Finds out why an event that was appended before is no longer there. When it was not
- * trimmed, the server has lost it and maybe others: that is announced to everybody, by an
- * entry that is part of the channel like any other.
- *
- * KEYS: stream. ARGV: the event's id, PUBLISH or SPUBLISH, for how many ms.
- * Answers: \`here\`, \`trimmed\` or \`lost\`, and the last entry's id, which with \`lost\` is the
- * announcement's.
- */
-export const VERIFY = redisScript(`${TAIL_OR_BEGIN}${ANNOUNCE}
-local stream, id = KEYS[1], ARGV[1]
-local function numbersOf(text)
-  local time, number = string.match(text, '^(%d+)%-(%d+)$')
-  return tonumber(time), tonumber(number)
-end
-local time, number = numbersOf(id)
-local function holdsIt(entry)
-  if entry[1] == id then return true end
-  if entry[2][1] ~= 'l' then return false end
-  local _, others = string.gsub(entry[2][2], ',', '')
-  local lastTime, lastNumber = numbersOf(entry[1])
-  return time == lastTime and number < lastNumber and number >= lastNumber - others
-end
-local tail = tailOrBegin(stream)
-keep(stream, ARGV[3])
-local entry = call('XRANGE', stream, id, '+', 'COUNT', 1)[1]
-if entry and holdsIt(entry) then return {'here', tail} end
-local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-local firstTime, firstNumber = numbersOf(first[1])
-local isBefore = time < firstTime or (time == firstTime and number < firstNumber)
-if isBefore and not (first[2][1] == 'm' and first[2][2] == 'o') then return {'trimmed', tail} end
-return {'lost', announce(ARGV[2], stream, 'failover', time)}
 `);

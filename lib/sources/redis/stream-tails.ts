@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { backoff } from '../../channel/backoff.js';
 import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
+import { indexKey } from './own-ids.js';
 import { runScripts, type RedisReply } from './redis-batch.js';
 import type { RedisConnection } from './redis-connection.js';
 import { StreamRefusals } from './stream-refusals.js';
@@ -41,6 +42,7 @@ export class StreamTails {
   /** @param age for how long a stream that is asked for is kept, in ms; 0 for ever */
   constructor(
     private readonly connection: RedisConnection,
+    private readonly prefix: string,
     private readonly age: number,
     private readonly reader: TailReader,
     logger: SseLogger,
@@ -76,7 +78,11 @@ export class StreamTails {
     let replies: readonly RedisReply[];
     try {
       const client = await this.connection.client();
-      const calls = keys.map((key) => ({ script: TAIL, keys: [key], args: [this.age] }));
+      const calls = keys.map((key) => ({
+        script: TAIL,
+        keys: [key, indexKey(key, this.prefix)],
+        args: [this.age],
+      }));
       replies = await runScripts(client, calls);
     } catch (error) {
       replies = keys.map(() => ({ error: error as Error }));
