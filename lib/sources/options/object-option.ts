@@ -27,6 +27,11 @@ const CLIENT_FUNCTIONS = [
   'sendCommand',
 ];
 
+/** For `ObjectForm.foreign`: keys in whose place the same is to be written. */
+export function foreignKeys(remedy: string, keys: readonly string[]): Record<string, string> {
+  return Object.fromEntries(keys.map((key) => [key, remedy]));
+}
+
 /**
  * Says why a value cannot be the options of a client, or returns `undefined`. Names keys and
  * kinds, and never repeats a value: any may be the password in the wrong place.

@@ -1,5 +1,10 @@
 import { SseError } from '../../channel/sse-error.js';
-import { copyOptions, objectFault, type ObjectForm } from '../options/object-option.js';
+import {
+  copyOptions,
+  foreignKeys,
+  objectFault,
+  type ObjectForm,
+} from '../options/object-option.js';
 import { kindOf } from '../options/shown-value.js';
 import { urlFault } from '../options/url-option.js';
 import type { PgQueryable } from './pg-types.js';
@@ -80,7 +85,7 @@ const FORM: ObjectForm = {
   ],
   serverKeys: ['connectionString', 'host'],
   foreign: {
-    ...keyed('`connectionString`, or the URL itself in place of the object', [
+    ...foreignKeys('`connectionString`, or the URL itself in place of the object', [
       'url',
       'uri',
       'dsn',
@@ -88,13 +93,13 @@ const FORM: ObjectForm = {
       'connectionuri',
       'databaseurl',
     ]),
-    ...keyed('`host`', ['address', 'hostname', 'hosts', 'server']),
-    ...keyed('`user`', ['username']),
-    ...keyed('`password`', ['pass', 'passwd', 'pwd']),
-    ...keyed('`database`', ['databasename', 'db', 'dbname']),
-    ...keyed('`ssl`', ['rejectunauthorized', 'sslmode', 'tls']),
-    ...keyed('what is in it, in its place', ['config', 'connection', 'pool', 'postgres']),
-    ...keyed('the other keys without it', ['client', 'dialect', 'type']),
+    ...foreignKeys('`host`', ['address', 'hostname', 'hosts', 'server']),
+    ...foreignKeys('`user`', ['username']),
+    ...foreignKeys('`password`', ['pass', 'passwd', 'pwd']),
+    ...foreignKeys('`database`', ['databasename', 'db', 'dbname']),
+    ...foreignKeys('`ssl`', ['rejectunauthorized', 'sslmode', 'tls']),
+    ...foreignKeys('what is in it, in its place', ['config', 'connection', 'pool', 'postgres']),
+    ...foreignKeys('the other keys without it', ['client', 'dialect', 'type']),
   },
 };
 
@@ -198,10 +203,6 @@ function checkPort(name: string, port: unknown): void {
     const shown = typeof port === 'number' ? String(port) : kindOf(port);
     throw invalid(name, `is ${shown}`, 'A port is a whole number from 1 to 65535');
   }
-}
-
-function keyed(remedy: string, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((key) => [key, remedy]));
 }
 
 function invalid(name: string, fault: string, remedy = REMEDY): SseError {

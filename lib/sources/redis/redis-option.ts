@@ -1,6 +1,11 @@
 import type { RedisOptions } from 'ioredis';
 import { SseError } from '../../channel/sse-error.js';
-import { copyOptions, objectFault, type ObjectForm } from '../options/object-option.js';
+import {
+  copyOptions,
+  foreignKeys,
+  objectFault,
+  type ObjectForm,
+} from '../options/object-option.js';
 import { kindOf } from '../options/shown-value.js';
 import { urlFault } from '../options/url-option.js';
 
@@ -105,14 +110,19 @@ const FORM: ObjectForm = {
   ],
   serverKeys: ['host', 'path', 'sentinels'],
   foreign: {
-    ...keyed('the URL itself, in place of the object', ['connectionstring', 'dsn', 'uri', 'url']),
-    ...keyed('what is in it, in its place: `host`, `port`, `tls`', ['socket']),
-    ...keyed('`host`', ['address', 'endpoint', 'hostname', 'hosts', 'server']),
-    ...keyed('`username`', ['user']),
-    ...keyed('`password`', ['auth', 'authpass', 'pass', 'passwd', 'pwd']),
-    ...keyed('`db`', ['database', 'dbindex']),
-    ...keyed('`tls: {}`', ['rejectunauthorized', 'secure', 'ssl', 'usetls']),
-    ...keyed('a client in place of it: `new Cluster(nodes)`', [
+    ...foreignKeys('the URL itself, in place of the object', [
+      'connectionstring',
+      'dsn',
+      'uri',
+      'url',
+    ]),
+    ...foreignKeys('what is in it, in its place: `host`, `port`, `tls`', ['socket']),
+    ...foreignKeys('`host`', ['address', 'endpoint', 'hostname', 'hosts', 'server']),
+    ...foreignKeys('`username`', ['user']),
+    ...foreignKeys('`password`', ['auth', 'authpass', 'pass', 'passwd', 'pwd']),
+    ...foreignKeys('`db`', ['database', 'dbindex']),
+    ...foreignKeys('`tls: {}`', ['rejectunauthorized', 'secure', 'ssl', 'usetls']),
+    ...foreignKeys('a client in place of it: `new Cluster(nodes)`', [
       'cluster',
       'clusternodes',
       'clusteroptions',
@@ -123,8 +133,14 @@ const FORM: ObjectForm = {
       'servers',
       'startupnodes',
     ]),
-    ...keyed('what is in it, in its place', ['client', 'config', 'connection', 'options', 'redis']),
-    ...keyed('a URL, as a REST interface does not speak the protocol of Redis', ['token']),
+    ...foreignKeys('what is in it, in its place', [
+      'client',
+      'config',
+      'connection',
+      'options',
+      'redis',
+    ]),
+    ...foreignKeys('a URL, as a REST interface does not speak the protocol of Redis', ['token']),
   },
 };
 
@@ -203,10 +219,6 @@ function checkObject(option: unknown): void {
       `\`redis.port\` is ${typeof port === 'number' ? port : kindOf(port)}; it must be a whole number from 1 to 65535.`,
     );
   }
-}
-
-function keyed(remedy: string, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((key) => [key, remedy]));
 }
 
 function invalid(fault: string): SseError {
