@@ -2,6 +2,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { Browser, Page } from 'playwright-core';
 import { createApp } from '../../sample/app.js';
 import { prepareDatabase } from '../../sample/database.js';
+import { SseTestClient } from '../../lib/testing/index.js';
 import { createDatabase } from '../support/databases.js';
 import { startProxy, type TcpProxy } from '../support/proxy.js';
 import { until } from '../support/until.js';
@@ -38,6 +39,8 @@ export async function startSampleServer(): Promise<SampleServer> {
   });
   await app.listen(0, '127.0.0.1');
   const address = await app.getUrl();
+  await whenListening(address);
+  requests.length = 0;
   const proxy = await startProxy(address);
   return {
     address,
@@ -49,6 +52,21 @@ export async function startSampleServer(): Promise<SampleServer> {
       await database.drop();
     },
   };
+}
+
+/** Waits until the application listens to its database: who comes earlier is told of a gap. */
+async function whenListening(address: string): Promise<void> {
+  const client = await SseTestClient.connect(`${address}/events/users`);
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ name: 'Nobody', status: 'offline' });
+  await until(
+    async () => {
+      await fetch(`${address}/users`, { method: 'POST', headers, body });
+      return client.events.some(({ type }) => type === 'insert');
+    },
+    { every: 50, deadline: 20_000, what: 'a row to arrive as an event' },
+  );
+  await client.close();
 }
 
 /** A row of the page's list of events. */
