@@ -1,6 +1,10 @@
-import { afterAll, beforeAll, describe } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { testClient } from '../clients/client-tests.js';
-import type { Client } from '../clients/listening.js';
+import { messagesOf, type Client } from '../clients/listening.js';
+import { startNumbersApp } from '../clients/numbers-app.js';
+import { startProxy } from '../support/proxy.js';
+import { closeApps } from '../support/start-app.js';
+import { until } from '../support/until.js';
 import { ENGINES } from './engines.js';
 import { StreamPageController } from './stream-page.js';
 import { TestBrowser } from './test-browser.js';
@@ -23,4 +27,29 @@ describe.each(ENGINES)("$name's EventSource", (engine) => {
   };
 
   testClient(client, { cuts: 12, adapters: ['fastify'], controllers: [StreamPageController] });
+
+  const returns = engine.name !== 'Firefox';
+  it(`${returns ? 'returns' : 'never returns'} to another origin that has refused it`, async () => {
+    const app = await startNumbersApp('fastify');
+    const proxy = await startProxy(app.url);
+    try {
+      const stream = browser.listen(proxy.url(`${app.url}/plain`));
+      await until(() => stream.events.length === 1);
+      proxy.refuse();
+      proxy.cut();
+      await until(() => app.sse.stats().connections === 0);
+      await app.sse.send('plain', 'missed');
+      if (returns) {
+        proxy.accept();
+        await until(() => messagesOf(stream).length === 1);
+      }
+      await until(() => stream.hasEnded !== returns);
+      expect(messagesOf(stream)).toEqual(returns ? ['missed'] : []);
+      stream.close();
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  afterEach(closeApps);
 });

@@ -8,7 +8,7 @@ export type Report =
   | { readonly state: number };
 
 /** Opens the stream `?stream=` and posts everything that happens, in order, to `?reports=`. */
-const PAGE = `<!doctype html><title>A stream</title><script>
+export const PAGE = `<!doctype html><title>A stream</title><script>
 const asked = new URL(location.href).searchParams;
 const reports = [];
 let isSending = false;
@@ -29,7 +29,7 @@ for (const type of ${JSON.stringify(TYPES)}) {
 source.addEventListener('error', () => report({ state: source.readyState }));
 </script>`;
 
-/** Serves the page, of the same origin as the streams. */
+/** Serves the page from the origin of the streams. */
 @Controller()
 export class StreamPageController {
   @Get('page')

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import type { Listening, ReceivedEvent } from '../clients/listening.js';
 import { until } from '../support/until.js';
 import type { Engine } from './engines.js';
-import type { Report } from './stream-page.js';
+import { PAGE, type Report } from './stream-page.js';
 
 /** The browser's only page: it has a frame for each page that is asked for. */
 const HOME = `<!doctype html><title>Tests</title><script>
@@ -70,9 +70,9 @@ export class TestBrowser {
   /**
    * Opens a stream in a page.
    *
-   * @param page the page's URL, which decides on its origin
+   * @param page the page's URL. Default: a page of another origin than any stream
    */
-  listen(stream: string, page: string): Listening {
+  listen(stream: string, page = `${this.address}/page`): Listening {
     const id = `page-${++this.count}`;
     const url = new URL(page);
     url.searchParams.set('stream', stream);
@@ -116,7 +116,8 @@ export class TestBrowser {
       this.waiting = response;
       this.tell();
     } else {
-      response.setHeader('content-type', 'text/html').end(HOME);
+      const html = path?.startsWith('page?') ? PAGE : HOME;
+      response.setHeader('content-type', 'text/html; charset=utf-8').end(html);
     }
   }
 }

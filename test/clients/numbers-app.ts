@@ -49,6 +49,7 @@ export async function startNumbersApp(
     adapter,
     controllers: [NumbersController, ...controllers],
     options: all,
+    prepare: (nest) => nest.enableCors(),
   });
   const answers: { path: string | undefined; response: ServerResponse }[] = [];
   const server = app.app.getHttpServer() as {
@@ -57,7 +58,9 @@ export async function startNumbersApp(
       listener: (request: IncomingMessage, response: ServerResponse) => void,
     ): void;
   };
-  server.on('request', ({ url }, response) => answers.push({ path: url, response }));
+  server.on('request', ({ url }, response) => {
+    answers.push({ path: url?.split('?')[0], response });
+  });
   return Object.assign(app, {
     statusesOf: (path: string) =>
       answers.filter((answer) => answer.path === path).map(({ response }) => response.statusCode),
