@@ -21,6 +21,8 @@ export interface AppOptions {
   readonly imports?: ModuleMetadata['imports'];
   /** Changes the application before it listens. */
   readonly prepare?: (app: INestApplication) => void;
+  /** The loopback port it listens on. Default: a free one. */
+  readonly port?: number;
   /** What Nest logs. Default: nothing. */
   readonly logger?: Parameters<INestApplication['useLogger']>[0];
 }
@@ -46,6 +48,7 @@ export async function startApp({
   providers = [],
   imports = [],
   prepare,
+  port = 0,
   logger = false,
 }: AppOptions): Promise<TestApp> {
   const module = await Test.createTestingModule({
@@ -57,7 +60,7 @@ export async function startApp({
     .compile();
   const app = module.createNestApplication(httpAdapter, { logger });
   prepare?.(app);
-  await app.listen(0, '127.0.0.1');
+  await app.listen(port, '127.0.0.1');
   const clients = new Set<SseTestClient>();
   const url = await app.getUrl();
   const testApp: TestApp = {

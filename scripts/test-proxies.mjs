@@ -1,0 +1,12 @@
+import { runExternalTests } from './external-tests.mjs';
+
+runExternalTests({
+  programs: [
+    { title: 'nginx', variable: 'NGINX', names: ['nginx'], package: 'nginx' },
+    { title: 'HAProxy', variable: 'HAPROXY', names: ['haproxy'], package: 'haproxy' },
+    { title: 'Apache', variable: 'APACHE', names: ['apache2'], package: 'apache2' },
+    { title: 'Caddy', variable: 'CADDY', names: ['caddy'], package: 'caddy' },
+    { title: 'Varnish', variable: 'VARNISH', names: ['varnishd'], package: 'varnish' },
+  ],
+  config: 'jest.proxies.config.mjs',
+});
