@@ -3,7 +3,8 @@ import EventSource1 from 'eventsource1';
 import EventSource2 from 'eventsource2';
 import { EventSource as EventSource3 } from 'eventsource3';
 import { EventSource as UndiciEventSource } from 'undici';
-import { blockWith, writeBlock } from '../docs/run-block.js';
+import { codeBlocks } from '../docs/markdown.js';
+import { writeBlock } from '../docs/run-block.js';
 import { TYPES, type Client, type ReceivedEvent } from './listening.js';
 
 /** What every EventSource has in common. */
@@ -41,30 +42,63 @@ function listenerOf(eventSource: unknown): Client['listen'] {
   };
 }
 
-/** The recipe for `@microsoft/fetch-event-source`, which is written for pages. */
-interface Recipe {
-  follow(url: string, onEvent: (event: ReceivedEvent) => void, signal: AbortSignal): Promise<void>;
-}
-
+// What the recipes find in a page.
 Object.assign(globalThis, {
   window: globalThis,
   document: { removeEventListener: () => undefined },
+  location: { href: 'http://localhost/' },
+  EventSource: EventSource4,
 });
 
-async function recipeListener(packageName: string): Promise<Client['listen']> {
-  const { where, code } = blockWith('docs/clients.md', '@microsoft/fetch-event-source');
+/** The recipe of the documentation in this language, with some of its text replaced. */
+async function recipe<Follow>(language: string, text = '', replacement = ''): Promise<Follow> {
+  const { where, code } = codeBlocks('docs/clients.md').find((one) => one.language === language)!;
   const block = {
-    where: `${where} with ${packageName}`,
-    language: 'ts',
-    code: code.replace('@microsoft/fetch-event-source', packageName),
+    where: `${where} ${replacement}`,
+    language,
+    code: code.replace(text, replacement),
   };
-  const { follow } = (await import(writeBlock(block))) as Recipe;
+  return ((await import(writeBlock(block))) as { follow: Follow }).follow;
+}
+
+const MICROSOFT = '@microsoft/fetch-event-source';
+const FORTAINE = '@fortaine/fetch-event-source';
+
+/** The recipe for `fetch-event-source`. */
+async function fetchListener(packageName: string): Promise<Client['listen']> {
+  type Follow = (
+    url: string,
+    onEvent: (event: ReceivedEvent) => void,
+    signal: AbortSignal,
+  ) => Promise<void>;
+  const follow = await recipe<Follow>('ts', MICROSOFT, packageName);
   return (url) => {
     const abort = new AbortController();
     const events: ReceivedEvent[] = [];
     const state = { hasEnded: false };
     follow(url, (event) => events.push(event), abort.signal).catch(() => (state.hasEnded = true));
     return Object.assign(state, { events, close: () => abort.abort() });
+  };
+}
+
+/** The recipe for an EventSource that goes on. */
+async function lastingListener(): Promise<Client['listen']> {
+  type Follow = (
+    url: string,
+    options: {
+      onEvent: (event: ReceivedMessage & { type: string }) => void;
+      onEnd: () => void;
+    },
+  ) => () => void;
+  const follow = await recipe<Follow>('js');
+  return (url) => {
+    const events: ReceivedEvent[] = [];
+    const state = { hasEnded: false };
+    const close = follow(url, {
+      onEvent: ({ type, data, lastEventId }) => events.push({ type, data, id: lastEventId }),
+      onEnd: () => (state.hasEnded = true),
+    });
+    return Object.assign(state, { events, close });
   };
 }
 
@@ -103,13 +137,20 @@ export const NODE_CLIENTS: readonly Client[] = [
   },
   { name: 'undici', listen: listenerOf(UndiciEventSource), ...AS_THE_STANDARD },
   {
-    name: '@microsoft/fetch-event-source',
-    listen: await recipeListener('@microsoft/fetch-event-source'),
+    name: MICROSOFT,
+    listen: await fetchListener(MICROSOFT),
     ...RECIPE,
   },
   {
-    name: '@fortaine/fetch-event-source',
-    listen: await recipeListener('@fortaine/fetch-event-source'),
+    name: FORTAINE,
+    listen: await fetchListener(FORTAINE),
     ...RECIPE,
+  },
+  {
+    name: 'an eventsource 4 that goes on',
+    listen: await lastingListener(),
+    ...AS_THE_STANDARD,
+    keepsIdOfFrames: false,
+    returnsAfter502: true,
   },
 ];
