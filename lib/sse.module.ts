@@ -3,14 +3,22 @@ import {
   Module,
   type BeforeApplicationShutdown,
   type DynamicModule,
+  type NestModule,
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
 import { MODULE_METADATA } from '@nestjs/common/constants.js';
-import { DiscoveryModule, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import {
+  HttpAdapterHost,
+  DiscoveryModule,
+  MetadataScanner,
+  ModulesContainer,
+  type AbstractHttpAdapter,
+} from '@nestjs/core';
 import { SseError } from './channel/sse-error.js';
 import { monotonicNow } from './channel/clock.js';
 import { Delivery } from './delivery/delivery.js';
+import { hookInto } from './endpoint/fastify-head.js';
 import { Http2Sessions } from './endpoint/http2-sessions.js';
 import { OtherInterceptors } from './endpoint/other-interceptors.js';
 import { RouteChannels } from './endpoint/route-channels.js';
@@ -77,7 +85,7 @@ import { SseSources } from './sse.sources.js';
 })
 export class SseModule
   extends ConfigurableModuleClass
-  implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
+  implements NestModule, OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
 {
   private shutdownUntil = 0;
 
@@ -86,6 +94,7 @@ export class SseModule
     private readonly sources: SseSources,
     private readonly delivery: Delivery,
     private readonly sessions: Http2Sessions,
+    private readonly host: HttpAdapterHost,
     // Created with the module, so that routes are ready before the router reads them.
     _routes: SseRoutes,
     modules: ModulesContainer,
@@ -107,6 +116,14 @@ export class SseModule
   /** Configures the module with options that other providers help to make. */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     return super.forRootAsync(options);
+  }
+
+  /** Nest calls it before the router adds its routes. */
+  configure(): void {
+    const adapter = this.host.httpAdapter as AbstractHttpAdapter | undefined;
+    if (adapter?.getType?.() === 'fastify') {
+      hookInto(adapter.getInstance());
+    }
   }
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, `MISSING_PEER` */

@@ -1,8 +1,9 @@
 import { SSE_ABORT_CONTROLLER, type ExecutionContext } from '@nestjs/common';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Arrival } from '../delivery/arrivals.js';
-import { writeEmptyHead, writeStreamHead } from '../delivery/head.js';
+import { STREAM_HEADERS, writeEmptyHead, writeStreamHead } from '../delivery/head.js';
 import { endResponse, isCutOff, type Response } from '../delivery/response-writer.js';
+import { afterOnSend, isHooked, type FastifyReply } from './fastify-head.js';
 import { turnOf } from './pipeline.js';
 
 interface ExpressRequest extends IncomingMessage {
@@ -15,13 +16,6 @@ interface ExpressRequest extends IncomingMessage {
 
 /** What both frameworks' requests have. */
 export type FrameworkRequest = ExpressRequest & { readonly raw?: IncomingMessage };
-
-interface FastifyReply {
-  readonly raw: Response;
-  statusCode: number;
-  getHeaders(): OutgoingHttpHeaders;
-  hijack(): unknown;
-}
 
 /** Thrown where a request is given up, because it has been answered or its client has left. */
 export class RequestGone extends Error {
@@ -40,6 +34,8 @@ export class Exchange implements Arrival {
   /** When the permission of the request ends, in milliseconds since the epoch. */
   expiresAt: number | undefined;
   private readonly reply: FastifyReply | undefined;
+  /** Whether somebody has begun to answer in our name. */
+  private isTaken = false;
   private giveUp: (() => void) | undefined;
   private gone: Promise<never> | undefined;
 
@@ -99,7 +95,7 @@ export class Exchange implements Arrival {
       this.leave();
     } else {
       // Its end, once the client has it, has the work given up.
-      this.answer(frame);
+      this.answer(frame).catch(() => undefined);
     }
   }
 
@@ -132,7 +128,27 @@ export class Exchange implements Arrival {
     });
   }
 
-  /** Begins a stream: head and first frame. */
+  /**
+   * Makes the response ours, with the headers that were set so far and, on Fastify, those that
+   * its hooks add. Returns false when it is another's: it is being answered, or the client has left.
+   * From here on no exception filter can answer.
+   *
+   * @throws RequestGone when the client leaves meanwhile
+   */
+  async take(head: OutgoingHttpHeaders = STREAM_HEADERS): Promise<boolean> {
+    const { reply } = this;
+    if (this.isTaken || this.isGone) {
+      return false;
+    }
+    this.isTaken = true;
+    if (reply && isHooked(reply)) {
+      return (await this.whileHere(afterOnSend(reply, head))) && !this.isGone;
+    }
+    reply?.hijack();
+    return true;
+  }
+
+  /** Begins a stream on a response that was taken: head and first frame. */
   open(firstFrame: string): Response {
     this.writeHead();
     (this.response as ServerResponse).write(firstFrame);
@@ -144,16 +160,25 @@ export class Exchange implements Arrival {
     return this.response;
   }
 
-  /** Answers with a stream that ends after one frame, or after the head. */
-  answer(frame = ''): void {
+  /** Begins a stream on a response that was taken, and ends it after one frame. */
+  close(frame: string): void {
     this.writeHead();
     endResponse(this.response, frame);
   }
 
+  /** Answers with a stream that ends after one frame, or after the head. */
+  async answer(frame = ''): Promise<void> {
+    if (await this.take()) {
+      this.close(frame);
+    }
+  }
+
   /** Tells an EventSource that there is nothing left to come for: it does not return. */
-  answerEnded(): void {
-    writeEmptyHead(this.response, this.node, this.takeOver());
-    endResponse(this.response);
+  async answerEnded(): Promise<void> {
+    if (await this.take({})) {
+      writeEmptyHead(this.response, this.node, this.headers);
+      endResponse(this.response);
+    }
   }
 
   /** Ends a response that has begun. */
@@ -169,14 +194,21 @@ export class Exchange implements Arrival {
 
   private writeHead(): void {
     const { response, node, reply } = this;
-    writeStreamHead(response, node, reply?.statusCode ?? response.statusCode, this.takeOver());
-  }
-
-  /** Makes the response ours, and returns the headers that were set so far. */
-  private takeOver(): OutgoingHttpHeaders {
-    this.reply?.hijack();
+    try {
+      writeStreamHead(response, node, reply?.statusCode ?? response.statusCode, this.headers);
+    } catch (error) {
+      // A header that Node refuses. Fastify does not answer any more, and its client would wait.
+      if (reply) {
+        response.destroy();
+      }
+      throw error;
+    }
     // What Express left there to go on with the route is kept as long as the request.
     this.request.next &&= undefined;
+  }
+
+  /** The headers that Fastify keeps to itself. */
+  private get headers(): OutgoingHttpHeaders {
     return this.reply?.getHeaders() ?? {};
   }
 }

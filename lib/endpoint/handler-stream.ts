@@ -69,7 +69,7 @@ export class HandlerStream {
         throw writer.failure.cause;
       }
       const subscription = this.subscription ?? this.delivery.subscribe([]);
-      hasBegun = this.streams.start(exchange, subscription, (connection) =>
+      hasBegun = await this.streams.start(exchange, subscription, (connection) =>
         writer.writingTo(connection),
       );
     } finally {

@@ -63,7 +63,7 @@ export class SseChannelInterceptor implements NestInterceptor {
   ): Promise<Observable<unknown> | undefined> {
     const { exchange, route } = stream;
     if (exchange.isHead) {
-      exchange.answer();
+      await exchange.answer();
       return undefined;
     }
     if (!(await stream.isAdmitted())) {
@@ -84,7 +84,7 @@ export class SseChannelInterceptor implements NestInterceptor {
       if (source instanceof ChannelStream) {
         const own = await this.streams.subscribe(exchange, source.requests(), source.lastEventId);
         if (own) {
-          this.streamOwn(exchange, route.options, own);
+          await this.streamOwn(exchange, route.options, own);
         }
         return undefined;
       }
@@ -99,7 +99,7 @@ export class SseChannelInterceptor implements NestInterceptor {
             'Name one, or return an Observable.',
         );
       }
-      isTaken = this.streams.streamChannels(exchange, route.options, subscription);
+      isTaken = await this.streams.streamChannels(exchange, route.options, subscription);
       return undefined;
     } finally {
       if (!isTaken) {
@@ -124,10 +124,14 @@ export class SseChannelInterceptor implements NestInterceptor {
   }
 
   /** Streams the channels that the handler has chosen in place of the route's. */
-  private streamOwn(exchange: Exchange, options: EndpointOptions, own: Subscription): void {
+  private async streamOwn(
+    exchange: Exchange,
+    options: EndpointOptions,
+    own: Subscription,
+  ): Promise<void> {
     let isStarted = false;
     try {
-      isStarted = this.streams.streamChannels(exchange, options, own);
+      isStarted = await this.streams.streamChannels(exchange, options, own);
     } finally {
       if (!isStarted) {
         own.close();

@@ -39,7 +39,7 @@ export class StreamOpener {
    * it, it has been answered.
    * @throws HttpException 429 when this client has too many connections
    */
-  admit(exchange: Exchange): boolean {
+  async admit(exchange: Exchange): Promise<boolean> {
     const refusal = this.delivery.connections.admit(exchange, exchange.client);
     if (refusal === 'client-limit') {
       throw new HttpException(
@@ -48,7 +48,7 @@ export class StreamOpener {
       );
     }
     if (refusal) {
-      this.sendAway(exchange);
+      await this.sendAway(exchange);
     }
     return refusal === undefined;
   }
@@ -69,7 +69,7 @@ export class StreamOpener {
     ownLastEventId?: string,
   ): Promise<Subscription | undefined> {
     const lastEventId = ownLastEventId ?? this.lastEventIdOf(exchange);
-    const subscription = this.open(exchange, requests);
+    const subscription = await this.open(exchange, requests);
     if (!subscription) {
       return undefined;
     }
@@ -87,7 +87,7 @@ export class StreamOpener {
       }
     }
     if (!isPlaced && !exchange.isGone) {
-      exchange.answerEnded();
+      await exchange.answerEnded();
     }
     return isPlaced ? subscription : undefined;
   }
@@ -97,7 +97,7 @@ export class StreamOpener {
     exchange: Exchange,
     options: EndpointOptions,
     subscription: Subscription,
-  ): boolean {
+  ): Promise<boolean> {
     return this.start(exchange, subscription, (connection) =>
       this.readerOf(subscription, connection, overflowOf(options)),
     );
@@ -108,18 +108,18 @@ export class StreamOpener {
    * was no room left and it has been answered; what was opened for it is then closed by the caller.
    * @throws UnauthorizedException when the permission has ended meanwhile
    */
-  start(
+  async start(
     exchange: Exchange,
     subscription: Subscription,
     readerFor: (connection: Connection) => ConnectionReader,
-  ): boolean {
+  ): Promise<boolean> {
     checkExpiry(exchange.expiresAt);
-    if (exchange.isGone) {
+    if (!(await exchange.take())) {
       return false;
     }
     // Others may have come in while this client's place was looked for.
     if (!subscription.hasRoom(this.settings.limits.connectionsPerChannel)) {
-      this.sendAway(exchange);
+      exchange.close(this.delivery.connections.awayFrame);
       return false;
     }
     const { opening, retry } = this.settings;
@@ -137,7 +137,10 @@ export class StreamOpener {
       : id;
   }
 
-  private open(exchange: Exchange, requests: readonly ChannelRequest[]): Subscription | undefined {
+  private async open(
+    exchange: Exchange,
+    requests: readonly ChannelRequest[],
+  ): Promise<Subscription | undefined> {
     try {
       const subscription = this.delivery.subscribe(requests);
       if (subscription.hasRoom(this.settings.limits.connectionsPerChannel)) {
@@ -149,7 +152,7 @@ export class StreamOpener {
         throw error;
       }
     }
-    this.sendAway(exchange);
+    await this.sendAway(exchange);
     return undefined;
   }
 
@@ -170,8 +173,8 @@ export class StreamOpener {
   }
 
   /** An EventSource takes any error status as final, so there is none. */
-  private sendAway(exchange: Exchange): void {
-    exchange.answer(this.delivery.connections.awayFrame);
+  private sendAway(exchange: Exchange): Promise<void> {
+    return exchange.answer(this.delivery.connections.awayFrame);
   }
 }
 
