@@ -157,3 +157,18 @@ it('an index shares the slot of its stream, and no stream is an index', () => {
   });
   expect(placeOf(-1)).toEqual({ id: '1704067199999-4095', isExact: false });
 });
+
+it('without the rights for the index events are sent, and own ids are not found', async () => {
+  const rights = ['resetchannels', '&*', '~*', '+@all', '-zadd', '-zscore', '-zremrangebyscore'];
+  await admin.call('ACL', 'SETUSER', 'before', 'on', '>x', ...rights);
+  const one = await instance(server.url.replace('redis://', 'redis://before:x@'));
+  const there = one.open('rights');
+  await until(() => there.isLive);
+  const ids: string[] = [];
+  for (let n = 0; n < 130; n++) {
+    ids.push(await one.broker.publish('rights', { data: String(n), id: `own ${n}` }));
+  }
+  await until(() => there.events.length === 130);
+  expect(await dataAfter(one, 'rights', ids[127]!)).toEqual(['128', '129']);
+  expect(await dataAfter(one, 'rights', 'own 127')).toBe('unknown-position');
+});
