@@ -75,10 +75,10 @@ describe('sendKey() waits as send() does', () => {
     const [sender, reader] = [await start(proxy.url(server.url)), await start(server.url)];
     const there = read(reader, 'key');
     await until(() => there.isLive);
-    const values = Array.from({ length: 200 }, (_, n) => `${n}`);
+    const values = Array.from({ length: 100 }, (_, n) => `${n}`);
     for (const [n, value] of values.entries()) {
       const sent = sender.source.sendKey('key', value, { type: 'cut' });
-      if (n % 20 === 10) {
+      if (n % 40 === 10) {
         proxy.cut();
       }
       await sent;
@@ -110,7 +110,7 @@ describe('sendKey() waits as send() does', () => {
     expect(count(values, there.data)).toEqual(NONE);
   }, 60_000);
 
-  it('for sendTimeout, then rejects, awaited or not, and one line is logged', async () => {
+  it('for sendTimeout, then rejects, and the outage is one line', async () => {
     const server = await redis();
     const proxy = await proxyOf(server.url);
     const one = await start(proxy.url(server.url), { sendTimeout: 200 });
@@ -118,10 +118,10 @@ describe('sendKey() waits as send() does', () => {
     proxy.refuse();
     proxy.cut();
     const sends = ['a', 'b'].map((key) => one.source.sendKey(key, 'value'));
-    for (const sent of sends) {
-      await expect(sent).rejects.toMatchObject({
-        code: 'UNAVAILABLE',
-        message: expect.stringContaining('sendTimeout'),
+    for (const sent of await Promise.allSettled(sends)) {
+      expect(sent).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'UNAVAILABLE', message: expect.stringContaining('sendTimeout') },
       });
     }
     // That the connection was lost; SseService logs the rejection, once.
