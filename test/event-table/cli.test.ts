@@ -9,7 +9,7 @@ describe('nestjs-sse-channels sql', () => {
     expect(runCli(['sql', '--event-table']).output).toBe(eventTableSql());
     const { output } = runCli(['sql', '--event-table', '--schema', 'Events']);
     expect(output).toBe(eventTableSql({ schema: 'Events' }));
-    expect(output).toContain('create table "Events".event');
+    expect(output).toContain('create table if not exists "Events".event');
   });
 
   it('prints what durableTriggerSql returns', () => {

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { checkEvent } from '../../lib/channel/event-check.js';
 import type { ChannelSink, ResetReason, SourceEvent } from '../../lib/channel/source.js';
 import { EventTable } from '../../lib/sources/event-table/event-table.js';
 import type { EventTableOptions } from '../../lib/sources/event-table/event-table.options.js';
@@ -7,9 +8,11 @@ import type { PostgresOption } from '../../lib/sources/postgres/postgres.options
 import { until } from '../support/until.js';
 import { RecordingLogger } from '../postgres/listen-recording.js';
 
-/** Writes down what the table's reader does with a channel. */
+/** Writes down what the table's reader does with a channel; takes what a channel takes. */
 export class EventSink implements ChannelSink {
   readonly events: SourceEvent[] = [];
+  /** The data of events, and `reset:<reason>`, in order. */
+  readonly calls: string[] = [];
   /** `reset:<reason>` and the position at which the stream goes on, in order. */
   readonly resets: string[] = [];
   start: string | undefined;
@@ -26,12 +29,17 @@ export class EventSink implements ChannelSink {
     this.start ??= position;
   }
 
+  constructor(readonly eventSize = Infinity) {}
+
   append(event: SourceEvent): string {
+    checkEvent(event, this);
     this.events.push(event);
+    this.calls.push(event.data);
     return event.position ?? '';
   }
 
   reset(reason: ResetReason, position?: string): void {
+    this.calls.push(`reset:${reason}`);
     this.resets.push(`${reason} ${position}`);
   }
 }
@@ -89,8 +97,11 @@ export async function stopAll(): Promise<void> {
 }
 
 /** Opens a channel and records it. */
-export function record({ table }: Instance, channel: string): EventSink {
-  const sink = new EventSink();
+export function record(
+  { table }: Instance,
+  channel: string,
+  sink: EventSink = new EventSink(),
+): EventSink {
   table.open(channel, sink);
   return sink;
 }

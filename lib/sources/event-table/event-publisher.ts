@@ -4,7 +4,7 @@ import { quoteName } from '../postgres/identifier.js';
 import { rowsIn, runOn } from '../postgres/given-client.js';
 import type { PgQueryable } from '../postgres/pg-types.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
-import { lacksPartition, tableError } from './event-table-error.js';
+import { codeOf, lacksPartition, tableError } from './event-table-error.js';
 import { formatPosition, parsePosition } from './position.js';
 
 /** Events, and bytes of data, that one statement inserts at most. */
@@ -163,12 +163,12 @@ export class EventPublisher {
     try {
       return await this.#connection.query<Inserted>(text, columns);
     } catch (error) {
-      if (!lacksPartition(error)) {
+      const remedy = remedyFor(error);
+      if (remedy === undefined) {
         throw error;
       }
-      // Nobody has created the next partition in time; where this role may, it does so now.
       await this.#connection
-        .query(`select ${this.#s}.extend(1000000, 3)`)
+        .query(`select ${this.#s}.${remedy}`)
         .catch(() => Promise.reject(error));
       return this.#connection.query<Inserted>(text, columns);
     }
@@ -185,6 +185,16 @@ export class EventPublisher {
       this.#connection.query('select pg_notify($1, $2)', [this.#schema, '']).catch(() => undefined);
     }, NOTIFY_INTERVAL);
   }
+}
+
+/** What this role may be able to do about a refusal, as a call of a function of the table. */
+function remedyFor(error: unknown): string | undefined {
+  if (lacksPartition(error)) {
+    // Nobody has created the next partition in time.
+    return 'extend(1000000, 3)';
+  }
+  // Rows were restored without taking their ids: the next ids are taken already.
+  return codeOf(error) === '23505' ? 'catch_up()' : undefined;
 }
 
 function check({ data, id }: OutgoingEvent): void {

@@ -56,7 +56,7 @@ export interface EventTableStats {
 export class EventTable implements Broker, Lifecycle {
   readonly #connection: PostgresConnection;
   readonly #schema: string;
-  readonly #topics = new Topics();
+  readonly #topics: Topics;
   readonly #reader: EventReader;
   readonly #publisher: EventPublisher;
   readonly #retention: Retention;
@@ -68,6 +68,7 @@ export class EventTable implements Broker, Lifecycle {
     const config = connection.listenConfig;
     this.#connection = connection;
     this.#schema = settings.schema;
+    this.#topics = new Topics(logger);
     this.#reader = new EventReader(config, settings, this.#topics, logger, {
       elected: (isPooled) => this.#duties.begin(isPooled),
       passedOver: (session) => this.#retention.measure(session),

@@ -1,4 +1,11 @@
 import { quoteText } from '../postgres/identifier.js';
+import {
+  fieldsCanBeSent,
+  idCanComeBack,
+  nameCanBeSent,
+  retryCanBeWaited,
+  topicCanBeOpened,
+} from './sendable-sql.js';
 
 /**
  * What wakes the readers at commit, as statements of PL/pgSQL.
@@ -26,18 +33,18 @@ export function publishingSql(s: string, schema: string): string {
 create or replace function ${s}.check_event(topic text, event text, own_id text, retry integer)
 returns void language plpgsql immutable set search_path = pg_catalog, pg_temp as $sse$
 begin
-  if coalesce(topic, '') = '' or octet_length(topic) > 1024 then
-    raise exception 'sse: the topic is empty or longer than 1024 bytes' using errcode = '22023';
+  if not (${topicCanBeOpened('topic')}) then
+    raise exception 'sse: the topic is empty, longer than 1024 bytes, or has control characters' using errcode = '22023';
   end if;
-  if event ~ '[\\r\\n]' or length(event) > 1024 or own_id ~ '[\\r\\n]' or length(own_id) > 1024 or own_id = '' then
-    raise exception 'sse: the event''s name or id is not one line of at most 1024 characters'
+  if length(event) > 1024 or not (${nameCanBeSent('event')}) then
+    raise exception 'sse: the event''s name is "%". Give one line of at most 1024 characters that does not begin with "sse:".', left(event, 80)
       using errcode = '22023';
   end if;
-  if own_id ~ '^\\d+\\.\\d+$' then
-    raise exception 'sse: the event''s id % could be a position of the table; choose another form', own_id
+  if length(own_id) > 1024 or not (${idCanComeBack('own_id')}) then
+    raise exception 'sse: the event''s id is "%". Give one line of 1 to 1024 characters without control characters, without blanks at its ends, not "earliest", and nothing that could be a position such as 1.42.', left(own_id, 80)
       using errcode = '22023';
   end if;
-  if retry < 0 then
+  if not (${retryCanBeWaited('retry')}) then
     raise exception 'sse: retry is %, and must be at least 0 milliseconds', retry using errcode = '22023';
   end if;
 end $sse$;
@@ -51,7 +58,10 @@ set search_path = pg_catalog, pg_temp as $sse$
 declare
   result bigint;
 begin
-  perform ${s}.check_event($1, $3, $4, $5);
+  -- The check is called for its message only, as a call costs more than the conditions.
+  if not (${topicCanBeOpened('$1')} and ${fieldsCanBeSent('$3', '$4', '$5')}) then
+    perform ${s}.check_event($1, $3, $4, $5);
+  end if;
   insert into ${s}.event as e (topic, data, event, own_id, retry, done)
   values ($1, $2, $3, $4, $5, coalesce($6, false)) returning e.id into result;
   ${wakeSql(schema)}
@@ -65,7 +75,8 @@ create or replace function ${s}.publish_all(
 set search_path = pg_catalog, pg_temp as $sse$
 begin
   perform ${s}.check_event(t.topic, t.event, t.own_id, t.retry)
-  from unnest($1, $3, $4, $5) as t (topic, event, own_id, retry);
+  from unnest($1, $3, $4, $5) as t (topic, event, own_id, retry)
+  where not (${topicCanBeOpened('t.topic')} and ${fieldsCanBeSent('t.event', 't.own_id', 't.retry')});
   return query
     insert into ${s}.event as e (topic, data, event, own_id, retry, done)
     select t.topic, t.data, t.event, t.own_id, t.retry, t.done

@@ -1,9 +1,10 @@
+import { SseError } from '../../channel/sse-error.js';
 import { quoteName, quoteText } from '../postgres/identifier.js';
 import { largeDataSql, largeRowColumns, withLargeData, type LargeRow } from './large-data.js';
 import type { Session } from './session.js';
 
 /** Rows per page of the reader: large enough for a burst, small enough for one turn. */
-const PAGE_ROWS = 500;
+const PAGE_ROWS = 501;
 
 /** Where the table stands. */
 export interface TableHead {
@@ -14,11 +15,23 @@ export interface TableHead {
   readonly floor: number;
   /** Another table has another one, by the same name. */
   readonly incarnation: number;
+  /** Changes when a row is written below the ids that were taken before. */
+  readonly rewritten: number;
 }
 
 /** A row as the reader selects it: with its topic, and without data where nobody asked. */
 export interface ReaderRow extends LargeRow {
   readonly topic: string;
+  /** When it was written: another row in its place has another one. */
+  readonly stamp: number;
+}
+
+/** What each look at the table tells besides the rows, to recognise a history that was replaced. */
+export interface TableMark extends Pick<TableHead, 'last' | 'incarnation' | 'rewritten'> {
+  /** Events up to this id were removed at once. */
+  readonly removed: number;
+  /** `undefined` on a session that is a server's own: another server cannot answer there. */
+  readonly timeline: number | undefined;
 }
 
 /** A page of the table, whatever the topics. */
@@ -26,6 +39,7 @@ export interface ReaderPage {
   readonly rows: readonly ReaderRow[];
   /** True when there may be more behind it. */
   readonly more: boolean;
+  readonly mark: TableMark;
 }
 
 /** A transaction that may still write to the table. */
@@ -34,6 +48,17 @@ export interface OpenWriter {
   readonly pid: number | undefined;
   /** Since when it is open, in milliseconds; `undefined` when the role may not see it. */
   readonly age: number | undefined;
+}
+
+function markOf(text: string): TableMark {
+  const [last, incarnation, rewritten, removed, timeline] = text.split(' ').map(Number);
+  return {
+    last: last!,
+    incarnation: incarnation!,
+    rewritten: rewritten!,
+    removed: removed!,
+    timeline,
+  };
 }
 
 /** The reader's statements for one schema. */
@@ -46,38 +71,90 @@ export class ReaderStatements {
     this.#s = quoteName(schema);
   }
 
+  /** @throws SseError `UNAVAILABLE` when the role may not see the sequence */
   async head(session: Session): Promise<TableHead> {
-    const [row] = await session.query<Record<keyof TableHead, string>>({
-      text: `select timeline, last, floor, incarnation from ${this.#s}.head()`,
+    const sequence = `${this.#s}.event_id_seq`;
+    const [row] = await session.query<Record<keyof TableHead, string> & { sees: boolean }>({
+      text: `select timeline, last, floor, incarnation,
+        coalesce((select rewritten from ${this.#s}.history where one), 0) as rewritten,
+        has_sequence_privilege(${quoteText(sequence)}, 'select') as sees
+        from ${this.#s}.head()`,
     });
+    if (row?.sees !== true) {
+      // Some releases of Postgres refuse to show it, and others show it as unused.
+      throw new SseError(
+        'UNAVAILABLE',
+        `The role may not read the sequence of the event table. Run: grant select on sequence ${sequence} to public.`,
+      );
+    }
     return {
-      timeline: Number(row!.timeline),
-      last: Number(row!.last),
-      floor: Number(row!.floor),
-      incarnation: Number(row!.incarnation),
+      timeline: Number(row.timeline),
+      last: Number(row.last),
+      floor: Number(row.floor),
+      incarnation: Number(row.incarnation),
+      rewritten: Number(row.rewritten),
     };
   }
 
   /**
-   * Reads the events after an id. Topics are not filtered, as holes between ids have to stay
-   * visible; but only the data of those in `topics` is transferred, or all if `undefined`.
+   * Reads the events from an id on. Topics are not filtered, as holes between ids have to stay
+   * visible; but only the data of those in `topics` is transferred, or all if `undefined`. Of the
+   * event with the id itself there is no data.
    */
   async page(
     session: Session,
-    after: number,
+    from: number,
     topics: readonly string[] | undefined,
   ): Promise<ReaderPage> {
-    const wanted = '($2::text[] is null or e.topic = any ($2))';
-    const found = await session.query<ReaderRow>({
+    const wanted = '(e.id > $1 and ($2::text[] is null or e.topic = any ($2)))';
+    // Of one snapshot, and the sequence after it: an id above it was not taken from the sequence.
+    const found = await session.query<ReaderRow & { id: string | null }>({
       name: `sse_page_${this.#schema}`,
-      text: `select ${largeRowColumns(wanted)}, e.topic from ${this.#s}.event e
-        where e.id > $1 order by e.id limit ${PAGE_ROWS}`,
-      values: [after, topics ?? null],
+      text: `(select ${largeRowColumns(wanted)}, e.topic, date_part('epoch', e.created_at) as stamp
+          from ${this.#s}.event e where e.id >= $1 order by e.id limit ${PAGE_ROWS})
+        union all
+        select null, null, ${this.#markSql(session)}, null, null, null, null, null, null
+          from (select 1) o left join ${this.#s}.history h on h.one`,
+      values: [from, topics ?? null],
     });
-    const { rows, isCut } = await withLargeData(found, (ids) =>
+    const mark = markOf(found.find(({ id }) => id === null)!.data!);
+    const page = found.filter(({ id }) => id !== null);
+    const { rows, isCut } = await withLargeData(page, (ids) =>
       session.query({ text: largeDataSql(this.#s), values: [ids] }),
     );
-    return { rows, more: isCut || rows.length === PAGE_ROWS };
+    return { rows, more: isCut || page.length === PAGE_ROWS, mark };
+  }
+
+  /** Without a function, whose call would cost more than the rest of an idle look. */
+  #markSql({ isPooled }: Session): string {
+    const parts = [
+      `coalesce(pg_sequence_last_value(${quoteText(`${this.#s}.event_id_seq`)}::regclass), 0)`,
+      `${quoteText(`${this.#s}.event`)}::regclass::oid`,
+      'coalesce(h.rewritten, 0)',
+      'coalesce(h.removed, 0)',
+      ...(isPooled ? [`${this.#s}.timeline()`] : []),
+    ];
+    return `concat_ws(' ', ${parts.join(', ')})`;
+  }
+
+  /** Takes the ids of rows that were written without taking theirs; see `catch_up()`. */
+  async catchUp(session: Session): Promise<void> {
+    for (let isDone = false; !isDone;) {
+      const [row] = await session.query<{ done: boolean }>({
+        text: `select ${this.#s}.catch_up() as done`,
+      });
+      isDone = row!.done;
+    }
+  }
+
+  /** Whether the last row below an id was written after a time, in seconds since the epoch. */
+  async isWrittenAfter(session: Session, id: number, time: number): Promise<boolean> {
+    const [row] = await session.query<{ later: boolean }>({
+      text: `select date_part('epoch', e.created_at) > $2 as later
+        from ${this.#s}.event e where e.id < $1 order by e.id desc limit 1`,
+      values: [id, time],
+    });
+    return row?.later === true;
   }
 
   /** Events below this id have been dropped. */
@@ -135,7 +212,7 @@ export class ReaderStatements {
   async prepare(session: Session): Promise<void> {
     if (!session.isPooled) {
       await session.query({
-        text: 'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off',
+        text: 'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off; set jit = off',
       });
     }
   }

@@ -37,7 +37,9 @@ $sse$;
 create or replace function ${s}.floor() returns bigint language plpgsql volatile
 set search_path = pg_catalog, pg_temp as $sse$
 begin
-  return coalesce((select min(low) from ${s}.partitions() where not pending), 1);
+  return greatest(
+    coalesce((select min(low) from ${s}.partitions() where not pending), 1),
+    (select removed + 1 from ${s}.history where one));
 end $sse$;
 
 -- Where the table stands: every id up to "last" has been taken.
@@ -47,22 +49,24 @@ create or replace function ${s}.head(
 set search_path = pg_catalog, pg_temp as $sse$
 begin
   timeline := ${s}.timeline();
-  last := (select case when is_called then last_value else 0 end from ${s}.event_id_seq);
   floor := ${s}.floor();
+  last := (select case when is_called then last_value else 0 end from ${s}.event_id_seq);
   incarnation := ${table}::oid;
 end $sse$;
 
--- Returns once there is an event above "seen", or after "patience" milliseconds.
+-- Returns once there is an event above "seen", or after about "patience" milliseconds.
 create or replace function ${s}.watch(seen bigint, every integer, patience integer) returns bigint
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $sse$
 declare
   top bigint;
-  until timestamptz := clock_timestamp() + patience * interval '1 millisecond';
 begin
-  loop
+  -- Counted, as the server's clock may be set back meanwhile.
+  for look in 0 .. greatest(patience, 0) / every loop
+    if look > 0 then
+      perform pg_sleep(every / 1000.0);
+    end if;
     select max(id) into top from ${s}.event where id > seen;
-    exit when top is not null or clock_timestamp() >= until;
-    perform pg_sleep(every / 1000.0);
+    exit when top is not null;
   end loop;
   return coalesce(top, seen);
 end $sse$;

@@ -2,15 +2,20 @@ import { quoteText } from '../postgres/identifier.js';
 
 /** The functions that create and drop partitions. `s` is the quoted schema. */
 export function retentionSql(s: string): string {
-  const lock = `perform pg_advisory_xact_lock(hashtextextended(${quoteText(`nestjs-sse-channels partitions ${s}`)}, 0));`;
+  const lockKey = `hashtextextended(${quoteText(`nestjs-sse-channels partitions ${s}`)}, 0)`;
+  const lock = `perform pg_advisory_xact_lock(${lockKey});`;
+  // TRUNCATE … RESTART IDENTITY locks the table before the sequence; the other way round, one of two
+  // that wait for each other would fail.
+  const tableFirst = `lock table ${s}.event in access share mode;`;
   return `-- Creates a partition of ids from "low" to below "high".
--- "create table … partition of" would wait for every open writer, and make others wait.
+-- "create table .. partition of" would wait for every open writer, and make others wait.
 create or replace function ${s}.add_partition(low bigint, high bigint) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $sse$
 begin
   execute format('create table ${s}.%I (like ${s}.event including all excluding identity)', 'event_' || low);
   execute format('alter table ${s}.event attach partition ${s}.%I for values from (%s) to (%s)',
     'event_' || low, low, high);
+  perform ${s}.note_removals(format('${s}.%I', 'event_' || low)::regclass);
 end $sse$;
 
 -- Creates partitions of "size" ids until there are "ahead" of them above the last id, and one for
@@ -23,6 +28,7 @@ declare
   made integer := 0;
 begin
   ${lock}
+  ${tableFirst}
   select case when is_called then last_value else 0 end into last from ${s}.event_id_seq;
   if not exists (select from ${s}.partitions() p where p.low <= last + 1 and p.high > last + 1) then
     select min(p.low) into above from ${s}.partitions() p where p.low > last + 1;
@@ -44,11 +50,16 @@ create or replace function ${s}.usage(
 ) returns setof record language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp as $sse$
 begin
+  ${tableFirst}
   select case when is_called then last_value else 0 end into last from ${s}.event_id_seq;
   for name, low, high, pending in select * from ${s}.partitions() order by 2 loop
-    bytes := pg_total_relation_size(format('${s}.%I', name)::regclass);
-    execute format('select created_at from ${s}.%I order by id limit 1', name) into oldest;
-    execute format('select created_at from ${s}.%I order by id desc limit 1', name) into newest;
+    begin
+      bytes := pg_total_relation_size(format('${s}.%I', name)::regclass);
+      execute format('select created_at from ${s}.%I order by id limit 1', name) into oldest;
+      execute format('select created_at from ${s}.%I order by id desc limit 1', name) into newest;
+    exception when undefined_table then
+      continue; -- Another instance has just dropped it.
+    end;
     return next;
   end loop;
 end $sse$;
@@ -63,6 +74,7 @@ declare
   last bigint;
 begin
   ${lock}
+  ${tableFirst}
   select case when is_called then last_value else 0 end into last from ${s}.event_id_seq;
   select p.high, p.high - p.low into next, size from ${s}.partitions() p
   where p.low <= last and p.high > last
@@ -74,12 +86,19 @@ begin
   return true;
 end $sse$;
 
--- Drops a partition whose ids are all taken. It waits for open writers only briefly, as others
--- have to wait behind it.
+-- Drops a partition whose ids are all taken, unless another does at this moment or has done. It
+-- waits for open writers only briefly, as others have to wait behind it.
 create or replace function ${s}.drop_partition(name text) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set lock_timeout = '100ms' as $sse$
 begin
+  if not pg_try_advisory_xact_lock(${lockKey}) then
+    return;
+  end if;
+  ${tableFirst}
+  if not exists (select from ${s}.partitions() p where p.name = $1) then
+    return;
+  end if;
   if not exists (select from ${s}.partitions() p, ${s}.event_id_seq q where p.name = $1 and p.high <= q.last_value + 1) then
     raise exception 'sse: % is not a partition of past events', $1 using errcode = '22023';
   end if;

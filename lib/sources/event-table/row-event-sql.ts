@@ -14,7 +14,7 @@ declare
   value text;
 begin
   loop
-    part := regexp_match(rest, '^([^{]*)\\{([^{}]*)\\}(.*)$');
+    part := regexp_match(rest, '^([^{]*)[{]([^{}]*)[}](.*)$');
     exit when part is null;
     if not r ? part[2] then
       raise exception 'sse: the channel "%" names the column "%", which the table does not have', template, part[2]
@@ -27,7 +27,7 @@ begin
     if value !~ '^[A-Za-z0-9_.~-]*$' then
       select string_agg(
         case when c ~ '[A-Za-z0-9_.~-]' then c
-          else upper(regexp_replace(encode(convert_to(c, 'UTF8'), 'hex'), '(..)', '%\\1', 'g')) end,
+          else upper(regexp_replace(encode(convert_to(c, 'UTF8'), 'hex'), '(..)', $$%\\1$$, 'g')) end,
         '' order by place)
       into value from regexp_split_to_table(value, '') with ordinality as t (c, place);
     end if;

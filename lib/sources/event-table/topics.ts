@@ -1,4 +1,6 @@
-import type { ChannelSink, ResetReason, SourceEvent } from '../../channel/source.js';
+import { appendOrSkip } from '../../channel/event-check.js';
+import { LimitedLog } from '../../channel/limited-log.js';
+import type { ChannelSink, HistoryEvent, ResetReason, SseLogger } from '../../channel/source.js';
 
 /** With more topics than this, the data of all events is read: the list would cost more. */
 const MOST_LISTED = 256;
@@ -6,10 +8,11 @@ const MOST_LISTED = 256;
 /** The open channels of this process, by topic. */
 export class Topics {
   readonly #sinks = new Map<string, Set<ChannelSink>>();
+  readonly #log: LimitedLog;
   #listed: readonly string[] | undefined = [];
 
-  get size(): number {
-    return this.#sinks.size;
+  constructor(logger: SseLogger) {
+    this.#log = new LimitedLog(logger);
   }
 
   /** The topics whose data is wanted; `undefined` for all. */
@@ -35,9 +38,13 @@ export class Topics {
     };
   }
 
-  append(topic: string, event: SourceEvent): void {
+  append(topic: string, event: HistoryEvent): void {
     for (const sink of this.#sinks.get(topic) ?? []) {
-      sink.append(event);
+      appendOrSkip(sink, event, ({ message }) =>
+        this.#log.warn(
+          `Postgres event table: the event ${event.position} of the channel "${topic}" is left out, and clients are told: ${message}`,
+        ),
+      );
     }
   }
 

@@ -1,0 +1,235 @@
+import type { SseLogger } from '../../channel/source.js';
+import { eventOf, type EventRow } from './event-row.js';
+import type { Fence } from './fence.js';
+import { formatPosition, type Position } from './position.js';
+import type {
+  ReaderPage,
+  ReaderRow,
+  ReaderStatements,
+  TableHead,
+  TableMark,
+} from './reader-statements.js';
+import type { Session } from './session.js';
+import type { Topics } from './topics.js';
+
+/**
+ * The last row that was read, or the place of one. Each look reads it again: another row in its
+ * place, or rows between it and the position, mean that the history is another one.
+ */
+interface Anchor {
+  readonly id: number;
+  /** When the row was written, `null` when there is none, `undefined` before the first look. */
+  readonly stamp: number | null | undefined;
+}
+
+/** The place of this process in the table, and how it moves: page by page, hole by hole. */
+export class TableReading {
+  readonly #statements: ReaderStatements;
+  readonly #topics: Topics;
+  readonly #fence: Fence;
+  readonly #logger: SseLogger;
+  /** Has the table looked at again soon. */
+  readonly #wake: () => void;
+  #position: Position | undefined;
+  #anchor: Anchor = { id: 0, stamp: undefined };
+  #incarnation = 0;
+  #rewritten = 0;
+
+  constructor(
+    statements: ReaderStatements,
+    topics: Topics,
+    fence: Fence,
+    logger: SseLogger,
+    wake: () => void,
+  ) {
+    this.#statements = statements;
+    this.#topics = topics;
+    this.#fence = fence;
+    this.#logger = logger;
+    this.#wake = wake;
+  }
+
+  /** Every event up to here has been appended; `undefined` until the start has been found. */
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** Finds where to start, or whether the stream can go on where it was. */
+  async begin(session: Session): Promise<void> {
+    await this.#statements.catchUp(session);
+    const head = await this.#statements.head(session);
+    const before = this.#position;
+    if (!before) {
+      await this.#moveTo(session, head);
+      this.#topics.live(this.#text());
+    } else if (this.#isReplaced(head)) {
+      await this.#startAnew(session, head);
+    } else {
+      this.#pass(head.floor - 1);
+    }
+  }
+
+  /**
+   * Reads one page and what fills its holes.
+   *
+   * @returns whether to look again at once
+   */
+  async advance(session: Session): Promise<boolean> {
+    const page = await this.#look(session);
+    if (!page) {
+      return false;
+    }
+    if (this.#append(page, 0)) {
+      return page.more;
+    }
+    // Everything up to the last event that can be seen is settled once the fence is passed.
+    const settled = Number(page.rows.at(-1)!.id);
+    await this.#fence.pass(session, this.#text());
+    while (this.#position!.id < settled) {
+      const filled = await this.#look(session);
+      if (!filled) {
+        return false;
+      }
+      const next = filled.rows.find(({ id }) => Number(id) > this.#position!.id);
+      if (Number(next?.id) !== this.#position!.id + 1) {
+        // What was here was rolled back, or dropped before it was read.
+        this.#pass((await this.#statements.floor(session)) - 1);
+      }
+      this.#append(filled, settled);
+      const reached = filled.more ? Number(filled.rows.at(-1)?.id ?? 0) : settled;
+      if (this.#position!.id < settled && reached >= settled) {
+        // The last event of the first page has been deleted in the meantime.
+        this.#position = { ...this.#position!, id: settled };
+      }
+    }
+    // What was committed while the fence was passed.
+    this.#wake();
+    return page.more;
+  }
+
+  /**
+   * Reads the page after the position, up to the last id that was taken; `undefined` when the
+   * history is another one: then the stream goes on at its end.
+   */
+  async #look(session: Session): Promise<ReaderPage | undefined> {
+    const page = await this.#page(session);
+    if (this.#isReplaced(page.mark) || (await this.#isOther(session, page.rows))) {
+      await this.#statements.catchUp(session);
+      await this.#startAnew(session, await this.#statements.head(session));
+      return undefined;
+    }
+    if (page.mark.rewritten !== this.#rewritten) {
+      this.#rewritten = page.mark.rewritten;
+      this.#announce(this.#text());
+    }
+    this.#pass(page.mark.removed);
+    const taken = page.rows.filter(({ id }) => Number(id) <= page.mark.last);
+    if (taken.length === page.rows.length) {
+      return page;
+    }
+    // Ids below theirs are still to be given out. They are read once those are taken.
+    await this.#statements.catchUp(session);
+    return { ...page, rows: taken, more: true };
+  }
+
+  async #page(session: Session): Promise<ReaderPage> {
+    for (;;) {
+      const { id: from } = this.#anchor;
+      const page = await this.#statements.page(session, from, this.#topics.listed);
+      // A channel that was opened meanwhile needs the data as well.
+      const isComplete = page.rows.every(
+        ({ id, topic, data }) =>
+          data !== null || Number(id) <= this.#position!.id || !this.#topics.has(topic),
+      );
+      if (isComplete) {
+        return page;
+      }
+    }
+  }
+
+  /** Whether what the table says of itself cannot be of the history that was read. */
+  #isReplaced(mark: Omit<TableMark, 'removed'>): boolean {
+    const { timeline, id } = this.#position!;
+    return (
+      (mark.timeline ?? timeline) !== timeline ||
+      mark.last < id ||
+      mark.incarnation !== this.#incarnation
+    );
+  }
+
+  /** Whether the rows up to the position are others than those that were read. */
+  async #isOther(session: Session, rows: readonly ReaderRow[]): Promise<boolean> {
+    const { id, stamp } = this.#anchor;
+    const read = rows.filter((row) => Number(row.id) <= this.#position!.id);
+    const found = read.find((row) => Number(row.id) === id)?.stamp ?? null;
+    this.#anchor = { id, stamp: found };
+    if (stamp === undefined || (stamp === found && read.length < 2)) {
+      return false;
+    }
+    // It was dropped with its partition, or deleted: with those before it, and they written anew?
+    const isGone = found === null && read.length === 0;
+    return isGone ? this.#statements.isWrittenAfter(session, id, stamp!) : true;
+  }
+
+  async #startAnew(session: Session, head: TableHead): Promise<void> {
+    const before = this.#text();
+    await this.#moveTo(session, head);
+    this.#announce(before);
+  }
+
+  /** Tells clients that what is up to here may not be what they were shown. */
+  #announce(before: string): void {
+    this.#topics.reset('failover', this.#text());
+    this.#logger.warn(
+      `Postgres event table: the server lost or replaced its history (it was at ${before}); clients are told.`,
+    );
+  }
+
+  /** Goes to the end of the table, once what is open there has ended. */
+  async #moveTo(session: Session, head: TableHead): Promise<void> {
+    const { timeline, last: id } = head;
+    await this.#fence.pass(session, formatPosition({ timeline, id }));
+    this.#position = { timeline, id };
+    this.#incarnation = head.incarnation;
+    this.#rewritten = head.rewritten;
+    this.#anchor = { id, stamp: undefined };
+  }
+
+  /** Announces events up to an id that were removed before they were read. */
+  #pass(id: number): void {
+    const { timeline, id: before } = this.#position!;
+    if (before < id) {
+      this.#position = { timeline, id };
+      this.#anchor = { id, stamp: undefined };
+      this.#topics.reset('trimmed', this.#text());
+    }
+  }
+
+  /**
+   * Appends the events of a page, up to the first hole above `settled`. Returns false when there
+   * is one.
+   */
+  #append({ rows }: ReaderPage, settled: number): boolean {
+    const { timeline } = this.#position!;
+    for (const row of rows) {
+      const id = Number(row.id);
+      const { id: before } = this.#position!;
+      if (id <= before) {
+        continue;
+      }
+      if (id !== before + 1 && id > settled) {
+        return false;
+      }
+      this.#position = { timeline, id };
+      this.#anchor = { id, stamp: row.stamp };
+      if (row.data !== null) {
+        this.#topics.append(row.topic, eventOf(row as EventRow, formatPosition(this.#position)));
+      }
+    }
+    return true;
+  }
+
+  #text(): string {
+    return formatPosition(this.#position!);
+  }
+}
