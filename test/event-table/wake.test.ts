@@ -113,6 +113,27 @@ describe('waking the reader', () => {
     await until(() => second.table.stats.elected, { deadline: 15_000 });
   });
 
+  it('has the waker back soon, however often its connection was lost before', async () => {
+    const instance = await startInstance(database.url, { pollInterval: NEVER });
+    const sink = record(instance, 'a');
+    await database.client.query(`set sse.wake = 'off'`);
+    const watching = async (): Promise<number | undefined> => {
+      const { rows } = await database.client.query<{ pid: number }>(
+        `select pid from pg_stat_activity where datname = current_database() and query ~ '[.]watch[(]' and pid <> pg_backend_pid()`,
+      );
+      return rows[0]?.pid;
+    };
+    for (let loss = 1; loss <= 10; loss++) {
+      const pid = await until(watching);
+      await database.client.query('select pg_terminate_backend($1)', [pid]);
+      // Pauses that only grow would be longer than that from the fifth loss on.
+      await until(async () => ![undefined, pid].includes(await watching()), { deadline: 5_000 });
+      await database.client.query(`select sse.publish('a', 'x')`);
+      await until(() => sink.events.length === loss);
+    }
+    expect([...instance.logger.warnings, ...instance.logger.errors]).toEqual([]);
+  });
+
   it('notifies by default only while no other open transaction does', async () => {
     // As servers are by default; those of the other tests allow two-phase commits.
     const server = await startPostgres({ settings: { max_prepared_transactions: '0' } });

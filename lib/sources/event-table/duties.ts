@@ -1,8 +1,11 @@
+import { backoff } from '../../channel/backoff.js';
+import { monotonicNow } from '../../channel/clock.js';
+import { Outage } from '../../channel/outage.js';
 import type { SseLogger } from '../../channel/source.js';
-import { backoff } from '../postgres/backoff.js';
 import { quoteName } from '../postgres/identifier.js';
 import { describe } from '../postgres/postgres-error.js';
 import type { PgConfig } from '../postgres/postgres.options.js';
+import { RETRY } from './event-reader.js';
 import type { EventTableSettings } from './event-table.options.js';
 import type { Retention } from './retention.js';
 import { Session } from './session.js';
@@ -20,7 +23,7 @@ export class Duties {
   readonly #config: PgConfig;
   readonly #settings: EventTableSettings;
   readonly #retention: Retention;
-  readonly #logger: SseLogger;
+  readonly #outage: Outage;
   /** Wakes the reader of this process. */
   readonly #wake: () => void;
   #abort: AbortController | undefined;
@@ -36,7 +39,7 @@ export class Duties {
     this.#config = config;
     this.#settings = settings;
     this.#retention = retention;
-    this.#logger = logger;
+    this.#outage = new Outage(logger);
     this.#wake = wake;
   }
 
@@ -58,7 +61,12 @@ export class Duties {
   }
 
   async #run(signal: AbortSignal, wakes: boolean): Promise<void> {
-    for (let attempt = 0; !signal.aborted; attempt++) {
+    let attempt = 0;
+    const works = (): void => {
+      attempt = 0;
+      this.#outage.end('Postgres event table: waker and retention go on.');
+    };
+    while (!signal.aborted) {
       let session: Session | undefined;
       try {
         session = await Session.open(this.#config, 'waker', signal);
@@ -66,24 +74,31 @@ export class Duties {
         const close = (): void => void opened.close();
         signal.addEventListener('abort', close);
         try {
-          await this.#serve(session, signal, wakes);
+          await this.#serve(session, signal, wakes, works);
         } finally {
           signal.removeEventListener('abort', close);
         }
       } catch (error) {
-        if (!signal.aborted && attempt === 0) {
-          this.#logger.warn(
-            `Postgres event table: the waker and the retention rest: ${describe(error)}. Trying again.`,
+        // Once is no outage; and when the server is away, the reader says so.
+        if (!signal.aborted && attempt > 0) {
+          this.#outage.begin(
+            `Postgres event table: waker and retention are paused: ${describe(error)}; retrying.`,
           );
         }
       } finally {
         await session?.close();
       }
-      await pause(backoff(attempt), signal);
+      await pause(backoff(attempt++, RETRY), signal);
     }
   }
 
-  async #serve(session: Session, signal: AbortSignal, wakes: boolean): Promise<void> {
+  /** @param works is called each time that something was done */
+  async #serve(
+    session: Session,
+    signal: AbortSignal,
+    wakes: boolean,
+    works: () => void,
+  ): Promise<void> {
     const { interval } = this.#settings.retention;
     if (wakes) {
       // The watching function looks again and again within one transaction.
@@ -95,23 +110,24 @@ export class Duties {
     }
     // From the first event on: what was written while nobody watched may not have been found.
     let seen = 0;
-    let nextCheck = 0;
+    let nextCheck = -Infinity;
     while (!signal.aborted) {
-      if (Date.now() >= nextCheck) {
+      if (monotonicNow() >= nextCheck) {
         await this.#retention.run(session);
-        nextCheck = Date.now() + interval;
+        nextCheck = monotonicNow() + interval;
       }
       if (wakes) {
-        seen = await this.#watch(session, seen, Math.min(PATIENCE, nextCheck - Date.now()));
+        seen = await this.#watch(session, seen, Math.min(PATIENCE, nextCheck - monotonicNow()));
       } else {
-        await pause(nextCheck - Date.now(), signal);
+        await pause(nextCheck - monotonicNow(), signal);
       }
+      works();
     }
   }
 
   async #watch(session: Session, seen: number, patience: number): Promise<number> {
     const { wakeInterval, schema } = this.#settings;
-    const started = Date.now();
+    const started = monotonicNow();
     const every = started < this.#busyUntil ? wakeInterval : Math.max(wakeInterval, IDLE_INTERVAL);
     const [row] = await session.query<{ top: string }>({
       name: `sse_watch_${schema}`,
@@ -122,14 +138,14 @@ export class Duties {
     if (top > seen) {
       this.#wake();
       await session.query({ text: 'select pg_notify($1, $2)', values: [schema, ''] });
-      this.#busyUntil = Date.now() + PATIENCE;
+      this.#busyUntil = monotonicNow() + PATIENCE;
       // Otherwise a steady stream of events would be watched without any pause.
-      await pause(wakeInterval - (Date.now() - started), undefined);
+      await pause(wakeInterval - (monotonicNow() - started), undefined);
     }
     return top;
   }
 
-  #busyUntil = 0;
+  #busyUntil = -Infinity;
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../channel/clock.js';
 import type { ReaderStatements } from './reader-statements.js';
 import type { Session } from './session.js';
 
@@ -20,7 +21,7 @@ export class Election {
   readonly #mayWake: boolean;
   readonly #events: ElectionEvents;
   #isElected = false;
-  #next = 0;
+  #next = -Infinity;
 
   /** @param mayWake whether this instance may be the waker */
   constructor(statements: ReaderStatements, mayWake: boolean, events: ElectionEvents) {
@@ -35,10 +36,10 @@ export class Election {
 
   /** Stands for election, from time to time; to be called at any time. */
   async stand(session: Session): Promise<void> {
-    if (this.#isElected || Date.now() < this.#next) {
+    if (this.#isElected || monotonicNow() < this.#next) {
       return;
     }
-    this.#next = Date.now() + INTERVAL;
+    this.#next = monotonicNow() + INTERVAL;
     if (session.isPooled || (await this.#statements.elect(session, this.#mayWake))) {
       this.#isElected = true;
       this.#events.elected(session.isPooled);
@@ -49,7 +50,7 @@ export class Election {
 
   /** The session is over, and another one may stand at once. */
   resign(): void {
-    this.#next = 0;
+    this.#next = -Infinity;
     if (this.#isElected) {
       this.#isElected = false;
       this.#events.deposed();

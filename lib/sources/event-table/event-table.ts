@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../channel/clock.js';
 import type {
   Broker,
   ChannelFeed,
@@ -127,7 +128,7 @@ export class EventTable implements Broker, Lifecycle {
       outage: isOutage,
       elected: isElected,
       stuck: stuck && {
-        age: Date.now() - stuck.since,
+        age: monotonicNow() - stuck.since,
         pids: stuck.writers.flatMap(({ pid }) => pid ?? []),
       },
       disk: usage,

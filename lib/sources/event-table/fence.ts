@@ -1,3 +1,4 @@
+import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
 import type { OpenWriter, ReaderStatements } from './reader-statements.js';
 import type { Session } from './session.js';
@@ -13,7 +14,7 @@ const PREPARED = '-1/';
 
 /** What holds delivery back. */
 export interface Stuck {
-  /** Since when, in milliseconds since the epoch. */
+  /** Since when, on the monotonic clock. */
   readonly since: number;
   readonly writers: readonly OpenWriter[];
 }
@@ -47,7 +48,7 @@ export class Fence {
    * @throws Error when the session is lost, or the reader is stopped.
    */
   async pass(session: Session, position: string): Promise<void> {
-    const started = Date.now();
+    const started = monotonicNow();
     let open = new Set(await this.#statements.writers(session));
     try {
       for (let look = 0; open.size > 0; look++) {
@@ -55,7 +56,7 @@ export class Fence {
         const now = await this.#statements.writers(session);
         // A transaction that is prepared keeps its name, but for releases that do not know that.
         open = new Set(now.filter((writer) => open.has(writer) || writer.startsWith(PREPARED)));
-        if (open.size > 0 && Date.now() - started >= STUCK_AFTER) {
+        if (open.size > 0 && monotonicNow() - started >= STUCK_AFTER) {
           await this.#report(session, [...open], started, position);
         }
       }
@@ -74,10 +75,10 @@ export class Fence {
     position: string,
   ): Promise<void> {
     const isNew = this.stuck === undefined;
-    if (!isNew && Date.now() < this.#nextReport) {
+    if (!isNew && monotonicNow() < this.#nextReport) {
       return;
     }
-    this.#nextReport = Date.now() + REPORT_INTERVAL;
+    this.#nextReport = monotonicNow() + REPORT_INTERVAL;
     const writers = await this.#statements.describeWriters(session, open);
     this.stuck = { since, writers };
     if (isNew) {

@@ -37,7 +37,8 @@ export async function ensureInstalled(
   });
 }
 
-async function installedVersion(session: Session, schema: string): Promise<number> {
+/** The version of the table that is there; 0 for none. */
+export async function installedVersion(session: Session, schema: string): Promise<number> {
   try {
     const [row] = await session.query<{ version: number | null }>({
       text: `select max(version) as version from ${quoteName(schema)}.meta`,

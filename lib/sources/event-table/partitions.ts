@@ -1,3 +1,5 @@
+import { quoteName } from '../postgres/identifier.js';
+import { Ages } from './ages.js';
 import type { Session } from './session.js';
 
 /** An attached partition of the event table. */
@@ -7,45 +9,56 @@ export interface Partition {
   readonly low: number;
   readonly pending: boolean;
   readonly bytes: number;
-  readonly oldest: number | undefined;
-  readonly newest: number | undefined;
+  /** The last id that was taken in the whole table. */
   readonly last: number;
+  /** When its oldest event was written by the server's clock, in milliseconds since the epoch. */
+  readonly oldest: number | undefined;
+  /** How old its oldest and its newest event are, in milliseconds. */
+  readonly oldestAge: number | undefined;
+  readonly newestAge: number | undefined;
 }
 
-/**
- * Reads the partitions in the order of their ids.
- *
- * @param schema the schema's name, quoted
- */
-export async function readPartitions(
-  session: Session,
-  schema: string,
-): Promise<readonly Partition[]> {
-  try {
-    return await look(session, schema);
-  } catch (error) {
-    if (session.isClosed || (error as { code?: unknown }).code !== '42P01') {
-      throw error;
-    }
-    // Another instance has dropped a partition in the meantime.
-    return look(session, schema);
+type Row = Record<string, string | boolean | null>;
+
+/** The partitions of one event table, with the ages of what is in them. */
+export class Partitions {
+  readonly #s: string;
+  readonly #ages = new Ages();
+
+  constructor(schema: string) {
+    this.#s = quoteName(schema);
   }
-}
 
-async function look(session: Session, schema: string): Promise<readonly Partition[]> {
-  const rows = await session.query<Record<string, string | boolean | null>>({
-    text: `select name, low, high, pending, bytes, last,
-      extract(epoch from oldest) * 1000 as oldest, extract(epoch from newest) * 1000 as newest
-      from ${schema}.usage()`,
-  });
-  return rows.map((row) => ({
-    name: String(row['name']),
-    low: Number(row['low']),
-    high: Number(row['high']),
-    pending: row['pending'] === true,
-    bytes: Number(row['bytes']),
-    last: Number(row['last']),
-    oldest: row['oldest'] === null ? undefined : Number(row['oldest']),
-    newest: row['newest'] === null ? undefined : Number(row['newest']),
-  }));
+  /** Reads them in the order of their ids. */
+  async read(session: Session): Promise<readonly Partition[]> {
+    const ms = (time: string): string => `extract(epoch from ${time})::float8 * 1000`;
+    const rows = await session.query<Row>({
+      text: `select name, low, high, pending, bytes, last, ${ms('oldest')} as oldest,
+        ${ms('clock_timestamp() - oldest')} as oldest_age, newest::text as newest,
+        ${ms('clock_timestamp() - newest')} as newest_age
+        from ${this.#s}.usage()`,
+    });
+    const partitions = rows.map((row) => this.#partitionOf(row));
+    this.#ages.turn();
+    return partitions;
+  }
+
+  #partitionOf(row: Row): Partition {
+    const name = String(row['name']);
+    const age = (which: 'oldest' | 'newest'): number | undefined =>
+      row[which] === null
+        ? undefined
+        : this.#ages.of(`${name} ${which} ${row[which]}`, Number(row[`${which}_age`]));
+    return {
+      name,
+      low: Number(row['low']),
+      high: Number(row['high']),
+      pending: row['pending'] === true,
+      bytes: Number(row['bytes']),
+      last: Number(row['last']),
+      oldest: row['oldest'] === null ? undefined : Number(row['oldest']),
+      oldestAge: age('oldest'),
+      newestAge: age('newest'),
+    };
+  }
 }

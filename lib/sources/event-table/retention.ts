@@ -1,9 +1,12 @@
+import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
 import { quoteName } from '../postgres/identifier.js';
 import { describe } from '../postgres/postgres-error.js';
-import { tableError } from './event-table-error.js';
+import { codeOf, isMissing, tableError } from './event-table-error.js';
+import { SCHEMA_VERSION } from './event-table-sql.js';
 import type { EventTableSettings } from './event-table.options.js';
-import { readPartitions, type Partition } from './partitions.js';
+import { installedVersion } from './install.js';
+import { Partitions, type Partition } from './partitions.js';
 import type { Session } from './session.js';
 
 /** Partitions that are there before they are needed. */
@@ -12,6 +15,8 @@ const AHEAD = 3;
 const PARTS = 4;
 /** How long to wait for open writers before the next check finishes it, in milliseconds. */
 const DETACH_TIMEOUT = 3_000;
+/** How long checks may meet locks before it is logged, in milliseconds. */
+const PATIENCE = 60_000;
 
 /** What the table takes on disk. */
 export interface TableUsage {
@@ -32,14 +37,18 @@ export class Retention {
   readonly #s: string;
   /** The last id that the reader of this process has passed. */
   readonly #settled: () => number;
+  readonly #partitions: Partitions;
   #complaint = '';
-  #nextMeasure = 0;
+  /** Since when checks have met locks, on the monotonic clock. */
+  #busySince: number | undefined;
+  #nextMeasure = -Infinity;
 
   constructor(settings: EventTableSettings, logger: SseLogger, settled: () => number) {
     this.#settings = settings;
     this.#logger = logger;
     this.#settled = settled;
     this.#s = quoteName(settings.schema);
+    this.#partitions = new Partitions(settings.schema);
   }
 
   /** @throws Error when the session is lost; what the server refuses is logged. */
@@ -47,16 +56,17 @@ export class Retention {
     try {
       await this.#extend(session);
       await this.#close(session);
-      for (const partition of this.#expired(await readPartitions(session, this.#s))) {
+      for (const partition of this.#expired(await this.#partitions.read(session))) {
         await this.#drop(session, partition);
       }
-      this.#summarise(await readPartitions(session, this.#s));
+      this.#summarise(await this.#partitions.read(session));
       this.#complaint = '';
+      this.#busySince = undefined;
     } catch (error) {
       if (session.isClosed) {
         throw error;
       }
-      this.#complain(describe(tableError(error, this.#settings.schema)));
+      await this.#refused(session, error);
     }
   }
 
@@ -66,17 +76,17 @@ export class Retention {
    * @throws Error when the session is lost.
    */
   async measure(session: Session): Promise<void> {
-    if (Date.now() < this.#nextMeasure) {
+    if (monotonicNow() < this.#nextMeasure) {
       return;
     }
-    this.#nextMeasure = Date.now() + this.#settings.retention.interval;
+    this.#nextMeasure = monotonicNow() + this.#settings.retention.interval;
     try {
-      this.#summarise(await readPartitions(session, this.#s));
+      this.#summarise(await this.#partitions.read(session));
     } catch (error) {
       if (session.isClosed) {
         throw error;
       }
-      if ((error as { code?: unknown }).code === '42501') {
+      if (codeOf(error) === '42501') {
         // It is for information only: not worth a line in the server's log at each interval.
         this.#nextMeasure = Infinity;
       }
@@ -93,13 +103,13 @@ export class Retention {
   /** Goes on in the next partition once the current one is large or old enough. */
   async #close(session: Session): Promise<void> {
     const { age, bytes } = this.#settings.retention;
-    const current = (await readPartitions(session, this.#s)).find(
+    const current = (await this.#partitions.read(session)).find(
       ({ low, high, last }) => low <= last && last < high,
     );
-    if (current?.oldest === undefined) {
+    if (current?.oldestAge === undefined) {
       return;
     }
-    if (current.bytes > bytes / PARTS || Date.now() - current.oldest > age / PARTS) {
+    if (current.bytes > bytes / PARTS || current.oldestAge > age / PARTS) {
       const [row] = await session.query<{ rolled: boolean }>({
         text: `select ${this.#s}.roll() as rolled`,
       });
@@ -116,7 +126,7 @@ export class Retention {
     let total = partitions.reduce((sum, partition) => sum + partition.bytes, 0);
     return partitions.filter((partition) => {
       const isPast = partition.high <= Math.min(partition.last, settled) + 1;
-      const isOld = partition.newest === undefined || Date.now() - partition.newest > age;
+      const isOld = partition.newestAge === undefined || partition.newestAge > age;
       if (!isPast || !(isOld || partition.pending || total > bytes)) {
         return false;
       }
@@ -125,15 +135,18 @@ export class Retention {
     });
   }
 
+  /** Drops a partition, unless another instance has: several may apply the retention. */
   async #drop(session: Session, partition: Partition): Promise<void> {
     try {
       await this.#dropNow(session, partition);
     } catch (error) {
-      // Behind a pooler every instance applies the retention: another one may have been first.
-      if (
-        session.isClosed ||
-        (await readPartitions(session, this.#s)).some(({ name }) => name === partition.name)
-      ) {
+      if (session.isClosed) {
+        throw error;
+      }
+      const { name, pending } = partition;
+      const found = (await this.#partitions.read(session)).find((each) => each.name === name);
+      // What another is detaching at this moment, the next check finds done, or finishes.
+      if (found && found.pending === pending) {
         throw error;
       }
     }
@@ -148,7 +161,10 @@ export class Retention {
     });
     if (server?.owns === true && server.version >= 140_000 && !session.isPooled) {
       // Waits for open writers without making others wait; too long a wait is finished next time.
-      await session.query({ text: `set statement_timeout = ${DETACH_TIMEOUT}` });
+      const [{ before } = { before: '0' }] = await session.query<{ before: string }>({
+        text: `select current_setting('statement_timeout') as before,
+          set_config('statement_timeout', '${DETACH_TIMEOUT}', false)`,
+      });
       try {
         const how = pending ? 'finalize' : 'concurrently';
         await session.query({
@@ -157,7 +173,10 @@ export class Retention {
         await session.query({ text: `drop table ${table}` });
       } finally {
         // Not `reset`, which would bring the role's default back.
-        await session.query({ text: 'set statement_timeout = 0' });
+        await session.query({
+          text: `select set_config('statement_timeout', $1, false)`,
+          values: [before],
+        });
       }
     } else {
       await session.query({ text: `select ${this.#s}.drop_partition($1)`, values: [name] });
@@ -172,11 +191,31 @@ export class Retention {
     };
   }
 
-  #complain(what: string): void {
+  async #refused(session: Session, error: unknown): Promise<void> {
+    if (BUSY.has(codeOf(error))) {
+      // The next check may do it. Whoever holds the lock for long is named by the reader.
+      this.#busySince ??= monotonicNow();
+      if (monotonicNow() - this.#busySince < PATIENCE) {
+        return;
+      }
+    }
+    const what = describe(await this.#explained(session, error));
     // The same trouble comes back with each check.
     if (this.#complaint !== what) {
       this.#complaint = what;
       this.#logger.warn(`Postgres event table: retention could not be applied: ${what}`);
     }
   }
+
+  /** Partitions come and go: what is missing is the table only if it has no version. */
+  async #explained(session: Session, error: unknown): Promise<unknown> {
+    const { schema } = this.#settings;
+    const isTheTable = isMissing(error)
+      ? (await installedVersion(session, schema)) < SCHEMA_VERSION
+      : codeOf(error) === '42501';
+    return isTheTable ? tableError(error, schema) : error;
+  }
 }
+
+/** Refusals that pass: a lock or a statement took too long, or two instances waited for each other. */
+const BUSY: ReadonlySet<unknown> = new Set(['55P03', '57014', '40P01']);

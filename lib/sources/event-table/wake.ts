@@ -1,3 +1,5 @@
+import { monotonicNow } from '../../channel/clock.js';
+
 /** After an event the next look is this soon, in milliseconds; each look in vain doubles it. */
 const SHORTEST = 20;
 
@@ -36,7 +38,7 @@ export class Wake {
   /** Forgets that it was woken: what follows is a look. */
   clear(): void {
     this.#isDue = false;
-    this.#looked = performance.now();
+    this.#looked = monotonicNow();
   }
 
   /**
@@ -56,7 +58,7 @@ export class Wake {
     if (!this.#isDue) {
       await this.#sleep(this.#interval);
     }
-    const early = this.#pace - (performance.now() - this.#found);
+    const early = this.#pace - (monotonicNow() - this.#found);
     if (early >= 1) {
       await this.pause(early);
     }
@@ -65,8 +67,8 @@ export class Wake {
 
   /** Resolves after a time, or when stopped; being woken does not shorten it. */
   async pause(ms: number): Promise<void> {
-    const until = Date.now() + ms;
-    for (let left = ms; left > 0 && !this.#signal.aborted; left = until - Date.now()) {
+    const until = monotonicNow() + ms;
+    for (let left = ms; left > 0 && !this.#signal.aborted; left = until - monotonicNow()) {
       await this.#sleep(left);
     }
   }
