@@ -1,9 +1,11 @@
+import { settledWithin } from '../../channel/deadline.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import { quoteName } from '../postgres/identifier.js';
 import { rowsIn, runOn } from '../postgres/given-client.js';
 import type { PgQueryable } from '../postgres/pg-types.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
+import { describe } from '../postgres/postgres-error.js';
 import { codeOf, lacksPartition, tableError } from './event-table-error.js';
 import { formatPosition, parsePosition } from './position.js';
 
@@ -13,6 +15,8 @@ const BATCH_BYTES = 4_194_304;
 /** Events, and bytes, that may wait for the server. */
 const MOST_WAITING = 20_000;
 const MOST_WAITING_BYTES = 134_217_728;
+/** How long what waits may take at the shutdown, in milliseconds. */
+const STOP_TIMEOUT_MS = 2_000;
 /** One notification in this time tells other instances of all events, in milliseconds. */
 const NOTIFY_INTERVAL = 10;
 
@@ -36,6 +40,8 @@ export class EventPublisher {
   /** Called after a commit. */
   readonly #onCommit: () => void;
   #waiting: Waiting[] = [];
+  /** Those of the statement that is under way. */
+  #underWay: readonly Waiting[] = [];
   #waitingBytes = 0;
   #writing: Promise<void> | undefined;
   #notifyTimer: NodeJS.Timeout | undefined;
@@ -102,34 +108,55 @@ export class EventPublisher {
     return id ?? formatPosition({ timeline: Number(row.timeline), id: Number(row.id) });
   }
 
-  /** Writes what waits. */
+  /** Writes what waits, as far as the server takes it in time; the rest is given up. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#notifyTimer);
-    await this.#writing;
+    if (this.#writing && !(await settledWithin(this.#writing, STOP_TIMEOUT_MS))) {
+      const reason = new SseError(
+        'CLOSED',
+        `The application is shutting down, and Postgres has not taken the event within ${STOP_TIMEOUT_MS} ms: it is given up, and may or may not be there.`,
+      );
+      this.#underWay.forEach(({ reject }) => reject(reason));
+      this.#rejectWaiting(reason);
+    }
   }
 
   async #write(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#take();
-      try {
-        const ids = await this.#insert(batch);
-        this.#onCommit();
-        this.#notify();
-        batch.forEach(({ event, resolve }, index) => {
-          const { id, timeline } = ids[index]!;
-          resolve(event.id ?? formatPosition({ timeline, id: Number(id) }));
-        });
-      } catch (error) {
-        const reason = tableError(error, this.#schema);
-        batch.forEach(({ reject }) => reject(reason));
-        if (reason instanceof SseError && reason.code === 'UNAVAILABLE') {
-          // To wait for a time limit one batch after another would hold callers up without end.
-          this.#rejectWaiting(reason);
-        }
+      this.#underWay = batch;
+      await this.#writeBatch(batch);
+    }
+    this.#underWay = [];
+    this.#writing = undefined;
+  }
+
+  async #writeBatch(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const ids = await this.#insert(batch);
+      this.#onCommit();
+      this.#notify();
+      batch.forEach(({ event, resolve }, index) => {
+        const { id, timeline } = ids[index]!;
+        resolve(event.id ?? formatPosition({ timeline: Number(timeline), id: Number(id) }));
+      });
+    } catch (error) {
+      if (batch.length > 1 && isOfData(error)) {
+        // One event of the statement cannot be held, such as a character that a LATIN1 database
+        // lacks: the others are written, in their order.
+        const half = batch.length >> 1;
+        await this.#writeBatch(batch.slice(0, half));
+        await this.#writeBatch(batch.slice(half));
+        return;
+      }
+      const reason = isOfData(error) ? invalidEvent(error) : tableError(error, this.#schema);
+      batch.forEach(({ reject }) => reject(reason));
+      if (reason instanceof SseError && reason.code === 'UNAVAILABLE') {
+        // To wait for a time limit one batch after another would hold callers up without end.
+        this.#rejectWaiting(reason);
       }
     }
-    this.#writing = undefined;
   }
 
   #take(): Waiting[] {
@@ -185,6 +212,24 @@ export class EventPublisher {
       this.#connection.query('select pg_notify($1, $2)', [this.#schema, '']).catch(() => undefined);
     }, NOTIFY_INTERVAL);
   }
+}
+
+/** Whether the server refused what an event holds: a wrong value, or one that breaks a constraint. */
+function isOfData(error: unknown): boolean {
+  const code = codeOf(error);
+  // 2200H: there are no ids left.
+  return (
+    (code?.startsWith('22') === true && code !== '2200H') ||
+    (code === '23514' && !lacksPartition(error))
+  );
+}
+
+function invalidEvent(error: unknown): SseError {
+  return new SseError(
+    'INVALID_EVENT',
+    `The database cannot hold the event: ${describe(error)}. Send other characters, or use a database with the encoding UTF8.`,
+    { cause: error },
+  );
 }
 
 /** What this role may be able to do about a refusal, as a call of a function of the table. */
