@@ -183,7 +183,7 @@ describe('reading the event table', () => {
         (error: Error) => error.message,
       );
     expect(await refused(`select sse.publish('', 'x')`)).toContain('the topic is empty');
-    expect(await refused(`select sse.publish('a', 'x', E'a\\nb')`)).toContain('not one line');
+    expect(await refused(`select sse.publish('a', 'x', E'a\\nb')`)).toContain('Give one line');
     expect(await refused(`select sse.publish('a', 'x', null, '1.5')`)).toContain(
       'could be a position',
     );
