@@ -24,6 +24,7 @@ import { OtherInterceptors } from './endpoint/other-interceptors.js';
 import { RouteChannels } from './endpoint/route-channels.js';
 import { SseRoutes } from './endpoint/sse-routes.js';
 import { StreamOpener } from './endpoint/stream-opener.js';
+import { SurroundingInterceptor } from './endpoint/surrounding.interceptor.js';
 import { SSE_SETTINGS } from './sse.constants.js';
 import { sseLog } from './sse.log.js';
 import {
@@ -79,6 +80,7 @@ import { SseSources } from './sse.sources.js';
     StreamOpener,
     SseRoutes,
     Http2Sessions,
+    SurroundingInterceptor,
   ],
   // What endpoints in other modules are made with: all but SseService is internal.
   exports: [SseService, Delivery, RouteChannels, OtherInterceptors, StreamOpener],
@@ -97,6 +99,7 @@ export class SseModule
     private readonly host: HttpAdapterHost,
     // Created with the module, so that routes are ready before the router reads them.
     _routes: SseRoutes,
+    private readonly surrounding: SurroundingInterceptor,
     modules: ModulesContainer,
   ) {
     super();
@@ -118,8 +121,9 @@ export class SseModule
     return super.forRootAsync(options);
   }
 
-  /** Nest calls it before the router adds its routes. */
+  /** Nest calls it when all global interceptors are there, and before the router adds its routes. */
   configure(): void {
+    this.surrounding.install();
     const adapter = this.host.httpAdapter as AbstractHttpAdapter | undefined;
     if (adapter?.getType?.() === 'fastify') {
       hookInto(adapter.getInstance());

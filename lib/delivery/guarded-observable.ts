@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   Observable,
   Subscriber,
@@ -37,6 +38,41 @@ export class GuardedSubscriber<T> extends Subscriber<T> {
       this.guard.report(`The teardown of ${this.what}`, error);
     }
   }
+}
+
+/**
+ * A user's Observable among others: its teardown throws at nobody, and what is thrown at it
+ * while it emits goes no further either. Operators that merge would never end.
+ *
+ * It is subscribed to in the async context of this call, whoever subscribes to the result.
+ *
+ * @param fail takes what was thrown at it
+ */
+export function guarded<T>(
+  source: Observable<T>,
+  { guard, what, fail }: { guard: Guard; what: string; fail: (thrown: unknown) => void },
+): Observable<T> {
+  const inContext = AsyncLocalStorage.snapshot();
+  return new Observable((subscriber) => {
+    const pass = (notify: () => void): void => {
+      try {
+        notify();
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const inner = new GuardedSubscriber<T>(
+      {
+        next: (value) => pass(() => subscriber.next(value)),
+        error: (error) => pass(() => subscriber.error(error)),
+        complete: () => pass(() => subscriber.complete()),
+      },
+      guard,
+      what,
+    );
+    subscriber.add(inner);
+    inContext(() => inner.subscribeTo(source));
+  });
 }
 
 /**

@@ -54,9 +54,9 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
   constructor(private readonly options: HandlerWriterOptions) {}
 
   /** Subscribes to what is to be written. */
-  subscribe(source: Observable<unknown>): void {
+  subscribe(source: Observable<unknown>, observer: Observer<unknown> = this): void {
     const { guard, handler } = this.options;
-    const subscriber = new GuardedSubscriber(this, guard, `the stream of ${handler}`);
+    const subscriber = new GuardedSubscriber(observer, guard, `the stream of ${handler}`);
     this.source = subscriber;
     subscriber.subscribeTo(source);
   }
@@ -79,6 +79,11 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
   /** Whether so much waits to be written that it should not become more. */
   get isFull(): boolean {
     return this.pending.length >= BLOCK_SIZE;
+  }
+
+  /** Whether nothing waits to be written. */
+  get isEmpty(): boolean {
+    return this.pending === '';
   }
 
   /** Resolves once there is room for more, or nothing is written any more. */

@@ -55,6 +55,11 @@ export class Exchange implements Arrival {
     return this.response.writableEnded || isCutOff(this.response);
   }
 
+  /** Whether somebody has begun to answer. */
+  get hasBegun(): boolean {
+    return this.response.headersSent || this.reply?.sent === true;
+  }
+
   /** Waits until it is this request's turn to be answered; false when its client has left. */
   async turn(): Promise<boolean> {
     const { response } = this;

@@ -6,6 +6,7 @@ import type { Response } from '../delivery/response-writer.js';
 export interface FastifyReply {
   readonly raw: Response;
   readonly server: object;
+  readonly sent: boolean;
   statusCode: number;
   getHeaders(): OutgoingHttpHeaders;
   headers(values: OutgoingHttpHeaders): unknown;

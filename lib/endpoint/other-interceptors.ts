@@ -1,14 +1,30 @@
-import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { Injectable, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import { INTERCEPTORS_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig } from '@nestjs/core';
+
+/** An `@SseChannel()` handler, and a controller that has it. */
+export interface Endpoint {
+  readonly controller: object;
+  readonly handler: object;
+}
 
 /** Knows whether an endpoint has interceptors beside ours. */
 @Injectable()
 export class OtherInterceptors {
   /** By class and handler: classes that inherit a handler may have interceptors of their own. */
   private readonly known = new WeakMap<object, WeakMap<object, boolean>>();
+  /** Our own that surrounds them all. */
+  private outermost: NestInterceptor | undefined;
 
   constructor(private readonly config: ApplicationConfig) {}
+
+  /** Puts an interceptor around all others, if one of the endpoints has any. */
+  surroundBy(outermost: NestInterceptor, endpoints: readonly Endpoint[]): void {
+    if (!this.outermost && endpoints.some((endpoint) => this.areAround(endpoint))) {
+      this.outermost = outermost;
+      this.config.getGlobalInterceptors().unshift(outermost);
+    }
+  }
 
   /** Whether another interceptor surrounds the handler. */
   surround(context: ExecutionContext): boolean {
@@ -20,17 +36,17 @@ export class OtherInterceptors {
     }
     let result = known.get(handler);
     if (result === undefined) {
-      result = this.areAround(controller, handler);
+      result = this.areAround({ controller, handler });
       known.set(handler, result);
     }
     return result;
   }
 
-  private areAround(controller: object, handler: object): boolean {
+  private areAround({ controller, handler }: Endpoint): boolean {
     return (
       count(handler) > 1 ||
       count(controller) > 0 ||
-      this.config.getGlobalInterceptors().length > 0 ||
+      this.config.getGlobalInterceptors().some((interceptor) => interceptor !== this.outermost) ||
       this.config.getGlobalRequestInterceptors().length > 0
     );
   }

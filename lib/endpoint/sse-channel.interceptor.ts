@@ -5,10 +5,12 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { lastValueFrom, Observable, of } from 'rxjs';
+import { EMPTY, lastValueFrom, Observable, of } from 'rxjs';
+import type { Guard } from '../channel/guard.js';
 import { SseError } from '../channel/sse-error.js';
 import { ChannelStream } from '../delivery/channel-stream.js';
 import { Delivery } from '../delivery/delivery.js';
+import { guarded } from '../delivery/guarded-observable.js';
 import type { HandlerEvents } from '../delivery/handler-events.js';
 import type { Subscription } from '../delivery/subscription.js';
 import type { EndpointOptions } from '../sse.options.js';
@@ -20,6 +22,7 @@ import { RouteChannels } from './route-channels.js';
 import { routeOf } from './route.js';
 import { withEvents } from './sse-params.decorator.js';
 import { StreamOpener } from './stream-opener.js';
+import { surroundedRequest, type SurroundedRequest } from './surrounded-request.js';
 
 /**
  * Turns a request to an `@SseChannel()` endpoint into a stream. It runs innermost, after
@@ -35,7 +38,12 @@ export class SseChannelInterceptor implements NestInterceptor {
     private readonly others: OtherInterceptors,
   ) {}
 
-  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+  intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const surrounded = surroundedRequest(context.switchToHttp().getRequest<object>());
+    return surrounded ? this.answerWithin(surrounded, next) : this.answer(context, next);
+  }
+
+  private async answer(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const { delivery, streams } = this;
     const route = routeOf(context.getHandler())!;
     const exchange = new Exchange(context);
@@ -51,9 +59,36 @@ export class SseChannelInterceptor implements NestInterceptor {
     } finally {
       streams.dismiss(exchange);
     }
-    // Whatever surrounds the stream sees it begin and end. Where nothing does, nothing is
-    // kept for it.
-    return this.others.surround(context) ? untilClosed(exchange) : of(undefined);
+    // Interceptors that Nest has put around the endpoint later see the stream begin and end.
+    return this.others.surround(context) ? untilClosed(stream, delivery.guard) : of(undefined);
+  }
+
+  /** Answers a request that our outermost interceptor waits for. */
+  private async answerWithin(
+    surrounded: SurroundedRequest,
+    next: CallHandler,
+  ): Promise<Observable<unknown>> {
+    surrounded.isReached = true;
+    const { stream } = surrounded;
+    try {
+      // An interceptor may call again what has failed.
+      const source = stream.events
+        ? ((await this.streamOfHandler(stream, stream.events, next)) ?? EMPTY)
+        : await this.respond(stream, next);
+      if (source) {
+        surrounded.streamsHandler();
+        return guarded(source, {
+          guard: this.delivery.guard,
+          what: `the stream of ${stream.route.where}`,
+          fail: (thrown) => stream.writer.error(thrown),
+        });
+      }
+    } catch (error) {
+      rethrow(error);
+    }
+    surrounded.isAnswered();
+    // What surrounds a stream of channels as they are sees it begin and end.
+    return untilClosed(stream, this.delivery.guard);
   }
 
   /** Answers a request, or returns the Observable of its handler, which is to be streamed. */
@@ -151,12 +186,14 @@ function rethrow(error: unknown): void {
 }
 
 /** Emits once the stream is over; ends the stream when nobody waits for that any more. */
-function untilClosed(exchange: Exchange): Observable<unknown> {
+function untilClosed({ exchange, route }: HandlerStream, guard: Guard): Observable<unknown> {
   return new Observable((subscriber) => {
-    exchange.onceClosed(() => {
-      subscriber.next(undefined);
-      subscriber.complete();
-    });
+    exchange.onceClosed(
+      guard.wrap(`An interceptor around ${route.where}`, () => {
+        subscriber.next(undefined);
+        subscriber.complete();
+      }),
+    );
     return () => exchange.end();
   });
 }

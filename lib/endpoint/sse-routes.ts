@@ -17,6 +17,7 @@ import {
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import { SseError } from '../channel/sse-error.js';
 import { sseLog } from '../sse.log.js';
+import type { Endpoint } from './other-interceptors.js';
 import { routeOf, type Route } from './route.js';
 import { checkDecorators, checkPlaceholders, overriddenEndpoint } from './route-checks.js';
 import { RouteChannels } from './route-channels.js';
@@ -49,6 +50,14 @@ export class SseRoutes implements OnModuleInit {
         this.prepareController(controller, channels);
       }
     }
+  }
+
+  /** All endpoints of the application, each with every controller that has it. */
+  get endpoints(): readonly Endpoint[] {
+    return this.found.map(({ controller, handler }) => ({
+      controller: controller.metatype as Type,
+      handler,
+    }));
   }
 
   /** The paths around a controller's own are known by now. */

@@ -1,0 +1,125 @@
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import type { Observable, Observer } from 'rxjs';
+import type { Guard } from '../channel/guard.js';
+import { SseError } from '../channel/sse-error.js';
+import type { HandlerStream } from './handler-stream.js';
+
+/** How long an interceptor that emits nothing may take to write the response by itself. */
+const OWN_ANSWER_MS = 1_000;
+
+const surrounded = new WeakMap<object, SurroundedRequest>();
+
+/** The request as our outermost interceptor has met it, if there is one around the endpoint. */
+export function surroundedRequest(request: object): SurroundedRequest | undefined {
+  return surrounded.get(request);
+}
+
+/**
+ * A request on its way through the application's interceptors, between the outermost, which
+ * is ours, and the endpoint. What comes out of them is written event by event, unless the
+ * endpoint answers by itself.
+ */
+export class SurroundedRequest implements Observer<unknown> {
+  /** Whether the interceptors have called the endpoint. */
+  isReached = false;
+  /** Whether clients received what an interceptor emitted without calling the endpoint. */
+  isReplaced = false;
+  /** Who answers it, as far as that is known. */
+  private answeredBy: 'handler' | 'endpoint' | 'interceptor' | undefined;
+  private begun!: () => void;
+  private failed!: (cause: unknown) => void;
+
+  constructor(
+    readonly stream: HandlerStream,
+    private readonly guard: Guard,
+  ) {
+    surrounded.set(stream.exchange.request, this);
+  }
+
+  /**
+   * Subscribes to what comes out of the interceptors. Resolves once the request has been
+   * answered; rejects with what is to be answered by exception filters.
+   */
+  follow(result: Observable<unknown>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.begun = resolve;
+      this.failed = reject;
+      this.stream.writer.subscribe(result, this);
+    });
+  }
+
+  /** The endpoint hands its handler's Observable to the interceptors. */
+  streamsHandler(): void {
+    // An interceptor may call the endpoint again after an error.
+    if (!this.answeredBy) {
+      this.answeredBy = 'handler';
+      this.stream.begin().then(this.begun, this.failed);
+    }
+  }
+
+  /** The endpoint has answered. What interceptors emit changes nothing any more. */
+  isAnswered(): void {
+    this.answeredBy = 'endpoint';
+    this.begun();
+  }
+
+  next(emitted: unknown): void {
+    if (this.answeredBy !== 'endpoint') {
+      this.stream.writer.next(emitted);
+      this.look();
+    }
+  }
+
+  error(cause: unknown): void {
+    if (this.answeredBy === 'endpoint') {
+      this.guard.report(`An interceptor around ${this.stream.route.where}`, cause);
+      return;
+    }
+    this.stream.writer.error(cause);
+    this.look();
+  }
+
+  complete(): void {
+    if (this.answeredBy !== 'endpoint') {
+      this.stream.writer.complete();
+    }
+    if (!this.answeredBy) {
+      this.answeredBy = 'interceptor';
+      this.answer().then(this.begun, this.failed);
+    }
+  }
+
+  /** Before the endpoint has answered, nobody else looks at what fails. */
+  private look(): void {
+    const { failure } = this.stream.writer;
+    if (failure && !this.answeredBy) {
+      this.failed(failure.cause);
+    }
+  }
+
+  /** An interceptor has answered in the endpoint's place, as one that caches does. */
+  private async answer(): Promise<void> {
+    const { exchange, writer, route } = this.stream;
+    await setImmediate();
+    if (writer.isEmpty && !exchange.hasBegun) {
+      await setTimeout(OWN_ANSWER_MS);
+    }
+    if (exchange.hasBegun || exchange.isGone) {
+      return;
+    }
+    if (writer.isEmpty) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `An interceptor around ${route.where} answered in its place, and there is nothing to answer ` +
+          'with: it emitted nothing and did not write the response. Have it call next.handle(), ' +
+          'emit something, or throw.',
+      );
+    }
+    this.isReplaced = !this.isReached;
+    if (exchange.isHead) {
+      await exchange.answer();
+    } else if (await this.stream.isAdmitted()) {
+      await this.stream.begin();
+    }
+  }
+}

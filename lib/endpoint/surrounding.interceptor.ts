@@ -1,0 +1,84 @@
+import {
+  Injectable,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { of, type Observable } from 'rxjs';
+import { Delivery } from '../delivery/delivery.js';
+import { sseLog } from '../sse.log.js';
+import { Exchange, RequestGone } from './exchange.js';
+import { HandlerStream } from './handler-stream.js';
+import { OtherInterceptors } from './other-interceptors.js';
+import { routeOf, type Route } from './route.js';
+import { SseRoutes } from './sse-routes.js';
+import { StreamOpener } from './stream-opener.js';
+import { SurroundedRequest } from './surrounded-request.js';
+
+/**
+ * The outermost interceptor of an application that has others around its endpoints. They see
+ * what a handler's Observable emits as they do with plain `@Sse()`, as Nest would subscribe to
+ * what they return, and this interceptor does.
+ */
+@Injectable()
+export class SurroundingInterceptor implements NestInterceptor {
+  /** Endpoints that interceptors have answered in place of. */
+  private readonly warned = new WeakSet<Route>();
+
+  constructor(
+    private readonly delivery: Delivery,
+    private readonly streams: StreamOpener,
+    private readonly others: OtherInterceptors,
+    private readonly routes: SseRoutes,
+  ) {}
+
+  /** Goes around all others, where there are any. */
+  install(): void {
+    this.others.surroundBy(this, this.routes.endpoints);
+  }
+
+  intercept(
+    context: ExecutionContext,
+    next: CallHandler,
+  ): Observable<unknown> | Promise<Observable<unknown>> {
+    const route = routeOf(context.getHandler());
+    return route && this.others.surround(context)
+      ? this.stream(context, route, next)
+      : next.handle();
+  }
+
+  private async stream(
+    context: ExecutionContext,
+    route: Route,
+    next: CallHandler,
+  ): Promise<Observable<unknown>> {
+    const { delivery, streams } = this;
+    const exchange = new Exchange(context);
+    const stream = new HandlerStream(exchange, route, delivery, streams);
+    try {
+      const request = new SurroundedRequest(stream, delivery.guard);
+      await exchange.whileHere(request.follow(next.handle()));
+      if (request.isReplaced) {
+        this.warn(route);
+      }
+    } catch (error) {
+      stream.writer.close();
+      if (!(error instanceof RequestGone)) {
+        throw error;
+      }
+    } finally {
+      streams.dismiss(exchange);
+    }
+    return of(undefined);
+  }
+
+  private warn(route: Route): void {
+    if (!this.warned.has(route)) {
+      this.warned.add(route);
+      sseLog.warn(
+        `An interceptor answered in place of ${route.where}, without next.handle(): ` +
+          'clients received what it emitted, and no stream. One that caches has to leave streams alone.',
+      );
+    }
+  }
+}
