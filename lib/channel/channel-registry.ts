@@ -1,10 +1,13 @@
 import { Channel, type ChannelLimits } from './channel.js';
+import type { SourceServices } from './checked-history.js';
 import { monotonicNow } from './clock.js';
 import type { Guard } from './guard.js';
+import { LimitedLog } from './limited-log.js';
 import { openFeed } from './open-feed.js';
 import { SseError } from './sse-error.js';
 import { inSlices } from './slices.js';
-import type { ChannelSource } from './source.js';
+import type { ChannelSource, SseLogger } from './source.js';
+import { Turns } from './turns.js';
 
 /** What the registry needs to know of the module's options. */
 export interface ChannelRegistryOptions {
@@ -19,6 +22,7 @@ export interface ChannelRegistryOptions {
   readonly detach: <R>(run: () => R) => R;
   /** Runs what a source of the application's may throw in. */
   readonly guard: Guard;
+  readonly log: SseLogger;
 }
 
 interface OpenChannel {
@@ -29,6 +33,8 @@ interface OpenChannel {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** How many pages of a source's history are read at a time. */
+const MOST_READS = 64;
 /** How often the age limit is applied to channels that nothing is appended to. */
 const SWEEP_MS = 15_000;
 
@@ -38,11 +44,15 @@ export class ChannelRegistry {
   private readonly opened = new Map<Channel, OpenChannel>();
   /** Those without users, the longest unused first. */
   private readonly idle = new Set<OpenChannel>();
+  private readonly services = new WeakMap<ChannelSource, SourceServices>();
+  /** Where it is told what sources do wrong. */
+  private readonly log: LimitedLog;
   private readonly sweep: NodeJS.Timeout;
   private isTrimming = false;
   private isClosed = false;
 
   constructor(private readonly options: ChannelRegistryOptions) {
+    this.log = new LimitedLog(options.log);
     this.sweep = options.detach(() => setInterval(() => void this.trim(), SWEEP_MS));
     this.sweep.unref();
   }
@@ -117,7 +127,8 @@ export class ChannelRegistry {
     if (this.opened.size >= this.options.maxChannels) {
       this.dropLongestUnused();
     }
-    const channel = new Channel(name, this.options.limits, this.options.onAppend);
+    const { limits, onAppend } = this.options;
+    const channel = new Channel(name, limits, onAppend, this.servicesOf(source));
     channel.feedFrom(this.options.detach(() => openFeed(source, name, channel)));
     const open: OpenChannel = {
       channel,
@@ -164,6 +175,16 @@ export class ChannelRegistry {
       this.bySource.delete(open.source);
     }
     this.tell(open, 'close');
+    open.channel.close();
+  }
+
+  private servicesOf(source: ChannelSource): SourceServices {
+    let services = this.services.get(source);
+    if (!services) {
+      services = { log: this.log, reads: new Turns(MOST_READS) };
+      this.services.set(source, services);
+    }
+    return services;
   }
 
   /** Tells the source of a channel what has become of it. */

@@ -1,9 +1,12 @@
 import { labelOf } from './composite-id.js';
-import { checkEvent, type EventLimits } from './event-check.js';
+import { CheckedHistory, type SourceServices } from './checked-history.js';
+import { checkEvent, isPosition, type EventLimits } from './event-check.js';
 import { EventLog, type RetainLimits } from './event-log.js';
-import type { LogEntry } from './log-entry.js';
-import { nextAfter } from './start-position.js';
-import { RESET_TYPE } from './sse-event.js';
+import { reasonOf } from './reason.js';
+import { resetEvent } from './reset-event.js';
+import { shown } from './shown.js';
+import { SseError } from './sse-error.js';
+import { Turns } from './turns.js';
 import type { ChannelFeed, ChannelSink, ResetReason, SourceEvent } from './source.js';
 
 /** Reads a channel, from its own cursor, each time the channel has something new. */
@@ -21,6 +24,12 @@ export interface Place {
 /** How much a channel keeps, and what it lets in. */
 export interface ChannelLimits extends RetainLimits, EventLimits {}
 
+/** For a channel whose source has no other. */
+const UNSHARED: SourceServices = {
+  log: { log: () => undefined, warn: () => undefined, error: () => undefined },
+  reads: new Turns(Infinity),
+};
+
 /** A named log that a source appends to and readers read. */
 export class Channel implements ChannelSink {
   readonly log: EventLog;
@@ -31,13 +40,17 @@ export class Channel implements ChannelSink {
   private ownLabel: string | undefined;
   private isLive = false;
   private hadReaderBeforeLive = false;
+  private isClosed = false;
   private readonly waiting = new Set<() => void>();
+  /** What the source has appended before, if it can read that again. */
+  history: CheckedHistory | undefined;
 
   constructor(
     readonly name: string,
     readonly limits: ChannelLimits,
     /** Called after each append; schedules the readers. */
     private readonly onAppend: (channel: Channel) => void,
+    private readonly services: SourceServices = UNSHARED,
   ) {
     this.log = new EventLog(limits, () => this.slowest());
   }
@@ -45,6 +58,12 @@ export class Channel implements ChannelSink {
   /** Connects the channel to the source that feeds it. */
   feedFrom(feed: ChannelFeed): void {
     this.source = feed;
+    this.history = feed.history && new CheckedHistory(feed.history, this, this.services);
+  }
+
+  /** The source was told that nobody reads here any more: what it still calls is ignored. */
+  close(): void {
+    this.isClosed = true;
   }
 
   /** What stands for its name in event ids. */
@@ -54,6 +73,20 @@ export class Channel implements ChannelSink {
 
   get feed(): ChannelFeed | undefined {
     return this.source;
+  }
+
+  /** The event that a new client receives first, if the source has one. */
+  current(): SourceEvent | undefined {
+    try {
+      const event = this.source?.current?.();
+      if (event) {
+        checkEvent(event, this.limits);
+      }
+      return event;
+    } catch (error) {
+      this.warn(`gave no first event for a new client: ${reasonOf(error)}`);
+      return resetEvent(this.name, 'skipped-event');
+    }
   }
 
   /** Whether the source is listening. */
@@ -87,33 +120,66 @@ export class Channel implements ChannelSink {
   }
 
   live(position?: string): void {
+    if (this.isLate('live()')) {
+      return;
+    }
+    const start = this.checked(position, 'live()');
     if (this.isLive) {
+      this.liveAgain(start);
       return;
     }
     this.isLive = true;
-    if (position !== undefined) {
-      this.log.startAfter(position);
+    if (start !== undefined) {
+      this.log.startAfter(start);
     }
     if (this.hadReaderBeforeLive && this.readers.size > 0) {
       // They were let in while nobody listened: what happened since is unknown.
-      this.reset('listener-gap', position);
+      this.reset('listener-gap', start);
     }
     this.waiting.forEach((done) => done());
   }
 
   append(event: SourceEvent): string {
     checkEvent(event, this.limits);
+    if (this.history && event.position === undefined) {
+      throw new SseError(
+        'INVALID_EVENT',
+        `An event of the channel ${JSON.stringify(this.name)} has no \`position\`, and its source ` +
+          'has a history. Give every event its position: clients could not be shown it otherwise.',
+      );
+    }
+    if (this.isLate('append()')) {
+      return event.id ?? event.position ?? '';
+    }
     const entry = this.log.append(event);
     this.onAppend(this);
     return entry.id;
   }
 
   reset(reason: ResetReason, position?: string): void {
-    this.appendReset(reason, position);
-    if (position !== undefined && reason !== 'skipped-event') {
+    if (this.isLate('reset()')) {
+      return;
+    }
+    const given = this.checked(position, 'reset()');
+    const isSkip = reason === 'skipped-event' && given !== undefined;
+    // Beside a history it stands where the log does, as only the source's positions can be ordered.
+    const at = given ?? (this.history && this.log.headPosition);
+    this.log.append(
+      { ...resetEvent(this.name, reason), position: at },
+      at !== undefined && !isSkip,
+    );
+    if (given !== undefined && !isSkip) {
       this.log.restart();
     }
     this.onAppend(this);
+  }
+
+  /** A source that begins again was away in between, unless it goes on where it was. */
+  private liveAgain(position: string | undefined): void {
+    if (position === undefined || position !== this.log.headPosition) {
+      this.warn('called live() again. Its readers are told of a gap.');
+      this.reset('listener-gap', position);
+    }
   }
 
   private slowest(): number {
@@ -124,17 +190,26 @@ export class Channel implements ChannelSink {
     return slowest;
   }
 
-  private appendReset(reason: ResetReason, position: string | undefined): LogEntry {
-    // Whether the event at the source's position ended its run, clients have not received it.
-    const isBehind = position !== undefined && reason !== 'skipped-event';
-    return this.log.append(
-      { type: RESET_TYPE, data: resetData(this.name, reason), position },
-      isBehind ? nextAfter(position) : undefined,
-    );
+  private warn(what: string): void {
+    this.services.log.warn(`The source of the channel ${JSON.stringify(this.name)} ${what}`);
   }
-}
 
-/** The data of a `sse:reset` event. */
-export function resetData(channel: string, reason: ResetReason): string {
-  return JSON.stringify({ channel, reason });
+  /** Whether the source has called after its feed was closed: nobody reads here any more. */
+  private isLate(call: string): boolean {
+    if (this.isClosed) {
+      this.warn(`called ${call} after close(). That is ignored.`);
+    }
+    return this.isClosed;
+  }
+
+  /** A position that clients can return with. */
+  private checked(position: string | undefined, call: string): string | undefined {
+    if (position === undefined || isPosition(position)) {
+      return position;
+    }
+    this.warn(
+      `called ${call} with the position ${shown(position)}, which clients cannot return with. It counts as none.`,
+    );
+    return undefined;
+  }
 }

@@ -1,8 +1,9 @@
 import type { Channel } from './channel.js';
 import { monotonicNow } from './clock.js';
-import { HistoryReading } from './history-reading.js';
+import type { CheckedHistory } from './checked-history.js';
+import { HistoryReading, type HistoryStart } from './history-reading.js';
 import { LogEntry } from './log-entry.js';
-import { RESET_TYPE } from './sse-event.js';
+import { joinLog, type HistoryEnd } from './log-join.js';
 import type { ResetReason, SourceEvent } from './source.js';
 import { EARLIEST, isNextAfter, nextAfter, plainPosition } from './start-position.js';
 
@@ -30,10 +31,8 @@ export class Cursor {
   private page: readonly LogEntry[] = NO_ENTRIES;
   private pageIndex = 0;
   private history: HistoryReading | undefined;
-  /** Events up to this position came from history before the log had them. */
-  private joinAfter: string | undefined;
-  /** What the log held up to here was there when history was last read. */
-  private covered = 0;
+  /** What history has given, until the log goes on behind it. */
+  private joining: HistoryEnd | undefined;
 
   constructor(
     readonly channel: Channel,
@@ -50,17 +49,20 @@ export class Cursor {
    * ended. A promise is returned only when the source's history has to be asked.
    */
   resume(lastEventId: string): void | Promise<void> {
-    const { log, feed } = this.channel;
-    const history = feed?.history;
+    const { log, history } = this.channel;
     if (lastEventId === EARLIEST) {
       this.position = undefined;
       if (history) {
-        return this.startHistory(undefined);
+        return this.startHistory(history, {
+          position: undefined,
+          isOfSource: true,
+          mayHaveEnded: false,
+        });
       }
       this.seq = log.retained - 1;
       return;
     }
-    const located = log.locate(plainPosition(lastEventId), history?.compare.bind(history));
+    const located = log.locate(lastEventId, history?.compare);
     const isNext = isNextAfter(lastEventId);
     const isEnd = isNext ? false : typeof located === 'number' ? log.endsAt(located) : undefined;
     // Whether the event before the log's first one ended its run, history knows.
@@ -72,7 +74,8 @@ export class Cursor {
     }
     if (history) {
       this.position = lastEventId;
-      return this.startHistory(lastEventId, !isNext);
+      const position = plainPosition(lastEventId);
+      return this.startHistory(history, { position, isOfSource: false, mayHaveEnded: !isNext });
     }
     this.resetReason = located === 'trimmed' ? located : 'unknown-position';
   }
@@ -87,7 +90,7 @@ export class Cursor {
     return (
       this.page.length === 0 &&
       !this.history &&
-      this.joinAfter === undefined &&
+      !this.joining &&
       this.resetReason === undefined &&
       !this.hasEnded
     );
@@ -108,8 +111,9 @@ export class Cursor {
       return 'loading';
     }
     const { log } = this.channel;
-    if (this.joinAfter !== undefined && !this.join(this.joinAfter)) {
-      return 'loading';
+    const joining = this.joining && this.join(this.joining);
+    if (joining) {
+      return joining;
     }
     if (this.seq >= log.head) {
       return 'idle';
@@ -117,8 +121,8 @@ export class Cursor {
     if (this.seq >= log.first - 1) {
       return 'log';
     }
-    if (this.channel.feed?.history && this.position !== undefined) {
-      void this.startHistory(this.position);
+    if (this.channel.history && this.position !== undefined) {
+      this.readOn(this.channel.history, this.position);
       return 'loading';
     }
     this.resetReason = 'slow-consumer';
@@ -165,7 +169,7 @@ export class Cursor {
     const { log } = this.channel;
     const wasInRun = this.resetReason === 'slow-consumer' || this.resetReason === 'trimmed';
     this.resetReason = undefined;
-    this.joinAfter = undefined;
+    this.joining = undefined;
     if (wasInRun && log.head >= log.first && log.at(log.head).end) {
       this.seq = log.head - 1;
       this.position = log.positionAt(this.seq);
@@ -182,21 +186,31 @@ export class Cursor {
     this.history = undefined;
   }
 
-  /** @param mayHaveEnded whether the client has left when its run has ended at the position */
-  private startHistory(position: string | undefined, mayHaveEnded = false): Promise<void> {
+  /** Reads from history what the log no longer has. */
+  private readOn(history: CheckedHistory, position: string | undefined): void {
     const from = position === undefined ? undefined : plainPosition(position);
-    this.history = new HistoryReading(this.channel, from, mayHaveEnded, {
+    void this.startHistory(history, { position: from, isOfSource: true, mayHaveEnded: false });
+  }
+
+  private startHistory(history: CheckedHistory, start: HistoryStart): Promise<void> {
+    this.history = new HistoryReading(history, start, {
+      begins: (afterEnd) => {
+        if (start.position !== undefined) {
+          this.channel.log.noteEnd(start.position, afterEnd);
+        }
+      },
       page: (entries) => {
         this.page = entries;
       },
       end: (last, covered) => {
         this.history = undefined;
-        this.joinAfter = last;
-        this.covered = covered;
+        // With nothing retained at all, the log's own start is as early as it gets.
+        const position = last ?? this.channel.log.headPosition ?? '';
+        this.joining = { position, covered };
         // The page may be one that another client asked for before this one came.
         this.seq = Math.min(this.seq, covered);
-        // Nothing is retained: whatever comes next is the first event for this client.
-        this.position ??= last === '' ? undefined : nextAfter(last);
+        // Nothing was retained: whatever comes next is the first event for this client.
+        this.position ??= position === '' ? undefined : nextAfter(position);
       },
       ended: () => {
         this.history = undefined;
@@ -208,38 +222,25 @@ export class Cursor {
       },
       loaded: () => this.owner.pull(),
     });
-    return this.history.start();
+    return this.history.begin();
   }
 
-  /**
-   * Finds the place in the log after what history has given. False when the log has moved on
-   * meanwhile, so that history has to be read on.
-   */
-  private join(position: string): boolean {
-    const { log, feed } = this.channel;
-    const compare = feed!.history!.compare.bind(feed!.history);
-    if (this.seq < log.first - 1) {
-      if (this.covered < log.first - 1) {
-        this.joinAfter = undefined;
-        void this.startHistory(position === '' ? undefined : position);
-        return false;
-      }
-      this.seq = log.first - 1;
+  /** Finds the place in the log after what history has given. */
+  private join(end: HistoryEnd): CursorState | undefined {
+    const seq = joinLog(this.channel, end, this.seq);
+    if (typeof seq === 'number') {
+      this.seq = seq;
+      // History may be ahead of the log: its events are dropped when they arrive there.
+      this.joining = seq < this.channel.log.head ? undefined : end;
+      return undefined;
     }
-    while (this.seq < log.head) {
-      const entry = log.at(this.seq + 1);
-      // A reset that came after the last page was asked for stands at its position, too.
-      const isNewReset = entry.type === RESET_TYPE && entry.seq > this.covered;
-      if (isNewReset || compare(entry.position, position) > 0) {
-        break;
-      }
-      this.seq++;
+    this.joining = undefined;
+    if (seq === 'behind') {
+      this.readOn(this.channel.history!, end.position === '' ? undefined : end.position);
+      return 'loading';
     }
-    // History may be ahead of the log: its events are dropped when they arrive there.
-    if (this.seq < log.head) {
-      this.joinAfter = undefined;
-    }
-    return true;
+    this.resetReason = 'listener-gap';
+    return 'reset';
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ChannelSink, SourceEvent } from './source.js';
+import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 import { EARLIEST, isNextAfter } from './start-position.js';
 
@@ -77,7 +78,7 @@ export function appendOrSkip(
     }
     report(error);
     const position: unknown = (event as SourceEvent | null)?.position;
-    sink.reset('skipped-event', isId(position) ? position : undefined);
+    sink.reset('skipped-event', isPosition(position) ? position : undefined);
   }
 }
 
@@ -128,7 +129,8 @@ function checkId(name: 'id' | 'position', id: unknown, maxLength?: number): void
   }
 }
 
-function isId(value: unknown): value is string {
+/** Whether a value can be an event's position. */
+export function isPosition(value: unknown): value is string {
   return faultOfId(value) === undefined && !(value as string).includes(',');
 }
 
@@ -174,16 +176,4 @@ function checkSize(text: string, limit: number): void {
 
 function invalid(message: string): SseError {
   return new SseError('INVALID_EVENT', message);
-}
-
-function shown(value: unknown): string {
-  let text: string;
-  if (typeof value === 'string') {
-    text = JSON.stringify(value);
-  } else if (typeof value === 'object' && value !== null) {
-    text = Array.isArray(value) ? 'an array' : 'an object';
-  } else {
-    text = String(value);
-  }
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

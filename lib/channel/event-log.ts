@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { monotonicNow } from './clock.js';
 import { LogEntry } from './log-entry.js';
-import { nextAfter } from './start-position.js';
+import { LogIndex, type Located } from './log-index.js';
+import { nextAfter, plainPosition } from './start-position.js';
 import type { SourceEvent } from './source.js';
 
 /** How much of a channel stays readable for clients that return or fall behind. */
@@ -24,9 +25,6 @@ const GRACE_FACTOR = 16;
 /** With this many such entries it is asked for the first time whether a cursor needs them. */
 const GRACE_CHECK = 1_024;
 
-/** Where a Last-Event-ID points: the entry's number, or why there is none. */
-export type Located = number | 'trimmed' | 'unknown-position';
-
 /** The events of one channel in order, of which a window is retained. */
 export class EventLog {
   /** Distinguishes this log's positions from those of a log before it, or elsewhere. */
@@ -45,13 +43,13 @@ export class EventLog {
   private retainedBytes = 0;
   /** The position before the oldest retained entry. */
   private base: string | undefined;
+  /** The position of a client that has received what stands there. */
+  private baseResumeAt: string | undefined;
   /** The publisher's own id of the event at that position. */
   private baseId: string | undefined;
   /** Whether that event ended its run; `undefined` when only the source's history knows. */
   private baseEnd: boolean | undefined = false;
-  private ids: Map<string, number> | undefined;
-  /** The retained entries by a source's position, once somebody asks for one that has no order. */
-  private byPosition: Map<string, number> | undefined;
+  private readonly index = new LogIndex(this);
   private isLocal = true;
   /** With how many entries beyond the retained window it is asked who needs them. */
   private graceCheck = GRACE_CHECK;
@@ -61,7 +59,7 @@ export class EventLog {
     private readonly limits: RetainLimits,
     private readonly slowest: () => number,
   ) {
-    this.base = this.localPosition(0);
+    this.base = this.baseResumeAt = this.localPosition(0);
   }
 
   /** The position of the newest event; `undefined` while the source has not told its own. */
@@ -84,31 +82,27 @@ export class EventLog {
   /** Takes over the numbering of a source with positions of its own. */
   startAfter(position: string): void {
     this.isLocal = false;
-    this.base = position;
+    this.base = this.baseResumeAt = position;
     this.baseId = undefined;
     this.baseEnd = undefined;
   }
 
-  /** @param resumeAt the position of a client that has received it. Default: the event's position */
-  append(event: SourceEvent, resumeAt?: string): LogEntry {
+  /**
+   * @param isBehind whether it is no event of the source, and stands behind the one at its
+   * position, which clients may not have received
+   */
+  append(event: SourceEvent, isBehind = false): LogEntry {
     const seq = ++this.head;
     const position = event.position ?? this.localPosition(seq);
     if (event.position !== undefined) {
       this.isLocal = false;
     }
+    const resumeAt = isBehind ? nextAfter(position, this.localPosition(seq)) : position;
     const entry = new LogEntry(seq, position, event, monotonicNow(), resumeAt);
     this.entries.push(entry);
     this.readableBytes += entry.size;
     this.retainedBytes += entry.size;
-    if (event.id !== undefined && event.id !== position) {
-      this.ids ??= new Map();
-      // An id that is used twice stands for its first event: a client that
-      // resumes from it may see events again, but never misses one.
-      if (!this.ids.has(entry.id)) {
-        this.ids.set(entry.id, seq);
-      }
-    }
-    this.byPosition?.set(position, seq);
+    this.index.note(entry);
     this.trim(entry.time);
     return entry;
   }
@@ -138,16 +132,16 @@ export class EventLog {
     return seq >= this.first
       ? this.at(seq).resumeAt
       : seq === this.retained - 1
-        ? this.base
+        ? this.baseResumeAt
         : undefined;
   }
 
   /** The position of a client that starts behind the newest event without having received it. */
   get openingPosition(): string | undefined {
-    const { headPosition } = this;
-    return headPosition === undefined || this.endsAt(this.head) === false
-      ? headPosition
-      : nextAfter(headPosition);
+    const position = this.positionAt(this.head);
+    return position === undefined || this.endsAt(this.head) === false
+      ? position
+      : nextAfter(position);
   }
 
   /** Notes what the source's history says of the event at a position. */
@@ -160,17 +154,18 @@ export class EventLog {
   /** Finds where a returning client stands. `compare` orders the source's own positions. */
   locate(id: string, compare?: (a: string, b: string) => number): Located {
     this.trim(monotonicNow());
-    const own = this.ids?.get(id);
-    if (own !== undefined) {
-      return own;
+    const known = this.index.entryOf(id);
+    if (known !== undefined) {
+      return known;
     }
-    if (id === this.headPosition) {
+    const position = plainPosition(id);
+    if (this.head >= this.retained && position === this.at(this.head).resumeAt) {
       return this.head;
     }
-    if (id === this.base || id === this.baseId) {
+    if (id === this.baseResumeAt || position === this.baseResumeAt || id === this.baseId) {
       return this.retained - 1;
     }
-    return this.isLocal ? this.locateLocal(id) : this.locateForeign(id, compare);
+    return this.isLocal ? this.locateLocal(position) : this.index.locate(position, compare);
   }
 
   /** Drops what the limits no longer allow. */
@@ -220,29 +215,16 @@ export class EventLog {
     const entry = this.at(this.retained);
     this.retainedBytes -= entry.size;
     this.base = entry.position;
+    this.baseResumeAt = entry.resumeAt;
     this.baseId = entry.id;
     this.baseEnd = entry.end;
     this.retained++;
-    if (this.ids?.get(entry.id) === entry.seq) {
-      this.ids.delete(entry.id);
-    }
-    if (this.byPosition?.get(entry.position) === entry.seq) {
-      this.byPosition.delete(entry.position);
-    }
-  }
-
-  private indexPositions(): Map<string, number> {
-    const index = new Map<string, number>();
-    for (let seq = this.retained; seq <= this.head; seq++) {
-      index.set(this.at(seq).position, seq);
-    }
-    return index;
+    this.index.forget(entry);
   }
 
   private localPosition(seq: number): string {
     return `${this.epoch}-${seq}`;
   }
-
   private locateLocal(id: string): Located {
     if (!id.startsWith(`${this.epoch}-`)) {
       return 'unknown-position';
@@ -255,26 +237,5 @@ export class EventLog {
       return 'unknown-position';
     }
     return seq < this.retained - 1 ? 'trimmed' : seq;
-  }
-
-  private locateForeign(id: string, compare?: (a: string, b: string) => number): Located {
-    if (!compare) {
-      return (this.byPosition ??= this.indexPositions()).get(id) ?? 'unknown-position';
-    }
-    let low = this.retained;
-    let high = this.head;
-    while (low <= high) {
-      const middle = (low + high) >> 1;
-      const order = compare(this.at(middle).position, id);
-      if (order === 0) {
-        return middle;
-      }
-      if (order < 0) {
-        low = middle + 1;
-      } else {
-        high = middle - 1;
-      }
-    }
-    return 'unknown-position';
   }
 }

@@ -1,33 +1,33 @@
-import { resetData, type Channel } from './channel.js';
 import { backoff } from './backoff.js';
-import { monotonicNow } from './clock.js';
-import { checkEvent } from './event-check.js';
-import { LogEntry } from './log-entry.js';
-import { RESET_TYPE } from './sse-event.js';
-import type { HistoryEvent, ResetReason, SourceEvent } from './source.js';
+import type { CheckedHistory, LoadedPage, PendingPage } from './checked-history.js';
+import type { LogEntry } from './log-entry.js';
+import type { ResetReason } from './source.js';
 
-/** Events per page of history: one page is all a reader that catches up holds. */
-const PAGE_SIZE = 256;
+/** The waits before a page is asked for again: 100, 200, 400 … 5,000 ms, before jitter. */
 const RETRY = { first: 100, most: 5_000 };
+/** So often a page is asked for again that lacks what was appended; about 15 s altogether. */
+const MOST_LAGS = 8;
 
-/** A page of history, as the readers that asked for it at the same time share it. */
-interface LoadedPage {
-  readonly entries: readonly LogEntry[];
-  readonly last: boolean;
-  readonly reset: ResetReason | undefined;
-  readonly ended: boolean;
-  /** The head of the log when the page was asked for. */
-  readonly covered: number;
+/** Where a reader starts in a history. */
+export interface HistoryStart {
+  /** `undefined` for the oldest event that is retained. */
+  readonly position: string | undefined;
+  /** Whether the source gave the position. Otherwise a client did, and may have made it up. */
+  readonly isOfSource: boolean;
+  /** Whether the client has received the event there, which may have been its last. */
+  readonly mayHaveEnded: boolean;
 }
 
 /** Takes what is read of a history. */
 export interface HistoryReader {
+  /** Whether the event at the position that the reader starts from ended its run. */
+  begins(afterEnd: boolean): void;
   page(entries: readonly LogEntry[]): void;
   /**
-   * Everything up to this position was read.
+   * Everything up to this position was read; `undefined` when nothing is retained.
    * @param covered the head of the log when the last page was asked for
    */
-  end(position: string, covered: number): void;
+  end(position: string | undefined, covered: number): void;
   /** The event at the position ended its run, and the client has received it. */
   ended(): void;
   reset(reason: ResetReason): void;
@@ -37,33 +37,35 @@ export interface HistoryReader {
 
 /** Reads a source's history page by page, at the pace of one reader. */
 export class HistoryReading {
+  private position: string | undefined;
+  /** The position of the last event that the source gave. */
+  private last: string | undefined;
+  private pending: PendingPage | undefined;
+  private retry: NodeJS.Timeout | undefined;
   private isStopped = false;
   private isLast = false;
-  private retry: NodeJS.Timeout | undefined;
   private attempt = 0;
+  private lags = 0;
   private covered = 0;
 
   constructor(
-    private readonly channel: Channel,
-    private position: string | undefined,
-    /** Whether the client has received the event at the position, which may have been its last. */
-    private readonly mayHaveEnded: boolean,
+    private readonly history: CheckedHistory,
+    private readonly start: HistoryStart,
     private readonly reader: HistoryReader,
-  ) {}
+  ) {
+    this.position = start.position;
+    this.last = start.isOfSource ? start.position : undefined;
+  }
 
-  /** Resolves after the first page. */
-  async start(): Promise<void> {
-    const { position } = this;
-    const page = await this.read();
-    if (page && !page.reset && position !== undefined) {
-      this.channel.log.noteEnd(position, page.ended);
-    }
+  /** Resolves once the first page, or a reset, is there; it never rejects. */
+  async begin(): Promise<void> {
+    await this.read();
   }
 
   /** The reader has taken the page. */
   proceed(): void {
     if (this.isLast) {
-      this.reader.end(this.position!, this.covered);
+      this.reader.end(this.position, this.covered);
     } else {
       void this.read();
     }
@@ -71,102 +73,96 @@ export class HistoryReading {
 
   stop(): void {
     this.isStopped = true;
+    this.pending?.leave();
     clearTimeout(this.retry);
   }
 
-  private async read(): Promise<LoadedPage | undefined> {
-    const page = await this.readWithRetry();
-    if (page && !this.isStopped) {
-      this.covered = page.covered;
-      this.pass(page);
-      this.reader.loaded();
-    }
-    return page;
-  }
-
-  private pass(page: LoadedPage): void {
-    this.isLast = page.last;
-    if (page.reset) {
-      this.reader.reset(page.reset);
-      return;
-    }
-    if (page.ended && this.mayHaveEnded) {
-      this.reader.ended();
-      return;
-    }
-    const last = page.entries.at(-1);
-    if (last) {
-      this.position = last.position;
-      this.reader.page(page.entries);
-      return;
-    }
-    // With nothing retained at all, the log's own start is as early as it gets.
-    this.reader.end(this.position ?? this.channel.log.headPosition ?? '', this.covered);
-  }
-
-  private async readWithRetry(): Promise<LoadedPage | undefined> {
+  private async read(): Promise<void> {
     while (!this.isStopped) {
-      try {
-        const page = await loadPage(this.channel, this.position);
-        this.attempt = 0;
-        return page;
-      } catch {
-        // The source logs its outage; this reader has to wait for the end of it.
-        await new Promise<void>((resolve) => {
-          this.retry = setTimeout(resolve, backoff(this.attempt++, RETRY));
-        });
+      const page = await this.load();
+      if (page && !this.isStopped && this.take(page)) {
+        this.reader.loaded();
+        return;
+      }
+      await this.pause();
+    }
+  }
+
+  /** The next page; `undefined` when it has to be asked for again. */
+  private async load(): Promise<LoadedPage | undefined> {
+    this.pending = this.history.read(this.position);
+    try {
+      return await this.pending.page;
+    } catch {
+      return undefined;
+    } finally {
+      this.pending = undefined;
+    }
+  }
+
+  /** Passes a page to the reader; false when it has to be asked for again. */
+  private take(page: LoadedPage): boolean {
+    const { entries, reset } = page;
+    const first = entries[0];
+    const last = entries.at(-1)?.position ?? this.position;
+    if (this.last === undefined && !reset) {
+      this.reader.begins(page.ended);
+    }
+    if (reset) {
+      this.reader.reset(reset);
+    } else if (page.ended && this.start.mayHaveEnded && this.last === undefined) {
+      this.reader.ended();
+    } else if (first && this.last !== undefined && !this.isAfter(first.position, this.last)) {
+      this.history.report(
+        `gave the event at ${first.position} after the one at ${this.last}. Its readers are told of a gap.`,
+      );
+      this.reader.reset('listener-gap');
+    } else if (page.last && this.lacks(page, last)) {
+      return this.isTooLate(page);
+    } else {
+      this.attempt = 0;
+      this.lags = 0;
+      this.isLast = page.last;
+      this.covered = page.covered;
+      this.position = last;
+      if (first) {
+        this.last = last;
+        this.reader.page(entries);
+      } else {
+        this.reader.end(last, page.covered);
       }
     }
-    return undefined;
+    return true;
   }
-}
 
-/** The reads that are under way: clients that return together ask for the same pages. */
-const underWay = new WeakMap<Channel, Map<string | undefined, Promise<LoadedPage>>>();
-
-function loadPage(channel: Channel, position: string | undefined): Promise<LoadedPage> {
-  let reads = underWay.get(channel);
-  if (!reads) {
-    underWay.set(channel, (reads = new Map()));
+  /** Whether the page that is said to be the last lacks what the log had when it was asked for. */
+  private lacks({ newest }: LoadedPage, last: string | undefined): boolean {
+    if (!newest || last === undefined || newest.id === last) {
+      return false;
+    }
+    return this.isAfter(newest.position, last);
   }
-  let read = reads.get(position);
-  if (!read) {
-    read = readPage(channel, position).finally(() => reads.delete(position));
-    reads.set(position, read);
+
+  private isTooLate({ newest }: LoadedPage): boolean {
+    if (this.lags++ < MOST_LAGS) {
+      return false;
+    }
+    this.history.report(
+      `does not give the event at ${newest!.position}, which was appended before. Its readers are told of a gap.`,
+    );
+    this.reader.reset('listener-gap');
+    return true;
   }
-  return read;
-}
 
-async function readPage(channel: Channel, position: string | undefined): Promise<LoadedPage> {
-  const covered = channel.log.head;
-  const page = await channel.feed!.history!.read(position, PAGE_SIZE);
-  const now = monotonicNow();
-  return {
-    entries: page.events.map((event) => entryOf(channel, event, now)),
-    last: page.last,
-    reset: page.reset,
-    ended: page.ended === true,
-    covered,
-  };
-}
-
-/** What a client is shown of an event of history: in place of one that cannot be sent, a reset. */
-function entryOf(channel: Channel, event: HistoryEvent, now: number): LogEntry {
-  const reset = event.reset ?? faultOf(channel, event);
-  return reset === undefined
-    ? new LogEntry(0, event.position, event, now)
-    : new LogEntry(0, event.position, resetEvent(channel.name, reset), now);
-}
-
-function faultOf(channel: Channel, event: HistoryEvent): ResetReason | undefined {
-  try {
-    checkEvent(event, channel.limits);
-    return undefined;
-  } catch {
-    return 'skipped-event';
+  private isAfter(position: string, other: string): boolean {
+    return this.history.compare(position, other) > 0;
   }
-}
 
-function resetEvent(channel: string, reason: ResetReason): SourceEvent {
-  return { type: RESET_TYPE, data: resetData(channel, reason) };
+  private async pause(): Promise<void> {
+    if (!this.isStopped) {
+      await new Promise<void>((resolve) => {
+        this.retry = setTimeout(resolve, backoff(this.attempt++, RETRY));
+      });
+    }
+  }
 }

@@ -69,10 +69,14 @@ export interface ChannelHistory {
   /**
    * Reads up to `limit` events after `position`, or from the oldest one that is
    * retained when it is `undefined`. The position is what a client sent as its
-   * Last-Event-ID, or one that this source gave. A rejected promise is retried with
-   * backoff.
+   * Last-Event-ID, or one that this source gave. It shows whatever was appended before.
+   *
+   * A rejection, and no answer within 30 s, are an outage: logged, unless the source rejects with
+   * an `SseError` and has logged it by itself, and asked again with a growing pause.
+   *
+   * @param signal is aborted when nobody waits for the page any more
    */
-  read(position: string | undefined, limit: number): Promise<HistoryPage>;
+  read(position: string | undefined, limit: number, signal?: AbortSignal): Promise<HistoryPage>;
 }
 
 /** What a source may do with the channel it feeds. */
@@ -82,13 +86,14 @@ export interface ChannelSink {
    * with positions of its own passes the position it starts after.
    *
    * Until the first call, new clients wait for it for a moment. Clients that were
-   * let in without it receive an `sse:reset` with reason `listener-gap`.
+   * let in without it receive an `sse:reset` with reason `listener-gap`, and so do all when it
+   * is called again with another position than that of the last event.
    */
   live(position?: string): void;
   /**
    * Appends an event and returns its id. It is delivered at the end of the event-loop turn.
-   * @throws SseError `INVALID_EVENT` for what cannot be sent as Server-Sent Events,
-   * `EVENT_TOO_LARGE` beyond `limits.eventSize`
+   * @throws SseError `INVALID_EVENT` for what cannot be sent as Server-Sent Events, and for an
+   * event without a position beside a history; `EVENT_TOO_LARGE` beyond `limits.eventSize`
    */
   append(event: SourceEvent): string;
   /**

@@ -1,6 +1,5 @@
-import { resetData } from '../channel/channel.js';
 import type { Cursor } from '../channel/cursor.js';
-import { RESET_TYPE } from '../channel/sse-event.js';
+import { resetEvent } from '../channel/reset-event.js';
 import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { frameOf } from './frame.js';
@@ -123,11 +122,7 @@ export class ChannelReader implements ConnectionReader {
       return;
     }
     this.connection.sendShared(
-      frameOf({
-        id: this.subscription.id,
-        type: RESET_TYPE,
-        data: resetData(this.cursor.channel.name, reason),
-      }),
+      frameOf({ ...resetEvent(this.cursor.channel.name, reason), id: this.subscription.id }),
     );
   }
 }

@@ -53,6 +53,7 @@ export class Delivery {
       onAppend: queue.add,
       detach,
       guard,
+      log,
     });
     this.connections = new Connections(options, { guard, detach, wake: queue.wake });
     this.readyTimeout = options.readyTimeout;

@@ -1,5 +1,4 @@
-import { resetData } from '../channel/channel.js';
-import { RESET_TYPE } from '../channel/sse-event.js';
+import { resetEvent } from '../channel/reset-event.js';
 import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { EntryMerge } from './entry-merge.js';
@@ -62,6 +61,6 @@ export class MergedReader implements ConnectionReader {
     const { id } = this.subscription;
     return entry
       ? entryFrameWith(id, entry)
-      : frameOf({ id, type: RESET_TYPE, data: resetData(cursor.channel.name, reset!) });
+      : frameOf({ ...resetEvent(cursor.channel.name, reset!), id });
   }
 }

@@ -1,8 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Reader } from '../channel/channel.js';
 import { monotonicNow } from '../channel/clock.js';
-import { resetData } from '../channel/channel.js';
 import { LogEntry } from '../channel/log-entry.js';
+import { resetEvent } from '../channel/reset-event.js';
 import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
 import { EntryMerge } from './entry-merge.js';
 import { eventOf } from './event-of.js';
@@ -102,12 +102,7 @@ export class ObservableReader implements Reader {
     // Without a position the client keeps the one it has.
     const id = this.subscription.isLabelled ? (this.subscription.id ?? '') : undefined;
     if (!entry) {
-      const made = new LogEntry(
-        0,
-        cursor.position ?? '',
-        { type: RESET_TYPE, data: resetData(name, reset!) },
-        monotonicNow(),
-      );
+      const made = new LogEntry(0, cursor.position ?? '', resetEvent(name, reset!), monotonicNow());
       this.target.control(eventOf(name, made, id), made);
     } else if (entry.end || entry.type === RESET_TYPE) {
       this.target.control(eventOf(name, entry, id), entry);

@@ -76,6 +76,9 @@ export class Subscription {
     }
     return Promise.all(late.map(({ channel }) => channel.whenReady(options.readyTimeout))).then(
       () => {
+        if (this.isClosed) {
+          return;
+        }
         late.forEach((cursor) => cursor.skipToHead());
         return this.resume(options);
       },
@@ -180,7 +183,7 @@ export class Subscription {
 
   private startLive(cursors: readonly Cursor[]): void {
     for (const cursor of cursors) {
-      const current = cursor.channel.feed?.current?.();
+      const current = cursor.channel.current();
       if (current) {
         cursor.startWith(current);
       }

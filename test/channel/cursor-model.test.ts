@@ -34,7 +34,7 @@ class CountedReader {
       const state = this.cursor.next();
       if (state === 'reset') {
         this.id = this.cursor.skipToHead();
-        this.last = this.id === undefined ? undefined : this.numberAt(this.id);
+        this.last = this.id === undefined ? undefined : this.numberAt(this.id.replace('~next', ''));
         this.resets++;
       } else if (state === 'log' || state === 'page') {
         const entry = this.cursor.peek();

@@ -138,10 +138,16 @@ export class ClientRig {
   readonly delivery: Delivery;
   /** What was logged as an error or a warning. */
   readonly logged: string[] = [];
+  /** What was logged beside. */
+  readonly notes: string[] = [];
 
   constructor(options: Partial<DeliveryOptions> = {}) {
     const note = (message: string): void => void this.logged.push(message);
-    const log: SseLogger = { log: () => undefined, warn: note, error: note };
+    const log: SseLogger = {
+      log: (message) => void this.notes.push(message),
+      warn: note,
+      error: note,
+    };
     this.delivery = new Delivery({ ...OPTIONS, ...options }, log);
   }
 

@@ -1,3 +1,4 @@
+import { SseError } from '../../channel/sse-error.js';
 import type { ChannelHistory, HistoryPage } from '../../channel/source.js';
 import { quoteName } from '../postgres/identifier.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
@@ -57,7 +58,7 @@ export class EventHistory implements ChannelHistory {
   async read(position: string | undefined, limit: number): Promise<HistoryPage> {
     const settled = this.#settled();
     if (!settled) {
-      throw new Error('The event table has not been read yet.');
+      throw new SseError('UNAVAILABLE', 'The event table has not been read yet.');
     }
     try {
       return await this.#read(position, limit, settled);
@@ -76,7 +77,7 @@ export class EventHistory implements ChannelHistory {
     const { timeline, last, floor, ended } = head;
     if (timeline !== settled.timeline) {
       // The reader finds out by itself, and tells its channels.
-      throw new Error('The server is on another timeline than the reader.');
+      throw new SseError('UNAVAILABLE', 'The server is on another timeline than the reader.');
     }
     if (asked.timeline !== timeline || asked.id > last) {
       return { events: [], last: true, reset: 'failover' };

@@ -1,5 +1,7 @@
 import { backoff } from '../../channel/backoff.js';
 import { appendOrSkip } from '../../channel/event-check.js';
+import { reasonOf } from '../../channel/reason.js';
+import { SseError } from '../../channel/sse-error.js';
 import type { ChannelFeed, ChannelSink } from '../../channel/source.js';
 import { itemsOf, type StreamItem, type StreamMessage } from './stream-entry.js';
 import type { StreamOptions } from './redis-streams.js';
@@ -44,8 +46,9 @@ export class StreamFeed implements ChannelFeed {
   ) {
     const { reading } = owner;
     const reader = {
-      range: (from: string, to: string, count: number) => reading.range(key, from, to, count),
-      locate: (position: string) => reading.locate(key, position),
+      range: (from: string, to: string, count: number) =>
+        logged(key, reading.range(key, from, to, count)),
+      locate: (position: string) => logged(key, reading.locate(key, position)),
     };
     this.history = new StreamHistory(reader, options.shape);
   }
@@ -201,5 +204,16 @@ export class StreamFeed implements ChannelFeed {
     }
     this.retry = setTimeout(() => void this.readOn(), backoff(this.attempt++, RETRY));
     this.retry.unref();
+  }
+}
+
+/** Says of a failure that the operator has been told of it. */
+async function logged<T>(key: string, reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (cause) {
+    throw new SseError('UNAVAILABLE', `The stream ${key} cannot be read: ${reasonOf(cause)}`, {
+      cause,
+    });
   }
 }
