@@ -42,6 +42,18 @@ describe('installing the event table', () => {
     expect(rows).toEqual([{ count: 1 }]);
   });
 
+  it('is waited for by what is sent right after a start without `failFast`', async () => {
+    const instance = createInstance(database.url, { install: true });
+    await instance.table.start(false);
+    const client = await connect(database.url);
+    expect(
+      await Promise.all([
+        instance.table.publish('a', { data: 'x' }),
+        instance.table.publish('a', { data: 'y' }, { client }).then((id) => id.split('.')[0]),
+      ]),
+    ).toEqual([expect.stringMatching(/^1[.][12]$/), '1']);
+  });
+
   it('upgrades a table that is in use, and keeps its events', async () => {
     await database.client.query(schemaSql('sse', 1));
     await database.client.query(

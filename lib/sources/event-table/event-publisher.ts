@@ -15,6 +15,8 @@ const BATCH_BYTES = 4_194_304;
 /** Events, and bytes, that may wait for the server. */
 const MOST_WAITING = 20_000;
 const MOST_WAITING_BYTES = 134_217_728;
+/** How long a send may wait for the table to be installed, in milliseconds. */
+const INSTALL_TIMEOUT_MS = 15_000;
 /** How long what waits may take at the shutdown, in milliseconds. */
 const STOP_TIMEOUT_MS = 2_000;
 /** One notification in this time tells other instances of all events, in milliseconds. */
@@ -39,6 +41,7 @@ export class EventPublisher {
   readonly #s: string;
   /** Called after a commit. */
   readonly #onCommit: () => void;
+  readonly #installed: Promise<void> | undefined;
   #waiting: Waiting[] = [];
   /** Those of the statement that is under way. */
   #underWay: readonly Waiting[] = [];
@@ -47,7 +50,14 @@ export class EventPublisher {
   #notifyTimer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
-  constructor(connection: PostgresConnection, schema: string, onCommit: () => void) {
+  /** @param installed resolves once the table is there, or will not be soon */
+  constructor(
+    connection: PostgresConnection,
+    schema: string,
+    onCommit: () => void,
+    installed: Promise<void> | undefined,
+  ) {
+    this.#installed = installed;
     this.#connection = connection;
     this.#schema = schema;
     this.#s = quoteName(schema);
@@ -91,6 +101,7 @@ export class EventPublisher {
         `\`client\` is ${String(client)}; it must have query(text, values), as a client of pg or an EntityManager of TypeORM.`,
       );
     }
+    await this.#whenInstalled();
     const { data, type, id, retry, end } = event;
     // As text, which hardly anybody reads in another way.
     const answer = await runOn(
@@ -123,6 +134,7 @@ export class EventPublisher {
   }
 
   async #write(): Promise<void> {
+    await this.#whenInstalled();
     while (this.#waiting.length > 0) {
       const batch = this.#take();
       this.#underWay = batch;
@@ -130,6 +142,12 @@ export class EventPublisher {
     }
     this.#underWay = [];
     this.#writing = undefined;
+  }
+
+  async #whenInstalled(): Promise<void> {
+    if (this.#installed) {
+      await settledWithin(this.#installed, INSTALL_TIMEOUT_MS);
+    }
   }
 
   async #writeBatch(batch: readonly Waiting[]): Promise<void> {

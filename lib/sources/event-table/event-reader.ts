@@ -35,6 +35,9 @@ export class EventReader {
   readonly #outage: Outage;
   #running: Promise<void> | undefined;
   #attempt = 0;
+  #onInstalled!: () => void;
+  /** Resolves once the table is there, or the first attempt has failed. */
+  readonly installed = new Promise<void>((resolve) => (this.#onInstalled = resolve));
   #onFirstTry: ((error: unknown) => void) | undefined;
 
   constructor(
@@ -109,6 +112,7 @@ export class EventReader {
           this.#report(error);
         }
         this.#decide(error);
+        this.#onInstalled();
       } finally {
         this.#election.resign();
         await session?.close();
@@ -126,6 +130,7 @@ export class EventReader {
     session.onLost = this.wake;
     try {
       await ensureInstalled(session, this.#settings);
+      this.#onInstalled();
       await this.#listen(session);
       await this.#statements.prepare(session);
       this.#decide(undefined);

@@ -77,7 +77,12 @@ export class EventTable implements Broker, Lifecycle {
     });
     this.#retention = new Retention(settings, logger, () => this.#reader.position?.id ?? 0);
     this.#duties = new Duties(config, settings, this.#retention, logger, this.#reader.wake);
-    this.#publisher = new EventPublisher(connection, settings.schema, this.#reader.wake);
+    this.#publisher = new EventPublisher(
+      connection,
+      settings.schema,
+      this.#reader.wake,
+      settings.install ? this.#reader.installed : undefined,
+    );
   }
 
   open(channel: string, sink: ChannelSink): ChannelFeed {
