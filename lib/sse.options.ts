@@ -158,6 +158,12 @@ export interface SseModuleOptions {
    */
   readonly doneSignal?: string | false;
   /**
+   * Writes data that is no string as the text of an event, for `send()`, `sendKey()` and
+   * `notify()`: a function of the data. What an interceptor does to a response it cannot do here,
+   * as an event is text before it is known which endpoints send it. Default: `JSON.stringify`.
+   */
+  readonly serialize?: (data: unknown) => string;
+  /**
    * How long a client may not read before its connection is destroyed, in milliseconds;
    * 0 for ever. Default: 60,000.
    */

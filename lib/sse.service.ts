@@ -3,7 +3,8 @@ import type { Observable } from 'rxjs';
 import { checkChannelName } from './channel/channel-name.js';
 import { outgoingEvent, type EventFields } from './channel/outgoing-event.js';
 import { SendReport } from './channel/send-report.js';
-import type { PublishOptions } from './channel/source.js';
+import type { OutgoingEvent, PublishOptions } from './channel/source.js';
+import type { Serialize } from './channel/serialize.js';
 import { LimitedLog } from './channel/limited-log.js';
 import { SseError } from './channel/sse-error.js';
 import type { SseEvent } from './channel/sse-event.js';
@@ -19,7 +20,10 @@ import type { PollOptions } from './sources/poll/poll.options.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
 
 /** Options of `SseService.send()`. */
-export interface SendOptions extends EventFields, PublishOptions {}
+export interface SendOptions extends EventFields, PublishOptions {
+  /** Writes data that is no string as text, for this event. Default: the module's `serialize`. */
+  readonly serialize?: Serialize | undefined;
+}
 
 /** Where a stream that no HTTP request stands behind starts. */
 export interface ResumeOptions {
@@ -109,7 +113,7 @@ export class SseService {
    * Publishes an event to all clients of a channel.
    *
    * @param channel the channel's name
-   * @param data a string goes out as it is, everything else as JSON
+   * @param data a string goes out as it is, everything else as `serialize` writes it, or as JSON
    * @returns the event's id, once the broker has the event
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `LIMIT_REACHED`,
    * `UNAVAILABLE`, `CLOSED`. The promise rejects, and this call never throws. The error is logged,
@@ -118,7 +122,7 @@ export class SseService {
   send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {
     return this.published.follow(() => {
       checkChannelName(channel);
-      const event = outgoingEvent(data, options, this.settings.limits);
+      const event = this.outgoing(data, options);
       return this.sources.broker.publish(channel, event, options);
     });
   }
@@ -141,17 +145,17 @@ export class SseService {
    * Sends a value to all clients of a key, without overwriting one that was sent before.
    * While nobody reads the key, the value waits.
    *
-   * @param value a string goes out as it is, everything else as JSON
+   * @param value a string goes out as it is, everything else as `serialize` writes it, or as JSON
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `UNAVAILABLE`, as for
    * `send()`
    */
   sendKey(
     key: string,
     value: unknown,
-    options: Pick<EventFields, 'type' | 'id'> = {},
+    options: Pick<SendOptions, 'type' | 'id' | 'serialize'> = {},
   ): Promise<void> {
     return this.keys.follow(() => {
-      const { data, type, id } = outgoingEvent(value, options, this.settings.limits);
+      const { data, type, id } = this.outgoing(value, options);
       return this.sources.cache.sendKey(key, data, { type, id });
     });
   }
@@ -191,7 +195,7 @@ export class SseService {
    */
   notify(channel: string, payload: unknown = ''): Promise<void> {
     return this.notified.follow(() => {
-      const { data } = outgoingEvent(payload, {}, this.settings.limits);
+      const { data } = this.outgoing(payload, {});
       return this.sources.notify(channel, data);
     });
   }
@@ -236,5 +240,10 @@ export class SseService {
       stalled,
       eventTable: this.sources.eventTableStats,
     };
+  }
+
+  private outgoing(data: unknown, options: SendOptions): OutgoingEvent {
+    const { limits, serialize } = this.settings;
+    return outgoingEvent(data, options, limits, options.serialize ?? serialize);
   }
 }

@@ -29,7 +29,10 @@ export type SseSettings = Readonly<
     retain: Required<NonNullable<SseModuleOptions['retain']>>;
     limits: Required<NonNullable<SseModuleOptions['limits']>>;
     redisStreams: RedisStreamsSettings;
-  } & Pick<SseModuleOptions, 'redis' | 'postgres' | 'listenConnection' | 'cache' | 'eventTable'>
+  } & Pick<
+      SseModuleOptions,
+      'redis' | 'postgres' | 'listenConnection' | 'cache' | 'eventTable' | 'serialize'
+    >
 >;
 
 const RETAIN = { events: 1_000, bytes: 1_048_576, age: 300_000 };
@@ -69,6 +72,7 @@ const OPTIONS = new Set([
   'opening',
   'retain',
   'doneSignal',
+  'serialize',
   'limits',
   'clientKey',
   ...Object.keys(DURATIONS),
@@ -87,6 +91,12 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
     doneSignal,
     doneSignal === false || (typeof doneSignal === 'string' && doneSignal !== ''),
     'a string that is not empty, or false',
+  );
+  check(
+    'serialize',
+    options.serialize,
+    options.serialize === undefined || typeof options.serialize === 'function',
+    'a function of the data',
   );
   check('failFast', failFast, typeof failFast === 'boolean', 'true or false');
   check(
@@ -153,6 +163,7 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
     postgres: options.postgres,
     listenConnection: options.listenConnection,
     cache: options.cache,
+    serialize: options.serialize,
     eventTable: options.eventTable,
   } as SseSettings;
 }

@@ -1,6 +1,6 @@
 import { checkEvent, type EventLimits } from './event-check.js';
 import type { OutgoingEvent } from './source.js';
-import { textOf } from './value-text.js';
+import { publishedText, type Serialize } from './serialize.js';
 
 /** What a publisher may say of an event beside its data. */
 export interface EventFields {
@@ -16,15 +16,17 @@ export interface EventFields {
 }
 
 /**
- * Turns an event's data into text, a string as it is and everything else as JSON, and checks it.
+ * Turns an event's data into text, and checks it.
+ * @param serialize writes data that is no string; `undefined`: as JSON
  * @throws SseError `INVALID_EVENT`, `EVENT_TOO_LARGE`
  */
 export function outgoingEvent(
   data: unknown,
   { type, id, retry }: EventFields,
   limits: EventLimits,
+  serialize: Serialize | undefined,
 ): OutgoingEvent {
-  const event = { data: textOf(data), type, id, retry };
+  const event = { data: publishedText(data, serialize), type, id, retry };
   checkEvent(event, limits);
   return event;
 }

@@ -1,0 +1,45 @@
+import { reasonOf } from './reason.js';
+import { SseError } from './sse-error.js';
+import { textOf } from './value-text.js';
+
+/** Writes data that is no string as the text of an event. */
+export type Serialize = (data: unknown) => string;
+
+/**
+ * The text of what is published: a string as it is, everything else as `serialize` writes it, or
+ * as JSON.
+ * @throws SseError `INVALID_EVENT` when it cannot be written as text
+ */
+export function publishedText(data: unknown, serialize: Serialize | undefined): string {
+  if (typeof data === 'string' || serialize === undefined) {
+    return textOf(data);
+  }
+  if (typeof serialize !== 'function') {
+    throw new SseError(
+      'INVALID_EVENT',
+      `The event's \`serialize\` is a value of the type ${typeof serialize}. Give a function of the data.`,
+    );
+  }
+  let text: unknown;
+  try {
+    text = serialize(data);
+  } catch (cause) {
+    throw new SseError(
+      'INVALID_EVENT',
+      `A value cannot be sent, because \`serialize\` threw: ${reasonOf(cause)}`,
+      { cause },
+    );
+  }
+  if (typeof text !== 'string') {
+    if (text instanceof Promise) {
+      // Its rejection would otherwise end the process.
+      text.catch(() => undefined);
+    }
+    throw new SseError(
+      'INVALID_EVENT',
+      `A value cannot be sent, because \`serialize\` returned ${text === null ? 'null' : `a value of the type ${typeof text}`}. ` +
+        'It must return a string at once.',
+    );
+  }
+  return text;
+}
