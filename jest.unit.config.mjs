@@ -1,0 +1,15 @@
+import all from './jest.config.mjs';
+
+/** The tests of the core, the frames and the test client: they need no server, and take seconds. */
+const { globalSetup: _globalSetup, globalTeardown: _globalTeardown, ...config } = all;
+
+/** @type {import('jest').Config} */
+export default {
+  ...config,
+  testMatch: [
+    '<rootDir>/test/channel/*.test.ts',
+    '<rootDir>/test/delivery/{flush-queue,frame}.test.ts',
+    '<rootDir>/test/testing/*.test.ts',
+    '<rootDir>/test/poll/*.test.ts',
+  ],
+};
