@@ -78,6 +78,9 @@ describe('an outage of Redis', () => {
     await until(() => log.errors.length === 1);
     await server.start();
     await until(() => log.lines.some((line) => line.includes('reachable again')));
+    // The server has lost what it held. What is written before that was noticed is announced by it.
+    await until(() => channel.resets.length === 1);
+    expect(channel.resets).toEqual(['failover']);
     await clientOf(server.url).set('key', 'after');
     await until(() => channel.events.length === 2);
     expect(channel.data).toEqual(['before', 'after']);
