@@ -123,8 +123,9 @@ describe.each(ADAPTERS)('Pipelined requests on %s', (adapter) => {
     let upgraded = 0;
     server.on('upgrade', (_request, socket) => {
       upgraded++;
-      // As whoever takes a socket over does: nothing else would learn of its end.
-      socket.on('error', () => undefined).resume();
+      // As whoever takes a socket over does: nothing else would learn of its end, and end it.
+      socket.on('error', () => undefined);
+      socket.on('end', () => socket.end()).resume();
     });
     const client = await open(app);
     client.sendTogether(['/events', '/events']);
