@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { NO_POSITION } from '../delivery/resume-positions.js';
 
 /** The parts of a request that a Last-Event-ID can be in. */
 interface RequestParts {
@@ -13,13 +14,15 @@ interface RequestParts {
  */
 export function lastEventIdOf({ headers, query }: RequestParts): string | undefined {
   const header = headers['last-event-id'];
-  const given =
-    (Array.isArray(header) ? header[0] : header) ||
-    (query as Record<string, unknown> | undefined)?.['lastEventId'];
-  if (typeof given !== 'string' || given === '') {
+  if (typeof header === 'string' && header !== '') {
+    return textOfHeader(header);
+  }
+  const given = (query as Record<string, unknown> | undefined)?.['lastEventId'];
+  if (given === undefined || given === '') {
     return undefined;
   }
-  return given === header ? textOfHeader(given) : given;
+  // Given more than once it is a list. Which of them counts cannot be known.
+  return typeof given === 'string' ? given : NO_POSITION;
 }
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
