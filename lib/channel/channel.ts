@@ -156,19 +156,17 @@ export class Channel implements ChannelSink {
     return entry.id;
   }
 
-  reset(reason: ResetReason, position?: string): void {
+  reset(reason: ResetReason, position?: string, isInPlace = reason === 'skipped-event'): void {
     if (this.isLate('reset()')) {
       return;
     }
     const given = this.checked(position, 'reset()');
-    const isSkip = reason === 'skipped-event' && given !== undefined;
     // Beside a history it stands where the log does, as only the source's positions can be ordered.
     const at = given ?? (this.history && this.log.headPosition);
-    this.log.append(
-      { ...resetEvent(this.name, reason), position: at },
-      at !== undefined && !isSkip,
-    );
-    if (given !== undefined && !isSkip) {
+    const isGap = at !== undefined && !(isInPlace && given !== undefined);
+    const event = { ...resetEvent(this.name, reason), position: at };
+    this.log.append(event, isGap ? reason : undefined);
+    if (isGap && given !== undefined) {
       this.log.restart();
     }
     this.onAppend(this);

@@ -1,10 +1,14 @@
 import { withDeadline } from './deadline.js';
-import type { EventLog } from './event-log.js';
-import { checkPage, HistoryFault, type CheckedPage, type HistoryChannel } from './history-page.js';
-import type { LogEntry } from './log-entry.js';
+import type { AppendedEvent, EventLog } from './event-log.js';
+import {
+  checkPage,
+  HistoryFault,
+  resetPage,
+  type CheckedPage,
+  type HistoryChannel,
+} from './history-page.js';
 import { Outage } from './outage.js';
 import { reasonOf } from './reason.js';
-import { RESET_TYPE } from './sse-event.js';
 import { SseError } from './sse-error.js';
 import type { ChannelHistory, SseLogger } from './source.js';
 import type { Turns } from './turns.js';
@@ -31,8 +35,8 @@ export interface SourceServices {
 export interface LoadedPage extends CheckedPage {
   /** The head of the log. */
   readonly covered: number;
-  /** The newest event of the log; `undefined` when there was none, or a reset was newer. */
-  readonly newest: LogEntry | undefined;
+  /** The newest event that was appended; `undefined` when there was none since a failover. */
+  readonly newest: AppendedEvent | undefined;
 }
 
 /** A page that is being read, for one of those who have asked for it. */
@@ -122,13 +126,8 @@ export class CheckedHistory {
     if (signal.aborted) {
       return undefined;
     }
-    const { log } = this.owner;
-    const newest = log.head >= log.first ? log.at(log.head) : undefined;
-    const asked = {
-      covered: log.head,
-      newest: newest?.type === RESET_TYPE ? undefined : newest,
-    };
-    return { ...(await this.loadChecked(position, signal)), ...asked };
+    const { head: covered, newest } = this.owner.log;
+    return { ...(await this.loadChecked(position, signal)), covered, newest };
   }
 
   private async loadChecked(
@@ -148,7 +147,7 @@ export class CheckedHistory {
     } catch (error) {
       if (error instanceof HistoryFault) {
         this.report(`${error.message}. Its readers are told of a gap.`);
-        return { entries: [], last: true, reset: 'listener-gap', ended: false };
+        return resetPage('listener-gap');
       }
       if (!isLogged && !signal.aborted) {
         this.outage.begin(`${this.subject} cannot be read: ${reasonOf(error)} Its readers wait.`);

@@ -40,7 +40,7 @@ export class Cursor {
     private readonly owner: { pull(): void },
   ) {
     this.seq = channel.log.head;
-    this.position = channel.log.openingPosition;
+    this.position = channel.log.startingPosition(this.seq);
     channel.places.add(this);
   }
 
@@ -170,14 +170,9 @@ export class Cursor {
     const wasInRun = this.resetReason === 'slow-consumer' || this.resetReason === 'trimmed';
     this.resetReason = undefined;
     this.joining = undefined;
-    if (wasInRun && log.head >= log.first && log.at(log.head).end) {
-      this.seq = log.head - 1;
-      this.position = log.positionAt(this.seq);
-    } else {
-      this.seq = log.head;
-      this.position = log.openingPosition;
-    }
-    return this.position;
+    const isEndAhead = wasInRun && log.head >= log.first && log.at(log.head).end;
+    this.seq = isEndAhead ? log.head - 1 : log.head;
+    return (this.position = log.startingPosition(this.seq));
   }
 
   close(): void {
@@ -194,9 +189,11 @@ export class Cursor {
 
   private startHistory(history: CheckedHistory, start: HistoryStart): Promise<void> {
     this.history = new HistoryReading(history, start, {
-      begins: (afterEnd) => {
-        if (start.position !== undefined) {
-          this.channel.log.noteEnd(start.position, afterEnd);
+      begins: (position, isEnd) => {
+        this.channel.log.noteEnd(position, isEnd);
+        if (position !== start.position) {
+          // The client has returned with the event's own id.
+          this.position = start.mayHaveEnded ? position : nextAfter(position);
         }
       },
       page: (entries) => {
@@ -227,15 +224,23 @@ export class Cursor {
 
   /** Finds the place in the log after what history has given. */
   private join(end: HistoryEnd): CursorState | undefined {
-    const seq = joinLog(this.channel, end, this.seq);
-    if (typeof seq === 'number') {
-      this.seq = seq;
+    const join = joinLog(this.channel, end, this.seq);
+    if (typeof join === 'number') {
+      this.seq = join;
       // History may be ahead of the log: its events are dropped when they arrive there.
-      this.joining = seq < this.channel.log.head ? undefined : end;
+      this.joining = join < this.channel.log.head ? undefined : end;
       return undefined;
     }
+    if (join instanceof LogEntry) {
+      this.seq = join.seq;
+      // Told where it stands, it would lead the client back.
+      const resumeAt = nextAfter(end.position, String(join.seq));
+      const { type, data, time } = join;
+      this.page = [new LogEntry(0, end.position, { type, data }, time, resumeAt)];
+      return 'page';
+    }
     this.joining = undefined;
-    if (seq === 'behind') {
+    if (join === 'behind') {
       this.readOn(this.channel.history!, end.position === '' ? undefined : end.position);
       return 'loading';
     }

@@ -3,7 +3,7 @@ import { monotonicNow } from './clock.js';
 import { LogEntry } from './log-entry.js';
 import { LogIndex, type Located } from './log-index.js';
 import { nextAfter, plainPosition } from './start-position.js';
-import type { SourceEvent } from './source.js';
+import type { ResetReason, SourceEvent } from './source.js';
 
 /** How much of a channel stays readable for clients that return or fall behind. */
 export interface RetainLimits {
@@ -25,6 +25,12 @@ const GRACE_FACTOR = 16;
 /** With this many such entries it is asked for the first time whether a cursor needs them. */
 const GRACE_CHECK = 1_024;
 
+/** What is remembered of an event when it is no longer retained. */
+export interface AppendedEvent {
+  readonly position: string;
+  readonly id: string;
+}
+
 /** The events of one channel in order, of which a window is retained. */
 export class EventLog {
   /** Distinguishes this log's positions from those of a log before it, or elsewhere. */
@@ -32,6 +38,8 @@ export class EventLog {
   private entries: LogEntry[] = [];
   /** Index of the oldest entry that attached cursors can still read. */
   private start = 0;
+  /** The newest event, retained or not; none after a failover, which may have lost it. */
+  newest: AppendedEvent | undefined;
   /** Number of the newest entry; 0 before the first. */
   head = 0;
   /** Number of the oldest entry that attached cursors can still read. */
@@ -88,18 +96,23 @@ export class EventLog {
   }
 
   /**
-   * @param isBehind whether it is no event of the source, and stands behind the one at its
+   * @param gap set for a reset that is no event of the source: it stands behind the one at its
    * position, which clients may not have received
    */
-  append(event: SourceEvent, isBehind = false): LogEntry {
+  append(event: SourceEvent, gap?: ResetReason): LogEntry {
     const seq = ++this.head;
     const position = event.position ?? this.localPosition(seq);
     if (event.position !== undefined) {
       this.isLocal = false;
     }
-    const resumeAt = isBehind ? nextAfter(position, this.localPosition(seq)) : position;
-    const entry = new LogEntry(seq, position, event, monotonicNow(), resumeAt);
+    const resumeAt = gap ? nextAfter(position, this.localPosition(seq)) : position;
+    const entry = new LogEntry(seq, position, event, monotonicNow(), resumeAt, gap);
     this.entries.push(entry);
+    if (!gap) {
+      this.newest = { position, id: entry.id };
+    } else if (gap === 'failover') {
+      this.newest = undefined;
+    }
     this.readableBytes += entry.size;
     this.retainedBytes += entry.size;
     this.index.note(entry);
@@ -136,12 +149,11 @@ export class EventLog {
         : undefined;
   }
 
-  /** The position of a client that starts behind the newest event without having received it. */
-  get openingPosition(): string | undefined {
-    const position = this.positionAt(this.head);
-    return position === undefined || this.endsAt(this.head) === false
-      ? position
-      : nextAfter(position);
+  /** The position of a client that starts behind an event without having received it. */
+  startingPosition(seq: number): string | undefined {
+    const position = this.positionAt(seq);
+    const isEnd = seq >= this.first ? this.at(seq).end : this.baseEnd;
+    return position === undefined || isEnd === false ? position : nextAfter(position);
   }
 
   /** Notes what the source's history says of the event at a position. */

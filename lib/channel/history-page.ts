@@ -14,6 +14,8 @@ export interface CheckedPage {
   readonly reset: ResetReason | undefined;
   /** Whether the event at the position that was asked for ended its run. */
   readonly ended: boolean;
+  /** The position of the event that was asked for by an id of its own. */
+  readonly position: string | undefined;
 }
 
 const REASONS: Readonly<Record<ResetReason, true>> = {
@@ -52,12 +54,12 @@ export function checkPage(page: unknown, channel: HistoryChannel, source: PageSo
   if (typeof page !== 'object' || page === null) {
     throw new HistoryFault(`gave ${shown(page)} in place of a page`);
   }
-  const { events, last, reset, ended } = page as Partial<HistoryPage>;
+  const { events, last, reset, ended, position } = page as Partial<HistoryPage>;
   if (reset !== undefined && reset !== null) {
     if (!Object.hasOwn(REASONS, reset)) {
       throw new HistoryFault(`gave a page with the reset ${shown(reset)}`);
     }
-    return { entries: [], last: true, reset, ended: false };
+    return resetPage(reset);
   }
   if (!Array.isArray(events) || typeof last !== 'boolean') {
     throw new HistoryFault('gave a page without `events` or `last`');
@@ -70,7 +72,13 @@ export function checkPage(page: unknown, channel: HistoryChannel, source: PageSo
     last,
     reset: undefined,
     ended: ended === true,
+    position: isPosition(position) ? position : undefined,
   };
+}
+
+/** A page that says why events cannot be shown without a gap. */
+export function resetPage(reset: ResetReason): CheckedPage {
+  return { entries: [], last: true, reset, ended: false, position: undefined };
 }
 
 function entriesOf(

@@ -20,8 +20,11 @@ export interface HistoryStart {
 
 /** Takes what is read of a history. */
 export interface HistoryReader {
-  /** Whether the event at the position that the reader starts from ended its run. */
-  begins(afterEnd: boolean): void;
+  /**
+   * The reader starts behind the event at this position.
+   * @param isEnd whether that event ended its run
+   */
+  begins(position: string, isEnd: boolean): void;
   page(entries: readonly LogEntry[]): void;
   /**
    * Everything up to this position was read; `undefined` when nothing is retained.
@@ -44,6 +47,7 @@ export class HistoryReading {
   private retry: NodeJS.Timeout | undefined;
   private isStopped = false;
   private isLast = false;
+  private hasEnded = false;
   private attempt = 0;
   private lags = 0;
   private covered = 0;
@@ -104,13 +108,13 @@ export class HistoryReading {
   private take(page: LoadedPage): boolean {
     const { entries, reset } = page;
     const first = entries[0];
-    const last = entries.at(-1)?.position ?? this.position;
     if (this.last === undefined && !reset) {
-      this.reader.begins(page.ended);
+      this.begins(page);
     }
+    const last = entries.at(-1)?.position ?? this.position;
     if (reset) {
       this.reader.reset(reset);
-    } else if (page.ended && this.start.mayHaveEnded && this.last === undefined) {
+    } else if (this.hasEnded) {
       this.reader.ended();
     } else if (first && this.last !== undefined && !this.isAfter(first.position, this.last)) {
       this.history.report(
@@ -133,6 +137,17 @@ export class HistoryReading {
       }
     }
     return true;
+  }
+
+  /** The first page tells what the client's id stands for. */
+  private begins({ ended, position }: LoadedPage): void {
+    if (position !== undefined) {
+      this.position = this.last = position;
+    }
+    if (this.position !== undefined) {
+      this.reader.begins(this.position, ended);
+    }
+    this.hasEnded = ended && this.start.mayHaveEnded;
   }
 
   /** Whether the page that is said to be the last lacks what the log had when it was asked for. */

@@ -1,4 +1,4 @@
-import type { SourceEvent } from './source.js';
+import type { ResetReason, SourceEvent } from './source.js';
 import type { SseEvent } from './sse-event.js';
 
 let appended = 0;
@@ -33,6 +33,8 @@ export class LogEntry {
     /** When it was appended, on the clock of `monotonicNow()`. */
     readonly time: number,
     resumeAt = position,
+    /** Why events may be missing, when it is a reset that stands behind an event. */
+    readonly gap: ResetReason | undefined = undefined,
   ) {
     this.position = position;
     this.resumeAt = resumeAt;

@@ -1,5 +1,5 @@
 import type { Channel } from './channel.js';
-import { RESET_TYPE } from './sse-event.js';
+import type { LogEntry } from './log-entry.js';
 
 /** What a reader has read of a history up to its last page. */
 export interface HistoryEnd {
@@ -10,17 +10,21 @@ export interface HistoryEnd {
 }
 
 /**
- * Finds the place in the log after what history has given.
+ * Where the log goes on after what history has given.
  *
- * @param seq the number of an entry up to which the reader needs nothing of the log
- * @returns the number of the last entry that history has given; `behind` when the log has moved
- * on, so that history has to be read on; `unordered` when the source cannot say what comes first
+ * - a number: after the entry with this number
+ * - an entry: a reset comes first. What follows it in the log may have been given as well.
+ * - `behind`: the log has moved on, so that history has to be read on
+ * - `unordered`: the source cannot say what comes first
  */
+export type Join = number | LogEntry | 'behind' | 'unordered';
+
+/** @param seq the number of an entry up to which the reader needs nothing of the log */
 export function joinLog(
   { log, history }: Channel,
   { position, covered }: HistoryEnd,
   seq: number,
-): number | 'behind' | 'unordered' {
+): Join {
   let at = seq;
   if (at < log.first - 1) {
     if (covered < log.first - 1) {
@@ -30,18 +34,18 @@ export function joinLog(
   }
   while (at < log.head) {
     const entry = log.at(at + 1);
-    if (entry.type === RESET_TYPE) {
-      // One that came after the last page was asked for is news, wherever it stands.
-      if (entry.seq > covered) {
-        break;
-      }
-    } else {
+    // A reset that was announced before the last page was asked for is none for this reader.
+    if (!entry.gap || entry.seq > covered) {
       const order = history!.compare(entry.position, position);
       if (Number.isNaN(order)) {
         return 'unordered';
       }
-      if (order > 0) {
-        break;
+      if (entry.gap && order < 0 && entry.gap !== 'failover') {
+        return entry;
+      }
+      // After a failover even what stands before may be of another history.
+      if (order > 0 || entry.gap) {
+        return at;
       }
     }
     at++;

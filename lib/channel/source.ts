@@ -35,8 +35,8 @@ export interface SourceEvent {
 export type HistoryEvent = SourceEvent & {
   readonly position: string;
   /**
-   * Set where clients are told that events may be missing: the source has announced a reset at
-   * this position, or cannot read what is there. The rest of the event is then not looked at.
+   * Set where clients are told that events may be missing: the source has announced a reset in
+   * place at this position, or cannot read what is there. The rest is then not looked at.
    */
   readonly reset?: ResetReason | undefined;
 };
@@ -57,6 +57,11 @@ export interface HistoryPage {
    * are given all the same: they are for clients that started after the end.
    */
   readonly ended?: boolean | undefined;
+  /**
+   * The position of the event that was asked for, when that was by an id of its own. Without it
+   * a client may be shown events again that arrive just then.
+   */
+  readonly position?: string | undefined;
 }
 
 /** The ability of a source to read events again that it appended before. */
@@ -99,9 +104,12 @@ export interface ChannelSink {
   /**
    * Announces to every reader that events may be missing, as an `sse:reset`. A
    * source with positions of its own passes the one at which the stream goes on. What
-   * was retained before is then forgotten, but not with the reason `skipped-event`.
+   * was retained before is then forgotten.
+   *
+   * @param isInPlace whether the position is the announcement's own, at which the source's history
+   * shows it as well. Nothing is forgotten then. Default: only with the reason `skipped-event`
    */
-  reset(reason: ResetReason, position?: string): void;
+  reset(reason: ResetReason, position?: string, isInPlace?: boolean): void;
 }
 
 /** A source's side of one open channel. */

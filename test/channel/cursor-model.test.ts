@@ -1,227 +1,252 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import * as fc from 'fast-check';
 import { Channel } from '../../lib/channel/channel.js';
-import { monotonicNow } from '../../lib/channel/clock.js';
 import { Cursor } from '../../lib/channel/cursor.js';
-import type { ChannelHistory, HistoryPage } from '../../lib/channel/source.js';
-import { EARLIEST } from '../../lib/channel/start-position.js';
-import { sized } from '../support/soak.js';
-import { until } from '../support/until.js';
-import { Random } from './random.js';
+import { EARLIEST, isNextAfter } from '../../lib/channel/start-position.js';
+import { holds } from '../support/property.js';
+import { ModelSource } from './model-source.js';
+import { schedule, type From, type Schedule, type Step } from './schedule.js';
+import { expectNothingWrong, noSightings, Witness, type Sightings } from './witness.js';
 
-const RUNS = sized({ quick: 300, soak: 20_000 });
-const STEPS = 200;
-
-/** The events of a channel are numbers that count up: what is missing shows. */
-class CountedReader {
+/** A reader of one channel, with the id that a client would return with. */
+class ModelReader {
   readonly cursor: Cursor;
-  /** The last number read, or told to be passed over; unknown before the first. */
-  last: number | undefined;
-  /** The id of the last frame, as a client would return with it. */
-  id: string | undefined;
-  resets = 0;
-  count = 0;
+  readonly witness: Witness;
+  lastEventId: string | undefined;
+  /** It has received the end of its run. */
+  hasReceivedEnd = false;
+  isClosed = false;
 
   constructor(
     private readonly channel: Channel,
-    private readonly numberAt: (position: string) => number | undefined,
+    private readonly source: ModelSource,
+    seen: Sightings,
   ) {
     this.cursor = new Cursor(channel, { pull: () => undefined });
+    this.witness = new Witness(source, seen, source.head);
+    this.isAt(this.cursor.position);
   }
 
-  /** Reads up to this many events, and throws at the first that is out of order. */
-  read(limit: number): void {
-    for (let i = 0; i < limit; i++) {
+  read(count: number): void {
+    for (let read = 0; read < count && !this.isClosed; read++) {
       const state = this.cursor.next();
       if (state === 'reset') {
-        this.id = this.cursor.skipToHead();
-        this.last = this.id === undefined ? undefined : this.numberAt(this.id.replace('~next', ''));
-        this.resets++;
+        const reason = this.cursor.resetReason!;
+        this.cursor.skipToHead();
+        this.told(reason, this.cursor.position);
       } else if (state === 'log' || state === 'page') {
         const entry = this.cursor.peek();
-        const number = Number(entry.data);
-        if (this.last !== undefined && number !== this.last + 1) {
-          throw new Error(`After ${this.last} came ${number}, without a reset.`);
-        }
-        this.last = number;
-        this.id = entry.id;
-        this.count++;
         this.cursor.shift();
+        this.lastEventId = entry.id;
+        if (entry.type === 'sse:reset') {
+          this.told((JSON.parse(entry.data) as { reason: string }).reason, entry.id);
+        } else {
+          const [generation, number] = entry.data.split('.').map(Number);
+          this.witness.event({ generation: generation!, number: number! });
+        }
+        if (entry.end) {
+          this.hasReceivedEnd = true;
+          this.close();
+        }
+      } else if (state === 'ended') {
+        this.close();
       } else {
         return;
       }
     }
   }
 
+  close(): void {
+    this.isClosed = true;
+    this.cursor.close();
+  }
+
   get isAtHead(): boolean {
     return this.cursor.next() === 'idle' && this.cursor.seq === this.channel.log.head;
   }
+
+  private told(reason: string, id: string | undefined): void {
+    this.isAt(id);
+    this.witness.reset(reason, id);
+  }
+
+  /** It is told a position without an event. That is never the one of an end: it has not received that. */
+  private isAt(id: string | undefined): void {
+    if (id !== undefined) {
+      this.lastEventId = id;
+      expect([id, this.source.isEnd(id)]).toEqual([id, false]);
+    }
+  }
 }
 
-const withSeed = async (seed: number, run: (random: Random) => void | Promise<void>) => {
-  try {
-    await run(new Random(seed));
-  } catch (error) {
-    throw new Error(`With the seed ${seed}: ${(error as Error).message}`, { cause: error });
+/** Lets promises that are settled take effect. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 30; turn++) {
+    await Promise.resolve();
   }
-};
+}
 
-const seeds = Array.from({ length: RUNS }, (_, i) => (Date.now() + i * 7_919) >>> 0);
+/** How often what matters has happened, so that a schedule that never gets there shows. */
+const counts = { reads: 0, ends: 0, turnedAway: 0, waited: 0, graces: 0 };
+
+/** Runs a schedule, and in the end lets every reader catch up. */
+async function run({ hasHistory, retain, steps }: Schedule, seen: Sightings): Promise<void> {
+  const source = new ModelSource(hasHistory);
+  const channel = new Channel('model', { ...retain, eventSize: 1_000 }, () => undefined);
+  source.headPosition = () => channel.log.headPosition;
+  source.write(Array.from({ length: 5 }, () => ({})));
+  channel.feedFrom(source.open('model', channel));
+  const readers: ModelReader[] = [];
+  const left: ModelReader[] = [];
+  const ids: string[] = [];
+
+  const connect = async (from: From, pick: number): Promise<void> => {
+    const before = left[pick % (left.length || 1)];
+    const id = {
+      live: undefined,
+      last: before?.lastEventId,
+      seen: ids[pick % (ids.length || 1)],
+      earliest: EARLIEST,
+      own: `own ${source.generation} ${pick % (source.written + 2)}`,
+      nonsense: ['7.7', '1.-1', '1.2~next', 'own x', '-', '~next'][pick % 6],
+    }[from];
+    const reader = new ModelReader(channel, source, seen);
+    if (id !== undefined) {
+      const opened = isNextAfter(id);
+      const reads = source.reads;
+      const place = ['last', 'seen', 'own'].includes(from) ? source.placeOf(id) : undefined;
+      const resuming = reader.cursor.resume(id);
+      reader.witness.place = place;
+      // What was told is a position: who does not read a thing returns with the same.
+      reader.lastEventId = id === EARLIEST ? undefined : id;
+      await settle();
+      void resuming;
+      counts.reads += source.reads - reads;
+      if (reader.cursor.hasEnded) {
+        counts.turnedAway++;
+        expect([id, source.isEnd(id)]).toEqual([id, true]);
+        reader.close();
+        return;
+      }
+      counts.waited += opened ? 1 : 0;
+    }
+    readers.push(reader);
+  };
+
+  const pickOpen = (pick: number): ModelReader | undefined => readers[pick % (readers.length || 1)];
+
+  const take = async (step: Step): Promise<void> => {
+    switch (step.do) {
+      case 'write':
+        source.write(step.events);
+        if (step.append) {
+          source.append();
+        }
+        break;
+      case 'append':
+        source.append();
+        break;
+      case 'pass':
+        counts.graces += channel.log.first < channel.log.retained ? 1 : 0;
+        jest.advanceTimersByTime(step.ms);
+        channel.log.trim(performance.now());
+        await settle();
+        break;
+      case 'trim':
+        source.trim(step.share);
+        break;
+      case 'replace':
+        source.append();
+        source.replace(step.count);
+        break;
+      case 'reset':
+        source.append();
+        source.reset(step.reason, step.withPosition);
+        break;
+      case 'answering':
+        source.answering = step.how;
+        source.pageSize = step.pageSize;
+        break;
+      case 'answer':
+        source.answer();
+        await settle();
+        break;
+      case 'connect':
+        await connect(step.from, step.pick);
+        break;
+      case 'read': {
+        const reader = pickOpen(step.pick);
+        reader?.read(step.count);
+        await settle();
+        break;
+      }
+      case 'leave': {
+        const reader = pickOpen(step.pick);
+        reader?.close();
+        break;
+      }
+      default:
+    }
+    for (const reader of readers.filter(({ isClosed }) => isClosed)) {
+      readers.splice(readers.indexOf(reader), 1);
+      left.push(reader);
+      counts.ends += reader.hasReceivedEnd ? 1 : 0;
+    }
+    ids.push(...readers.flatMap(({ lastEventId }) => lastEventId ?? []).slice(-2));
+  };
+
+  for (const step of steps) {
+    await take(step);
+  }
+  source.answering = 'at once';
+  source.pageSize = 256;
+  source.append();
+  source.answer();
+  for (let round = 0; round < 40; round++) {
+    await settle();
+    readers.forEach((reader) => reader.read(Infinity));
+    jest.advanceTimersByTime(1_000);
+  }
+  for (const reader of readers.filter(({ isClosed }) => !isClosed)) {
+    expect(reader.isAtHead).toBe(true);
+    reader.witness.expectAtEnd();
+    reader.close();
+  }
+  expect(channel.places.size).toBe(0);
+}
 
 describe('Cursors', () => {
-  it(`read contiguous sequences or announce a reset, in ${RUNS} random runs`, async () => {
-    console.log(`Seeds from ${seeds[0]}, every 7,919th.`);
-    let events = 0;
-    let resets = 0;
-    for (const seed of seeds) {
-      await withSeed(seed, (random) => {
-        const limits = {
-          events: 1 + random.below(20),
-          bytes: random.chance(0.3) ? 129 + random.below(2_000) : Infinity,
-          age: 300_000,
-          eventSize: Infinity,
-        };
-        const channel = new Channel('model', limits, () => undefined);
-        channel.live();
-        const ids = new Map<string, number>([[channel.log.headPosition!, 0]]);
-        const numberAt = (id: string) => ids.get(id);
-        const readers: CountedReader[] = [];
-        let appended = 0;
-        for (let step = 0; step < STEPS; step++) {
-          const choice = random.next();
-          if (choice < 0.5) {
-            for (let i = random.below(8); i >= 0; i--) {
-              const own = random.chance(0.2) ? { id: `own ${appended + 1}` } : {};
-              ids.set(channel.append({ data: `${++appended}`, ...own }), appended);
-              ids.set(channel.log.headPosition!, appended);
-            }
-          } else if (choice < 0.55) {
-            // Time passes, for entries that only attached readers still see.
-            channel.log.trim(monotonicNow() + 1_001);
-          } else if (choice < 0.6 || readers.length === 0) {
-            const reader = new CountedReader(channel, numberAt);
-            reader.last = appended;
-            readers.push(reader);
-          } else if (choice < 0.7) {
-            const left = readers[random.below(readers.length)]!;
-            const known = [...ids.keys()];
-            const id = random.chance(0.5) ? left.id : known[random.below(known.length)];
-            const reader = new CountedReader(channel, numberAt);
-            const lastEventId = random.chance(0.1) ? EARLIEST : (id ?? 'unknown');
-            expect(reader.cursor.resume(lastEventId)).toBeUndefined();
-            reader.last = lastEventId === EARLIEST ? undefined : ids.get(lastEventId);
-            readers.push(reader);
-          } else {
-            readers[random.below(readers.length)]!.read(1 + random.below(10));
-          }
-        }
-        for (const reader of readers) {
-          reader.read(Infinity);
-          expect(reader.isAtHead).toBe(true);
-          expect(reader.last ?? appended).toBe(appended);
-          events += reader.count;
-          resets += reader.resets;
-        }
-      });
-    }
-    expect(events).toBeGreaterThan(RUNS);
-    expect(resets).toBeGreaterThan(0);
-  });
+  beforeEach(() => void jest.useFakeTimers());
+  afterEach(() => void jest.useRealTimers());
 
-  it('join a history that is read late, early, in pages and in vain', async () => {
-    let events = 0;
-    let pages = 0;
-    for (const seed of seeds.slice(0, RUNS / 3)) {
-      await withSeed(seed, async (random) => {
-        const channel = new Channel(
-          'model',
-          { events: 1 + random.below(10), bytes: Infinity, age: 300_000, eventSize: Infinity },
-          () => undefined,
-        );
-        const journal: string[] = [];
-        let trimmed = 0;
-        const compare = (a: string, b: string) => Number(a) - Number(b);
-        const read = async (position: string | undefined, limit: number): Promise<HistoryPage> => {
-          pages++;
-          for (let i = random.below(4); i > 0; i--) {
-            await new Promise(setImmediate);
-          }
-          const after = position === undefined ? trimmed : Number(position);
-          if (after < trimmed) {
-            return { events: [], last: true, reset: 'trimmed' };
-          }
-          const found = journal
-            .slice(after, after + Math.min(limit, 1 + random.below(20)))
-            .map((data) => ({ position: data, data }));
-          const last = after + found.length >= journal.length;
-          if (random.chance(0.5)) {
-            await new Promise(setImmediate);
-          }
-          return { events: found, last };
-        };
-        const history: ChannelHistory = { compare, read };
-        channel.feedFrom({ history, close: () => undefined });
-        for (let i = random.below(100); i > 0; i--) {
-          journal.push(`${journal.length + 1}`);
+  it('show what a source appends once and in order, or say that something may be missing', async () => {
+    const seen = noSightings();
+    await holds(
+      fc.asyncProperty(schedule, async (each) => {
+        const own = noSightings();
+        await run(each, own);
+        expectNothingWrong(own);
+        seen.events += own.events;
+        for (const [reason, count] of Object.entries(own.resets)) {
+          seen.resets[reason] = (seen.resets[reason] ?? 0) + count;
         }
-        channel.live(`${journal.length}`);
-        // The source appends what it wrote a little later, as a notification arrives.
-        let announced = journal.length;
-        const announce = () => {
-          while (announced < journal.length) {
-            const position = `${++announced}`;
-            channel.append({ data: position, position });
-          }
-        };
-        const readers: CountedReader[] = [];
-        // Clients that return together, at the same position or at others.
-        let position = 0;
-        const resume = async () => {
-          const reader = new CountedReader(channel, Number);
-          if (random.chance(0.5)) {
-            position = trimmed + random.below(journal.length - trimmed + 1);
-          }
-          reader.last = position;
-          readers.push(reader);
-          await reader.cursor.resume(`${position}`);
-        };
-        const resuming: Promise<void>[] = [];
-        for (let step = 0; step < 100; step++) {
-          const choice = random.next();
-          if (choice < 0.4) {
-            for (let i = random.below(10); i >= 0; i--) {
-              journal.push(`${journal.length + 1}`);
-            }
-            if (random.chance(0.7)) {
-              announce();
-            }
-          } else if (choice < 0.5) {
-            resuming.push(resume());
-          } else if (choice < 0.55) {
-            channel.log.trim(monotonicNow() + 1_001);
-          } else if (choice < 0.57) {
-            trimmed = random.below(announced + 1);
-          } else if (choice < 0.8 && readers.length > 0) {
-            readers[random.below(readers.length)]!.read(1 + random.below(30));
-          } else {
-            await new Promise(setImmediate);
-          }
-        }
-        announce();
-        await Promise.all(resuming);
-        await until(
-          () => {
-            readers.forEach((reader) => reader.read(Infinity));
-            return readers.every((reader) => reader.isAtHead);
-          },
-          { what: 'all readers at the head', every: 1 },
-        );
-        for (const reader of readers) {
-          expect(reader.last).toBe(journal.length);
-          events += reader.count;
-        }
-      });
+      }),
+      { quick: 150, soak: 30_000 },
+    );
+    // Every branch was taken, and more than once.
+    expect(seen.events).toBeGreaterThan(2_000);
+    for (const reason of [
+      'trimmed',
+      'unknown-position',
+      'failover',
+      'listener-gap',
+      'slow-consumer',
+      'skipped-event',
+    ]) {
+      expect([reason, seen.resets[reason]]).toEqual([reason, expect.any(Number)]);
     }
-    expect(events).toBeGreaterThan(RUNS);
-    expect(pages).toBeGreaterThan(RUNS);
+    for (const [what, count] of Object.entries(counts)) {
+      expect([what, count > 0]).toEqual([what, true]);
+    }
   });
 });

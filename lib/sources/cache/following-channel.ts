@@ -36,9 +36,9 @@ export function openFollowing(
       feed.noteArrived(event);
       return sink.append(event);
     },
-    reset: (reason, position) => {
+    reset: (reason, position, isInPlace) => {
       feed.noteReset(reason);
-      sink.reset(reason, position);
+      sink.reset(reason, position, isInPlace);
     },
   };
   const stream = store.follow!(key, following, {

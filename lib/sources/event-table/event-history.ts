@@ -73,6 +73,7 @@ export class EventHistory implements ChannelHistory {
     if (!asked) {
       return { events: [], last: true, reset: 'unknown-position' };
     }
+    const isOwnId = text !== undefined && parsePosition(text) === undefined;
     const { head, rows, isCut } = await this.#page(asked.id, settled.id, limit);
     const { timeline, last, floor, ended } = head;
     if (timeline !== settled.timeline) {
@@ -94,6 +95,7 @@ export class EventHistory implements ChannelHistory {
       ),
       last: rows.length < limit && !isCut,
       ...(ended && { ended }),
+      ...(isOwnId && { position: formatPosition(asked) }),
     };
   }
 

@@ -143,7 +143,7 @@ export class StreamFeed implements ChannelFeed {
         if (item.fault !== undefined) {
           this.noteSkipped(item.id, item.fault);
         }
-        this.sink.reset(item.reason, item.id);
+        this.sink.reset(item.reason, item.id, true);
       }
     }
   }

@@ -62,8 +62,11 @@ export class StreamHistory implements ChannelHistory {
     const place = placeOf(Number(where));
     const own = await this.findOwn(position, place);
     const page = own === undefined ? undefined : await this.pageAfter(own, limit);
+    if (page) {
+      return { ...page, position: own };
+    }
     // It was trimmed since it was noted, or the stream has lost it.
-    return page ?? gap(place.id, (await this.reader.locate(place.id)).where);
+    return gap(place.id, (await this.reader.locate(place.id)).where);
   }
 
   /**
