@@ -155,10 +155,20 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       expect(sse.stats()).toMatchObject({ connections: 0, readers: 0 });
     });
 
-    it('given twice or as an object in the query are no position', async () => {
+    it('given twice in the query are told of, as which of them counts cannot be known', async () => {
       const { connect, sse } = await start();
       await sse.send('news', 'before');
-      for (const query of ['lastEventId=a&lastEventId=b', 'lastEventId[x]=a', 'lastEventId=']) {
+      const client = await connect('/news?lastEventId=a&lastEventId=b');
+      expect(await client.next()).toMatchObject({
+        type: 'sse:reset',
+        data: expect.stringContaining('unknown-position'),
+      });
+    });
+
+    it('given as an object or empty in the query are none, and the client is new', async () => {
+      const { connect, sse } = await start();
+      await sse.send('news', 'before');
+      for (const query of ['lastEventId[x]=a', 'lastEventId=']) {
         const client = await connect(`/news?${query}`);
         await until(() => client.lastEventId);
         expect(client.events).toEqual([]);
