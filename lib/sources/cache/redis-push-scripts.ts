@@ -82,5 +82,7 @@ local last = string.match(call('GET', KEYS[1]) or '', '^(%d+) ')
 if last and tonumber(last) >= tonumber(ARGV[1]) then return 0 end
 local time = call('TIME')
 announce(ARGV[3], KEYS[2], 'failover', time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[2])
+-- Whoever asks next, or sends next, finds that readers have been told.
+call('SET', KEYS[1], ARGV[1] .. ' ', 'PX', 600000)
 return 1
 `);
