@@ -29,7 +29,7 @@ describe('a step of the clock', () => {
     await database.client.query(`select sse.publish('a', 'held back')`);
     await writer.query('commit');
     await until(() => sink.events.length === 3);
-    const bytes = instance.table.stats.disk!.bytes;
+    const { bytes } = await until(() => instance.table.stats.disk);
     await database.client.query(
       `select sse.publish('a', repeat(md5(random()::text), 3000)) from generate_series(1, 10)`,
     );
