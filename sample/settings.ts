@@ -24,14 +24,20 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   };
 }
 
-/** The URL as it may be shown: whatever is secret in it becomes `****`. */
+/** The URL as it may be shown: whatever may be secret in it becomes `****`. */
 export function maskUrl(text: string): string {
-  const url = new URL(text);
-  if (url.password) url.password = '****';
-  for (const name of url.searchParams.keys()) {
-    if (/password|token|secret/i.test(name)) url.searchParams.set(name, '****');
-  }
-  return url.href;
+  const { protocol, username, password, host, pathname, search, hash } = new URL(text);
+  // An @ behind the host: a character of the password has ended the part before it.
+  if (`${pathname}${search}${hash}`.includes('@')) return `${protocol}//****`;
+  // Without a password, the name of the user may be one.
+  const user = password ? `${username}:****@` : username && '****@';
+  const query = search.replace(/([?&])([^=&]*)(=[^&]*)?/g, maskParameter);
+  return `${protocol}//${user}${host}${pathname}${query}${hash && '#****'}`;
+}
+
+function maskParameter(text: string, mark: string, name: string, value?: string): string {
+  if (name === 'sslmode') return text;
+  return value === undefined ? `${mark}****` : `${mark}${name}=****`;
 }
 
 function readPort(text = '3000'): number {
