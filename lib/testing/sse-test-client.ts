@@ -5,6 +5,7 @@ import type { SseTestEnd, SseTestEvent, SseTestHead, SseTestWait } from './sse-t
 import {
   addressOf,
   sendRequest,
+  shownUrl,
   type SseTestApplication,
   type SseTestClientOptions,
 } from './sse-test-request.js';
@@ -188,7 +189,7 @@ export class SseTestClient {
         () => this.frames.length > 0 || !this.isOpen,
         deadline,
         () =>
-          `the first frame of ${this.url.href}. Set \`awaitOpening: false\` for a server that ` +
+          `the first frame of ${shownUrl(this.url)}. Set \`awaitOpening: false\` for a server that ` +
           'sends nothing before its first event.',
       );
     } catch (error) {

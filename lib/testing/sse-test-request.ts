@@ -53,7 +53,7 @@ export function sendRequest(url: URL, options: SseTestClientOptions): Promise<In
     // Without an agent every client has a connection of its own, which ends with it.
     const request = send(url, { agent: false, ...options.request, method, headers });
     const timer = setTimeout(() => {
-      request.destroy(new Error(`No head from ${method} ${url.href} within ${deadline} ms.`));
+      request.destroy(new Error(`No head from ${method} ${shownUrl(url)} within ${deadline} ms.`));
     }, deadline);
     request.once('error', (error) => {
       clearTimeout(timer);
@@ -67,6 +67,12 @@ export function sendRequest(url: URL, options: SseTestClientOptions): Promise<In
     });
     request.end(body);
   });
+}
+
+/** The URL without what logs in: user, password and the values of parameters. */
+export function shownUrl({ origin, pathname, searchParams }: URL): string {
+  const names = [...searchParams.keys()].map((name) => `${name}=…`);
+  return `${origin}${pathname}${names.length > 0 ? `?${names.join('&')}` : ''}`;
 }
 
 /** The application's address. Makes it listen on a free loopback port if it does not listen yet. */

@@ -87,6 +87,21 @@ describe('SseTestClient', () => {
     );
   });
 
+  it('shows nothing of its address that logs in', async () => {
+    const url = new URL(await serve(stream(() => undefined)));
+    url.username = 'me';
+    url.password = 'secret';
+    url.search = '?token=secret&room=a';
+    await expect(SseTestClient.connect(url, { deadline: 50 })).rejects.toThrow(
+      `the first frame of ${url.origin}${url.pathname}?token=…&room=…. Set`,
+    );
+    const headless = new URL(await serve(() => undefined));
+    headless.password = 'secret';
+    await expect(SseTestClient.connect(headless, { deadline: 50 })).rejects.toThrow(
+      `No head from GET ${headless.origin}${headless.pathname}?a=… within 50 ms.`,
+    );
+  });
+
   it('passes sse:open over unless it is asked for', async () => {
     let send!: ServerResponse;
     const url = await serve(stream((response) => (send = response)));
