@@ -66,7 +66,7 @@ export class SseSources {
       this.listen = new ListenSource(connection, log, { doneSignal: settings.doneSignal });
       this.services.push(connection, this.listen);
       if (broker === 'postgres' || settings.eventTable) {
-        this.table = new EventTable(connection, log, settings.eventTable);
+        this.table = new EventTable(connection, log, settings.eventTable, settings.limits);
         this.services.push(this.table);
       }
     }

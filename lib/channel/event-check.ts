@@ -166,12 +166,17 @@ function checkSize(text: string, limit: number): void {
   // UTF-8 takes at most three bytes for each of a string's units.
   const size = text.length * 3 <= limit ? 0 : Buffer.byteLength(text);
   if (size > limit) {
-    throw new SseError(
-      'EVENT_TOO_LARGE',
-      `The event's data has ${size} bytes; \`limits.eventSize\` allows ${limit}. ` +
-        'Send a reference that clients fetch, or raise the limit.',
-    );
+    throw tooLarge(size, limit);
   }
+}
+
+/** The error for data of more bytes than an event may have. */
+export function tooLarge(size: number, limit: number): SseError {
+  return new SseError(
+    'EVENT_TOO_LARGE',
+    `The event's data has ${size} bytes; \`limits.eventSize\` allows ${limit}. ` +
+      'Send a reference that clients fetch, or raise the limit.',
+  );
 }
 
 function invalid(message: string): SseError {

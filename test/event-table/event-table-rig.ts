@@ -52,15 +52,19 @@ export interface Instance {
   stop(): Promise<void>;
 }
 
+/** The table's options, and those of the module beside them. */
+export interface InstanceOptions extends EventTableOptions {
+  readonly listenConnection?: PostgresOption;
+  /** Default: any size. */
+  readonly eventSize?: number;
+}
+
 /** Creates an instance that is not started. */
-export function createInstance(
-  option: PostgresOption,
-  options: EventTableOptions & { listenConnection?: PostgresOption } = {},
-): Instance {
-  const { listenConnection, ...rest } = options;
+export function createInstance(option: PostgresOption, options: InstanceOptions = {}): Instance {
+  const { listenConnection, eventSize = Infinity, ...rest } = options;
   const logger = new RecordingLogger();
   const connection = new PostgresConnection(option, listenConnection);
-  const table = new EventTable(connection, logger, rest);
+  const table = new EventTable(connection, logger, rest, { eventSize });
   const instance: Instance = {
     table,
     connection,
@@ -81,7 +85,7 @@ const clients = new Set<pg.Client>();
 /** Starts an instance that installs the table if need be, and waits until it has found its start. */
 export async function startInstance(
   option: PostgresOption,
-  options: EventTableOptions & { listenConnection?: PostgresOption } = {},
+  options: InstanceOptions = {},
 ): Promise<Instance> {
   const instance = createInstance(option, { install: true, ...options });
   await instance.table.start(true);

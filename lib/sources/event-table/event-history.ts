@@ -1,5 +1,5 @@
 import { SseError } from '../../channel/sse-error.js';
-import type { ChannelHistory, HistoryPage } from '../../channel/source.js';
+import type { ChannelHistory, HistoryEvent, HistoryPage } from '../../channel/source.js';
 import { quoteName } from '../postgres/identifier.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
 import { eventOf, type EventRow } from './event-row.js';
@@ -12,6 +12,7 @@ import {
   type LargeRow,
 } from './large-data.js';
 import { comparePositions, formatPosition, parsePosition, type Position } from './position.js';
+import type { Topics } from './topics.js';
 
 /** What holds for a whole page. */
 interface Head {
@@ -36,18 +37,21 @@ export class EventHistory implements ChannelHistory {
   readonly #connection: PostgresConnection;
   readonly #schema: string;
   readonly #topic: string;
+  readonly #topics: Topics;
   readonly #settled: () => Position | undefined;
 
   constructor(
     connection: PostgresConnection,
     schema: string,
     topic: string,
+    topics: Topics,
     /** Every event up to here was appended, or will not come; the log goes on from it. */
     settled: () => Position | undefined,
   ) {
     this.#connection = connection;
     this.#schema = schema;
     this.#topic = topic;
+    this.#topics = topics;
     this.#settled = settled;
   }
 
@@ -90,13 +94,20 @@ export class EventHistory implements ChannelHistory {
       return this.#read(text, limit, settled);
     }
     return {
-      events: rows.map((row) =>
-        eventOf(row as EventRow, formatPosition({ timeline, id: Number(row.id) })),
-      ),
+      events: rows.map((row) => this.#eventOf(row, timeline)),
       last: rows.length < limit && !isCut,
       ...(ended && { ended }),
       ...(isOwnId && { position: formatPosition(asked) }),
     };
+  }
+
+  #eventOf(row: LargeRow, timeline: number): HistoryEvent {
+    const position = formatPosition({ timeline, id: Number(row.id) });
+    if (row.data === null) {
+      this.#topics.reportTooLarge(this.#topic, position, row.size!);
+      return { position, data: '', reset: 'skipped-event' };
+    }
+    return eventOf(row as EventRow, position);
   }
 
   /** Finds what a client gave as its position: one of ours, or the publisher's own id. */
@@ -119,7 +130,7 @@ export class EventHistory implements ChannelHistory {
     const s = quoteName(this.#schema);
     // One statement, so that what was dropped and what is read belong together.
     const found = await this.#connection.query<LargeRow & { id: string | null }>(
-      `(select ${largeRowColumns()} from ${s}.event e
+      `(select ${largeRowColumns(limit)} from ${s}.event e
         where e.topic = $1 and e.id > $2 and e.id <= $3 order by e.id limit $4)
       union all
       select null, null, concat_ws(' ', timeline, last, floor,
@@ -130,6 +141,7 @@ export class EventHistory implements ChannelHistory {
     const head = headOf(found.find(({ id }) => id === null)!.data!);
     const page = await withLargeData(
       found.filter(({ id }) => id !== null),
+      this.#topics.eventSize,
       // Another server in its place may have given the same ids to other events.
       (ids) =>
         this.#connection.query(`${largeDataSql(s)} and (select ${s}.timeline()) = $2`, [

@@ -49,7 +49,7 @@ export class EventReader {
   ) {
     this.#config = config;
     this.#settings = settings;
-    this.#statements = new ReaderStatements(settings.schema);
+    this.#statements = new ReaderStatements(settings.schema, topics.eventSize);
     this.#wake = new Wake(settings.pollInterval, this.#abort.signal);
     this.#fence = new Fence(this.#statements, logger, this.#abort.signal);
     this.#reading = new TableReading(this.#statements, topics, this.#fence, logger, this.wake);

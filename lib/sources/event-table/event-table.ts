@@ -1,4 +1,5 @@
 import { monotonicNow } from '../../channel/clock.js';
+import type { EventLimits } from '../../channel/event-check.js';
 import type {
   Broker,
   ChannelFeed,
@@ -63,13 +64,21 @@ export class EventTable implements Broker, Lifecycle {
   readonly #retention: Retention;
   readonly #duties: Duties;
 
-  /** @throws SseError `INVALID_OPTION` */
-  constructor(connection: PostgresConnection, logger: SseLogger, options: EventTableOptions = {}) {
+  /**
+   * @param limits data of more bytes than `eventSize` is announced, and not fetched
+   * @throws SseError `INVALID_OPTION`
+   */
+  constructor(
+    connection: PostgresConnection,
+    logger: SseLogger,
+    options: EventTableOptions = {},
+    limits: Pick<EventLimits, 'eventSize'> = { eventSize: Infinity },
+  ) {
     const settings = eventTableSettings(options);
     const config = connection.listenConfig;
     this.#connection = connection;
     this.#schema = settings.schema;
-    this.#topics = new Topics(logger);
+    this.#topics = new Topics(logger, limits.eventSize);
     this.#reader = new EventReader(config, settings, this.#topics, logger, {
       elected: (isPooled) => this.#duties.begin(isPooled),
       passedOver: (session) => this.#retention.measure(session),
@@ -92,7 +101,13 @@ export class EventTable implements Broker, Lifecycle {
       sink.live(formatPosition(position));
     }
     const history = new ReadAhead(
-      new EventHistory(this.#connection, this.#schema, channel, () => this.#reader.position),
+      new EventHistory(
+        this.#connection,
+        this.#schema,
+        channel,
+        this.#topics,
+        () => this.#reader.position,
+      ),
     );
     return {
       history,

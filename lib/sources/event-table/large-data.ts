@@ -6,6 +6,9 @@ const LARGE = 8_192;
 /** A page holds no more than this of large data, in bytes; a larger event is a page of its own. */
 export const PAGE_BYTES = 4_194_304;
 
+/** What a page brings along of data that is not fetched by itself, in bytes; see `largeRowColumns()`. */
+const MOST_INLINE_BYTES = 2 * PAGE_BYTES;
+
 /** A row whose data is still to be fetched, if it is large. */
 export interface LargeRow extends Omit<EventRow, 'data'> {
   readonly data: string | null;
@@ -13,13 +16,24 @@ export interface LargeRow extends Omit<EventRow, 'data'> {
   readonly size: number | null;
 }
 
-/** The columns of a `LargeRow`, for a table called `e`; no data where `wanted` is false. */
-export function largeRowColumns(wanted = 'true'): string {
-  const data = `case when ${wanted} and octet_length(e.data) <= ${LARGE} then e.data end as data`;
-  const size = `case when ${wanted} and octet_length(e.data) > ${LARGE} then octet_length(e.data) end as size`;
+/**
+ * The columns of a `LargeRow`, for a table called `e`; no data where `wanted` is false.
+ *
+ * @param rows how many rows a page has at most: the more, the less data comes along with each
+ */
+export function largeRowColumns(rows: number, wanted = 'true'): string {
+  const large = Math.min(LARGE, Math.floor(MOST_INLINE_BYTES / rows));
+  const data = `case when ${wanted} and octet_length(e.data) <= ${large} then e.data end as data`;
+  const size = `case when ${wanted} and octet_length(e.data) > ${large} then ${SIZE} end as size`;
   // A null costs least, for the server and for us.
   return `e.id, e.event, ${data}, e.own_id, e.retry, nullif(e.done, false) as done, ${size}`;
 }
+
+/**
+ * The size in bytes, and never more than it is in UTF-8: in these encodings a character may take
+ * more bytes than there.
+ */
+const SIZE = `case when getdatabaseencoding() ~ '^(EUC|MULE)' then length(e.data) else octet_length(e.data) end`;
 
 /** The statement that `fetch` runs. `s` is the quoted schema. */
 export function largeDataSql(s: string): string {
@@ -35,22 +49,26 @@ export interface FilledRows<Row> {
 /**
  * Fetches the data that a page has left out. The page ends before an event that would make it too
  * large, and before one that has been deleted meanwhile: reading on shows what is there.
+ *
+ * @param limit data of more bytes cannot be sent: it stays where it is, and the row without data
  */
 export async function withLargeData<Row extends LargeRow>(
   rows: readonly Row[],
+  limit: number,
   fetch: (ids: readonly string[]) => Promise<readonly Pick<EventRow, 'id' | 'data'>[]>,
 ): Promise<FilledRows<Row>> {
+  const isFetched = ({ size }: Row): boolean => size !== null && size <= limit;
   const ids: string[] = [];
   let bytes = 0;
   let end = rows.length;
-  for (const [index, { id, size }] of rows.entries()) {
-    if (size !== null) {
-      if (bytes > 0 && bytes + size > PAGE_BYTES) {
+  for (const [index, row] of rows.entries()) {
+    if (isFetched(row)) {
+      if (bytes > 0 && bytes + row.size! > PAGE_BYTES) {
         end = index;
         break;
       }
-      bytes += size;
-      ids.push(id);
+      bytes += row.size!;
+      ids.push(row.id);
     }
   }
   if (ids.length === 0) {
@@ -59,10 +77,10 @@ export async function withLargeData<Row extends LargeRow>(
   const data = new Map((await fetch(ids)).map((row) => [row.id, row.data]));
   const filled: Row[] = [];
   for (const row of rows.slice(0, end)) {
-    if (row.size !== null && !data.has(row.id)) {
+    if (isFetched(row) && !data.has(row.id)) {
       break;
     }
-    filled.push(row.size === null ? row : { ...row, data: data.get(row.id)! });
+    filled.push(isFetched(row) ? { ...row, data: data.get(row.id)! } : row);
   }
   return { rows: filled, isCut: filled.length < rows.length };
 }

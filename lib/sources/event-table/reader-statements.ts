@@ -65,9 +65,12 @@ function markOf(text: string): TableMark {
 export class ReaderStatements {
   readonly #schema: string;
   readonly #s: string;
+  readonly #eventSize: number;
 
-  constructor(schema: string) {
+  /** @param eventSize data of more bytes is not fetched */
+  constructor(schema: string, eventSize: number) {
     this.#schema = schema;
+    this.#eventSize = eventSize;
     this.#s = quoteName(schema);
   }
 
@@ -110,7 +113,7 @@ export class ReaderStatements {
     // Of one snapshot, and the sequence after it: an id above it was not taken from the sequence.
     const found = await session.query<ReaderRow & { id: string | null }>({
       name: `sse_page_${this.#schema}`,
-      text: `(select ${largeRowColumns(wanted)}, e.topic, date_part('epoch', e.created_at) as stamp
+      text: `(select ${largeRowColumns(PAGE_ROWS, wanted)}, e.topic, date_part('epoch', e.created_at) as stamp
           from ${this.#s}.event e where e.id >= $1 order by e.id limit ${PAGE_ROWS})
         union all
         select null, null, ${this.#markSql(session)}, null, null, null, null, null, null
@@ -119,7 +122,7 @@ export class ReaderStatements {
     });
     const mark = markOf(found.find(({ id }) => id === null)!.data!);
     const page = found.filter(({ id }) => id !== null);
-    const { rows, isCut } = await withLargeData(page, (ids) =>
+    const { rows, isCut } = await withLargeData(page, this.#eventSize, (ids) =>
       session.query({ text: largeDataSql(this.#s), values: [ids] }),
     );
     return { rows, more: isCut || page.length === PAGE_ROWS, mark };

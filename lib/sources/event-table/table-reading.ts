@@ -138,8 +138,11 @@ export class TableReading {
       const page = await this.#statements.page(session, from, this.#topics.listed);
       // A channel that was opened meanwhile needs the data as well.
       const isComplete = page.rows.every(
-        ({ id, topic, data }) =>
-          data !== null || Number(id) <= this.#position!.id || !this.#topics.has(topic),
+        ({ id, topic, data, size }) =>
+          data !== null ||
+          size !== null ||
+          Number(id) <= this.#position!.id ||
+          !this.#topics.has(topic),
       );
       if (isComplete) {
         return page;
@@ -224,6 +227,8 @@ export class TableReading {
       this.#anchor = { id, stamp: row.stamp };
       if (row.data !== null) {
         this.#topics.append(row.topic, eventOf(row as EventRow, formatPosition(this.#position)));
+      } else if (row.size !== null) {
+        this.#topics.skip(row.topic, this.#text(), row.size);
       }
     }
     return true;

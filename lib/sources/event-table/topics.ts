@@ -1,6 +1,7 @@
-import { appendOrSkip } from '../../channel/event-check.js';
+import { appendOrSkip, tooLarge } from '../../channel/event-check.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import type { ChannelSink, HistoryEvent, ResetReason, SseLogger } from '../../channel/source.js';
+import type { SseError } from '../../channel/sse-error.js';
 
 /** With more topics than this, the data of all events is read: the list would cost more. */
 const MOST_LISTED = 256;
@@ -11,7 +12,11 @@ export class Topics {
   readonly #log: LimitedLog;
   #listed: readonly string[] | undefined = [];
 
-  constructor(logger: SseLogger) {
+  /** @param eventSize the most bytes that the data of an event may have */
+  constructor(
+    logger: SseLogger,
+    readonly eventSize: number,
+  ) {
     this.#log = new LimitedLog(logger);
   }
 
@@ -40,12 +45,21 @@ export class Topics {
 
   append(topic: string, event: HistoryEvent): void {
     for (const sink of this.#sinks.get(topic) ?? []) {
-      appendOrSkip(sink, event, ({ message }) =>
-        this.#log.warn(
-          `Postgres event table: the event ${event.position} of the channel "${topic}" is left out, and clients are told: ${message}`,
-        ),
-      );
+      appendOrSkip(sink, event, (reason) => this.#leftOut(topic, event.position, reason));
     }
+  }
+
+  /** Announces an event whose data is too large to be fetched. */
+  skip(topic: string, position: string, size: number): void {
+    for (const sink of this.#sinks.get(topic) ?? []) {
+      this.reportTooLarge(topic, position, size);
+      sink.reset('skipped-event', position);
+    }
+  }
+
+  /** Logs that an event is too large to be fetched. */
+  reportTooLarge(topic: string, position: string, size: number): void {
+    this.#leftOut(topic, position, tooLarge(size, this.eventSize));
   }
 
   live(position: string): void {
@@ -54,6 +68,12 @@ export class Topics {
 
   reset(reason: ResetReason, position: string): void {
     this.#each((sink) => sink.reset(reason, position));
+  }
+
+  #leftOut(topic: string, position: string, { message }: SseError): void {
+    this.#log.warn(
+      `Postgres event table: the event ${position} of the channel "${topic}" is left out, and clients are told: ${message}`,
+    );
   }
 
   #each(tell: (sink: ChannelSink) => void): void {
