@@ -26,6 +26,13 @@ export interface TcpProxy {
    * still pass, or -1 for all of them and no cut. `undefined` ends it; open connections go on.
    */
   cutAt(place: (() => PlaceOfCut) | undefined): void;
+  /**
+   * Keeps what clients send on the connections that are open now, as a network does that is slow
+   * to deliver: a client that gives up such a connection does not take back what it has sent.
+   */
+  hold(): void;
+  /** Hands the server what was kept. Resolves once the server has worked on it. */
+  deliver(): Promise<void>;
   /** Leads new connections to another server; open ones stay. */
   redirect(target: string): void;
   /** Resets everything and stops listening. */
@@ -41,6 +48,7 @@ export async function startProxy(
 ): Promise<TcpProxy> {
   let to = typeof target === 'string' ? endpointOf(target) : { host: '127.0.0.1', ...target };
   const pairs = new Set<readonly [Socket, Socket]>();
+  const held = new Map<Socket, Buffer[]>();
   let frozen = false;
   let refusing = false;
   let accepted = 0;
@@ -68,15 +76,17 @@ export async function startProxy(
           inner.end(chunk.subarray(0, cutHere), () => outer.destroy());
           return;
         }
-        if (!into.write(chunk)) from.pause();
+        const kept = held.get(into);
+        if (kept) kept.push(chunk);
+        else if (!into.write(chunk)) from.pause();
       });
       into.on('drain', () => {
         if (!frozen) from.resume();
       });
-      from.on('end', () => into.end());
+      from.on('end', () => held.has(into) || into.end());
       from.on('close', () => {
         pairs.delete(pair);
-        into.destroy();
+        if (!held.has(into)) into.destroy();
       });
     }
     if (frozen) outer.pause();
@@ -84,7 +94,9 @@ export async function startProxy(
   });
   const cut = () => {
     for (const sockets of pairs) for (const socket of sockets) socket.resetAndDestroy();
+    for (const outer of held.keys()) outer.resetAndDestroy();
     pairs.clear();
+    held.clear();
   };
   const pass = (on: boolean) => {
     frozen = !on;
@@ -120,6 +132,20 @@ export async function startProxy(
     refuse: () => void (refusing = true),
     accept: () => void (refusing = false),
     cutAt: (place) => void (newPlace = place),
+    hold() {
+      for (const [, outer] of pairs) held.set(outer, []);
+    },
+    async deliver() {
+      const delivered = [...held].map(async ([outer, chunks]) => {
+        outer.resume();
+        // The server answers the end once it has worked on all that came before.
+        const ended = new Promise((resolve) => outer.once('close', resolve));
+        outer.end(Buffer.concat(chunks));
+        await ended;
+      });
+      held.clear();
+      await Promise.all(delivered);
+    },
     redirect: (address) => void (to = endpointOf(address)),
     async close() {
       cut();

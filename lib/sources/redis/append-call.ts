@@ -27,13 +27,11 @@ export class AppendCall {
   /**
    * What is sent.
    * @param publishCommand the command that the server publishes with
-   * @param once whether the client sends it only when it is told to
    */
-  scriptCall(publishCommand: string, once: boolean): ScriptCall {
+  scriptCall(publishCommand: string): ScriptCall {
     const { marker, kind } = this;
-    const time = this.isRepeated || !once ? 'again' : 'first';
     const keys = [marker.key];
-    const args = [marker.number, time, publishCommand, ...kind.args(this.lanes[0]!)];
+    const args = [marker.number, publishCommand, ...kind.args(this.lanes[0]!)];
     for (const lane of this.lanes) {
       keys.push(...lane.keys);
       args.push(...lane.batch!);

@@ -78,9 +78,7 @@ export class AppendCalls {
     try {
       await server.known();
       const client = await connection.client();
-      // A client that is not ours may send a call again on its own.
-      const once = connection.owned;
-      return await runScript(client, call.scriptCall(server.publishCommand, once));
+      return await runScript(client, call.scriptCall(server.publishCommand));
     } catch (error) {
       return { error: error as Error };
     }

@@ -13,7 +13,7 @@ export type Batch = readonly (string | number)[];
 export interface CallKind {
   /**
    * The script of the calls. Its keys are the marker's, then those of each lane. Its arguments are
-   * the call's number, `first` or `again`, PUBLISH or SPUBLISH, `args`, then the batch of each lane.
+   * the call's number, PUBLISH or SPUBLISH, `args`, then the batch of each lane.
    */
   readonly script: RedisScript;
   /** Whether a call takes one lane, whose marker is its own. In a Cluster it is so for every kind. */

@@ -151,32 +151,30 @@ end
  * Appends the events of one turn, of one or several channels.
  *
  * KEYS: marker of the publishing instance, then each stream and its index.
- * ARGV: number of this call, `again` when it may have been made before, PUBLISH or SPUBLISH,
- * `RedisStreams.limits`, then for each stream the number, the lengths and the texts of its events,
- * and the ids that their publishers gave them.
+ * ARGV: number of this call, PUBLISH or SPUBLISH, `RedisStreams.limits`, then for each stream the
+ * number, the lengths and the texts of its events, and the ids that their publishers gave them.
  * Answers for each stream the id of its first event, or `!` and an error: what one stream
  * refuses does not keep the others.
  *
  * The marker holds the number of the instance's last call and its answers, so that a call that is
  * sent again after a lost connection appends nothing; it is written to then, as WAIT only knows
- * what was written on its own connection.
+ * what was written on its own connection. Every call looks at it: what was sent on a connection
+ * that is lost may arrive after its repetition.
  */
-export const APPEND = redisScript(`${appendFunction(3)}
+export const APPEND = redisScript(`${appendFunction(2)}
 local marker, number = KEYS[1], tonumber(ARGV[1])
-if ARGV[2] == 'again' then
-  local last, answers = string.match(call('GET', marker) or '0 ', '^(%d+) (.*)$')
-  last = tonumber(last)
-  if last == number then
-    call('PEXPIRE', marker, 600000)
-    local before = {}
-    for answer in string.gmatch(answers, '[^\\n]+') do before[#before + 1] = answer end
-    return before
-  end
-  if last > number then return redis.error_reply('SUPERSEDED a later call has been made') end
+local before = call('GET', marker)
+local last = before and tonumber(string.match(before, '^%d+')) or 0
+if last == number then
+  call('PEXPIRE', marker, 600000)
+  local again = {}
+  for answer in string.gmatch(string.match(before, ' (.*)'), '[^\\n]+') do again[#again + 1] = answer end
+  return again
 end
+if last > number then return redis.error_reply('SUPERSEDED a later call has been made') end
 local answers = {}
 for i = 1, (#KEYS - 1) / 2 do
-  local key, at = i * 2, i * 4 + 3
+  local key, at = i * 2, i * 4 + 2
   local done, answer =
     pcall(append, KEYS[key], tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], KEYS[key + 1], ARGV[at + 3])
   if not done then
