@@ -1,7 +1,5 @@
-import pg from 'pg';
-import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { postgresUrl } from '../support/databases.js';
+import { createDatabase } from '../support/databases.js';
 import { until } from '../support/until.js';
 import { databaseForEach } from './each-database.js';
 import { connect, record, startInstance, stopAll } from './event-table-rig.js';
@@ -16,15 +14,9 @@ describe('sends of one turn', () => {
   });
 
   it('reject only those that a LATIN1 database cannot hold, and keep their order', async () => {
-    const admin = new pg.Client({ connectionString: postgresUrl() });
-    await admin.connect();
-    cleanUps.push(() => admin.end());
-    const name = `sse_test_${randomBytes(6).toString('hex')}`;
-    await admin.query(`create database ${name} template template0 encoding 'LATIN1' locale 'C'`);
-    cleanUps.push(() => admin.query(`drop database ${name} with (force)`));
-    const url = new URL(postgresUrl());
-    url.pathname = `/${name}`;
-    const instance = await startInstance(url.href);
+    const latin = await createDatabase('LATIN1');
+    cleanUps.push(() => latin.drop());
+    const instance = await startInstance(latin.url);
     const sink = record(instance, 'a');
     const texts = Array.from({ length: 100 }, (_, n) => (n % 40 === 7 ? `📦 ${n}` : `ü ${n}`));
     const sent = texts.map((data) => instance.table.publish('a', { data }));

@@ -22,11 +22,18 @@ export function postgresUrl(): string {
   );
 }
 
-/** Creates an empty database on the shared server. */
-export async function createDatabase(): Promise<TestDatabase> {
+/**
+ * Creates an empty database on the shared server.
+ *
+ * @param encoding such as `LATIN1`. Default: UTF8
+ */
+export async function createDatabase(encoding = 'UTF8'): Promise<TestDatabase> {
   const name = `sse_test_${randomBytes(6).toString('hex')}`;
   const url = new URL(postgresUrl());
-  await execute(url.href, `create database ${name} template template0`);
+  await execute(
+    url.href,
+    `create database ${name} template template0 encoding '${encoding}' locale 'C'`,
+  );
   const own = new URL(url);
   own.pathname = `/${name}`;
   return {

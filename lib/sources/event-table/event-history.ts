@@ -2,6 +2,7 @@ import { SseError } from '../../channel/sse-error.js';
 import type { ChannelHistory, HistoryEvent, HistoryPage } from '../../channel/source.js';
 import { quoteName } from '../postgres/identifier.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
+import { isDataRefusal } from '../postgres/postgres-error.js';
 import { eventOf, type EventRow } from './event-row.js';
 import { tableError } from './event-table-error.js';
 import {
@@ -13,6 +14,7 @@ import {
 } from './large-data.js';
 import { comparePositions, formatPosition, parsePosition, type Position } from './position.js';
 import type { Topics } from './topics.js';
+import { isHeld } from './unheld-topics.js';
 
 /** What holds for a whole page. */
 interface Head {
@@ -67,6 +69,9 @@ export class EventHistory implements ChannelHistory {
     try {
       return await this.#read(position, limit, settled);
     } catch (error) {
+      if (isDataRefusal(error) && !(await this.#isHeld())) {
+        return { events: [], last: true };
+      }
       throw tableError(error, this.#schema);
     }
   }
@@ -110,6 +115,10 @@ export class EventHistory implements ChannelHistory {
     return eventOf(row as EventRow, position);
   }
 
+  #isHeld(): Promise<boolean> {
+    return isHeld(this.#topic, (text, values) => this.#connection.query(text, values));
+  }
+
   /** Finds what a client gave as its position: one of ours, or the publisher's own id. */
   async #find(text: string, { timeline }: Position): Promise<Position | undefined> {
     const position = parsePosition(text);
@@ -117,12 +126,19 @@ export class EventHistory implements ChannelHistory {
       return position;
     }
     // An id that is used twice stands for its first event, as in the channel's log.
-    const [row] = await this.#connection.query<{ id: string }>(
+    const found = this.#connection.query<{ id: string }>(
       `select e.id from ${quoteName(this.#schema)}.event e
        where hashtextextended(e.own_id, 0) = hashtextextended($2, 0)
          and e.own_id = $2 and e.topic = $1 order by e.id limit 1`,
       [this.#topic, text],
     );
+    // What the database cannot hold, it does not have.
+    const [row] = await found.catch((error: unknown) => {
+      if (isDataRefusal(error)) {
+        return [];
+      }
+      throw error;
+    });
     return row && { timeline, id: Number(row.id) };
   }
 

@@ -11,6 +11,7 @@ import type {
 } from './reader-statements.js';
 import type { Session } from './session.js';
 import type { Topics } from './topics.js';
+import { askForHeld } from './unheld-topics.js';
 
 /**
  * The last row that was read, or the place of one. Each look reads it again: another row in its
@@ -56,6 +57,7 @@ export class TableReading {
 
   /** Finds where to start, or whether the stream can go on where it was. */
   async begin(session: Session): Promise<void> {
+    this.#topics.admitAll();
     await this.#statements.catchUp(session);
     const head = await this.#statements.head(session);
     const before = this.#position;
@@ -134,8 +136,10 @@ export class TableReading {
 
   async #page(session: Session): Promise<ReaderPage> {
     for (;;) {
-      const { id: from } = this.#anchor;
-      const page = await this.#statements.page(session, from, this.#topics.listed);
+      const run = (text: string, values: unknown[]) => session.query({ text, values });
+      const page = await askForHeld(this.#topics, run, (listed) =>
+        this.#statements.page(session, this.#anchor.id, listed),
+      );
       // A channel that was opened meanwhile needs the data as well.
       const isComplete = page.rows.every(
         ({ id, topic, data, size }) =>

@@ -2,6 +2,7 @@ import { appendOrSkip, tooLarge } from '../../channel/event-check.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import type { ChannelSink, HistoryEvent, ResetReason, SseLogger } from '../../channel/source.js';
 import type { SseError } from '../../channel/sse-error.js';
+import { describe } from '../postgres/postgres-error.js';
 
 /** With more topics than this, the data of all events is read: the list would cost more. */
 const MOST_LISTED = 256;
@@ -11,6 +12,8 @@ export class Topics {
   readonly #sinks = new Map<string, Set<ChannelSink>>();
   readonly #log: LimitedLog;
   #listed: readonly string[] | undefined = [];
+  /** Those that the database cannot hold: there is no event of theirs. */
+  readonly #refused = new Set<string>();
 
   /** @param eventSize the most bytes that the data of an event may have */
   constructor(
@@ -29,6 +32,25 @@ export class Topics {
     return this.#sinks.has(topic);
   }
 
+  /** The server has refused a topic: its encoding lacks a character of the name. */
+  refuse(topic: string, reason: unknown): void {
+    this.#refused.add(topic);
+    this.#list();
+    this.#log.error(
+      `Postgres event table: the channel ${JSON.stringify(topic)} has no events, as the database cannot hold its name: ${describe(reason)}. Use a database with the encoding UTF8, or another name.`,
+    );
+  }
+
+  isRefused(topic: string): boolean {
+    return this.#refused.has(topic);
+  }
+
+  /** The database may be another one. */
+  admitAll(): void {
+    this.#refused.clear();
+    this.#list();
+  }
+
   /** Returns a function that removes the sink. */
   add(topic: string, sink: ChannelSink): () => void {
     const sinks = this.#sinks.get(topic) ?? new Set();
@@ -38,6 +60,7 @@ export class Topics {
       sinks.delete(sink);
       if (sinks.size === 0 && this.#sinks.get(topic) === sinks) {
         this.#sinks.delete(topic);
+        this.#refused.delete(topic);
         this.#list();
       }
     };
@@ -83,6 +106,9 @@ export class Topics {
   }
 
   #list(): void {
-    this.#listed = this.#sinks.size > MOST_LISTED ? undefined : [...this.#sinks.keys()];
+    this.#listed =
+      this.#sinks.size > MOST_LISTED
+        ? undefined
+        : [...this.#sinks.keys()].filter((topic) => !this.#refused.has(topic));
   }
 }
