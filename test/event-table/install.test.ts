@@ -3,7 +3,7 @@ import { durableTriggerSql, eventTableSql } from '../../lib/index.js';
 import { schemaSql, SCHEMA_VERSION } from '../../lib/sources/event-table/event-table-sql.js';
 import { until } from '../support/until.js';
 import { databaseForEach } from './each-database.js';
-import { connect, createInstance, record, startInstance } from './event-table-rig.js';
+import { connect, createInstance, record, startInstance, stopAll } from './event-table-rig.js';
 
 const database = databaseForEach();
 
@@ -52,6 +52,33 @@ describe('installing the event table', () => {
         instance.table.publish('a', { data: 'y' }, { client }).then((id) => id.split('.')[0]),
       ]),
     ).toEqual([expect.stringMatching(/^1[.][12]$/), '1']);
+  });
+
+  it('is not proposed by what is sent after it has failed, and succeeds once it can', async () => {
+    const role = `${new URL(database.url).pathname.slice(1)}_app`;
+    await database.client.query(`create role ${role} login password 'x'`);
+    try {
+      const url = new URL(database.url);
+      url.username = role;
+      url.password = 'x';
+      const instance = createInstance(url.href, { install: true });
+      await instance.table.start(false);
+      await until(() => instance.logger.errors.length === 1);
+      expect(instance.logger.errors[0]).toContain('permission denied for database');
+      await expect(instance.table.publish('a', { data: 'x' })).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        message: expect.stringMatching(
+          /installation .*the reason that the log tells(?!.*install: true)/,
+        ),
+      });
+      await database.client.query(`grant create on database ${role.slice(0, -4)} to ${role}`);
+      await until(() => instance.table.stats.position);
+      expect(await instance.table.publish('a', { data: 'x' })).toBe('1.1');
+    } finally {
+      await stopAll();
+      const owner = await connect(database.url);
+      await owner.query(`drop owned by ${role}; drop role ${role}`);
+    }
   });
 
   it('upgrades a table that is in use, and keeps its events', async () => {

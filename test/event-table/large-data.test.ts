@@ -99,10 +99,16 @@ describe('What is fetched', () => {
       `insert into sse.event (topic, data) select 'a', n || ' ' || repeat('.', ${size} - length(n || ' ')) from generate_series(1, ${count}) n`,
     );
   const historyOf = (last: number, eventSize = Infinity) =>
-    new EventHistory(connection, 'sse', 'a', new Topics(new RecordingLogger(), eventSize), () => ({
-      timeline: 1,
-      id: last,
-    }));
+    new EventHistory(
+      connection,
+      { schema: 'sse', install: false },
+      'a',
+      new Topics(new RecordingLogger(), eventSize),
+      () => ({
+        timeline: 1,
+        id: last,
+      }),
+    );
 
   /** Reads all, and gives the most bytes that came for one page. */
   async function largestPage(history: EventHistory, limit: number, count: number): Promise<number> {

@@ -4,7 +4,7 @@ import { quoteName } from '../postgres/identifier.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
 import { isDataRefusal } from '../postgres/postgres-error.js';
 import { eventOf, type EventRow } from './event-row.js';
-import { tableError } from './event-table-error.js';
+import { tableError, type TableSettings } from './event-table-error.js';
 import {
   largeDataSql,
   largeRowColumns,
@@ -37,21 +37,21 @@ function headOf(text: string): Head {
 /** Reads one topic's events again, up to where the reader of this process stands. */
 export class EventHistory implements ChannelHistory {
   readonly #connection: PostgresConnection;
-  readonly #schema: string;
+  readonly #settings: TableSettings;
   readonly #topic: string;
   readonly #topics: Topics;
   readonly #settled: () => Position | undefined;
 
   constructor(
     connection: PostgresConnection,
-    schema: string,
+    settings: TableSettings,
     topic: string,
     topics: Topics,
     /** Every event up to here was appended, or will not come; the log goes on from it. */
     settled: () => Position | undefined,
   ) {
     this.#connection = connection;
-    this.#schema = schema;
+    this.#settings = settings;
     this.#topic = topic;
     this.#topics = topics;
     this.#settled = settled;
@@ -72,7 +72,7 @@ export class EventHistory implements ChannelHistory {
       if (isDataRefusal(error) && !(await this.#isHeld())) {
         return { events: [], last: true };
       }
-      throw tableError(error, this.#schema);
+      throw tableError(error, this.#settings);
     }
   }
 
@@ -127,7 +127,7 @@ export class EventHistory implements ChannelHistory {
     }
     // An id that is used twice stands for its first event, as in the channel's log.
     const found = this.#connection.query<{ id: string }>(
-      `select e.id from ${quoteName(this.#schema)}.event e
+      `select e.id from ${quoteName(this.#settings.schema)}.event e
        where hashtextextended(e.own_id, 0) = hashtextextended($2, 0)
          and e.own_id = $2 and e.topic = $1 order by e.id limit 1`,
       [this.#topic, text],
@@ -143,7 +143,7 @@ export class EventHistory implements ChannelHistory {
   }
 
   async #page(after: number, settled: number, limit: number): Promise<Page> {
-    const s = quoteName(this.#schema);
+    const s = quoteName(this.#settings.schema);
     // One statement, so that what was dropped and what is read belong together.
     const found = await this.#connection.query<LargeRow & { id: string | null }>(
       `(select ${largeRowColumns(limit)} from ${s}.event e

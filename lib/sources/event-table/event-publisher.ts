@@ -1,13 +1,11 @@
 import { settledWithin } from '../../channel/deadline.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
-import { quoteName } from '../postgres/identifier.js';
-import { rowsIn, runOn } from '../postgres/given-client.js';
 import type { PgQueryable } from '../postgres/pg-types.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
-import { describe } from '../postgres/postgres-error.js';
-import { codeOf, lacksPartition, tableError } from './event-table-error.js';
-import { formatPosition, parsePosition } from './position.js';
+import { EventInserts, type TopicEvent } from './event-inserts.js';
+import { checkForTable, isOfEvent, refusedEvent } from './event-refusal.js';
+import { tableError, type TableSettings } from './event-table-error.js';
 
 /** Events, and bytes of data, that one statement inserts at most. */
 const BATCH_EVENTS = 500;
@@ -22,23 +20,16 @@ const STOP_TIMEOUT_MS = 2_000;
 /** One notification in this time tells other instances of all events, in milliseconds. */
 const NOTIFY_INTERVAL = 10;
 
-interface Waiting {
-  readonly topic: string;
-  readonly event: OutgoingEvent;
+interface Waiting extends TopicEvent {
   readonly resolve: (id: string) => void;
   readonly reject: (error: unknown) => void;
-}
-
-interface Inserted {
-  readonly id: string;
-  readonly timeline: number;
 }
 
 /** Writes events to the table: those of a moment in one statement, in the order of the calls. */
 export class EventPublisher {
   readonly #connection: PostgresConnection;
-  readonly #schema: string;
-  readonly #s: string;
+  readonly #settings: TableSettings;
+  readonly #inserts: EventInserts;
   /** Called after a commit. */
   readonly #onCommit: () => void;
   readonly #installed: Promise<void> | undefined;
@@ -53,14 +44,14 @@ export class EventPublisher {
   /** @param installed resolves once the table is there, or will not be soon */
   constructor(
     connection: PostgresConnection,
-    schema: string,
+    settings: TableSettings,
     onCommit: () => void,
     installed: Promise<void> | undefined,
   ) {
     this.#installed = installed;
     this.#connection = connection;
-    this.#schema = schema;
-    this.#s = quoteName(schema);
+    this.#settings = settings;
+    this.#inserts = new EventInserts(connection, settings.schema);
     this.#onCommit = onCommit;
   }
 
@@ -71,7 +62,7 @@ export class EventPublisher {
    */
   publish(topic: string, event: OutgoingEvent): Promise<string> {
     return new Promise((resolve, reject) => {
-      check(event);
+      checkForTable(event);
       if (this.#waiting.length >= MOST_WAITING || this.#waitingBytes > MOST_WAITING_BYTES) {
         throw new SseError(
           'LIMIT_REACHED',
@@ -93,7 +84,7 @@ export class EventPublisher {
    * client rejects with.
    */
   async publishWith(client: unknown, topic: string, event: OutgoingEvent): Promise<string> {
-    check(event);
+    checkForTable(event);
     const { query } = (client ?? {}) as { query?: unknown };
     if (typeof query !== 'function') {
       throw new SseError(
@@ -102,21 +93,7 @@ export class EventPublisher {
       );
     }
     await this.#whenInstalled();
-    const { data, type, id, retry, end } = event;
-    // As text, which hardly anybody reads in another way.
-    const answer = await runOn(
-      client as PgQueryable,
-      `select ${this.#s}.publish($1, $2, $3, $4, $5::integer, $6::boolean)::text as id, ${this.#s}.timeline()::text as timeline`,
-      [topic, data, type ?? null, id ?? null, retry ?? null, end === true],
-    );
-    const row = rowsIn(answer)?.[0] as Inserted | undefined;
-    if (row?.id === undefined) {
-      throw new SseError(
-        'INVALID_OPTION',
-        'What `client.query()` resolved with has no rows; it must be the rows, or an object with `rows`.',
-      );
-    }
-    return id ?? formatPosition({ timeline: Number(row.timeline), id: Number(row.id) });
+    return this.#inserts.insertWith(client as PgQueryable, { topic, event });
   }
 
   /** Writes what waits, as far as the server takes it in time; the rest is given up. */
@@ -152,15 +129,12 @@ export class EventPublisher {
 
   async #writeBatch(batch: readonly Waiting[]): Promise<void> {
     try {
-      const ids = await this.#insert(batch);
+      const ids = await this.#inserts.insert(batch);
       this.#onCommit();
       this.#notify();
-      batch.forEach(({ event, resolve }, index) => {
-        const { id, timeline } = ids[index]!;
-        resolve(event.id ?? formatPosition({ timeline: Number(timeline), id: Number(id) }));
-      });
+      batch.forEach(({ resolve }, index) => resolve(ids[index]!));
     } catch (error) {
-      if (batch.length > 1 && isOfData(error)) {
+      if (batch.length > 1 && isOfEvent(error)) {
         // One event of the statement cannot be held, such as a character that a LATIN1 database
         // lacks: the others are written, in their order.
         const half = batch.length >> 1;
@@ -168,7 +142,7 @@ export class EventPublisher {
         await this.#writeBatch(batch.slice(half));
         return;
       }
-      const reason = isOfData(error) ? invalidEvent(error) : tableError(error, this.#schema);
+      const reason = isOfEvent(error) ? refusedEvent(error) : tableError(error, this.#settings);
       batch.forEach(({ reject }) => reject(reason));
       if (reason instanceof SseError && reason.code === 'UNAVAILABLE') {
         // To wait for a time limit one batch after another would hold callers up without end.
@@ -194,31 +168,6 @@ export class EventPublisher {
     waiting.forEach(({ reject }) => reject(reason));
   }
 
-  async #insert(batch: readonly Waiting[]): Promise<readonly Inserted[]> {
-    const columns = [
-      batch.map(({ topic }) => topic),
-      batch.map(({ event }) => event.data),
-      batch.map(({ event }) => event.type ?? null),
-      batch.map(({ event }) => event.id ?? null),
-      batch.map(({ event }) => event.retry ?? null),
-      batch.map(({ event }) => event.end === true),
-    ];
-    const text = `select id, ${this.#s}.timeline() as timeline
-      from ${this.#s}.publish_all($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::boolean[]) as id`;
-    try {
-      return await this.#connection.query<Inserted>(text, columns);
-    } catch (error) {
-      const remedy = remedyFor(error);
-      if (remedy === undefined) {
-        throw error;
-      }
-      await this.#connection
-        .query(`select ${this.#s}.${remedy}`)
-        .catch(() => Promise.reject(error));
-      return this.#connection.query<Inserted>(text, columns);
-    }
-  }
-
   /** Wakes other instances, outside of any transaction: commits that notify wait for each other. */
   #notify(): void {
     if (this.#notifyTimer || this.#isStopped) {
@@ -227,50 +176,9 @@ export class EventPublisher {
     this.#notifyTimer = setTimeout(() => {
       this.#notifyTimer = undefined;
       // Without it they find out by themselves, a moment later.
-      this.#connection.query('select pg_notify($1, $2)', [this.#schema, '']).catch(() => undefined);
+      this.#connection
+        .query('select pg_notify($1, $2)', [this.#settings.schema, ''])
+        .catch(() => undefined);
     }, NOTIFY_INTERVAL);
-  }
-}
-
-/** Whether the server refused what an event holds: a wrong value, or one that breaks a constraint. */
-function isOfData(error: unknown): boolean {
-  const code = codeOf(error);
-  // 2200H: there are no ids left.
-  return (
-    (code?.startsWith('22') === true && code !== '2200H') ||
-    (code === '23514' && !lacksPartition(error))
-  );
-}
-
-function invalidEvent(error: unknown): SseError {
-  return new SseError(
-    'INVALID_EVENT',
-    `The database cannot hold the event: ${describe(error)}. Send other characters, or use a database with the encoding UTF8.`,
-    { cause: error },
-  );
-}
-
-/** What this role may be able to do about a refusal, as a call of a function of the table. */
-function remedyFor(error: unknown): string | undefined {
-  if (lacksPartition(error)) {
-    // Nobody has created the next partition in time.
-    return 'extend(1000000, 3)';
-  }
-  // Rows were restored without taking their ids: the next ids are taken already.
-  return codeOf(error) === '23505' ? 'catch_up()' : undefined;
-}
-
-function check({ data, id }: OutgoingEvent): void {
-  if (data.includes('\0')) {
-    throw new SseError(
-      'INVALID_EVENT',
-      "The event's data has NUL, which Postgres cannot store. Leave it out.",
-    );
-  }
-  if (id !== undefined && parsePosition(id)) {
-    throw new SseError(
-      'INVALID_EVENT',
-      `The event's \`id\` is ${JSON.stringify(id)}, which could be a position of the event table. Choose another form, such as ${JSON.stringify(`v${id}`)}.`,
-    );
   }
 }

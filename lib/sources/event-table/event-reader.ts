@@ -90,7 +90,7 @@ export class EventReader {
       const error = await firstTry;
       if (error !== undefined) {
         await this.stop();
-        throw tableError(error, this.#settings.schema);
+        throw tableError(error, this.#settings);
       }
     }
   }
@@ -168,7 +168,7 @@ export class EventReader {
   }
 
   #report(error: unknown): void {
-    const cause = tableError(error, this.#settings.schema);
+    const cause = tableError(error, this.#settings);
     this.#outage.begin(
       `Postgres event table: ${describe(cause)} Trying again until it works; no event is lost.`,
     );

@@ -1,5 +1,6 @@
 import { SseError } from '../../channel/sse-error.js';
 import { describe, unavailable } from '../postgres/postgres-error.js';
+import type { EventTableSettings } from './event-table.options.js';
 
 /** The SQLSTATE of what the server refused. */
 export function codeOf(error: unknown): string | undefined {
@@ -22,22 +23,28 @@ export function lacksPartition(error: unknown): boolean {
   return codeOf(error) === '23514' && constraint === undefined;
 }
 
+/** Where the table is, and whether this process installs it. */
+export type TableSettings = Pick<EventTableSettings, 'schema' | 'install'>;
+
 /**
  * Says what to do about what the server refused of a statement that names nothing but the event
  * table; other errors stay what they are.
  */
-export function tableError(error: unknown, schema: string): unknown {
+export function tableError(error: unknown, settings: TableSettings): unknown {
   if (error instanceof SseError || codeOf(error) === undefined) {
     return unavailable(error, 'Postgres cannot be reached for the event table');
   }
-  const remedy = remedyFor(error, schema);
+  const remedy = remedyFor(error, settings);
   return remedy === undefined
     ? unavailable(error, 'Postgres did not take the event')
     : new SseError('UNAVAILABLE', `${remedy} Postgres says: ${describe(error)}.`, { cause: error });
 }
 
-function remedyFor(error: unknown, schema: string): string | undefined {
+function remedyFor(error: unknown, { schema, install }: TableSettings): string | undefined {
   if (isMissing(error)) {
+    if (install) {
+      return `The event table is not in the schema "${schema}" yet, or is of another version: its installation waits, or has failed, for the reason that the log tells. It is tried again until it works.`;
+    }
     return `The event table is not in the schema "${schema}", or is of another version. Run what "npx nestjs-sse-channels sql --event-table --schema ${schema}" prints, or set eventTable: { install: true }.`;
   }
   if (lacksPartition(error)) {

@@ -14,7 +14,11 @@ import { Duties } from './duties.js';
 import { EventHistory } from './event-history.js';
 import { EventPublisher } from './event-publisher.js';
 import { EventReader } from './event-reader.js';
-import { eventTableSettings, type EventTableOptions } from './event-table.options.js';
+import {
+  eventTableSettings,
+  type EventTableOptions,
+  type EventTableSettings,
+} from './event-table.options.js';
 import { formatPosition } from './position.js';
 import { ReadAhead } from './read-ahead.js';
 import { Retention } from './retention.js';
@@ -57,7 +61,7 @@ export interface EventTableStats {
  */
 export class EventTable implements Broker, Lifecycle {
   readonly #connection: PostgresConnection;
-  readonly #schema: string;
+  readonly #settings: EventTableSettings;
   readonly #topics: Topics;
   readonly #reader: EventReader;
   readonly #publisher: EventPublisher;
@@ -77,7 +81,7 @@ export class EventTable implements Broker, Lifecycle {
     const settings = eventTableSettings(options);
     const config = connection.listenConfig;
     this.#connection = connection;
-    this.#schema = settings.schema;
+    this.#settings = settings;
     this.#topics = new Topics(logger, limits.eventSize);
     this.#reader = new EventReader(config, settings, this.#topics, logger, {
       elected: (isPooled) => this.#duties.begin(isPooled),
@@ -88,7 +92,7 @@ export class EventTable implements Broker, Lifecycle {
     this.#duties = new Duties(config, settings, this.#retention, logger, this.#reader.wake);
     this.#publisher = new EventPublisher(
       connection,
-      settings.schema,
+      settings,
       this.#reader.wake,
       settings.install ? this.#reader.installed : undefined,
     );
@@ -103,7 +107,7 @@ export class EventTable implements Broker, Lifecycle {
     const history = new ReadAhead(
       new EventHistory(
         this.#connection,
-        this.#schema,
+        this.#settings,
         channel,
         this.#topics,
         () => this.#reader.position,

@@ -209,11 +209,10 @@ export class Retention {
 
   /** Partitions come and go: what is missing is the table only if it has no version. */
   async #explained(session: Session, error: unknown): Promise<unknown> {
-    const { schema } = this.#settings;
     const isTheTable = isMissing(error)
-      ? (await installedVersion(session, schema)) < SCHEMA_VERSION
+      ? (await installedVersion(session, this.#settings.schema)) < SCHEMA_VERSION
       : codeOf(error) === '42501';
-    return isTheTable ? tableError(error, schema) : error;
+    return isTheTable ? tableError(error, this.#settings) : error;
   }
 }
 

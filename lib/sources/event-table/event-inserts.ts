@@ -1,0 +1,104 @@
+import type { OutgoingEvent } from '../../channel/source.js';
+import { SseError } from '../../channel/sse-error.js';
+import { rowsIn, runOn } from '../postgres/given-client.js';
+import { quoteName } from '../postgres/identifier.js';
+import type { PgQueryable } from '../postgres/pg-types.js';
+import type { PostgresConnection } from '../postgres/postgres-connection.js';
+import { codeOf, lacksPartition } from './event-table-error.js';
+import { formatPosition } from './position.js';
+
+/** An event for a topic. */
+export interface TopicEvent {
+  readonly topic: string;
+  readonly event: OutgoingEvent;
+}
+
+interface Inserted {
+  readonly id: string;
+  readonly timeline: number | string;
+}
+
+/** The statements that write events to the table of one schema. */
+export class EventInserts {
+  readonly #connection: PostgresConnection;
+  readonly #s: string;
+
+  constructor(connection: PostgresConnection, schema: string) {
+    this.#connection = connection;
+    this.#s = quoteName(schema);
+  }
+
+  /**
+   * Writes events in one statement. What this role can do about a refusal is done, once.
+   *
+   * @returns their ids, in the same order
+   * @throws what the server refuses, and SseError `UNAVAILABLE`
+   */
+  async insert(batch: readonly TopicEvent[]): Promise<readonly string[]> {
+    const columns = [
+      batch.map(({ topic }) => topic),
+      batch.map(({ event }) => event.data),
+      batch.map(({ event }) => event.type ?? null),
+      batch.map(({ event }) => event.id ?? null),
+      batch.map(({ event }) => event.retry ?? null),
+      batch.map(({ event }) => event.end === true),
+    ];
+    const text = `select id, ${this.#s}.timeline() as timeline
+      from ${this.#s}.publish_all($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::boolean[]) as id`;
+    const run = async (): Promise<readonly string[]> => {
+      const rows = await this.#connection.query<Inserted>(text, columns);
+      return batch.map(({ event }, index) => idOf(event, rows[index]!));
+    };
+    try {
+      return await run();
+    } catch (error) {
+      const remedy = remedyFor(error);
+      if (remedy === undefined) {
+        throw error;
+      }
+      await this.#connection
+        .query(`select ${this.#s}.${remedy}`)
+        .catch(() => Promise.reject(error));
+      return run();
+    }
+  }
+
+  /**
+   * Writes an event within the transaction of a client.
+   *
+   * @returns its id
+   * @throws SseError `INVALID_OPTION` for what resolves with no rows; and what the client rejects with
+   */
+  async insertWith(client: PgQueryable, { topic, event }: TopicEvent): Promise<string> {
+    const { data, type, id, retry, end } = event;
+    // As text, which hardly anybody reads in another way.
+    const answer = await runOn(
+      client,
+      `select ${this.#s}.publish($1, $2, $3, $4, $5::integer, $6::boolean)::text as id, ${this.#s}.timeline()::text as timeline`,
+      [topic, data, type ?? null, id ?? null, retry ?? null, end === true],
+    );
+    const row = rowsIn(answer)?.[0] as Inserted | undefined;
+    if (row?.id === undefined) {
+      throw new SseError(
+        'INVALID_OPTION',
+        'What `client.query()` resolved with has no rows; it must be the rows, or an object with `rows`.',
+      );
+    }
+    return idOf(event, row);
+  }
+}
+
+/** The publisher's own id, or the position. */
+function idOf(event: OutgoingEvent, { timeline, id }: Inserted): string {
+  return event.id ?? formatPosition({ timeline: Number(timeline), id: Number(id) });
+}
+
+/** What this role may be able to do about a refusal, as a call of a function of the table. */
+function remedyFor(error: unknown): string | undefined {
+  if (lacksPartition(error)) {
+    // Nobody has created the next partition in time.
+    return 'extend(1000000, 3)';
+  }
+  // Rows were restored without taking their ids: the next ids are taken already.
+  return codeOf(error) === '23505' ? 'catch_up()' : undefined;
+}

@@ -1,0 +1,44 @@
+import type { OutgoingEvent } from '../../channel/source.js';
+import { SseError } from '../../channel/sse-error.js';
+import { describe } from '../postgres/postgres-error.js';
+import { codeOf, lacksPartition } from './event-table-error.js';
+import { parsePosition } from './position.js';
+
+/**
+ * Refuses what the table cannot take of an event that may be sent.
+ *
+ * @throws SseError `INVALID_EVENT`
+ */
+export function checkForTable({ data, id }: OutgoingEvent): void {
+  if (data.includes('\0')) {
+    throw new SseError(
+      'INVALID_EVENT',
+      "The event's data has NUL, which Postgres cannot store. Leave it out.",
+    );
+  }
+  if (id !== undefined && parsePosition(id)) {
+    throw new SseError(
+      'INVALID_EVENT',
+      `The event's \`id\` is ${JSON.stringify(id)}, which could be a position of the event table. Choose another form, such as ${JSON.stringify(`v${id}`)}.`,
+    );
+  }
+}
+
+/** Whether the server refused what an event holds: a wrong value, or one that breaks a constraint. */
+export function isOfEvent(error: unknown): boolean {
+  const code = codeOf(error);
+  // 2200H: there are no ids left.
+  return (
+    (code?.startsWith('22') === true && code !== '2200H') ||
+    (code === '23514' && !lacksPartition(error))
+  );
+}
+
+/** The error for an event that the server refused for what it holds. */
+export function refusedEvent(error: unknown): SseError {
+  return new SseError(
+    'INVALID_EVENT',
+    `The database cannot hold the event: ${describe(error)}. Send other characters, or use a database with the encoding UTF8.`,
+    { cause: error },
+  );
+}
