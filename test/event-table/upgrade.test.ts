@@ -169,6 +169,30 @@ describe('an upgrade from version 2', () => {
     await until(() => sink.data.at(-1) === 'four');
   });
 
+  it('waits for a long transaction without making writers wait', async () => {
+    await database.client.query(await versionTwo());
+    const holder = await connect(database.url);
+    await holder.query('begin; select from sse.event');
+    const isLong = `select from pg_stat_activity where state = 'idle in transaction'
+      and datname = current_database() and clock_timestamp() - xact_start > interval '2.6 s'`;
+    await until(async () => (await database.client.query(isLong)).rowCount === 1);
+    const instance = createInstance(database.url, { install: true });
+    await instance.table.start(false);
+    await until(() => instance.logger.warnings.length === 1);
+    expect(instance.logger.warnings[0]).toMatch(
+      /an upgrade waits for the transaction of pid \d+, open for \d+ s\. Writers do not wait/,
+    );
+    // Past a second attempt.
+    await database.client.query(`set lock_timeout = '200ms'`);
+    for (let n = 0; n < 15; n++) {
+      await database.client.query(`select sse.publish('a', 'x'), pg_sleep(0.1)`);
+    }
+    expect(instance.table.stats.position).toBeUndefined();
+    await holder.query('commit');
+    await until(() => instance.table.stats.position);
+    expect(instance.table.stats.position).toBe('1.15');
+  });
+
   it('is made whole when the version was lost, as by a script that empties all tables', async () => {
     await startInstance(database.url);
     await database.client.query('truncate sse.meta, sse.history');

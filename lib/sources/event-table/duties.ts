@@ -129,7 +129,7 @@ export class Duties {
     const { wakeInterval, schema } = this.#settings;
     const started = monotonicNow();
     const every = started < this.#busyUntil ? wakeInterval : Math.max(wakeInterval, IDLE_INTERVAL);
-    const [row] = await session.query<{ top: string }>({
+    const [row] = await session.askAgain<{ top: string }>({
       name: `sse_watch_${schema}`,
       text: `select ${quoteName(schema)}.watch($1, $2, $3) as top`,
       values: [seen, every, Math.max(0, patience)],

@@ -26,6 +26,7 @@ export const RETRY = { first: 200, most: 30_000 };
 export class EventReader {
   readonly #config: PgConfig;
   readonly #settings: EventTableSettings;
+  readonly #logger: SseLogger;
   readonly #statements: ReaderStatements;
   readonly #abort = new AbortController();
   readonly #wake: Wake;
@@ -49,6 +50,7 @@ export class EventReader {
   ) {
     this.#config = config;
     this.#settings = settings;
+    this.#logger = logger;
     this.#statements = new ReaderStatements(settings.schema, topics.eventSize);
     this.#wake = new Wake(settings.pollInterval, this.#abort.signal);
     this.#fence = new Fence(this.#statements, logger, this.#abort.signal);
@@ -129,7 +131,7 @@ export class EventReader {
     session.onNotification = this.wake;
     session.onLost = this.wake;
     try {
-      await ensureInstalled(session, this.#settings);
+      await ensureInstalled(session, this.#settings, this.#logger, signal);
       this.#onInstalled();
       await this.#listen(session);
       await this.#statements.prepare(session);

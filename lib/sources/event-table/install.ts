@@ -1,21 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonicNow } from '../../channel/clock.js';
+import type { SseLogger } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
-import { quoteName } from '../postgres/identifier.js';
+import { quoteName, quoteText } from '../postgres/identifier.js';
+import { isLockRefusal } from '../postgres/lock-refusal.js';
+import { codeOf } from './event-table-error.js';
 import { SCHEMA_VERSION, eventTableSql } from './event-table-sql.js';
 import type { EventTableSettings } from './event-table.options.js';
 import type { Session } from './session.js';
 
-/** How long the installation may wait for other instances and for open writers, in milliseconds. */
-const INSTALL_TIMEOUT = 60_000;
+/** How long the installation may wait for other instances and transactions, in milliseconds. */
+const INSTALL_TIMEOUT_MS = 60_000;
+/**
+ * How long an attempt may wait for a lock on the table, in milliseconds: writers have to wait behind
+ * it. A waker of the release before holds one for two seconds at a time.
+ */
+const LOCK_TIMEOUT_MS = 2_500;
+/** Between two attempts, in milliseconds: writers go on meanwhile. */
+const PAUSE_MS = 1_000;
+/** The same while another instance does it, in milliseconds. */
+const TURN_PAUSE_MS = 100;
+
+/** The SQLSTATE that tells that another instance is at it: `object_in_use`. */
+const TURN = '55006';
+const LOCK = `hashtextextended('nestjs-sse-channels install', 0)`;
 
 /**
  * Makes sure that the event table is there, in the version that this release needs. With
  * `install` it is created or upgraded, by one instance while the others wait.
  *
- * @throws SseError `UNAVAILABLE` when it is missing or too old.
+ * @throws SseError `UNAVAILABLE` when it is missing or too old, and when an open transaction does
+ *   not let it be upgraded.
  */
 export async function ensureInstalled(
   session: Session,
   { schema, install }: Pick<EventTableSettings, 'schema' | 'install'>,
+  logger: SseLogger,
+  signal: AbortSignal,
 ): Promise<void> {
   const version = await installedVersion(session, schema);
   if (version >= SCHEMA_VERSION) {
@@ -30,17 +51,30 @@ export async function ensureInstalled(
         : `The event table in the schema "${schema}" has version ${version}; this release needs ${SCHEMA_VERSION}. ${remedy}`,
     );
   }
-  // One message is one transaction, and several statements of it commit together, or not at all.
-  await session.query({
-    text: `begin; select pg_advisory_xact_lock(hashtextextended('nestjs-sse-channels install', 0)); ${eventTableSql({ schema })} commit`,
-    timeout: INSTALL_TIMEOUT,
-  });
+  const end = monotonicNow() + INSTALL_TIMEOUT_MS;
+  let isLogged = false;
+  for (;;) {
+    const outcome = await tryToInstall(session, schema);
+    if (outcome === 'installed') {
+      return;
+    }
+    const isLocked = outcome === 'locked';
+    const reason = `an upgrade waits for ${isLocked ? await blockers(session, schema) : 'another instance'}`;
+    if (monotonicNow() >= end) {
+      throw new SseError('UNAVAILABLE', `The table could not be installed: ${reason}.`);
+    }
+    if (isLocked && !isLogged) {
+      isLogged = true;
+      logger.warn(`Postgres event table: ${reason}. Writers do not wait behind it.`);
+    }
+    await sleep(isLocked ? PAUSE_MS : TURN_PAUSE_MS, undefined, { signal });
+  }
 }
 
 /** The version of the table that is there; 0 for none. */
 export async function installedVersion(session: Session, schema: string): Promise<number> {
   try {
-    const [row] = await session.query<{ version: number | null }>({
+    const [row] = await session.askAgain<{ version: number | null }>({
       text: `select max(version) as version from ${quoteName(schema)}.meta`,
     });
     return row?.version ?? 0;
@@ -51,4 +85,74 @@ export async function installedVersion(session: Session, schema: string): Promis
     }
     throw error;
   }
+}
+
+async function tryToInstall(
+  session: Session,
+  schema: string,
+): Promise<'installed' | 'locked' | 'turn of another instance'> {
+  if ((await installedVersion(session, schema)) >= SCHEMA_VERSION) {
+    return 'installed';
+  }
+  // Behind it an upgrade would wait in vain, and all writers behind the upgrade.
+  if ((await holders(session, schema)).some(({ age }) => age > LOCK_TIMEOUT_MS)) {
+    return 'locked';
+  }
+  try {
+    // One message is one transaction, and several statements of it commit together, or not at all.
+    // Instances take turns, so that writers do not wait for one attempt after another.
+    await session.query({
+      text: `begin; set local lock_timeout = ${LOCK_TIMEOUT_MS};
+        do $do$ begin
+          if not pg_try_advisory_xact_lock(${LOCK}) then
+            raise exception 'another instance installs the table' using errcode = '${TURN}';
+          end if;
+        end $do$;
+        ${eventTableSql({ schema })} commit`,
+      timeout: INSTALL_TIMEOUT_MS,
+    });
+    return 'installed';
+  } catch (error) {
+    if (!session.isClosed) {
+      await session.query({ text: 'rollback' });
+    }
+    if (codeOf(error) === TURN) {
+      return 'turn of another instance';
+    }
+    if (isLockRefusal(error)) {
+      return 'locked';
+    }
+    throw error;
+  }
+}
+
+/** A transaction that has a lock on the table. */
+interface Holder {
+  readonly pid: number | null;
+  /** How long it has been open, in milliseconds; 0 when the role may not see it. */
+  readonly age: number;
+}
+
+/** The oldest come first. */
+async function holders(session: Session, schema: string): Promise<readonly Holder[]> {
+  return session.query<Holder>({
+    text: `select l.pid, coalesce(extract(epoch from clock_timestamp() - coalesce(a.xact_start, x.prepared)) * 1000, 0)::float8 as age
+      from (select distinct pid, virtualtransaction from pg_locks
+            where locktype = 'relation' and granted and pid is distinct from pg_backend_pid()
+              and database = (select oid from pg_database where datname = current_database())
+              and relation in (select oid from pg_class where relnamespace = to_regnamespace(${quoteText(quoteName(schema))}))) l
+      left join pg_stat_activity a on a.pid = l.pid
+      left join lateral (select min(prepared) as prepared from pg_prepared_xacts
+        where database = current_database()) x on l.pid is null
+      order by age desc limit 5`,
+  });
+}
+
+async function blockers(session: Session, schema: string): Promise<string> {
+  const found = await holders(session, schema);
+  const names = found.map(({ pid, age }) => {
+    const what = pid === null ? 'a prepared transaction' : `the transaction of pid ${pid}`;
+    return age > 0 ? `${what}, open for ${Math.round(age / 1_000)} s` : what;
+  });
+  return names.join(', ') || 'a transaction that has ended since';
 }

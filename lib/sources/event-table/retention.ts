@@ -1,6 +1,7 @@
 import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
 import { quoteName } from '../postgres/identifier.js';
+import { OWN_LIMITS } from '../postgres/own-client.js';
 import { describe } from '../postgres/postgres-error.js';
 import { codeOf, isMissing, tableError } from './event-table-error.js';
 import { SCHEMA_VERSION } from './event-table-sql.js';
@@ -161,9 +162,8 @@ export class Retention {
     });
     if (server?.owns === true && server.version >= 140_000 && !session.isPooled) {
       // Waits for open writers without making others wait; too long a wait is finished next time.
-      const [{ before } = { before: '0' }] = await session.query<{ before: string }>({
-        text: `select current_setting('statement_timeout') as before,
-          set_config('statement_timeout', '${DETACH_TIMEOUT}', false)`,
+      await session.query({
+        text: `select set_config('statement_timeout', '${DETACH_TIMEOUT}', false), set_config('lock_timeout', '0', false)`,
       });
       try {
         const how = pending ? 'finalize' : 'concurrently';
@@ -173,9 +173,9 @@ export class Retention {
         await session.query({ text: `drop table ${table}` });
       } finally {
         // Not `reset`, which would bring the role's default back.
+        const { statement_timeout: statement, lock_timeout: lock } = OWN_LIMITS;
         await session.query({
-          text: `select set_config('statement_timeout', $1, false)`,
-          values: [before],
+          text: `select set_config('statement_timeout', '${statement}', false), set_config('lock_timeout', '${lock}', false)`,
         });
       }
     } else {

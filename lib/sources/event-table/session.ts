@@ -1,5 +1,6 @@
 import { describe } from '../postgres/postgres-error.js';
 import { loadPg } from '../postgres/load-pg.js';
+import { againAfterLocks } from '../postgres/lock-refusal.js';
 import {
   answerOf,
   createClient,
@@ -91,6 +92,17 @@ export class Session {
         ? (this.#client as unknown as Preparing).query({ name, text, values: [...(values ?? [])] })
         : this.#client.query(text, values && [...values]);
     return (await this.#answer(timeout, work)).rows as readonly Row[];
+  }
+
+  /**
+   * Runs one statement, and again while others hold a lock that it needs: of two that wait for each
+   * other, we give way.
+   *
+   * @throws Error as `query()`, and when the lock is held for longer than the server may be silent
+   */
+  askAgain<Row>(statement: Statement): Promise<readonly Row[]> {
+    const { timeout = TIMEOUT } = statement;
+    return againAfterLocks(() => this.query<Row>(statement), timeout);
   }
 
   /** Ends the connection; resolves in any case, within a fraction of a second. */

@@ -136,7 +136,7 @@ export class TableReading {
 
   async #page(session: Session): Promise<ReaderPage> {
     for (;;) {
-      const run = (text: string, values: unknown[]) => session.query({ text, values });
+      const run = (text: string, values: unknown[]) => session.askAgain({ text, values });
       const page = await askForHeld(this.#topics, run, (listed) =>
         this.#statements.page(session, this.#anchor.id, listed),
       );

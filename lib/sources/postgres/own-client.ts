@@ -1,4 +1,5 @@
 import { settledWithin } from '../../channel/deadline.js';
+import { LOCK_TIMEOUT_MS } from './lock-refusal.js';
 import { OWN_TYPES } from './own-types.js';
 import type { PgClient, PgModule } from './pg-types.js';
 import type { PgConfig } from './postgres.options.js';
@@ -18,9 +19,9 @@ export function applicationName(purpose: Purpose): string {
  * The time limits of a session, in milliseconds; 0 for none. A role's defaults are made for the
  * statements of users: a session that listens is idle for hours, and one that watches waits.
  */
-export const NO_LIMITS: Readonly<Record<string, number>> = {
+export const OWN_LIMITS: Readonly<Record<string, number>> = {
   statement_timeout: 0,
-  lock_timeout: 0,
+  lock_timeout: LOCK_TIMEOUT_MS,
   idle_in_transaction_session_timeout: 0,
   idle_session_timeout: 0, // from PostgreSQL 14 on
   transaction_timeout: 0, // from PostgreSQL 17 on
@@ -81,7 +82,7 @@ export interface SessionStart {
  *
  * @param processID what the client was told; a pooler tells another one than the server's
  */
-export function sessionSql(processID: number | null, limits = NO_LIMITS): string {
+export function sessionSql(processID: number | null, limits = OWN_LIMITS): string {
   const pid = processID ?? 0;
   const values = Object.entries(limits).map(([name, value]) => `('${name}', '${value}')`);
   return `select pg_catalog.pg_backend_pid() <> ${pid} as pooled, pg_catalog.pg_is_in_recovery() as standby,

@@ -1,5 +1,5 @@
 import { callbackify } from 'node:util';
-import { NO_LIMITS, sessionSql } from './own-client.js';
+import { OWN_LIMITS, sessionSql } from './own-client.js';
 import type { PgClient, PgModule } from './pg-types.js';
 import { isRefusal } from './postgres-error.js';
 import type { PgConfig } from './postgres.options.js';
@@ -10,7 +10,7 @@ import type { PgConfig } from './postgres.options.js';
  * @param most how long a statement is waited for, in milliseconds; the server need not go on
  */
 export function statementLimits(config: PgConfig, most: number): Readonly<Record<string, number>> {
-  const limits = { ...NO_LIMITS, statement_timeout: most };
+  const limits = { ...OWN_LIMITS, statement_timeout: most };
   return Object.fromEntries(Object.entries(limits).filter(([name]) => config[name] === undefined));
 }
 

@@ -3,6 +3,7 @@ import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle } from '../../channel/source.js';
 import { rowsIn, runOn } from './given-client.js';
 import { loadPg } from './load-pg.js';
+import { againAfterLocks } from './lock-refusal.js';
 import { applicationName, destroyClient } from './own-client.js';
 import { OWN_TYPES } from './own-types.js';
 import type { PgClient, PgPool, PgQueryable } from './pg-types.js';
@@ -75,7 +76,10 @@ export class PostgresConnection implements Lifecycle {
         return rowsOf<Row>(await this.#runOn(this.#given, text, values));
       }
       const pool = await (this.#pool ??= this.#createPool());
-      return rowsOf<Row>(await pool.query(text, values));
+      const run = (): Promise<unknown> => pool.query(text, values);
+      // Whoever sets a limit wants to be told.
+      const time = this.#config['lock_timeout'] === undefined ? QUERY_TIMEOUT_MS : 0;
+      return rowsOf<Row>(await againAfterLocks(run, time, this.#stopped.signal));
     } catch (error) {
       throw unavailable(error, 'Postgres did not take the statement');
     }
