@@ -18,12 +18,16 @@ export interface PgBouncer {
 }
 
 /**
- * Starts a PgBouncer in transaction mode on the loopback interface; it ends with this process at
- * the latest.
+ * Starts a PgBouncer on the loopback interface; it ends with this process at the latest.
  *
  * @param size how many connections to the server there are at most
+ * @param mode when a client gives its connection back. Default: after each transaction
  */
-export async function startPgBouncer(target: string, size: number): Promise<PgBouncer> {
+export async function startPgBouncer(
+  target: string,
+  size: number,
+  mode: 'transaction' | 'session' = 'transaction',
+): Promise<PgBouncer> {
   const program = process.env['PGBOUNCER'];
   if (!program) throw new Error('No PgBouncer: run these tests with "npm run test:pgbouncer".');
   const folder = await ServerFolder.create('pgbouncer');
@@ -42,7 +46,7 @@ listen_port = ${port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = ${users}
-pool_mode = transaction
+pool_mode = ${mode}
 default_pool_size = ${size}
 max_client_conn = 500
 `,

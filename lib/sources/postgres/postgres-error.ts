@@ -35,8 +35,9 @@ function isUnavailable(error: unknown): boolean {
     return (error as Partial<Error> | null | undefined)?.name !== 'TypeError';
   }
   const { code } = error as { code?: unknown };
-  // Connection, authorisation, no such database, resources, shutdown and start-up.
-  return typeof code === 'string' && /^(08|28|3D|53|57P)/.test(code);
+  // Connection, authorisation, no such database, resources, shutdown and start-up; and what took too
+  // long: a statement, a transaction, a lock.
+  return typeof code === 'string' && /^(08|28|3D|53|57P|57014|25P0[34]|55P03|40P01)/.test(code);
 }
 
 /** Turns a failure to reach the server into an `SseError`; other errors stay what they are. */
