@@ -318,14 +318,29 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     });
 
   it.each(Object.keys(SAME))('do what they do with plain @Sse(): %s', async (what) => {
-    const { url } = await start([piping(SAME[what]!)], { controllers: [SameController] });
+    let pipe = SAME[what]!;
+    const { url } = await start([piping((handled) => pipe(handled))], {
+      controllers: [SameController],
+    });
     const received = async (path: string) => {
       const stream = await RawStream.open(url + path);
       expect(stream.response.status).toBe(200);
-      await stream.closed;
-      return stream.events.map(({ event, data }) => ({ event, data }));
+      // A plain stream of Nest 11 stays open, and is silent, once it was given a number to send.
+      let hasEnded = false;
+      void stream.closed.then(() => (hasEnded = true));
+      await until(() => hasEnded || logged.length > 0);
+      const isStuck = !hasEnded && logged.some((line) => line.includes('split is not a function'));
+      await (isStuck ? stream.close() : stream.closed);
+      return isStuck ? undefined : stream.events.map(({ event, data }) => ({ event, data }));
     };
-    const plain = await received('/same/plain');
+    let plain = await received('/same/plain');
+    if (!plain) {
+      // What this version of Nest cannot send is to be what it sends as text.
+      pipe = (handled) => SAME[what]!(handled).pipe(map(String));
+      logged.length = 0;
+      plain = await received('/same/plain');
+      pipe = SAME[what]!;
+    }
     expect(plain).not.toHaveLength(0);
     expect(await received('/same/channel')).toEqual(plain);
     expect(logged).toEqual(
