@@ -8,18 +8,23 @@ import {
   type TeardownLogic,
 } from 'rxjs';
 import type { Guard } from '../channel/guard.js';
+import { guardTeardowns } from './guarded-teardowns.js';
 
 /**
  * Subscribes to a user's Observable, or on a user's behalf. A teardown that throws would
- * otherwise throw at whoever ends the subscription: a socket, a timer, another reader.
+ * otherwise throw at whoever ends the subscription: a socket, a timer, another reader. It is
+ * logged, once for each subscription.
  */
 export class GuardedSubscriber<T> extends Subscriber<T> {
-  constructor(
-    observer: Observer<T>,
-    private readonly guard: Guard,
-    private readonly what: string,
-  ) {
+  constructor(observer: Observer<T>, guard: Guard, what: string) {
     super(observer);
+    let isReported = false;
+    guardTeardowns(this, (error) => {
+      if (!isReported) {
+        isReported = true;
+        guard.report(`The teardown of ${what}`, error);
+      }
+    });
   }
 
   /** Subscribes to what may only look like an Observable. */
@@ -28,14 +33,6 @@ export class GuardedSubscriber<T> extends Subscriber<T> {
       source.subscribe(this);
     } catch (error) {
       this.error(error);
-    }
-  }
-
-  override unsubscribe(): void {
-    try {
-      super.unsubscribe();
-    } catch (error) {
-      this.guard.report(`The teardown of ${this.what}`, error);
     }
   }
 }
@@ -100,37 +97,18 @@ export class GuardedObservable<T> extends Observable<T> {
     error?: ((error: unknown) => void) | null,
     complete?: (() => void) | null,
   ): Subscription {
+    const { guard } = this;
+    const subscriber = `A subscriber of ${this.what}`;
     if (isSubscriber(observerOrNext)) {
+      guardConsumer(observerOrNext, guard, subscriber);
       return super.subscribe(observerOrNext);
     }
-    const { guard, what } = this;
     const observer =
       typeof observerOrNext === 'object' && observerOrNext !== null
         ? observerOrNext
         : { next: observerOrNext, error, complete };
-    const subscriber = `A subscriber of ${what}`;
     return super.subscribe(
-      new GuardedSubscriber<T>(
-        {
-          next: (value) => {
-            try {
-              observer.next?.(value);
-            } catch (thrown) {
-              guard.report(subscriber, thrown);
-            }
-          },
-          error: (failure) => {
-            if (observer.error) {
-              guard.run(subscriber, () => observer.error?.(failure));
-            } else {
-              guard.report(`What is subscribed to ${what}`, failure);
-            }
-          },
-          complete: () => guard.run(subscriber, () => observer.complete?.()),
-        },
-        guard,
-        what,
-      ),
+      new GuardedSubscriber<T>(guardedObserver(observer, guard, subscriber), guard, this.what),
     );
   }
 }
@@ -142,4 +120,48 @@ function isSubscriber(value: unknown): value is Subscriber<unknown> {
     // Of another copy of RxJS.
     (typeof value === 'object' && value !== null && 'closed' in value && 'unsubscribe' in value)
   );
+}
+
+type Functions<T> = { [K in keyof Observer<T>]?: Observer<T>[K] | null | undefined };
+
+/** Whose functions are guarded already. */
+const guardedObservers = new WeakSet<object>();
+
+function guardedObserver<T>(observer: Functions<T>, guard: Guard, what: string): Observer<T> {
+  const result: Observer<T> = {
+    next: (value) => {
+      try {
+        observer.next?.(value);
+      } catch (thrown) {
+        guard.report(what, thrown);
+      }
+    },
+    error: (failure) => {
+      if (observer.error) {
+        guard.run(what, () => observer.error?.(failure));
+      } else {
+        guard.report(what, failure);
+      }
+    },
+    complete: () => guard.run(what, () => observer.complete?.()),
+  };
+  guardedObservers.add(result);
+  return result;
+}
+
+/**
+ * Guards what is subscribed to an Observable made of this one and others, such as that of
+ * `merge()`. Nothing but the way to it leads there: a subscriber has its destination, and the
+ * last one, from RxJS 7.5.6 on, the functions that were given to `subscribe()`.
+ */
+function guardConsumer(subscriber: Subscriber<unknown>, guard: Guard, what: string): void {
+  let last: { destination?: unknown; partialObserver?: Functions<unknown> } | undefined =
+    subscriber as object;
+  while (isSubscriber(last) && !(last instanceof GuardedSubscriber)) {
+    last = (last as { destination?: object }).destination;
+  }
+  const observer = last?.partialObserver;
+  if (observer && !guardedObservers.has(observer)) {
+    last!.partialObserver = guardedObserver(observer, guard, what);
+  }
 }

@@ -2,18 +2,21 @@ import type { Observable, Observer } from 'rxjs';
 import type { EventLimits } from '../channel/event-check.js';
 import type { Guard } from '../channel/guard.js';
 import type { LogEntry } from '../channel/log-entry.js';
-import { SseError } from '../channel/sse-error.js';
 import type { SseEvent } from '../channel/sse-event.js';
 import { BLOCK_SIZE } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { emittedFrame, frameOfEvent } from './emitted-frame.js';
 import { GuardedSubscriber } from './guarded-observable.js';
+import { clientDoesNotRead, endlessValue, noMessage, tooMuchAtOnce } from './handler-faults.js';
 
 /**
  * The most characters of frames that wait for a client that does not read. Channel events
  * are not read while it does not; what a handler makes itself cannot be paused.
  */
 const MAX_PENDING = 4 * 1024 * 1024;
+
+/** How many values may be emitted within one another, by what turns them into text. */
+const MAX_NESTED = 16;
 
 /** What a handler's stream is made with. */
 export interface HandlerWriterOptions {
@@ -48,6 +51,8 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
   private isComplete = false;
   private isClosed = false;
   private hasComplained = false;
+  /** How many values are being turned into text. */
+  private nested = 0;
   /** Called once there is room again. */
   private waiting: (() => void) | undefined;
 
@@ -113,7 +118,12 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     if (this.isClosed || this.failure) {
       return;
     }
+    if (this.nested === MAX_NESTED) {
+      this.error(endlessValue());
+      return;
+    }
     let frame: string | undefined;
+    this.nested++;
     try {
       frame =
         emitted === this.passed && this.passed && this.passedEntry
@@ -122,6 +132,8 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     } catch (error) {
       this.error(error);
       return;
+    } finally {
+      this.nested--;
     }
     if (frame === undefined) {
       this.complain();
@@ -200,35 +212,17 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     const { length } = this.pending;
     this.pending = '';
     if (!this.connection) {
-      this.error(
-        new SseError(
-          'LIMIT_REACHED',
-          `The handler has emitted ${length} characters before its stream was open; at most ` +
-            `${MAX_PENDING} can wait. Emit them bit by bit, or return an async iterable.`,
-        ),
-      );
+      this.error(tooMuchAtOnce(length, MAX_PENDING));
       return;
     }
-    this.report(
-      new SseError(
-        'LIMIT_REACHED',
-        `A client does not read and ${length} characters wait for it; its connection is ` +
-          'destroyed. It may return with its Last-Event-ID.',
-      ),
-    );
+    this.report(clientDoesNotRead(length));
     this.connection.destroy('stalled');
   }
 
   private complain(): void {
     if (!this.hasComplained) {
       this.hasComplained = true;
-      this.report(
-        new SseError(
-          'INVALID_EVENT',
-          'An object that it emitted has none of `data`, `type`, `id`, `retry` and `comment`, and ' +
-            'is left out. To send the object itself, emit { data: object }.',
-        ),
-      );
+      this.report(noMessage());
     }
   }
 
