@@ -38,7 +38,7 @@ export interface StreamOptions extends Omit<ChannelOptions, 'overflow' | 'key'>,
 export interface SseStats {
   /** Open connections. */
   readonly connections: number;
-  /** Requests for which a resolver or a handler is at work; they count against the limits. */
+  /** Requests for which an interceptor, a resolver or a handler is at work; the last two count against the limits. */
   readonly opening: number;
   /** Open channels, those that linger without readers among them. */
   readonly channels: number;

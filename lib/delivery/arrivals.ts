@@ -1,6 +1,6 @@
 import { Walk } from './walk.js';
 
-/** A request on its way to a stream, for which a resolver or a handler is at work. */
+/** A request on its way to a stream, for which an interceptor, a resolver or a handler is at work. */
 export interface Arrival {
   /** Whether it has been answered, or its client has left, as far as Node knows. */
   readonly isGone: boolean;
@@ -19,8 +19,8 @@ export interface Arrival {
  * they end with their client.
  */
 export class Arrivals {
-  /** Each with the client whose place it takes, and whether it has been looked at before. */
-  private readonly open = new Map<Arrival, { readonly client: string; wasSeen: boolean }>();
+  /** Each with the client whose place it takes, if it has one, and whether it has been looked at. */
+  private readonly open = new Map<Arrival, { client: string | undefined; wasSeen: boolean }>();
   private readonly audit: Walk<Arrival>;
 
   constructor(auditPeriod: number) {
@@ -31,9 +31,15 @@ export class Arrivals {
     return this.open.size;
   }
 
-  add(arrival: Arrival, client: string): void {
+  /** Adds a request, or tells whose place it takes. */
+  add(arrival: Arrival, client?: string): void {
     this.open.set(arrival, { client, wasSeen: false });
     this.audit.start();
+  }
+
+  /** Whether the request has a place. */
+  hasPlace(arrival: Arrival): boolean {
+    return this.open.get(arrival)?.client !== undefined;
   }
 
   /** Forgets a request, and tells whose place it had; `undefined` when it had none. */

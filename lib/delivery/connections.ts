@@ -76,7 +76,7 @@ export class Connections implements ConnectionOwner {
     return this.open.size;
   }
 
-  /** How many requests have a place and no stream yet. */
+  /** How many requests are on their way to a stream. */
   get opening(): number {
     return this.arrivals.size;
   }
@@ -86,8 +86,24 @@ export class Connections implements ConnectionOwner {
     return { ...this.admission.refusals, stalled: this.ends.get('stalled') ?? 0 };
   }
 
+  /**
+   * Notes a request that has no place yet: it is sent away when the application closes. False
+   * when it has been already. It must be dismissed.
+   */
+  meet(arrival: Arrival): boolean {
+    if (this.isClosing) {
+      arrival.sendAway(awayFrame(this.returnTime));
+      return false;
+    }
+    this.detach(() => this.arrivals.add(arrival));
+    return true;
+  }
+
   /** Gives a request a place, until it is dismissed or its connection ends; or says why not. */
   admit(arrival: Arrival, client: string): Refusal | undefined {
+    if (this.arrivals.hasPlace(arrival)) {
+      return undefined;
+    }
     const refusal = this.admission.enter(client);
     if (!refusal) {
       this.detach(() => this.arrivals.add(arrival, client));
@@ -95,12 +111,9 @@ export class Connections implements ConnectionOwner {
     return refusal;
   }
 
-  /** Takes the place of a request back, unless it has become a connection. */
+  /** Forgets a request and takes its place back, unless it has become a connection. */
   dismiss(arrival: Arrival): void {
-    const client = this.arrivals.take(arrival);
-    if (client !== undefined) {
-      this.leave(client);
-    }
+    this.leave(this.arrivals.take(arrival));
   }
 
   /**
@@ -182,8 +195,10 @@ export class Connections implements ConnectionOwner {
     }
   }
 
-  private leave(client: string): void {
-    this.admission.leave(client);
+  private leave(client: string | undefined): void {
+    if (client !== undefined) {
+      this.admission.leave(client);
+    }
     if (this.open.size === 0 && this.arrivals.size === 0) {
       this.onEmpty?.();
     }

@@ -98,7 +98,7 @@ export class Exchange implements Arrival {
   sendAway(frame: string): void {
     if (this.isGone) {
       this.leave();
-    } else {
+    } else if (!this.hasBegun) {
       // Its end, once the client has it, has the work given up.
       this.answer(frame).catch(() => undefined);
     }

@@ -53,6 +53,11 @@ export class StreamOpener {
     return refusal === undefined;
   }
 
+  /** Notes a request that interceptors look at first; false when it has been sent away. */
+  meet(exchange: Exchange): boolean {
+    return this.delivery.connections.meet(exchange);
+  }
+
   /** Takes the place back of a request that has not become a stream. */
   dismiss(exchange: Exchange): void {
     this.delivery.connections.dismiss(exchange);

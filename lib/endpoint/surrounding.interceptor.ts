@@ -56,10 +56,12 @@ export class SurroundingInterceptor implements NestInterceptor {
     const exchange = new Exchange(context);
     const stream = new HandlerStream(exchange, route, delivery, streams);
     try {
-      const request = new SurroundedRequest(stream, delivery.guard);
-      await exchange.whileHere(request.follow(next.handle()));
-      if (request.isReplaced) {
-        this.warn(route);
+      if (streams.meet(exchange)) {
+        const request = new SurroundedRequest(stream, delivery.guard);
+        await exchange.whileHere(request.follow(next.handle()));
+        if (request.isReplaced) {
+          this.warn(route);
+        }
       }
     } catch (error) {
       stream.writer.close();

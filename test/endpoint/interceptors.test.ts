@@ -30,8 +30,10 @@ import {
   filter,
   finalize,
   from,
+  ignoreElements,
   map,
   merge,
+  mergeAll,
   NEVER,
   of,
   retry,
@@ -201,6 +203,12 @@ class NewsController {
         concatMap(() => throwError(() => new Error('Failed.'))),
       ),
     );
+  }
+
+  @Sse('ending')
+  @SseChannel()
+  ending() {
+    return concat(of({ data: 'first' }), go.pipe(take(1), ignoreElements()));
   }
 
   @Sse('refused')
@@ -604,12 +612,30 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
         expect((await other.next()).data).toBe('event');
         await other.close();
         await until(() => sse.stats().connections === 0 && sse.stats().readers === 0);
-        // Of a stream of channels as they are, RxJS drops what is thrown at its end.
-        expect(logged).toEqual(
-          path === '/news/channel' ? [] : Array(2).fill(expect.stringContaining('Hostile.')),
-        );
+        expect(logged).toEqual(Array(2).fill(expect.stringMatching(/teardown .* Hostile\./)));
       },
     );
+
+    const thrower = (): never => {
+      throw new Error('Hostile.');
+    };
+
+    it.each<[string, string, (handled: Observable<unknown>) => Observable<unknown>]>([
+      ['once there is enough', 'failing-later', (o) => o.pipe(take(1), finalize(thrower))],
+      ['behind an operator', 'ending', (o) => o.pipe(tap(), finalize(thrower))],
+      ['before an operator', 'ending', (o) => o.pipe(finalize(thrower), tap())],
+      ['of an operator', 'ending', (o) => o.pipe(tap({ finalize: thrower }))],
+      ['in what is merged', 'ending', (o) => of(o.pipe(finalize(thrower))).pipe(mergeAll())],
+    ])('in a finalizer do not keep a stream that has ended: %s', async (_, path, pipe) => {
+      // Another one around it waits for it as well.
+      const { connect, sse } = await start([piping((o) => o.pipe(tap())), piping(pipe)]);
+      const client = await connect(`/news/${path}`);
+      expect((await client.next()).data).toBe('first');
+      go.next();
+      expect((await client.closed).by).toBe('server');
+      await until(() => sse.stats().connections === 0 && sse.stats().readers === 0);
+      expect(logged).toEqual([expect.stringMatching(/teardown .* Hostile\./)]);
+    });
   });
 
   it('may put something in place of what failed', async () => {
@@ -631,6 +657,21 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       ]);
     }
     expect(logged).toEqual([]);
+  });
+
+  it('take no place twice when they call the endpoint again', async () => {
+    const { connect, sse } = await start([piping((handled) => handled.pipe(retry(2)))], {
+      options: { limits: { connections: 1 } },
+    });
+    for (let round = 0; round < 3; round++) {
+      await (
+        await connect('/news/failing')
+      ).closed;
+    }
+    const client = await connect('/news/handler');
+    await until(() => sse.stats().readers === 1);
+    await sse.send('news', 'event');
+    expect((await client.next()).data).toBe('event');
   });
 
   it('may call the endpoint again', async () => {

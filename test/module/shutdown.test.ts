@@ -1,8 +1,15 @@
-import { Controller, Get, RequestMethod, Sse, type LoggerService } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  RequestMethod,
+  Sse,
+  type CallHandler,
+  type LoggerService,
+} from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { connect, type ClientHttp2Session } from 'node:http2';
-import { NEVER } from 'rxjs';
+import { catchError, concatMap, NEVER, type Observable } from 'rxjs';
 import { SseChannel, type Broker, type ChannelFeed } from '../../lib/index.js';
 import { RawHttp2Client } from '../support/raw-http2-client.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
@@ -36,6 +43,12 @@ class ShutdownController {
   @Sse('posted', { method: RequestMethod.POST })
   @SseChannel('events')
   posted() {}
+
+  @Sse('failing')
+  @SseChannel('events')
+  failing() {
+    throw new Error('Failed.');
+  }
 
   @Get('plain')
   plain() {
@@ -137,6 +150,39 @@ describe('An application on HTTP/2', () => {
 
 describe.each(ADAPTERS)('An application on %s', (adapter) => {
   afterEach(closeApps);
+
+  it.each<[string, string, (handler: CallHandler) => Promise<never> | Observable<unknown>]>([
+    ['before it calls the endpoint', '/events', () => never as Promise<never>],
+    ['in place of the endpoint', '/silent', () => NEVER],
+    ['behind a handler', '/silent', (next) => next.handle().pipe(concatMap(() => NEVER))],
+    ['in place of a failure', '/failing', (next) => next.handle().pipe(catchError(() => NEVER))],
+  ])('sends away who waits for an interceptor that hangs %s', async (_, path, intercept) => {
+    let asked = 0;
+    const {
+      app,
+      sse,
+      connect: open,
+    } = await startApp({
+      adapter,
+      controllers: [ShutdownController],
+      options: { drainTimeout: 600_000 },
+      prepare: (nest) =>
+        nest.useGlobalInterceptors({
+          intercept: (__: unknown, next: CallHandler) => {
+            asked++;
+            return intercept(next);
+          },
+        }),
+    });
+    const clients = [open(path), open(path), open('/hanging-handler')];
+    await until(() => asked === 3 && sse.stats().opening + sse.stats().connections === 3);
+    await app.close();
+    for (const client of await Promise.all(clients)) {
+      await client.closed;
+      expect(client.opened.status).toBe(200);
+      expect(client.retry).toBeLessThanOrEqual(600_000);
+    }
+  });
 
   /** A broker or source that does no more than to be stopped. */
   abstract class Stoppable implements Broker {
