@@ -4,8 +4,9 @@ import type { CheckedHistory } from './checked-history.js';
 import { HistoryReading, type HistoryStart } from './history-reading.js';
 import { LogEntry } from './log-entry.js';
 import { joinLog, type HistoryEnd } from './log-join.js';
+import { resumePlace } from './resume-place.js';
 import type { ResetReason, SourceEvent } from './source.js';
-import { EARLIEST, isNextAfter, nextAfter, plainPosition } from './start-position.js';
+import { nextAfter, plainPosition } from './start-position.js';
 
 /**
  * What a cursor has to offer next.
@@ -49,35 +50,18 @@ export class Cursor {
    * ended. A promise is returned only when the source's history has to be asked.
    */
   resume(lastEventId: string): void | Promise<void> {
-    const { log, history } = this.channel;
-    if (lastEventId === EARLIEST) {
-      this.position = undefined;
-      if (history) {
-        return this.startHistory(history, {
-          position: undefined,
-          isOfSource: true,
-          mayHaveEnded: false,
-        });
-      }
-      this.seq = log.retained - 1;
-      return;
+    const place = resumePlace(this.channel, lastEventId);
+    if (typeof place === 'string') {
+      this.resetReason = place;
+    } else if ('seq' in place) {
+      this.seq = place.seq;
+      this.position = place.position;
+      this.hasEnded = place.hasEnded;
+    } else {
+      // Until history has answered, the client's own id is what it would return with.
+      this.position = place.position === undefined ? undefined : lastEventId;
+      return this.startHistory(this.channel.history!, place);
     }
-    const located = log.locate(lastEventId, history?.compare);
-    const isNext = isNextAfter(lastEventId);
-    const isEnd = isNext ? false : typeof located === 'number' ? log.endsAt(located) : undefined;
-    // Whether the event before the log's first one ended its run, history knows.
-    if (typeof located === 'number' && (isEnd !== undefined || !history)) {
-      this.seq = located;
-      this.position = isNext ? lastEventId : log.positionAt(located);
-      this.hasEnded = isEnd === true;
-      return;
-    }
-    if (history) {
-      this.position = lastEventId;
-      const position = plainPosition(lastEventId);
-      return this.startHistory(history, { position, isOfSource: false, mayHaveEnded: !isNext });
-    }
-    this.resetReason = located === 'trimmed' ? located : 'unknown-position';
   }
 
   /** Places the cursor for a client that returns with what cannot be a position. */

@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { monotonicNow } from './clock.js';
+import { LocalPositions } from './local-positions.js';
+import { LogBase } from './log-base.js';
 import { LogEntry } from './log-entry.js';
 import { LogIndex, type Located } from './log-index.js';
 import { nextAfter, plainPosition } from './start-position.js';
@@ -33,8 +34,6 @@ export interface AppendedEvent {
 
 /** The events of one channel in order, of which a window is retained. */
 export class EventLog {
-  /** Distinguishes this log's positions from those of a log before it, or elsewhere. */
-  readonly epoch = randomBytes(6).toString('base64url').replaceAll('-', '.');
   private entries: LogEntry[] = [];
   /** Index of the oldest entry that attached cursors can still read. */
   private start = 0;
@@ -49,14 +48,8 @@ export class EventLog {
   /** Bytes from the oldest readable entry, and from the oldest retained one. */
   private readableBytes = 0;
   private retainedBytes = 0;
-  /** The position before the oldest retained entry. */
-  private base: string | undefined;
-  /** The position of a client that has received what stands there. */
-  private baseResumeAt: string | undefined;
-  /** The publisher's own id of the event at that position. */
-  private baseId: string | undefined;
-  /** Whether that event ended its run; `undefined` when only the source's history knows. */
-  private baseEnd: boolean | undefined = false;
+  private readonly local = new LocalPositions();
+  private readonly base = new LogBase(this.local.of(0));
   private readonly index = new LogIndex(this);
   private isLocal = true;
   /** With how many entries beyond the retained window it is asked who needs them. */
@@ -66,15 +59,13 @@ export class EventLog {
   constructor(
     private readonly limits: RetainLimits,
     private readonly slowest: () => number,
-  ) {
-    this.base = this.baseResumeAt = this.localPosition(0);
-  }
+  ) {}
 
   /** The position of the newest event; `undefined` while the source has not told its own. */
   get headPosition(): string | undefined {
     return this.entries.length > this.start
       ? this.entries[this.entries.length - 1]!.position
-      : this.base;
+      : this.base.position;
   }
 
   /** How many events are retained. */
@@ -90,9 +81,7 @@ export class EventLog {
   /** Takes over the numbering of a source with positions of its own. */
   startAfter(position: string): void {
     this.isLocal = false;
-    this.base = this.baseResumeAt = position;
-    this.baseId = undefined;
-    this.baseEnd = undefined;
+    this.base.startAfter(position);
   }
 
   /**
@@ -101,11 +90,11 @@ export class EventLog {
    */
   append(event: SourceEvent, gap?: ResetReason): LogEntry {
     const seq = ++this.head;
-    const position = event.position ?? this.localPosition(seq);
+    const position = event.position ?? this.local.of(seq);
     if (event.position !== undefined) {
       this.isLocal = false;
     }
-    const resumeAt = gap ? nextAfter(position, this.localPosition(seq)) : position;
+    const resumeAt = gap ? nextAfter(position, this.local.of(seq)) : position;
     const entry = new LogEntry(seq, position, event, monotonicNow(), resumeAt, gap);
     this.entries.push(entry);
     if (!gap) {
@@ -137,7 +126,7 @@ export class EventLog {
    * `undefined` when only the source's history knows.
    */
   endsAt(seq: number): boolean | undefined {
-    return seq >= this.retained ? this.at(seq).end : this.baseEnd;
+    return seq >= this.retained ? this.at(seq).end : this.base.end;
   }
 
   /** The position of a client that has received the event with this number, if it is known. */
@@ -145,21 +134,21 @@ export class EventLog {
     return seq >= this.first
       ? this.at(seq).resumeAt
       : seq === this.retained - 1
-        ? this.baseResumeAt
+        ? this.base.resumeAt
         : undefined;
   }
 
   /** The position of a client that starts behind an event without having received it. */
   startingPosition(seq: number): string | undefined {
     const position = this.positionAt(seq);
-    const isEnd = seq >= this.first ? this.at(seq).end : this.baseEnd;
+    const isEnd = seq >= this.first ? this.at(seq).end : this.base.end;
     return position === undefined || isEnd === false ? position : nextAfter(position);
   }
 
   /** Notes what the source's history says of the event at a position. */
   noteEnd(position: string, isEnd: boolean): void {
-    if (position === this.base) {
-      this.baseEnd = isEnd;
+    if (position === this.base.position) {
+      this.base.end = isEnd;
     }
   }
 
@@ -174,7 +163,7 @@ export class EventLog {
     if (this.head >= this.retained && position === this.at(this.head).resumeAt) {
       return this.head;
     }
-    if (id === this.baseResumeAt || position === this.baseResumeAt || id === this.baseId) {
+    if (this.base.isAt(id)) {
       return this.retained - 1;
     }
     return this.isLocal ? this.locateLocal(position) : this.index.locate(position, compare);
@@ -226,26 +215,14 @@ export class EventLog {
   private release(): void {
     const entry = this.at(this.retained);
     this.retainedBytes -= entry.size;
-    this.base = entry.position;
-    this.baseResumeAt = entry.resumeAt;
-    this.baseId = entry.id;
-    this.baseEnd = entry.end;
+    this.base.moveTo(entry);
     this.retained++;
     this.index.forget(entry);
   }
 
-  private localPosition(seq: number): string {
-    return `${this.epoch}-${seq}`;
-  }
-  private locateLocal(id: string): Located {
-    if (!id.startsWith(`${this.epoch}-`)) {
-      return 'unknown-position';
-    }
-    const seq = Number(id.slice(this.epoch.length + 1));
-    if (!Number.isSafeInteger(seq) || seq < 0 || id !== this.localPosition(seq)) {
-      return 'unknown-position';
-    }
-    if (seq > this.head) {
+  private locateLocal(position: string): Located {
+    const seq = this.local.numberOf(position);
+    if (seq === undefined || seq > this.head) {
       return 'unknown-position';
     }
     return seq < this.retained - 1 ? 'trimmed' : seq;

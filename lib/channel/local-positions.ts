@@ -1,0 +1,18 @@
+import { randomBytes } from 'node:crypto';
+
+/** The positions that a log gives where its source has none. */
+export class LocalPositions {
+  /** Distinguishes this log's positions from those of a log before it, or elsewhere. */
+  readonly epoch = randomBytes(6).toString('base64url').replaceAll('-', '.');
+
+  /** The position of the event with this number. */
+  of(seq: number): string {
+    return `${this.epoch}-${seq}`;
+  }
+
+  /** The number of the event at a position; `undefined` when the position is none of this log. */
+  numberOf(position: string): number | undefined {
+    const seq = Number(position.slice(this.epoch.length + 1));
+    return Number.isSafeInteger(seq) && seq >= 0 && position === this.of(seq) ? seq : undefined;
+  }
+}
