@@ -151,6 +151,14 @@ export class Channel implements ChannelSink {
     if (this.isLate('append()')) {
       return event.id ?? event.position ?? '';
     }
+    if (this.isBehindHead(event.position)) {
+      throw new SseError(
+        'INVALID_EVENT',
+        `An event of the channel ${JSON.stringify(this.name)} has the position ${shown(event.position)}, and ` +
+          `${shown(this.log.headPosition)} was appended before. Leave out what was appended already, and call ` +
+          "reset('failover', position) when the history has begun anew: clients would see events again.",
+      );
+    }
     const entry = this.log.append(event);
     this.onAppend(this);
     return entry.id;
@@ -160,7 +168,9 @@ export class Channel implements ChannelSink {
     if (this.isLate('reset()')) {
       return;
     }
-    const given = this.checked(position, 'reset()');
+    const checked = this.checked(position, 'reset()');
+    // In place it would lead clients back.
+    const given = isInPlace && this.isBehindHead(checked) ? undefined : checked;
     // Beside a history it stands where the log does, as only the source's positions can be ordered.
     const at = given ?? (this.history && this.log.headPosition);
     const isGap = at !== undefined && !(isInPlace && given !== undefined);
@@ -178,6 +188,17 @@ export class Channel implements ChannelSink {
       this.warn('called live() again. Its readers are told of a gap.');
       this.reset('listener-gap', position);
     }
+  }
+
+  /** Whether a position is not after everything that was appended. */
+  private isBehindHead(position: string | undefined): boolean {
+    const { headPosition } = this.log;
+    return (
+      this.history !== undefined &&
+      position !== undefined &&
+      headPosition !== undefined &&
+      this.history.compare(position, headPosition) <= 0
+    );
   }
 
   private slowest(): number {

@@ -98,7 +98,8 @@ export interface ChannelSink {
   /**
    * Appends an event and returns its id. It is delivered at the end of the event-loop turn.
    * @throws SseError `INVALID_EVENT` for what cannot be sent as Server-Sent Events, and for an
-   * event without a position beside a history; `EVENT_TOO_LARGE` beyond `limits.eventSize`
+   * event beside a history without a position, or whose position is not after the one before;
+   * `EVENT_TOO_LARGE` beyond `limits.eventSize`
    */
   append(event: SourceEvent): string;
   /**

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { appendOrSkip } from '../../lib/channel/event-check.js';
 import { SseError } from '../../lib/channel/sse-error.js';
 import type { ChannelFeed, ChannelSink, SourceEvent } from '../../lib/channel/source.js';
 import { ClientRig, type RigClient } from '../delivery/client-rig.js';
@@ -57,7 +58,7 @@ const reasonsOf = ({ events }: RigClient) =>
   events.flatMap(({ type, data }) =>
     type === 'sse:reset' ? [(JSON.parse(data) as { reason: string }).reason] : [],
   );
-const dataOf = ({ events }: RigClient) =>
+const dataOf = ({ events }: Pick<RigClient, 'events'>) =>
   events.flatMap(({ type, data }) => (type === 'sse:reset' ? [] : [data]));
 const texts = (from: number, to: number) => numbered(from, to).map(({ data }) => data);
 
@@ -303,7 +304,8 @@ describe('A source whose history', () => {
     expect(source.reads).toBe(64);
     clients.slice(0, 250).forEach((client) => client.cut());
     expect(aborted).toBe(64);
-    while (answers.length > 0) {
+    for (let round = 0; answers.length > 0; round++) {
+      expect(round).toBeLessThan(100);
       answers.splice(0).forEach((answer) => answer());
       await pass(10);
     }
@@ -371,6 +373,50 @@ describe('A source that', () => {
   ])('appends %s is told where it does', async (_, event) => {
     await rig.connect(requests());
     expect(() => source.sink.append(event)).toThrow(SseError);
+  });
+
+  it.each([
+    ['equal to', '5'],
+    ['before', '3'],
+    ['before where it began, which is', '-1'],
+  ])('appends at a position %s the one before is told where it does', async (_, position) => {
+    const client = await rig.connect(requests());
+    if (position !== '-1') {
+      source.write(5);
+    }
+    await pass(1);
+    const before = dataOf(client);
+    const again = { data: 'again', position };
+    expect(() => source.sink.append(again)).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_EVENT',
+        message: expect.stringMatching(/channel "bad" has the position "-?\d".*failover/),
+      }),
+    );
+    appendOrSkip(source.sink, again, () => undefined);
+    source.write();
+    await pass(1);
+    // Where it stands does not go back with it.
+    expect(reasonsOf(client)).toEqual(['skipped-event']);
+    expect(dataOf(client)).toEqual([...before, `${source.written}`]);
+    const ids = client.events.map(({ id }) => id!);
+    const returned = await Promise.all(
+      ids.map((lastEventId) => rig.connect(requests(), { lastEventId })),
+    );
+    await pass(1);
+    expect(returned.map(dataOf)).toEqual(
+      client.events.map((__, index) => dataOf({ events: client.events.slice(index + 1) })),
+    );
+  });
+
+  it('tells that its history has begun anew, and may then begin at any position', async () => {
+    const client = await rig.connect(requests());
+    source.write(5);
+    source.sink.reset('failover', '0');
+    source.sink.append({ data: 'anew', position: '1' });
+    await pass(1);
+    expect(dataOf(client)).toEqual([...texts(1, 5), 'anew']);
+    expect(reasonsOf(client)).toEqual(['failover']);
   });
 
   it('calls live() again where it was has missed nothing, and elsewhere tells its readers', async () => {
