@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { SseError } from './sse-error.js';
 
 /**
  * The event id of a connection on a set of channels: one label and position per
@@ -14,6 +15,29 @@ const LABEL_LENGTH = 8;
 /** The label of a channel in composite ids: 48 bits of a digest of its name. */
 export function labelOf(channel: string): string {
   return createHash('sha256').update(channel).digest('base64url').slice(0, LABEL_LENGTH);
+}
+
+/**
+ * Checks that each channel of one connection has a label of its own. Names with the same digest
+ * can be made up, and a client of both would return with the position of one for the other.
+ *
+ * @throws SseError `INVALID_CHANNEL`
+ */
+export function checkLabels(
+  channels: readonly { readonly name: string; readonly label: string }[],
+): void {
+  const byLabel = new Map<string, { readonly name: string }>();
+  for (const channel of channels) {
+    const other = byLabel.get(channel.label);
+    if (other && other !== channel) {
+      throw new SseError(
+        'INVALID_CHANNEL',
+        `The channels ${JSON.stringify(other.name)} and ${JSON.stringify(channel.name)} have the same label in ` +
+          'event ids, so that one connection cannot resume both. Rename one, or use two connections.',
+      );
+    }
+    byLabel.set(channel.label, channel);
+  }
 }
 
 /** One channel's position under its label. */

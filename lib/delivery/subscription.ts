@@ -1,6 +1,6 @@
 import type { Channel, Reader } from '../channel/channel.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
-import { formatCompositeId } from '../channel/composite-id.js';
+import { checkLabels, formatCompositeId } from '../channel/composite-id.js';
 import { Cursor } from '../channel/cursor.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { ChannelSource } from '../channel/source.js';
@@ -59,6 +59,9 @@ export class Subscription {
     try {
       for (const { source, name } of requests) {
         channels.push(registry.acquire(source, name));
+      }
+      if (channels.length > 1) {
+        checkLabels(channels);
       }
     } catch (error) {
       channels.forEach((channel) => registry.release(channel));
