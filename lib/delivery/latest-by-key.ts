@@ -8,6 +8,8 @@ export type EventKey = (event: SseEvent) => string;
 
 /** How many keys are remembered; of more, those that changed longest ago are forgotten. */
 const MAX_KEYS = 10_000;
+/** How many bytes their events take, in the same way. */
+const MAX_BYTES = 8 * 1_048_576;
 
 /**
  * The newest event of each key of a channel, for readers that lag and are to be spared what
@@ -18,6 +20,7 @@ export class LatestByKey {
   private static readonly shared = new WeakMap<Channel, Map<EventKey, LatestByKey>>();
   /** In the order in which they were appended. */
   private readonly latest = new Map<string, LogEntry>();
+  private bytes = 0;
   private seq: number;
   /** Nothing after this event is missing. */
   private completeAfter: number;
@@ -58,6 +61,7 @@ export class LatestByKey {
       this.seq = log.first - 1;
       this.completeAfter = this.seq;
       this.latest.clear();
+      this.bytes = 0;
     }
     while (this.seq < log.head) {
       this.note(log.at(++this.seq));
@@ -78,12 +82,21 @@ export class LatestByKey {
 
   private note(entry: LogEntry): void {
     const key = this.keyOf(entry);
-    this.latest.delete(key);
+    this.forget(key);
     this.latest.set(key, entry);
-    if (this.latest.size > MAX_KEYS) {
+    this.bytes += sizeOf(key, entry);
+    while (this.latest.size > MAX_KEYS || this.bytes > MAX_BYTES) {
       const [oldest, { seq }] = this.latest.entries().next().value!;
-      this.latest.delete(oldest);
+      this.forget(oldest);
       this.completeAfter = seq;
+    }
+  }
+
+  private forget(key: string): void {
+    const entry = this.latest.get(key);
+    if (entry) {
+      this.latest.delete(key);
+      this.bytes -= sizeOf(key, entry);
     }
   }
 
@@ -98,4 +111,8 @@ export class LatestByKey {
     }
     return `s${entry.seq}`;
   }
+}
+
+function sizeOf(key: string, entry: LogEntry): number {
+  return key.length + entry.size;
 }

@@ -1,0 +1,125 @@
+import { describe, expect, it } from '@jest/globals';
+import { Channel } from '../../lib/channel/channel.js';
+import type { SourceEvent } from '../../lib/channel/source.js';
+import { LatestByKey } from '../../lib/delivery/latest-by-key.js';
+
+const MEBIBYTE = 1_048_576;
+const LIMITS = { events: 3, bytes: MEBIBYTE, age: Infinity, eventSize: 2 * MEBIBYTE };
+
+const letter = ({ data }: { readonly data: unknown }): string => {
+  const text = String(data);
+  if (text.startsWith('!')) {
+    throw new Error('No key.');
+  }
+  return text[0]!;
+};
+
+/** A channel, and what is remembered of it by the first letter of each event. */
+function rig() {
+  const channel = new Channel('c', LIMITS, () => undefined);
+  channel.feedFrom({ close: () => undefined });
+  const latest = LatestByKey.acquire(channel, letter);
+  const append = (data: string, fields: Partial<SourceEvent> = {}): void => {
+    channel.append({ data, ...fields });
+    latest.pull();
+  };
+  const dataAfter = (seq: number) => latest.after(seq)?.map(({ data }) => data);
+  return { channel, latest, append, dataAfter };
+}
+
+describe('The newest event of each key', () => {
+  it('is remembered in order, beyond the retained window', () => {
+    const { channel, append, dataAfter } = rig();
+    append('a1');
+    for (let i = 1; i <= 2_000; i++) {
+      append(`b${i}`);
+    }
+    append('c1');
+    expect(channel.log.retained).toBeGreaterThan(1_900);
+    expect(dataAfter(0)).toEqual(['a1', 'b2000', 'c1']);
+    append('a2');
+    expect(dataAfter(0)).toEqual(['b2000', 'c1', 'a2']);
+    expect(dataAfter(2_001)).toEqual(['c1', 'a2']);
+    expect(dataAfter(2_002)).toEqual(['a2']);
+    expect(dataAfter(2_003)).toEqual([]);
+  });
+
+  it('replaces no reset, no end, and nothing that has no key', () => {
+    const { channel, append, dataAfter } = rig();
+    append('!1');
+    append('!2');
+    append('a1', { end: true });
+    append('a2', { end: true });
+    channel.reset('listener-gap');
+    channel.reset('listener-gap');
+    append('a3');
+    expect(dataAfter(0)).toHaveLength(7);
+    expect(dataAfter(0)!.filter((data) => !data.startsWith('{'))).toEqual([
+      '!1',
+      '!2',
+      'a1',
+      'a2',
+      'a3',
+    ]);
+  });
+
+  it('is known only from where somebody began to look', () => {
+    const { channel, latest, append, dataAfter } = rig();
+    append('a1');
+    latest.release();
+    const again = LatestByKey.acquire(channel, letter);
+    expect(again).not.toBe(latest);
+    expect(LatestByKey.acquire(channel, letter)).toBe(again);
+    append('b1');
+    expect(dataAfter(0)).toEqual(['a1', 'b1']);
+    expect(again.after(0)).toBeUndefined();
+    expect(again.after(1)!.map(({ data }) => data)).toEqual(['b1']);
+  });
+
+  it('is not known of what was trimmed before anybody looked', () => {
+    const { channel, latest, append } = rig();
+    append('a1');
+    for (let i = 0; i < 3_000; i++) {
+      channel.append({ data: `b${i}` });
+    }
+    const { first } = channel.log;
+    expect(first).toBeGreaterThan(3);
+    expect(latest.after(0)).toBeUndefined();
+    expect(latest.after(first - 2)).toBeUndefined();
+    expect(latest.after(first - 1)!.map(({ data }) => data)).toEqual(['b2999']);
+  });
+
+  it('is forgotten beyond 10,000 keys, and who would miss it is told', () => {
+    const { channel, latest } = rig();
+    const byData = LatestByKey.acquire(channel, ({ data }) => String(data));
+    for (let i = 1; i <= 10_000; i++) {
+      channel.append({ data: `key ${i}` });
+      byData.pull();
+    }
+    expect(byData.after(0)).toHaveLength(10_000);
+    channel.append({ data: 'one more' });
+    expect(byData.after(0)).toBeUndefined();
+    expect(byData.after(1)).toHaveLength(10_000);
+    latest.release();
+  });
+
+  it('is forgotten beyond 8 MiB, and who would miss it is told', () => {
+    const { append, dataAfter } = rig();
+    const big = 'x'.repeat(MEBIBYTE);
+    for (const key of 'abcdefg') {
+      append(key + big);
+    }
+    // What is replaced no longer counts.
+    for (let i = 0; i < 10; i++) {
+      append(`g${i}${big}`);
+    }
+    expect(dataAfter(0)).toHaveLength(7);
+    append(`h${big}`);
+    expect(dataAfter(0)).toBeUndefined();
+    expect(
+      dataAfter(1)!
+        .map((data) => data[0])
+        .join(''),
+    ).toBe('bcdefgh');
+  });
+});
