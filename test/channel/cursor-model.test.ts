@@ -29,6 +29,8 @@ class ModelReader {
 
   read(count: number): void {
     for (let read = 0; read < count && !this.isClosed; read++) {
+      // There is never that much to read: it goes round in circles.
+      expect(read).toBeLessThan(MOST_READS);
       const state = this.cursor.next();
       if (state === 'reset') {
         const reason = this.cursor.resetReason!;
@@ -78,6 +80,9 @@ class ModelReader {
     }
   }
 }
+
+/** More than any schedule writes. */
+const MOST_READS = 10_000;
 
 /** Lets promises that are settled take effect. */
 async function settle(): Promise<void> {

@@ -4,6 +4,7 @@ import { settledWithin, withDeadline } from '../../lib/channel/deadline.js';
 import { Guard } from '../../lib/channel/guard.js';
 import { LimitedLog } from '../../lib/channel/limited-log.js';
 import { Outage } from '../../lib/channel/outage.js';
+import { inSlices } from '../../lib/channel/slices.js';
 import { plainLog } from '../../lib/channel/plain-log.js';
 import type { SseLogger } from '../../lib/channel/source.js';
 import { until } from '../support/until.js';
@@ -105,6 +106,36 @@ describe('A deadline', () => {
     expect(await settledWithin(new Promise(() => undefined), 5)).toBe(false);
     expect(await settledWithin(Promise.resolve(), 1_000)).toBe(true);
     expect(await settledWithin(Promise.reject(new Error('no')), 1_000)).toBe(true);
+  });
+});
+
+describe('A visit in slices', () => {
+  it('comes to every member once and in order, and lets others run in between', async () => {
+    const members = Array.from({ length: 320 }, (_, index) => index);
+    const visited: number[] = [];
+    let turns = 0;
+    let isDone = false;
+    const visiting = inSlices(members, (member) => {
+      visited.push(member);
+      const end = performance.now() + 0.2;
+      while (performance.now() < end);
+    }).then(() => (isDone = true));
+    while (!isDone) {
+      turns++;
+      await new Promise(setImmediate);
+    }
+    await visiting;
+    expect(visited).toEqual(members);
+    // 64 ms of work, in slices of 10 ms and a little more.
+    expect(turns).toBeGreaterThan(3);
+  });
+
+  it('takes no turn of its own where there is little to do', async () => {
+    const visited: number[] = [];
+    let hasTurned = false;
+    setImmediate(() => (hasTurned = true));
+    await inSlices([1, 2, 3], (member) => void visited.push(member));
+    expect([visited, hasTurned]).toEqual([[1, 2, 3], false]);
   });
 });
 
