@@ -17,5 +17,7 @@ export async function holds<Values>(
     numRuns: sized(runs),
     ...(seed !== undefined && { seed: Number(seed) }),
     ...(path !== undefined && { path, endOnFailure: true }),
+    // Set by mutation testing.
+    ...(process.env['SHRINK'] === '0' && { endOnFailure: true }),
   });
 }
