@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis, type Cluster } from 'ioredis';
+import { waitingKey } from '../../lib/sources/cache/waiting-event.js';
+import { instance as keysInstance } from '../cache/redis-rig.js';
 import { startProxy } from '../support/proxy.js';
 import { itemsOf } from '../../lib/sources/redis/stream-entry.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
@@ -132,6 +134,34 @@ describe('minReplicas, with one replica', () => {
     } finally {
       process.kill(replica.pid, 'SIGCONT');
       await stopInstances();
+      users.disconnect();
+    }
+  });
+
+  it('a sendKey() whose reply was lost is not taken for replicated', async () => {
+    await inStep(replica);
+    const users = new LosesReplies(master.url, { disconnectTimeout: 100 });
+    users.on('error', () => undefined);
+    const one = await keysInstance(users, {
+      minReplicas: 1,
+      replicaTimeout: 300,
+      age: Infinity,
+      auditInterval: 60_000,
+    });
+    try {
+      await one.source.sendKey('lost reply', 'replicated');
+      process.kill(replica.pid, 'SIGSTOP');
+      users.losing = 1;
+      await expect(one.source.sendKey('lost reply', 'not yet')).rejects.toThrow('0 of 1 replicas');
+      process.kill(replica.pid, 'SIGCONT');
+      await one.source.sendKey('lost reply', 'again');
+      const waiting = await withRedis(master.url, (admin) =>
+        admin.lrange(waitingKey('lost reply'), 0, -1),
+      );
+      expect(waiting).toEqual(['0=replicated', '0=not yet', '0=again']);
+    } finally {
+      process.kill(replica.pid, 'SIGCONT');
+      await one.stop();
       users.disconnect();
     }
   });
