@@ -5,7 +5,7 @@ import { SseError } from '../../channel/sse-error.js';
 import type { ChannelFeed, ChannelSink } from '../../channel/source.js';
 import { itemsOf, type StreamItem, type StreamMessage } from './stream-entry.js';
 import type { StreamOptions } from './redis-streams.js';
-import { StreamHistory } from './stream-history.js';
+import { StreamHistory, type HistoryReader } from './stream-history.js';
 import { compareStreamIds } from './stream-id.js';
 import type { StreamReading } from './stream-reading.js';
 
@@ -45,10 +45,9 @@ export class StreamFeed implements ChannelFeed {
     private readonly owner: StreamFeedOwner,
   ) {
     const { reading } = owner;
-    const reader = {
-      range: (from: string, to: string, count: number) =>
-        logged(key, reading.range(key, from, to, count)),
-      locate: (position: string) => logged(key, reading.locate(key, position)),
+    const reader: HistoryReader = {
+      page: (range, signal) => logged(key, reading.page(key, range, signal)),
+      locate: (position, signal) => logged(key, reading.locate(key, position, signal)),
     };
     this.history = new StreamHistory(reader, options.shape);
   }
@@ -175,7 +174,8 @@ export class StreamFeed implements ChannelFeed {
   /** Takes over one page behind the last entry; true when it was the last page. */
   private async readPage(): Promise<boolean> {
     const last = this.last!;
-    const entries = await this.owner.reading.range(this.key, last, '+', PAGE + 1);
+    const range = { from: last, count: PAGE + 1 };
+    const { entries, last: isEnd } = await this.owner.reading.page(this.key, range);
     if (this.isClosed) {
       return true;
     }
@@ -183,7 +183,7 @@ export class StreamFeed implements ChannelFeed {
     const at = items.findIndex(({ id }) => id === last);
     if (at >= 0) {
       this.take(items.slice(at + 1));
-      return entries.length <= PAGE;
+      return isEnd;
     }
     const { what, tail } = await this.owner.reading.verify(this.key, last);
     if (what === 'here' && this.unfound !== last) {
@@ -212,6 +212,9 @@ async function logged<T>(key: string, reading: Promise<T>): Promise<T> {
   try {
     return await reading;
   } catch (cause) {
+    if (cause instanceof SseError && cause.code === 'CLOSED') {
+      throw cause;
+    }
     throw new SseError('UNAVAILABLE', `The stream ${key} cannot be read: ${reasonOf(cause)}`, {
       cause,
     });

@@ -1,8 +1,8 @@
 import type { ChannelHistory, HistoryEvent, HistoryPage } from '../../channel/source.js';
 import { placeOf } from './own-ids.js';
-import { itemsOf, type RawEntry, type StreamItem } from './stream-entry.js';
+import { itemsOf, type StreamItem } from './stream-entry.js';
 import { compareStreamIds, isStreamId } from './stream-id.js';
-import type { Located } from './stream-reading.js';
+import type { EntryPage, Located, PageRange } from './stream-reading.js';
 
 /** How many entries are read at a time where the index tells only from where on an event is. */
 const SCAN = 100;
@@ -13,11 +13,16 @@ const FIRST_PAGE = 32;
 /** How many places are remembered for the moment until their reader goes on from there. */
 const MAX_KNOWN = 256;
 
-/** Reads the channel's stream. */
+/** Reads the channel's stream. A signal ends what has not begun. */
 export interface HistoryReader {
-  /** As XRANGE does. */
-  range(from: string, to: string, count: number): Promise<readonly RawEntry[]>;
-  locate(position: string): Promise<Located>;
+  page(range: PageRange, signal?: AbortSignal): Promise<EntryPage>;
+  locate(position: string, signal?: AbortSignal): Promise<Located>;
+}
+
+/** How many events a page may hold, and whether somebody waits for it. */
+interface Wanted {
+  readonly limit: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** A channel's history: its stream. */
@@ -41,76 +46,83 @@ export class StreamHistory implements ChannelHistory {
     return compareStreamIds(first, second);
   }
 
-  async read(position: string | undefined, limit: number): Promise<HistoryPage> {
+  async read(
+    position: string | undefined,
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<HistoryPage> {
+    const wanted = { limit, signal };
     if (position === undefined) {
-      return this.pageFrom('-', limit);
+      return this.pageFrom('-', wanted);
     }
     const known = this.known?.get(position);
-    const page = known === undefined ? undefined : await this.pageAfter(known, limit);
-    return page ?? this.pageOf(position, limit);
+    const page = known === undefined ? undefined : await this.pageAfter(known, wanted);
+    return page ?? this.pageOf(position, wanted);
   }
 
   /** The events after what a client has sent. Until its place is known no event is read. */
-  private async pageOf(position: string, limit: number): Promise<HistoryPage> {
-    const { what, where } = await this.reader.locate(position);
+  private async pageOf(position: string, wanted: Wanted): Promise<HistoryPage> {
+    const { signal } = wanted;
+    const { what, where } = await this.reader.locate(position, signal);
     if (what === 'gone') {
       return gap(isStreamId(position) ? position : undefined, where);
     }
     if (what === 'here') {
-      return (await this.pageAfter(position, limit)) ?? gap(position, '');
+      return (await this.pageAfter(position, wanted)) ?? gap(position, '');
     }
     const place = placeOf(Number(where));
-    const own = await this.findOwn(position, place);
-    const page = own === undefined ? undefined : await this.pageAfter(own, limit);
+    const own = await this.findOwn(position, place, signal);
+    const page = own === undefined ? undefined : await this.pageAfter(own, wanted);
     if (page) {
       return { ...page, position: own };
     }
     // It was trimmed since it was noted, or the stream has lost it.
-    return gap(place.id, (await this.reader.locate(place.id)).where);
+    return gap(place.id, (await this.reader.locate(place.id, signal)).where);
   }
 
   /**
    * The events after one of the stream. That one is read along with them: while it is there,
    * nothing behind it can have been trimmed. `undefined` when it is not.
    */
-  private async pageAfter(id: string, limit: number): Promise<HistoryPage | undefined> {
-    const { items, last } = await this.itemsFrom(id, limit + 1);
+  private async pageAfter(id: string, wanted: Wanted): Promise<HistoryPage | undefined> {
+    const { items, last } = await this.itemsFrom(id, wanted.limit + 1, wanted.signal);
     const at = items.findIndex((item) => item.id === id);
     if (at < 0) {
       return undefined;
     }
     const item = items[at]!;
-    const page = await this.page(items.slice(at + 1), last, limit);
+    const page = await this.page(items.slice(at + 1), last, wanted);
     return item.kind === 'event' && this.shape(item.event).end ? { ...page, ended: true } : page;
   }
 
-  private async pageFrom(start: string, limit: number): Promise<HistoryPage> {
-    const { items, last } = await this.itemsFrom(start, limit);
-    return this.page(items, last, limit);
+  private async pageFrom(start: string, wanted: Wanted): Promise<HistoryPage> {
+    const { items, last } = await this.itemsFrom(start, wanted.limit, wanted.signal);
+    return this.page(items, last, wanted);
   }
 
   /** About so many items from an id on, and whether these are all. */
   private async itemsFrom(
     start: string,
     about: number,
+    signal: AbortSignal | undefined,
   ): Promise<{ readonly items: readonly StreamItem[]; readonly last: boolean }> {
     const { perEntry } = this;
     const count =
       perEntry === undefined ? Math.min(about, FIRST_PAGE) : Math.ceil(about / perEntry) + 1;
-    const entries = await this.reader.range(start, '+', count);
+    const { entries, last } = await this.reader.page({ from: start, count }, signal);
     const items = entries.flatMap(itemsOf);
     if (entries.length > 0) {
       this.perEntry = items.length / entries.length;
     }
-    return { items, last: entries.length < count };
+    return { items, last };
   }
 
   private async page(
     items: readonly StreamItem[],
     isLast: boolean,
-    limit: number,
+    wanted: Wanted,
   ): Promise<HistoryPage> {
-    const taken = items.slice(0, limit);
+    const taken = items.slice(0, wanted.limit);
     const events = taken.flatMap((item) => this.shown(item));
     const last = isLast && taken.length === items.length;
     if (last || events.length > 0) {
@@ -122,7 +134,7 @@ export class StreamHistory implements ChannelHistory {
     }
     // Nothing but marks: a page that is not the last one has to hold something.
     const next = taken.at(-1)!.id;
-    return (await this.pageAfter(next, limit)) ?? gap(next, '');
+    return (await this.pageAfter(next, wanted)) ?? gap(next, '');
   }
 
   private shown(item: StreamItem): HistoryEvent[] {
@@ -139,22 +151,24 @@ export class StreamHistory implements ChannelHistory {
   private async findOwn(
     id: string,
     { id: start, isExact }: ReturnType<typeof placeOf>,
+    signal: AbortSignal | undefined,
   ): Promise<string | undefined> {
     const millisecond = start.slice(0, start.indexOf('-'));
+    const to = `${millisecond}-${LAST_NUMBER}`;
     let from = start;
     for (;;) {
       const count = isExact ? 1 : SCAN;
-      const raw = await this.reader.range(from, `${millisecond}-${LAST_NUMBER}`, count);
-      for (const item of raw.flatMap(itemsOf)) {
+      const { entries, last } = await this.reader.page({ from, to, count }, signal);
+      for (const item of entries.flatMap(itemsOf)) {
         if (item.kind === 'event' && item.event.id === id) {
           this.remember(id, item.id);
           return item.id;
         }
       }
-      if (isExact || raw.length < count) {
+      if (isExact || last) {
         return undefined;
       }
-      from = `(${raw.at(-1)![0]}`;
+      from = `(${entries.at(-1)![0]}`;
     }
   }
 

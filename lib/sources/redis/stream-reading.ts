@@ -1,16 +1,19 @@
 import { LimitedLog } from '../../channel/limited-log.js';
 import type { SseLogger } from '../../channel/source.js';
+import { SseError } from '../../channel/sse-error.js';
+import { Turns } from '../../channel/turns.js';
 import { digestOf, indexKey } from './own-ids.js';
+import { PAGE, PAGE_BYTES } from './page-script.js';
 import { runScript, type ScriptCall } from './redis-batch.js';
-import { callRedis } from './redis-call.js';
 import type { RedisConnection } from './redis-connection.js';
-import type { RedisClient } from './redis-option.js';
 import type { RedisServer } from './redis-server.js';
 import type { RawEntry } from './stream-entry.js';
 import { StreamRefusals } from './stream-refusals.js';
 import { isStreamId } from './stream-id.js';
 import { LOCATE, VERIFY } from './position-scripts.js';
 
+/** How many pages are read at a time: while Redis reads them it serves nobody else. */
+const PAGES_AT_A_TIME = 16;
 /** How many streams' losses are remembered, so that each is logged once. */
 const MAX_LOSSES = 1_000;
 
@@ -26,9 +29,25 @@ export interface Located {
   readonly where: string;
 }
 
+/** Which entries are read: from and up to which id, as in XRANGE. */
+export interface PageRange {
+  readonly from: string;
+  /** Default: the last one. */
+  readonly to?: string;
+  /** How many at most. */
+  readonly count: number;
+}
+
+/** Entries in order, and whether there were no others. */
+export interface EntryPage {
+  readonly entries: readonly RawEntry[];
+  readonly last: boolean;
+}
+
 /** Reads streams, and logs what is wrong with them. */
 export class StreamReading {
   private readonly refusals: StreamRefusals;
+  private readonly pages = new Turns(PAGES_AT_A_TIME);
   /** The announcements of losses that were logged, by stream. */
   private readonly losses = new Map<string, string>();
   private readonly limitedLog: LimitedLog;
@@ -48,20 +67,33 @@ export class StreamReading {
     this.limitedLog = new LimitedLog(logger);
   }
 
-  range(key: string, from: string, to: string, count: number): Promise<readonly RawEntry[]> {
-    return this.reading(key, async (client) => {
-      const command = ['XRANGE', key, from, to, 'COUNT', count] as const;
-      return (await callRedis(client, ...command)) as readonly RawEntry[];
-    });
+  /**
+   * Reads entries as XRANGE does, but no more than about `PAGE_BYTES`; two at least.
+   * @param signal ends the reading, with `CLOSED`
+   */
+  async page(
+    key: string,
+    { from, to = '+', count }: PageRange,
+    signal?: AbortSignal,
+  ): Promise<EntryPage> {
+    const args = [from, to, count, PAGE_BYTES];
+    const call = { script: PAGE, keys: [key], args };
+    const reply = await this.pages.take(() => this.run(call, signal));
+    const [entries, last] = reply as [readonly RawEntry[], number];
+    return { entries, last: last === 1 };
   }
 
-  /** Finds the place of what a client has sent as its position, without reading an event. */
-  async locate(key: string, position: string): Promise<Located> {
-    const [what, where] = (await this.run({
+  /**
+   * Finds the place of what a client has sent as its position, without reading an event.
+   * @param signal ends the reading, with `CLOSED`
+   */
+  async locate(key: string, position: string, signal?: AbortSignal): Promise<Located> {
+    const call = {
       script: LOCATE,
       keys: [key, indexKey(key, this.prefix)],
       args: [isStreamId(position) ? position : '', digestOf(position)],
-    })) as [Located['what'], string];
+    };
+    const [what, where] = (await this.run(call, signal)) as [Located['what'], string];
     return { what, where };
   }
 
@@ -102,22 +134,20 @@ export class StreamReading {
     this.refusals.forget(key);
   }
 
-  private run(call: ScriptCall): Promise<unknown> {
-    return this.reading(call.keys[0]!, async (client) => {
+  /** What is tried again for ever must not fail in silence. */
+  private async run(call: ScriptCall, signal?: AbortSignal): Promise<unknown> {
+    const key = call.keys[0]!;
+    try {
+      const client = await this.connection.client();
+      if (signal?.aborted === true) {
+        throw new SseError('CLOSED', `Nobody waits for what is read of the stream ${key}.`);
+      }
       const reply = await runScript(client, call);
       if ('error' in reply) {
         throw reply.error;
       }
-      return reply.ok;
-    });
-  }
-
-  /** What is tried again for ever must not fail in silence. */
-  private async reading<T>(key: string, read: (client: RedisClient) => Promise<T>): Promise<T> {
-    try {
-      const result = await read(await this.connection.client());
       this.refusals.forget(key);
-      return result;
+      return reply.ok;
     } catch (error) {
       this.refusals.note(key, error);
       throw error;

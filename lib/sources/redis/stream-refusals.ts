@@ -1,4 +1,5 @@
 import type { SseLogger } from '../../channel/source.js';
+import { SseError } from '../../channel/sse-error.js';
 import { refusalOf } from './redis-refusal.js';
 
 /** Streams that Redis refuses to read: each is logged once, until it could be read again. */
@@ -10,8 +11,14 @@ export class StreamRefusals {
     private readonly logger: SseLogger,
   ) {}
 
-  /** The stream could not be read. An outage will pass, and is logged by whose it is. */
+  /**
+   * The stream could not be read. An outage will pass, and is logged by whose it is; what ends by
+   * our own doing is no fault.
+   */
   note(key: string, error: unknown): void {
+    if (error instanceof SseError && error.code === 'CLOSED') {
+      return;
+    }
     const refusal = refusalOf(error as Error, this.address, key);
     if (refusal && !this.refused.has(key)) {
       this.refused.add(key);
