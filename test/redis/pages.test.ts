@@ -90,8 +90,8 @@ describe('a page of history', () => {
     const settled = Promise.allSettled(reads);
     await Promise.race(reads);
     leaving.abort();
-    const codes = (await settled).map((one) =>
-      one.status === 'rejected' ? (one.reason as { code: string }).code : 'read',
+    const codes = (await settled).map((outcome) =>
+      outcome.status === 'rejected' ? (outcome.reason as { code: string }).code : 'read',
     );
     expect(codes.filter((code) => code === 'CLOSED').length).toBeGreaterThanOrEqual(20);
     expect(codes.filter((code) => code === 'read').length).toBeLessThanOrEqual(20);

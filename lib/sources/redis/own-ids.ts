@@ -50,6 +50,11 @@ export function placeOf(score: number): { readonly id: string; readonly isExact:
   return { id: `${time}-${number}`, isExact: number < NUMBERS - 1 };
 }
 
+/** The member of an index whose score is the place of the last large entry. It is no digest. */
+const TAIL_MEMBER = 'tail';
+/** An entry of more bytes than this is noted, so that whoever asks where the stream ends need not read it. */
+const LARGE_BYTES = 16_384;
+
 /** Functions that keep the index. They stand behind TAIL_OR_BEGIN. */
 export const INDEX = `
 local function scoreOf(time, number)
@@ -77,5 +82,32 @@ local function trimIds(index, stream)
   local oldest = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
   local score = oldest and scoreOf(string.match(oldest[1], '^%d+'), 0)
   if score then redis.pcall('ZREMRANGEBYSCORE', index, '-inf', '(' .. score) end
+end
+local function noteTail(index, id, bytes, age)
+  if bytes <= ${LARGE_BYTES} then return end
+  local time, number = string.match(id, '^(%d+)%-(%d+)$')
+  local score = tonumber(number) < ${NUMBERS - 1} and scoreOf(time, number)
+  if score then
+    redis.pcall('ZADD', index, score, '${TAIL_MEMBER}')
+    keep(index, age)
+  end
+end
+-- Where a stream ends. One that does not exist is begun.
+local function lastId(stream, index, age)
+  local score = redis.pcall('ZSCORE', index, '${TAIL_MEMBER}')
+  if type(score) == 'string' then
+    local number = tonumber(score) % ${NUMBERS}
+    local id = string.format('%.0f-%.0f', (score - number) / ${NUMBERS} + ${EPOCH}, number)
+    if call('EXISTS', stream) == 0 then
+      redis.pcall('DEL', index)
+    elseif #call('XRANGE', stream, '(' .. id, '+', 'COUNT', 1) == 0 then
+      return id
+    end
+  end
+  local id, _, _, _, _, fields = tailOrBegin(stream)
+  local bytes = 0
+  for _, text in ipairs(fields or {}) do bytes = bytes + #text end
+  noteTail(index, id, bytes, age)
+  return id
 end
 `;

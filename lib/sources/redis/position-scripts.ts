@@ -1,3 +1,4 @@
+import { INDEX } from './own-ids.js';
 import { redisScript } from './redis-script.js';
 import { ANNOUNCE, TAIL_OR_BEGIN } from './stream-scripts.js';
 
@@ -38,21 +39,23 @@ return {'gone', first and first[1] or ''}
  * trimmed, the server has lost it and maybe others: that is announced to everybody, by an
  * entry that is part of the channel like any other.
  *
- * KEYS: stream. ARGV: the event's id, PUBLISH or SPUBLISH, for how many ms.
+ * KEYS: stream, its index. ARGV: the event's id, PUBLISH or SPUBLISH, for how many ms.
  * Answers: \`here\`, \`trimmed\` or \`lost\`, and the last entry's id, which with \`lost\` is the
  * announcement's.
  */
-export const VERIFY = redisScript(`${TAIL_OR_BEGIN}${ANNOUNCE}
+export const VERIFY = redisScript(`${TAIL_OR_BEGIN}${ANNOUNCE}${INDEX}${HOLDS_IT}
 local stream, id = KEYS[1], ARGV[1]
-${HOLDS_IT}
 local time, number = numbersOf(id)
-local tail = tailOrBegin(stream)
+local tail = lastId(stream, KEYS[2], ARGV[3])
 keep(stream, ARGV[3])
+if tail == id then return {'here', tail} end
 local entry = call('XRANGE', stream, id, '+', 'COUNT', 1)[1]
 if entry and holdsIt(entry, id) then return {'here', tail} end
 local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-local firstTime, firstNumber = numbersOf(first[1])
-local isBefore = time < firstTime or (time == firstTime and number < firstNumber)
-if isBefore and not (first[2][1] == 'm' and first[2][2] == 'o') then return {'trimmed', tail} end
+if first and not (first[2][1] == 'm' and first[2][2] == 'o') then
+  local firstTime, firstNumber = numbersOf(first[1])
+  local isBefore = time < firstTime or (time == firstTime and number < firstNumber)
+  if isBefore then return {'trimmed', tail} end
+end
 return {'lost', announce(ARGV[2], stream, 'failover', time)}
 `);

@@ -90,7 +90,7 @@ export class StreamReading {
   async locate(key: string, position: string, signal?: AbortSignal): Promise<Located> {
     const call = {
       script: LOCATE,
-      keys: [key, indexKey(key, this.prefix)],
+      keys: this.keysOf(key),
       args: [isStreamId(position) ? position : '', digestOf(position)],
     };
     const [what, where] = (await this.run(call, signal)) as [Located['what'], string];
@@ -101,7 +101,7 @@ export class StreamReading {
   async verify(key: string, id: string): Promise<Verdict> {
     await this.server.known();
     const args = [id, this.server.publishCommand, this.age];
-    const reply = await this.run({ script: VERIFY, keys: [key], args });
+    const reply = await this.run({ script: VERIFY, keys: this.keysOf(key), args });
     const [what, tail] = reply as [Verdict['what'], string];
     if (what === 'lost') {
       this.onLoss(key);
@@ -132,6 +132,10 @@ export class StreamReading {
   /** Nobody reads this stream any more. */
   forget(key: string): void {
     this.refusals.forget(key);
+  }
+
+  private keysOf(key: string): readonly string[] {
+    return [key, indexKey(key, this.prefix)];
   }
 
   /** What is tried again for ever must not fail in silence. */

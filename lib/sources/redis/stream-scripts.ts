@@ -3,7 +3,7 @@ import { redisScript } from './redis-script.js';
 
 /**
  * The last entry of a stream: its id, how many bytes and events the stream has had up to it, its
- * first field, and its data. A stream that does not exist is begun, so that every position is an
+ * first field, its data, and all its fields. A stream that does not exist is begun, so that every position is an
  * entry: a position that is not found tells of lost or trimmed entries.
  */
 export const TAIL_OR_BEGIN = `
@@ -29,7 +29,7 @@ local function tailOrBegin(stream)
       if bytes and events then break end
     end
   end
-  return tail[1], bytes or 0, events or 0, tail[2][2], tail[2][4]
+  return tail[1], bytes or 0, events or 0, tail[2][2], tail[2][4], tail[2]
 end
 local function keep(stream, age)
   if age ~= '0' then call('PEXPIRE', stream, age) end
@@ -141,6 +141,7 @@ local function append(stream, count, lengths, text, index, owns)
   end
   keep(stream, age)
   if owns ~= '' then noteIds(index, owns, first, age) end
+  noteTail(index, newest, #text, age)
   if passes(64, eventsBefore, events) then trimIds(index, stream) end
   call(publish, stream, previous .. ' ' .. first .. ' ' .. lengths .. '\\n' .. text)
   return first
@@ -194,11 +195,12 @@ return answers
 `);
 
 /**
- * Says where a stream ends, begins one that does not exist, and keeps it from expiring.
+ * Says where a stream ends, begins one that does not exist, and keeps it from expiring. All open
+ * streams are asked for at once, so a large last entry is not read each time.
  * KEYS: stream, its index. ARGV: for how many ms (0: for ever). Answers: the last entry's id.
  */
-export const TAIL = redisScript(`${TAIL_OR_BEGIN}
-local id = tailOrBegin(KEYS[1])
+export const TAIL = redisScript(`${TAIL_OR_BEGIN}${INDEX}
+local id = lastId(KEYS[1], KEYS[2], ARGV[1])
 keep(KEYS[1], ARGV[1])
 keep(KEYS[2], ARGV[1])
 return id
