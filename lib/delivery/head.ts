@@ -55,6 +55,11 @@ function write(
   }
 }
 
+/** What Node's types leave out. */
+interface LimitedResponse extends ServerResponse {
+  readonly maxRequestsOnConnectionReached?: boolean;
+}
+
 /** Whether another request may follow on the same HTTP/1.1 connection. */
 function staysOpen(
   response: ServerResponse,
@@ -65,6 +70,9 @@ function staysOpen(
   return (
     // The client has not asked for the end: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
     response.shouldKeepAlive &&
+    // Nor does the server take more requests of it (`maxRequestsPerSocket`): Node knows, and would
+    // answer the next one with 503.
+    !(response as LimitedResponse).maxRequestsOnConnectionReached &&
     !/\bclose\b/i.test(String(given)) &&
     // To HTTP/1.0, the end of the connection is the end of the answer.
     response.useChunkedEncodingByDefault &&

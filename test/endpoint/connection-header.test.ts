@@ -1,4 +1,5 @@
 import { Controller, Header, Sse } from '@nestjs/common';
+import type { Server } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SseChannel } from '../../lib/index.js';
 import { untilNobodyIsLeft } from '../support/newcomer.js';
@@ -74,6 +75,22 @@ describe.each(ADAPTERS)('The connection of a stream on %s', (adapter) => {
       await until(() => client.closed);
       expect(connectionOf(client)).toEqual([told, 'close']);
     }
+  });
+
+  it('that may carry no further request is told and done', async () => {
+    const app = await start();
+    (app.app.getHttpServer() as Server).maxRequestsPerSocket = 2;
+    const client = (await RawClient.open(app.url)).read();
+    raws.push(client);
+    for (const told of [['keep-alive'], ['keep-alive', 'close']]) {
+      client.send('/events');
+      await until(() => app.sse.stats().connections === 1);
+      await app.sse.complete('events');
+      await untilNobodyIsLeft(app);
+      expect(connectionOf(client)).toEqual(told);
+    }
+    await until(() => client.closed);
+    expect(client.data).toEqual(['[DONE]', '[DONE]']);
   });
 
   it('that is refused ends as well when its client asks for it', async () => {
