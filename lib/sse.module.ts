@@ -127,6 +127,7 @@ export class SseModule
     const adapter = this.host.httpAdapter as AbstractHttpAdapter | undefined;
     if (adapter?.getType?.() === 'fastify') {
       hookInto(adapter.getInstance());
+      this.sessions.watchBindings(adapter.getInstance());
     }
   }
 

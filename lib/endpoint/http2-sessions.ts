@@ -13,6 +13,11 @@ const POLL_MS = 5;
  */
 const LINGER_MS = 250;
 
+/** What we need of an instance of Fastify. */
+interface FastifyInstance {
+  addHook(name: 'onListen', hook: (done: () => void) => void): unknown;
+}
+
 /**
  * The HTTP/2 sessions of the application's server, which waits for them when it closes: for a
  * session without streams, and for one whose client does not close its side, for minutes.
@@ -27,8 +32,24 @@ export class Http2Sessions {
   /** Takes notice of every session from now on. */
   watch(): void {
     const server = this.host.httpAdapter?.getHttpServer() as Server | undefined;
-    // Only a server of HTTP/2 emits it.
-    server?.on('session', (session: ServerHttp2Session) => this.add(session));
+    if (server) {
+      this.watchServer(server);
+    }
+  }
+
+  /**
+   * Takes notice of the sessions of further servers. Where a name such as `localhost` has several
+   * addresses, Fastify listens at each with a server of its own, which it does not wait for.
+   */
+  watchBindings(fastify: FastifyInstance): void {
+    fastify.addHook('onListen', (done) => {
+      const key = Object.getOwnPropertySymbols(fastify).find(
+        ({ description }) => description === 'fastify.serverBindings',
+      );
+      const servers = key ? (fastify as unknown as Record<symbol, Server[]>)[key] : undefined;
+      servers?.forEach((server) => this.watchServer(server));
+      done();
+    });
   }
 
   /**
@@ -59,6 +80,11 @@ export class Http2Sessions {
       session.destroy();
       socket.destroy();
     }
+  }
+
+  private watchServer(server: Server): void {
+    // Only a server of HTTP/2 emits it.
+    server.on('session', (session: ServerHttp2Session) => this.add(session));
   }
 
   private add(session: ServerHttp2Session): void {

@@ -8,7 +8,10 @@ import {
 } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import dns from 'node:dns';
 import { connect, type ClientHttp2Session } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
 import { catchError, concatMap, NEVER, type Observable } from 'rxjs';
 import { SseChannel, type Broker, type ChannelFeed } from '../../lib/index.js';
 import { RawHttp2Client } from '../support/raw-http2-client.js';
@@ -128,6 +131,51 @@ describe('An application on HTTP/2', () => {
     await new Promise((resolve) => setImmediate(resolve));
     await app.app.close();
     expect(app.sse.stats()).toMatchObject({ connections: 0, readers: 0 });
+  });
+
+  it('closes with sessions at every address of its name', async () => {
+    // As `localhost` often has 127.0.0.1 and ::1; Fastify makes a server for each.
+    const addresses = ['127.0.0.1', '127.0.0.2'];
+    const { lookup } = dns;
+    const sockets = new Set<Socket>();
+    const note = (message: unknown) => sockets.add((message as { socket: Socket }).socket);
+    subscribe('net.server.socket', note);
+    dns.lookup = ((name: string, options: object, done: (...answer: unknown[]) => void) =>
+      name === 'localhost' && 'all' in options
+        ? done(
+            null,
+            addresses.map((address) => ({ address, family: 4 })),
+          )
+        : lookup(name, options, done)) as unknown as typeof lookup;
+    try {
+      const app = await startApp({
+        httpAdapter: new FastifyAdapter({ http2: true }),
+        controllers: [ShutdownController],
+        options: { drainTimeout: 600_000 },
+        host: 'localhost',
+      });
+      const { port } = app.app.getHttpServer().address() as AddressInfo;
+      for (const address of addresses) {
+        const url = `http://${address}:${port}`;
+        const client = connect(url);
+        sessions.push(client);
+        client.on('error', () => undefined);
+        const stream = client.request({ ':path': '/events' }).on('error', () => undefined);
+        await new Promise((resolve) => stream.once('data', resolve));
+        const silent = await RawHttp2Client.open(url);
+        raws.push(silent);
+        silent.askAndCancel('/silent', 20);
+        await until(() => app.sse.stats().connections === raws.length);
+        silent.socket.pause();
+      }
+      expect(sockets.size).toBe(4);
+      await app.app.close();
+      expect(app.sse.stats()).toMatchObject({ connections: 0, opening: 0, readers: 0 });
+      await until(() => [...sockets].every((socket) => socket.destroyed));
+    } finally {
+      dns.lookup = lookup;
+      unsubscribe('net.server.socket', note);
+    }
   });
 
   it('ends a request whose body goes on with the run', async () => {

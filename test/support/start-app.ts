@@ -23,6 +23,8 @@ export interface AppOptions {
   readonly prepare?: (app: INestApplication) => void;
   /** The loopback port it listens on. Default: a free one. */
   readonly port?: number;
+  /** The address it listens at. Default: 127.0.0.1. */
+  readonly host?: string;
   /** What Nest logs. Default: nothing. */
   readonly logger?: Parameters<INestApplication['useLogger']>[0];
 }
@@ -49,6 +51,7 @@ export async function startApp({
   imports = [],
   prepare,
   port = 0,
+  host = '127.0.0.1',
   logger = false,
 }: AppOptions): Promise<TestApp> {
   const module = await Test.createTestingModule({
@@ -60,7 +63,7 @@ export async function startApp({
     .compile();
   const app = module.createNestApplication(httpAdapter, { logger });
   prepare?.(app);
-  await app.listen(port, '127.0.0.1');
+  await app.listen(port, host);
   const clients = new Set<SseTestClient>();
   const url = await app.getUrl();
   const testApp: TestApp = {
