@@ -69,9 +69,11 @@ export class Exchange implements Arrival {
 
   /**
    * Waits for a resolver or a handler, but no longer than the client does.
+   *
+   * @param late takes what the promise rejects with once the client has left
    * @throws RequestGone; and what the promise rejects with
    */
-  async whileHere<T>(work: Promise<T>): Promise<T> {
+  async whileHere<T>(work: Promise<T>, late?: (error: unknown) => void): Promise<T> {
     this.gone ??= new Promise<never>((_, reject) => {
       this.giveUp = () => reject(new RequestGone());
       this.response.once('close', this.giveUp);
@@ -81,7 +83,15 @@ export class Exchange implements Arrival {
     if (this.isGone) {
       this.leave();
     }
-    return Promise.race([this.gone, work]);
+    const first = Promise.race([this.gone, work]);
+    if (late) {
+      first.catch((error: unknown) => {
+        if (error instanceof RequestGone) {
+          work.catch(late);
+        }
+      });
+    }
+    return first;
   }
 
   leave(): void {

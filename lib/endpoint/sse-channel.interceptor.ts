@@ -1,5 +1,6 @@
 import {
   BadRequestException,
+  HttpException,
   Injectable,
   type CallHandler,
   type ExecutionContext,
@@ -104,7 +105,10 @@ export class SseChannelInterceptor implements NestInterceptor {
     if (!(await stream.isAdmitted())) {
       return undefined;
     }
-    const requests = await exchange.whileHere(this.channels.of(route, exchange.request));
+    const requests = await exchange.whileHere(
+      this.channels.of(route, exchange.request),
+      this.lateFailure(`The resolver of ${route.where}`),
+    );
     if (exchange.isGone) {
       return undefined;
     }
@@ -153,9 +157,25 @@ export class SseChannelInterceptor implements NestInterceptor {
       exchange.provideSignal();
     }
     const result = await withEvents(exchange.request, events$, () =>
-      exchange.whileHere(lastValueFrom(next.handle()) as Promise<HandlerResult>),
+      exchange.whileHere(
+        lastValueFrom(next.handle()) as Promise<HandlerResult>,
+        this.lateFailure(route.where),
+      ),
     );
     return streamOf(result, writer, this.delivery.guard);
+  }
+
+  /**
+   * Logs what fails when nobody is there to be answered, but for what tells its client something,
+   * or ends with it.
+   */
+  private lateFailure(what: string): (error: unknown) => void {
+    return (error) => {
+      const isAbort = (error as Partial<Error> | null | undefined)?.name === 'AbortError';
+      if (!isAbort && !(error instanceof HttpException) && !(error instanceof RequestGone)) {
+        this.delivery.guard.report(`${what}, whose client had left,`, error);
+      }
+    };
   }
 
   /** Streams the channels that the handler has chosen in place of the route's. */

@@ -1,5 +1,6 @@
 import {
   Controller,
+  HttpException,
   Param,
   Sse,
   type CallHandler,
@@ -28,6 +29,7 @@ import {
   tap,
 } from 'rxjs';
 import { SseChannel, SseEvents, type SseEvent } from '../../lib/index.js';
+import { RawClient } from '../support/raw-client.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
@@ -87,6 +89,12 @@ const EMITTED: Record<string, () => unknown> = {
 };
 
 let running = 0;
+/** Handlers and resolvers that wait for what a test has them do. */
+const late: ((act: () => unknown) => void)[] = [];
+const later = async (): Promise<unknown> => {
+  const act = await new Promise<() => unknown>((resolve) => late.push(resolve));
+  return act();
+};
 /** What a test sets off in its handlers. */
 const go = new Subject<void>();
 /** What iterables and side subscriptions of handlers have noticed. */
@@ -377,6 +385,16 @@ class HostileController {
     });
   }
 
+  @Sse('late/handler')
+  @SseChannel('news')
+  lateHandler() {
+    return later();
+  }
+
+  @Sse('late/resolver')
+  @SseChannel(later as () => Promise<string>)
+  lateResolver() {}
+
   @Sse('no-message')
   @SseChannel('news')
   noMessage() {
@@ -542,6 +560,33 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
       expect([what, logged]).toEqual([
         what,
         expected.logged === undefined ? [] : [expect.stringContaining(expected.logged)],
+      ]);
+    }
+    await isUnharmed();
+  });
+
+  it.each<[string, () => unknown, boolean]>([
+    ['an error', thrower, true],
+    ['nothing', () => Promise.reject(undefined), true],
+    ['an answer', () => Promise.reject(new HttpException('Not found.', 404)), false],
+    ['the abort', () => Promise.reject(new DOMException('Left.', 'AbortError')), false],
+  ])('that rejects with %s once its client has left is logged', async (_, reject, isLogged) => {
+    const { url, sse, isUnharmed } = await start();
+    for (const path of ['late/handler', 'late/resolver']) {
+      logged.length = 0;
+      const client = await RawClient.open(url);
+      client.send(`/${path}`);
+      await until(() => sse.stats().opening === 1 && late.length === 1);
+      client.destroy();
+      await until(() => sse.stats().opening === 0);
+      late.shift()!(reject);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const where = path.endsWith('resolver') ? 'The resolver of HostileController' : 'Hostile';
+      expect([path, logged]).toEqual([
+        path,
+        isLogged
+          ? [expect.stringMatching(`^${where}.*, whose client had left, failed: (Host|undef)`)]
+          : [],
       ]);
     }
     await isUnharmed();
