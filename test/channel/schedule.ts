@@ -18,7 +18,6 @@ export type Step =
   | { readonly do: 'answer' }
   | { readonly do: 'connect'; readonly from: From; readonly pick: number }
   | { readonly do: 'read'; readonly pick: number; readonly count: number }
-  | { readonly do: 'stall'; readonly pick: number }
   | { readonly do: 'leave'; readonly pick: number };
 
 export interface Schedule {
@@ -112,7 +111,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       count: fc.integer({ min: 1, max: 12 }),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('stall' as const), pick }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('leave' as const), pick }) },
 );
 

@@ -1,8 +1,12 @@
 import { EventEmitter } from 'node:events';
+import type { Observable } from 'rxjs';
 import type { SseLogger } from '../../lib/channel/source.js';
+import type { SseEvent } from '../../lib/channel/sse-event.js';
 import { ChannelReader } from '../../lib/delivery/channel-reader.js';
 import type { Connection, ConnectionReader } from '../../lib/delivery/connection.js';
 import { Delivery, type DeliveryOptions } from '../../lib/delivery/delivery.js';
+import { HandlerEvents } from '../../lib/delivery/handler-events.js';
+import { HandlerWriter } from '../../lib/delivery/handler-writer.js';
 import { MergedReader } from '../../lib/delivery/merged-reader.js';
 import { openingFrame } from '../../lib/delivery/opening.js';
 import { RESET_ON_OVERFLOW, type Overflow } from '../../lib/delivery/overflow.js';
@@ -133,6 +137,17 @@ const OPTIONS: DeliveryOptions = {
   maxConnectionsPerClient: Infinity,
 };
 
+/** What a handler makes of the events of its channels. */
+export type RigHandler = (events$: Observable<SseEvent>) => Observable<unknown>;
+
+/** How a client connects. */
+export interface RigConnection {
+  readonly lastEventId?: string | undefined;
+  readonly overflow?: Overflow | undefined;
+  /** Default: none, the channels go to the client as they are. */
+  readonly handler?: RigHandler | undefined;
+}
+
 /** Delivery with clients that have no network between them. */
 export class ClientRig {
   readonly delivery: Delivery;
@@ -154,10 +169,7 @@ export class ClientRig {
   /** Connects a client as an endpoint does. */
   async connect(
     requests: readonly ChannelRequest[],
-    {
-      lastEventId,
-      overflow = RESET_ON_OVERFLOW,
-    }: { lastEventId?: string | undefined; overflow?: Overflow } = {},
+    { lastEventId, overflow = RESET_ON_OVERFLOW, handler }: RigConnection = {},
   ): Promise<RigClient> {
     const client = new RigClient(lastEventId);
     const { delivery } = this;
@@ -186,12 +198,32 @@ export class ClientRig {
       client.response as unknown as Response,
       undefined,
     );
-    connection.readBy(this.readerOf(subscription, connection, overflow));
+    connection.readBy(
+      handler
+        ? this.handled(requests, subscription, handler).writingTo(connection)
+        : this.readerOf(subscription, connection, overflow),
+    );
     return client;
   }
 
   close(): void {
     this.delivery.close();
+  }
+
+  /** Reads channels through a handler. */
+  private handled(
+    requests: readonly ChannelRequest[],
+    subscription: Subscription,
+    handler: RigHandler,
+  ): HandlerWriter {
+    const { delivery } = this;
+    const { guard, eventLimits: limits } = delivery;
+    const writer = new HandlerWriter({ handler: 'a handler', guard, limits });
+    const reopen = (position: string | undefined) => delivery.subscribeAt(requests, position);
+    const events = new HandlerEvents(subscription, reopen, writer, guard);
+    writer.readFrom(events);
+    writer.subscribe(handler(events.events$));
+    return writer;
   }
 
   private readerOf(
