@@ -70,8 +70,13 @@ export class RedisPushes implements CallKind {
     return events.map(waitingText);
   }
 
-  taken(lane: StreamLane, answer: string, error?: (event: string) => SseError): void {
-    const [number, outcomes] = answer.split(' ') as [string, string];
+  taken(
+    lane: StreamLane,
+    answer: string,
+    number: number,
+    error?: (event: string) => SseError,
+  ): void {
+    const outcomes = answer.slice(answer.indexOf(' ') + 1);
     const key = lane.keys[1]!;
     lane.settle((index) =>
       outcomes[index] === '1'
@@ -81,7 +86,7 @@ export class RedisPushes implements CallKind {
     if (outcomes.endsWith(LOST)) {
       this.reportLoss(key);
     }
-    this.answered.note(key, number);
+    this.answered.note(key, String(number), number);
   }
 
   private async verify(key: string, number: string): Promise<void> {

@@ -46,7 +46,12 @@ export class RedisSets implements CallKind {
     return [events.at(-1)!.data];
   }
 
-  taken(lane: StreamLane, _answer: string, error?: (event: string) => SseError): void {
+  taken(
+    lane: StreamLane,
+    _answer: string,
+    _number: number,
+    error?: (event: string) => SseError,
+  ): void {
     const key = JSON.stringify(lane.keys[1]);
     lane.settle(() => error?.(`for the key ${key}`) ?? '');
   }

@@ -7,10 +7,17 @@ import { refusalOf, replyError } from './redis-refusal.js';
 import type { RedisStreams } from './redis-streams.js';
 import type { StreamLane } from './stream-lane.js';
 
+/** The batch was taken: the script's answer, the call's number, and how many replicas have it. */
+export interface TakenOutcome {
+  readonly what: 'taken';
+  readonly answer: string;
+  readonly number: number;
+  readonly replicas: number;
+}
+
 /** What became of the batch of a lane. */
 export type BatchOutcome =
-  /** It was taken: the script's answer, and how many replicas have it. */
-  | { readonly what: 'taken'; readonly answer: string; readonly replicas: number }
+  | TakenOutcome
   | { readonly what: 'refused'; readonly refusal: SseError }
   /** It was not taken, as the server cannot for now. */
   | { readonly what: 'later' }
@@ -67,7 +74,7 @@ export class AppendCalls {
     call.inFlight = false;
     if ('ok' in reply) {
       const answers = reply.ok as readonly string[];
-      this.end(call, (index) => this.outcomeOf(answers[index]!, call.lanes[index]!, replicas));
+      this.end(call, (index) => this.outcomeOf(call, index, answers[index]!, replicas));
     } else {
       this.failed(call, reply.error);
     }
@@ -90,11 +97,16 @@ export class AppendCalls {
     return this.streams.server.waitForReplicas(call.marker.key, minReplicas, replicaTimeout);
   }
 
-  private outcomeOf(answer: string, lane: StreamLane, replicas: number): BatchOutcome {
+  private outcomeOf(
+    { marker: { number }, lanes }: AppendCall,
+    index: number,
+    answer: string,
+    replicas: number,
+  ): BatchOutcome {
     if (!answer.startsWith('!')) {
-      return { what: 'taken', answer, replicas };
+      return { what: 'taken', answer, number, replicas };
     }
-    const refusal = this.refusalOf(replyError(answer.slice(1)), lane);
+    const refusal = this.refusalOf(replyError(answer.slice(1)), lanes[index]!);
     return refusal ? { what: 'refused', refusal } : { what: 'later' };
   }
 

@@ -14,8 +14,11 @@ export class AppendKind implements CallKind {
 
   constructor(private readonly streams: RedisStreams) {}
 
-  args(): readonly number[] {
-    return this.streams.limits;
+  args({ key }: StreamLane): readonly number[] {
+    // Where a marker is one stream's, it tells whether the server still has what it had answered.
+    const { connection, limits } = this.streams;
+    const last = connection.isCluster ? this.streams.lastPublished(key) : undefined;
+    return [...limits, last?.number ?? 0, Math.ceil(last?.ago ?? 0)];
   }
 
   batchOf(events: readonly EventText[]): Batch {
@@ -26,10 +29,19 @@ export class AppendKind implements CallKind {
     return [events.length, lengthsOf(events), text, ownIdsOf(events)];
   }
 
-  taken(lane: StreamLane, first: string, error?: (event: string) => SseError): void {
+  taken(
+    lane: StreamLane,
+    answer: string,
+    number: number,
+    error?: (event: string) => SseError,
+  ): void {
+    const [first, announcement] = answer.split(' ') as [string, string?];
+    if (announcement !== undefined) {
+      this.streams.reading.noteLoss(lane.key, announcement);
+    }
     const idOf = (index: number) => laterStreamId(first, index)!;
     const last = idOf(lane.batchSize - 1);
     lane.settle((index) => (error ? error(idOf(index)) : idOf(index)));
-    this.streams.notePublished(lane.key, last);
+    this.streams.notePublished(lane.key, last, number);
   }
 }

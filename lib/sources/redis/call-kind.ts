@@ -26,8 +26,14 @@ export interface CallKind {
    * The events of a lane's batch were taken; settles them.
    *
    * @param answer the script's for this lane
+   * @param number the call's
    * @param error makes the error of an event that was taken and does not count as accepted all the
    * same; unset when each does
    */
-  taken(lane: StreamLane, answer: string, error?: (event: string) => SseError): void;
+  taken(
+    lane: StreamLane,
+    answer: string,
+    number: number,
+    error?: (event: string) => SseError,
+  ): void;
 }

@@ -9,7 +9,17 @@ const BATCH = 500;
 
 interface Published {
   readonly id: string;
+  readonly number: number;
   readonly time: number;
+}
+
+/** What was published last. */
+export interface LastPublished {
+  readonly id: string;
+  /** The number of the call. */
+  readonly number: number;
+  /** How many ms ago that was. */
+  readonly ago: number;
 }
 
 /**
@@ -32,14 +42,15 @@ export class PublishedEvents {
     this.longest = Math.min(REMEMBERED_MS, age / 2);
   }
 
-  note(key: string, id: string): void {
-    this.last.set(key, { id, time: monotonicNow() });
+  /** @param number that of the call */
+  note(key: string, id: string, number: number): void {
+    this.last.set(key, { id, number, time: monotonicNow() });
   }
 
-  /** What was published last, and how many ms ago; `undefined` when that is not remembered. */
-  lastOf(key: string): { readonly id: string; readonly ago: number } | undefined {
+  /** What was published last; `undefined` when that is not remembered. */
+  lastOf(key: string): LastPublished | undefined {
     const published = this.last.get(key);
-    return published && { id: published.id, ago: monotonicNow() - published.time };
+    return published && { ...published, ago: monotonicNow() - published.time };
   }
 
   /**

@@ -1,6 +1,6 @@
 import { Guard } from '../../channel/guard.js';
 import type { ChannelSink, HistoryEvent, Lifecycle, SseLogger } from '../../channel/source.js';
-import { PublishedEvents } from './published-events.js';
+import { PublishedEvents, type LastPublished } from './published-events.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisStreamsSettings } from './redis-streams.options.js';
@@ -122,8 +122,13 @@ export class RedisStreams implements Lifecycle, TailReader {
   }
 
   /** Notes what was appended last, to see later whether it is still there. */
-  notePublished(key: string, id: string): void {
-    this.published.note(key, id);
+  notePublished(key: string, id: string, number: number): void {
+    this.published.note(key, id, number);
+  }
+
+  /** What was appended last; `undefined` when that is not remembered. */
+  lastPublished(key: string): LastPublished | undefined {
+    return this.published.lastOf(key);
   }
 
   /**

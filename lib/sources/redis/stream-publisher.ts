@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { monotonicNow } from '../../channel/clock.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { OutgoingEvent } from '../../channel/source.js';
-import { AppendCalls, type BatchOutcome } from './append-calls.js';
+import { AppendCalls, type BatchOutcome, type TakenOutcome } from './append-calls.js';
 import type { CallKind } from './call-kind.js';
 import type { RedisStreams } from './redis-streams.js';
 import { sendTimedOut, tooFewReplicas } from './send-errors.js';
@@ -160,7 +160,7 @@ export class StreamPublisher {
   private readonly settle = (lane: StreamLane, outcome: BatchOutcome): void => {
     switch (outcome.what) {
       case 'taken':
-        this.taken(lane, outcome.answer, outcome.replicas);
+        this.taken(lane, outcome);
         break;
       case 'refused':
         lane.refused(outcome.refusal);
@@ -179,10 +179,10 @@ export class StreamPublisher {
     this.proceed(lane);
   };
 
-  private taken(lane: StreamLane, answer: string, replicas: number): void {
+  private taken(lane: StreamLane, { answer, number, replicas }: TakenOutcome): void {
     const isEnough = replicas >= this.streams.settings.minReplicas;
     const error = isEnough ? undefined : (id: string) => tooFewReplicas(this.streams, id, replicas);
-    this.kind.taken(lane, answer, error);
+    this.kind.taken(lane, answer, number, error);
   }
 
   /** The lane is in no call. */

@@ -105,7 +105,7 @@ export class StreamReading {
     const [what, tail] = reply as [Verdict['what'], string];
     if (what === 'lost') {
       this.onLoss(key);
-      this.noteLoss(key, id, tail);
+      this.noteLoss(key, tail, `${id} is no longer there.`);
     }
     return { what, tail };
   }
@@ -158,8 +158,12 @@ export class StreamReading {
     }
   }
 
-  /** Several may notice one loss: the feeds of the stream, and the publisher. */
-  private noteLoss(key: string, id: string, announcement: string): void {
+  /**
+   * A stream has lost entries. Several may notice one loss: the feeds of the stream, and the
+   * publisher.
+   * @param announcement the id of the entry that tells readers
+   */
+  noteLoss(key: string, announcement: string, why = 'The server does not know of them.'): void {
     if (this.losses.get(key) === announcement) {
       return;
     }
@@ -167,8 +171,6 @@ export class StreamReading {
       this.losses.clear();
     }
     this.losses.set(key, announcement);
-    this.logger.warn(
-      `The stream ${key} has lost entries: ${id} is no longer there. Its clients receive sse:reset.`,
-    );
+    this.logger.warn(`The stream ${key} has lost entries: ${why} Its clients receive sse:reset.`);
   }
 }

@@ -152,17 +152,19 @@ end
  * Appends the events of one turn, of one or several channels.
  *
  * KEYS: marker of the publishing instance, then each stream and its index.
- * ARGV: number of this call, PUBLISH or SPUBLISH, `RedisStreams.limits`, then for each stream the
- * number, the lengths and the texts of its events, and the ids that their publishers gave them.
- * Answers for each stream the id of its first event, or `!` and an error: what one stream
- * refuses does not keep the others.
+ * ARGV: number of this call, PUBLISH or SPUBLISH, `RedisStreams.limits`, the number of a call
+ * for the same stream that was answered before (0: none) and how many ms ago that was, then for
+ * each stream the number, the lengths and the texts of its events, and the ids that their
+ * publishers gave them. Answers for each stream the id of its first event, or `!` and an error:
+ * what one stream refuses does not keep the others. When the server has lost the call that was
+ * answered before, readers are told first, and the id of that announcement follows behind a blank.
  *
  * The marker holds the number of the instance's last call and its answers, so that a call that is
  * sent again after a lost connection appends nothing; it is written to then, as WAIT only knows
  * what was written on its own connection. Every call looks at it: what was sent on a connection
  * that is lost may arrive after its repetition.
  */
-export const APPEND = redisScript(`${appendFunction(2)}
+export const APPEND = redisScript(`${appendFunction(2)}${ANNOUNCE}
 local marker, number = KEYS[1], tonumber(ARGV[1])
 local before = call('GET', marker)
 local last = before and tonumber(string.match(before, '^%d+')) or 0
@@ -173,12 +175,20 @@ if last == number then
   return again
 end
 if last > number then return redis.error_reply('SUPERSEDED a later call has been made') end
+local announcement
+if last < tonumber(ARGV[6]) then
+  local time = call('TIME')
+  local since = time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[7]
+  announcement = announce(ARGV[2], KEYS[2], 'failover', since)
+end
 local answers = {}
 for i = 1, (#KEYS - 1) / 2 do
-  local key, at = i * 2, i * 4 + 2
+  local key, at = i * 2, i * 4 + 4
   local done, answer =
     pcall(append, KEYS[key], tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], KEYS[key + 1], ARGV[at + 3])
-  if not done then
+  if done then
+    if announcement then answer = answer .. ' ' .. announcement end
+  else
     -- Redis 6.2 throws text that begins with a place in the script.
     answer = '!' .. string.gsub(type(answer) == 'table' and answer.err or answer, '@user_script: ?%d+: ?', '')
   end
