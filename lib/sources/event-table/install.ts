@@ -23,6 +23,8 @@ const TURN_PAUSE_MS = 100;
 
 /** The SQLSTATE that tells that another instance is at it: `object_in_use`. */
 const TURN = '55006';
+/** What is there already: a schema, a table, another object, its row in a catalogue. */
+const DUPLICATE: ReadonlySet<unknown> = new Set(['42P06', '42P07', '42710', '23505']);
 const LOCK = `hashtextextended('nestjs-sse-channels install', 0)`;
 
 /**
@@ -53,8 +55,16 @@ export async function ensureInstalled(
   }
   const end = monotonicNow() + INSTALL_TIMEOUT_MS;
   let isLogged = false;
+  let hasCollided = false;
   for (;;) {
-    const outcome = await tryToInstall(session, schema);
+    const outcome = await tryToInstall(session, schema).catch((error: unknown) => {
+      // A session that has looked for the schema in vain may not see yet that another has made it.
+      if (!hasCollided && DUPLICATE.has(codeOf(error))) {
+        hasCollided = true;
+        return 'turn of another instance' as const;
+      }
+      throw error;
+    });
     if (outcome === 'installed') {
       return;
     }
