@@ -60,7 +60,7 @@ if last < tonumber(ARGV[5]) then
 end
 if isWoken then
   call('PEXPIRE', waiting, ARGV[4])
-  call(ARGV[2], stream, '${WAKE}')
+  tell(ARGV[2], stream, '${WAKE}')
 end
 return done(table.concat(answers))
 `);

@@ -130,5 +130,7 @@ flush()
 if taken > 0 then call('LTRIM', waiting, taken, -1) end
 if kind == 'string' and takenValues > 0 then call('DEL', key) end
 if kind == 'list' and takenValues > 0 then call('LTRIM', key, takenValues, -1) end
+-- Whoever runs us has to be told that readers find it late.
+if untold then return redis.error_reply(untold) end
 return {taken + takenValues - skipped, kind, waitingKind, isMore and 1 or 0, skipped, first, handledBytes}
 `);

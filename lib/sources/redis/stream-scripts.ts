@@ -31,6 +31,13 @@ local function tailOrBegin(stream)
   end
   return tail[1], bytes or 0, events or 0, tail[2][2], tail[2][4], tail[2]
 end
+-- Why others could not be told, as without the right to publish. They find it by comparison:
+-- an error would say that nothing was written, and it would be written again and again.
+local untold
+local function tell(publish, stream, text)
+  local sent = redis.pcall(publish, stream, text)
+  untold = type(sent) == 'table' and sent.err or untold
+end
 local function keep(stream, age)
   if age ~= '0' then call('PEXPIRE', stream, age) end
 end
@@ -47,7 +54,7 @@ local function announce(publish, stream, reason, since)
   local tail, bytes, events, meta, data = tailOrBegin(stream)
   if meta == 'x' and data == reason and tonumber(string.match(tail, '^%d+')) >= since then return tail end
   local id = call('XADD', stream, '*', 'm', 'x', 'd', reason, 'b', bytes, 'n', events)
-  call(publish, stream, tail .. ' ' .. id .. ' 1+' .. #reason .. '\\nx' .. reason)
+  tell(publish, stream, tail .. ' ' .. id .. ' 1+' .. #reason .. '\\nx' .. reason)
   return id
 end
 `;
@@ -143,7 +150,7 @@ local function append(stream, count, lengths, text, index, owns)
   if owns ~= '' then noteIds(index, owns, first, age) end
   noteTail(index, newest, #text, age)
   if passes(64, eventsBefore, events) then trimIds(index, stream) end
-  call(publish, stream, previous .. ' ' .. first .. ' ' .. lengths .. '\\n' .. text)
+  tell(publish, stream, previous .. ' ' .. first .. ' ' .. lengths .. '\\n' .. text)
   return first
 end
 `;
@@ -184,9 +191,12 @@ end
 local answers = {}
 for i = 1, (#KEYS - 1) / 2 do
   local key, at = i * 2, i * 4 + 4
+  untold = nil
   local done, answer =
     pcall(append, KEYS[key], tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], KEYS[key + 1], ARGV[at + 3])
-  if done then
+  if untold then
+    answer = '!' .. untold
+  elseif done then
     if announcement then answer = answer .. ' ' .. announcement end
   else
     -- Redis 6.2 throws text that begins with a place in the script.
