@@ -8,7 +8,7 @@ export default {
   ...config,
   testMatch: [
     '<rootDir>/test/channel/*.test.ts',
-    '<rootDir>/test/delivery/{flush-queue,frame,labels,latest,latest-by-key,reader-model}.test.ts',
+    '<rootDir>/test/delivery/{flush-queue,frame,handler-reader,labels,latest,latest-by-key,reader-model}.test.ts',
     '<rootDir>/test/testing/*.test.ts',
     '<rootDir>/test/poll/*.test.ts',
   ],

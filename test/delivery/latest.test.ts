@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { ChannelSink, HistoryEvent, HistoryPage } from '../../lib/channel/source.js';
 import type { Overflow } from '../../lib/delivery/overflow.js';
 import { until } from '../support/until.js';
+import { MemoryBroker } from '../../lib/sources/memory/memory-broker.js';
 import { ClientRig } from './client-rig.js';
 
 /** Prices of two shares, numbered through, with everything from the first on in a history. */
@@ -86,4 +87,42 @@ describe("A client with overflow: 'latest'", () => {
       rig.close();
     },
   );
+
+  it.each([
+    ['of little data, at once', 10, Infinity],
+    ['of much data, block by block', 10_000, Infinity],
+    ['that is no longer retained', 10_000, 3],
+  ])('gets the newest event of each key %s, once and in order', async (_, filler, events) => {
+    const rig = new ClientRig({ retain: { events, bytes: Infinity, age: Infinity } });
+    const source = new MemoryBroker((broker, name) => rig.delivery.channels.touch(broker, name));
+    const byKey: Overflow = { policy: 'latest', key: ({ data }) => String(data)[0]! };
+    const client = await rig.connect([{ source, name: 'c' }], { overflow: byKey });
+    const write = async (...texts: string[]): Promise<void> => {
+      for (const text of texts) {
+        void source.publish('c', { data: `${text} ${'x'.repeat(filler)}` });
+      }
+      await new Promise(setImmediate);
+    };
+    const received = () => client.data.map((data) => data.split(' ')[0]);
+    client.stall();
+    // The socket takes this one, and no more.
+    await write('a0');
+    await write('a1', 'b1', 'a2', 'b2', 'c1', 'd1', 'e1', 'f1', 'a3');
+    client.readOn();
+    expect(received()).toEqual(['a0']);
+    if (filler > 1_000) {
+      client.stall();
+      await new Promise(setImmediate);
+      // One block has left; what has not is replaced.
+      await write('a4', 'f2');
+      client.readOn();
+    }
+    const last = filler > 1_000 ? ['a4', 'f2'] : ['f1', 'a3'];
+    await until(() => received().length >= 1 + 4 + 2);
+    await new Promise(setImmediate);
+    expect(received()).toEqual(['a0', 'b2', 'c1', 'd1', 'e1', ...last]);
+    await write('b3', 'b4');
+    expect(received().slice(-2)).toEqual(['b3', 'b4']);
+    rig.close();
+  });
 });

@@ -194,6 +194,8 @@ class ModelClient {
     if (type === 'sse:reset') {
       const { channel, reason } = JSON.parse(data) as { channel: string; reason: string };
       const witness = this.witnesses!.get(channel)!;
+      // Who leaves now is not told again. Of several channels another may have to be told yet.
+      expect([reason, this.channels.length > 1 || id]).not.toContain(undefined);
       if (witness instanceof Witness) {
         // A position names the channel's last event; without one, nothing is known.
         witness.reset(reason, this.positionIn(channel, id));

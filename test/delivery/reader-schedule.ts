@@ -80,7 +80,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       do: of('connect' as const),
-      channels: fc.uniqueArray(channel, { minLength: 1, maxLength: 3 }),
+      channels: fc.oneof(
+        fc.uniqueArray(channel, { minLength: 1, maxLength: 1 }),
+        fc.uniqueArray(channel, { minLength: 1, maxLength: 3 }),
+      ),
       reading: fc.constantFrom<Reading>(
         'as they are',
         'as they are',
