@@ -1,0 +1,18 @@
+import { describe, expect, it } from '@jest/globals';
+import { Channel } from '../../lib/channel/channel.js';
+import { resumePlace } from '../../lib/channel/resume-place.js';
+
+describe('A client that returns', () => {
+  it('with `earliest` begins with the oldest event that is retained', () => {
+    const limits = { events: 3, bytes: Infinity, age: Infinity, eventSize: 1_000 };
+    const channel = new Channel('c', limits, () => undefined);
+    channel.live();
+    const place = { position: undefined, hasEnded: false };
+    expect(resumePlace(channel, 'earliest')).toEqual({ seq: 0, ...place });
+    for (let number = 1; number <= 5; number++) {
+      channel.append({ data: `${number}` });
+    }
+    expect(channel.log.retained).toBe(3);
+    expect(resumePlace(channel, 'earliest')).toEqual({ seq: 2, ...place });
+  });
+});
