@@ -15,6 +15,9 @@ const PASSING = new Set([
   'UNBLOCKED',
 ]);
 
+/** What Redis 6.2 says before the reply that a command of a script has had. */
+const PLACE_IN_SCRIPT = /^ERR Error running script \(call to \w+\): (?:@user_script: ?\d+: )*-?/;
+
 /** The error that stands for an error in a server's reply. */
 export function replyError(message: string): Error {
   return Object.assign(new Error(message), { name: 'ReplyError' });
@@ -28,11 +31,12 @@ export function refusalOf(error: Error, address: string, key: string): SseError 
   if (error instanceof SseError) {
     return error.code === 'UNAVAILABLE' ? undefined : error;
   }
-  const code = error.message.split(' ', 1)[0]!;
+  const message = error.message.replace(PLACE_IN_SCRIPT, '');
+  const code = message.split(' ', 1)[0]!;
   if (error.name !== 'ReplyError' || PASSING.has(code)) {
     return undefined;
   }
-  return new SseError('UNAVAILABLE', `Redis at ${address} ${meaningOf(error.message, key)}`, {
+  return new SseError('UNAVAILABLE', `Redis at ${address} ${meaningOf(message, key)}`, {
     cause: error,
   });
 }
