@@ -249,6 +249,19 @@ describe('A source whose history', () => {
       expect(new Set(dataOf(client)).size).toBe(dataOf(client).length);
     });
 
+    it('is ahead of what was appended: the client gets each event once', async () => {
+      source.read = (position) =>
+        Promise.resolve({ events: numbered(Number(position) + 1, 25), last: true });
+      const client = await connect('5', several);
+      expect(dataOf(client)).toEqual(texts(6, 25));
+      for (let round = 0; round < 7; round++) {
+        source.write();
+        await pass(1);
+      }
+      expect(dataOf(client)).toEqual(texts(6, 27));
+      expect(reasonsOf(client)).toEqual([]);
+    });
+
     it('lags behind what was appended: the client waits, and misses nothing', async () => {
       let shown = 20;
       source.read = (position) => {
