@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Channel } from '../../lib/channel/channel.js';
+import { Cursor } from '../../lib/channel/cursor.js';
 import { resumePlace } from '../../lib/channel/resume-place.js';
 
 describe('A client that returns', () => {
@@ -14,5 +15,19 @@ describe('A client that returns', () => {
     }
     expect(channel.log.retained).toBe(3);
     expect(resumePlace(channel, 'earliest')).toEqual({ seq: 2, ...place });
+  });
+
+  it('to what is trimmed is told, and still receives the end of its run', () => {
+    const limits = { events: 1, bytes: Infinity, age: Infinity, eventSize: 1_000 };
+    const channel = new Channel('c', limits, () => undefined);
+    channel.live();
+    const first = channel.append({ data: '1' });
+    channel.append({ data: '2' });
+    channel.append({ data: '3', end: true });
+    const cursor = new Cursor(channel, { pull: () => undefined });
+    void cursor.resume(first);
+    expect([cursor.next(), cursor.resetReason]).toEqual(['reset', 'trimmed']);
+    cursor.skipToHead();
+    expect([cursor.next(), cursor.peek().data]).toEqual(['log', '3']);
   });
 });
