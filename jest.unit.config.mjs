@@ -6,6 +6,9 @@ const { globalSetup: _globalSetup, globalTeardown: _globalTeardown, ...config } 
 /** @type {import('jest').Config} */
 export default {
   ...config,
+  coverageProvider: 'v8',
+  collectCoverageFrom: ['lib/{channel,delivery}/**/*.ts'],
+  coverageReporters: ['text', 'lcovonly'],
   testMatch: [
     '<rootDir>/test/channel/*.test.ts',
     '<rootDir>/test/delivery/{flush-queue,frame,handler-reader,labels,latest,latest-by-key,reader-model}.test.ts',

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectRoot } from '../support/project-root.js';
 
@@ -13,14 +13,16 @@ export interface CodeBlock {
 /** A row of a table: its cells by the names of the columns. */
 export type Row = Readonly<Record<string, string>>;
 
-/** The documentation: README.md, CHANGELOG.md and everything in docs/, as paths from the root. */
+/** The documentation: what stands at the top, and everything in docs/, as paths from the root. */
 export function documents(): string[] {
-  const inDocs = existsSync(join(projectRoot, 'docs'))
-    ? readdirSync(join(projectRoot, 'docs'))
-    : [];
-  return ['README.md', 'CHANGELOG.md', ...inDocs.map((name) => `docs/${name}`)].filter((path) =>
-    path.endsWith('.md'),
-  );
+  const inDocs = readdirSync(join(projectRoot, 'docs'), { recursive: true, encoding: 'utf8' });
+  return [
+    'README.md',
+    'CHANGELOG.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    ...inDocs.map((name) => `docs/${name}`),
+  ].filter((path) => path.endsWith('.md'));
 }
 
 export function read(document: string): string {
