@@ -14,9 +14,12 @@ export type Call =
   /** How long the messages since the last such call took, in microseconds. */
   | { readonly do: 'received' }
   /** Reads this many keys, each polled once a second. */
-  | { readonly do: 'keys'; readonly count: number }
+  | { readonly do: 'keys'; readonly count: number; readonly poller: Poller }
   | { readonly do: 'usage' }
   | { readonly do: 'stop' };
+
+/** Which instances poll a key: every one that reads it, or one of them. */
+export type Poller = 'each' | 'elected';
 
 /** CPU seconds since the start, and bytes of heap after a collection. */
 export interface Usage {

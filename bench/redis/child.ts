@@ -7,13 +7,13 @@ import { createAdapter } from '@socket.io/redis-streams-adapter';
 import { Redis } from 'ioredis';
 import { Server } from 'socket.io';
 import { SseChannel, SseModule, SseService } from '../../lib/index.js';
-import type { Call, Reply } from './calls.js';
+import type { Call, Poller, Reply } from './calls.js';
 
 /** What a process under measurement does for the one that measures. */
 interface Instance {
   readonly port: number;
   send(channel: string, data: string): unknown;
-  readKey(key: string): void;
+  readKey(key: string, poller: Poller): void;
   stop(): Promise<void>;
 }
 
@@ -43,7 +43,7 @@ async function ours(): Promise<Instance> {
   return {
     port: portOf(app.getHttpServer() as HttpServer),
     send: (channel, data) => sse.send(channel, data),
-    readKey: (key) => void sse.streamKey(key, { interval: 1_000 }).subscribe(),
+    readKey: (key, poller) => void sse.streamKey(key, { interval: 1_000, poller }).subscribe(),
     stop: () => app.close(),
   };
 }
@@ -124,7 +124,7 @@ async function run(call: Call): Promise<unknown> {
     }
     case 'keys':
       for (let n = 0; n < call.count; n++) {
-        instance!.readKey(`key:${n}`);
+        instance!.readKey(`key:${n}`, call.poller);
       }
       return undefined;
     case 'usage': {

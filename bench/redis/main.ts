@@ -6,7 +6,7 @@ import { startRedis } from '../../test/support/redis.js';
 import { channels, delivery, keys, latency, publishing, receiving } from './measures.js';
 
 const USAGE = `npm run bench:redis -- [options]
-  --only <name>      latency, publishing, receiving, socket.io, keys or channels (may be repeated)
+  --only <name>      latency, publishing, receiving, socket.io, keys, pollers or channels (may be repeated)
   --scale <number>   multiplies the sizes (default 1)
   --output <folder>  where bench-redis.json goes (default docs)
 `;
@@ -24,6 +24,8 @@ if (values.help) {
   process.exit();
 }
 const scale = Number(values.scale);
+/** How many instances poll the same keys. */
+const INSTANCES = Math.round(20 * scale);
 const verdicts: { what: string; measured: number; target: string; met: boolean }[] = [];
 const results: Record<string, unknown> = {};
 
@@ -79,6 +81,20 @@ const polled = await measure('keys', (url) => keys(url, 10_000, 5 * scale));
 if (polled) {
   judge('10,000 keys at 1 s, part of a core in the instance', polled.instance, '≤', 0.1);
   judge('10,000 keys at 1 s, part of a core in Redis', polled.redis, '≤', 0.15);
+}
+const pollers = await measure('pollers', async (url) => ({
+  each: await keys(url, 10_000, 5, INSTANCES, 'each'),
+  elected: await keys(url, 10_000, 5, INSTANCES, 'elected'),
+}));
+if (pollers) {
+  const { each, elected } = pollers;
+  judge(
+    '20 instances that elect pollers ÷ that each poll: Redis',
+    elected.redis / each.redis,
+    '≤',
+    0.5,
+  );
+  judge('the same: an instance', elected.instance / each.instance, '≤', 0.5);
 }
 const opened = await measure('channels', (url) => channels(url, 10_000));
 if (opened) {

@@ -4,6 +4,7 @@ import { Channel } from '../../lib/channel/channel.js';
 import { MARKER } from '../payload.js';
 import { startBroker } from './publisher.js';
 import { occurrences, openStream } from './clients.js';
+import type { Poller } from './calls.js';
 import { startChild, type Child } from './process.js';
 
 /** An event of 100 bytes, with one byte that occurs nowhere else on the wire. */
@@ -255,24 +256,44 @@ function openSocket(port: number, channel: string, onEvent: () => void): Promise
   });
 }
 
-/** Parts of a core that an instance and Redis take for keys that nothing is written to. */
-export function keys(url: string, count: number, seconds: number) {
-  return withChild(url, async (child) => {
-    await child.call({ do: 'start', as: 'ours' });
-    const redis = new Redis(url);
-    await child.call({ do: 'keys', count });
-    await pause(4_000);
-    const [before, redisBefore] = [await child.usage(), await redisCpu(redis)];
+/**
+ * Parts of a core that an instance, on average, and Redis take for keys that nothing is written to
+ * and that all instances read.
+ */
+export async function keys(
+  url: string,
+  count: number,
+  seconds: number,
+  instances = 1,
+  poller: Poller = 'each',
+) {
+  const children = Array.from({ length: instances }, () => startChild(url));
+  const cpuOfAll = async () => {
+    const usages = await Promise.all(children.map((child) => child.usage()));
+    return usages.reduce((sum, { cpu }) => sum + cpu, 0);
+  };
+  const redis = new Redis(url);
+  try {
+    for (const child of children) {
+      await child.call({ do: 'start', as: 'ours' });
+      await child.call({ do: 'keys', count, poller });
+    }
+    // Until every stream is live, and every election is decided.
+    await pause(4_000 + 500 * instances);
+    const [before, redisBefore] = [await cpuOfAll(), await redisCpu(redis)];
     const began = performance.now();
     await pause(seconds * 1_000);
     const took = (performance.now() - began) / 1_000;
-    const [after, redisAfter] = [await child.usage(), await redisCpu(redis)];
-    redis.disconnect();
+    const [after, redisAfter] = [await cpuOfAll(), await redisCpu(redis)];
     return {
-      instance: (after.cpu - before.cpu) / took,
+      instance: (after - before) / took / instances,
       redis: (redisAfter - redisBefore) / took,
     };
-  });
+  } finally {
+    redis.disconnect();
+    await Promise.all(children.map((child) => child.call({ do: 'stop' }).catch(() => undefined)));
+    await Promise.all(children.map((child) => child.end()));
+  }
 }
 
 async function redisCpu(redis: Redis): Promise<number> {
