@@ -15,6 +15,7 @@ import {
 import { comparePositions, formatPosition, parsePosition, type Position } from './position.js';
 import type { Topics } from './topics.js';
 import { isHeld } from './unheld-topics.js';
+import { readAroundUnreadable, unreadableRow } from './unreadable-row.js';
 
 /** What holds for a whole page. */
 interface Head {
@@ -83,7 +84,7 @@ export class EventHistory implements ChannelHistory {
       return { events: [], last: true, reset: 'unknown-position' };
     }
     const isOwnId = text !== undefined && parsePosition(text) === undefined;
-    const { head, rows, isCut } = await this.#page(asked.id, settled.id, limit);
+    const { head, rows, isCut } = await this.#readablePage(asked.id, settled.id, limit);
     const { timeline, last, floor, ended } = head;
     if (timeline !== settled.timeline) {
       // The reader finds out by itself, and tells its channels.
@@ -109,7 +110,7 @@ export class EventHistory implements ChannelHistory {
   #eventOf(row: LargeRow, timeline: number): HistoryEvent {
     const position = formatPosition({ timeline, id: Number(row.id) });
     if (row.data === null) {
-      this.#topics.reportTooLarge(this.#topic, position, row.size!);
+      this.#topics.reportSkipped(this.#topic, position, row);
       return { position, data: '', reset: 'skipped-event' };
     }
     return eventOf(row as EventRow, position);
@@ -140,6 +141,28 @@ export class EventHistory implements ChannelHistory {
       throw error;
     });
     return row && { timeline, id: Number(row.id) };
+  }
+
+  /** Reads a page; a row that the server cannot show is in it without its texts. */
+  async #readablePage(after: number, settled: number, limit: number): Promise<Page> {
+    try {
+      return await this.#page(after, settled, limit);
+    } catch (error) {
+      if (!isDataRefusal(error) || !(await this.#isHeld())) {
+        throw error;
+      }
+    }
+    const rows = await this.#connection.query<{ id: string }>(
+      `select e.id from ${quoteName(this.#settings.schema)}.event e
+        where e.topic = $1 and e.id > $2 and e.id <= $3 order by e.id limit $4`,
+      [this.#topic, after, settled, limit],
+    );
+    const ids = rows.map(({ id }) => Number(id));
+    const { page, unreadable } = await readAroundUnreadable(ids, after, (from, upTo) =>
+      this.#page(from, upTo, limit),
+    );
+    const found = unreadable ? [unreadableRow(unreadable)] : [];
+    return { ...page, rows: [...page.rows, ...found], isCut: true };
   }
 
   async #page(after: number, settled: number, limit: number): Promise<Page> {

@@ -14,10 +14,12 @@ export interface LargeRow extends Omit<EventRow, 'data'> {
   readonly data: string | null;
   /** The size of the data in bytes, if it is large and has been left out. */
   readonly size: number | null;
+  /** Why the server cannot show the row; set where it cannot. */
+  readonly unreadable?: string;
 }
 
 /**
- * The columns of a `LargeRow`, for a table called `e`; no data where `wanted` is false.
+ * The columns of a `LargeRow`, for a table called `e`; no texts where `wanted` is false.
  *
  * @param rows how many rows a page has at most: the more, the less data comes along with each
  */
@@ -25,8 +27,10 @@ export function largeRowColumns(rows: number, wanted = 'true'): string {
   const large = Math.min(LARGE, Math.floor(MOST_INLINE_BYTES / rows));
   const data = `case when ${wanted} and octet_length(e.data) <= ${large} then e.data end as data`;
   const size = `case when ${wanted} and octet_length(e.data) > ${large} then ${SIZE} end as size`;
+  const text = (column: string): string =>
+    `case when ${column} is not null and ${wanted} then ${column} end`;
   // A null costs least, for the server and for us.
-  return `e.id, e.event, ${data}, e.own_id, e.retry, nullif(e.done, false) as done, ${size}`;
+  return `e.id, ${text('e.event')} as event, ${data}, ${text('e.own_id')} as own_id, e.retry, nullif(e.done, false) as done, ${size}`;
 }
 
 /**

@@ -2,6 +2,8 @@ import { SseError } from '../../channel/sse-error.js';
 import { quoteName, quoteText } from '../postgres/identifier.js';
 import { largeDataSql, largeRowColumns, withLargeData, type LargeRow } from './large-data.js';
 import type { Session } from './session.js';
+import { isDataRefusal } from '../postgres/postgres-error.js';
+import { readAroundUnreadable, unreadableRow } from './unreadable-row.js';
 
 /** Rows per page of the reader: large enough for a burst, small enough for one turn. */
 const PAGE_ROWS = 501;
@@ -101,24 +103,25 @@ export class ReaderStatements {
 
   /**
    * Reads the events from an id on. Topics are not filtered, as holes between ids have to stay
-   * visible; but only the data of those in `topics` is transferred, or all if `undefined`. Of the
-   * event with the id itself there is no data.
+   * visible; but only the data of those in `topics` is transferred, or all if `undefined`. The row
+   * with the id itself comes without its texts: it may be one that cannot be shown.
    */
   async page(
     session: Session,
     from: number,
     topics: readonly string[] | undefined,
+    upTo = Number.MAX_SAFE_INTEGER,
   ): Promise<ReaderPage> {
     const wanted = '(e.id > $1 and ($2::text[] is null or e.topic = any ($2)))';
     // Of one snapshot, and the sequence after it: an id above it was not taken from the sequence.
     const found = await session.askAgain<ReaderRow & { id: string | null }>({
       name: `sse_page_${this.#schema}`,
-      text: `(select ${largeRowColumns(PAGE_ROWS, wanted)}, e.topic, date_part('epoch', e.created_at) as stamp
-          from ${this.#s}.event e where e.id >= $1 order by e.id limit ${PAGE_ROWS})
+      text: `(select ${largeRowColumns(PAGE_ROWS, wanted)}, case when e.id > $1 then e.topic end as topic, date_part('epoch', e.created_at) as stamp
+          from ${this.#s}.event e where e.id >= $1 and e.id <= $3 order by e.id limit ${PAGE_ROWS})
         union all
         select null, null, ${this.#markSql(session)}, null, null, null, null, null, null
           from (select 1) o left join ${this.#s}.history h on h.one`,
-      values: [from, topics ?? null],
+      values: [from, topics ?? null, upTo],
     });
     const mark = markOf(found.find(({ id }) => id === null)!.data!);
     const page = found.filter(({ id }) => id !== null);
@@ -126,6 +129,46 @@ export class ReaderStatements {
       session.askAgain({ text: largeDataSql(this.#s), values: [ids] }),
     );
     return { rows, more: isCut || page.length === PAGE_ROWS, mark };
+  }
+
+  /** The same once the server has refused the page for the text of a row. */
+  async pageAroundUnreadable(
+    session: Session,
+    from: number,
+    topics: readonly string[] | undefined,
+  ): Promise<ReaderPage> {
+    const rows = await session.askAgain<{ id: string; stamp: number }>({
+      text: `select e.id, date_part('epoch', e.created_at) as stamp
+        from ${this.#s}.event e where e.id > $1 order by e.id limit ${PAGE_ROWS}`,
+      values: [from],
+    });
+    const ids = rows.map(({ id }) => Number(id));
+    const { page, unreadable } = await readAroundUnreadable(ids, from, (after, upTo) =>
+      this.page(session, after, topics, upTo),
+    );
+    if (!unreadable) {
+      return { ...page, more: true };
+    }
+    const { id, stamp } = rows.find((row) => Number(row.id) === unreadable.id)!;
+    const topic = await this.#topicOf(session, id);
+    const row = { ...unreadableRow(unreadable), topic, stamp };
+    return { ...page, rows: [...page.rows, row], more: true };
+  }
+
+  /** The topic of an unreadable row; empty when the topic itself is what cannot be shown. */
+  async #topicOf(session: Session, id: string): Promise<string> {
+    try {
+      const [row] = await session.askAgain<{ topic: string }>({
+        text: `select e.topic from ${this.#s}.event e where e.id = $1`,
+        values: [id],
+      });
+      return row?.topic ?? '';
+    } catch (error) {
+      if (!isDataRefusal(error)) {
+        throw error;
+      }
+      return '';
+    }
   }
 
   /** Without a function, whose call would cost more than the rest of an idle look. */

@@ -1,4 +1,5 @@
 import type { SseLogger } from '../../channel/source.js';
+import { isDataRefusal } from '../postgres/postgres-error.js';
 import { eventOf, type EventRow } from './event-row.js';
 import type { Fence } from './fence.js';
 import { formatPosition, type Position } from './position.js';
@@ -139,12 +140,19 @@ export class TableReading {
       const run = (text: string, values: unknown[]) => session.askAgain({ text, values });
       const page = await askForHeld(this.#topics, run, (listed) =>
         this.#statements.page(session, this.#anchor.id, listed),
-      );
+      ).catch((error: unknown) => {
+        if (!isDataRefusal(error)) {
+          throw error;
+        }
+        const { id } = this.#anchor;
+        return this.#statements.pageAroundUnreadable(session, id, this.#topics.listed);
+      });
       // A channel that was opened meanwhile needs the data as well.
       const isComplete = page.rows.every(
-        ({ id, topic, data, size }) =>
+        ({ id, topic, data, size, unreadable }) =>
           data !== null ||
           size !== null ||
+          unreadable !== undefined ||
           Number(id) <= this.#position!.id ||
           !this.#topics.has(topic),
       );
@@ -230,9 +238,9 @@ export class TableReading {
       this.#position = { timeline, id };
       this.#anchor = { id, stamp: row.stamp };
       if (row.data !== null) {
-        this.#topics.append(row.topic, eventOf(row as EventRow, formatPosition(this.#position)));
-      } else if (row.size !== null) {
-        this.#topics.skip(row.topic, this.#text(), row.size);
+        this.#topics.append(row.topic, eventOf(row as EventRow, this.#text()));
+      } else {
+        this.#topics.skip(row.topic, this.#text(), row);
       }
     }
     return true;

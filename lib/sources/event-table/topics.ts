@@ -1,8 +1,9 @@
 import { appendOrSkip, tooLarge } from '../../channel/event-check.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import type { ChannelSink, HistoryEvent, ResetReason, SseLogger } from '../../channel/source.js';
-import type { SseError } from '../../channel/sse-error.js';
+import { SseError } from '../../channel/sse-error.js';
 import { describe } from '../postgres/postgres-error.js';
+import type { LargeRow } from './large-data.js';
 
 /** With more topics than this, the data of all events is read: the list would cost more. */
 const MOST_LISTED = 256;
@@ -72,17 +73,22 @@ export class Topics {
     }
   }
 
-  /** Announces an event whose data is too large to be fetched. */
-  skip(topic: string, position: string, size: number): void {
+  /** Announces an event that was not fetched, unless nobody here asked for it. */
+  skip(topic: string, position: string, row: LargeRow): void {
+    if (row.size === null && row.unreadable === undefined) {
+      return;
+    }
     for (const sink of this.#sinks.get(topic) ?? []) {
-      this.reportTooLarge(topic, position, size);
+      this.reportSkipped(topic, position, row);
       sink.reset('skipped-event', position);
     }
   }
 
-  /** Logs that an event is too large to be fetched. */
-  reportTooLarge(topic: string, position: string, size: number): void {
-    this.#leftOut(topic, position, tooLarge(size, this.eventSize));
+  /** Logs why an event was not fetched. */
+  reportSkipped(topic: string, position: string, { size, unreadable }: LargeRow): void {
+    const reason =
+      unreadable === undefined ? tooLarge(size!, this.eventSize) : unreadableText(unreadable);
+    this.#leftOut(topic, position, reason);
   }
 
   live(position: string): void {
@@ -111,4 +117,11 @@ export class Topics {
         ? undefined
         : [...this.#sinks.keys()].filter((topic) => !this.#refused.has(topic));
   }
+}
+
+function unreadableText(reason: string): SseError {
+  return new SseError(
+    'INVALID_EVENT',
+    `Postgres cannot convert a text of the row to UTF-8: ${reason}. Correct the row or delete it.`,
+  );
 }
