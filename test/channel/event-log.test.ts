@@ -117,6 +117,24 @@ describe('EventLog', () => {
     }
   });
 
+  it('finds an event at whose position announcements stand as well', () => {
+    const compare = (a: string, b: string) => Number(a) - Number(b);
+    for (const announced of [1, 2, 5, 20]) {
+      const log = new EventLog(UNLIMITED, nobodyHasRead);
+      log.append({ data: 'a', position: '110' });
+      log.append({ data: 'b', position: '120' });
+      for (let n = 0; n < announced; n++) {
+        log.append({ data: '', position: '120' }, 'listener-gap');
+      }
+      log.append({ data: 'c', position: '130' });
+      expect(['110', '120', '130'].map((id) => log.locate(id, compare))).toEqual([
+        1,
+        2,
+        announced + 3,
+      ]);
+    }
+  });
+
   it('knows which events ended their run, and asks about what was before it', () => {
     const log = new EventLog({ ...UNLIMITED, events: 2 }, nobodyHasRead);
     expect(log.endsAt(0)).toBe(false);
