@@ -50,7 +50,7 @@ describe('faults of the event table', () => {
       }
       for (const { logger } of instances) {
         expect(logger.errors).toEqual([expect.stringContaining('no event is lost')]);
-        expect(logger.logs).toEqual([expect.stringContaining('reading again')]);
+        expect(logger.logs).toEqual([expect.stringContaining('read again')]);
       }
     },
     60_000,

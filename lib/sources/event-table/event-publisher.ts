@@ -32,7 +32,7 @@ export class EventPublisher {
   readonly #inserts: EventInserts;
   /** Called after a commit. */
   readonly #onCommit: () => void;
-  readonly #installed: Promise<void> | undefined;
+  readonly #installed: Promise<unknown> | undefined;
   #waiting: Waiting[] = [];
   /** Those of the statement that is under way. */
   #underWay: readonly Waiting[] = [];
@@ -46,7 +46,7 @@ export class EventPublisher {
     connection: PostgresConnection,
     settings: TableSettings,
     onCommit: () => void,
-    installed: Promise<void> | undefined,
+    installed: Promise<unknown> | undefined,
   ) {
     this.#installed = installed;
     this.#connection = connection;

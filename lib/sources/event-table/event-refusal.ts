@@ -1,6 +1,6 @@
 import type { OutgoingEvent } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
-import { describe } from '../postgres/postgres-error.js';
+import { failureText } from '../postgres/postgres-error.js';
 import { codeOf, lacksPartition } from './event-table-error.js';
 import { parsePosition } from './position.js';
 
@@ -38,7 +38,7 @@ export function isOfEvent(error: unknown): boolean {
 export function refusedEvent(error: unknown): SseError {
   return new SseError(
     'INVALID_EVENT',
-    `The database cannot hold the event: ${describe(error)}. Send other characters, or use a database with the encoding UTF8.`,
+    `The database cannot hold the event: ${failureText(error)}. Send other characters, or use a database with the encoding UTF8.`,
     { cause: error },
   );
 }

@@ -1,5 +1,5 @@
 import { SseError } from '../../channel/sse-error.js';
-import { describe, unavailable } from '../postgres/postgres-error.js';
+import { failureText, unavailable } from '../postgres/postgres-error.js';
 import type { EventTableSettings } from './event-table.options.js';
 
 /** The SQLSTATE of what the server refused. */
@@ -37,7 +37,9 @@ export function tableError(error: unknown, settings: TableSettings): unknown {
   const remedy = remedyFor(error, settings);
   return remedy === undefined
     ? unavailable(error, 'Postgres did not take the event')
-    : new SseError('UNAVAILABLE', `${remedy} Postgres says: ${describe(error)}.`, { cause: error });
+    : new SseError('UNAVAILABLE', `${remedy} Postgres says: ${failureText(error)}.`, {
+        cause: error,
+      });
 }
 
 function remedyFor(error: unknown, { schema, install }: TableSettings): string | undefined {

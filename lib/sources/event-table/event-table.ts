@@ -83,18 +83,14 @@ export class EventTable implements Broker, Lifecycle {
     this.#connection = connection;
     this.#settings = settings;
     this.#topics = new Topics(logger, limits.eventSize);
-    this.#reader = new EventReader(config, settings, this.#topics, logger, {
-      elected: (isPooled) => this.#duties.begin(isPooled),
-      passedOver: (session) => this.#retention.measure(session),
-      deposed: () => this.#duties.end(),
-    });
+    this.#reader = new EventReader(config, settings, this.#topics, logger, () => this.#duties);
     this.#retention = new Retention(settings, logger, () => this.#reader.position?.id ?? 0);
     this.#duties = new Duties(config, settings, this.#retention, logger, this.#reader.wake);
     this.#publisher = new EventPublisher(
       connection,
       settings,
       this.#reader.wake,
-      settings.install ? this.#reader.installed : undefined,
+      settings.install ? this.#reader.firstAttempt : undefined,
     );
   }
 
@@ -145,12 +141,12 @@ export class EventTable implements Broker, Lifecycle {
   }
 
   get stats(): EventTableStats {
-    const { position, isOutage, isElected, stuck } = this.#reader;
+    const { position, isOutage, stuck } = this.#reader;
     const { usage } = this.#retention;
     return {
       position: position && formatPosition(position),
       outage: isOutage,
-      elected: isElected,
+      elected: this.#duties.areOurs,
       stuck: stuck && {
         age: monotonicNow() - stuck.since,
         pids: stuck.writers.flatMap(({ pid }) => pid ?? []),

@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
 import type { OpenWriter, ReaderStatements } from './reader-statements.js';
-import type { Session } from './session.js';
+import type { Session } from '../postgres/session.js';
 
 /** The pauses between two looks at the open writers, in milliseconds; the last one is repeated. */
-const PAUSES = [2, 2, 4, 4, 8, 8, 16, 16, 32, 64, 100];
+const PAUSES_MS = [2, 2, 4, 4, 8, 8, 16, 16, 32, 64, 100];
 /** How long a writer may hold delivery back before it is reported, in milliseconds. */
 const STUCK_AFTER = 5_000;
 /** Between two looks at what a stuck writer is, in milliseconds. */
@@ -30,30 +31,27 @@ export interface Stuck {
 export class Fence {
   /** Set while a writer holds delivery back for long. */
   stuck: Stuck | undefined;
-  readonly #statements: ReaderStatements;
-  readonly #logger: SseLogger;
-  readonly #signal: AbortSignal;
   #nextReport = 0;
 
-  constructor(statements: ReaderStatements, logger: SseLogger, signal: AbortSignal) {
-    this.#statements = statements;
-    this.#logger = logger;
-    this.#signal = signal;
-  }
+  constructor(
+    private readonly statements: ReaderStatements,
+    private readonly logger: SseLogger,
+  ) {}
 
   /**
    * Resolves once no transaction that is open now can add events with ids up to those that were
    * given out before. What it does not see was committed or rolled back before the next statement.
    *
-   * @throws Error when the session is lost, or the reader is stopped.
+   * @throws Error when the session is lost or closed
    */
   async pass(session: Session, position: string): Promise<void> {
     const started = monotonicNow();
-    let open = new Set(await this.#statements.writers(session));
+    let open = new Set(await this.statements.writers(session));
     try {
       for (let look = 0; open.size > 0; look++) {
-        await pause(PAUSES[Math.min(look, PAUSES.length - 1)]!, this.#signal);
-        const now = await this.#statements.writers(session);
+        const ms = PAUSES_MS[Math.min(look, PAUSES_MS.length - 1)]!;
+        await sleep(ms, undefined, { signal: session.signal });
+        const now = await this.statements.writers(session);
         // A transaction that is prepared keeps its name, but for releases that do not know that.
         open = new Set(now.filter((writer) => open.has(writer) || writer.startsWith(PREPARED)));
         if (open.size > 0 && monotonicNow() - started >= STUCK_AFTER) {
@@ -61,7 +59,7 @@ export class Fence {
         }
       }
       if (this.stuck) {
-        this.#logger.log(`Postgres event table: delivery goes on at ${position}.`);
+        this.logger.log(`Postgres event table: delivery goes on at ${position}.`);
       }
     } finally {
       this.stuck = undefined;
@@ -79,10 +77,10 @@ export class Fence {
       return;
     }
     this.#nextReport = monotonicNow() + REPORT_INTERVAL;
-    const writers = await this.#statements.describeWriters(session, open);
+    const writers = await this.statements.describeWriters(session, open);
     this.stuck = { since, writers };
     if (isNew) {
-      this.#logger.warn(
+      this.logger.warn(
         `Postgres event table: delivery waits at ${position} for ${writers.map(nameOf).join(', ') || 'an open transaction'}, ` +
           'which wrote events and has not ended. End it, or set idle_in_transaction_session_timeout.',
       );
@@ -95,19 +93,4 @@ function nameOf({ pid, age }: OpenWriter): string {
   return pid === undefined
     ? `a prepared transaction${since}`
     : `the transaction of pid ${pid}${since}`;
-}
-
-/** @throws Error when the signal is aborted. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
-  signal.throwIfAborted();
 }

@@ -7,7 +7,7 @@ import { isLockRefusal } from '../postgres/lock-refusal.js';
 import { codeOf } from './event-table-error.js';
 import { SCHEMA_VERSION, eventTableSql } from './event-table-sql.js';
 import type { EventTableSettings } from './event-table.options.js';
-import type { Session } from './session.js';
+import type { Session } from '../postgres/session.js';
 
 /** How long the installation may wait for other instances and transactions, in milliseconds. */
 const INSTALL_TIMEOUT_MS = 60_000;
@@ -38,7 +38,6 @@ export async function ensureInstalled(
   session: Session,
   { schema, install }: Pick<EventTableSettings, 'schema' | 'install'>,
   logger: SseLogger,
-  signal: AbortSignal,
 ): Promise<void> {
   const version = await installedVersion(session, schema);
   if (version >= SCHEMA_VERSION) {
@@ -77,14 +76,14 @@ export async function ensureInstalled(
       isLogged = true;
       logger.warn(`Postgres event table: ${reason}. Writers do not wait behind it.`);
     }
-    await sleep(isLocked ? PAUSE_MS : TURN_PAUSE_MS, undefined, { signal });
+    await sleep(isLocked ? PAUSE_MS : TURN_PAUSE_MS, undefined, session);
   }
 }
 
 /** The version of the table that is there; 0 for none. */
 export async function installedVersion(session: Session, schema: string): Promise<number> {
   try {
-    const [row] = await session.askAgain<{ version: number | null }>({
+    const [row] = await session.queryAgainAfterLocks<{ version: number | null }>({
       text: `select max(version) as version from ${quoteName(schema)}.meta`,
     });
     return row?.version ?? 0;

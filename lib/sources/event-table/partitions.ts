@@ -1,6 +1,6 @@
 import { quoteName } from '../postgres/identifier.js';
 import { Ages } from './ages.js';
-import type { Session } from './session.js';
+import type { Session } from '../postgres/session.js';
 
 /** An attached partition of the event table. */
 export interface Partition {

@@ -1,7 +1,7 @@
 import { SseError } from '../../channel/sse-error.js';
 import { quoteName, quoteText } from '../postgres/identifier.js';
 import { largeDataSql, largeRowColumns, withLargeData, type LargeRow } from './large-data.js';
-import type { Session } from './session.js';
+import type { Session } from '../postgres/session.js';
 import { isDataRefusal } from '../postgres/postgres-error.js';
 import { readAroundUnreadable, unreadableRow } from './unreadable-row.js';
 
@@ -79,7 +79,9 @@ export class ReaderStatements {
   /** @throws SseError `UNAVAILABLE` when the role may not see the sequence */
   async head(session: Session): Promise<TableHead> {
     const sequence = `${this.#s}.event_id_seq`;
-    const [row] = await session.askAgain<Record<keyof TableHead, string> & { sees: boolean }>({
+    const [row] = await session.queryAgainAfterLocks<
+      Record<keyof TableHead, string> & { sees: boolean }
+    >({
       text: `select timeline, last, floor, incarnation,
         coalesce((select rewritten from ${this.#s}.history where one), 0) as rewritten,
         has_sequence_privilege(${quoteText(sequence)}, 'select') as sees
@@ -114,7 +116,7 @@ export class ReaderStatements {
   ): Promise<ReaderPage> {
     const wanted = '(e.id > $1 and ($2::text[] is null or e.topic = any ($2)))';
     // Of one snapshot, and the sequence after it: an id above it was not taken from the sequence.
-    const found = await session.askAgain<ReaderRow & { id: string | null }>({
+    const found = await session.queryAgainAfterLocks<ReaderRow & { id: string | null }>({
       name: `sse_page_${this.#schema}`,
       text: `(select ${largeRowColumns(PAGE_ROWS, wanted)}, case when e.id > $1 then e.topic end as topic, date_part('epoch', e.created_at) as stamp
           from ${this.#s}.event e where e.id >= $1 and e.id <= $3 order by e.id limit ${PAGE_ROWS})
@@ -126,7 +128,7 @@ export class ReaderStatements {
     const mark = markOf(found.find(({ id }) => id === null)!.data!);
     const page = found.filter(({ id }) => id !== null);
     const { rows, isCut } = await withLargeData(page, this.#eventSize, (ids) =>
-      session.askAgain({ text: largeDataSql(this.#s), values: [ids] }),
+      session.queryAgainAfterLocks({ text: largeDataSql(this.#s), values: [ids] }),
     );
     return { rows, more: isCut || page.length === PAGE_ROWS, mark };
   }
@@ -137,7 +139,7 @@ export class ReaderStatements {
     from: number,
     topics: readonly string[] | undefined,
   ): Promise<ReaderPage> {
-    const rows = await session.askAgain<{ id: string; stamp: number }>({
+    const rows = await session.queryAgainAfterLocks<{ id: string; stamp: number }>({
       text: `select e.id, date_part('epoch', e.created_at) as stamp
         from ${this.#s}.event e where e.id > $1 order by e.id limit ${PAGE_ROWS}`,
       values: [from],
@@ -158,7 +160,7 @@ export class ReaderStatements {
   /** The topic of an unreadable row; empty when the topic itself is what cannot be shown. */
   async #topicOf(session: Session, id: string): Promise<string> {
     try {
-      const [row] = await session.askAgain<{ topic: string }>({
+      const [row] = await session.queryAgainAfterLocks<{ topic: string }>({
         text: `select e.topic from ${this.#s}.event e where e.id = $1`,
         values: [id],
       });
@@ -186,7 +188,7 @@ export class ReaderStatements {
   /** Takes the ids of rows that were written without taking theirs; see `catch_up()`. */
   async catchUp(session: Session): Promise<void> {
     for (let isDone = false; !isDone;) {
-      const [row] = await session.askAgain<{ done: boolean }>({
+      const [row] = await session.queryAgainAfterLocks<{ done: boolean }>({
         text: `select ${this.#s}.catch_up() as done`,
       });
       isDone = row!.done;
@@ -195,7 +197,7 @@ export class ReaderStatements {
 
   /** Whether the last row below an id was written after a time, in seconds since the epoch. */
   async isWrittenAfter(session: Session, id: number, time: number): Promise<boolean> {
-    const [row] = await session.askAgain<{ later: boolean }>({
+    const [row] = await session.queryAgainAfterLocks<{ later: boolean }>({
       text: `select date_part('epoch', e.created_at) > $2 as later
         from ${this.#s}.event e where e.id < $1 order by e.id desc limit 1`,
       values: [id, time],
@@ -205,7 +207,7 @@ export class ReaderStatements {
 
   /** Events below this id have been dropped. */
   async floor(session: Session): Promise<number> {
-    const [row] = await session.askAgain<{ floor: string }>({
+    const [row] = await session.queryAgainAfterLocks<{ floor: string }>({
       name: `sse_floor_${this.#schema}`,
       text: `select ${this.#s}.floor() as floor`,
     });
@@ -214,7 +216,7 @@ export class ReaderStatements {
 
   /** The open transactions that have written to the table, or may be about to. */
   async writers(session: Session): Promise<readonly string[]> {
-    const [row] = await session.askAgain<{ writers: string[] }>({
+    const [row] = await session.queryAgainAfterLocks<{ writers: string[] }>({
       name: `sse_writers_${this.#schema}`,
       text: `select ${this.#s}.writers() as writers`,
     });
@@ -226,7 +228,7 @@ export class ReaderStatements {
     session: Session,
     writers: readonly string[],
   ): Promise<readonly OpenWriter[]> {
-    const rows = await session.askAgain<{ pid: number | null; age: number | null }>({
+    const rows = await session.queryAgainAfterLocks<{ pid: number | null; age: number | null }>({
       text: `select l.pid,
         (extract(epoch from clock_timestamp() - coalesce(a.xact_start, x.prepared)) * 1000)::float8 as age
       from (select distinct pid, virtualtransaction from pg_locks
@@ -237,18 +239,6 @@ export class ReaderStatements {
       values: [writers],
     });
     return rows.map(({ pid, age }) => ({ pid: pid ?? undefined, age: age ?? undefined }));
-  }
-
-  /**
-   * Tries to become the elected instance, for as long as the session lasts. Those that may not be
-   * the waker elect one for the retention among themselves, or else nobody might wake the others.
-   */
-  async elect(session: Session, waker: boolean): Promise<boolean> {
-    const [row] = await session.askAgain<{ elected: boolean }>({
-      text: 'select pg_try_advisory_lock(hashtextextended($1, 0)) as elected',
-      values: [`nestjs-sse-channels ${waker ? 'elected' : 'retention'} ${this.#schema}`],
-    });
-    return row!.elected;
   }
 
   /**

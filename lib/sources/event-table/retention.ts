@@ -2,13 +2,13 @@ import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
 import { quoteName } from '../postgres/identifier.js';
 import { OWN_LIMITS } from '../postgres/own-client.js';
-import { describe } from '../postgres/postgres-error.js';
+import { failureText } from '../postgres/postgres-error.js';
 import { codeOf, isMissing, tableError } from './event-table-error.js';
 import { SCHEMA_VERSION } from './event-table-sql.js';
 import type { EventTableSettings } from './event-table.options.js';
 import { installedVersion } from './install.js';
 import { Partitions, type Partition } from './partitions.js';
-import type { Session } from './session.js';
+import type { Session } from '../postgres/session.js';
 
 /** Partitions that are there before they are needed. */
 const AHEAD = 3;
@@ -199,7 +199,7 @@ export class Retention {
         return;
       }
     }
-    const what = describe(await this.#explained(session, error));
+    const what = failureText(await this.#explained(session, error));
     // The same trouble comes back with each check.
     if (this.#complaint !== what) {
       this.#complaint = what;

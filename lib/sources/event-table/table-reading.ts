@@ -10,7 +10,7 @@ import type {
   TableHead,
   TableMark,
 } from './reader-statements.js';
-import type { Session } from './session.js';
+import type { Session } from '../postgres/session.js';
 import type { Topics } from './topics.js';
 import { askForHeld } from './unheld-topics.js';
 
@@ -137,7 +137,8 @@ export class TableReading {
 
   async #page(session: Session): Promise<ReaderPage> {
     for (;;) {
-      const run = (text: string, values: unknown[]) => session.askAgain({ text, values });
+      const run = (text: string, values: unknown[]) =>
+        session.queryAgainAfterLocks({ text, values });
       const page = await askForHeld(this.#topics, run, (listed) =>
         this.#statements.page(session, this.#anchor.id, listed),
       ).catch((error: unknown) => {

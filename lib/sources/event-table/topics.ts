@@ -2,7 +2,7 @@ import { appendOrSkip, tooLarge } from '../../channel/event-check.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import type { ChannelSink, HistoryEvent, ResetReason, SseLogger } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
-import { describe } from '../postgres/postgres-error.js';
+import { failureText } from '../postgres/postgres-error.js';
 import type { LargeRow } from './large-data.js';
 
 /** With more topics than this, the data of all events is read: the list would cost more. */
@@ -38,7 +38,7 @@ export class Topics {
     this.#refused.add(topic);
     this.#list();
     this.#log.error(
-      `Postgres event table: the channel ${JSON.stringify(topic)} has no events, as the database cannot hold its name: ${describe(reason)}. Use a database with the encoding UTF8, or another name.`,
+      `Postgres event table: the channel ${JSON.stringify(topic)} has no events, as the database cannot hold its name: ${failureText(reason)}. Use a database with the encoding UTF8, or another name.`,
     );
   }
 

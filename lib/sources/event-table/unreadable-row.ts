@@ -1,5 +1,5 @@
 import type { LargeRow } from './large-data.js';
-import { describe, isDataRefusal } from '../postgres/postgres-error.js';
+import { failureText, isDataRefusal } from '../postgres/postgres-error.js';
 
 /** A row whose text the server cannot convert to UTF-8, such as bytes that are no character. */
 export interface UnreadableRow {
@@ -65,6 +65,6 @@ async function orRefusal<Page>(
     if (!isDataRefusal(error)) {
       throw error;
     }
-    return { reason: describe(error) };
+    return { reason: failureText(error) };
   }
 }

@@ -1,7 +1,7 @@
 import { SseError } from '../../channel/sse-error.js';
 import { checkChannel } from './identifier.js';
 import type { PostgresConnection } from './postgres-connection.js';
-import { describe, isDataRefusal, isRefusal } from './postgres-error.js';
+import { failureText, isDataRefusal, isRefusal } from './postgres-error.js';
 
 /** The server takes payloads shorter than this. Bytes. */
 const PAYLOAD_LIMIT = 8_000;
@@ -71,8 +71,8 @@ function refusal(cause: unknown, channel: string): unknown {
   return isDataRefusal(cause)
     ? new SseError(
         'INVALID_EVENT',
-        `${what}: ${describe(cause)}. Leave out what the database's encoding lacks, or use a database in UTF8.`,
+        `${what}: ${failureText(cause)}. Leave out what the database's encoding lacks, or use a database in UTF8.`,
         { cause },
       )
-    : new SseError('UNAVAILABLE', `${what}: ${describe(cause)}.`, { cause });
+    : new SseError('UNAVAILABLE', `${what}: ${failureText(cause)}.`, { cause });
 }

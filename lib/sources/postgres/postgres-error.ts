@@ -2,7 +2,7 @@ import { reasonOf } from '../../channel/reason.js';
 import { SseError } from '../../channel/sse-error.js';
 
 /** Says in one line what went wrong with a connection; a password function may throw anything. */
-export function describe(error: unknown): string {
+export function failureText(error: unknown): string {
   try {
     // By shape: where tests run in a context of their own, Node's errors are of another class.
     const { message, code, name, errors } = (error ?? {}) as Partial<AggregateError> & {
@@ -10,7 +10,7 @@ export function describe(error: unknown): string {
     };
     if (Array.isArray(errors) && errors.length > 0) {
       // Node reports a host name with several addresses like this, with an empty message.
-      return [...new Set(errors.map(describe))].join(', ');
+      return [...new Set(errors.map(failureText))].join(', ');
     }
     return message || code || name || reasonOf(error);
   } catch {
@@ -47,7 +47,7 @@ export function unavailable(error: unknown, what: string): unknown {
   }
   return new SseError(
     'UNAVAILABLE',
-    `${what}: ${describe(error)}. Check the option "postgres" and that the server is running.`,
+    `${what}: ${failureText(error)}. Check the option "postgres" and that the server is running.`,
     { cause: error },
   );
 }

@@ -1,15 +1,12 @@
-import { backoff } from '../../channel/backoff.js';
 import { Guard } from '../../channel/guard.js';
-import { Outage } from '../../channel/outage.js';
-import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle, SseLogger } from '../../channel/source.js';
-import { ListenSession, type ListenSessionTimes } from './listen-session.js';
+import { SseError } from '../../channel/sse-error.js';
+import { ListenChannels } from './listen-channels.js';
 import { loadPg } from './load-pg.js';
-import { describe, unavailable } from './postgres-error.js';
+import { failureText, unavailable } from './postgres-error.js';
 import type { PgConfig } from './postgres.options.js';
-
-/** The waits between two attempts to connect. */
-const RETRY = { first: 200, most: 30_000 };
+import { SessionKeeper, type SessionProgress } from './session-keeper.js';
+import type { Session } from './session.js';
 
 /** Somebody who wants to hear a channel. Its methods return at once. */
 export interface ListenSubscriber {
@@ -20,6 +17,14 @@ export interface ListenSubscriber {
   lost(): void;
 }
 
+/** The times of the listening connection, in milliseconds. */
+export interface ListenTimes {
+  /** Between two health checks. */
+  readonly healthInterval: number;
+  /** How long the server may be silent before an answer, also while the connection is set up. */
+  readonly timeout: number;
+}
+
 /**
  * Keeps the one listening connection of an application instance alive, for ever, and
  * shares one LISTEN per channel among its subscribers.
@@ -27,23 +32,29 @@ export interface ListenSubscriber {
  * Connects for the first subscriber, and stays connected.
  */
 export class PostgresListener implements Lifecycle {
-  readonly #config: PgConfig;
-  readonly #guard: Guard;
-  readonly #outage: Outage;
-  readonly #times: ListenSessionTimes;
-  readonly #subscribers = new Map<string, Set<ListenSubscriber>>();
-  #session: ListenSession | undefined;
-  #running: Promise<void> | undefined;
-  #attempt = 0;
-  #stopped = false;
-  #wake: (() => void) | undefined;
-  #outcome: ((error: unknown) => void) | undefined;
+  private readonly guard: Guard;
+  private readonly keeper: SessionKeeper;
+  private readonly subscribers = new Map<string, Set<ListenSubscriber>>();
+  /** Those of the session that is open. */
+  private channels: ListenChannels | undefined;
+  private isStopped = false;
 
-  constructor(config: PgConfig, logger: SseLogger, times: ListenSessionTimes) {
-    this.#config = config;
-    this.#guard = new Guard(logger);
-    this.#outage = new Outage(logger);
-    this.#times = times;
+  constructor(
+    config: PgConfig,
+    logger: SseLogger,
+    private readonly times: ListenTimes,
+  ) {
+    this.guard = new Guard(logger);
+    const use = {
+      purpose: 'listen',
+      timeout: times.timeout,
+      serve: (session: Session, progress: SessionProgress) => this.serve(session, progress),
+      ended: () => this.lost(),
+      outageText: (reason: unknown) =>
+        `Postgres LISTEN fails: ${failureText(reason)}. We retry until it works, and tell clients of the gap.`,
+      recoveryText: ({ target }: Session) => `Postgres LISTEN works again at ${target}.`,
+    } as const;
+    this.keeper = new SessionKeeper(config, use, logger);
   }
 
   /**
@@ -53,33 +64,33 @@ export class PostgresListener implements Lifecycle {
    * @throws SseError `CLOSED` after `stop()`.
    */
   listen(channel: string, subscriber: ListenSubscriber): () => void {
-    if (this.#stopped) {
+    if (this.isStopped) {
       throw new SseError(
         'CLOSED',
         `The application is shutting down; Postgres channel ${JSON.stringify(channel)} is not opened.`,
       );
     }
-    const subscribers = this.#subscribers.get(channel) ?? new Set();
-    this.#subscribers.set(channel, subscribers);
+    const subscribers = this.subscribers.get(channel) ?? new Set();
+    this.subscribers.set(channel, subscribers);
     subscribers.add(subscriber);
-    if (this.#session?.isListening(channel) === true) {
+    if (this.channels?.isListening(channel) === true) {
       // Not within this call: the caller has nothing to be called on yet.
       queueMicrotask(() => {
-        if (subscribers.has(subscriber) && this.#session?.isListening(channel) === true) {
+        if (subscribers.has(subscriber) && this.channels?.isListening(channel) === true) {
           subscriber.listening();
         }
       });
     }
-    this.#session?.change(channel);
-    this.#begin();
+    this.channels?.change(channel);
+    this.keeper.begin();
     return () => {
       if (
         subscribers.delete(subscriber) &&
         subscribers.size === 0 &&
-        this.#subscribers.get(channel) === subscribers
+        this.subscribers.get(channel) === subscribers
       ) {
-        this.#subscribers.delete(channel);
-        this.#session?.change(channel);
+        this.subscribers.delete(channel);
+        this.channels?.change(channel);
       }
     };
   }
@@ -90,13 +101,13 @@ export class PostgresListener implements Lifecycle {
    */
   async start(failFast: boolean): Promise<void> {
     await loadPg();
-    if (!failFast || this.#session?.isOpen === true) {
+    if (!failFast) {
       return;
     }
-    const error = await new Promise<unknown>((resolve) => {
-      this.#outcome = resolve;
-      this.#begin();
-    });
+    if (!this.isStopped) {
+      this.keeper.begin();
+    }
+    const error = await this.keeper.firstAttempt;
     if (error !== undefined) {
       await this.stop();
       throw unavailable(error, 'Postgres cannot be reached and "failFast" is set');
@@ -105,93 +116,41 @@ export class PostgresListener implements Lifecycle {
 
   /** Closes the connection and ends every attempt to have one. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#wake?.();
-    await this.#session?.close();
-    await this.#running;
-    this.#subscribers.clear();
+    this.isStopped = true;
+    await this.keeper.stop();
+    this.subscribers.clear();
   }
 
-  #begin(): void {
-    if (!this.#stopped) {
-      this.#running ??= this.#run();
-    }
+  private serve(session: Session, { works }: SessionProgress): Promise<never> {
+    session.onNotification = (channel, payload) =>
+      this.tell(channel, (subscriber) => subscriber.notified(payload));
+    const events = {
+      wanted: (channel: string) => this.subscribers.has(channel),
+      listening: (channel: string) => this.tell(channel, (subscriber) => subscriber.listening()),
+      refused: (channel: string, error: unknown) =>
+        this.guard.report(`LISTEN to Postgres channel ${JSON.stringify(channel)}`, error),
+    };
+    this.channels = new ListenChannels(session, events, this.times.healthInterval);
+    return this.channels.serve(this.subscribers.keys(), works);
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopped) {
-      const reason = await this.#hold().catch((error: unknown) => error);
-      this.#session = undefined;
-      if (this.#stopped) {
-        break;
-      }
-      for (const channel of this.#subscribers.keys()) {
-        this.#tell(channel, (subscriber) => subscriber.lost());
-      }
-      this.#outage.begin(
-        `Postgres notifications: ${describe(reason)}. Trying again until it works; readers are told of the gap.`,
-      );
-      this.#decide(reason);
-      if (!this.#stopped) {
-        await this.#pause(backoff(this.#attempt++, RETRY));
+  private lost(): void {
+    this.channels = undefined;
+    if (!this.isStopped) {
+      for (const channel of this.subscribers.keys()) {
+        this.tell(channel, (subscriber) => subscriber.lost());
       }
     }
-    this.#decide(new SseError('CLOSED', 'The application is shutting down.'));
   }
 
-  /** Opens one session and returns what ended it. */
-  async #hold(): Promise<unknown> {
-    const pg = await loadPg();
-    if (this.#stopped) {
-      return undefined;
-    }
-    const session = new ListenSession(
-      pg,
-      this.#config,
-      {
-        wanted: (channel) => this.#subscribers.has(channel),
-        listening: (channel) => this.#tell(channel, (subscriber) => subscriber.listening()),
-        notified: (channel, payload) =>
-          this.#tell(channel, (subscriber) => subscriber.notified(payload)),
-        refused: (channel, error) =>
-          this.#guard.report(`LISTEN to Postgres channel ${JSON.stringify(channel)}`, error),
-      },
-      this.#times,
-    );
-    this.#session = session;
-    await session.open(this.#subscribers.keys());
-    this.#outage.end(`Postgres notifications: listening again at ${session.target}.`);
-    // Not before LISTEN has worked: a server that accepts connections and refuses LISTEN is no success.
-    this.#attempt = 0;
-    this.#decide(undefined);
-    return session.lost;
-  }
-
-  #tell(channel: string, tell: (subscriber: ListenSubscriber) => void): void {
-    for (const subscriber of this.#subscribers.get(channel) ?? []) {
+  private tell(channel: string, tell: (subscriber: ListenSubscriber) => void): void {
+    for (const subscriber of this.subscribers.get(channel) ?? []) {
       try {
         tell(subscriber);
       } catch (error) {
         // The caller is the socket's data handler: an error there would end the process.
-        this.#guard.report(`Postgres channel ${JSON.stringify(channel)}`, error);
+        this.guard.report(`Postgres channel ${JSON.stringify(channel)}`, error);
       }
     }
-  }
-
-  #decide(error: unknown): void {
-    const outcome = this.#outcome;
-    this.#outcome = undefined;
-    outcome?.(error);
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#wake = undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Session } from '../../lib/sources/event-table/session.js';
+import { Session } from '../../lib/sources/postgres/session.js';
 import { createDatabase } from '../support/databases.js';
 
 setFlagsFromString('--expose-gc');
@@ -15,7 +15,7 @@ describe('A session', () => {
     database = await createDatabase();
     session = await Session.open(
       { connectionString: database.url },
-      'event table',
+      { purpose: 'event table' },
       new AbortController().signal,
     );
   });

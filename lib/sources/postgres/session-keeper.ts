@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backoff } from '../../channel/backoff.js';
+import { Outage } from '../../channel/outage.js';
+import type { SseLogger } from '../../channel/source.js';
+import { SseError } from '../../channel/sse-error.js';
+import type { PgConfig } from './postgres.options.js';
+import { Session, type SessionOptions } from './session.js';
+
+/** The pauses between two attempts, in milliseconds. */
+const RETRY_MS = { first: 200, most: 30_000 };
+
+/** What a session is kept for. */
+export interface SessionUse extends SessionOptions {
+  /** Uses a session until it is lost or closed, and rejects then. */
+  serve(session: Session, progress: SessionProgress): Promise<never>;
+  /** The session is over, or could not be opened. */
+  ended?(): void;
+  /**
+   * The log line with which an outage begins; `undefined` for none yet.
+   *
+   * @param attempt how many attempts have failed since the last success, less one
+   */
+  outageText(reason: unknown, attempt: number): string | undefined;
+  /** The log line with which an outage ends. */
+  recoveryText(session: Session): string;
+}
+
+/** What the user of a session reports. */
+export interface SessionProgress {
+  /** The session can be used: the first attempt has succeeded. */
+  ready(): void;
+  /** The session does what it is for: an outage is over, and pauses begin anew. Implies `ready()`. */
+  works(): void;
+}
+
+/** Keeps one session open: after each loss another one, for ever, with growing pauses. */
+export class SessionKeeper {
+  /** Resolves with `undefined` once a session is ready, or with why the first attempt failed. */
+  readonly firstAttempt: Promise<unknown>;
+  private decide!: (error: unknown) => void;
+  private readonly outage: Outage;
+  private abort: AbortController | undefined;
+  private running: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly config: PgConfig,
+    private readonly use: SessionUse,
+    logger: SseLogger,
+  ) {
+    this.outage = new Outage(logger);
+    this.firstAttempt = new Promise((resolve) => (this.decide = resolve));
+  }
+
+  /** Whether the system cannot be used at the moment, and that has been logged. */
+  get isOutage(): boolean {
+    return this.outage.lasts;
+  }
+
+  /** Opens a session, unless one is kept; after `end()` a new one once the last is closed. */
+  begin(): void {
+    if (this.abort?.signal.aborted !== false) {
+      const { signal } = (this.abort = new AbortController());
+      this.running = this.running.then(() => this.keep(signal));
+    }
+  }
+
+  /** Closes the session, and ends every attempt to have one. */
+  end(): void {
+    this.abort?.abort();
+  }
+
+  /** The same; resolves once the session is closed. */
+  async stop(): Promise<void> {
+    this.end();
+    await this.running;
+    this.decide(new SseError('CLOSED', 'The application is shutting down.'));
+  }
+
+  private async keep(signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; !signal.aborted;) {
+      const reason = await this.serve(signal, () => (attempt = 0)).catch((error: unknown) => error);
+      this.use.ended?.();
+      if (signal.aborted) {
+        return;
+      }
+      const text = this.use.outageText(reason, attempt);
+      if (text !== undefined) {
+        this.outage.begin(text);
+      }
+      this.decide(reason);
+      await sleep(backoff(attempt++, RETRY_MS), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  private async serve(signal: AbortSignal, succeeded: () => void): Promise<never> {
+    const session = await Session.open(this.config, this.use, signal);
+    const close = (): void => void session.close();
+    signal.addEventListener('abort', close);
+    const ready = (): void => this.decide(undefined);
+    const works = (): void => {
+      ready();
+      succeeded();
+      this.outage.end(this.use.recoveryText(session));
+    };
+    try {
+      return await this.use.serve(session, { ready, works });
+    } catch (error) {
+      // Whoever slept was told only that the sleep was aborted.
+      throw (error as Error).name === 'AbortError' ? session.signal.reason : error;
+    } finally {
+      signal.removeEventListener('abort', close);
+      await session.close();
+    }
+  }
+}

@@ -1,0 +1,207 @@
+import { SseError } from '../../channel/sse-error.js';
+import { loadPg } from './load-pg.js';
+import { againAfterLocks } from './lock-refusal.js';
+import {
+  answerOf,
+  createClient,
+  destroyClient,
+  endClient,
+  sessionSql,
+  sessionStart,
+  type Purpose,
+} from './own-client.js';
+import type { PgClient, PgModule } from './pg-types.js';
+import { failureText, isRefusal } from './postgres-error.js';
+import type { PgConfig } from './postgres.options.js';
+
+/** How long the server may be silent before its answer, in milliseconds, unless told otherwise. */
+const SILENCE_MS = 10_000;
+
+/** One statement. */
+export interface Statement {
+  readonly text: string;
+  readonly values?: readonly unknown[] | undefined;
+  /** Prepares the statement under this name, on a connection that is not pooled. */
+  readonly name?: string | undefined;
+  /** How long the server may be silent before its answer, in milliseconds. Default: the session's. */
+  readonly timeout?: number | undefined;
+}
+
+/** What a session is opened with. */
+export interface SessionOptions {
+  readonly purpose: Purpose;
+  /** How long the server may be silent before an answer, in milliseconds. Default: 10,000. */
+  readonly timeout?: number | undefined;
+}
+
+/**
+ * One connection of our own, from its set-up to its loss. Whoever needs another opens a new session.
+ *
+ * Statements run outside of any transaction block, so each sees what was committed before it.
+ */
+export class Session {
+  /** True when a pooler stands between: nothing can be relied on that a session remembers. */
+  isPooled = false;
+  /** True when the server is a standby. */
+  isStandby = false;
+  /** Called with each notification. */
+  onNotification: ((channel: string, payload: string) => void) | undefined;
+  private readonly client: PgClient;
+  private readonly silence: number;
+  private readonly over = new AbortController();
+  private closing: Promise<void> | undefined;
+  /** Fails those who wait for an answer when the connection is lost. */
+  private readonly waiting = new Set<(reason: Error) => void>();
+
+  private constructor(pg: PgModule, config: PgConfig, { purpose, timeout }: SessionOptions) {
+    this.silence = timeout ?? SILENCE_MS;
+    this.client = createClient(pg, config, purpose, (reason) => this.lose(reason));
+    this.client.on('notification', ({ channel, payload }) => {
+      if (!this.isClosed) {
+        this.onNotification?.(channel, payload ?? '');
+      }
+    });
+  }
+
+  /**
+   * Connects.
+   *
+   * @param signal ends an attempt that is under way
+   * @throws Error when that fails; SseError `MISSING_PEER` without `pg`.
+   */
+  static async open(
+    config: PgConfig,
+    options: SessionOptions,
+    signal: AbortSignal,
+  ): Promise<Session> {
+    const session = new Session(await loadPg(), config, options);
+    const abort = (): void => session.lose(new Error('closed'));
+    signal.addEventListener('abort', abort);
+    try {
+      signal.throwIfAborted();
+      await session.answer('connect', session.silence, session.client.connect());
+      const text = sessionSql(session.client.processID);
+      Object.assign(session, sessionStart(await session.query({ text })));
+      return session;
+    } catch (error) {
+      session.lose(error as Error);
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Is aborted once the connection is lost or closed, with the reason. */
+  get signal(): AbortSignal {
+    return this.over.signal;
+  }
+
+  /** True once the connection is lost or closed. */
+  get isClosed(): boolean {
+    return this.over.signal.aborted;
+  }
+
+  /** Where the connection goes, for people; without credentials. */
+  get target(): string {
+    const { host, port, database } = this.client;
+    return `${host}:${port}/${database ?? ''}`;
+  }
+
+  /** The server's process for this session, as the server told at the start. */
+  get pid(): number | null {
+    return this.client.processID;
+  }
+
+  /**
+   * @param otherwise what to do in place of a direct connection, for the error
+   * @throws SseError `UNAVAILABLE` when a pooler stands between, as notifications get lost there.
+   */
+  refusePooler(otherwise = ''): void {
+    if (this.isPooled) {
+      throw new SseError(
+        'UNAVAILABLE',
+        `Postgres at ${this.target} is reached through a connection pooler (such as PgBouncer), which loses notifications. Set the option "listenConnection" to a direct connection to the server${otherwise}.`,
+      );
+    }
+  }
+
+  /**
+   * Runs a statement; without values it may be several.
+   *
+   * @throws Error when the server refuses it. When there is no answer, the connection is lost.
+   */
+  async query<Row>(statement: Statement): Promise<readonly Row[]> {
+    this.signal.throwIfAborted();
+    const { text, values, name, timeout = this.silence } = statement;
+    const work =
+      name !== undefined && !this.isPooled
+        ? (this.client as unknown as Preparing).query({ name, text, values: [...(values ?? [])] })
+        : this.client.query(text, values && [...values]);
+    return (await this.answer('query', timeout, work)).rows as readonly Row[];
+  }
+
+  /**
+   * Runs one statement, and again while others hold a lock that it needs: of two that wait for each
+   * other, we give way.
+   *
+   * @throws Error as `query()`, and when the lock is held for longer than the server may be silent
+   */
+  queryAgainAfterLocks<Row>(statement: Statement): Promise<readonly Row[]> {
+    const { timeout = this.silence } = statement;
+    return againAfterLocks(() => this.query<Row>(statement), timeout);
+  }
+
+  /** Ends the connection; resolves in any case, within a fraction of a second. */
+  close(): Promise<void> {
+    return (this.closing ??= this.end());
+  }
+
+  private async end(): Promise<void> {
+    if (this.isClosed) {
+      return;
+    }
+    const reason = new Error('closed');
+    this.over.abort(reason);
+    await endClient(this.client);
+    this.fail(reason);
+  }
+
+  private async answer<T>(what: string, timeout: number, work: Promise<T>): Promise<T> {
+    // Not a race against one promise for the loss: that would keep each answer until then.
+    let fail!: (reason: Error) => void;
+    const answer = new Promise<T>((resolve, reject) => {
+      fail = reject;
+      work.then(resolve, reject);
+    });
+    this.waiting.add(fail);
+    try {
+      return await answerOf(this.client, timeout, what, answer);
+    } catch (error) {
+      if (!isRefusal(error)) {
+        this.lose(error as Error);
+      }
+      throw error;
+    } finally {
+      this.waiting.delete(fail);
+    }
+  }
+
+  private fail(reason: Error): void {
+    this.waiting.forEach((fail) => fail(reason));
+  }
+
+  private lose(error: Error): void {
+    if (this.isClosed) {
+      return;
+    }
+    const reason = error instanceof Error ? error : new Error(failureText(error));
+    this.over.abort(reason);
+    this.fail(reason);
+    destroyClient(this.client);
+  }
+}
+
+/** The form of `query` that prepares a statement. */
+interface Preparing {
+  query(config: object): Promise<{ readonly rows: readonly unknown[] }>;
+}
