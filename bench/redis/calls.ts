@@ -15,17 +15,16 @@ export type Call =
   | { readonly do: 'received' }
   /** Reads this many keys, each polled once a second. */
   | { readonly do: 'keys'; readonly count: number; readonly poller: Poller }
-  | { readonly do: 'usage' }
+  /** How many keys it polls. */
+  | { readonly do: 'polled' }
+  /** CPU seconds since the start. */
+  | { readonly do: 'cpu' }
+  /** Bytes of heap after a collection, which costs CPU time itself. */
+  | { readonly do: 'heap' }
   | { readonly do: 'stop' };
 
 /** Which instances poll a key: every one that reads it, or one of them. */
 export type Poller = 'each' | 'elected';
-
-/** CPU seconds since the start, and bytes of heap after a collection. */
-export interface Usage {
-  readonly cpu: number;
-  readonly heap: number;
-}
 
 export interface Reply {
   readonly id: number;

@@ -14,6 +14,7 @@ interface Instance {
   readonly port: number;
   send(channel: string, data: string): unknown;
   readKey(key: string, poller: Poller): void;
+  polledKeys(): number;
   stop(): Promise<void>;
 }
 
@@ -44,6 +45,7 @@ async function ours(): Promise<Instance> {
     port: portOf(app.getHttpServer() as HttpServer),
     send: (channel, data) => sse.send(channel, data),
     readKey: (key, poller) => void sse.streamKey(key, { interval: 1_000, poller }).subscribe(),
+    polledKeys: () => sse.stats().polledKeys,
     stop: () => app.close(),
   };
 }
@@ -57,6 +59,7 @@ async function socketIo(): Promise<Instance> {
     port: portOf(http),
     send: (channel, data) => io.emit(channel, data),
     readKey: () => undefined,
+    polledKeys: () => 0,
     stop: async () => {
       await io.close();
       client.disconnect();
@@ -77,6 +80,7 @@ async function relay(): Promise<Instance> {
     port: portOf(http),
     send: () => undefined,
     readKey: () => undefined,
+    polledKeys: () => 0,
     stop: async () => {
       subscriber.disconnect();
       http.closeAllConnections();
@@ -127,11 +131,15 @@ async function run(call: Call): Promise<unknown> {
         instance!.readKey(`key:${n}`, call.poller);
       }
       return undefined;
-    case 'usage': {
+    case 'polled':
+      return instance!.polledKeys();
+    case 'cpu': {
       const { user, system } = process.cpuUsage();
-      globalThis.gc?.();
-      return { cpu: (user + system) / 1e6, heap: process.memoryUsage().heapUsed };
+      return (user + system) / 1e6;
     }
+    case 'heap':
+      globalThis.gc?.();
+      return process.memoryUsage().heapUsed;
     case 'stop':
       await instance?.stop();
       return undefined;

@@ -83,8 +83,8 @@ if (polled) {
   judge('10,000 keys at 1 s, part of a core in Redis', polled.redis, '≤', 0.15);
 }
 const pollers = await measure('pollers', async (url) => ({
-  each: await keys(url, 10_000, 5, INSTANCES, 'each'),
-  elected: await keys(url, 10_000, 5, INSTANCES, 'elected'),
+  each: await keys(url, 10_000, 20, INSTANCES, 'each'),
+  elected: await keys(url, 10_000, 20, INSTANCES, 'elected'),
 }));
 if (pollers) {
   const { each, elected } = pollers;

@@ -217,11 +217,11 @@ export function delivery(url: string, as: 'ours' | 'socket.io', events: number, 
       await send(events / burst);
       await stillness(() => count, events * clients);
       count = 0;
-      const [s, r] = [await sender.usage(), await receiver.usage()];
+      const [s, r] = [await sender.cpu(), await receiver.cpu()];
       const began = performance.now();
       await send(events / burst);
       const seconds = (await stillness(() => count, events * clients)) - began / 1_000;
-      const cpu = (await sender.usage()).cpu - s.cpu + (await receiver.usage()).cpu - r.cpu;
+      const cpu = (await sender.cpu()) - s + (await receiver.cpu()) - r;
       closes.forEach((close) => close());
       const delivered = count / clients;
       return {
@@ -269,8 +269,8 @@ export async function keys(
 ) {
   const children = Array.from({ length: instances }, () => startChild(url));
   const cpuOfAll = async () => {
-    const usages = await Promise.all(children.map((child) => child.usage()));
-    return usages.reduce((sum, { cpu }) => sum + cpu, 0);
+    const usages = await Promise.all(children.map((child) => child.cpu()));
+    return usages.reduce((sum, cpu) => sum + cpu, 0);
   };
   const redis = new Redis(url);
   try {
@@ -278,8 +278,14 @@ export async function keys(
       await child.call({ do: 'start', as: 'ours' });
       await child.call({ do: 'keys', count, poller });
     }
-    // Until every stream is live, and every election is decided.
-    await pause(4_000 + 500 * instances);
+    // A key is polled once its stream is live. What each instance does once at its start is over then.
+    const all = poller === 'each' ? count * instances : count;
+    for (let looks = 0; looks < 10; looks++) {
+      const polled = await Promise.all(children.map((child) => child.call({ do: 'polled' })));
+      const sum = polled.reduce((before: number, one) => before + Number(one), 0);
+      looks = sum === all ? looks : 0;
+      await pause(1_000);
+    }
     const [before, redisBefore] = [await cpuOfAll(), await redisCpu(redis)];
     const began = performance.now();
     await pause(seconds * 1_000);
@@ -317,7 +323,7 @@ export async function channels(url: string, count: number) {
       }
       const seconds = (performance.now() - began) / 1_000;
       await turn();
-      const { heap } = await child.usage();
+      const heap = await child.heap();
       clients.forEach((client) => client.close());
       return { seconds, heap };
     });

@@ -1,11 +1,12 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Call, Reply, Usage } from './calls.js';
+import type { Call, Reply } from './calls.js';
 
 /** A process under measurement. */
 export interface Child {
   call(call: Call): Promise<unknown>;
-  usage(): Promise<Usage>;
+  cpu(): Promise<number>;
+  heap(): Promise<number>;
   end(): Promise<void>;
 }
 
@@ -32,7 +33,8 @@ export function startChild(redisUrl: string): Child {
     });
   return {
     call,
-    usage: () => call({ do: 'usage' }) as Promise<Usage>,
+    cpu: () => call({ do: 'cpu' }) as Promise<number>,
+    heap: () => call({ do: 'heap' }) as Promise<number>,
     end: async () => {
       const exited = new Promise((resolve) => child.once('exit', resolve));
       child.disconnect();
