@@ -94,18 +94,6 @@ describe('another instance takes over', () => {
     expect(polled(instances.slice(1)).reduce((sum, one) => sum + one)).toBe(1);
   });
 
-  it('at once from one whose last reader has left', async () => {
-    const { instances, recorded } = await threeReaders();
-    const values: string[] = [];
-    recorded[0]!.feed.pause?.();
-    expect(await timeToNext(recorded[1]!, values)).toBeLessThan(HAND_OVER_MS);
-    expect(polled(instances)[0]).toBe(0);
-    recorded[0]!.feed.resume?.();
-    await write(values, 10);
-    await expectAll(recorded, values);
-    expect(polled(instances).reduce((sum, one) => sum + one)).toBe(1);
-  });
-
   it('from one whose connections have frozen, which does no harm when they thaw', async () => {
     const { instances, recorded } = await threeReaders(proxy.url(server.url));
     const values: string[] = [];
@@ -120,7 +108,7 @@ describe('another instance takes over', () => {
     expect(polled(instances)[0]).toBe(0);
   });
 
-  it('for what sendKey sends before it was noticed that the elected one is gone', async () => {
+  it('for what sendKey sends before it is noticed that the poller is gone', async () => {
     const { instances, recorded } = await threeReaders(proxy.url(server.url));
     proxy.freeze();
     const values = ['a', 'b', 'c'];
@@ -160,7 +148,7 @@ describe('another instance takes over', () => {
     await until(() => polled(instances).reduce((sum, one) => sum + one) === 1);
   }, 30_000);
 
-  it('when Redis has forgotten who was elected, and everything else', async () => {
+  it('when Redis has forgotten who polls, and everything else', async () => {
     const { instances, recorded } = await threeReaders();
     const values: string[] = [];
     await write(values, 10);
@@ -214,17 +202,62 @@ describe('another instance takes over', () => {
   }, 30_000);
 });
 
-describe('each instance polls', () => {
-  it('at its own interval, where these differ', async () => {
+describe('the poller', () => {
+  it('polls as often as the instance wants that wants it most', async () => {
     const instances = [await start(), await start(), await start()];
     const recorded = instances.map((one, n) => one.read(key, { interval: n < 2 ? 60_000 : 20 }));
-    await untilElected(instances, recorded, 2);
-    expect(polled(instances)[2]).toBe(1);
+    await untilElected(instances, recorded, 1);
     const values: string[] = [];
     expect(await timeToNext(recorded[0]!, values)).toBeLessThan(HAND_OVER_MS);
     await expectAll(recorded, values);
   });
 
+  it('polls what it does not read itself, until nobody reads it', async () => {
+    const poller = await start();
+    await untilElected([poller], [poller.read(`${key}-own`)], 1);
+    const instances = [poller, await start(), await start()];
+    const recorded = instances.slice(1).map((one) => one.read(key));
+    await untilElected(instances, recorded, 2);
+    expect(polled(instances)).toEqual([2, 0, 0]);
+    const values: string[] = [];
+    await write(values, 10);
+    await expectAll(recorded, values);
+    recorded[0]!.feed.pause?.();
+    await write(values, 10);
+    await expectAll(recorded, values);
+    recorded[1]!.feed.pause?.();
+    await until(() => polled(instances).join() === '1,0,0', { deadline: HAND_OVER_MS });
+    await redis.set(key, 'waits');
+    await until(() => polled(instances).join() === '1,0,0');
+    expect(await redis.get(key)).toBe('waits');
+    recorded[0]!.feed.resume?.();
+    await until(() => recorded.every(({ data }) => data.at(-1) === 'waits'));
+  });
+
+  it('leaves values in the key for an instance that is gone', async () => {
+    const poller = await start();
+    await untilElected([poller], [poller.read(`${key}-own`)], 1);
+    const other = await start(proxy.url(server.url));
+    await untilElected([poller, other], [other.read(key)], 2);
+    proxy.freeze();
+    await until(() => polled([poller])[0] === 1, { deadline: TAKE_OVER_MS });
+    await redis.set(key, 'waits');
+    expect(polled([poller])).toEqual([1]);
+    expect(await redis.get(key)).toBe('waits');
+  });
+
+  it('finds what it was not told', async () => {
+    const { instances } = await threeReaders();
+    const [one] = await redis.keys(`${prefix}{pollers}:wants:*`);
+    const version = Number(await redis.hget(one!, ''));
+    await redis.hset(one!, '', version + 1, `${key}-other`, '20/20');
+    await until(() => polled(instances).join() === '2,0,0', { deadline: TAKE_OVER_MS });
+    await redis.rpush(`${key}-other`, 'value');
+    await until(async () => (await redis.exists(`${key}-other`)) === 0);
+  });
+});
+
+describe('each instance polls', () => {
   it('that also reads the key so that each does', async () => {
     const { instances, recorded } = await threeReaders();
     recorded.push(instances[1]!.read(key, { poller: 'each' }));
@@ -236,7 +269,7 @@ describe('each instance polls', () => {
     await until(() => polled(instances).join() === '1,0,0');
   });
 
-  it('when its user may not elect, and one line says so', async () => {
+  it('when its user may not share polls, and one line says so', async () => {
     await redis.call('ACL', 'SETUSER', 'less', 'on', '>secret', '~*', '&*', '+@all', '-hset');
     const url = server.url.replace('redis://', 'redis://less:secret@');
     const instances = [await start(url), await start(url)];
@@ -247,7 +280,7 @@ describe('each instance polls', () => {
     await expectAll(recorded, values);
     for (const { log } of instances) {
       expect(log.errors).toHaveLength(1);
-      expect(log.errors[0]).toMatch(/cannot be elected .*docs\/redis\.md/);
+      expect(log.errors[0]).toMatch(/cannot agree .*docs\/redis\.md/);
     }
     await redis.call('ACL', 'SETUSER', 'less', '+hset');
     await until(() => polled(instances).reduce((sum, one) => sum + one) === 1);
@@ -257,7 +290,7 @@ describe('each instance polls', () => {
   });
 });
 
-describe('what an election leaves in Redis', () => {
+describe('what sharing polls leaves in Redis', () => {
   it('is nothing once all instances have stopped', async () => {
     const { instances, recorded } = await threeReaders();
     await expectAll(recorded, []);
@@ -269,13 +302,19 @@ describe('what an election leaves in Redis', () => {
     const one = await start(proxy.url(server.url));
     await untilElected([one], [one.read(`${key}-own`)], 1);
     const other = await start();
-    await untilElected([other], [other.read(key)], 1);
-    const elected = () => redis.hkeys(`${prefix}{pollers}:elected`);
-    expect(await elected()).toHaveLength(2);
+    await untilElected([one, other], [other.read(key)], 2);
+    const instances = `${prefix}{pollers}:instances`;
+    expect(await redis.hlen(instances)).toBe(2);
     proxy.freeze();
-    await until(async () => (await elected()).length === 1, { deadline: TAKE_OVER_MS });
-    expect((await elected())[0]).toContain(key);
-    expect(await redis.ttl(`${prefix}{pollers}:elected`)).toBeGreaterThan(0);
-    expect(await redis.ttl(`${prefix}{pollers}:instances`)).toBeGreaterThan(0);
+    await until(async () => (await redis.hlen(instances)) === 1, { deadline: TAKE_OVER_MS });
+    const left = await redis.keys(`${prefix}{pollers}:*`);
+    expect(left.map((name) => name.split(':')[2]).toSorted()).toEqual([
+      'instances',
+      'lease',
+      'wants',
+    ]);
+    for (const name of left) {
+      expect(await redis.pttl(name)).toBeGreaterThan(0);
+    }
   });
 });

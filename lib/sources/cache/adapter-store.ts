@@ -101,13 +101,6 @@ export class AdapterKeyStore implements KeyStore {
     return this.alone(key, () => this.available(() => this.calls.set(key, value)));
   }
 
-  delete(key: string): Promise<void> {
-    return this.alone(key, async () => {
-      await this.calls.remove(key, undefined);
-      await this.calls.remove(waitingKey(key), undefined);
-    });
-  }
-
   /** A cache that tells of its own writes, as cache-manager does, need not wait for the poll. */
   onSet(listener: (key: string) => void): () => void {
     const onSet = (set?: { key?: unknown } | null) => {

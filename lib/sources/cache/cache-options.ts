@@ -27,10 +27,10 @@ export interface CacheOptions {
    * Which instances poll a key in Redis that is taken:
    *
    * - `each`: every instance that has readers of it
-   * - `elected`: one of them, so that the polls per second do not grow with the instances. It is
-   *   replaced at once when it stops or has no reader any more, and within 4 seconds when it dies.
-   *   Instances whose intervals for the key differ elect one for each. Where the same instance also
-   *   reads the key with `each`, it polls.
+   * - `elected`: one instance for all, as often as the instance wants that wants it most, so that
+   *   the polls per second do not grow with the instances. Another takes over at once when it
+   *   stops, and within 4 seconds when it dies. An instance that also reads the key with `each`
+   *   polls it besides.
    *
    * Default `each`.
    */

@@ -14,19 +14,17 @@ import { LimitedLog } from '../../channel/limited-log.js';
 import { reasonOf } from '../../channel/reason.js';
 import { keyOptions, type CacheOptions, type KeyOptions } from './cache-options.js';
 import { KeyFeed, type KeyFeedOwner } from './key-feed.js';
+import { KeyForAll } from './key-for-all.js';
 import { KeyPoll, type PolledKey } from './key-poll.js';
 import type { KeyEvent, KeyReading, KeyStore, Skipped } from './key-store.js';
+import type { PollRate, SharedPolls } from './shared-polls.js';
 import { STOP_WAIT_MS } from './stop-wait.js';
 
 /** How many sets of options are remembered, so that equal ones share their channels. */
 const MAX_OPTION_SETS = 1_000;
 
-/** The reading of a key that another instance may have been elected to poll meanwhile. */
-const LAPSED: KeyReading = {
-  events: [],
-  failure: new Error('It is not certain which instance polls the key.'),
-  reported: true,
-};
+/** The reading of a key that another instance may poll for all by now. */
+const NOT_READ: KeyReading = { events: [] };
 
 /** Feeds channels from keys: the channel's name is the key. */
 export class CacheSource implements ChannelSource, Lifecycle {
@@ -37,6 +35,9 @@ export class CacheSource implements ChannelSource, Lifecycle {
   private readonly detach = AsyncLocalStorage.snapshot();
   private readonly unsubscribe: (() => void)[] = [];
   private readonly owner: KeyFeedOwner;
+  private readonly shared: SharedPolls | undefined;
+  /** The keys that this instance polls for all. */
+  private readonly forAll = new Map<string, KeyForAll>();
   /** Others can fill keys with what cannot be sent. */
   private readonly skippedLog: LimitedLog;
   private stopped = false;
@@ -46,10 +47,15 @@ export class CacheSource implements ChannelSource, Lifecycle {
     private readonly logger: SseLogger,
   ) {
     this.skippedLog = new LimitedLog(logger);
-    this.poll = new KeyPoll((keys) => this.read(keys as readonly KeyFeed[]), logger, store);
+    this.poll = new KeyPoll((keys) => this.read(keys), logger, store);
+    this.shared = store.sharePolls?.({
+      poll: (key, rate) => this.pollForAll(key, rate),
+      onChange: () => this.feeds.forEach((feed) => feed.settle()),
+    });
     this.owner = {
       store,
       poll: this.poll,
+      shared: this.shared,
       drop: (feed) => this.drop(feed),
       returnUnread: (key, taken, sent) => this.returnUnread(key, taken, sent),
       reportSkipped: (key, skipped) => this.reportSkipped(key, skipped),
@@ -72,11 +78,11 @@ export class CacheSource implements ChannelSource, Lifecycle {
    */
   with(options: CacheOptions): ChannelSource {
     const complete = keyOptions(options);
-    if (complete.poller === 'elected' && !this.store.election) {
+    if (complete.poller === 'elected' && !this.shared) {
       throw new SseError(
         'INVALID_OPTION',
         '`poller` is "elected", and the keys are in this process or in a cache of yours, where ' +
-          'instances cannot elect. Set `redis` and leave `cache` out, or leave `poller` out.',
+          'instances cannot share polls. Set `redis` and leave `cache` out, or leave `poller` out.',
       );
     }
     const name = JSON.stringify(Object.values({ ...complete, type: complete.type ?? null }));
@@ -131,7 +137,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
     for (const feed of this.feeds.values()) {
       feed.end();
     }
-    await Promise.all([this.store.election?.stop(), this.store.stop?.()]);
+    await Promise.all([this.shared?.stop(), this.store.stop?.()]);
     await settledWithin(Promise.all(this.returning), STOP_WAIT_MS);
   }
 
@@ -157,14 +163,33 @@ export class CacheSource implements ChannelSource, Lifecycle {
     }
   }
 
-  private async read(feeds: readonly KeyFeed[]): Promise<readonly KeyReading[]> {
+  private pollForAll(key: string, rate: PollRate | undefined): void {
+    let polled = this.forAll.get(key);
+    if (rate) {
+      if (!polled) {
+        polled = new KeyForAll(
+          key,
+          () => this.shared,
+          ({ skipped }) => skipped && this.reportSkipped(key, skipped),
+        );
+        this.forAll.set(key, polled);
+      }
+      polled.rate = rate;
+      this.poll.add(polled);
+    } else if (polled) {
+      this.forAll.delete(key);
+      this.poll.remove(polled);
+    }
+  }
+
+  private async read(feeds: readonly PolledKey[]): Promise<readonly KeyReading[]> {
     const taken = feeds.filter((feed) => feed.reading === 'take');
     if (taken.length === feeds.length) {
       return this.store.take(feeds.map((feed) => feed.key));
     }
     const watched = feeds.filter((feed) => feed.reading === 'watch');
     const readings = new Map<PolledKey, KeyReading>();
-    const note = (of: readonly KeyFeed[], read: readonly KeyReading[]) =>
+    const note = (of: readonly PolledKey[], read: readonly KeyReading[]) =>
       of.forEach((feed, index) => readings.set(feed, read[index]!));
     // Each on its own: a look that fails must not hide the values that were taken.
     await Promise.all([
@@ -176,7 +201,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
         ),
       ).then((read) => note(watched, read)),
     ]);
-    return feeds.map((feed) => readings.get(feed) ?? LAPSED);
+    return feeds.map((feed) => readings.get(feed) ?? NOT_READ);
   }
 
   private drop(feed: KeyFeed): void {
@@ -222,7 +247,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
 }
 
 async function readOrFail(
-  feeds: readonly KeyFeed[],
+  feeds: readonly PolledKey[],
   read: (keys: readonly string[]) => Promise<readonly KeyReading[]>,
 ): Promise<readonly KeyReading[]> {
   if (feeds.length === 0) {

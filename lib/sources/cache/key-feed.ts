@@ -11,24 +11,22 @@ import {
   type KnownValue,
   type Skipped,
 } from './key-store.js';
-import { PollerRole } from './poller-role.js';
+import { SentEvents } from './sent-events.js';
+import type { SharedPolls } from './shared-polls.js';
 import { WatchedValue } from './watched-value.js';
 
 /** What a key's feed needs of its source. */
 export interface KeyFeedOwner {
   readonly store: KeyStore;
   readonly poll: KeyPoll;
+  /** Set where one instance can poll for all. */
+  readonly shared: SharedPolls | undefined;
   /** The feed has no channel any more and nothing under way. */
   drop(feed: KeyFeed): void;
   /** Puts back what was taken or sent while the last channel closed. */
   returnUnread(key: string, taken: readonly KeyEvent[], sent: readonly KeyEvent[]): void;
   /** Reports what was left out. */
   reportSkipped(key: string, skipped: Skipped): void;
-}
-
-interface Sending {
-  readonly event: KeyEvent;
-  readonly done: () => void;
 }
 
 /**
@@ -38,36 +36,29 @@ interface Sending {
 export class KeyFeed implements PolledKey {
   private readonly outlets = new KeyOutlets();
   private readonly watched = new WatchedValue();
-  private readonly role: PollerRole;
-  /** Events of `sendKey` that follow on the next reading, so that they keep their place. */
-  private queued: Sending[] = [];
-  /** Events that follow on the reading that is under way. */
-  private travelling: Sending[] = [];
+  private readonly sent = new SentEvents();
+  /** Another instance polls the key for this one, or this one for all. */
+  private isShared = false;
+  /** Something may wait in the key, so that it is read once, whoever polls it. */
+  private isDue = false;
   private gap = false;
   private busy = false;
-  private readMode: 'take' | 'watch' | 'not' = 'take';
+  private readMode: 'take' | 'watch' = 'take';
 
   constructor(
     readonly key: string,
     private readonly owner: KeyFeedOwner,
-  ) {
-    const onElection = () => {
-      this.settle();
-      this.owner.poll.now(this);
-    };
-    this.role = new PollerRole(owner.store.election, onElection, () => this.settle());
-  }
+  ) {}
 
   get interval(): number {
-    return this.owner.store.polled ? this.outlets.interval : Infinity;
+    return this.owner.store.polled && !this.isShared ? this.outlets.interval : Infinity;
   }
 
   get maxInterval(): number {
-    return this.owner.store.polled ? this.outlets.maxInterval : Infinity;
+    return this.owner.store.polled && !this.isShared ? this.outlets.maxInterval : Infinity;
   }
 
-  /** How the key is being read; `not` when another instance may be polling it. */
-  get reading(): 'take' | 'watch' | 'not' {
+  get reading(): 'take' | 'watch' {
     return this.readMode;
   }
 
@@ -97,13 +88,11 @@ export class KeyFeed implements PolledKey {
 
   private noteWaiting({ read }: Outlet): void {
     if (read) {
-      this.owner.poll.now(this);
-      this.role.noteWaiting();
+      this.readSoon();
     }
   }
 
   private noteArrived(from: Outlet, { data, type, id }: SourceEvent): void {
-    this.role.noteArrived();
     // Channels that watch a key which others take have to be given what was taken.
     if (this.outlets.passesOn(from)) {
       this.publish({ data, type, id });
@@ -114,11 +103,18 @@ export class KeyFeed implements PolledKey {
     if (outlet.read !== read) {
       const before = this.outlets.mode;
       outlet.read = read;
-      this.settle();
-      if (before !== this.outlets.mode) {
-        this.owner.poll.now(this);
+      if (before === this.outlets.mode) {
+        this.settle();
+      } else {
+        this.readSoon();
       }
     }
+  }
+
+  private readSoon(): void {
+    this.isDue = true;
+    this.settle();
+    this.owner.poll.now(this);
   }
 
   private close(outlet: Outlet): void {
@@ -140,10 +136,9 @@ export class KeyFeed implements PolledKey {
     } else if (mode === 'watch') {
       await this.write(event);
     } else {
-      await new Promise<void>((done) => {
-        this.queued.push({ event, done });
-        this.owner.poll.now(this);
-      });
+      const appended = this.sent.add(event);
+      this.owner.poll.now(this);
+      await appended;
     }
   }
 
@@ -154,10 +149,10 @@ export class KeyFeed implements PolledKey {
 
   begin(): void {
     this.busy = true;
-    this.readMode = this.role.mayPoll ? (this.outlets.mode ?? 'take') : 'not';
+    this.isDue = false;
+    this.readMode = this.outlets.mode ?? 'take';
     this.watched.beginLook();
-    this.travelling.push(...this.queued);
-    this.queued = [];
+    this.sent.beginReading();
   }
 
   receive(reading: KeyReading): boolean {
@@ -186,12 +181,9 @@ export class KeyFeed implements PolledKey {
       news ||= change !== undefined;
     }
     if (!reading.more) {
-      const sent = this.travelling.splice(0);
-      news ||= sent.length > 0;
-      sent.forEach(({ event }) => this.publish(event));
-      sent.forEach(({ done }) => done());
+      news = this.sent.endReading((event) => this.publish(event)) || news;
     }
-    this.role.notePolled(reading.more === true);
+    this.isDue ||= reading.more === true || reading.failure !== undefined;
     if (!this.needed) {
       this.settle();
     }
@@ -200,13 +192,16 @@ export class KeyFeed implements PolledKey {
 
   /** Whether somebody reads the key or something is on its way through it. */
   private get needed(): boolean {
-    const sending = this.queued.length + this.travelling.length > 0;
-    const polls = this.outlets.mode !== undefined && this.role.polls;
-    return this.outlets.size > 0 && (polls || sending);
+    const polls = this.outlets.mode !== undefined && (!this.isShared || this.isDue);
+    return this.outlets.size > 0 && (polls || this.sent.size > 0);
   }
 
-  private settle(): void {
-    this.role.stand(this.outlets.electedFor(this.key));
+  /** Has the key polled as its channels want it, here or by the instance that polls for all. */
+  settle(): void {
+    const { shared } = this.owner;
+    const rate = this.outlets.sharedRate;
+    shared?.want(this.key, rate);
+    this.isShared = rate !== undefined && shared?.work === true;
     if (this.needed) {
       this.owner.poll.add(this);
       return;
@@ -218,18 +213,13 @@ export class KeyFeed implements PolledKey {
   }
 
   private returnAll(reading: KeyReading): void {
-    this.role.end();
-    const sent = [...this.travelling.splice(0), ...this.queued.splice(0)];
     this.owner.drop(this);
     const taken = this.readMode === 'take' ? reading.events : [];
+    const sent: KeyEvent[] = [];
+    this.sent.takeAll((event) => sent.push(event));
     if (taken.length + sent.length > 0) {
-      this.owner.returnUnread(
-        this.key,
-        taken,
-        sent.map(({ event }) => event),
-      );
+      this.owner.returnUnread(this.key, taken, sent);
     }
-    sent.forEach(({ done }) => done());
   }
 
   private write(event: KeyEvent): Promise<void> {

@@ -3,6 +3,7 @@ import type { ChannelSink, OutgoingEvent, ResetReason } from '../../channel/sour
 import type { SseError } from '../../channel/sse-error.js';
 import type { KeyOptions } from './cache-options.js';
 import type { KeyEvent } from './key-store.js';
+import type { PollRate } from './shared-polls.js';
 
 /** One channel that is fed by a key. */
 export interface Outlet {
@@ -41,8 +42,8 @@ export class KeyOutlets {
     return mode;
   }
 
-  /** What one instance is elected for to poll the key; `undefined` when each polls. */
-  electedFor(key: string): string | undefined {
+  /** How often one instance is to poll the key for all; `undefined` when this one polls itself. */
+  get sharedRate(): PollRate | undefined {
     if (this.mode !== 'take') {
       return undefined;
     }
@@ -51,8 +52,7 @@ export class KeyOutlets {
         return undefined;
       }
     }
-    // One that polls less often cannot stand in for one that polls more often.
-    return `${this.interval}/${this.maxInterval} ${key}`;
+    return { interval: this.interval, maxInterval: this.maxInterval };
   }
 
   add(outlet: Outlet): void {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
-import type { KeyReading, KeyStore } from './key-store.js';
+import type { KeyReading, KeyStore, KnownValue } from './key-store.js';
 import { PollOutage } from './poll-outage.js';
 import { settledWithin } from '../../channel/deadline.js';
 import { reasonOf } from '../../channel/reason.js';
@@ -14,6 +14,10 @@ export interface PolledKey {
   readonly interval: number;
   /** What the interval may grow to while nothing comes, in milliseconds. */
   readonly maxInterval: number;
+  /** How the key is being read; `not` when it may not be read at this moment. */
+  readonly reading: 'take' | 'watch' | 'not';
+  /** What the store can know the value of a watched key by. */
+  readonly known?: KnownValue | undefined;
   /** The key is about to be read. */
   begin(): void;
   /** Takes over what was read; true when that was something new. */

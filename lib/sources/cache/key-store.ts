@@ -1,5 +1,5 @@
 import type { ChannelFeed, ChannelSink, HistoryEvent } from '../../channel/source.js';
-import type { PollerElection } from './poller-election.js';
+import type { SharedPolls, SharedPollsOwner } from './shared-polls.js';
 
 /** A value on its way from a key to the key's readers. */
 export interface KeyEvent {
@@ -104,16 +104,14 @@ export interface KeyStore {
   giveBack?(key: string, events: readonly KeyEvent[]): Promise<void>;
   /** Sets the key, as any other writer would. A value that nobody has read is overwritten. */
   set(key: string, value: string): Promise<void>;
-  /** Removes the key, and what waits for its readers. */
-  delete(key: string): Promise<void>;
   /**
    * Feeds a channel with what is taken from the key, by whichever instance. Present when
    * `take` hands values on to all of them, and returns none.
    */
   readonly follow?:
     ((key: string, sink: ChannelSink, options: FollowOptions) => ChannelFeed) | undefined;
-  /** Elects which of the instances that follow a key takes its values. Present only beside `follow`. */
-  readonly election?: PollerElection | undefined;
+  /** Has one instance take the values of keys for all that follow them. Present only beside `follow`. */
+  sharePolls?(owner: SharedPollsOwner): SharedPolls;
   /** Calls the listener with each key that was set. Returns how to end that. */
   onSet?(listener: (key: string) => void): () => void;
   /** Calls the listener when the store can be reached again. Returns how to end that. */

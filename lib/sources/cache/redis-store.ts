@@ -1,6 +1,6 @@
 import { SseError } from '../../channel/sse-error.js';
 import { indexKey } from '../redis/own-ids.js';
-import { callRedis, type RedisReply } from '../redis/redis-call.js';
+import type { RedisReply } from '../redis/redis-call.js';
 import type { RedisClient } from '../redis/redis-option.js';
 import type { RedisStreams } from '../redis/redis-streams.js';
 import {
@@ -13,14 +13,15 @@ import {
   type WaitingLimits,
 } from './key-store.js';
 import { CALL_BYTES, CALL_MICROS, CALL_VALUES } from './redis-budget.js';
-import { RedisElection } from './redis-election.js';
 import { heldOf } from './redis-held.js';
 import { RedisLook } from './redis-look.js';
 import { RedisPushes } from './redis-pushes.js';
 import { bytesShared, failedReading, sharedReading } from './redis-reading.js';
 import { RedisReads } from './redis-reads.js';
+import { RedisSharedPolls } from './redis/redis-shared-polls.js';
 import { RedisSets } from './redis-sets.js';
 import { SHARE } from './redis-take-script.js';
+import type { SharedPolls, SharedPollsOwner } from './shared-polls.js';
 import { sharesSlot, slotTag, waitingKey } from './waiting-event.js';
 
 const NOTHING: KeyReading = { events: [] };
@@ -38,7 +39,6 @@ export interface RedisKeyLimits extends WaitingLimits {
  */
 export class RedisKeyStore implements KeyStore {
   readonly polled = true;
-  readonly election: RedisElection;
   private readonly pushes: RedisPushes;
   private readonly sets: RedisSets;
   private readonly looks: RedisLook;
@@ -53,7 +53,6 @@ export class RedisKeyStore implements KeyStore {
   ) {
     const { maxWaiting = DEFAULT_MAX_WAITING, waitingTtl = DEFAULT_WAITING_TTL_MS } = limits;
     this.largest = Math.min(limits.eventSize ?? Infinity, Number.MAX_SAFE_INTEGER);
-    this.election = new RedisElection(streams);
     this.pushes = new RedisPushes(streams, maxWaiting, waitingTtl, (key) => this.streamKey(key));
     this.sets = new RedisSets(streams);
     this.reads = new RedisReads(streams.connection);
@@ -96,9 +95,8 @@ export class RedisKeyStore implements KeyStore {
     return this.sets.set(key, value);
   }
 
-  async delete(key: string): Promise<void> {
-    const client = await this.streams.connection.client();
-    await callRedis(client, 'DEL', key, waitingKey(key));
+  sharePolls(owner: SharedPollsOwner): SharedPolls {
+    return new RedisSharedPolls(this.streams, owner);
   }
 
   onAvailable(listener: () => void): () => void {

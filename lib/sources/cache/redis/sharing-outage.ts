@@ -1,0 +1,75 @@
+import { Outage } from '../../../channel/outage.js';
+import { SseError } from '../../../channel/sse-error.js';
+import { refusalOf } from '../../redis/redis-refusal.js';
+import type { RedisStreams } from '../../redis/redis-streams.js';
+
+/** After so many beats in vain, though Redis is connected, every instance polls for itself. */
+const MOST_UNANSWERED = 16;
+
+/** Notices that instances cannot share their polls, and says so: better that all poll than that none does. */
+export class SharingOutage {
+  private readonly outage: Outage;
+  /** How many beats were due since the last one that was answered. */
+  private unanswered = 0;
+  /** Redis is not connected, so that no key could be polled either. */
+  private isDown = false;
+
+  /** @param onChange called when `lasts` has changed */
+  constructor(
+    private readonly streams: RedisStreams,
+    private readonly key: string,
+    private readonly onChange: () => void,
+  ) {
+    this.outage = new Outage(streams.logger);
+  }
+
+  /** Whether instances cannot share their polls. */
+  get lasts(): boolean {
+    return this.outage.lasts;
+  }
+
+  /** A beat is due. */
+  noteDue(): void {
+    if (++this.unanswered > MOST_UNANSWERED && !this.isDown) {
+      this.begin('no reply in time');
+    }
+  }
+
+  /** Redis is to be called. */
+  noteAttempt(): void {
+    this.isDown = false;
+  }
+
+  /** A call has failed. */
+  noteFailure(error: Error): void {
+    const { address } = this.streams.connection;
+    this.isDown = error instanceof SseError;
+    if (!this.isDown && refusalOf(error, address, this.key) !== undefined) {
+      this.begin(error.message);
+    }
+  }
+
+  /** A beat was answered. */
+  noteAnswered(): void {
+    this.unanswered = 0;
+  }
+
+  /** Redis knows all that this instance wants. */
+  noteWorks(): void {
+    if (this.outage.lasts) {
+      this.outage.end('One instance polls keys for all again.');
+      this.onChange();
+    }
+  }
+
+  private begin(reason: string): void {
+    if (!this.outage.lasts) {
+      this.outage.begin(
+        `Instances cannot agree through Redis at ${this.streams.connection.address} on which one polls ` +
+          `keys: ${reason}. Until they can, each polls what it reads. They need the keys ` +
+          `${this.key.replace('instances', '*')}, and the rights that docs/redis.md lists.`,
+      );
+      this.onChange();
+    }
+  }
+}

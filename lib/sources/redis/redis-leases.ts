@@ -1,0 +1,141 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
+import { monotonicNow } from '../../channel/clock.js';
+import { settledWithin } from '../../channel/deadline.js';
+import type { Lease, Leases } from '../../channel/lease.js';
+import { CLAIM, RELEASE } from './lease-scripts.js';
+import { runScript, runScripts } from './redis-batch.js';
+import type { RedisStreams } from './redis-streams.js';
+
+/** How long an instance holds a lease without renewing it. */
+const LEASE_MS = 2_000;
+/** How often an instance renews its leases, and asks for those that others hold. */
+const RENEW_MS = 500;
+/** How long giving a lease up may take. If it fails, the lease runs out. */
+const RELEASE_MS = 300;
+
+class ClaimedLease {
+  /** Until when this instance holds the lease, on the clock of `monotonicNow()`. */
+  until = 0;
+  unlisten: () => void = () => undefined;
+  private wasHeld = false;
+
+  constructor(
+    readonly name: string,
+    readonly key: string,
+    private readonly onChange: () => void,
+  ) {}
+
+  get isHeld(): boolean {
+    return monotonicNow() < this.until;
+  }
+
+  tellChange(): void {
+    const { isHeld } = this;
+    if (isHeld !== this.wasHeld) {
+      this.wasHeld = isHeld;
+      this.onChange();
+    }
+  }
+}
+
+/**
+ * Leases that Redis grants: a key with a time to live, whose value is the holder. By its own clock
+ * an instance never holds a lease longer than Redis keeps the key, as it counts from before it asked.
+ */
+export class RedisLeases implements Leases {
+  /** Tells this start of the instance from every other one, also of the same process's. */
+  readonly incarnation = randomBytes(9).toString('base64url');
+  private readonly leases = new Set<ClaimedLease>();
+  private readonly detach = AsyncLocalStorage.snapshot();
+  private timer: NodeJS.Timeout | undefined;
+  private renewing: Promise<void> | undefined;
+  private isRenewedAgain = false;
+  private releasing: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly streams: RedisStreams) {}
+
+  claim(name: string, onChange: () => void): Lease {
+    const lease = new ClaimedLease(name, this.keyOf(name), onChange);
+    this.leases.add(lease);
+    this.timer ??= this.detach(() => setInterval(() => this.renew(), RENEW_MS).unref());
+    const renew = () => this.renew();
+    // The holder says so when it gives the lease up.
+    lease.unlisten = this.streams.listen(lease.key, { message: renew, subscribed: renew });
+    this.renew();
+    return {
+      name,
+      get isHeld() {
+        return lease.isHeld;
+      },
+      release: () => this.release(lease),
+    };
+  }
+
+  /** The key that holds the lease. */
+  keyOf(name: string): string {
+    return `${this.streams.settings.prefix}{${name}}:lease`;
+  }
+
+  private renew(): void {
+    // What could not be renewed in time has run out.
+    this.leases.forEach((lease) => lease.tellChange());
+    if (this.renewing) {
+      this.isRenewedAgain = true;
+      return;
+    }
+    this.isRenewedAgain = false;
+    this.renewing = this.renewAll([...this.leases])
+      // Redis cannot be reached: what is held runs out.
+      .catch(() => undefined)
+      .finally(() => {
+        this.renewing = undefined;
+        if (this.isRenewedAgain) {
+          this.renew();
+        }
+      });
+  }
+
+  private async renewAll(leases: readonly ClaimedLease[]): Promise<void> {
+    // What this instance gives up and claims again at once must not be given up afterwards.
+    await this.releasing;
+    const askedAt = monotonicNow();
+    const args = [this.incarnation, LEASE_MS];
+    const replies = await runScripts(
+      await this.streams.connection.client(),
+      leases.map(({ key }) => ({ script: CLAIM, keys: [key], args })),
+    );
+    leases.forEach((lease, index) => {
+      const reply = replies[index]!;
+      if ('ok' in reply && this.leases.has(lease)) {
+        lease.until = reply.ok === 1 ? askedAt + LEASE_MS : 0;
+        lease.tellChange();
+      }
+    });
+  }
+
+  private async release(lease: ClaimedLease): Promise<void> {
+    if (!this.leases.delete(lease)) {
+      return;
+    }
+    lease.unlisten();
+    lease.until = 0;
+    lease.tellChange();
+    if (this.leases.size === 0) {
+      clearInterval(this.timer);
+      this.timer = undefined;
+    }
+    const givenUp = settledWithin(this.giveUp(lease, this.renewing), RELEASE_MS);
+    this.releasing = Promise.all([this.releasing, givenUp]);
+    await givenUp;
+  }
+
+  private async giveUp({ key }: ClaimedLease, renewing: Promise<void> | undefined): Promise<void> {
+    // It may still grant the lease.
+    await renewing;
+    const { connection, server } = this.streams;
+    await server.known();
+    const args = [this.incarnation, server.publishCommand];
+    await runScript(await connection.client(), { script: RELEASE, keys: [key], args });
+  }
+}
