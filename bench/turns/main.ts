@@ -9,11 +9,16 @@ import { parseArgs } from 'node:util';
  *   npm run bench:turns -- --against .cache/old/index.js   and another one, in the same run;
  *                                                       a copy in this folder shares its packages
  *
+ * `--only <text>` runs the cases with that text in their name, and `--scale 0.1` a tenth of each.
  * Node's own work is in the figures: accepting sockets, parsing requests, Nest's router.
  */
 
 const { values } = parseArgs({
-  options: { against: { type: 'string' }, scale: { type: 'string', default: '1' } },
+  options: {
+    against: { type: 'string' },
+    scale: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
+  },
 });
 const SCALE = Number(values.scale);
 
@@ -137,7 +142,7 @@ const builds: [string, string][] = [['this build', ours]];
 if (values.against) builds.unshift(['against', pathToFileURL(values.against).href]);
 
 console.log(`The longest turn of the event loop, and all CPU time, in ms`);
-for (const what of CASES) {
+for (const what of CASES.filter(({ name }) => name.includes(values.only))) {
   const cells: string[] = [];
   for (const [name, lib] of builds) {
     const { longest, cpu } = await run(lib, what);

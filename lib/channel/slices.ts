@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { monotonicNow } from './clock.js';
 
 /** How long a slice may hold the event loop, in milliseconds. */
-const SLICE_MS = 10;
+export const SLICE_MS = 10;
 /** How many members are visited between two looks at the clock. */
 const VISITS_PER_LOOK = 32;
 

@@ -3,6 +3,7 @@ import type { Subscriber } from 'rxjs';
 import { ChannelRegistry } from '../channel/channel-registry.js';
 import type { EventLimits } from '../channel/event-check.js';
 import { Guard } from '../channel/guard.js';
+import { Pace } from '../channel/pace.js';
 import type { RetainLimits } from '../channel/event-log.js';
 import type { SseLogger } from '../channel/source.js';
 import type { SseEvent } from '../channel/sse-event.js';
@@ -35,6 +36,8 @@ export class Delivery {
   readonly eventLimits: EventLimits;
   /** The blocks that the readers of a channel share. */
   readonly blocks = new BlockCache();
+  /** Streams are opened at this pace, when many clients come in one moment. */
+  readonly openings: Pace;
   private readonly queue: FlushQueue;
   private readonly subscribers = new Set<Subscriber<SseEvent>>();
 
@@ -47,6 +50,7 @@ export class Delivery {
       guard,
       onIdle: () => this.blocks.clear(),
     }));
+    this.openings = new Pace(detach);
     this.channels = new ChannelRegistry({
       ...options,
       limits: { ...options.retain, eventSize: options.eventSize },

@@ -105,6 +105,10 @@ export class SseChannelInterceptor implements NestInterceptor {
     if (!(await stream.isAdmitted())) {
       return undefined;
     }
+    const pause = this.delivery.openings.enter();
+    if (pause) {
+      await exchange.whileHere(pause);
+    }
     const requests = await exchange.whileHere(
       this.channels.of(route, exchange.request),
       this.lateFailure(`The resolver of ${route.where}`),

@@ -5,6 +5,7 @@ import { Guard } from '../../lib/channel/guard.js';
 import { LimitedLog } from '../../lib/channel/limited-log.js';
 import { Outage } from '../../lib/channel/outage.js';
 import { inSlices } from '../../lib/channel/slices.js';
+import { Pace } from '../../lib/channel/pace.js';
 import { plainLog } from '../../lib/channel/plain-log.js';
 import type { SseLogger } from '../../lib/channel/source.js';
 import { until } from '../support/until.js';
@@ -136,6 +137,62 @@ describe('A visit in slices', () => {
     setImmediate(() => (hasTurned = true));
     await inSlices([1, 2, 3], (member) => void visited.push(member));
     expect([visited, hasTurned]).toEqual([[1, 2, 3], false]);
+  });
+});
+
+describe('A pace', () => {
+  const { now } = performance;
+
+  afterEach(() => {
+    performance.now = now;
+  });
+
+  /** Counts turns of the event loop from here on. */
+  function turns(): { count: number; stop(): void } {
+    const counter = { count: 0, stop: () => clearImmediate(immediate) };
+    let immediate = setImmediate(function next() {
+      counter.count++;
+      immediate = setImmediate(next);
+    });
+    return counter;
+  }
+
+  it('lets each begin at once in a turn that has time, and the rest in their order, in later ones', async () => {
+    let time = 1_000;
+    performance.now = () => time;
+    const pace = new Pace((run) => run());
+    const counter = turns();
+    const begun: { work: number; turn: number }[] = [];
+    const work = async (n: number): Promise<void> => {
+      const pause = pace.enter();
+      if (pause) await pause;
+      // Each takes 3 ms: a slice of 10 ms begins four of them.
+      time += 3;
+      begun.push({ work: n, turn: counter.count });
+    };
+    // Whoever comes while there is time need not wait, so not even a microtask passes.
+    expect(pace.enter()).toBeUndefined();
+    await Promise.all(Array.from({ length: 100 }, (_, n) => work(n)));
+    counter.stop();
+    expect(begun.map((one) => one.work)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+    const perTurn = new Map<number, number>();
+    begun.forEach(({ turn }) => perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1));
+    expect(Math.max(...perTurn.values())).toBeLessThanOrEqual(5);
+    expect(perTurn.size).toBeGreaterThanOrEqual(20);
+  });
+
+  it('has time again in the next turn', async () => {
+    let time = 1_000;
+    performance.now = () => time;
+    const pace = new Pace((run) => run());
+    expect(pace.enter()).toBeUndefined();
+    time += 11;
+    const late = pace.enter();
+    expect(late).toBeInstanceOf(Promise);
+    await late;
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(pace.enter()).toBeUndefined();
   });
 });
 
