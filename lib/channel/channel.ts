@@ -1,3 +1,4 @@
+import { atOnce } from './at-once.js';
 import { labelOf } from './composite-id.js';
 import { CheckedHistory, type SourceServices } from './checked-history.js';
 import { checkEvent, isPosition, type EventLimits } from './event-check.js';
@@ -78,7 +79,7 @@ export class Channel implements ChannelSink {
   /** The event that a new client receives first, if the source has one. */
   current(): SourceEvent | undefined {
     try {
-      const event = this.source?.current?.();
+      const event = atOnce(this.source?.current?.());
       if (event) {
         checkEvent(event, this.limits);
       }

@@ -1,3 +1,4 @@
+import { atOnce } from './at-once.js';
 import { withDeadline } from './deadline.js';
 import type { AppendedEvent, EventLog } from './event-log.js';
 import {
@@ -80,7 +81,7 @@ export class CheckedHistory {
   readonly compare = (a: string, b: string): number => {
     let order: unknown;
     try {
-      order = this.history.compare(a, b);
+      order = atOnce(this.history.compare(a, b));
     } catch (error) {
       this.report(`cannot compare positions: ${reasonOf(error)}`);
       return NaN;

@@ -1,3 +1,5 @@
+import { isPromise } from 'node:util/types';
+import { atOnce } from './at-once.js';
 import type { ChannelFeed, ChannelSink, ChannelSource } from './source.js';
 import { SseError } from './sse-error.js';
 
@@ -6,7 +8,7 @@ import { SseError } from './sse-error.js';
  * @throws SseError `INVALID_OPTION` when what `open()` returned is no feed; and what it throws
  */
 export function openFeed(source: ChannelSource, channel: string, sink: ChannelSink): ChannelFeed {
-  const feed: unknown = source.open(channel, sink);
+  const feed: unknown = atOnce(source.open(channel, sink));
   const fault = faultOf(feed);
   if (fault) {
     throw new SseError(
@@ -19,9 +21,7 @@ export function openFeed(source: ChannelSource, channel: string, sink: ChannelSi
 }
 
 function faultOf(feed: unknown): string | undefined {
-  if (feed instanceof Promise) {
-    // Its rejection would otherwise end the process.
-    feed.catch(() => undefined);
+  if (isPromise(feed)) {
     return 'a promise';
   }
   if (typeof feed !== 'object' || feed === null) {

@@ -1,3 +1,4 @@
+import { atOnce } from './at-once.js';
 import { reasonOf } from './reason.js';
 import { SseError } from './sse-error.js';
 import { textOf } from './value-text.js';
@@ -22,7 +23,7 @@ export function publishedText(data: unknown, serialize: Serialize | undefined): 
   }
   let text: unknown;
   try {
-    text = serialize(data);
+    text = atOnce(serialize(data));
   } catch (cause) {
     throw new SseError(
       'INVALID_EVENT',
@@ -31,10 +32,6 @@ export function publishedText(data: unknown, serialize: Serialize | undefined): 
     );
   }
   if (typeof text !== 'string') {
-    if (text instanceof Promise) {
-      // Its rejection would otherwise end the process.
-      text.catch(() => undefined);
-    }
     throw new SseError(
       'INVALID_EVENT',
       `A value cannot be sent, because \`serialize\` returned ${text === null ? 'null' : `a value of the type ${typeof text}`}. ` +

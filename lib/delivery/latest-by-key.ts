@@ -1,5 +1,6 @@
 import type { Channel } from '../channel/channel.js';
 import type { LogEntry } from '../channel/log-entry.js';
+import { atOnce } from '../channel/at-once.js';
 import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
 import { eventOf } from './event-of.js';
 
@@ -104,9 +105,12 @@ export class LatestByKey {
   private keyOf(entry: LogEntry): string {
     if (!entry.end && entry.type !== RESET_TYPE) {
       try {
-        return `k${this.key(eventOf(this.channel.name, entry))}`;
+        const key: unknown = atOnce(this.key(eventOf(this.channel.name, entry)));
+        if (typeof key === 'string' || typeof key === 'number') {
+          return `k${key}`;
+        }
       } catch {
-        // Delivered in full.
+        // The event replaces none and is delivered.
       }
     }
     return `s${entry.seq}`;

@@ -61,22 +61,38 @@ export function clientKeyOf(answer: unknown, where: string): string {
   return answer;
 }
 
+/** How often a resolver may name a channel again, for each that it may name. */
+const REPEATS = 100;
+
 /**
- * The names of the channels that a request may read.
+ * The names of the channels that a request may read. Of more than `most` it gives one too many.
  *
  * @param answer what the resolver returned, or its promise resolved with
  * @throws SseError `INVALID_OPTION` for what is neither a name nor several
  */
-export function channelNamesOf(answer: unknown, where: string): string[] {
+export function channelNamesOf(answer: unknown, where: string, most: number): string[] {
   if (typeof answer === 'string') {
     return [answer];
   }
   const isIterable = typeof answer === 'object' && answer !== null && Symbol.iterator in answer;
-  const names = isIterable ? [...new Set(answer as Iterable<unknown>)] : [answer];
+  const names = isIterable ? firstOf(answer as Iterable<unknown>, most + 1) : [answer];
   if (!isIterable || !names.every((name) => typeof name === 'string')) {
     throw noAnswer('The resolver', where, answer, 'a channel name or an array of names');
   }
   return names as string[];
+}
+
+/** The first different items: an iterable may be endless, and give one of them again and again. */
+function firstOf(items: Iterable<unknown>, most: number): unknown[] {
+  const first = new Set<unknown>();
+  let looked = 0;
+  for (const item of items) {
+    first.add(item);
+    if (first.size === most || ++looked === most * REPEATS) {
+      break;
+    }
+  }
+  return [...first];
 }
 
 function noAnswer(what: string, where: string, answer: unknown, allowed: string): SseError {

@@ -74,15 +74,15 @@ export class RouteChannels {
       // Nest keeps the parameters of a host by themselves.
       return [fill(channels, { ...request.hosts, ...request.params })];
     }
-    const names = channelNamesOf(await channels(request), where);
-    names.forEach(checkChannelName);
     const { channelsPerConnection } = this.settings.limits;
+    const names = channelNamesOf(await channels(request), where, channelsPerConnection);
+    names.forEach(checkChannelName);
     if (names.length === 0) {
       throw new NotFoundException('There is no channel for this request.');
     }
     if (names.length > channelsPerConnection) {
       throw new BadRequestException(
-        `${names.length} channels were asked for; at most ${channelsPerConnection} are allowed on one connection.`,
+        `More than ${channelsPerConnection} channels were asked for; that many are allowed on one connection.`,
       );
     }
     return names;

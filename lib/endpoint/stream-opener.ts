@@ -1,4 +1,5 @@
 import { HttpException, HttpStatus, Inject, Injectable } from '@nestjs/common';
+import { atOnce } from '../channel/at-once.js';
 import { SseError } from '../channel/sse-error.js';
 import { ChannelReader } from '../delivery/channel-reader.js';
 import type { Connection, ConnectionReader } from '../delivery/connection.js';
@@ -30,8 +31,8 @@ export class StreamOpener {
    * @throws UnauthorizedException when the permission has ended
    */
   identify(exchange: Exchange, { options, where }: Route): void {
-    exchange.expiresAt = expiryOf(options.expires?.(exchange.request), where);
-    exchange.client = clientKeyOf(this.settings.clientKey(exchange.request), where);
+    exchange.expiresAt = expiryOf(atOnce(options.expires?.(exchange.request)), where);
+    exchange.client = clientKeyOf(atOnce(this.settings.clientKey(exchange.request)), where);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { atOnce } from '../../channel/at-once.js';
 import { appendOrSkip, isEventType } from '../../channel/event-check.js';
 import type { Guard } from '../../channel/guard.js';
 import type { ChannelFeed, ChannelSink, SourceEvent } from '../../channel/source.js';
@@ -140,15 +141,13 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
       return type ?? operation;
     }
     try {
-      const name: unknown = type(payload, operation);
+      const name: unknown = atOnce(type(payload, operation));
       if (name === undefined || name === null) {
         return operation;
       }
       if (isEventType(name)) {
         return name;
       }
-      // The rejection of an async function would end the process.
-      Promise.resolve(name).catch(() => undefined);
       const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : kindOf(name);
       throw new Error(
         `it returned ${shown}. Return a string without CR, LF and NUL that does not begin with "sse:", or undefined`,

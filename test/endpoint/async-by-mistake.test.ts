@@ -1,0 +1,136 @@
+import { Controller, Logger, Sse } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { LatestByKey } from '../../lib/delivery/latest-by-key.js';
+import { Channel } from '../../lib/channel/channel.js';
+import { SseChannel, type ChannelSource } from '../../lib/index.js';
+import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
+
+/** A function of the application's that is asynchronous where its answer is needed at once. */
+const late = (async () => {
+  throw new Error('late');
+}) as never as () => never;
+
+const source: ChannelSource = {
+  open: (_, sink) => {
+    sink.live();
+    return {
+      close: () => undefined,
+      current: late,
+      history: { compare: late, read: async () => ({ events: [], last: true }) },
+    };
+  },
+};
+
+@Controller()
+class MistakenController {
+  @Sse('expires')
+  @SseChannel('news', { expires: late })
+  expires() {
+    // The channel as it is.
+  }
+
+  @Sse('news')
+  @SseChannel('news')
+  news() {
+    // The channel as it is.
+  }
+
+  @Sse('source')
+  @SseChannel('source', { source })
+  source() {
+    // The channel as it is.
+  }
+
+  @Sse('endless')
+  @SseChannel(function* () {
+    for (let n = 0; ; n++) yield `channel ${n}`;
+  } as never)
+  endless() {
+    // Never reached.
+  }
+
+  @Sse('repeated')
+  @SseChannel(function* () {
+    for (;;) yield 'news';
+  } as never)
+  repeated() {
+    // The channel as it is.
+  }
+}
+
+describe.each(ADAPTERS)('What is asynchronous by mistake, on %s,', (adapter) => {
+  const unheard: unknown[] = [];
+  const note = (error: unknown) => void unheard.push(error);
+
+  beforeEach(() => {
+    unheard.length = 0;
+    process.on('unhandledRejection', note);
+    jest.spyOn(Logger, 'error').mockImplementation(() => undefined);
+  });
+
+  afterEach(async () => {
+    process.off('unhandledRejection', note);
+    jest.restoreAllMocks();
+    await closeApps();
+  });
+
+  /** An unhandled rejection is reported after the microtasks of a turn. */
+  const nextTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+  it('is refused, and its rejection ends nothing', async () => {
+    const { connect, sse } = await startApp({ adapter, controllers: [MistakenController] });
+    const client = await connect('/expires');
+    expect(client.opened.status).toBe(500);
+    await client.closed;
+    await nextTurn();
+    expect(unheard).toEqual([]);
+    expect(sse.stats()).toMatchObject({ connections: 0, opening: 0 });
+  });
+
+  it('is refused of clientKey as well', async () => {
+    const { connect } = await startApp({
+      adapter,
+      controllers: [MistakenController],
+      options: { clientKey: late },
+    });
+    const client = await connect('/news');
+    expect(client.opened.status).toBe(500);
+    await client.closed;
+    await nextTurn();
+    expect(unheard).toEqual([]);
+  });
+
+  it('is told of where a source does so', async () => {
+    const { connect } = await startApp({ adapter, controllers: [MistakenController] });
+    const client = await connect('/source');
+    expect((await client.next()).type).toBe('sse:reset');
+    // It is placed by comparing positions.
+    const { opened } = await connect('/source', { lastEventId: '7' });
+    expect(opened.status).toBe(200);
+    await nextTurn();
+    expect(unheard).toEqual([]);
+  });
+
+  it('and a resolver without an end gets no further than the limit', async () => {
+    const { connect } = await startApp({ adapter, controllers: [MistakenController] });
+    const client = await connect('/endless');
+    expect(client.opened.status).toBe(400);
+    await client.closed;
+    const { opened } = await connect('/repeated');
+    expect(opened.status).toBe(200);
+  });
+});
+
+it('an event whose key is a promise is delivered, and replaces none', async () => {
+  const unheard: unknown[] = [];
+  const note = (error: unknown) => void unheard.push(error);
+  process.on('unhandledRejection', note);
+  const limits = { events: 10, bytes: 1_000, age: Infinity, eventSize: 1_000 };
+  const channel = new Channel('c', limits, () => undefined);
+  const latest = LatestByKey.acquire(channel, late);
+  for (const data of ['a', 'b', 'c']) channel.append({ data });
+  expect(latest.after(0)!.map(({ data }) => data)).toEqual(['a', 'b', 'c']);
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  process.off('unhandledRejection', note);
+  expect(unheard).toEqual([]);
+});
