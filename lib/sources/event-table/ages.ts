@@ -12,8 +12,8 @@ interface Seen {
  * its age grows on ours. A step of the server's clock would otherwise make all of them too old.
  */
 export class Ages {
-  #seen = new Map<string, Seen>();
-  #next = new Map<string, Seen>();
+  private seen = new Map<string, Seen>();
+  private next = new Map<string, Seen>();
 
   /**
    * The age in milliseconds.
@@ -23,14 +23,14 @@ export class Ages {
    */
   of(row: string, age: number, now = monotonicNow()): number {
     // A row of the future was written before the server's clock was set back.
-    const seen = this.#seen.get(row) ?? { age: Math.max(0, age), at: now };
-    this.#next.set(row, seen);
+    const seen = this.seen.get(row) ?? { age: Math.max(0, age), at: now };
+    this.next.set(row, seen);
     return seen.age + (now - seen.at);
   }
 
   /** A look at all rows is over: those that were not in it are gone. */
   turn(): void {
-    this.#seen = this.#next;
-    this.#next = new Map();
+    this.seen = this.next;
+    this.next = new Map();
   }
 }

@@ -5,9 +5,9 @@ import type { SseLogger } from '../../channel/source.js';
 import { quoteName } from '../postgres/identifier.js';
 import { failureText } from '../postgres/postgres-error.js';
 import type { PgConfig } from '../postgres/postgres.options.js';
+import type { Session } from '../postgres/session.js';
 import { SessionKeeper, type SessionProgress } from '../postgres/session-keeper.js';
 import { SessionLeases } from '../postgres/session-leases.js';
-import type { Session } from '../postgres/session.js';
 import type { EventTableSettings } from './event-table.options.js';
 import type { Retention } from './retention.js';
 

@@ -1,5 +1,5 @@
-import { SseError } from '../../channel/sse-error.js';
 import type { ChannelHistory, HistoryEvent, HistoryPage } from '../../channel/source.js';
+import { SseError } from '../../channel/sse-error.js';
 import { quoteName } from '../postgres/identifier.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
 import { isDataRefusal } from '../postgres/postgres-error.js';
@@ -37,54 +37,46 @@ function headOf(text: string): Head {
 
 /** Reads one topic's events again, up to where the reader of this process stands. */
 export class EventHistory implements ChannelHistory {
-  readonly #connection: PostgresConnection;
-  readonly #settings: TableSettings;
-  readonly #topic: string;
-  readonly #topics: Topics;
-  readonly #settled: () => Position | undefined;
-
   constructor(
-    connection: PostgresConnection,
-    settings: TableSettings,
-    topic: string,
-    topics: Topics,
+    private readonly connection: PostgresConnection,
+    private readonly settings: TableSettings,
+    private readonly topic: string,
+    private readonly topics: Topics,
     /** Every event up to here was appended, or will not come; the log goes on from it. */
-    settled: () => Position | undefined,
-  ) {
-    this.#connection = connection;
-    this.#settings = settings;
-    this.#topic = topic;
-    this.#topics = topics;
-    this.#settled = settled;
-  }
+    private readonly settled: () => Position | undefined,
+  ) {}
 
   compare(a: string, b: string): number {
     return comparePositions(a, b);
   }
 
   async read(position: string | undefined, limit: number): Promise<HistoryPage> {
-    const settled = this.#settled();
+    const settled = this.settled();
     if (!settled) {
       throw new SseError('UNAVAILABLE', 'The event table has not been read yet.');
     }
     try {
-      return await this.#read(position, limit, settled);
+      return await this.readAfter(position, limit, settled);
     } catch (error) {
-      if (isDataRefusal(error) && !(await this.#isHeld())) {
+      if (isDataRefusal(error) && !(await this.isHeld())) {
         return { events: [], last: true };
       }
-      throw tableError(error, this.#settings);
+      throw tableError(error, this.settings);
     }
   }
 
-  async #read(text: string | undefined, limit: number, settled: Position): Promise<HistoryPage> {
+  private async readAfter(
+    text: string | undefined,
+    limit: number,
+    settled: Position,
+  ): Promise<HistoryPage> {
     const asked =
-      text === undefined ? { timeline: settled.timeline, id: 0 } : await this.#find(text, settled);
+      text === undefined ? { timeline: settled.timeline, id: 0 } : await this.find(text, settled);
     if (!asked) {
       return { events: [], last: true, reset: 'unknown-position' };
     }
     const isOwnId = text !== undefined && parsePosition(text) === undefined;
-    const { head, rows, isCut } = await this.#readablePage(asked.id, settled.id, limit);
+    const { head, rows, isCut } = await this.readablePage(asked.id, settled.id, limit);
     const { timeline, last, floor, ended } = head;
     if (timeline !== settled.timeline) {
       // The reader finds out by itself, and tells its channels.
@@ -97,41 +89,41 @@ export class EventHistory implements ChannelHistory {
       return { events: [], last: true, reset: 'trimmed' };
     }
     if (rows.length === 0 && isCut) {
-      return this.#read(text, limit, settled);
+      return this.readAfter(text, limit, settled);
     }
     return {
-      events: rows.map((row) => this.#eventOf(row, timeline)),
+      events: rows.map((row) => this.eventOf(row, timeline)),
       last: rows.length < limit && !isCut,
       ...(ended && { ended }),
       ...(isOwnId && { position: formatPosition(asked) }),
     };
   }
 
-  #eventOf(row: LargeRow, timeline: number): HistoryEvent {
+  private eventOf(row: LargeRow, timeline: number): HistoryEvent {
     const position = formatPosition({ timeline, id: Number(row.id) });
     if (row.data === null) {
-      this.#topics.reportSkipped(this.#topic, position, row);
+      this.topics.reportSkipped(this.topic, position, row);
       return { position, data: '', reset: 'skipped-event' };
     }
     return eventOf(row as EventRow, position);
   }
 
-  #isHeld(): Promise<boolean> {
-    return isHeld(this.#topic, (text, values) => this.#connection.query(text, values));
+  private isHeld(): Promise<boolean> {
+    return isHeld(this.topic, (text, values) => this.connection.query(text, values));
   }
 
   /** Finds what a client gave as its position: one of ours, or the publisher's own id. */
-  async #find(text: string, { timeline }: Position): Promise<Position | undefined> {
+  private async find(text: string, { timeline }: Position): Promise<Position | undefined> {
     const position = parsePosition(text);
     if (position || text.includes('\0')) {
       return position;
     }
     // An id that is used twice stands for its first event, as in the channel's log.
-    const found = this.#connection.query<{ id: string }>(
-      `select e.id from ${quoteName(this.#settings.schema)}.event e
+    const found = this.connection.query<{ id: string }>(
+      `select e.id from ${quoteName(this.settings.schema)}.event e
        where hashtextextended(e.own_id, 0) = hashtextextended($2, 0)
          and e.own_id = $2 and e.topic = $1 order by e.id limit 1`,
-      [this.#topic, text],
+      [this.topic, text],
     );
     // What the database cannot hold, it does not have.
     const [row] = await found.catch((error: unknown) => {
@@ -144,46 +136,46 @@ export class EventHistory implements ChannelHistory {
   }
 
   /** Reads a page; a row that the server cannot show is in it without its texts. */
-  async #readablePage(after: number, settled: number, limit: number): Promise<Page> {
+  private async readablePage(after: number, settled: number, limit: number): Promise<Page> {
     try {
-      return await this.#page(after, settled, limit);
+      return await this.page(after, settled, limit);
     } catch (error) {
-      if (!isDataRefusal(error) || !(await this.#isHeld())) {
+      if (!isDataRefusal(error) || !(await this.isHeld())) {
         throw error;
       }
     }
-    const rows = await this.#connection.query<{ id: string }>(
-      `select e.id from ${quoteName(this.#settings.schema)}.event e
+    const rows = await this.connection.query<{ id: string }>(
+      `select e.id from ${quoteName(this.settings.schema)}.event e
         where e.topic = $1 and e.id > $2 and e.id <= $3 order by e.id limit $4`,
-      [this.#topic, after, settled, limit],
+      [this.topic, after, settled, limit],
     );
     const ids = rows.map(({ id }) => Number(id));
     const { page, unreadable } = await readAroundUnreadable(ids, after, (from, upTo) =>
-      this.#page(from, upTo, limit),
+      this.page(from, upTo, limit),
     );
     const found = unreadable ? [unreadableRow(unreadable)] : [];
     return { ...page, rows: [...page.rows, ...found], isCut: true };
   }
 
-  async #page(after: number, settled: number, limit: number): Promise<Page> {
-    const s = quoteName(this.#settings.schema);
+  private async page(after: number, settled: number, limit: number): Promise<Page> {
+    const s = quoteName(this.settings.schema);
     // One statement, so that what was dropped and what is read belong together.
-    const found = await this.#connection.query<LargeRow & { id: string | null }>(
+    const found = await this.connection.query<LargeRow & { id: string | null }>(
       `(select ${largeRowColumns(limit)} from ${s}.event e
         where e.topic = $1 and e.id > $2 and e.id <= $3 order by e.id limit $4)
       union all
       select null, null, concat_ws(' ', timeline, last, floor,
         (select e.done::integer from ${s}.event e where e.id = $2 and e.topic = $1)),
         null, null, null, null from ${s}.head()`,
-      [this.#topic, after, settled, limit],
+      [this.topic, after, settled, limit],
     );
     const head = headOf(found.find(({ id }) => id === null)!.data!);
     const page = await withLargeData(
       found.filter(({ id }) => id !== null),
-      this.#topics.eventSize,
+      this.topics.eventSize,
       // Another server in its place may have given the same ids to other events.
       (ids) =>
-        this.#connection.query(`${largeDataSql(s)} and (select ${s}.timeline()) = $2`, [
+        this.connection.query(`${largeDataSql(s)} and (select ${s}.timeline()) = $2`, [
           ids,
           head.timeline,
         ]),

@@ -20,12 +20,13 @@ interface Inserted {
 
 /** The statements that write events to the table of one schema. */
 export class EventInserts {
-  readonly #connection: PostgresConnection;
-  readonly #s: string;
+  private readonly s: string;
 
-  constructor(connection: PostgresConnection, schema: string) {
-    this.#connection = connection;
-    this.#s = quoteName(schema);
+  constructor(
+    private readonly connection: PostgresConnection,
+    schema: string,
+  ) {
+    this.s = quoteName(schema);
   }
 
   /**
@@ -43,10 +44,10 @@ export class EventInserts {
       batch.map(({ event }) => event.retry ?? null),
       batch.map(({ event }) => event.end === true),
     ];
-    const text = `select id, ${this.#s}.timeline() as timeline
-      from ${this.#s}.publish_all($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::boolean[]) as id`;
+    const text = `select id, ${this.s}.timeline() as timeline
+      from ${this.s}.publish_all($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::boolean[]) as id`;
     const run = async (): Promise<readonly string[]> => {
-      const rows = await this.#connection.query<Inserted>(text, columns);
+      const rows = await this.connection.query<Inserted>(text, columns);
       return batch.map(({ event }, index) => idOf(event, rows[index]!));
     };
     try {
@@ -56,9 +57,7 @@ export class EventInserts {
       if (remedy === undefined) {
         throw error;
       }
-      await this.#connection
-        .query(`select ${this.#s}.${remedy}`)
-        .catch(() => Promise.reject(error));
+      await this.connection.query(`select ${this.s}.${remedy}`).catch(() => Promise.reject(error));
       return run();
     }
   }
@@ -74,7 +73,7 @@ export class EventInserts {
     // As text, which hardly anybody reads in another way.
     const answer = await runOn(
       client,
-      `select ${this.#s}.publish($1, $2, $3, $4, $5::integer, $6::boolean)::text as id, ${this.#s}.timeline()::text as timeline`,
+      `select ${this.s}.publish($1, $2, $3, $4, $5::integer, $6::boolean)::text as id, ${this.s}.timeline()::text as timeline`,
       [topic, data, type ?? null, id ?? null, retry ?? null, end === true],
     );
     const row = rowsIn(answer)?.[0] as Inserted | undefined;

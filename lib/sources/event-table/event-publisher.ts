@@ -27,32 +27,23 @@ interface Waiting extends TopicEvent {
 
 /** Writes events to the table: those of a moment in one statement, in the order of the calls. */
 export class EventPublisher {
-  readonly #connection: PostgresConnection;
-  readonly #settings: TableSettings;
-  readonly #inserts: EventInserts;
-  /** Called after a commit. */
-  readonly #onCommit: () => void;
-  readonly #installed: Promise<unknown> | undefined;
-  #waiting: Waiting[] = [];
+  private readonly inserts: EventInserts;
+  private waiting: Waiting[] = [];
   /** Those of the statement that is under way. */
-  #underWay: readonly Waiting[] = [];
-  #waitingBytes = 0;
-  #writing: Promise<void> | undefined;
-  #notifyTimer: NodeJS.Timeout | undefined;
-  #isStopped = false;
+  private underWay: readonly Waiting[] = [];
+  private waitingBytes = 0;
+  private writing: Promise<void> | undefined;
+  private notifyTimer: NodeJS.Timeout | undefined;
+  private isStopped = false;
 
   /** @param installed resolves once the table is there, or will not be soon */
   constructor(
-    connection: PostgresConnection,
-    settings: TableSettings,
-    onCommit: () => void,
-    installed: Promise<unknown> | undefined,
+    private readonly connection: PostgresConnection,
+    private readonly settings: TableSettings,
+    private readonly onCommit: () => void,
+    private readonly installed: Promise<unknown> | undefined,
   ) {
-    this.#installed = installed;
-    this.#connection = connection;
-    this.#settings = settings;
-    this.#inserts = new EventInserts(connection, settings.schema);
-    this.#onCommit = onCommit;
+    this.inserts = new EventInserts(connection, settings.schema);
   }
 
   /**
@@ -63,16 +54,16 @@ export class EventPublisher {
   publish(topic: string, event: OutgoingEvent): Promise<string> {
     return new Promise((resolve, reject) => {
       checkForTable(event);
-      if (this.#waiting.length >= MOST_WAITING || this.#waitingBytes > MOST_WAITING_BYTES) {
+      if (this.waiting.length >= MOST_WAITING || this.waitingBytes > MOST_WAITING_BYTES) {
         throw new SseError(
           'LIMIT_REACHED',
-          `${this.#waiting.length} events wait for Postgres. Wait for the promises of send() before you send more.`,
+          `${this.waiting.length} events wait for Postgres. Wait for the promises of send() before you send more.`,
         );
       }
-      this.#waiting.push({ topic, event, resolve, reject });
-      this.#waitingBytes += event.data.length;
+      this.waiting.push({ topic, event, resolve, reject });
+      this.waitingBytes += event.data.length;
       // What is sent within this turn goes along.
-      this.#writing ??= new Promise<void>((turn) => setImmediate(turn)).then(() => this.#write());
+      this.writing ??= new Promise<void>((turn) => setImmediate(turn)).then(() => this.write());
     });
   }
 
@@ -92,92 +83,92 @@ export class EventPublisher {
         `\`client\` is ${String(client)}; it must have query(text, values), as a client of pg or an EntityManager of TypeORM.`,
       );
     }
-    await this.#whenInstalled();
-    return this.#inserts.insertWith(client as PgQueryable, { topic, event });
+    await this.whenInstalled();
+    return this.inserts.insertWith(client as PgQueryable, { topic, event });
   }
 
   /** Writes what waits, as far as the server takes it in time; the rest is given up. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#notifyTimer);
-    if (this.#writing && !(await settledWithin(this.#writing, STOP_TIMEOUT_MS))) {
+    this.isStopped = true;
+    clearTimeout(this.notifyTimer);
+    if (this.writing && !(await settledWithin(this.writing, STOP_TIMEOUT_MS))) {
       const reason = new SseError(
         'CLOSED',
         `The application is shutting down, and Postgres has not taken the event within ${STOP_TIMEOUT_MS} ms: it is given up, and may or may not be there.`,
       );
-      this.#underWay.forEach(({ reject }) => reject(reason));
-      this.#rejectWaiting(reason);
+      this.underWay.forEach(({ reject }) => reject(reason));
+      this.rejectWaiting(reason);
     }
   }
 
-  async #write(): Promise<void> {
-    await this.#whenInstalled();
-    while (this.#waiting.length > 0) {
-      const batch = this.#take();
-      this.#underWay = batch;
-      await this.#writeBatch(batch);
+  private async write(): Promise<void> {
+    await this.whenInstalled();
+    while (this.waiting.length > 0) {
+      const batch = this.take();
+      this.underWay = batch;
+      await this.writeBatch(batch);
     }
-    this.#underWay = [];
-    this.#writing = undefined;
+    this.underWay = [];
+    this.writing = undefined;
   }
 
-  async #whenInstalled(): Promise<void> {
-    if (this.#installed) {
-      await settledWithin(this.#installed, INSTALL_TIMEOUT_MS);
+  private async whenInstalled(): Promise<void> {
+    if (this.installed) {
+      await settledWithin(this.installed, INSTALL_TIMEOUT_MS);
     }
   }
 
-  async #writeBatch(batch: readonly Waiting[]): Promise<void> {
+  private async writeBatch(batch: readonly Waiting[]): Promise<void> {
     try {
-      const ids = await this.#inserts.insert(batch);
-      this.#onCommit();
-      this.#notify();
+      const ids = await this.inserts.insert(batch);
+      this.onCommit();
+      this.notify();
       batch.forEach(({ resolve }, index) => resolve(ids[index]!));
     } catch (error) {
       if (batch.length > 1 && isOfEvent(error)) {
         // One event of the statement cannot be held, such as a character that a LATIN1 database
         // lacks: the others are written, in their order.
         const half = batch.length >> 1;
-        await this.#writeBatch(batch.slice(0, half));
-        await this.#writeBatch(batch.slice(half));
+        await this.writeBatch(batch.slice(0, half));
+        await this.writeBatch(batch.slice(half));
         return;
       }
-      const reason = isOfEvent(error) ? refusedEvent(error) : tableError(error, this.#settings);
+      const reason = isOfEvent(error) ? refusedEvent(error) : tableError(error, this.settings);
       batch.forEach(({ reject }) => reject(reason));
       if (reason instanceof SseError && reason.code === 'UNAVAILABLE') {
         // To wait for a time limit one batch after another would hold callers up without end.
-        this.#rejectWaiting(reason);
+        this.rejectWaiting(reason);
       }
     }
   }
 
-  #take(): Waiting[] {
+  private take(): Waiting[] {
     let bytes = 0;
     let count = 0;
-    while (count < this.#waiting.length && count < BATCH_EVENTS && bytes < BATCH_BYTES) {
-      bytes += this.#waiting[count++]!.event.data.length;
+    while (count < this.waiting.length && count < BATCH_EVENTS && bytes < BATCH_BYTES) {
+      bytes += this.waiting[count++]!.event.data.length;
     }
-    this.#waitingBytes -= bytes;
-    return this.#waiting.splice(0, count);
+    this.waitingBytes -= bytes;
+    return this.waiting.splice(0, count);
   }
 
-  #rejectWaiting(reason: SseError): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+  private rejectWaiting(reason: SseError): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    this.waitingBytes = 0;
     waiting.forEach(({ reject }) => reject(reason));
   }
 
   /** Wakes other instances, outside of any transaction: commits that notify wait for each other. */
-  #notify(): void {
-    if (this.#notifyTimer || this.#isStopped) {
+  private notify(): void {
+    if (this.notifyTimer || this.isStopped) {
       return;
     }
-    this.#notifyTimer = setTimeout(() => {
-      this.#notifyTimer = undefined;
+    this.notifyTimer = setTimeout(() => {
+      this.notifyTimer = undefined;
       // Without it they find out by themselves, a moment later.
-      this.#connection
-        .query('select pg_notify($1, $2)', [this.#settings.schema, ''])
+      this.connection
+        .query('select pg_notify($1, $2)', [this.settings.schema, ''])
         .catch(() => undefined);
     }, NOTIFY_INTERVAL);
   }

@@ -1,8 +1,8 @@
 import type { SseLogger } from '../../channel/source.js';
 import { failureText } from '../postgres/postgres-error.js';
 import type { PgConfig } from '../postgres/postgres.options.js';
-import { SessionKeeper, type SessionProgress } from '../postgres/session-keeper.js';
 import type { Session } from '../postgres/session.js';
+import { SessionKeeper, type SessionProgress } from '../postgres/session-keeper.js';
 import { tableError } from './event-table-error.js';
 import type { EventTableSettings } from './event-table.options.js';
 import { Fence } from './fence.js';
@@ -46,7 +46,7 @@ export class EventReader {
   ) {
     this.statements = new ReaderStatements(settings.schema, topics.eventSize);
     this.rest = new Wake(settings.pollInterval);
-    this.fence = new Fence(this.statements, logger);
+    this.fence = new Fence(settings.schema, logger);
     this.reading = new TableReading(this.statements, topics, this.fence, logger, this.wake);
     const use = {
       purpose: 'event table',

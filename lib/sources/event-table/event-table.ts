@@ -60,53 +60,51 @@ export interface EventTableStats {
  * transaction, reaches every channel of its topic on every instance once, in one order.
  */
 export class EventTable implements Broker, Lifecycle {
-  readonly #connection: PostgresConnection;
-  readonly #settings: EventTableSettings;
-  readonly #topics: Topics;
-  readonly #reader: EventReader;
-  readonly #publisher: EventPublisher;
-  readonly #retention: Retention;
-  readonly #duties: Duties;
+  private readonly settings: EventTableSettings;
+  private readonly topics: Topics;
+  private readonly reader: EventReader;
+  private readonly publisher: EventPublisher;
+  private readonly retention: Retention;
+  private readonly duties: Duties;
 
   /**
    * @param limits data of more bytes than `eventSize` is announced, and not fetched
    * @throws SseError `INVALID_OPTION`
    */
   constructor(
-    connection: PostgresConnection,
+    private readonly connection: PostgresConnection,
     logger: SseLogger,
     options: EventTableOptions = {},
     limits: Pick<EventLimits, 'eventSize'> = { eventSize: Infinity },
   ) {
     const settings = eventTableSettings(options);
     const config = connection.listenConfig;
-    this.#connection = connection;
-    this.#settings = settings;
-    this.#topics = new Topics(logger, limits.eventSize);
-    this.#reader = new EventReader(config, settings, this.#topics, logger, () => this.#duties);
-    this.#retention = new Retention(settings, logger, () => this.#reader.position?.id ?? 0);
-    this.#duties = new Duties(config, settings, this.#retention, logger, this.#reader.wake);
-    this.#publisher = new EventPublisher(
+    this.settings = settings;
+    this.topics = new Topics(logger, limits.eventSize);
+    this.reader = new EventReader(config, settings, this.topics, logger, () => this.duties);
+    this.retention = new Retention(settings, logger, () => this.reader.position?.id ?? 0);
+    this.duties = new Duties(config, settings, this.retention, logger, this.reader.wake);
+    this.publisher = new EventPublisher(
       connection,
       settings,
-      this.#reader.wake,
-      settings.install ? this.#reader.firstAttempt : undefined,
+      this.reader.wake,
+      settings.install ? this.reader.firstAttempt : undefined,
     );
   }
 
   open(channel: string, sink: ChannelSink): ChannelFeed {
-    const remove = this.#topics.add(channel, sink);
-    const { position } = this.#reader;
+    const remove = this.topics.add(channel, sink);
+    const { position } = this.reader;
     if (position) {
       sink.live(formatPosition(position));
     }
     const history = new ReadAhead(
       new EventHistory(
-        this.#connection,
-        this.#settings,
+        this.connection,
+        this.settings,
         channel,
-        this.#topics,
-        () => this.#reader.position,
+        this.topics,
+        () => this.reader.position,
       ),
     );
     return {
@@ -125,28 +123,28 @@ export class EventTable implements Broker, Lifecycle {
    */
   publish(channel: string, event: OutgoingEvent, options: PublishOptions = {}): Promise<string> {
     return options.client === undefined
-      ? this.#publisher.publish(channel, event)
-      : this.#publisher.publishWith(options.client, channel, event);
+      ? this.publisher.publish(channel, event)
+      : this.publisher.publishWith(options.client, channel, event);
   }
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, when the table cannot be read. */
   start(failFast: boolean): Promise<void> {
-    return this.#reader.start(failFast);
+    return this.reader.start(failFast);
   }
 
   async stop(): Promise<void> {
-    await this.#publisher.stop();
-    await this.#reader.stop();
-    await this.#duties.stop();
+    await this.publisher.stop();
+    await this.reader.stop();
+    await this.duties.stop();
   }
 
   get stats(): EventTableStats {
-    const { position, isOutage, stuck } = this.#reader;
-    const { usage } = this.#retention;
+    const { position, isOutage, stuck } = this.reader;
+    const { usage } = this.retention;
     return {
       position: position && formatPosition(position),
       outage: isOutage,
-      elected: this.#duties.areOurs,
+      elected: this.duties.areOurs,
       stuck: stuck && {
         age: monotonicNow() - stuck.since,
         pids: stuck.writers.flatMap(({ pid }) => pid ?? []),

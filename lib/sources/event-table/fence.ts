@@ -1,15 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
-import type { OpenWriter, ReaderStatements } from './reader-statements.js';
 import type { Session } from '../postgres/session.js';
+import {
+  describeWriters,
+  openWriters,
+  transactionName,
+  type OpenTransaction,
+} from './open-transactions.js';
 
 /** The pauses between two looks at the open writers, in milliseconds; the last one is repeated. */
 const PAUSES_MS = [2, 2, 4, 4, 8, 8, 16, 16, 32, 64, 100];
-/** How long a writer may hold delivery back before it is reported, in milliseconds. */
-const STUCK_AFTER = 5_000;
+/** How long a writer may hold delivery back before we report it, in milliseconds. */
+const STUCK_AFTER_MS = 5_000;
 /** Between two looks at what a stuck writer is, in milliseconds. */
-const REPORT_INTERVAL = 1_000;
+const REPORT_INTERVAL_MS = 1_000;
 /** A prepared transaction that was open when the server last started is shown under this prefix. */
 const PREPARED = '-1/';
 
@@ -17,45 +22,45 @@ const PREPARED = '-1/';
 export interface Stuck {
   /** Since when, on the monotonic clock. */
   readonly since: number;
-  readonly writers: readonly OpenWriter[];
+  readonly writers: readonly OpenTransaction[];
 }
 
 /**
  * Waits for the transactions that may still fill a hole between ids.
  *
- * An event that can be seen above a hole was given its id after the hole's id was given out. The
- * transaction that took that id held a lock on the table before it took it, holds it until its
- * end, and Postgres makes a commit visible before it releases the locks. So once all who hold
- * the lock now have released it, the hole is either filled or empty for ever.
+ * An event above a hole is visible, so the hole's id was given out before that event's. Whoever took
+ * the hole's id locked the table before, and keeps the lock until its transaction ends; Postgres
+ * makes a commit visible before it releases the locks. So once all transactions that hold the lock
+ * now have ended, the hole is filled, or empty for ever.
  */
 export class Fence {
   /** Set while a writer holds delivery back for long. */
   stuck: Stuck | undefined;
-  #nextReport = 0;
+  private nextReport = 0;
 
   constructor(
-    private readonly statements: ReaderStatements,
+    private readonly schema: string,
     private readonly logger: SseLogger,
   ) {}
 
   /**
-   * Resolves once no transaction that is open now can add events with ids up to those that were
-   * given out before. What it does not see was committed or rolled back before the next statement.
+   * Resolves once all transactions have ended that are open now and may write events. Each id that
+   * was given out before the call is then visible to the next statement, or never will be.
    *
    * @throws Error when the session is lost or closed
    */
   async pass(session: Session, position: string): Promise<void> {
     const started = monotonicNow();
-    let open = new Set(await this.statements.writers(session));
+    let open = new Set(await openWriters(session, this.schema));
     try {
       for (let look = 0; open.size > 0; look++) {
         const ms = PAUSES_MS[Math.min(look, PAUSES_MS.length - 1)]!;
         await sleep(ms, undefined, { signal: session.signal });
-        const now = await this.statements.writers(session);
-        // A transaction that is prepared keeps its name, but for releases that do not know that.
+        const now = await openWriters(session, this.schema);
+        // Some releases of Postgres rename a transaction, to this prefix, when it is prepared.
         open = new Set(now.filter((writer) => open.has(writer) || writer.startsWith(PREPARED)));
-        if (open.size > 0 && monotonicNow() - started >= STUCK_AFTER) {
-          await this.#report(session, [...open], started, position);
+        if (open.size > 0 && monotonicNow() - started >= STUCK_AFTER_MS) {
+          await this.report(session, [...open], started, position);
         }
       }
       if (this.stuck) {
@@ -66,31 +71,24 @@ export class Fence {
     }
   }
 
-  async #report(
+  private async report(
     session: Session,
     open: readonly string[],
     since: number,
     position: string,
   ): Promise<void> {
     const isNew = this.stuck === undefined;
-    if (!isNew && monotonicNow() < this.#nextReport) {
+    if (!isNew && monotonicNow() < this.nextReport) {
       return;
     }
-    this.#nextReport = monotonicNow() + REPORT_INTERVAL;
-    const writers = await this.statements.describeWriters(session, open);
+    this.nextReport = monotonicNow() + REPORT_INTERVAL_MS;
+    const writers = await describeWriters(session, this.schema, open);
     this.stuck = { since, writers };
     if (isNew) {
       this.logger.warn(
-        `Postgres event table: delivery waits at ${position} for ${writers.map(nameOf).join(', ') || 'an open transaction'}, ` +
+        `Postgres event table: delivery waits at ${position} for ${writers.map(transactionName).join(', ') || 'an open transaction'}, ` +
           'which wrote events and has not ended. End it, or set idle_in_transaction_session_timeout.',
       );
     }
   }
-}
-
-function nameOf({ pid, age }: OpenWriter): string {
-  const since = age === undefined ? '' : `, open for ${Math.round(age / 1_000)} s`;
-  return pid === undefined
-    ? `a prepared transaction${since}`
-    : `the transaction of pid ${pid}${since}`;
 }

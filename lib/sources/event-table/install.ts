@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
-import { quoteName, quoteText } from '../postgres/identifier.js';
+import { quoteName } from '../postgres/identifier.js';
 import { isLockRefusal } from '../postgres/lock-refusal.js';
+import type { Session } from '../postgres/session.js';
 import { codeOf } from './event-table-error.js';
 import { SCHEMA_VERSION, eventTableSql } from './event-table-sql.js';
 import type { EventTableSettings } from './event-table.options.js';
-import type { Session } from '../postgres/session.js';
+import { lockHolders, transactionName } from './open-transactions.js';
 
 /** How long the installation may wait for other instances and transactions, in milliseconds. */
 const INSTALL_TIMEOUT_MS = 60_000;
@@ -104,7 +105,7 @@ async function tryToInstall(
     return 'installed';
   }
   // Behind it an upgrade would wait in vain, and all writers behind the upgrade.
-  if ((await holders(session, schema)).some(({ age }) => age > LOCK_TIMEOUT_MS)) {
+  if ((await lockHolders(session, schema)).some(({ age = 0 }) => age > LOCK_TIMEOUT_MS)) {
     return 'locked';
   }
   try {
@@ -135,33 +136,7 @@ async function tryToInstall(
   }
 }
 
-/** A transaction that has a lock on the table. */
-interface Holder {
-  readonly pid: number | null;
-  /** How long it has been open, in milliseconds; 0 when the role may not see it. */
-  readonly age: number;
-}
-
-/** The oldest come first. */
-async function holders(session: Session, schema: string): Promise<readonly Holder[]> {
-  return session.query<Holder>({
-    text: `select l.pid, coalesce(extract(epoch from clock_timestamp() - coalesce(a.xact_start, x.prepared)) * 1000, 0)::float8 as age
-      from (select distinct pid, virtualtransaction from pg_locks
-            where locktype = 'relation' and granted and pid is distinct from pg_backend_pid()
-              and database = (select oid from pg_database where datname = current_database())
-              and relation in (select oid from pg_class where relnamespace = to_regnamespace(${quoteText(quoteName(schema))}))) l
-      left join pg_stat_activity a on a.pid = l.pid
-      left join lateral (select min(prepared) as prepared from pg_prepared_xacts
-        where database = current_database()) x on l.pid is null
-      order by age desc limit 5`,
-  });
-}
-
 async function blockers(session: Session, schema: string): Promise<string> {
-  const found = await holders(session, schema);
-  const names = found.map(({ pid, age }) => {
-    const what = pid === null ? 'a prepared transaction' : `the transaction of pid ${pid}`;
-    return age > 0 ? `${what}, open for ${Math.round(age / 1_000)} s` : what;
-  });
-  return names.join(', ') || 'a transaction that has ended since';
+  const found = await lockHolders(session, schema);
+  return found.slice(0, 5).map(transactionName).join(', ') || 'a transaction that has ended since';
 }

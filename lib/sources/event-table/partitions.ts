@@ -1,6 +1,6 @@
 import { quoteName } from '../postgres/identifier.js';
-import { Ages } from './ages.js';
 import type { Session } from '../postgres/session.js';
+import { Ages } from './ages.js';
 
 /** An attached partition of the event table. */
 export interface Partition {
@@ -22,11 +22,11 @@ type Row = Record<string, string | boolean | null>;
 
 /** The partitions of one event table, with the ages of what is in them. */
 export class Partitions {
-  readonly #s: string;
-  readonly #ages = new Ages();
+  private readonly s: string;
+  private readonly ages = new Ages();
 
   constructor(schema: string) {
-    this.#s = quoteName(schema);
+    this.s = quoteName(schema);
   }
 
   /** Reads them in the order of their ids. */
@@ -36,19 +36,19 @@ export class Partitions {
       text: `select name, low, high, pending, bytes, last, ${ms('oldest')} as oldest,
         ${ms('clock_timestamp() - oldest')} as oldest_age, newest::text as newest,
         ${ms('clock_timestamp() - newest')} as newest_age
-        from ${this.#s}.usage()`,
+        from ${this.s}.usage()`,
     });
-    const partitions = rows.map((row) => this.#partitionOf(row));
-    this.#ages.turn();
+    const partitions = rows.map((row) => this.partitionOf(row));
+    this.ages.turn();
     return partitions;
   }
 
-  #partitionOf(row: Row): Partition {
+  private partitionOf(row: Row): Partition {
     const name = String(row['name']);
     const age = (which: 'oldest' | 'newest'): number | undefined =>
       row[which] === null
         ? undefined
-        : this.#ages.of(`${name} ${which} ${row[which]}`, Number(row[`${which}_age`]));
+        : this.ages.of(`${name} ${which} ${row[which]}`, Number(row[`${which}_age`]));
     return {
       name,
       low: Number(row['low']),

@@ -19,76 +19,73 @@ interface Slot {
 
 /** Fetches the next events of a history while a reader is busy with those before. */
 export class ReadAhead implements ChannelHistory {
-  readonly #history: ChannelHistory;
   /** By the position after which they go on. */
-  readonly #slots = new Map<string, Slot>();
+  private readonly slots = new Map<string, Slot>();
 
-  constructor(history: ChannelHistory) {
-    this.#history = history;
-  }
+  constructor(private readonly history: ChannelHistory) {}
 
   compare(a: string, b: string): number {
-    return this.#history.compare(a, b);
+    return this.history.compare(a, b);
   }
 
   async read(position: string | undefined, limit: number): Promise<HistoryPage> {
-    const slot = position === undefined ? undefined : this.#take(position);
+    const slot = position === undefined ? undefined : this.take(position);
     const ahead = await slot?.page;
     if (slot && ahead && ahead.events.length > 0 && !ahead.reset) {
-      return this.#pass(ahead, limit, slot.size);
+      return this.pass(ahead, limit, slot.size);
     }
-    const page = await this.#history.read(position, limit);
+    const page = await this.history.read(position, limit);
     if (!page.last && !page.reset && !page.ended) {
-      this.#fetch(page, limit * GROWTH);
+      this.fetch(page, limit * GROWTH);
     }
     return page;
   }
 
   close(): void {
-    for (const { timer } of this.#slots.values()) {
+    for (const { timer } of this.slots.values()) {
       clearTimeout(timer);
     }
-    this.#slots.clear();
+    this.slots.clear();
   }
 
   /** Never the last page: what was fetched ahead does not know what has come since. */
-  #pass(page: HistoryPage, limit: number, size: number): HistoryPage {
+  private pass(page: HistoryPage, limit: number, size: number): HistoryPage {
     if (size > 0 && !page.last) {
-      this.#fetch(page, size * GROWTH);
+      this.fetch(page, size * GROWTH);
     }
     const events = page.events.slice(0, limit);
     if (events.length < page.events.length) {
       const rest = { ...page, events: page.events.slice(limit) };
-      this.#keep(events.at(-1)!.position, Promise.resolve(rest), 0);
+      this.keep(events.at(-1)!.position, Promise.resolve(rest), 0);
     }
     return { events, last: false };
   }
 
   /** Fetches what follows a page, on the assumption that the events stay as large as they are. */
-  #fetch({ events: before }: HistoryPage, size: number): void {
+  private fetch({ events: before }: HistoryPage, size: number): void {
     const { position } = before.at(-1)!;
-    if (this.#slots.size < MOST_SLOTS && !this.#slots.has(position)) {
+    if (this.slots.size < MOST_SLOTS && !this.slots.has(position)) {
       const length = before.reduce((sum, { data }) => sum + data.length, 0) / before.length;
       const events = Math.ceil(Math.min(size, MOST_EVENTS, PAGE_BYTES / (length + 1)));
       // A failure is met again, and reported, by the reader's own read.
-      const page = this.#history.read(position, events).catch(() => undefined);
-      this.#keep(position, page, events);
+      const page = this.history.read(position, events).catch(() => undefined);
+      this.keep(position, page, events);
     }
   }
 
-  #keep(position: string, page: Slot['page'], size: number): void {
-    const before = this.#slots.get(position);
+  private keep(position: string, page: Slot['page'], size: number): void {
+    const before = this.slots.get(position);
     clearTimeout(before?.timer);
-    const timer = setTimeout(() => this.#slots.delete(position), LIFE);
+    const timer = setTimeout(() => this.slots.delete(position), LIFE);
     timer.unref();
-    this.#slots.set(position, { page, size, timer });
+    this.slots.set(position, { page, size, timer });
   }
 
-  #take(position: string): Slot | undefined {
-    const slot = this.#slots.get(position);
+  private take(position: string): Slot | undefined {
+    const slot = this.slots.get(position);
     if (slot) {
       clearTimeout(slot.timer);
-      this.#slots.delete(position);
+      this.slots.delete(position);
     }
     return slot;
   }

@@ -1,8 +1,8 @@
 import { SseError } from '../../channel/sse-error.js';
 import { quoteName, quoteText } from '../postgres/identifier.js';
-import { largeDataSql, largeRowColumns, withLargeData, type LargeRow } from './large-data.js';
-import type { Session } from '../postgres/session.js';
 import { isDataRefusal } from '../postgres/postgres-error.js';
+import type { Session } from '../postgres/session.js';
+import { largeDataSql, largeRowColumns, withLargeData, type LargeRow } from './large-data.js';
 import { readAroundUnreadable, unreadableRow } from './unreadable-row.js';
 
 /** Rows per page of the reader: large enough for a burst, small enough for one turn. */
@@ -44,14 +44,6 @@ export interface ReaderPage {
   readonly mark: TableMark;
 }
 
-/** A transaction that may still write to the table. */
-export interface OpenWriter {
-  /** The process that runs it; `undefined` for a prepared transaction. */
-  readonly pid: number | undefined;
-  /** Since when it is open, in milliseconds; `undefined` when the role may not see it. */
-  readonly age: number | undefined;
-}
-
 function markOf(text: string): TableMark {
   const [last, incarnation, rewritten, removed, timeline] = text.split(' ').map(Number);
   return {
@@ -65,27 +57,26 @@ function markOf(text: string): TableMark {
 
 /** The reader's statements for one schema. */
 export class ReaderStatements {
-  readonly #schema: string;
-  readonly #s: string;
-  readonly #eventSize: number;
+  private readonly s: string;
 
   /** @param eventSize data of more bytes is not fetched */
-  constructor(schema: string, eventSize: number) {
-    this.#schema = schema;
-    this.#eventSize = eventSize;
-    this.#s = quoteName(schema);
+  constructor(
+    private readonly schema: string,
+    private readonly eventSize: number,
+  ) {
+    this.s = quoteName(schema);
   }
 
   /** @throws SseError `UNAVAILABLE` when the role may not see the sequence */
   async head(session: Session): Promise<TableHead> {
-    const sequence = `${this.#s}.event_id_seq`;
+    const sequence = `${this.s}.event_id_seq`;
     const [row] = await session.queryAgainAfterLocks<
       Record<keyof TableHead, string> & { sees: boolean }
     >({
       text: `select timeline, last, floor, incarnation,
-        coalesce((select rewritten from ${this.#s}.history where one), 0) as rewritten,
+        coalesce((select rewritten from ${this.s}.history where one), 0) as rewritten,
         has_sequence_privilege(${quoteText(sequence)}, 'select') as sees
-        from ${this.#s}.head()`,
+        from ${this.s}.head()`,
     });
     if (row?.sees !== true) {
       // Some releases of Postgres refuse to show it, and others show it as unused.
@@ -117,18 +108,18 @@ export class ReaderStatements {
     const wanted = '(e.id > $1 and ($2::text[] is null or e.topic = any ($2)))';
     // Of one snapshot, and the sequence after it: an id above it was not taken from the sequence.
     const found = await session.queryAgainAfterLocks<ReaderRow & { id: string | null }>({
-      name: `sse_page_${this.#schema}`,
+      name: `sse_page_${this.schema}`,
       text: `(select ${largeRowColumns(PAGE_ROWS, wanted)}, case when e.id > $1 then e.topic end as topic, date_part('epoch', e.created_at) as stamp
-          from ${this.#s}.event e where e.id >= $1 and e.id <= $3 order by e.id limit ${PAGE_ROWS})
+          from ${this.s}.event e where e.id >= $1 and e.id <= $3 order by e.id limit ${PAGE_ROWS})
         union all
-        select null, null, ${this.#markSql(session)}, null, null, null, null, null, null
-          from (select 1) o left join ${this.#s}.history h on h.one`,
+        select null, null, ${this.markSql(session)}, null, null, null, null, null, null
+          from (select 1) o left join ${this.s}.history h on h.one`,
       values: [from, topics ?? null, upTo],
     });
     const mark = markOf(found.find(({ id }) => id === null)!.data!);
     const page = found.filter(({ id }) => id !== null);
-    const { rows, isCut } = await withLargeData(page, this.#eventSize, (ids) =>
-      session.queryAgainAfterLocks({ text: largeDataSql(this.#s), values: [ids] }),
+    const { rows, isCut } = await withLargeData(page, this.eventSize, (ids) =>
+      session.queryAgainAfterLocks({ text: largeDataSql(this.s), values: [ids] }),
     );
     return { rows, more: isCut || page.length === PAGE_ROWS, mark };
   }
@@ -141,7 +132,7 @@ export class ReaderStatements {
   ): Promise<ReaderPage> {
     const rows = await session.queryAgainAfterLocks<{ id: string; stamp: number }>({
       text: `select e.id, date_part('epoch', e.created_at) as stamp
-        from ${this.#s}.event e where e.id > $1 order by e.id limit ${PAGE_ROWS}`,
+        from ${this.s}.event e where e.id > $1 order by e.id limit ${PAGE_ROWS}`,
       values: [from],
     });
     const ids = rows.map(({ id }) => Number(id));
@@ -152,16 +143,16 @@ export class ReaderStatements {
       return { ...page, more: true };
     }
     const { id, stamp } = rows.find((row) => Number(row.id) === unreadable.id)!;
-    const topic = await this.#topicOf(session, id);
+    const topic = await this.topicOf(session, id);
     const row = { ...unreadableRow(unreadable), topic, stamp };
     return { ...page, rows: [...page.rows, row], more: true };
   }
 
   /** The topic of an unreadable row; empty when the topic itself is what cannot be shown. */
-  async #topicOf(session: Session, id: string): Promise<string> {
+  private async topicOf(session: Session, id: string): Promise<string> {
     try {
       const [row] = await session.queryAgainAfterLocks<{ topic: string }>({
-        text: `select e.topic from ${this.#s}.event e where e.id = $1`,
+        text: `select e.topic from ${this.s}.event e where e.id = $1`,
         values: [id],
       });
       return row?.topic ?? '';
@@ -174,13 +165,13 @@ export class ReaderStatements {
   }
 
   /** Without a function, whose call would cost more than the rest of an idle look. */
-  #markSql({ isPooled }: Session): string {
+  private markSql({ isPooled }: Session): string {
     const parts = [
-      `coalesce(pg_sequence_last_value(${quoteText(`${this.#s}.event_id_seq`)}::regclass), 0)`,
-      `${quoteText(`${this.#s}.event`)}::regclass::oid`,
+      `coalesce(pg_sequence_last_value(${quoteText(`${this.s}.event_id_seq`)}::regclass), 0)`,
+      `${quoteText(`${this.s}.event`)}::regclass::oid`,
       'coalesce(h.rewritten, 0)',
       'coalesce(h.removed, 0)',
-      ...(isPooled ? [`${this.#s}.timeline()`] : []),
+      ...(isPooled ? [`${this.s}.timeline()`] : []),
     ];
     return `concat_ws(' ', ${parts.join(', ')})`;
   }
@@ -189,7 +180,7 @@ export class ReaderStatements {
   async catchUp(session: Session): Promise<void> {
     for (let isDone = false; !isDone;) {
       const [row] = await session.queryAgainAfterLocks<{ done: boolean }>({
-        text: `select ${this.#s}.catch_up() as done`,
+        text: `select ${this.s}.catch_up() as done`,
       });
       isDone = row!.done;
     }
@@ -199,7 +190,7 @@ export class ReaderStatements {
   async isWrittenAfter(session: Session, id: number, time: number): Promise<boolean> {
     const [row] = await session.queryAgainAfterLocks<{ later: boolean }>({
       text: `select date_part('epoch', e.created_at) > $2 as later
-        from ${this.#s}.event e where e.id < $1 order by e.id desc limit 1`,
+        from ${this.s}.event e where e.id < $1 order by e.id desc limit 1`,
       values: [id, time],
     });
     return row?.later === true;
@@ -208,37 +199,10 @@ export class ReaderStatements {
   /** Events below this id have been dropped. */
   async floor(session: Session): Promise<number> {
     const [row] = await session.queryAgainAfterLocks<{ floor: string }>({
-      name: `sse_floor_${this.#schema}`,
-      text: `select ${this.#s}.floor() as floor`,
+      name: `sse_floor_${this.schema}`,
+      text: `select ${this.s}.floor() as floor`,
     });
     return Number(row!.floor);
-  }
-
-  /** The open transactions that have written to the table, or may be about to. */
-  async writers(session: Session): Promise<readonly string[]> {
-    const [row] = await session.queryAgainAfterLocks<{ writers: string[] }>({
-      name: `sse_writers_${this.#schema}`,
-      text: `select ${this.#s}.writers() as writers`,
-    });
-    return row!.writers;
-  }
-
-  /** What can be told of open transactions. */
-  async describeWriters(
-    session: Session,
-    writers: readonly string[],
-  ): Promise<readonly OpenWriter[]> {
-    const rows = await session.queryAgainAfterLocks<{ pid: number | null; age: number | null }>({
-      text: `select l.pid,
-        (extract(epoch from clock_timestamp() - coalesce(a.xact_start, x.prepared)) * 1000)::float8 as age
-      from (select distinct pid, virtualtransaction from pg_locks
-            where virtualtransaction = any ($1) and locktype = 'relation' and relation = ${quoteText(`${this.#s}.event`)}::regclass) l
-      left join pg_stat_activity a on a.pid = l.pid
-      left join lateral (select min(prepared) as prepared from pg_prepared_xacts
-        where database = current_database()) x on l.pid is null`,
-      values: [writers],
-    });
-    return rows.map(({ pid, age }) => ({ pid: pid ?? undefined, age: age ?? undefined }));
   }
 
   /**
@@ -254,6 +218,6 @@ export class ReaderStatements {
   }
 
   async listen(session: Session): Promise<void> {
-    await session.query({ text: `listen ${this.#s}` });
+    await session.query({ text: `listen ${this.s}` });
   }
 }

@@ -3,12 +3,12 @@ import type { SseLogger } from '../../channel/source.js';
 import { quoteName } from '../postgres/identifier.js';
 import { OWN_LIMITS } from '../postgres/own-client.js';
 import { failureText } from '../postgres/postgres-error.js';
+import type { Session } from '../postgres/session.js';
 import { codeOf, isMissing, tableError } from './event-table-error.js';
 import { SCHEMA_VERSION } from './event-table-sql.js';
 import type { EventTableSettings } from './event-table.options.js';
 import { installedVersion } from './install.js';
 import { Partitions, type Partition } from './partitions.js';
-import type { Session } from '../postgres/session.js';
 
 /** Partitions that are there before they are needed. */
 const AHEAD = 3;
@@ -33,41 +33,38 @@ export interface TableUsage {
 export class Retention {
   /** What was found at the last look. */
   usage: TableUsage | undefined;
-  readonly #settings: EventTableSettings;
-  readonly #logger: SseLogger;
-  readonly #s: string;
-  /** The last id that the reader of this process has passed. */
-  readonly #settled: () => number;
-  readonly #partitions: Partitions;
-  #complaint = '';
+  private readonly s: string;
+  private readonly partitions: Partitions;
+  private complaint = '';
   /** Since when checks have met locks, on the monotonic clock. */
-  #busySince: number | undefined;
-  #nextMeasure = -Infinity;
+  private busySince: number | undefined;
+  private nextMeasure = -Infinity;
 
-  constructor(settings: EventTableSettings, logger: SseLogger, settled: () => number) {
-    this.#settings = settings;
-    this.#logger = logger;
-    this.#settled = settled;
-    this.#s = quoteName(settings.schema);
-    this.#partitions = new Partitions(settings.schema);
+  constructor(
+    private readonly settings: EventTableSettings,
+    private readonly logger: SseLogger,
+    private readonly settled: () => number,
+  ) {
+    this.s = quoteName(settings.schema);
+    this.partitions = new Partitions(settings.schema);
   }
 
   /** @throws Error when the session is lost; what the server refuses is logged. */
   async run(session: Session): Promise<void> {
     try {
-      await this.#extend(session);
-      await this.#close(session);
-      for (const partition of this.#expired(await this.#partitions.read(session))) {
-        await this.#drop(session, partition);
+      await this.extend(session);
+      await this.close(session);
+      for (const partition of this.expired(await this.partitions.read(session))) {
+        await this.drop(session, partition);
       }
-      this.#summarise(await this.#partitions.read(session));
-      this.#complaint = '';
-      this.#busySince = undefined;
+      this.summarise(await this.partitions.read(session));
+      this.complaint = '';
+      this.busySince = undefined;
     } catch (error) {
       if (session.isClosed) {
         throw error;
       }
-      await this.#refused(session, error);
+      await this.refused(session, error);
     }
   }
 
@@ -77,34 +74,34 @@ export class Retention {
    * @throws Error when the session is lost.
    */
   async measure(session: Session): Promise<void> {
-    if (monotonicNow() < this.#nextMeasure) {
+    if (monotonicNow() < this.nextMeasure) {
       return;
     }
-    this.#nextMeasure = monotonicNow() + this.#settings.retention.interval;
+    this.nextMeasure = monotonicNow() + this.settings.retention.interval;
     try {
-      this.#summarise(await this.#partitions.read(session));
+      this.summarise(await this.partitions.read(session));
     } catch (error) {
       if (session.isClosed) {
         throw error;
       }
       if (codeOf(error) === '42501') {
         // It is for information only: not worth a line in the server's log at each interval.
-        this.#nextMeasure = Infinity;
+        this.nextMeasure = Infinity;
       }
     }
   }
 
-  async #extend(session: Session): Promise<void> {
+  private async extend(session: Session): Promise<void> {
     await session.query({
-      text: `select ${this.#s}.extend($1, ${AHEAD})`,
-      values: [this.#settings.partitionSize],
+      text: `select ${this.s}.extend($1, ${AHEAD})`,
+      values: [this.settings.partitionSize],
     });
   }
 
   /** Goes on in the next partition once the current one is large or old enough. */
-  async #close(session: Session): Promise<void> {
-    const { age, bytes } = this.#settings.retention;
-    const current = (await this.#partitions.read(session)).find(
+  private async close(session: Session): Promise<void> {
+    const { age, bytes } = this.settings.retention;
+    const current = (await this.partitions.read(session)).find(
       ({ low, high, last }) => low <= last && last < high,
     );
     if (current?.oldestAge === undefined) {
@@ -112,18 +109,18 @@ export class Retention {
     }
     if (current.bytes > bytes / PARTS || current.oldestAge > age / PARTS) {
       const [row] = await session.query<{ rolled: boolean }>({
-        text: `select ${this.#s}.roll() as rolled`,
+        text: `select ${this.s}.roll() as rolled`,
       });
       if (row?.rolled === true) {
-        await this.#extend(session);
+        await this.extend(session);
       }
     }
   }
 
-  #expired(partitions: readonly Partition[]): readonly Partition[] {
-    const { age, bytes } = this.#settings.retention;
+  private expired(partitions: readonly Partition[]): readonly Partition[] {
+    const { age, bytes } = this.settings.retention;
     // An open transaction may still hold events that nobody has read.
-    const settled = this.#settled();
+    const settled = this.settled();
     let total = partitions.reduce((sum, partition) => sum + partition.bytes, 0);
     return partitions.filter((partition) => {
       const isPast = partition.high <= Math.min(partition.last, settled) + 1;
@@ -137,15 +134,15 @@ export class Retention {
   }
 
   /** Drops a partition, unless another instance has: several may apply the retention. */
-  async #drop(session: Session, partition: Partition): Promise<void> {
+  private async drop(session: Session, partition: Partition): Promise<void> {
     try {
-      await this.#dropNow(session, partition);
+      await this.dropNow(session, partition);
     } catch (error) {
       if (session.isClosed) {
         throw error;
       }
       const { name, pending } = partition;
-      const found = (await this.#partitions.read(session)).find((each) => each.name === name);
+      const found = (await this.partitions.read(session)).find((each) => each.name === name);
       // What another is detaching at this moment, the next check finds done, or finishes.
       if (found && found.pending === pending) {
         throw error;
@@ -153,8 +150,8 @@ export class Retention {
     }
   }
 
-  async #dropNow(session: Session, { name, pending }: Partition): Promise<void> {
-    const table = `${this.#s}.${quoteName(name)}`;
+  private async dropNow(session: Session, { name, pending }: Partition): Promise<void> {
+    const table = `${this.s}.${quoteName(name)}`;
     const [server] = await session.query<{ version: number; owns: boolean }>({
       text: `select current_setting('server_version_num')::integer as version,
         pg_has_role(c.relowner, 'member') as owns from pg_class c where c.oid = $1::regclass`,
@@ -168,7 +165,7 @@ export class Retention {
       try {
         const how = pending ? 'finalize' : 'concurrently';
         await session.query({
-          text: `alter table ${this.#s}.event detach partition ${table} ${how}`,
+          text: `alter table ${this.s}.event detach partition ${table} ${how}`,
         });
         await session.query({ text: `drop table ${table}` });
       } finally {
@@ -179,11 +176,11 @@ export class Retention {
         });
       }
     } else {
-      await session.query({ text: `select ${this.#s}.drop_partition($1)`, values: [name] });
+      await session.query({ text: `select ${this.s}.drop_partition($1)`, values: [name] });
     }
   }
 
-  #summarise(partitions: readonly Partition[]): void {
+  private summarise(partitions: readonly Partition[]): void {
     this.usage = {
       partitions: partitions.length,
       bytes: partitions.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -191,28 +188,28 @@ export class Retention {
     };
   }
 
-  async #refused(session: Session, error: unknown): Promise<void> {
+  private async refused(session: Session, error: unknown): Promise<void> {
     if (BUSY.has(codeOf(error))) {
       // The next check may do it. Whoever holds the lock for long is named by the reader.
-      this.#busySince ??= monotonicNow();
-      if (monotonicNow() - this.#busySince < PATIENCE) {
+      this.busySince ??= monotonicNow();
+      if (monotonicNow() - this.busySince < PATIENCE) {
         return;
       }
     }
-    const what = failureText(await this.#explained(session, error));
+    const what = failureText(await this.explained(session, error));
     // The same trouble comes back with each check.
-    if (this.#complaint !== what) {
-      this.#complaint = what;
-      this.#logger.warn(`Postgres event table: retention could not be applied: ${what}`);
+    if (this.complaint !== what) {
+      this.complaint = what;
+      this.logger.warn(`Postgres event table: retention could not be applied: ${what}`);
     }
   }
 
   /** Partitions come and go: what is missing is the table only if it has no version. */
-  async #explained(session: Session, error: unknown): Promise<unknown> {
+  private async explained(session: Session, error: unknown): Promise<unknown> {
     const isTheTable = isMissing(error)
-      ? (await installedVersion(session, this.#settings.schema)) < SCHEMA_VERSION
+      ? (await installedVersion(session, this.settings.schema)) < SCHEMA_VERSION
       : codeOf(error) === '42501';
-    return isTheTable ? tableError(error, this.#settings) : error;
+    return isTheTable ? tableError(error, this.settings) : error;
   }
 }
 

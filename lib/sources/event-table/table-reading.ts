@@ -1,5 +1,6 @@
 import type { SseLogger } from '../../channel/source.js';
 import { isDataRefusal } from '../postgres/postgres-error.js';
+import type { Session } from '../postgres/session.js';
 import { eventOf, type EventRow } from './event-row.js';
 import type { Fence } from './fence.js';
 import { formatPosition, type Position } from './position.js';
@@ -10,7 +11,6 @@ import type {
   TableHead,
   TableMark,
 } from './reader-statements.js';
-import type { Session } from '../postgres/session.js';
 import type { Topics } from './topics.js';
 import { askForHeld } from './unheld-topics.js';
 
@@ -26,49 +26,37 @@ interface Anchor {
 
 /** The place of this process in the table, and how it moves: page by page, hole by hole. */
 export class TableReading {
-  readonly #statements: ReaderStatements;
-  readonly #topics: Topics;
-  readonly #fence: Fence;
-  readonly #logger: SseLogger;
-  /** Has the table looked at again soon. */
-  readonly #wake: () => void;
-  #position: Position | undefined;
-  #anchor: Anchor = { id: 0, stamp: undefined };
-  #incarnation = 0;
-  #rewritten = 0;
+  private place: Position | undefined;
+  private anchor: Anchor = { id: 0, stamp: undefined };
+  private incarnation = 0;
+  private rewritten = 0;
 
   constructor(
-    statements: ReaderStatements,
-    topics: Topics,
-    fence: Fence,
-    logger: SseLogger,
-    wake: () => void,
-  ) {
-    this.#statements = statements;
-    this.#topics = topics;
-    this.#fence = fence;
-    this.#logger = logger;
-    this.#wake = wake;
-  }
+    private readonly statements: ReaderStatements,
+    private readonly topics: Topics,
+    private readonly fence: Fence,
+    private readonly logger: SseLogger,
+    private readonly wake: () => void,
+  ) {}
 
   /** Every event up to here has been appended; `undefined` until the start has been found. */
   get position(): Position | undefined {
-    return this.#position;
+    return this.place;
   }
 
   /** Finds where to start, or whether the stream can go on where it was. */
   async begin(session: Session): Promise<void> {
-    this.#topics.admitAll();
-    await this.#statements.catchUp(session);
-    const head = await this.#statements.head(session);
-    const before = this.#position;
+    this.topics.admitAll();
+    await this.statements.catchUp(session);
+    const head = await this.statements.head(session);
+    const before = this.place;
     if (!before) {
-      await this.#moveTo(session, head);
-      this.#topics.live(this.#text());
-    } else if (this.#isReplaced(head)) {
-      await this.#startAnew(session, head);
+      await this.moveTo(session, head);
+      this.topics.live(this.text());
+    } else if (this.isReplaced(head)) {
+      await this.startAnew(session, head);
     } else {
-      this.#pass(head.floor - 1);
+      this.pass(head.floor - 1);
     }
   }
 
@@ -78,35 +66,35 @@ export class TableReading {
    * @returns whether to look again at once
    */
   async advance(session: Session): Promise<boolean> {
-    const page = await this.#look(session);
+    const page = await this.look(session);
     if (!page) {
       return false;
     }
-    if (this.#append(page, 0)) {
+    if (this.append(page, 0)) {
       return page.more;
     }
     // Everything up to the last event that can be seen is settled once the fence is passed.
     const settled = Number(page.rows.at(-1)!.id);
-    await this.#fence.pass(session, this.#text());
-    while (this.#position!.id < settled) {
-      const filled = await this.#look(session);
+    await this.fence.pass(session, this.text());
+    while (this.place!.id < settled) {
+      const filled = await this.look(session);
       if (!filled) {
         return false;
       }
-      const next = filled.rows.find(({ id }) => Number(id) > this.#position!.id);
-      if (Number(next?.id) !== this.#position!.id + 1) {
+      const next = filled.rows.find(({ id }) => Number(id) > this.place!.id);
+      if (Number(next?.id) !== this.place!.id + 1) {
         // What was here was rolled back, or dropped before it was read.
-        this.#pass((await this.#statements.floor(session)) - 1);
+        this.pass((await this.statements.floor(session)) - 1);
       }
-      this.#append(filled, settled);
+      this.append(filled, settled);
       const reached = filled.more ? Number(filled.rows.at(-1)?.id ?? 0) : settled;
-      if (this.#position!.id < settled && reached >= settled) {
+      if (this.place!.id < settled && reached >= settled) {
         // The last event of the first page has been deleted in the meantime.
-        this.#position = { ...this.#position!, id: settled };
+        this.place = { ...this.place!, id: settled };
       }
     }
     // What was committed while the fence was passed.
-    this.#wake();
+    this.wake();
     return page.more;
   }
 
@@ -114,39 +102,39 @@ export class TableReading {
    * Reads the page after the position, up to the last id that was taken; `undefined` when the
    * history is another one: then the stream goes on at its end.
    */
-  async #look(session: Session): Promise<ReaderPage | undefined> {
-    const page = await this.#page(session);
-    if (this.#isReplaced(page.mark) || (await this.#isOther(session, page.rows))) {
-      await this.#statements.catchUp(session);
-      await this.#startAnew(session, await this.#statements.head(session));
+  private async look(session: Session): Promise<ReaderPage | undefined> {
+    const page = await this.page(session);
+    if (this.isReplaced(page.mark) || (await this.isOther(session, page.rows))) {
+      await this.statements.catchUp(session);
+      await this.startAnew(session, await this.statements.head(session));
       return undefined;
     }
-    if (page.mark.rewritten !== this.#rewritten) {
-      this.#rewritten = page.mark.rewritten;
-      this.#announce(this.#text());
+    if (page.mark.rewritten !== this.rewritten) {
+      this.rewritten = page.mark.rewritten;
+      this.announce(this.text());
     }
-    this.#pass(page.mark.removed);
+    this.pass(page.mark.removed);
     const taken = page.rows.filter(({ id }) => Number(id) <= page.mark.last);
     if (taken.length === page.rows.length) {
       return page;
     }
     // Ids below theirs are still to be given out. They are read once those are taken.
-    await this.#statements.catchUp(session);
+    await this.statements.catchUp(session);
     return { ...page, rows: taken, more: true };
   }
 
-  async #page(session: Session): Promise<ReaderPage> {
+  private async page(session: Session): Promise<ReaderPage> {
     for (;;) {
       const run = (text: string, values: unknown[]) =>
         session.queryAgainAfterLocks({ text, values });
-      const page = await askForHeld(this.#topics, run, (listed) =>
-        this.#statements.page(session, this.#anchor.id, listed),
+      const page = await askForHeld(this.topics, run, (listed) =>
+        this.statements.page(session, this.anchor.id, listed),
       ).catch((error: unknown) => {
         if (!isDataRefusal(error)) {
           throw error;
         }
-        const { id } = this.#anchor;
-        return this.#statements.pageAroundUnreadable(session, id, this.#topics.listed);
+        const { id } = this.anchor;
+        return this.statements.pageAroundUnreadable(session, id, this.topics.listed);
       });
       // A channel that was opened meanwhile needs the data as well.
       const isComplete = page.rows.every(
@@ -154,8 +142,8 @@ export class TableReading {
           data !== null ||
           size !== null ||
           unreadable !== undefined ||
-          Number(id) <= this.#position!.id ||
-          !this.#topics.has(topic),
+          Number(id) <= this.place!.id ||
+          !this.topics.has(topic),
       );
       if (isComplete) {
         return page;
@@ -164,60 +152,60 @@ export class TableReading {
   }
 
   /** Whether what the table says of itself cannot be of the history that was read. */
-  #isReplaced(mark: Omit<TableMark, 'removed'>): boolean {
-    const { timeline, id } = this.#position!;
+  private isReplaced(mark: Omit<TableMark, 'removed'>): boolean {
+    const { timeline, id } = this.place!;
     return (
       (mark.timeline ?? timeline) !== timeline ||
       mark.last < id ||
-      mark.incarnation !== this.#incarnation
+      mark.incarnation !== this.incarnation
     );
   }
 
   /** Whether the rows up to the position are others than those that were read. */
-  async #isOther(session: Session, rows: readonly ReaderRow[]): Promise<boolean> {
-    const { id, stamp } = this.#anchor;
-    const read = rows.filter((row) => Number(row.id) <= this.#position!.id);
+  private async isOther(session: Session, rows: readonly ReaderRow[]): Promise<boolean> {
+    const { id, stamp } = this.anchor;
+    const read = rows.filter((row) => Number(row.id) <= this.place!.id);
     const found = read.find((row) => Number(row.id) === id)?.stamp ?? null;
-    this.#anchor = { id, stamp: found };
+    this.anchor = { id, stamp: found };
     if (stamp === undefined || (stamp === found && read.length < 2)) {
       return false;
     }
     // It was dropped with its partition, or deleted: with those before it, and they written anew?
     const isGone = found === null && read.length === 0;
-    return isGone ? this.#statements.isWrittenAfter(session, id, stamp!) : true;
+    return isGone ? this.statements.isWrittenAfter(session, id, stamp!) : true;
   }
 
-  async #startAnew(session: Session, head: TableHead): Promise<void> {
-    const before = this.#text();
-    await this.#moveTo(session, head);
-    this.#announce(before);
+  private async startAnew(session: Session, head: TableHead): Promise<void> {
+    const before = this.text();
+    await this.moveTo(session, head);
+    this.announce(before);
   }
 
   /** Tells clients that what is up to here may not be what they were shown. */
-  #announce(before: string): void {
-    this.#topics.reset('failover', this.#text());
-    this.#logger.warn(
+  private announce(before: string): void {
+    this.topics.reset('failover', this.text());
+    this.logger.warn(
       `Postgres event table: the server lost or replaced its history (it was at ${before}); clients are told.`,
     );
   }
 
   /** Goes to the end of the table, once what is open there has ended. */
-  async #moveTo(session: Session, head: TableHead): Promise<void> {
+  private async moveTo(session: Session, head: TableHead): Promise<void> {
     const { timeline, last: id } = head;
-    await this.#fence.pass(session, formatPosition({ timeline, id }));
-    this.#position = { timeline, id };
-    this.#incarnation = head.incarnation;
-    this.#rewritten = head.rewritten;
-    this.#anchor = { id, stamp: undefined };
+    await this.fence.pass(session, formatPosition({ timeline, id }));
+    this.place = { timeline, id };
+    this.incarnation = head.incarnation;
+    this.rewritten = head.rewritten;
+    this.anchor = { id, stamp: undefined };
   }
 
   /** Announces events up to an id that were removed before they were read. */
-  #pass(id: number): void {
-    const { timeline, id: before } = this.#position!;
+  private pass(id: number): void {
+    const { timeline, id: before } = this.place!;
     if (before < id) {
-      this.#position = { timeline, id };
-      this.#anchor = { id, stamp: undefined };
-      this.#topics.reset('trimmed', this.#text());
+      this.place = { timeline, id };
+      this.anchor = { id, stamp: undefined };
+      this.topics.reset('trimmed', this.text());
     }
   }
 
@@ -225,29 +213,29 @@ export class TableReading {
    * Appends the events of a page, up to the first hole above `settled`. Returns false when there
    * is one.
    */
-  #append({ rows }: ReaderPage, settled: number): boolean {
-    const { timeline } = this.#position!;
+  private append({ rows }: ReaderPage, settled: number): boolean {
+    const { timeline } = this.place!;
     for (const row of rows) {
       const id = Number(row.id);
-      const { id: before } = this.#position!;
+      const { id: before } = this.place!;
       if (id <= before) {
         continue;
       }
       if (id !== before + 1 && id > settled) {
         return false;
       }
-      this.#position = { timeline, id };
-      this.#anchor = { id, stamp: row.stamp };
+      this.place = { timeline, id };
+      this.anchor = { id, stamp: row.stamp };
       if (row.data !== null) {
-        this.#topics.append(row.topic, eventOf(row as EventRow, this.#text()));
+        this.topics.append(row.topic, eventOf(row as EventRow, this.text()));
       } else {
-        this.#topics.skip(row.topic, this.#text(), row);
+        this.topics.skip(row.topic, this.text(), row);
       }
     }
     return true;
   }
 
-  #text(): string {
-    return formatPosition(this.#position!);
+  private text(): string {
+    return formatPosition(this.place!);
   }
 }

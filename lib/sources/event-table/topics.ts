@@ -10,66 +10,66 @@ const MOST_LISTED = 256;
 
 /** The open channels of this process, by topic. */
 export class Topics {
-  readonly #sinks = new Map<string, Set<ChannelSink>>();
-  readonly #log: LimitedLog;
-  #listed: readonly string[] | undefined = [];
+  private readonly sinks = new Map<string, Set<ChannelSink>>();
+  private readonly log: LimitedLog;
+  private wanted: readonly string[] | undefined = [];
   /** Those that the database cannot hold: there is no event of theirs. */
-  readonly #refused = new Set<string>();
+  private readonly refused = new Set<string>();
 
   /** @param eventSize the most bytes that the data of an event may have */
   constructor(
     logger: SseLogger,
     readonly eventSize: number,
   ) {
-    this.#log = new LimitedLog(logger);
+    this.log = new LimitedLog(logger);
   }
 
   /** The topics whose data is wanted; `undefined` for all. */
   get listed(): readonly string[] | undefined {
-    return this.#listed;
+    return this.wanted;
   }
 
   has(topic: string): boolean {
-    return this.#sinks.has(topic);
+    return this.sinks.has(topic);
   }
 
   /** The server has refused a topic: its encoding lacks a character of the name. */
   refuse(topic: string, reason: unknown): void {
-    this.#refused.add(topic);
-    this.#list();
-    this.#log.error(
+    this.refused.add(topic);
+    this.list();
+    this.log.error(
       `Postgres event table: the channel ${JSON.stringify(topic)} has no events, as the database cannot hold its name: ${failureText(reason)}. Use a database with the encoding UTF8, or another name.`,
     );
   }
 
   isRefused(topic: string): boolean {
-    return this.#refused.has(topic);
+    return this.refused.has(topic);
   }
 
   /** The database may be another one. */
   admitAll(): void {
-    this.#refused.clear();
-    this.#list();
+    this.refused.clear();
+    this.list();
   }
 
   /** Returns a function that removes the sink. */
   add(topic: string, sink: ChannelSink): () => void {
-    const sinks = this.#sinks.get(topic) ?? new Set();
-    this.#sinks.set(topic, sinks.add(sink));
-    this.#list();
+    const sinks = this.sinks.get(topic) ?? new Set();
+    this.sinks.set(topic, sinks.add(sink));
+    this.list();
     return () => {
       sinks.delete(sink);
-      if (sinks.size === 0 && this.#sinks.get(topic) === sinks) {
-        this.#sinks.delete(topic);
-        this.#refused.delete(topic);
-        this.#list();
+      if (sinks.size === 0 && this.sinks.get(topic) === sinks) {
+        this.sinks.delete(topic);
+        this.refused.delete(topic);
+        this.list();
       }
     };
   }
 
   append(topic: string, event: HistoryEvent): void {
-    for (const sink of this.#sinks.get(topic) ?? []) {
-      appendOrSkip(sink, event, (reason) => this.#leftOut(topic, event.position, reason));
+    for (const sink of this.sinks.get(topic) ?? []) {
+      appendOrSkip(sink, event, (reason) => this.leftOut(topic, event.position, reason));
     }
   }
 
@@ -78,7 +78,7 @@ export class Topics {
     if (row.size === null && row.unreadable === undefined) {
       return;
     }
-    for (const sink of this.#sinks.get(topic) ?? []) {
+    for (const sink of this.sinks.get(topic) ?? []) {
       this.reportSkipped(topic, position, row);
       sink.reset('skipped-event', position);
     }
@@ -88,34 +88,34 @@ export class Topics {
   reportSkipped(topic: string, position: string, { size, unreadable }: LargeRow): void {
     const reason =
       unreadable === undefined ? tooLarge(size!, this.eventSize) : unreadableText(unreadable);
-    this.#leftOut(topic, position, reason);
+    this.leftOut(topic, position, reason);
   }
 
   live(position: string): void {
-    this.#each((sink) => sink.live(position));
+    this.each((sink) => sink.live(position));
   }
 
   reset(reason: ResetReason, position: string): void {
-    this.#each((sink) => sink.reset(reason, position));
+    this.each((sink) => sink.reset(reason, position));
   }
 
-  #leftOut(topic: string, position: string, { message }: SseError): void {
-    this.#log.warn(
+  private leftOut(topic: string, position: string, { message }: SseError): void {
+    this.log.warn(
       `Postgres event table: the event ${position} of the channel "${topic}" is left out, and clients are told: ${message}`,
     );
   }
 
-  #each(tell: (sink: ChannelSink) => void): void {
-    for (const sinks of this.#sinks.values()) {
+  private each(tell: (sink: ChannelSink) => void): void {
+    for (const sinks of this.sinks.values()) {
       sinks.forEach(tell);
     }
   }
 
-  #list(): void {
-    this.#listed =
-      this.#sinks.size > MOST_LISTED
+  private list(): void {
+    this.wanted =
+      this.sinks.size > MOST_LISTED
         ? undefined
-        : [...this.#sinks.keys()].filter((topic) => !this.#refused.has(topic));
+        : [...this.sinks.keys()].filter((topic) => !this.refused.has(topic));
   }
 }
 

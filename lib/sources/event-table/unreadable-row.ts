@@ -1,5 +1,5 @@
-import type { LargeRow } from './large-data.js';
 import { failureText, isDataRefusal } from '../postgres/postgres-error.js';
+import type { LargeRow } from './large-data.js';
 
 /** A row whose text the server cannot convert to UTF-8, such as bytes that are no character. */
 export interface UnreadableRow {

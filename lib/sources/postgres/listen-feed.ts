@@ -11,132 +11,128 @@ import { readTriggerPayload } from './trigger-payload.js';
 
 /** Appends the notifications of one channel to its log, and announces the gaps between them. */
 export class ListenFeed implements ChannelFeed, ListenSubscriber {
-  readonly #channel: string;
-  readonly #sink: ChannelSink;
-  readonly #guard: Guard;
-  readonly #options: ListenOptions;
   /** Notifications that must wait for `live()` or for the announcement of a gap; unset when none must. */
-  #held: HeldPayloads | undefined = new HeldPayloads();
-  #live = false;
-  #listening = false;
-  #gap = false;
-  #recovering = false;
-  readonly #closed = new AbortController();
-  #complained = false;
-  #release: (() => void) | undefined;
+  private held: HeldPayloads | undefined = new HeldPayloads();
+  private isLive = false;
+  private isListening = false;
+  private hasGap = false;
+  private isRecovering = false;
+  private readonly closed = new AbortController();
+  private hasComplained = false;
+  private release: (() => void) | undefined;
 
-  constructor(channel: string, sink: ChannelSink, guard: Guard, options: ListenOptions) {
-    this.#channel = channel;
-    this.#sink = sink;
-    this.#guard = guard;
-    this.#options = options;
-  }
+  constructor(
+    private readonly channel: string,
+    private readonly sink: ChannelSink,
+    private readonly guard: Guard,
+    private readonly options: ListenOptions,
+  ) {}
 
   /** Takes the function that ends the subscription. */
   subscribed(release: () => void): void {
-    this.#release = release;
+    this.release = release;
   }
 
   close(): void {
-    this.#closed.abort();
-    this.#held = undefined;
-    this.#release?.();
+    this.closed.abort();
+    this.held = undefined;
+    this.release?.();
   }
 
   listening(): void {
-    if (this.#isClosed || this.#listening) {
+    if (this.isClosed || this.isListening) {
       return;
     }
-    this.#listening = true;
-    if (!this.#live) {
-      this.#live = true;
-      this.#sink.live();
-      this.#flush();
-    } else if (!this.#recovering) {
-      this.#guard.run(this.#subject('The recovery'), () => this.#recover());
+    this.isListening = true;
+    if (!this.isLive) {
+      this.isLive = true;
+      this.sink.live();
+      this.flush();
+    } else if (!this.isRecovering) {
+      this.guard.run(this.subject('The recovery'), () => this.recover());
     }
   }
 
   notified(payload: string): void {
-    if (this.#held !== undefined) {
-      this.#held.push(payload);
-    } else if (!this.#isClosed) {
-      this.#appendPayload(payload);
+    if (this.held !== undefined) {
+      this.held.push(payload);
+    } else if (!this.isClosed) {
+      this.appendPayload(payload);
     }
   }
 
   lost(): void {
-    this.#listening = false;
-    if (this.#live && !this.#isClosed) {
-      this.#gap = true;
-      this.#held ??= new HeldPayloads();
+    this.isListening = false;
+    if (this.isLive && !this.isClosed) {
+      this.hasGap = true;
+      this.held ??= new HeldPayloads();
     }
   }
 
-  get #isClosed(): boolean {
-    return this.#closed.signal.aborted;
+  private get isClosed(): boolean {
+    return this.closed.signal.aborted;
   }
 
-  async #recover(): Promise<void> {
-    this.#recovering = true;
+  private async recover(): Promise<void> {
+    this.isRecovering = true;
     try {
-      while (this.#gap && this.#listening) {
-        this.#gap = false;
-        const events = await this.#refetch();
-        if (this.#isClosed) {
+      while (this.hasGap && this.isListening) {
+        this.hasGap = false;
+        const events = await this.refetch();
+        if (this.isClosed) {
           return;
         }
-        this.#guard.run(this.#subject('The announcement of a gap'), () => {
-          this.#sink.reset('listener-gap');
-          events.forEach((event) => this.#append(event, 'what "refetch" returned'));
+        this.guard.run(this.subject('The announcement of a gap'), () => {
+          this.sink.reset('listener-gap');
+          events.forEach((event) => this.append(event, 'what "refetch" returned'));
         });
-        this.#flush();
+        this.flush();
       }
     } finally {
-      this.#recovering = false;
+      this.isRecovering = false;
     }
   }
 
-  async #refetch(): Promise<readonly SourceEvent[]> {
-    const { refetch } = this.#options;
+  private async refetch(): Promise<readonly SourceEvent[]> {
+    const { refetch } = this.options;
     if (refetch === undefined) {
       return [];
     }
     try {
-      return await refetched(refetch, this.#channel, this.#closed.signal);
+      return await refetched(refetch, this.channel, this.closed.signal);
     } catch (error) {
-      if (!this.#isClosed) {
-        this.#guard.report(this.#subject('"refetch"'), error);
+      if (!this.isClosed) {
+        this.guard.report(this.subject('"refetch"'), error);
       }
       return [];
     }
   }
 
   /** Appends what was held. Goes on holding when the connection was lost again in the meantime. */
-  #flush(): void {
-    const held = this.#held ?? new HeldPayloads();
-    this.#held = this.#gap ? new HeldPayloads() : undefined;
+  private flush(): void {
+    const held = this.held ?? new HeldPayloads();
+    this.held = this.hasGap ? new HeldPayloads() : undefined;
     if (held.hasGap) {
-      this.#sink.reset('listener-gap');
+      this.sink.reset('listener-gap');
     }
     for (const payload of held) {
-      this.#appendPayload(payload);
+      this.appendPayload(payload);
     }
   }
 
-  #appendPayload(payload: string): void {
+  private appendPayload(payload: string): void {
     const { data, type: operation } = readTriggerPayload(payload);
-    const type = this.#eventName(data, operation);
-    const isEnd = payload === (this.#options.doneSignal ?? '[DONE]');
-    this.#append({ data, type, end: isEnd ? true : undefined }, 'a notification');
+    const type = this.eventName(data, operation);
+    const isEnd = payload === (this.options.doneSignal ?? '[DONE]');
+    this.append({ data, type, end: isEnd ? true : undefined }, 'a notification');
   }
 
-  #append(event: SourceEvent, what: string): void {
-    appendOrSkip(this.#sink, event, (error) => this.#complain(`Sending ${what}`, error));
+  private append(event: SourceEvent, what: string): void {
+    appendOrSkip(this.sink, event, (error) => this.complain(`Sending ${what}`, error));
   }
 
-  #eventName(payload: string, operation: string | undefined): string | undefined {
-    const { type } = this.#options;
+  private eventName(payload: string, operation: string | undefined): string | undefined {
+    const { type } = this.options;
     if (typeof type !== 'function') {
       return type ?? operation;
     }
@@ -153,20 +149,20 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
         `it returned ${shown}. Return a string without CR, LF and NUL that does not begin with "sse:", or undefined`,
       );
     } catch (error) {
-      this.#complain('"type"', error);
+      this.complain('"type"', error);
       return operation;
     }
   }
 
   /** Once per feed: a fault that comes with one notification comes with each. */
-  #complain(what: string, error: unknown): void {
-    if (!this.#complained) {
-      this.#complained = true;
-      this.#guard.report(`${this.#subject(what)} (not reported again for this channel)`, error);
+  private complain(what: string, error: unknown): void {
+    if (!this.hasComplained) {
+      this.hasComplained = true;
+      this.guard.report(`${this.subject(what)} (not reported again for this channel)`, error);
     }
   }
 
-  #subject(what: string): string {
-    return `${what} of Postgres channel ${JSON.stringify(this.#channel)}`;
+  private subject(what: string): string {
+    return `${what} of Postgres channel ${JSON.stringify(this.channel)}`;
   }
 }

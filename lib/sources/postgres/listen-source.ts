@@ -35,33 +35,31 @@ export interface ListenSourceOptions extends ListenOptions {
  * `sse:reset` with reason `listener-gap`. The event table has none of these limits.
  */
 export class ListenSource implements ChannelSource, Lifecycle {
-  readonly #guard: Guard;
-  readonly #options: ListenOptions;
-  readonly #listener: PostgresListener;
-  readonly #notifier: Notifier;
+  private readonly guard: Guard;
+  private readonly listener: PostgresListener;
+  private readonly notifier: Notifier;
 
   /** @throws SseError `INVALID_OPTION`. */
   constructor(
     connection: PostgresConnection,
     logger: SseLogger,
-    options: ListenSourceOptions = {},
+    private readonly options: ListenSourceOptions = {},
   ) {
     checkListenOptions(options);
     const { healthInterval = 10_000, timeout = 5_000 } = options;
     checkDuration('healthInterval', healthInterval);
     checkDuration('timeout', timeout);
-    this.#guard = new Guard(logger);
-    this.#options = options;
-    this.#listener = new PostgresListener(connection.listenConfig, logger, {
+    this.guard = new Guard(logger);
+    this.listener = new PostgresListener(connection.listenConfig, logger, {
       healthInterval,
       timeout,
     });
-    this.#notifier = new Notifier(connection);
+    this.notifier = new Notifier(connection);
   }
 
   /** @throws SseError `INVALID_CHANNEL` for a name that is empty, has NUL, or is over 63 bytes. */
   open(channel: string, sink: ChannelSink): ChannelFeed {
-    return this.#open(channel, sink, this.#options);
+    return this.openWith(channel, sink, this.options);
   }
 
   /**
@@ -72,8 +70,8 @@ export class ListenSource implements ChannelSource, Lifecycle {
    */
   with(options: ListenOptions): ChannelSource {
     checkListenOptions(options);
-    const merged = { ...this.#options, ...options };
-    return { open: (channel, sink) => this.#open(channel, sink, merged) };
+    const merged = { ...this.options, ...options };
+    return { open: (channel, sink) => this.openWith(channel, sink, merged) };
   }
 
   /**
@@ -83,23 +81,23 @@ export class ListenSource implements ChannelSource, Lifecycle {
    *   `UNAVAILABLE`.
    */
   notify(channel: string, payload: string): Promise<void> {
-    return this.#notifier.notify(channel, payload);
+    return this.notifier.notify(channel, payload);
   }
 
   /** @throws SseError `UNAVAILABLE` with `failFast`; `MISSING_PEER` without `pg`, in any case. */
   start(failFast: boolean): Promise<void> {
-    return this.#listener.start(failFast);
+    return this.listener.start(failFast);
   }
 
   /** Closes the listening connection. The `PostgresConnection` is stopped by whoever created it. */
   stop(): Promise<void> {
-    return this.#listener.stop();
+    return this.listener.stop();
   }
 
-  #open(channel: string, sink: ChannelSink, options: ListenOptions): ChannelFeed {
+  private openWith(channel: string, sink: ChannelSink, options: ListenOptions): ChannelFeed {
     checkChannel(channel);
-    const feed = new ListenFeed(channel, sink, this.#guard, options);
-    feed.subscribed(this.#listener.listen(channel, feed));
+    const feed = new ListenFeed(channel, sink, this.guard, options);
+    feed.subscribed(this.listener.listen(channel, feed));
     return feed;
   }
 }

@@ -8,14 +8,14 @@ const PAYLOAD_LIMIT = 8_000;
 
 /** Sends notifications, in the order of the calls. */
 export class Notifier {
-  readonly #connection: PostgresConnection;
-  #last: Promise<unknown> = Promise.resolve();
+  private last: Promise<unknown> = Promise.resolve();
   /** The last failure to reach the server, and how many there were. */
-  #outage: { readonly count: number; readonly error: unknown } = { count: 0, error: undefined };
+  private outage: { readonly count: number; readonly error: unknown } = {
+    count: 0,
+    error: undefined,
+  };
 
-  constructor(connection: PostgresConnection) {
-    this.#connection = connection;
-  }
+  constructor(private readonly connection: PostgresConnection) {}
 
   /**
    * Notifies a channel. Resolves when the server has taken the notification.
@@ -38,24 +38,24 @@ export class Notifier {
         `The payload for Postgres channel ${JSON.stringify(channel)} has ${bytes} bytes; Postgres takes fewer than ${PAYLOAD_LIMIT}. Send a key and let readers fetch the rest, or use the event table.`,
       );
     }
-    const outages = this.#outage.count;
+    const outages = this.outage.count;
     // One at a time: two connections of the pool would not keep the order of the calls.
-    const sent = this.#last.then(() => this.#send(channel, payload, outages));
-    this.#last = sent.catch(() => undefined);
+    const sent = this.last.then(() => this.send(channel, payload, outages));
+    this.last = sent.catch(() => undefined);
     await sent;
   }
 
-  async #send(channel: string, payload: string, outages: number): Promise<void> {
-    if (this.#outage.count !== outages) {
+  private async send(channel: string, payload: string, outages: number): Promise<void> {
+    if (this.outage.count !== outages) {
       // Those that waited behind a failure share it: to wait for a time limit one after another
       // would make the queue grow without end while the server does not answer.
-      throw this.#outage.error;
+      throw this.outage.error;
     }
     try {
-      await this.#connection.query('select pg_notify($1, $2)', [channel, payload]);
+      await this.connection.query('select pg_notify($1, $2)', [channel, payload]);
     } catch (error) {
       if (error instanceof SseError && error.code === 'UNAVAILABLE') {
-        this.#outage = { count: outages + 1, error };
+        this.outage = { count: outages + 1, error };
       }
       throw refusal(error, channel);
     }

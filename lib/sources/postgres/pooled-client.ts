@@ -37,10 +37,10 @@ export function pooledClient(
     override connect(): Promise<unknown>;
     override connect(callback: (error?: unknown) => void): void;
     override connect(callback?: (error?: unknown) => void): Promise<unknown> | void {
-      return callback ? callbackify(() => this.#begin())(callback) : this.#begin();
+      return callback ? callbackify(() => this.connectAndSet())(callback) : this.connectAndSet();
     }
 
-    async #begin(): Promise<void> {
+    private async connectAndSet(): Promise<void> {
       await super.connect();
       try {
         await this.query(sessionSql(this.processID, limits));

@@ -25,12 +25,13 @@ const END_TIMEOUT_MS = 300;
  * run statements. Connects at first need; closes what it created and nothing else.
  */
 export class PostgresConnection implements Lifecycle {
-  readonly #config: PgConfig;
-  readonly #listenConfig: PgConfig;
-  readonly #given: PgQueryable | undefined;
-  readonly #clients = new Set<PgClient>();
-  #pool: Promise<PgPool> | undefined;
-  readonly #stopped = new AbortController();
+  private readonly config: PgConfig;
+  /** What the dedicated listening client is created with. */
+  readonly listenConfig: PgConfig;
+  private readonly given: PgQueryable | undefined;
+  private readonly clients = new Set<PgClient>();
+  private pool: Promise<PgPool> | undefined;
+  private readonly stopped = new AbortController();
 
   /**
    * @param option The server.
@@ -39,17 +40,12 @@ export class PostgresConnection implements Lifecycle {
    * @throws SseError `INVALID_OPTION`.
    */
   constructor(option: PostgresOption, listenConnection?: PostgresOption) {
-    this.#given = isQueryable(option) ? option : undefined;
-    this.#listenConfig =
+    this.given = isQueryable(option) ? option : undefined;
+    this.listenConfig =
       listenConnection === undefined
         ? pgConfig('postgres', option)
         : pgConfig('listenConnection', listenConnection);
-    this.#config = this.#given === undefined ? pgConfig('postgres', option) : {};
-  }
-
-  /** What the dedicated listening client is created with. */
-  get listenConfig(): PgConfig {
-    return this.#listenConfig;
+    this.config = this.given === undefined ? pgConfig('postgres', option) : {};
   }
 
   /** Reports a missing `pg` early; connects nothing. */
@@ -65,21 +61,21 @@ export class PostgresConnection implements Lifecycle {
    *   server's own error when it refused the statement.
    */
   async query<Row>(text: string, values: unknown[] = []): Promise<readonly Row[]> {
-    if (this.#stopped.signal.aborted) {
+    if (this.stopped.signal.aborted) {
       throw new SseError(
         'CLOSED',
         'The application is shutting down; Postgres takes no more statements.',
       );
     }
     try {
-      if (this.#given !== undefined) {
-        return rowsOf<Row>(await this.#runOn(this.#given, text, values));
+      if (this.given !== undefined) {
+        return rowsOf<Row>(await this.runOn(this.given, text, values));
       }
-      const pool = await (this.#pool ??= this.#createPool());
+      const pool = await (this.pool ??= this.createPool());
       const run = (): Promise<unknown> => pool.query(text, values);
       // Whoever sets a limit wants to be told.
-      const time = this.#config['lock_timeout'] === undefined ? QUERY_TIMEOUT_MS : 0;
-      return rowsOf<Row>(await againAfterLocks(run, time, this.#stopped.signal));
+      const time = this.config['lock_timeout'] === undefined ? QUERY_TIMEOUT_MS : 0;
+      return rowsOf<Row>(await againAfterLocks(run, time, this.stopped.signal));
     } catch (error) {
       throw unavailable(error, 'Postgres did not take the statement');
     }
@@ -87,35 +83,35 @@ export class PostgresConnection implements Lifecycle {
 
   /** Closes our pool. Resolves within a fraction of a second, whatever the network does. */
   async stop(): Promise<void> {
-    this.#stopped.abort();
-    const pool = await this.#pool?.catch(() => undefined);
+    this.stopped.abort();
+    const pool = await this.pool?.catch(() => undefined);
     if (pool === undefined) {
       return;
     }
     await settledWithin(pool.end(), END_TIMEOUT_MS);
-    this.#clients.forEach(destroyClient);
+    this.clients.forEach(destroyClient);
   }
 
   /** Nobody else limits how long that takes, as when all connections of a pool are borrowed. */
-  #runOn(given: PgQueryable, text: string, values: unknown[]): Promise<unknown> {
+  private runOn(given: PgQueryable, text: string, values: unknown[]): Promise<unknown> {
     return withDeadline(
       Promise.resolve(runOn(given, text, values)),
       QUERY_TIMEOUT_MS,
       'The client or pool of the option "postgres"',
-      this.#stopped.signal,
+      this.stopped.signal,
     );
   }
 
-  async #createPool(): Promise<PgPool> {
+  private async createPool(): Promise<PgPool> {
     const pg = await loadPg();
     const pool = new pg.Pool({
       fallback_application_name: applicationName('statements'),
       max: POOL_SIZE,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
-      ...this.#config,
+      ...this.config,
       types: OWN_TYPES,
-      Client: pooledClient(pg, statementLimits(this.#config, QUERY_TIMEOUT_MS), this.#clients),
+      Client: pooledClient(pg, statementLimits(this.config, QUERY_TIMEOUT_MS), this.clients),
     });
     // Unheard, the loss of an idle connection would end the process. It is no failure: the next
     // statement gets another connection, or says that there is none.
