@@ -38,7 +38,8 @@ export type { PollOptions } from './sources/poll/poll.options.js';
 export type { RedisStreamsOptions } from './sources/redis/redis-streams.options.js';
 export type { ListenOptions } from './sources/postgres/listen.options.js';
 export { triggerSql } from './sources/postgres/trigger-sql.js';
-export type { TriggerEvent, TriggerSqlOptions } from './sources/postgres/trigger-sql.js';
+export type { TriggerSqlOptions } from './sources/postgres/trigger-sql.js';
+export type { TriggerEvent } from './sources/postgres/trigger-target.js';
 export type {
   EventRetention,
   EventTableOptions,

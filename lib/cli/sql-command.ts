@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { durableTriggerSql } from '../sources/event-table/durable-trigger-sql.js';
 import { eventTableSql } from '../sources/event-table/event-table-sql.js';
-import { triggerSql, type TriggerEvent } from '../sources/postgres/trigger-sql.js';
+import { triggerSql } from '../sources/postgres/trigger-sql.js';
+import type { TriggerEvent } from '../sources/postgres/trigger-target.js';
 import { UsageError } from './usage-error.js';
 
 export const SQL_USAGE = `Usage: nestjs-sse-channels sql --table <table> --channel <channel> [options]

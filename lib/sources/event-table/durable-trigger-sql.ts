@@ -1,16 +1,18 @@
-import { createHash } from 'node:crypto';
 import { checkChannelName, placeholdersOf } from '../../channel/channel-name.js';
-import { SseError } from '../../channel/sse-error.js';
 import { checkName, quoteBody, quoteName, quoteText } from '../postgres/identifier.js';
 import { dropOwnTriggersSql } from '../postgres/own-triggers-sql.js';
-import { qualified, readTableName, tableName } from '../postgres/table-name.js';
-import { TRIGGER_EVENTS, type TriggerEvent } from '../postgres/trigger-sql.js';
+import { qualified } from '../postgres/table-name.js';
+import {
+  TRIGGER_EVENTS,
+  triggerEvents,
+  triggerName,
+  triggerTable,
+  type TriggerTarget,
+} from '../postgres/trigger-target.js';
 import { checkSchema } from './event-table.options.js';
 
 /** What `durableTriggerSql` writes a trigger for. */
-export interface DurableTriggerSqlOptions {
-  /** The table, as `orders`, `app.orders` or `"my.schema"."my table"`; upper case is kept. */
-  readonly table: string;
+export interface DurableTriggerSqlOptions extends TriggerTarget {
   /** The table's schema. Default: as in `table`, else the search path's. */
   readonly schema?: string | undefined;
   /**
@@ -20,8 +22,6 @@ export interface DurableTriggerSqlOptions {
   readonly channel: string;
   /** The columns to send. Default: all. For the key only, give the key's columns. */
   readonly columns?: readonly string[] | undefined;
-  /** The operations to tell of. Default: all of `insert`, `update`, `delete`. */
-  readonly events?: readonly TriggerEvent[] | undefined;
   /**
    * Whether to write one trigger per statement in place of one per row: half the cost for
    * statements that change thousands of rows. It cannot be deferred to the end of the
@@ -45,34 +45,33 @@ export interface DurableTriggerSqlOptions {
  */
 export function durableTriggerSql(options: DurableTriggerSqlOptions): string {
   const { channel, columns = [], bulk = false, eventSchema = 'sse' } = options;
-  const { schema, table } =
-    options.schema === undefined
-      ? readTableName(options.table)
-      : tableName(options.schema, options.table);
+  const { schema, table } = triggerTable(options.table, options.schema);
   checkChannelName(channel);
   checkSchema(eventSchema);
   const named = [...new Set([...placeholdersOf(channel), ...columns])];
   for (const column of named) {
     checkName(column, 'The column');
   }
-  const events = checkEvents(options.events ?? TRIGGER_EVENTS);
+  const events = triggerEvents(options.events);
   const on = qualified(schema, table);
+  const name = (event?: string): string =>
+    triggerName('sse_event_', channel, event === undefined ? '' : `_${event}`);
   const args = [channel, ...columns].map(quoteText).join(', ');
   const drop = dropOwnTriggersSql({
     on,
-    names: ['', ...TRIGGER_EVENTS].map((suffix) => triggerName(channel, suffix)),
+    names: [name(), ...TRIGGER_EVENTS.map((event) => name(event))],
     functions: ['row_event', 'statement_event'],
     channel,
   });
   const triggers = bulk
     ? events.map(
-        (event) => `create trigger ${quoteName(triggerName(channel, event))} after ${event} on ${on}
+        (event) => `create trigger ${quoteName(name(event))} after ${event} on ${on}
   referencing ${event === 'delete' ? 'old' : 'new'} table as sse_rows
   for each statement execute function ${quoteName(eventSchema)}.statement_event(${args});`,
       )
     : [
         `-- Deferred, so that ids are taken at the end of the transaction: other events wait less.
-create constraint trigger ${quoteName(triggerName(channel, ''))} after ${events.join(' or ')} on ${on}
+create constraint trigger ${quoteName(name())} after ${events.join(' or ')} on ${on}
   deferrable initially deferred
   for each row execute function ${quoteName(eventSchema)}.row_event(${args});`,
       ];
@@ -93,24 +92,4 @@ function columnCheck(on: string, columns: readonly string[]): string {
 end
 `;
   return `do ${quoteBody(body)};\n`;
-}
-
-/** Names the trigger after its channel, so that one table can feed several. */
-function triggerName(channel: string, suffix: string): string {
-  const end = suffix === '' ? '' : `_${suffix}`;
-  const name = `sse_event_${channel}${end}`;
-  return Buffer.byteLength(name) <= 63
-    ? name
-    : `sse_event_${createHash('sha256').update(channel).digest('hex').slice(0, 32)}${end}`;
-}
-
-function checkEvents(events: readonly TriggerEvent[]): readonly TriggerEvent[] {
-  const unknown = events.find((event) => !TRIGGER_EVENTS.includes(event));
-  if (unknown !== undefined || events.length === 0) {
-    throw new SseError(
-      'INVALID_OPTION',
-      `The events are ${JSON.stringify(events)}. Give one or more of ${TRIGGER_EVENTS.join(', ')}.`,
-    );
-  }
-  return TRIGGER_EVENTS.filter((event) => events.includes(event));
 }

@@ -1,22 +1,10 @@
-import { createHash } from 'node:crypto';
-import { SseError } from '../../channel/sse-error.js';
 import { checkChannel, checkName, quoteName, quoteText } from './identifier.js';
 import { dropOwnTriggersSql } from './own-triggers-sql.js';
-import { qualified, readTableName, tableName } from './table-name.js';
-
-/** What a trigger can tell of. */
-export const TRIGGER_EVENTS = ['insert', 'update', 'delete'] as const;
-
-/** An operation on a row, and the name of the event that it becomes. */
-export type TriggerEvent = (typeof TRIGGER_EVENTS)[number];
+import { qualified } from './table-name.js';
+import { triggerEvents, triggerName, triggerTable, type TriggerTarget } from './trigger-target.js';
 
 /** What `triggerSql` writes a trigger for. */
-export interface TriggerSqlOptions {
-  /**
-   * The table, as `users`, `app.users` or `"my.schema"."my table"`; upper case is kept. With
-   * `schema` set it is the bare name, whatever characters it has.
-   */
-  readonly table: string;
+export interface TriggerSqlOptions extends TriggerTarget {
   /** The table's schema; the trigger's function is created there too. Default: as in `table`, else the search path's. */
   readonly schema?: string | undefined;
   /** The channel to notify: 1 to 63 bytes. */
@@ -26,8 +14,6 @@ export interface TriggerSqlOptions {
    * Default: the table's primary key, looked up when it is needed.
    */
   readonly key?: string | readonly string[] | undefined;
-  /** The operations to tell of. Default: all of `insert`, `update`, `delete`. */
-  readonly events?: readonly TriggerEvent[] | undefined;
 }
 
 /**
@@ -48,20 +34,17 @@ export interface TriggerSqlOptions {
  *   `INVALID_CHANNEL`.
  */
 export function triggerSql(options: TriggerSqlOptions): string {
-  const { schema, table } =
-    options.schema === undefined
-      ? readTableName(options.table)
-      : tableName(options.schema, options.table);
+  const { schema, table } = triggerTable(options.table, options.schema);
   checkChannel(options.channel);
   const key =
     options.key === undefined ? [] : typeof options.key === 'string' ? [options.key] : options.key;
   for (const column of key) {
     checkName(column, 'The key column');
   }
-  const events = checkEvents(options.events ?? TRIGGER_EVENTS);
+  const events = triggerEvents(options.events);
   const fn = qualified(schema, 'sse_notify_row');
   const on = qualified(schema, table);
-  const trigger = triggerName(options.channel);
+  const trigger = triggerName('sse_', options.channel);
   const args = [options.channel, ...key].map(quoteText).join(', ');
   const drop = dropOwnTriggersSql({
     on,
@@ -113,23 +96,4 @@ exception when others then
   return null;
 end $sse$;
 `;
-}
-
-/** Names the trigger after its channel, so that one table can feed several. */
-function triggerName(channel: string): string {
-  const name = `sse_${channel}`;
-  return Buffer.byteLength(name) <= 63
-    ? name
-    : `sse_${createHash('sha256').update(channel).digest('hex').slice(0, 32)}`;
-}
-
-function checkEvents(events: readonly TriggerEvent[]): readonly TriggerEvent[] {
-  const unknown = events.find((event) => !TRIGGER_EVENTS.includes(event));
-  if (unknown !== undefined || events.length === 0) {
-    throw new SseError(
-      'INVALID_OPTION',
-      `The events are ${JSON.stringify(events)}. Give one or more of ${TRIGGER_EVENTS.join(', ')}.`,
-    );
-  }
-  return TRIGGER_EVENTS.filter((event) => events.includes(event));
 }
