@@ -8,8 +8,9 @@ interface Seen {
 }
 
 /**
- * How old rows are. The server's clock is asked once for each, when it is first seen; from then on
- * its age grows on ours. A step of the server's clock would otherwise make all of them too old.
+ * How old rows are. We take a row's age from the server's clock once, when we first see the row;
+ * from then on it grows on our monotonic clock. Otherwise a step of the server's clock would make
+ * all rows too old.
  */
 export class Ages {
   private seen = new Map<string, Seen>();
@@ -18,17 +19,17 @@ export class Ages {
   /**
    * The age in milliseconds.
    *
-   * @param row what distinguishes the row from others
+   * @param row a text that no other row has
    * @param age its age by the server's clock now
    */
   of(row: string, age: number, now = monotonicNow()): number {
-    // A row of the future was written before the server's clock was set back.
+    // A row from the future was written before the server's clock was set back.
     const seen = this.seen.get(row) ?? { age: Math.max(0, age), at: now };
     this.next.set(row, seen);
     return seen.age + (now - seen.at);
   }
 
-  /** A look at all rows is over: those that were not in it are gone. */
+  /** A look at all rows is over: forgets the rows that it did not show. */
   turn(): void {
     this.seen = this.next;
     this.next = new Map();

@@ -22,7 +22,7 @@ interface Head {
   readonly timeline: number;
   readonly last: number;
   readonly floor: number;
-  /** Whether the event at the position that was asked for ended its run. */
+  /** Whether the event at the requested position ended its run. */
   readonly ended: boolean;
 }
 
@@ -42,7 +42,9 @@ export class EventHistory implements ChannelHistory {
     private readonly settings: TableSettings,
     private readonly topic: string,
     private readonly topics: Topics,
-    /** Every event up to here was appended, or will not come; the log goes on from it. */
+    /**
+     * Every event up to this position was appended, or will never come. The log goes on from it.
+     */
     private readonly settled: () => Position | undefined,
   ) {}
 
@@ -125,7 +127,7 @@ export class EventHistory implements ChannelHistory {
          and e.own_id = $2 and e.topic = $1 order by e.id limit 1`,
       [this.topic, text],
     );
-    // What the database cannot hold, it does not have.
+    // The database does not have what its encoding cannot hold.
     const [row] = await found.catch((error: unknown) => {
       if (isDataRefusal(error)) {
         return [];
@@ -159,7 +161,7 @@ export class EventHistory implements ChannelHistory {
 
   private async page(after: number, settled: number, limit: number): Promise<Page> {
     const s = quoteName(this.settings.schema);
-    // One statement, so that what was dropped and what is read belong together.
+    // One statement, so that the rows and what was dropped are of the same moment.
     const found = await this.connection.query<LargeRow & { id: string | null }>(
       `(select ${largeRowColumns(limit)} from ${s}.event e
         where e.topic = $1 and e.id > $2 and e.id <= $3 order by e.id limit $4)
@@ -173,7 +175,7 @@ export class EventHistory implements ChannelHistory {
     const page = await withLargeData(
       found.filter(({ id }) => id !== null),
       this.topics.eventSize,
-      // Another server in its place may have given the same ids to other events.
+      // Another server may have taken this one's place, and given the same ids to other events.
       (ids) =>
         this.connection.query(`${largeDataSql(s)} and (select ${s}.timeline()) = $2`, [
           ids,

@@ -30,7 +30,8 @@ export class EventInserts {
   }
 
   /**
-   * Writes events in one statement. What this role can do about a refusal is done, once.
+   * Writes events in one statement. When the server refuses it for a reason that this role can
+   * mend, we mend it and try once more.
    *
    * @returns their ids, in the same order
    * @throws what the server refuses, and SseError `UNAVAILABLE`
@@ -70,7 +71,7 @@ export class EventInserts {
    */
   async insertWith(client: PgQueryable, { topic, event }: TopicEvent): Promise<string> {
     const { data, type, id, retry, end } = event;
-    // As text, which hardly anybody reads in another way.
+    // As text, because hardly any application replaces the parser of text.
     const answer = await runOn(
       client,
       `select ${this.s}.publish($1, $2, $3, $4, $5::integer, $6::boolean)::text as id, ${this.s}.timeline()::text as timeline`,
@@ -80,7 +81,7 @@ export class EventInserts {
     if (row?.id === undefined) {
       throw new SseError(
         'INVALID_OPTION',
-        'What `client.query()` resolved with has no rows; it must be the rows, or an object with `rows`.',
+        '`client.query()` resolved with something that has no rows. It must resolve with the rows, or with an object that has `rows`.',
       );
     }
     return idOf(event, row);
@@ -98,6 +99,7 @@ function remedyFor(error: unknown): string | undefined {
     // Nobody has created the next partition in time.
     return 'extend(1000000, 3)';
   }
-  // Rows were restored without taking their ids: the next ids are taken already.
+  // Rows were restored without taking their ids from the sequence, which now gives out the same
+  // ids.
   return codeOf(error) === '23505' ? 'catch_up()' : undefined;
 }

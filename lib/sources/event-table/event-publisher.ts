@@ -7,18 +7,18 @@ import { EventInserts, type TopicEvent } from './event-inserts.js';
 import { checkForTable, isOfEvent, refusedEvent } from './event-refusal.js';
 import { tableError, type TableSettings } from './event-table-error.js';
 
-/** Events, and bytes of data, that one statement inserts at most. */
+/** The most events, and bytes of data, that one statement inserts. */
 const BATCH_EVENTS = 500;
 const BATCH_BYTES = 4_194_304;
-/** Events, and bytes, that may wait for the server. */
+/** The most events, and bytes of data, that may wait for the server. */
 const MOST_WAITING = 20_000;
 const MOST_WAITING_BYTES = 134_217_728;
-/** How long a send may wait for the table to be installed, in milliseconds. */
+/** How long an event waits for the table to be installed, in milliseconds. */
 const INSTALL_TIMEOUT_MS = 15_000;
-/** How long what waits may take at the shutdown, in milliseconds. */
+/** How long shutdown waits until the events that are left are written, in milliseconds. */
 const STOP_TIMEOUT_MS = 2_000;
 /** One notification in this time tells other instances of all events, in milliseconds. */
-const NOTIFY_INTERVAL = 10;
+const NOTIFY_INTERVAL_MS = 10;
 
 interface Waiting extends TopicEvent {
   readonly resolve: (id: string) => void;
@@ -29,17 +29,20 @@ interface Waiting extends TopicEvent {
 export class EventPublisher {
   private readonly inserts: EventInserts;
   private waiting: Waiting[] = [];
-  /** Those of the statement that is under way. */
+  /** The events of the statement that is under way. */
   private underWay: readonly Waiting[] = [];
   private waitingBytes = 0;
   private writing: Promise<void> | undefined;
   private notifyTimer: NodeJS.Timeout | undefined;
   private isStopped = false;
 
-  /** @param installed resolves once the table is there, or will not be soon */
+  /**
+   * @param installed resolves once the table is there, or the first attempt to read it has failed
+   */
   constructor(
     private readonly connection: PostgresConnection,
     private readonly settings: TableSettings,
+    /** Called after each commit. */
     private readonly onCommit: () => void,
     private readonly installed: Promise<unknown> | undefined,
   ) {
@@ -62,7 +65,7 @@ export class EventPublisher {
       }
       this.waiting.push({ topic, event, resolve, reject });
       this.waitingBytes += event.data.length;
-      // What is sent within this turn goes along.
+      // Events that are sent within this turn go along.
       this.writing ??= new Promise<void>((turn) => setImmediate(turn)).then(() => this.write());
     });
   }
@@ -87,7 +90,7 @@ export class EventPublisher {
     return this.inserts.insertWith(client as PgQueryable, { topic, event });
   }
 
-  /** Writes what waits, as far as the server takes it in time; the rest is given up. */
+  /** Writes the events that wait. Those that the server does not take in time are given up. */
   async stop(): Promise<void> {
     this.isStopped = true;
     clearTimeout(this.notifyTimer);
@@ -136,7 +139,7 @@ export class EventPublisher {
       const reason = isOfEvent(error) ? refusedEvent(error) : tableError(error, this.settings);
       batch.forEach(({ reject }) => reject(reason));
       if (reason instanceof SseError && reason.code === 'UNAVAILABLE') {
-        // To wait for a time limit one batch after another would hold callers up without end.
+        // If each batch waited for its own time limit, callers would wait without end.
         this.rejectWaiting(reason);
       }
     }
@@ -166,10 +169,10 @@ export class EventPublisher {
     }
     this.notifyTimer = setTimeout(() => {
       this.notifyTimer = undefined;
-      // Without it they find out by themselves, a moment later.
+      // If this fails, they find out by themselves a moment later.
       this.connection
         .query('select pg_notify($1, $2)', [this.settings.schema, ''])
         .catch(() => undefined);
-    }, NOTIFY_INTERVAL);
+    }, NOTIFY_INTERVAL_MS);
   }
 }

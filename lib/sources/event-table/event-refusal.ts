@@ -5,7 +5,7 @@ import { codeOf, lacksPartition } from './event-table-error.js';
 import { parsePosition } from './position.js';
 
 /**
- * Refuses what the table cannot take of an event that may be sent.
+ * Refuses an event that clients could receive and the table cannot store.
  *
  * @throws SseError `INVALID_EVENT`
  */

@@ -27,8 +27,8 @@ export function lacksPartition(error: unknown): boolean {
 export type TableSettings = Pick<EventTableSettings, 'schema' | 'install'>;
 
 /**
- * Says what to do about what the server refused of a statement that names nothing but the event
- * table; other errors stay what they are.
+ * Turns the refusal of a statement that names nothing but the event table into an error that tells
+ * the remedy. Other errors stay as they are.
  */
 export function tableError(error: unknown, settings: TableSettings): unknown {
   if (error instanceof SseError || codeOf(error) === undefined) {
@@ -45,7 +45,7 @@ export function tableError(error: unknown, settings: TableSettings): unknown {
 function remedyFor(error: unknown, { schema, install }: TableSettings): string | undefined {
   if (isMissing(error)) {
     if (install) {
-      return `The event table is not in the schema "${schema}" yet, or is of another version: its installation waits, or has failed, for the reason that the log tells. It is tried again until it works.`;
+      return `The event table is not in the schema "${schema}" yet, or is of another version: its installation waits or has failed, and the log says why. We retry until it works.`;
     }
     return `The event table is not in the schema "${schema}", or is of another version. Run what "npx nestjs-sse-channels sql --event-table --schema ${schema}" prints, or set eventTable: { install: true }.`;
   }
@@ -57,7 +57,7 @@ function remedyFor(error: unknown, { schema, install }: TableSettings): string |
       return `The role may not use the event table in the schema "${schema}". Grant it what docs/postgres.md lists.`;
     case '2200H':
       return 'The event table has no ids left: they end where numbers of JavaScript are no longer exact. Drop the schema and install it again.';
-    // The position in the write-ahead log, which a standby does not have.
+    // A standby has no position in the write-ahead log.
     case '55000':
     case '25006':
       return 'The server is a standby, or takes no writes. Connect to the primary.';

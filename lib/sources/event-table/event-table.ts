@@ -26,11 +26,11 @@ import { Topics } from './topics.js';
 
 /** How the event table of this process stands; see `SseService.stats()`. */
 export interface EventTableStats {
-  /** Every event up to here has been delivered; unset until the start has been found. */
+  /** Every event up to here has been delivered; unset until the reader has found its start. */
   readonly position: string | undefined;
   /** Whether the table cannot be read at the moment. */
   readonly outage: boolean;
-  /** Whether this instance is the one that applies the retention and, if it may, wakes all. */
+  /** Whether this instance applies the retention and, if it may, wakes all others. */
   readonly elected: boolean;
   /** The open transaction that has held delivery back for more than five seconds. */
   readonly stuck:
@@ -42,8 +42,8 @@ export interface EventTableStats {
       }
     | undefined;
   /**
-   * What the table took on disk when this instance last looked, which it does at the retention's
-   * interval; unset before it has, and where the role may not ask.
+   * The table's size on disk when this instance last looked. It looks at the retention's interval.
+   * Unset before the first look, and where the role may not ask.
    */
   readonly disk:
     | {
@@ -68,7 +68,7 @@ export class EventTable implements Broker, Lifecycle {
   private readonly duties: Duties;
 
   /**
-   * @param limits data of more bytes than `eventSize` is announced, and not fetched
+   * @param limits larger data than `eventSize` is announced, and not fetched
    * @throws SseError `INVALID_OPTION`
    */
   constructor(

@@ -13,8 +13,8 @@ import { lockHolders, transactionName } from './open-transactions.js';
 /** How long the installation may wait for other instances and transactions, in milliseconds. */
 const INSTALL_TIMEOUT_MS = 60_000;
 /**
- * How long an attempt may wait for a lock on the table, in milliseconds: writers have to wait behind
- * it. A waker of the release before holds one for two seconds at a time.
+ * How long an attempt may wait for a lock on the table, in milliseconds: writers have to wait
+ * behind it. The waker of the release before holds a lock for two seconds at a time.
  */
 const LOCK_TIMEOUT_MS = 2_500;
 /** Between two attempts, in milliseconds: writers go on meanwhile. */
@@ -22,9 +22,11 @@ const PAUSE_MS = 1_000;
 /** The same while another instance does it, in milliseconds. */
 const TURN_PAUSE_MS = 100;
 
-/** The SQLSTATE that tells that another instance is at it: `object_in_use`. */
+/** The SQLSTATE with which we tell that another instance installs the table: `object_in_use`. */
 const TURN = '55006';
-/** What is there already: a schema, a table, another object, its row in a catalogue. */
+/**
+ * The SQLSTATEs of what exists already: a schema, a table, another object, its row in a catalogue.
+ */
 const DUPLICATE: ReadonlySet<unknown> = new Set(['42P06', '42P07', '42710', '23505']);
 const LOCK = `hashtextextended('nestjs-sse-channels install', 0)`;
 
@@ -104,13 +106,13 @@ async function tryToInstall(
   if ((await installedVersion(session, schema)) >= SCHEMA_VERSION) {
     return 'installed';
   }
-  // Behind it an upgrade would wait in vain, and all writers behind the upgrade.
+  // Behind such a transaction an upgrade would wait in vain, and all writers behind the upgrade.
   if ((await lockHolders(session, schema)).some(({ age = 0 }) => age > LOCK_TIMEOUT_MS)) {
     return 'locked';
   }
   try {
-    // One message is one transaction, and several statements of it commit together, or not at all.
-    // Instances take turns, so that writers do not wait for one attempt after another.
+    // The statements of one message commit together, or not at all. Instances take turns, so that
+    // writers do not wait for one attempt after another.
     await session.query({
       text: `begin; set local lock_timeout = ${LOCK_TIMEOUT_MS};
         do $do$ begin

@@ -1,12 +1,12 @@
 import type { EventRow } from './event-row.js';
 
 /** Data above this size is fetched by itself, so that a page of events stays small. In bytes. */
-const LARGE = 8_192;
+const LARGE_BYTES = 8_192;
 
 /** A page holds no more than this of large data, in bytes; a larger event is a page of its own. */
 export const PAGE_BYTES = 4_194_304;
 
-/** What a page brings along of data that is not fetched by itself, in bytes; see `largeRowColumns()`. */
+/** How much small data a page brings along at most, in bytes; see `largeRowColumns()`. */
 const MOST_INLINE_BYTES = 2 * PAGE_BYTES;
 
 /** A row whose data is still to be fetched, if it is large. */
@@ -21,10 +21,10 @@ export interface LargeRow extends Omit<EventRow, 'data'> {
 /**
  * The columns of a `LargeRow`, for a table called `e`; no texts where `wanted` is false.
  *
- * @param rows how many rows a page has at most: the more, the less data comes along with each
+ * @param rows the most rows of a page: the more rows, the less data comes along with each
  */
 export function largeRowColumns(rows: number, wanted = 'true'): string {
-  const large = Math.min(LARGE, Math.floor(MOST_INLINE_BYTES / rows));
+  const large = Math.min(LARGE_BYTES, Math.floor(MOST_INLINE_BYTES / rows));
   const data = `case when ${wanted} and octet_length(e.data) <= ${large} then e.data end as data`;
   const size = `case when ${wanted} and octet_length(e.data) > ${large} then ${SIZE} end as size`;
   const text = (column: string): string =>

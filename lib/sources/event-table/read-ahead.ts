@@ -1,25 +1,27 @@
 import type { ChannelHistory, HistoryPage } from '../../channel/source.js';
 import { PAGE_BYTES } from './large-data.js';
 
-/** Events that are fetched ahead at most. */
+/** The most events that are fetched ahead at once. */
 const MOST_EVENTS = 4_096;
-/** By how much more is fetched each time: whoever reads on is far behind. */
+/**
+ * Each fetch takes this many times the events of the one before: whoever reads on is far behind.
+ */
 const GROWTH = 4;
-/** Pages that are held for all readers of one channel; each reader that is ahead has two. */
+/** The most pages that wait for all readers of one channel. Each reader that reads on has two. */
 const MOST_SLOTS = 6;
-/** What nobody takes within this time is forgotten, in milliseconds. */
-const LIFE = 2_000;
+/** How long a page waits for its reader, in milliseconds. */
+const LIFE_MS = 2_000;
 
 interface Slot {
   readonly page: Promise<HistoryPage | undefined>;
-  /** How many events were fetched; 0 once what follows them is fetched as well. */
+  /** How many events were fetched; 0 once the events behind them are fetched as well. */
   readonly size: number;
   readonly timer: NodeJS.Timeout;
 }
 
 /** Fetches the next events of a history while a reader is busy with those before. */
 export class ReadAhead implements ChannelHistory {
-  /** By the position after which they go on. */
+  /** The pages, by the position after which they go on. */
   private readonly slots = new Map<string, Slot>();
 
   constructor(private readonly history: ChannelHistory) {}
@@ -48,7 +50,7 @@ export class ReadAhead implements ChannelHistory {
     this.slots.clear();
   }
 
-  /** Never the last page: what was fetched ahead does not know what has come since. */
+  /** Never says that it is the last page: events may have come since it was fetched. */
   private pass(page: HistoryPage, limit: number, size: number): HistoryPage {
     if (size > 0 && !page.last) {
       this.fetch(page, size * GROWTH);
@@ -67,7 +69,7 @@ export class ReadAhead implements ChannelHistory {
     if (this.slots.size < MOST_SLOTS && !this.slots.has(position)) {
       const length = before.reduce((sum, { data }) => sum + data.length, 0) / before.length;
       const events = Math.ceil(Math.min(size, MOST_EVENTS, PAGE_BYTES / (length + 1)));
-      // A failure is met again, and reported, by the reader's own read.
+      // The reader's own read meets a failure again, and reports it.
       const page = this.history.read(position, events).catch(() => undefined);
       this.keep(position, page, events);
     }
@@ -76,7 +78,7 @@ export class ReadAhead implements ChannelHistory {
   private keep(position: string, page: Slot['page'], size: number): void {
     const before = this.slots.get(position);
     clearTimeout(before?.timer);
-    const timer = setTimeout(() => this.slots.delete(position), LIFE);
+    const timer = setTimeout(() => this.slots.delete(position), LIFE_MS);
     timer.unref();
     this.slots.set(position, { page, size, timer });
   }

@@ -15,24 +15,29 @@ export interface TableHead {
   readonly last: number;
   /** Events below this id have been dropped. */
   readonly floor: number;
-  /** Another table has another one, by the same name. */
+  /** Identifies the table: another table under the same name has another. */
   readonly incarnation: number;
   /** Changes when a row is written below the ids that were taken before. */
   readonly rewritten: number;
 }
 
-/** A row as the reader selects it: with its topic, and without data where nobody asked. */
+/**
+ * A row as the reader selects it: with its topic, and without data where no channel here wants it.
+ */
 export interface ReaderRow extends LargeRow {
   readonly topic: string;
-  /** When it was written: another row in its place has another one. */
+  /** When the row was written: another row in its place has another time. */
   readonly stamp: number;
 }
 
-/** What each look at the table tells besides the rows, to recognise a history that was replaced. */
+/**
+ * What each look at the table tells besides the rows, so that we recognise a history that was
+ * replaced.
+ */
 export interface TableMark extends Pick<TableHead, 'last' | 'incarnation' | 'rewritten'> {
-  /** Events up to this id were removed at once. */
+  /** Events up to this id were removed by hand. */
   readonly removed: number;
-  /** `undefined` on a session that is a server's own: another server cannot answer there. */
+  /** `undefined` without a pooler, as another server cannot answer on the same session. */
   readonly timeline: number | undefined;
 }
 
@@ -59,7 +64,7 @@ function markOf(text: string): TableMark {
 export class ReaderStatements {
   private readonly s: string;
 
-  /** @param eventSize data of more bytes is not fetched */
+  /** @param eventSize larger data is not fetched */
   constructor(
     private readonly schema: string,
     private readonly eventSize: number,
@@ -106,7 +111,8 @@ export class ReaderStatements {
     upTo = Number.MAX_SAFE_INTEGER,
   ): Promise<ReaderPage> {
     const wanted = '(e.id > $1 and ($2::text[] is null or e.topic = any ($2)))';
-    // Of one snapshot, and the sequence after it: an id above it was not taken from the sequence.
+    // All rows are of one snapshot, and the sequence is read after it: a row with an id above the
+    // sequence did not take its id from there.
     const found = await session.queryAgainAfterLocks<ReaderRow & { id: string | null }>({
       name: `sse_page_${this.schema}`,
       text: `(select ${largeRowColumns(PAGE_ROWS, wanted)}, case when e.id > $1 then e.topic end as topic, date_part('epoch', e.created_at) as stamp

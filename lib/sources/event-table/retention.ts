@@ -10,14 +10,20 @@ import type { EventTableSettings } from './event-table.options.js';
 import { installedVersion } from './install.js';
 import { Partitions, type Partition } from './partitions.js';
 
-/** Partitions that are there before they are needed. */
+/** So many partitions are kept ready ahead of the events. */
 const AHEAD = 3;
-/** A partition is closed early at this part of what may be kept. */
+/**
+ * A partition is closed early once it holds this part, 1/4, of the age or the bytes that may be
+ * kept.
+ */
 const PARTS = 4;
-/** How long to wait for open writers before the next check finishes it, in milliseconds. */
-const DETACH_TIMEOUT = 3_000;
-/** How long checks may meet locks before it is logged, in milliseconds. */
-const PATIENCE = 60_000;
+/**
+ * How long a check waits for open writers before it leaves the rest to the next one, in
+ * milliseconds.
+ */
+const DETACH_TIMEOUT_MS = 3_000;
+/** How long locks may stop the checks before we log it, in milliseconds. */
+const BUSY_PATIENCE_MS = 60_000;
 
 /** What the table takes on disk. */
 export interface TableUsage {
@@ -29,9 +35,9 @@ export interface TableUsage {
   readonly oldest: number | undefined;
 }
 
-/** Creates partitions before they are needed, and drops those that need not be kept. */
+/** Creates partitions before they are needed, and drops those that are too old or too many. */
 export class Retention {
-  /** What was found at the last look. */
+  /** The table's size at the last look. */
   usage: TableUsage | undefined;
   private readonly s: string;
   private readonly partitions: Partitions;
@@ -43,6 +49,7 @@ export class Retention {
   constructor(
     private readonly settings: EventTableSettings,
     private readonly logger: SseLogger,
+    /** The last id that the reader of this process has passed. */
     private readonly settled: () => number,
   ) {
     this.s = quoteName(settings.schema);
@@ -69,7 +76,7 @@ export class Retention {
   }
 
   /**
-   * Looks at what another instance keeps in order, at the same intervals.
+   * Measures the table that another instance keeps in order, at the same intervals.
    *
    * @throws Error when the session is lost.
    */
@@ -85,7 +92,8 @@ export class Retention {
         throw error;
       }
       if (codeOf(error) === '42501') {
-        // It is for information only: not worth a line in the server's log at each interval.
+        // The size is for information only: it is not worth a line in the server's log at each
+        // interval.
         this.nextMeasure = Infinity;
       }
     }
@@ -143,7 +151,8 @@ export class Retention {
       }
       const { name, pending } = partition;
       const found = (await this.partitions.read(session)).find((each) => each.name === name);
-      // What another is detaching at this moment, the next check finds done, or finishes.
+      // Another instance may be detaching it at this moment. The next check finds that done, or
+      // finishes it.
       if (found && found.pending === pending) {
         throw error;
       }
@@ -158,9 +167,10 @@ export class Retention {
       values: [table],
     });
     if (server?.owns === true && server.version >= 140_000 && !session.isPooled) {
-      // Waits for open writers without making others wait; too long a wait is finished next time.
+      // This waits for open writers and makes nobody wait. After too long a wait, the next check
+      // finishes it.
       await session.query({
-        text: `select set_config('statement_timeout', '${DETACH_TIMEOUT}', false), set_config('lock_timeout', '0', false)`,
+        text: `select set_config('statement_timeout', '${DETACH_TIMEOUT_MS}', false), set_config('lock_timeout', '0', false)`,
       });
       try {
         const how = pending ? 'finalize' : 'concurrently';
@@ -190,21 +200,23 @@ export class Retention {
 
   private async refused(session: Session, error: unknown): Promise<void> {
     if (BUSY.has(codeOf(error))) {
-      // The next check may do it. Whoever holds the lock for long is named by the reader.
+      // The next check may succeed. The reader names a transaction that holds a lock for long.
       this.busySince ??= monotonicNow();
-      if (monotonicNow() - this.busySince < PATIENCE) {
+      if (monotonicNow() - this.busySince < BUSY_PATIENCE_MS) {
         return;
       }
     }
     const what = failureText(await this.explained(session, error));
-    // The same trouble comes back with each check.
+    // Each check meets the same fault again.
     if (this.complaint !== what) {
       this.complaint = what;
       this.logger.warn(`Postgres event table: retention could not be applied: ${what}`);
     }
   }
 
-  /** Partitions come and go: what is missing is the table only if it has no version. */
+  /**
+   * Partitions come and go: only where the table has no version is it the table that is missing.
+   */
   private async explained(session: Session, error: unknown): Promise<unknown> {
     const isTheTable = isMissing(error)
       ? (await installedVersion(session, this.settings.schema)) < SCHEMA_VERSION

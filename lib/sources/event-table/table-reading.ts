@@ -36,6 +36,7 @@ export class TableReading {
     private readonly topics: Topics,
     private readonly fence: Fence,
     private readonly logger: SseLogger,
+    /** Has the table looked at again soon. */
     private readonly wake: () => void,
   ) {}
 
@@ -93,7 +94,7 @@ export class TableReading {
         this.place = { ...this.place!, id: settled };
       }
     }
-    // What was committed while the fence was passed.
+    // Events may have been committed while we waited at the fence.
     this.wake();
     return page.more;
   }
@@ -118,7 +119,8 @@ export class TableReading {
     if (taken.length === page.rows.length) {
       return page;
     }
-    // Ids below theirs are still to be given out. They are read once those are taken.
+    // The sequence has not come to the ids of the other rows, and will give out lower ones. We read
+    // these rows once it has.
     await this.statements.catchUp(session);
     return { ...page, rows: taken, more: true };
   }
@@ -170,7 +172,8 @@ export class TableReading {
     if (stamp === undefined || (stamp === found && read.length < 2)) {
       return false;
     }
-    // It was dropped with its partition, or deleted: with those before it, and they written anew?
+    // The row was dropped with its partition, or deleted. Were those before it removed too, and
+    // written anew?
     const isGone = found === null && read.length === 0;
     return isGone ? this.statements.isWrittenAfter(session, id, stamp!) : true;
   }
@@ -189,7 +192,7 @@ export class TableReading {
     );
   }
 
-  /** Goes to the end of the table, once what is open there has ended. */
+  /** Goes to the end of the table, once the transactions that are open there have ended. */
   private async moveTo(session: Session, head: TableHead): Promise<void> {
     const { timeline, last: id } = head;
     await this.fence.pass(session, formatPosition({ timeline, id }));

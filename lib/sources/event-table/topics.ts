@@ -13,7 +13,7 @@ export class Topics {
   private readonly sinks = new Map<string, Set<ChannelSink>>();
   private readonly log: LimitedLog;
   private wanted: readonly string[] | undefined = [];
-  /** Those that the database cannot hold: there is no event of theirs. */
+  /** The topics that the database's encoding cannot hold: they have no events. */
   private readonly refused = new Set<string>();
 
   /** @param eventSize the most bytes that the data of an event may have */
@@ -33,7 +33,7 @@ export class Topics {
     return this.sinks.has(topic);
   }
 
-  /** The server has refused a topic: its encoding lacks a character of the name. */
+  /** The server has refused a topic, because its encoding lacks a character of the name. */
   refuse(topic: string, reason: unknown): void {
     this.refused.add(topic);
     this.list();
@@ -46,7 +46,7 @@ export class Topics {
     return this.refused.has(topic);
   }
 
-  /** The database may be another one. */
+  /** Forgets which topics were refused: the database may be another one now. */
   admitAll(): void {
     this.refused.clear();
     this.list();

@@ -5,8 +5,8 @@ import type { Topics } from './topics.js';
 type Run = (text: string, values: unknown[]) => Promise<unknown>;
 
 /**
- * Asks for the topics of all open channels. Those that the database cannot hold, as its encoding
- * lacks a character, must not keep the others from being read: they are left out from then on.
+ * Asks for the topics of all open channels. A topic that the database's encoding cannot hold would
+ * keep the others from being read, so it is left out from then on.
  */
 export async function askForHeld<T>(
   topics: Topics,

@@ -71,7 +71,7 @@ export class PollLoop {
     let value: unknown;
     let delay = this.options.interval;
     try {
-      // What it returns later than that is dropped: the next read has overtaken it.
+      // A value that comes later is dropped: the next read has overtaken it.
       value = await withDeadline(
         (async () => this.read())(),
         this.options.timeout,
@@ -113,7 +113,9 @@ export class PollLoop {
 
   /** Returns how long to wait before the next read. */
   private failed(error: unknown): number {
-    this.outage.begin(`Polling failed: ${reasonOf(error)}. The stream stays open; it is retried.`);
+    this.outage.begin(
+      `Polling failed: ${reasonOf(error)}. The stream stays open, and polling goes on.`,
+    );
     const { interval } = this.options;
     const most = Math.max(interval, MAX_RETRY_MS);
     return Math.max(interval, Math.round(backoff(this.failures++, { first: interval * 2, most })));

@@ -13,8 +13,8 @@ export interface PollOptions {
   /** Whether the first read comes at once instead of after one interval. Default true. */
   readonly immediate?: boolean | undefined;
   /**
-   * How long one read may take, in milliseconds, at least 1. Then it counts as failed: what it
-   * returns is dropped, and the function is called again. Default 30,000.
+   * How long one read may take, in milliseconds, at least 1. After that it counts as failed: its
+   * value is dropped, and the function is called again. Default 30,000.
    */
   readonly timeout?: number | undefined;
   /** The text that ends the stream, as its last event. `false`: none does. Default `[DONE]`. */
@@ -22,15 +22,15 @@ export interface PollOptions {
 }
 
 /** The longest time a timer can be set for. */
-const MAX_INTERVAL = 2_147_483_647;
+const MAX_INTERVAL_MS = 2_147_483_647;
 
 /** @throws SseError `INVALID_OPTION` */
 export function checkPollOptions(options: PollOptions) {
   const { interval = 1_000, type, immediate = true, doneSignal = '[DONE]' } = options;
   const { timeout = 30_000 } = options;
   for (const [name, value] of Object.entries({ interval, timeout })) {
-    if (!Number.isInteger(value) || value < 1 || value > MAX_INTERVAL) {
-      throw invalid(name, value, `a whole number of milliseconds from 1 to ${MAX_INTERVAL}`);
+    if (!Number.isInteger(value) || value < 1 || value > MAX_INTERVAL_MS) {
+      throw invalid(name, value, `a whole number of milliseconds from 1 to ${MAX_INTERVAL_MS}`);
     }
   }
   if (type !== undefined && !isEventType(type)) {

@@ -1,10 +1,10 @@
-/** How many notifications, and how many characters of them, are held for one channel. */
+/** The most notifications, and characters of them, that wait for one channel. */
 const MOST_HELD = 10_000;
 const MOST_CHARACTERS = 8_388_608;
 
 /** Notifications that must wait, within bounds. */
 export class HeldPayloads {
-  /** Whether some were given up, as there were too many; those that are left came after. */
+  /** True when the oldest were dropped because too many waited. Those that are left came later. */
   hasGap = false;
   private payloads: string[] = [];
   private characters = 0;

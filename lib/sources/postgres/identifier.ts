@@ -35,8 +35,8 @@ export function checkName(
 }
 
 /**
- * Checks the name of a notification channel: LISTEN would truncate a long one, and then
- * hear nothing of what is sent to the full name.
+ * Checks the name of a notification channel: LISTEN truncates a long name, and then hears nothing
+ * of what is sent to the full one.
  *
  * @throws SseError `INVALID_CHANNEL`.
  */
@@ -56,10 +56,10 @@ export function quoteText(text: string): string {
 }
 
 /**
- * Quotes the body of a function or of `do`, without changing it. The tag is one that the body does
- * not hold: a name in it could end the body otherwise, and be run as SQL.
+ * Quotes the body of a function or of `do`, without changing it. The body does not hold the tag:
+ * otherwise a name in the body could end it, and run as SQL.
  *
- * @param body must end with a line break, as the end of a name could be the begin of the tag
+ * @param body must end with a line break; otherwise the end of a name could look like the tag
  */
 export function quoteBody(body: string): string {
   let tag = '$sse$';

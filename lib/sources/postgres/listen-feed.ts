@@ -11,7 +11,10 @@ import { readTriggerPayload } from './trigger-payload.js';
 
 /** Appends the notifications of one channel to its log, and announces the gaps between them. */
 export class ListenFeed implements ChannelFeed, ListenSubscriber {
-  /** Notifications that must wait for `live()` or for the announcement of a gap; unset when none must. */
+  /**
+   * Notifications that wait for `live()`, or until a gap is announced; unset while they go straight
+   * through.
+   */
   private held: HeldPayloads | undefined = new HeldPayloads();
   private isLive = false;
   private isListening = false;
@@ -108,7 +111,10 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
     }
   }
 
-  /** Appends what was held. Goes on holding when the connection was lost again in the meantime. */
+  /**
+   * Appends the notifications that wait. New ones go on waiting when the connection was lost again
+   * meanwhile.
+   */
   private flush(): void {
     const held = this.held ?? new HeldPayloads();
     this.held = this.hasGap ? new HeldPayloads() : undefined;

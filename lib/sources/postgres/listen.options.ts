@@ -18,10 +18,9 @@ export interface ListenOptions {
   readonly type?:
     string | ((payload: string, operation?: string) => string | undefined) | undefined;
   /**
-   * Called after each gap, when notifications may have been missed and are heard again; before
-   * the gap is announced. Events that it returns follow the announcement, and notifications that
-   * come in meanwhile follow these. What it throws is logged. After 30 seconds it is no longer
-   * waited for.
+   * Called after each gap, once notifications arrive again and before clients are told of the gap.
+   * Clients receive the events that it returns after the announcement, and then the notifications
+   * that came in meanwhile. What it throws is logged. We wait 30 seconds for it.
    *
    * Default: none.
    */

@@ -3,9 +3,9 @@ import { monotonicNow } from '../../channel/clock.js';
 import { isRefusal } from './postgres-error.js';
 
 /**
- * How long a statement of ours waits for a lock, in milliseconds; it is run again then. Well below
- * the default of `deadlock_timeout`, 1 s: when we and a DROP or TRUNCATE of the user's wait for each
- * other, we give way before the server makes either of the two fail.
+ * How long a statement of ours waits for a lock, in milliseconds. It fails then, and we run it
+ * again. Well below the default of `deadlock_timeout`, 1 s: when we and a DROP or TRUNCATE of the
+ * user's wait for each other, we give way before the server makes either of the two fail.
  */
 export const LOCK_TIMEOUT_MS = 500;
 

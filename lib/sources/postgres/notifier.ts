@@ -47,8 +47,8 @@ export class Notifier {
 
   private async send(channel: string, payload: string, outages: number): Promise<void> {
     if (this.outage.count !== outages) {
-      // Those that waited behind a failure share it: to wait for a time limit one after another
-      // would make the queue grow without end while the server does not answer.
+      // Calls that waited behind a failure fail with it. If each waited for its own time limit, the
+      // queue would grow without end while the server is silent.
       throw this.outage.error;
     }
     try {

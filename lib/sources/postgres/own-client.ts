@@ -4,10 +4,10 @@ import { OWN_TYPES } from './own-types.js';
 import type { PgClient, PgModule } from './pg-types.js';
 import type { PgConfig } from './postgres.options.js';
 
-/** How long a polite end may take before the socket is destroyed, in milliseconds. */
-const END_TIMEOUT_MS = 300;
+/** How long a polite end may take before we destroy the socket, in milliseconds. */
+export const END_TIMEOUT_MS = 300;
 
-/** What a connection of ours is for; shown to the server in its name. */
+/** What a connection of ours is for. The server shows it in the connection's name. */
 export type Purpose = 'listen' | 'event table' | 'waker' | 'statements';
 
 /** The name of our connections in `pg_stat_activity`, unless the user gives one. */
@@ -16,8 +16,9 @@ export function applicationName(purpose: Purpose): string {
 }
 
 /**
- * The time limits of a session, in milliseconds; 0 for none. A role's defaults are made for the
- * statements of users: a session that listens is idle for hours, and one that watches waits.
+ * The time limits of a session, in milliseconds; 0 for none. A role's own limits are meant for the
+ * statements of users: a session that listens is idle for hours, and the waker's statement waits on
+ * the server.
  */
 export const OWN_LIMITS: Readonly<Record<string, number>> = {
   statement_timeout: 0,
@@ -44,7 +45,7 @@ export function createClient(
     ...config,
     ...OWN_SETTINGS,
   });
-  // As an option it gives way to the default of the whole process.
+  // Not among the options: `pg.defaults.binary` would win over it.
   client.binary = false;
   // Before connect(): an error nobody listens to ends the process.
   client.on('error', lost);
@@ -56,10 +57,10 @@ export function createClient(
 const OWN_SETTINGS = {
   types: OWN_TYPES,
   pipeline: false,
-  // A client that leads to other sessions than ours, or ends them.
+  // These would open another kind of session.
   connection: undefined,
   replication: undefined,
-  // The limits are ours: these of pg leave a half-open client stuck.
+  // We keep time ourselves: the limits of pg leave a half-open client stuck.
   query_timeout: undefined,
   connectionTimeoutMillis: undefined,
   // A pooler refuses a connection that asks for these; see sessionSql().
@@ -77,10 +78,11 @@ export interface SessionStart {
 }
 
 /**
- * The statement that begins each session of ours: it sets the session's own time limits, and asks
- * what it leads to. Behind a pooler it sets nothing, as others get the connection afterwards.
+ * The first statement of each session. It sets the session's time limits, and asks what is at the
+ * other end. Behind a pooler it sets nothing, because others get the connection afterwards.
  *
- * @param processID what the client was told; a pooler tells another one than the server's
+ * @param processID the process that the client was told of; a pooler tells of one that is not the
+ *   server's
  */
 export function sessionSql(processID: number | null, limits = OWN_LIMITS): string {
   const pid = processID ?? 0;
@@ -91,7 +93,7 @@ export function sessionSql(processID: number | null, limits = OWN_LIMITS): strin
       where pg_catalog.pg_backend_pid() = ${pid}) as settings`;
 }
 
-/** Reads what `sessionSql()` has selected. */
+/** Reads the answer to `sessionSql()`. */
 export function sessionStart(rows: readonly unknown[]): SessionStart {
   const { pooled, standby } = rows[0] as { pooled: boolean; standby: boolean };
   return { isPooled: pooled, isStandby: standby };
@@ -116,7 +118,7 @@ export async function answerOf<T>(
     const wait = (): void => {
       const heard = client.connection.stream.bytesRead;
       timer = setTimeout(() => {
-        // After a long turn of ours, timers come before what the socket has received meanwhile.
+        // After a long turn, timers run before the socket hands over what it has received.
         turn = setImmediate(() => {
           if (client.connection.stream.bytesRead !== heard) {
             wait();

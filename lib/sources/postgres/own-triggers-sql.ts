@@ -4,7 +4,7 @@ import { quoteBody, quoteText } from './identifier.js';
 export interface OwnTriggers {
   /** The table, as SQL. */
   readonly on: string;
-  /** What they may be called. */
+  /** The names that they may have. */
   readonly names: readonly string[];
   /** The functions that they may call. */
   readonly functions: readonly string[];
@@ -13,8 +13,9 @@ export interface OwnTriggers {
 }
 
 /**
- * Writes SQL that drops them. Another channel's trigger may have one of the names, as that of the
- * channel `a_insert` has one of `a`: dropping it would end that channel's events in silence.
+ * Writes SQL that drops these triggers. Another channel's trigger may have one of the names: the
+ * channel `a_insert` shares one with `a`. Dropping that trigger would end its channel's events in
+ * silence.
  */
 export function dropOwnTriggersSql({ on, names, functions, channel }: OwnTriggers): string {
   const list = (texts: readonly string[]): string => texts.map(quoteText).join(', ');

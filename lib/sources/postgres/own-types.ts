@@ -1,7 +1,7 @@
 /** Reads a value of one Postgres type from its text. */
 type TextParser = (text: string) => unknown;
 
-/** How the types that our statements return are read, by the type's oid; others stay text. */
+/** Parsers of the types that our statements return, by oid. Values of other types stay text. */
 const TEXT_PARSERS: ReadonlyMap<number, TextParser> = new Map<number, TextParser>([
   [16, (text) => text === 't'], // boolean
   [21, Number], // smallint
@@ -13,7 +13,7 @@ const TEXT_PARSERS: ReadonlyMap<number, TextParser> = new Map<number, TextParser
   [1009, textsOf], // text[]
 ]);
 
-/** The same for an application that has `pg` ask for binary values. */
+/** The same for applications that set `pg.defaults.binary`. */
 const BINARY_PARSERS: ReadonlyMap<number, (bytes: Buffer) => unknown> = new Map<
   number,
   (bytes: Buffer) => unknown
@@ -24,10 +24,10 @@ const BINARY_PARSERS: ReadonlyMap<number, (bytes: Buffer) => unknown> = new Map<
 ]);
 
 /**
- * How the values of our own statements are read: the option `types` of `pg`.
+ * The option `types` of `pg` for our own statements.
  *
- * Without it, `pg` reads them with the parsers of the whole process, which an application may
- * have changed by `pg.types.setTypeParser()`, to a number class or a date library.
+ * Without it, `pg` uses the parsers of the whole process, and an application may have replaced
+ * these by `pg.types.setTypeParser()`, with a number class or a date library.
  */
 export const OWN_TYPES = {
   getTypeParser(oid: number, format: 'text' | 'binary' = 'text'): (value: never) => unknown {

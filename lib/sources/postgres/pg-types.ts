@@ -1,6 +1,6 @@
 /**
- * What we use of `pg`, described by shape: the package is an optional peer, and its
- * types must not be needed to compile an application that has no Postgres.
+ * What we use of `pg`, described by shape: the package is an optional peer, and an application
+ * without Postgres must compile without its types.
  */
 
 /**
@@ -17,7 +17,7 @@ export interface PgClient extends PgQueryable {
   readonly host: string;
   readonly port: number;
   readonly database: string | undefined;
-  /** Whether values are asked for in binary. */
+  /** Whether results come in binary. */
   binary: boolean;
   readonly connection: { readonly stream: { destroy(): unknown; readonly bytesRead?: number } };
   connect(): Promise<unknown>;

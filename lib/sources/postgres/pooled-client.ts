@@ -5,9 +5,10 @@ import { isRefusal } from './postgres-error.js';
 import type { PgConfig } from './postgres.options.js';
 
 /**
- * The time limits of connections for statements, without those that the user has set.
+ * The time limits of the pool's connections, without those that the user has set.
  *
- * @param most how long a statement is waited for, in milliseconds; the server need not go on
+ * @param most how long we wait for a statement, in milliseconds; the server need not go on after
+ *   that
  */
 export function statementLimits(config: PgConfig, most: number): Readonly<Record<string, number>> {
   const limits = { ...OWN_LIMITS, statement_timeout: most };
@@ -15,9 +16,9 @@ export function statementLimits(config: PgConfig, most: number): Readonly<Record
 }
 
 /**
- * The class of the clients of our pool: one sets the session's limits before its first statement.
+ * The class of our pool's clients. Each sets the session's limits before its first statement.
  *
- * @param clients every client that has not ended
+ * @param clients is filled with all clients that have not ended
  */
 export function pooledClient(
   pg: PgModule,
@@ -28,7 +29,7 @@ export function pooledClient(
     constructor(config: object) {
       super(config);
       this.binary = false;
-      // The pool names its clients, and hears their errors, only once they are connected.
+      // The pool tells of a client, and handles its errors, only once it is connected.
       clients.add(this);
       this.on('error', () => undefined);
       this.on('end', () => clients.delete(this));
@@ -45,7 +46,7 @@ export function pooledClient(
       try {
         await this.query(sessionSql(this.processID, limits));
       } catch (error) {
-        // What is no Postgres in all respects may refuse this, and still take our statements.
+        // A server that only resembles Postgres may refuse this, and still take our statements.
         if (!isRefusal(error)) {
           throw error;
         }

@@ -4,7 +4,7 @@ import type { Lifecycle } from '../../channel/source.js';
 import { rowsIn, runOn } from './given-client.js';
 import { loadPg } from './load-pg.js';
 import { againAfterLocks } from './lock-refusal.js';
-import { applicationName, destroyClient } from './own-client.js';
+import { END_TIMEOUT_MS, applicationName, destroyClient } from './own-client.js';
 import { OWN_TYPES } from './own-types.js';
 import type { PgClient, PgPool, PgQueryable } from './pg-types.js';
 import { pooledClient, statementLimits } from './pooled-client.js';
@@ -17,8 +17,6 @@ const POOL_SIZE = 4;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a statement may take, in milliseconds, unless the user says so. */
 const QUERY_TIMEOUT_MS = 15_000;
-/** How long a polite end may take before sockets are destroyed, in milliseconds. */
-const END_TIMEOUT_MS = 300;
 
 /**
  * The Postgres server of one application: where the listener connects to, and a way to
@@ -73,7 +71,7 @@ export class PostgresConnection implements Lifecycle {
       }
       const pool = await (this.pool ??= this.createPool());
       const run = (): Promise<unknown> => pool.query(text, values);
-      // Whoever sets a limit wants to be told.
+      // A user who sets the limit wants to see the refusal.
       const time = this.config['lock_timeout'] === undefined ? QUERY_TIMEOUT_MS : 0;
       return rowsOf<Row>(await againAfterLocks(run, time, this.stopped.signal));
     } catch (error) {
@@ -92,7 +90,7 @@ export class PostgresConnection implements Lifecycle {
     this.clients.forEach(destroyClient);
   }
 
-  /** Nobody else limits how long that takes, as when all connections of a pool are borrowed. */
+  /** Nothing else limits the wait, such as for a pool whose connections are all borrowed. */
   private runOn(given: PgQueryable, text: string, values: unknown[]): Promise<unknown> {
     return withDeadline(
       Promise.resolve(runOn(given, text, values)),
@@ -113,8 +111,8 @@ export class PostgresConnection implements Lifecycle {
       types: OWN_TYPES,
       Client: pooledClient(pg, statementLimits(this.config, QUERY_TIMEOUT_MS), this.clients),
     });
-    // Unheard, the loss of an idle connection would end the process. It is no failure: the next
-    // statement gets another connection, or says that there is none.
+    // Without a listener, the loss of an idle connection would end the process. It is no failure:
+    // the next statement gets another connection, or fails by itself.
     pool.on('error', () => undefined);
     return pool;
   }
@@ -125,7 +123,7 @@ function rowsOf<Row>(answer: unknown): readonly Row[] {
   if (rows === undefined) {
     throw new SseError(
       'INVALID_OPTION',
-      'What query() of the option "postgres" resolved with has no rows. Give a pg.Client, a pg.Pool, or what resolves with rows or with an object that has `rows`.',
+      'query() of the option "postgres" resolved with something that has no rows. Give a pg.Client, a pg.Pool, or an object whose query() resolves with rows or with an object that has `rows`.',
     );
   }
   return rows as readonly Row[];

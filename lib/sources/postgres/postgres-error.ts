@@ -1,7 +1,10 @@
 import { reasonOf } from '../../channel/reason.js';
 import { SseError } from '../../channel/sse-error.js';
 
-/** Says in one line what went wrong with a connection; a password function may throw anything. */
+/**
+ * Says in one line what went wrong. A password function may throw anything, so the error may be
+ * anything.
+ */
 export function failureText(error: unknown): string {
   try {
     // By shape: where tests run in a context of their own, Node's errors are of another class.
@@ -29,7 +32,7 @@ export function isDataRefusal(error: unknown): boolean {
   return isRefusal(error) && typeof code === 'string' && code.startsWith('22');
 }
 
-/** True when a statement failed for want of a server, not because of what it says. */
+/** True when a statement failed because no server took it, and not because of what it says. */
 function isUnavailable(error: unknown): boolean {
   if (!isRefusal(error)) {
     return (error as Partial<Error> | null | undefined)?.name !== 'TypeError';

@@ -35,7 +35,7 @@ export class PostgresListener implements Lifecycle {
   private readonly guard: Guard;
   private readonly keeper: SessionKeeper;
   private readonly subscribers = new Map<string, Set<ListenSubscriber>>();
-  /** Those of the session that is open. */
+  /** The channels of the session that is open. */
   private channels: ListenChannels | undefined;
   private isStopped = false;
 

@@ -3,14 +3,14 @@ import type { SourceEvent } from '../../channel/source.js';
 import { kindOf } from '../options/shown-value.js';
 import type { ListenOptions } from './listen.options.js';
 
-/** How long a hook is waited for, in milliseconds; notifications are held meanwhile. */
+/** How long we wait for a hook, in milliseconds. Notifications wait meanwhile. */
 const TIMEOUT_MS = 30_000;
 /** An iterable may never end. */
 const MOST_EVENTS = 10_000;
 
 /**
- * Calls a `refetch` hook, and gives the events that it returns. They are not checked yet, and may
- * be anything.
+ * Calls a `refetch` hook, and gives the events that it returns. The events are not checked yet, and
+ * may be anything.
  *
  * @param signal ends the wait
  * @throws what the hook throws or rejects with, and Error when it returns no events or too many, or

@@ -8,15 +8,15 @@ export interface TriggerPayload {
   readonly type?: string;
 }
 
-/** Names that hold neither an escape nor a control character, so that they are taken as they stand. */
+/** A name without an escape or a control character: we take it as it stands. */
 const ENVELOPE = /^\{"sse":"([^"\\\p{Cc}]{1,255})","data":/u;
 
 /**
  * Takes the envelope off a payload of the generated trigger, which is
- * `{"sse":"insert","data":{"id":1}}`: the name of the event and its data. To others who
- * listen it is JSON like any other. A trigger of the user's own may send the same form.
+ * `{"sse":"insert","data":{"id":1}}`: the name of the event and its data. Other programs that
+ * listen see plain JSON. A trigger of the user's own may send the same form.
  *
- * The data is cut out as it stands, neither parsed nor written anew: numbers keep their
+ * We cut the data out as it stands, and neither parse it nor write it anew: numbers keep their
  * digits, and the cost does not grow with the row.
  */
 export function readTriggerPayload(payload: string): TriggerPayload {
