@@ -1,7 +1,7 @@
 import { atOnce } from './at-once.js';
 import { labelOf } from './composite-id.js';
 import { CheckedHistory, type SourceServices } from './checked-history.js';
-import { checkEvent, isPosition, type EventLimits } from './event-check.js';
+import { checkEvent, isPosition, refuseAsPosition, type EventLimits } from './event-check.js';
 import { EventLog, type RetainLimits } from './event-log.js';
 import { reasonOf } from './reason.js';
 import { resetEvent } from './reset-event.js';
@@ -151,6 +151,9 @@ export class Channel implements ChannelSink {
     }
     if (this.isLate('append()')) {
       return event.id ?? event.position ?? '';
+    }
+    if (event.id !== undefined && this.log.numbers(event.id)) {
+      refuseAsPosition(event.id, 'of this channel');
     }
     if (this.isBehindHead(event.position)) {
       throw new SseError(

@@ -82,6 +82,20 @@ export function appendOrSkip(
   }
 }
 
+/**
+ * Refuses an id of the publisher's own that could be a position: a client that returns with it
+ * would be placed behind another event, and miss what is in between.
+ *
+ * @param where whose position it could be, such as "of a Redis stream"
+ * @throws SseError `INVALID_EVENT`
+ */
+export function refuseAsPosition(id: string, where: string): never {
+  throw invalid(
+    `The event's \`id\` is ${shown(id)}, which could be a position ${where}. Choose another form, ` +
+      `such as ${shown(`v${id}`)}.`,
+  );
+}
+
 /** Whether a text can be an event's `type`. */
 export function isEventType(value: unknown): value is string {
   return isLine(value) && value.length <= MAX_LINE && !value.startsWith(RESERVED_TYPES);

@@ -78,6 +78,11 @@ export class EventLog {
     return this.retainedBytes;
   }
 
+  /** Whether an id is a position that this log gives. */
+  numbers(id: string): boolean {
+    return this.local.numberOf(id) !== undefined;
+  }
+
   /** Takes over the numbering of a source with positions of its own. */
   startAfter(position: string): void {
     this.isLocal = false;

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import { slotTag } from '../../lib/sources/cache/waiting-event.js';
 import { createRedis, type TestRedis } from '../support/databases.js';
 import { until } from '../support/until.js';
 import { count, instance, NONE, stopInstances, withRedis, type Instance } from './instances.js';
@@ -250,6 +252,40 @@ describe('history', () => {
     },
   );
 });
+
+it("keeps channels apart from keys, whose streams' names could be the same", async () => {
+  const one = await start();
+  const { settings } = one.streams;
+  const store = new RedisKeyStore(one.streams, { eventSize: 1_000 });
+  for (const key of ['job:{42}', 'a}', '{a}b}', '{}}']) {
+    const tag = slotTag(key);
+    const channel = `${tag}}:key:${key.slice(0, -1)}`;
+    // The name that the channel's stream would have is that of the key's.
+    expect(`${settings.prefix}{${channel}}`).toBe(`${settings.prefix}{${tag}}:key:${key}`);
+    const there = one.open(channel);
+    await until(() => there.isLive);
+    await store.push(key, { data: 'secret', type: 'x' });
+    await store.take([key]);
+    await one.broker.publish(channel, { data: 'public' });
+    await until(() => there.data.length > 0);
+    const page = await there.feed.history!.read(undefined, 10);
+    expect([page.events.map(({ data }) => data), there.data]).toEqual([['public'], ['public']]);
+  }
+});
+
+it.each(['1-1', '1764201600000-0', '0-0'])(
+  'refuses the own id %s, which could be a position',
+  async (id) => {
+    const one = await start();
+    const refused = expect.objectContaining({
+      code: 'INVALID_EVENT',
+      message: expect.stringContaining(`"v${id}"`),
+    });
+    expect(() => one.broker.publish('a', { data: 'x', id })).toThrow(refused);
+    const store = new RedisKeyStore(one.streams, { eventSize: 1_000 });
+    await expect(store.push('a', { data: 'x', id })).rejects.toThrow(refused);
+  },
+);
 
 it('refuses a channel that cannot be mapped to a stream', async () => {
   const one = await start();

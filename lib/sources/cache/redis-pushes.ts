@@ -1,9 +1,11 @@
+import { refuseAsPosition } from '../../channel/event-check.js';
 import type { SseError } from '../../channel/sse-error.js';
 import type { Batch, CallKind } from '../redis/call-kind.js';
 import { PublishedEvents } from '../redis/published-events.js';
 import { runScript } from '../redis/redis-batch.js';
 import type { RedisStreams } from '../redis/redis-streams.js';
 import type { EventText } from '../redis/stream-entry.js';
+import { isStreamId } from '../redis/stream-id.js';
 import type { StreamLane } from '../redis/stream-lane.js';
 import { StreamPublisher } from '../redis/stream-publisher.js';
 import type { KeyEvent } from './key-store.js';
@@ -48,6 +50,9 @@ export class RedisPushes implements CallKind {
    * @throws SseError `LIMIT_REACHED`, `UNAVAILABLE`, `CLOSED`
    */
   async push(key: string, event: KeyEvent): Promise<void> {
+    if (event.id !== undefined && isStreamId(event.id)) {
+      refuseAsPosition(event.id, 'of a Redis stream');
+    }
     await this.publisher.publish(waitingKey(key), event, key, this.streamKey(key));
   }
 

@@ -1,3 +1,4 @@
+import { refuseAsPosition } from '../../channel/event-check.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import { failureText } from '../postgres/postgres-error.js';
@@ -17,10 +18,7 @@ export function checkForTable({ data, id }: OutgoingEvent): void {
     );
   }
   if (id !== undefined && parsePosition(id)) {
-    throw new SseError(
-      'INVALID_EVENT',
-      `The event's \`id\` is ${JSON.stringify(id)}, which could be a position of the event table. Choose another form, such as ${JSON.stringify(`v${id}`)}.`,
-    );
+    refuseAsPosition(id, 'of the event table');
   }
 }
 

@@ -1,3 +1,4 @@
+import { refuseAsPosition } from '../../channel/event-check.js';
 import { SseError } from '../../channel/sse-error.js';
 import type {
   Broker,
@@ -9,6 +10,7 @@ import type {
 import { AppendKind } from './append-kind.js';
 import { indexKey } from './own-ids.js';
 import type { RedisStreams } from './redis-streams.js';
+import { isStreamId } from './stream-id.js';
 import { StreamPublisher } from './stream-publisher.js';
 
 /**
@@ -41,6 +43,9 @@ export class RedisBroker implements Broker, Lifecycle {
   /** @throws SseError `INVALID_CHANNEL` when the name cannot be mapped to a stream */
   publish(channel: string, event: OutgoingEvent): Promise<string> {
     const key = this.keyOf(channel);
+    if (event.id !== undefined && isStreamId(event.id)) {
+      refuseAsPosition(event.id, 'of a Redis stream');
+    }
     return this.publisher.publish(key, event, indexKey(key, this.streams.settings.prefix));
   }
 
@@ -52,6 +57,8 @@ export class RedisBroker implements Broker, Lifecycle {
           'would not share a hash slot. Give it another name.',
       );
     }
-    return `${this.streams.settings.prefix}{${channel}}`;
+    const { prefix } = this.streams.settings;
+    // A key that ends in } has a stream of the other form, and of such a name.
+    return channel.includes('}:key:') ? `${prefix}channel:{${channel}}` : `${prefix}{${channel}}`;
   }
 }
