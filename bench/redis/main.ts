@@ -89,12 +89,13 @@ const pollers = await measure('pollers', async (url) => ({
 if (pollers) {
   const { each, elected } = pollers;
   judge(
-    '20 instances that elect pollers ÷ that each poll: Redis',
-    elected.redis / each.redis,
+    `${INSTANCES} instances, one polls for all ÷ each polls: an instance`,
+    elected.instance / each.instance,
     '≤',
     0.5,
   );
-  judge('the same: an instance', elected.instance / each.instance, '≤', 0.5);
+  // Comparing streams with what was received costs as much in both.
+  judge('the same: Redis', elected.redis / each.redis, '≤', 0.75);
 }
 const opened = await measure('channels', (url) => channels(url, 10_000));
 if (opened) {

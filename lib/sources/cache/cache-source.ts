@@ -15,10 +15,9 @@ import { reasonOf } from '../../channel/reason.js';
 import { keyOptions, type CacheOptions, type KeyOptions } from './cache-options.js';
 import { KeyFeed, type KeyFeedOwner } from './key-feed.js';
 import { KeyForAll } from './key-for-all.js';
-import { KeyPoll, type PolledKey } from './key-poll.js';
+import { KeyPoll, STOP_WAIT_MS, type PolledKey } from './key-poll.js';
 import type { KeyEvent, KeyReading, KeyStore, Skipped } from './key-store.js';
 import type { PollRate, SharedPolls } from './shared-polls.js';
-import { STOP_WAIT_MS } from './stop-wait.js';
 
 /** How many sets of options are remembered, so that equal ones share their channels. */
 const MAX_OPTION_SETS = 1_000;
@@ -133,11 +132,11 @@ export class CacheSource implements ChannelSource, Lifecycle {
   async stop(): Promise<void> {
     this.stopped = true;
     this.unsubscribe.splice(0).forEach((off) => off());
-    await this.poll.stop();
+    await Promise.all([this.poll.stop(), this.shared?.stop()]);
     for (const feed of this.feeds.values()) {
       feed.end();
     }
-    await Promise.all([this.shared?.stop(), this.store.stop?.()]);
+    await this.store.stop?.();
     await settledWithin(Promise.all(this.returning), STOP_WAIT_MS);
   }
 

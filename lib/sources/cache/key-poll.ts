@@ -1,11 +1,12 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { monotonicNow } from '../../channel/clock.js';
+import { settledWithin } from '../../channel/deadline.js';
+import { reasonOf } from '../../channel/reason.js';
 import type { SseLogger } from '../../channel/source.js';
 import type { KeyReading, KeyStore, KnownValue } from './key-store.js';
 import { PollOutage } from './poll-outage.js';
-import { settledWithin } from '../../channel/deadline.js';
-import { reasonOf } from '../../channel/reason.js';
-import { STOP_WAIT_MS } from './stop-wait.js';
+import { PollSchedule, type Scheduled } from './poll-schedule.js';
+
+/** How long a stop waits for the store's replies, in milliseconds: shutdown must not hang on it. */
+export const STOP_WAIT_MS = 300;
 
 /** A key that is polled. */
 export interface PolledKey {
@@ -24,23 +25,11 @@ export interface PolledKey {
   receive(reading: KeyReading): boolean;
 }
 
-interface Entry {
+interface Entry extends Scheduled {
   readonly polled: PolledKey;
-  /** Which part of the interval is this key's, from 0 to below 1. */
-  readonly phase: number;
-  state: 'idle' | 'due' | 'soon' | 'reading';
-  /** When the entry is or was last due, on the clock of `monotonicNow()`; 0: never. */
-  due: number;
-  /** The present interval, between `interval` and `maxInterval`. */
-  wait: number;
   /** Asked for while it was being read: read it once more. */
   again: boolean;
   removed: boolean;
-}
-
-interface Bucket {
-  readonly entries: Set<Entry>;
-  readonly timer: NodeJS.Timeout;
 }
 
 /**
@@ -57,13 +46,9 @@ const BATCH = 1_000;
  */
 export class KeyPoll {
   private readonly entries = new Map<PolledKey, Entry>();
-  private readonly buckets = new Map<number, Bucket>();
-  private readonly soon = new Set<Entry>();
+  private readonly schedule = new PollSchedule<Entry>((entries) => this.run(entries));
   private readonly failing = new Set<Entry>();
   private readonly reading = new Set<Promise<void>>();
-  /** A poll that a request sets off must not go on in that request's async context. */
-  private readonly detach = AsyncLocalStorage.snapshot();
-  private immediate: NodeJS.Immediate | undefined;
   private nextPhase = 0;
   private readonly outage: PollOutage;
   private readonly batch: number;
@@ -109,8 +94,8 @@ export class KeyPoll {
     if (!known) {
       this.ask(entry);
     } else if (entry.state === 'due') {
-      this.unschedule(entry);
-      this.schedule(entry);
+      this.schedule.remove(entry);
+      this.askLater(entry);
     }
   }
 
@@ -124,7 +109,7 @@ export class KeyPoll {
     entry.again = false;
     this.failing.delete(entry);
     if (entry.state !== 'reading') {
-      this.unschedule(entry);
+      this.schedule.remove(entry);
       this.entries.delete(polled);
     }
   }
@@ -148,10 +133,7 @@ export class KeyPoll {
   /** Ends every timer; resolves once the readings under way have been received. */
   async stop(): Promise<void> {
     this.stopped = true;
-    for (const entry of this.entries.values()) {
-      this.unschedule(entry);
-    }
-    clearImmediate(this.immediate);
+    this.schedule.stop();
     this.entries.clear();
     await settledWithin(Promise.all(this.reading), STOP_WAIT_MS);
   }
@@ -161,75 +143,23 @@ export class KeyPoll {
       entry.again = true;
       return;
     }
-    this.unschedule(entry);
-    if (this.stopped) {
-      return;
+    this.schedule.remove(entry);
+    if (!this.stopped) {
+      this.schedule.addSoon(entry);
     }
-    entry.state = 'soon';
-    this.soon.add(entry);
-    this.immediate ??= this.detach(() =>
-      setImmediate(() => {
-        this.immediate = undefined;
-        const batch = [...this.soon];
-        this.soon.clear();
-        this.run(batch);
-      }).unref(),
-    );
   }
 
-  private schedule(entry: Entry): void {
+  private askLater(entry: Entry): void {
     if (this.stopped || entry.removed) {
       return;
     }
     if (entry.again) {
       this.ask(entry);
-      return;
+    } else if (this.failing.has(entry)) {
+      this.schedule.addAt(entry, this.outage.retryAt);
+    } else if (Number.isFinite(entry.wait)) {
+      this.schedule.addNext(entry);
     }
-    const failed = this.failing.has(entry);
-    if (!failed && !Number.isFinite(entry.wait)) {
-      return;
-    }
-    entry.due = failed ? this.outage.retryAt : this.nextDue(entry);
-    entry.state = 'due';
-    let bucket = this.buckets.get(entry.due);
-    if (!bucket) {
-      bucket = this.openBucket(entry.due);
-    }
-    bucket.entries.add(entry);
-  }
-
-  private openBucket(due: number): Bucket {
-    const fire = () => {
-      this.buckets.delete(due);
-      this.run([...bucket.entries]);
-    };
-    const delay = Math.max(0, due - monotonicNow());
-    const bucket: Bucket = {
-      entries: new Set(),
-      timer: this.detach(() => setTimeout(fire, delay).unref()),
-    };
-    this.buckets.set(due, bucket);
-    return bucket;
-  }
-
-  private unschedule(entry: Entry): void {
-    const bucket = entry.state === 'due' ? this.buckets.get(entry.due) : undefined;
-    bucket?.entries.delete(entry);
-    if (bucket?.entries.size === 0) {
-      clearTimeout(bucket.timer);
-      this.buckets.delete(entry.due);
-    }
-    this.soon.delete(entry);
-    entry.state = 'idle';
-    entry.due = 0;
-  }
-
-  /** The next time that is this entry's part of its interval. */
-  private nextDue({ due, wait, phase }: Entry): number {
-    const offset = Math.round(phase * wait);
-    // A timer may fire a little early; the time it was set for is not due again.
-    const after = Math.max(monotonicNow(), due);
-    return (Math.floor((after - offset) / wait) + 1) * wait + offset;
   }
 
   private run(entries: readonly Entry[]): void {
@@ -279,7 +209,7 @@ export class KeyPoll {
       ? polled.interval
       : Math.max(polled.interval, Math.min(entry.wait * 2, polled.maxInterval));
     entry.again ||= reading.more === true;
-    this.schedule(entry);
+    this.askLater(entry);
   }
 
   private noteFailures(entries: readonly Entry[], readings: readonly KeyReading[]): void {
