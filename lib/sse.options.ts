@@ -153,8 +153,8 @@ export interface SseModuleOptions {
   /** How much of each channel is kept in memory. Default: as for each of its options. */
   readonly retain?: RetainOptions;
   /**
-   * The value of a key, or the payload of a notification, that ends the run: clients
-   * receive it and their streams end. `false`: none does. Default: `[DONE]`.
+   * The value of a key or of a polled function, or the payload of a notification, that ends the
+   * run: clients receive it and their streams end. `false`: none does. Default: `[DONE]`.
    */
   readonly doneSignal?: string | false;
   /**

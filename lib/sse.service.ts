@@ -212,7 +212,8 @@ export class SseService {
     read: () => T | null | undefined | Promise<T | null | undefined>,
     options: PollOptions = {},
   ): Observable<SseEvent<T>> {
-    const source = new PollSource(read, options, this.sources.log);
+    const { doneSignal = this.settings.doneSignal } = options;
+    const source = new PollSource(read, { ...options, doneSignal }, this.sources.log);
     const requests = [{ source, name: 'poll' }];
     return this.delivery.observe(() => requests);
   }

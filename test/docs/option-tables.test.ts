@@ -75,7 +75,7 @@ describe('the tables of options', () => {
   it.each([
     ['Module', Object.fromEntries(settings)],
     ['Endpoint', { ...keyOptions({}), maxInterval: undefined, doneSignal: undefined }],
-    ['poll', checkPollOptions({})],
+    ['poll', { ...checkPollOptions({}), doneSignal: undefined }],
   ])('under %s have the defaults of the code', (heading, defaults) => {
     const rows = table(heading);
     for (const [name, value] of Object.entries(defaults)) {

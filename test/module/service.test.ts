@@ -1,8 +1,9 @@
 import { Controller, Injectable, Sse, type MessageEvent } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { firstValueFrom, map, take, toArray, type Observable } from 'rxjs';
+import { firstValueFrom, lastValueFrom, map, take, toArray, type Observable } from 'rxjs';
 import {
   isReset,
+  type PollOptions,
   SseService,
   type SseEvent,
   type SseModuleOptions,
@@ -227,6 +228,19 @@ describe('SseService', () => {
     expect(all.received[0]!.at(-1)).toMatchObject({ data: { progress: 3 } });
     all.stop();
     await released(sse);
+  });
+
+  it("ends a polled stream by the module's done signal, unless it has one of its own", async () => {
+    const { sse } = await start({ doneSignal: 'BYE' });
+    const polled = async (options: PollOptions) => {
+      const values = ['a', '[DONE]', 'BYE', 'own'];
+      const read = () => values.shift();
+      const events = sse.poll(read, { interval: 1, ...options }).pipe(map(({ data }) => data));
+      return lastValueFrom(events.pipe(take(4), toArray()));
+    };
+    expect(await polled({})).toEqual(['a', '[DONE]', 'BYE']);
+    expect(await polled({ doneSignal: '[DONE]' })).toEqual(['a', '[DONE]']);
+    expect(await polled({ doneSignal: false })).toEqual(['a', '[DONE]', 'BYE', 'own']);
   });
 
   it('polls a function once for all subscribers, and not without any', async () => {

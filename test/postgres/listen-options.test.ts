@@ -74,7 +74,6 @@ describe('options of a Postgres channel', () => {
       ['[DONE]', {}, [false, true]],
       ['bye', { doneSignal: 'bye' }, [false, true]],
       ['[DONE]', { doneSignal: false as const }, [false, false]],
-      ['', { doneSignal: '' }, [false, true]],
     ])('%j with %j', async (last, options, ends) => {
       const sink = await open(options);
       await listen.source.notify('news', 'first');
@@ -161,6 +160,7 @@ describe('options of a Postgres channel', () => {
     [{ type: 7 as never }, '"type" is 7'],
     [{ refetch: 'x' as never }, '"refetch" is "x"'],
     [{ doneSignal: true as never }, '"doneSignal" is true'],
+    [{ doneSignal: '' }, '"doneSignal" is ""'],
   ])('refuses %j', (options, message) => {
     expect(() => listen.source.with(options)).toThrow(
       expect.objectContaining({

@@ -17,7 +17,7 @@ export interface PollOptions {
    * value is dropped, and the function is called again. Default 30,000.
    */
   readonly timeout?: number | undefined;
-  /** The text that ends the stream, as its last event. `false`: none does. Default `[DONE]`. */
+  /** The text that ends the stream, as its last event. `false`: none does. Default: the module's. */
   readonly doneSignal?: string | false | undefined;
 }
 

@@ -42,8 +42,9 @@ export function checkListenOptions(options: ListenOptions): void {
   if (refetch !== undefined && typeof refetch !== 'function') {
     throw invalid('refetch', refetch, 'Give a function');
   }
-  if (doneSignal !== undefined && doneSignal !== false && typeof doneSignal !== 'string') {
-    throw invalid('doneSignal', doneSignal, 'Give a string, or false for none');
+  const isNone = doneSignal === undefined || doneSignal === false;
+  if (!isNone && (typeof doneSignal !== 'string' || doneSignal === '')) {
+    throw invalid('doneSignal', doneSignal, 'Give a string that is not empty, or false for none');
   }
 }
 

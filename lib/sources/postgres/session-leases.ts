@@ -17,7 +17,7 @@ export class SessionLeases implements Leases {
   private nextAttempt = -Infinity;
 
   claim(name: string, onChange: () => void): Lease {
-    const lease = new SessionLease(name, onChange, () => this.release(lease));
+    const lease: SessionLease = new SessionLease(name, onChange, () => this.release(lease));
     this.leases.add(lease);
     this.nextAttempt = -Infinity;
     return lease;
