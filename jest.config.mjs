@@ -1,3 +1,4 @@
+import './scripts/inline.mjs';
 import { swcOptions } from './scripts/swc-options.mjs';
 
 /** @type {import('jest').Config} */

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { PAGE } from '../../lib/sources/redis/page-script.js';
+import { PAGE } from '../../lib/sources/redis/lua/lua.generated.js';
 import { CALL_TIMEOUT_MS } from '../../lib/sources/redis/redis-call.js';
 import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
 import { LogRecorder } from '../cache/recorder.js';

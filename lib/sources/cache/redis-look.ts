@@ -4,7 +4,7 @@ import type { RedisClient } from '../redis/redis-option.js';
 import type { RedisStreams } from '../redis/redis-streams.js';
 import type { KeyReading, KnownValue } from './key-store.js';
 import { CALL_BYTES, CALL_VALUES, DigestBudget } from './redis-budget.js';
-import { LOOK, SETTLE } from './redis-look-scripts.js';
+import { LOOK, SETTLE } from './lua/lua.generated.js';
 import { bytesOf, failedReading, isLost, settledReading } from './redis-reading.js';
 import type { RedisReads } from './redis-reads.js';
 import { waitingKey } from './waiting-event.js';

@@ -9,7 +9,7 @@ import { isStreamId } from '../redis/stream-id.js';
 import type { StreamLane } from '../redis/stream-lane.js';
 import { StreamPublisher } from '../redis/stream-publisher.js';
 import type { KeyEvent } from './key-store.js';
-import { PUSH, WAS_LOST } from './redis-push-scripts.js';
+import { PUSH, WAS_LOST } from './lua/lua.generated.js';
 import { tooManyWaiting, waitingKey, waitingText } from './waiting-event.js';
 
 /** What an answer ends with when the server has lost what it had answered before. */

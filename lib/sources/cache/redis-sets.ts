@@ -4,7 +4,7 @@ import type { RedisStreams } from '../redis/redis-streams.js';
 import type { EventText } from '../redis/stream-entry.js';
 import type { StreamLane } from '../redis/stream-lane.js';
 import { StreamPublisher } from '../redis/stream-publisher.js';
-import { SET } from './redis-push-scripts.js';
+import { SET } from './lua/lua.generated.js';
 import { slotTag } from './waiting-event.js';
 
 /**

@@ -20,7 +20,7 @@ import { bytesShared, failedReading, sharedReading } from './redis-reading.js';
 import { RedisReads } from './redis-reads.js';
 import { RedisSharedPolls } from './redis/redis-shared-polls.js';
 import { RedisSets } from './redis-sets.js';
-import { SHARE } from './redis-take-script.js';
+import { SHARE } from './lua/lua.generated.js';
 import type { SharedPolls, SharedPollsOwner } from './shared-polls.js';
 import { sharesSlot, slotTag, waitingKey } from './waiting-event.js';
 

@@ -5,7 +5,7 @@ import { ownIdsOf } from './own-ids.js';
 import { lengthsOf, type EventText } from './stream-entry.js';
 import { laterStreamId } from './stream-id.js';
 import type { StreamLane } from './stream-lane.js';
-import { APPEND } from './stream-scripts.js';
+import { APPEND } from './lua/lua.generated.js';
 
 /** Calls that append events to streams: a lane is a stream, and an event's id is its entry's. */
 export class AppendKind implements CallKind {

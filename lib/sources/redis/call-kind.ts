@@ -1,5 +1,5 @@
 import type { SseError } from '../../channel/sse-error.js';
-import type { RedisScript } from './redis-script.js';
+import type { RedisScript } from './redis-batch.js';
 import type { EventText } from './stream-entry.js';
 import type { StreamLane } from './stream-lane.js';
 

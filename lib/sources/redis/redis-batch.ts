@@ -1,9 +1,14 @@
 import { plainError } from './plain-error.js';
 import { answered, replyTo, type RedisCommand, type RedisReply } from './redis-call.js';
 import type { RedisClient } from './redis-option.js';
-import type { RedisScript } from './redis-script.js';
 
 export type { RedisCommand, RedisReply } from './redis-call.js';
+
+/** A Lua script, which is called by its digest so that its text crosses the wire once. */
+export interface RedisScript {
+  readonly text: string;
+  readonly sha: string;
+}
 
 /** The call of a script, with its keys first. */
 export interface ScriptCall {

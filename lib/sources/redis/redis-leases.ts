@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { monotonicNow } from '../../channel/clock.js';
 import { settledWithin } from '../../channel/deadline.js';
 import type { Lease, Leases } from '../../channel/lease.js';
-import { CLAIM, RELEASE } from './lease-scripts.js';
+import { CLAIM_LEASE, RELEASE_LEASE } from './lua/lua.generated.js';
 import { runScript, runScripts } from './redis-batch.js';
 import type { RedisStreams } from './redis-streams.js';
 
@@ -103,7 +103,7 @@ export class RedisLeases implements Leases {
     const args = [this.incarnation, LEASE_MS];
     const replies = await runScripts(
       await this.streams.connection.client(),
-      leases.map(({ key }) => ({ script: CLAIM, keys: [key], args })),
+      leases.map(({ key }) => ({ script: CLAIM_LEASE, keys: [key], args })),
     );
     leases.forEach((lease, index) => {
       const reply = replies[index]!;
@@ -136,6 +136,6 @@ export class RedisLeases implements Leases {
     const { connection, server } = this.streams;
     await server.known();
     const args = [this.incarnation, server.publishCommand];
-    await runScript(await connection.client(), { script: RELEASE, keys: [key], args });
+    await runScript(await connection.client(), { script: RELEASE_LEASE, keys: [key], args });
   }
 }

@@ -1,4 +1,5 @@
 import { SseError } from '../../channel/sse-error.js';
+import { MARKER_MS } from './lua/lua.generated.js';
 
 /** How channels are kept in Redis with `broker: 'redis'`. */
 export interface RedisStreamsOptions {
@@ -54,8 +55,8 @@ const DEFAULTS: RedisStreamsSettings = {
 /** What Node's timers can wait, in milliseconds. */
 const MAX_DURATION = 2 ** 31 - 1;
 const MAX_PREFIX = 200;
-/** Half as long as a call is recognised that is sent again. */
-const MAX_SEND_TIMEOUT = 300_000;
+/** Redis recognises a repeated call for twice as long. */
+const MAX_SEND_TIMEOUT = MARKER_MS / 2;
 /** A connection that is silent for longer counts as dead. */
 const MAX_REPLICA_TIMEOUT = 4_000;
 

@@ -1,5 +1,6 @@
 import { Guard } from '../../channel/guard.js';
 import type { ChannelSink, HistoryEvent, Lifecycle, SseLogger } from '../../channel/source.js';
+import { WAKE } from './lua/lua.generated.js';
 import { PublishedEvents, type LastPublished } from './published-events.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisServer } from './redis-server.js';
@@ -26,9 +27,6 @@ export interface Listener {
   /** It is heard from now on; what was published before may not have been. */
   subscribed(): void;
 }
-
-/** What is published on a stream's channel to wake those who read it. */
-export const WAKE = 'wake';
 
 /**
  * The streams that this instance reads: their subscriptions, and the comparisons that show

@@ -3,17 +3,18 @@ import type { SseLogger } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import { Turns } from '../../channel/turns.js';
 import { digestOf, indexKey } from './own-ids.js';
-import { PAGE, PAGE_BYTES } from './page-script.js';
+import { LOCATE, PAGE, VERIFY } from './lua/lua.generated.js';
 import { runScript, type ScriptCall } from './redis-batch.js';
 import type { RedisConnection } from './redis-connection.js';
 import type { RedisServer } from './redis-server.js';
 import type { RawEntry } from './stream-entry.js';
 import { StreamRefusals } from './stream-refusals.js';
 import { isStreamId } from './stream-id.js';
-import { LOCATE, VERIFY } from './position-scripts.js';
 
 /** How many pages are read at a time: while Redis reads them it serves nobody else. */
 const PAGES_AT_A_TIME = 16;
+/** About how many bytes of entries one page has, so that reading it blocks nobody for long. */
+const PAGE_BYTES = 262_144;
 /** How many streams' losses are remembered, so that each is logged once. */
 const MAX_LOSSES = 1_000;
 

@@ -6,7 +6,7 @@ import { indexKey } from './own-ids.js';
 import { runScripts, type RedisReply } from './redis-batch.js';
 import type { RedisConnection } from './redis-connection.js';
 import { StreamRefusals } from './stream-refusals.js';
-import { TAIL } from './stream-scripts.js';
+import { TAIL } from './lua/lua.generated.js';
 
 /** How many streams one round trip asks for. */
 const BATCH = 500;

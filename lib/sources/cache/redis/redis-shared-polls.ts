@@ -2,13 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { settledWithin } from '../../../channel/deadline.js';
 import type { Lease } from '../../../channel/lease.js';
 import { callRedis } from '../../redis/redis-call.js';
-import { runScript } from '../../redis/redis-batch.js';
+import { runScript, type RedisScript } from '../../redis/redis-batch.js';
 import { RedisLeases } from '../../redis/redis-leases.js';
-import type { RedisScript } from '../../redis/redis-script.js';
 import type { RedisStreams } from '../../redis/redis-streams.js';
 import type { PollRate, SharedPolls, SharedPollsOwner } from '../shared-polls.js';
 import { SharingOutage } from './sharing-outage.js';
-import { BEAT, LEAVE, WANT } from './shared-poll-scripts.js';
+import { BEAT, LEAVE, WANT } from '../lua/lua.generated.js';
 import { rateText, WantedKeys } from './wanted-keys.js';
 
 const LEASE = 'pollers';

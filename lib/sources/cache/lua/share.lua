@@ -1,31 +1,27 @@
-import { redisScript } from '../redis/redis-script.js';
-import { DIGEST_LENGTH } from '../redis/own-ids.js';
-import { ANNOUNCE, appendFunction } from '../redis/stream-scripts.js';
+-- Takes what waits and then the key itself, and appends it to the stream that the key's readers on all
+-- instances follow, all in one step: whatever becomes of the reply, nothing is lost.
+--
+-- What is no event, or too large for one, is removed as well, and announced in its place. One call works
+-- until a budget is spent, but takes one value at least, so that it blocks nobody for long.
+--
+-- KEYS: key, waiting list, stream, its index. ARGV: PUBLISH or SPUBLISH, `RedisStreams.limits`, the
+-- budgets: values, bytes, microseconds; and how many bytes one value may have.
+-- Answers: how many were taken, the key's type, the waiting list's, 1 when there is more, how many were
+-- left out, how many bytes the first of them had (-1 when it was no event), and how many bytes were
+-- handled.
+local publish, age = ARGV[1], ARGV[3]
+local maxEvents, maxBytes = tonumber(ARGV[2]), tonumber(ARGV[4])
+--!include ../../redis/lua/parts/append.lua
+--!include ../../redis/lua/parts/announce.lua
 
-/**
- * Up to which size a text travels together with others: it is looked through for characters
- * beyond ASCII, as their number is not that of their bytes.
- */
-const SMALL = 8_192;
-/** About how many bytes travel together. */
-const TOGETHER = 131_072;
-/** How many elements of a list are read at a time, at most: one may be of any size. */
-const STEP = 16;
+-- A text of up to so many bytes travels together with others. It is looked through for characters beyond
+-- ASCII, as their number is not that of their bytes.
+local SMALL = 8192
+-- About how many bytes travel together.
+local TOGETHER = 131072
+-- How many elements of a list one LRANGE reads at most: one may be of any size.
+local STEP = 16
 
-/**
- * Takes what waits and then the key itself, and appends it to the stream that the key's readers
- * on all instances follow, all in one step: whatever becomes of the reply, nothing is lost.
- *
- * What is no event, or too large for one, is removed as well, and announced in its place. One call
- * works until a budget is spent, but takes one value at least, so that it blocks nobody for long.
- *
- * KEYS: key, waiting list, stream, its index. ARGV: PUBLISH or SPUBLISH, `RedisStreams.limits`, the budgets:
- * values, bytes, microseconds; and how many bytes one value may have.
- * Answers: how many were taken, the key's type, the waiting list's, 1 when there is more, how many
- * were left out, how many bytes the first of them had (-1 when it was no event), and how many were
- * appended.
- */
-export const SHARE = redisScript(`${appendFunction(1)}${ANNOUNCE}
 local key, waiting, stream, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local most, budget, largest = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
 local function micros()
@@ -34,11 +30,13 @@ local function micros()
 end
 local deadline = micros() + ARGV[7]
 
--- What travels together is gathered here.
+-- The events that travel together.
 local texts, lengths, size, owns = {}, {}, 0, ''
 local function flush()
   if #texts == 1 and not string.find(lengths[1], '+', 1, true) then lengths[1] = '' end
-  if #texts > 0 then append(stream, #texts, table.concat(lengths, ','), table.concat(texts), index, owns) end
+  if #texts > 0 then
+    append(stream, #texts, table.concat(lengths, ','), table.concat(texts), index, owns)
+  end
   texts, lengths, size, owns = {}, {}, 0, ''
 end
 local skipped, first, isAnnounced = 0, 0, false
@@ -46,19 +44,19 @@ local function skip(bytes)
   if skipped == 0 then first = bytes end
   if not isAnnounced then
     flush()
-    announce(ARGV[1], stream, 'skipped-event', 0)
+    announce(publish, stream, 'skipped-event', 0)
   end
   skipped, isAnnounced = skipped + 1, true
 end
 local handledBytes = 0
 local function add(length, text, own)
   isAnnounced, handledBytes = false, handledBytes + #text
-  if #text <= ${SMALL} and not string.find(text, '[\\128-\\255]') then
+  if #text <= SMALL and not string.find(text, '[\128-\255]') then
     if own then owns = owns .. #texts .. ':' .. own .. ',' end
     texts[#texts + 1], lengths[#lengths + 1], size = text, length or tostring(#text), size + #text
-    if size >= ${TOGETHER} then flush() end
+    if size >= TOGETHER then flush() end
   else
-    -- What others write may be no text at all, whose length nobody knows: it travels alone.
+    -- Others may write what is no text, and whose length nobody knows: it travels alone.
     flush()
     append(stream, 1, length or '', text, index, own and '0:' .. own or '')
   end
@@ -68,14 +66,14 @@ local function addValue(text)
 end
 local function addWaiting(text)
   if string.find(text, '^[01]=') then return addValue(string.sub(text, 3)) end
-  local length, meta, data, at = string.match(text, '^[01]%+((%d+)%+(%d+))\\n()')
+  local length, meta, data, at = string.match(text, '^[01]%+((%d+)%+(%d+))\n()')
   local bytes = length and #text - at + 1 - meta
   -- A character has one to three bytes for each of its units.
   if not length or bytes < tonumber(data) or bytes > data * 3 then return skip(-1) end
   if bytes > largest then return skip(bytes) end
   -- JSON in ASCII, in which an id stands last.
   local own = string.match(string.sub(text, at, at + meta - 1), '"i":(".*")}$')
-  add(length, string.sub(text, at), own and string.sub(redis.sha1hex(own), 1, ${DIGEST_LENGTH}))
+  add(length, string.sub(text, at), own and string.sub(redis.sha1hex(own), 1, DIGEST_LENGTH))
 end
 
 -- Reads elements of a list until a budget is spent. Answers whether there are more.
@@ -87,15 +85,15 @@ local function read(list, elements, count, bytes)
       elements[#elements + 1], count, bytes = element, count + 1, bytes + #element
     end
     if #page < step then return false end
-    step = math.min(${STEP}, step * 2, math.max(1, most - count))
+    step = math.min(STEP, step * 2, math.max(1, most - count))
   end
   return call('LLEN', list) > #elements
 end
 local handled = 0
--- Hands elements on until the time is over. Answers how many.
+-- Hands elements on until the time is over. Answers how many it handed on.
 local function handOn(elements, from, to, by)
   for i = from, to do
-    local isTimeToLook = handled > 0 and (handled % 8 == 0 or #elements[i] > ${SMALL})
+    local isTimeToLook = handled > 0 and (handled % 8 == 0 or #elements[i] > SMALL)
     if isTimeToLook and micros() >= deadline then return i - from end
     by(elements[i])
     handled = handled + 1
@@ -106,7 +104,7 @@ end
 local kind, waitingKind = call('TYPE', key).ok, call('TYPE', waiting).ok
 local events, values, isCut = {}, {}, false
 if waitingKind == 'list' then isCut = read(waiting, events, 0, 0) end
--- The key's own values stand behind the last event that found the key empty.
+-- The key's own values come after the last event that found the key empty.
 local behind, bytes = #events, 0
 while behind > 0 and string.sub(events[behind], 1, 1) == '1' do behind = behind - 1 end
 for i = 1, behind do bytes = bytes + #events[i] end
@@ -130,7 +128,6 @@ flush()
 if taken > 0 then call('LTRIM', waiting, taken, -1) end
 if kind == 'string' and takenValues > 0 then call('DEL', key) end
 if kind == 'list' and takenValues > 0 then call('LTRIM', key, takenValues, -1) end
--- Whoever runs us has to be told that readers find it late.
+-- Readers find it late: the caller has to know.
 if untold then return redis.error_reply(untold) end
 return {taken + takenValues - skipped, kind, waitingKind, isMore and 1 or 0, skipped, first, handledBytes}
-`);

@@ -1,0 +1,30 @@
+-- Says that an instance lives.
+--
+-- What an instance wants polled is a hash of its own, `wants`: keys and their rates, and under the empty
+-- name, which no key has, the number of the last change. It lives for as long as the instance renews
+-- it. `instances` is a hash with the ids of all instances.
+--
+-- KEYS: lease of the poller, instances, the instance's wants. ARGV: its id, for how many ms that holds.
+-- Answers: the poller's id, the number of the last change that is known of this instance ('' when
+-- nothing is), and to the poller also each instance and the number of its last change.
+local call, me = redis.call, ARGV[1]
+local poller, version = call('GET', KEYS[1]) or '', call('HGET', KEYS[3], '') or ''
+if version ~= '' then
+  call('PEXPIRE', KEYS[3], ARGV[2])
+  call('HSET', KEYS[2], me, '')
+  call('PEXPIRE', KEYS[2], ARGV[2] * 30)
+end
+local answer = {poller, version}
+if poller ~= me then return answer end
+local prefix = string.sub(KEYS[3], 1, -#me - 1)
+local ids = call('HGETALL', KEYS[2])
+for i = 1, #ids, 2 do
+  local number = call('HGET', prefix .. ids[i], '')
+  if number then
+    answer[#answer + 1] = ids[i]
+    answer[#answer + 1] = number
+  else
+    call('HDEL', KEYS[2], ids[i])
+  end
+end
+return answer

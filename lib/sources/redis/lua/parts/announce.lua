@@ -1,0 +1,12 @@
+--!include stream.lua
+-- Announces to all readers of a stream that events may be missing, by an entry that is part of the
+-- channel like any other. Answers its id. Where the last entry announces the same already, and is not
+-- older than `since` (milliseconds since the epoch), that entry counts.
+local function announce(publish, stream, reason, since)
+  local tail, bytes, events, meta, data = tailOrBegin(stream)
+  local time = tonumber(string.match(tail, '^%d+'))
+  if meta == 'x' and data == reason and time >= since then return tail end
+  local id = call('XADD', stream, '*', 'm', 'x', 'd', reason, 'b', bytes, 'n', events)
+  tell(publish, stream, tail .. ' ' .. id .. ' 1+' .. #reason .. '\nx' .. reason)
+  return id
+end

@@ -1,0 +1,47 @@
+-- What every script knows of streams.
+-- The message on a stream's channel that wakes those who read the stream.
+local WAKE = 'wake' --!export
+-- How long the number of a call is remembered.
+local MARKER_MS = 600000 --!export
+local call = redis.call
+-- A number that a double holds exactly: others may have written the text.
+local function numberOf(text)
+  return text and #text < 16 and string.match(text, '^%d+$') and tonumber(text)
+end
+local function countsOf(entry)
+  local fields = entry[2]
+  if fields[5] == 'b' and fields[7] == 'n' then return numberOf(fields[6]), numberOf(fields[8]) end
+end
+-- The last entry of a stream: its id, how many bytes and events the stream had up to it, its first
+-- field, its data, and all its fields. A stream that does not exist gets a first entry, so that every
+-- position is an entry: one that is not found was lost or trimmed.
+local function tailOrBegin(stream)
+  local tail = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  if not tail then
+    return call('XADD', stream, '*', 'm', 'o', 'd', '', 'b', 0, 'n', 0), 0, 0, 'o', ''
+  end
+  local bytes, events = countsOf(tail)
+  if not (bytes and events) then
+    -- Somebody else wrote the last entry: the counts go on from the last one of ours.
+    for _, entry in ipairs(call('XREVRANGE', stream, '+', '-', 'COUNT', 100)) do
+      bytes, events = countsOf(entry)
+      if bytes and events then break end
+    end
+  end
+  return tail[1], bytes or 0, events or 0, tail[2][2], tail[2][4], tail[2]
+end
+-- Publishes a message. Without the right to publish, readers find the entry by comparing tails. An
+-- error would say that nothing was written, and the publisher would write it again and again; so
+-- the reason is kept in `untold`.
+local untold
+local function tell(publish, stream, text)
+  local sent = redis.pcall(publish, stream, text)
+  untold = type(sent) == 'table' and sent.err or untold
+end
+local function nowMs()
+  local time = call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function keep(stream, age)
+  if age ~= '0' then call('PEXPIRE', stream, age) end
+end
