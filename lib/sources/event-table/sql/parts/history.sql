@@ -1,37 +1,28 @@
-import { quoteText } from '../postgres/identifier.js';
+-- Keeps the ids in order when rows come or go in another way than by publish() and the retention.
+-- The triggers of version 3 call these functions.
 
-/**
- * The functions that keep the ids in order when rows come or go in another way than by `publish()`
- * and the retention. `s` is the quoted schema.
- *
- * They belong to the triggers of version 3, and to `history`, its one row:
- * - `removed`: events up to this id were removed by hand, or others were written between them
- * - `rewritten`: how often others were written between them
- */
-export function historySql(s: string): string {
-  const sequence = `${quoteText(`${s}.event_id_seq`)}::regclass`;
-  return `-- For a row whose id may not have been taken just now: COPY and OVERRIDING SYSTEM VALUE bring theirs.
-create or replace function ${s}.given_id() returns trigger language plpgsql security definer
+-- For a row whose id may not have been taken just now: COPY and OVERRIDING SYSTEM VALUE bring theirs.
+create or replace function sse.given_id() returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $sse$
 declare
   last bigint;
 begin
   begin
-    if new.id = currval(${sequence}) then
+    if new.id = currval('sse.event_id_seq'::regclass) then
       return new; -- Others have taken ids since.
     end if;
   exception when object_not_in_prerequisite_state then
     null; -- This session has taken none.
   end;
-  last := coalesce(pg_sequence_last_value(${sequence}), 0);
+  last := coalesce(pg_sequence_last_value('sse.event_id_seq'::regclass), 0);
   if new.id > last then
     -- The ids up to it are taken one after another, as others may take some at the same time.
     while new.id > last loop
-      last := nextval(${sequence});
+      last := nextval('sse.event_id_seq'::regclass);
     end loop;
   elsif coalesce(current_setting('sse.rewritten', true), '') = '' then
     -- Readers have passed it: they announce a gap, once for the transaction.
-    insert into ${s}.history as h (removed, rewritten) values (last, 1)
+    insert into sse.history as h (removed, rewritten) values (last, 1)
     on conflict (one) do update set removed = greatest(h.removed, excluded.removed), rewritten = h.rewritten + 1;
     perform set_config('sse.rewritten', 'yes', true);
   end if;
@@ -40,10 +31,10 @@ end $sse$;
 
 -- After DELETE, and before and after TRUNCATE, neither of which the retention needs: notes up to where
 -- events were removed, and keeps RESTART IDENTITY from giving out ids again, at which clients may stand.
-create or replace function ${s}.note_removal() returns trigger language plpgsql security definer
+create or replace function sse.note_removal() returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $sse$
 declare
-  last bigint := coalesce(pg_sequence_last_value(${sequence}), 0);
+  last bigint := coalesce(pg_sequence_last_value('sse.event_id_seq'::regclass), 0);
   gone_to bigint;
 begin
   if tg_op = 'DELETE' then
@@ -52,12 +43,12 @@ begin
     perform set_config('sse.truncated', last::text, true);
   else
     if last < current_setting('sse.truncated')::bigint then
-      last := setval(${sequence}, current_setting('sse.truncated')::bigint);
+      last := setval('sse.event_id_seq'::regclass, current_setting('sse.truncated')::bigint);
     end if;
-    gone_to := least(last, (select p.high - 1 from ${s}.partitions() p where p.name = tg_table_name));
+    gone_to := least(last, (select p.high - 1 from sse.partitions() p where p.name = tg_table_name));
   end if;
   if gone_to > 0 then
-    insert into ${s}.history as h (removed) values (gone_to)
+    insert into sse.history as h (removed) values (gone_to)
     on conflict (one) do update set
       removed = case when h.removed > last then excluded.removed else greatest(h.removed, excluded.removed) end,
       -- Somebody has set the sequence back in between.
@@ -67,14 +58,14 @@ begin
 end $sse$;
 
 -- Has what is removed from the table, or from one of its partitions, noted.
-create or replace function ${s}.note_removals(part regclass) returns void language plpgsql volatile
+create or replace function sse.note_removals(part regclass) returns void language plpgsql volatile
 set search_path = pg_catalog, pg_temp as $sse$
 declare
   moment text;
 begin
   foreach moment in array array['before truncate', 'after truncate', 'after delete'] loop
     execute format('drop trigger if exists %I on %s', 'event ' || moment, part);
-    execute format('create trigger %I %s on %s %s for each statement execute function ${s}.note_removal()',
+    execute format('create trigger %I %s on %s %s for each statement execute function sse.note_removal()',
       'event ' || moment, moment, part, case when moment ~ 'delete' then 'referencing old table as gone' else '' end);
   end loop;
 end $sse$;
@@ -82,23 +73,21 @@ end $sse$;
 -- Brings the sequence and what is noted in line with the rows. Takes ids up to the largest that is
 -- there, as a restore brings rows without taking their ids; others may take some at the same time.
 -- False when it has to be called again.
-create or replace function ${s}.catch_up() returns boolean language plpgsql volatile security definer
+create or replace function sse.catch_up() returns boolean language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp as $sse$
 declare
-  top bigint := coalesce((select max(id) from ${s}.event), 0);
-  last bigint := coalesce(pg_sequence_last_value(${sequence}), 0);
+  top bigint := coalesce((select max(id) from sse.event), 0);
+  last bigint := coalesce(pg_sequence_last_value('sse.event_id_seq'::regclass), 0);
 begin
   for taken in 1 .. 100000 loop
     exit when last >= top;
-    last := nextval(${sequence});
+    last := nextval('sse.event_id_seq'::regclass);
   end loop;
   -- Somebody has set the sequence back: what comes below is not what was removed.
-  if exists (select from ${s}.history where removed > last) then
-    update ${s}.history set removed = last, rewritten = rewritten + 1 where removed > last;
+  if exists (select from sse.history where removed > last) then
+    update sse.history set removed = last, rewritten = rewritten + 1 where removed > last;
   end if;
   return last >= top;
 end $sse$;
 
-revoke execute on function ${s}.note_removals(regclass) from public;
-`;
-}
+revoke execute on function sse.note_removals(regclass) from public;

@@ -1,11 +1,8 @@
-import { wakeSql } from './publishing-sql.js';
+-- The trigger functions that turn changed rows into events.
 
-/** The trigger functions that turn changed rows into events. `s` is the quoted schema. */
-export function rowEventSql(s: string, schema: string): string {
-  const wake = wakeSql(schema);
-  return `-- Fills a template such as order:{id} from a row, percent-encoded as channelName() does.
+-- Fills a template such as order:{id} from a row, percent-encoded as channelName() does.
 -- A row without a value belongs to no channel: null.
-create or replace function ${s}.fill(template text, r jsonb) returns text
+create or replace function sse.fill(template text, r jsonb) returns text
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $sse$
 declare
   result text := '';
@@ -27,7 +24,7 @@ begin
     if value !~ '^[A-Za-z0-9_.~-]*$' then
       select string_agg(
         case when c ~ '[A-Za-z0-9_.~-]' then c
-          else upper(regexp_replace(encode(convert_to(c, 'UTF8'), 'hex'), '(..)', $$%\\1$$, 'g')) end,
+          else upper(regexp_replace(encode(convert_to(c, 'UTF8'), 'hex'), '(..)', $$%\1$$, 'g')) end,
         '' order by place)
       into value from regexp_split_to_table(value, '') with ordinality as t (c, place);
     end if;
@@ -38,7 +35,7 @@ begin
 end $sse$;
 
 -- The listed columns of a row as JSON.
-create or replace function ${s}.pick(r jsonb, columns text[]) returns text
+create or replace function sse.pick(r jsonb, columns text[]) returns text
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $sse$
 begin
   if not r ?& columns then
@@ -52,7 +49,7 @@ begin
 end $sse$;
 
 -- For each row: the arguments are the channel, and the columns to send; none for all.
-create or replace function ${s}.row_event() returns trigger language plpgsql security definer
+create or replace function sse.row_event() returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $sse$
 declare
   r record;
@@ -63,43 +60,41 @@ begin
   if tg_nargs = 1 then
     data := row_to_json(r)::text;
   else
-    data := ${s}.pick(to_jsonb(r), tg_argv[1:tg_nargs - 1]);
+    data := sse.pick(to_jsonb(r), tg_argv[1:tg_nargs - 1]);
   end if;
   if strpos(channel, '{') > 0 then
-    channel := ${s}.fill(channel, to_jsonb(r));
+    channel := sse.fill(channel, to_jsonb(r));
     if channel is null then
       return null;
     end if;
   end if;
-  insert into ${s}.event (topic, event, data) values (channel, lower(tg_op), data);
-  ${wake}
+  insert into sse.event (topic, event, data) values (channel, lower(tg_op), data);
+--!include wake.sql
   return null;
 end $sse$;
 
 -- For each statement: the same for all of its rows, which the trigger calls sse_rows.
-create or replace function ${s}.statement_event() returns trigger language plpgsql security definer
+create or replace function sse.statement_event() returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $sse$
 declare
   columns text[] := tg_argv[1:tg_nargs - 1];
 begin
   if strpos(tg_argv[0], '{') > 0 then
-    insert into ${s}.event (topic, event, data)
+    insert into sse.event (topic, event, data)
     select t.channel, lower(tg_op), t.data from (
-      select ${s}.fill(tg_argv[0], to_jsonb(r)) as channel,
-        case when tg_nargs = 1 then row_to_json(r)::text else ${s}.pick(to_jsonb(r), columns) end as data
+      select sse.fill(tg_argv[0], to_jsonb(r)) as channel,
+        case when tg_nargs = 1 then row_to_json(r)::text else sse.pick(to_jsonb(r), columns) end as data
       from sse_rows r) t
     where t.channel is not null;
   elsif tg_nargs = 1 then
-    insert into ${s}.event (topic, event, data)
+    insert into sse.event (topic, event, data)
     select tg_argv[0], lower(tg_op), row_to_json(r)::text from sse_rows r;
   else
-    insert into ${s}.event (topic, event, data)
-    select tg_argv[0], lower(tg_op), ${s}.pick(to_jsonb(r), columns) from sse_rows r;
+    insert into sse.event (topic, event, data)
+    select tg_argv[0], lower(tg_op), sse.pick(to_jsonb(r), columns) from sse_rows r;
   end if;
   if found then
-    ${wake}
+--!include wake.sql
   end if;
   return null;
 end $sse$;
-`;
-}

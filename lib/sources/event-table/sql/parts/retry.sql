@@ -1,0 +1,2 @@
+-- A browser waits for no time below zero.
+retry >= 0

@@ -1,0 +1,2 @@
+-- The name of a channel, as checkChannelName() takes it. Never null.
+octet_length(coalesce(topic, '')) between 1 and 1024 and topic !~ $r$[\x01-\x1f\x7f]$r$
