@@ -2,7 +2,6 @@ import type { Calibration } from '../calibrate.js';
 import type { Case } from '../cases.js';
 import type { Metrics } from '../measure.js';
 import type { PeerName } from '../servers/index.js';
-import type { Verdict } from './targets.js';
 
 /** A peer's result in a case: medians, and the runs they come from. */
 export interface Result {
@@ -11,6 +10,15 @@ export interface Result {
   readonly median: Metrics;
   readonly runs: readonly Metrics[];
   readonly faults: readonly string[];
+}
+
+/** Whether a target was met. */
+export interface Verdict {
+  readonly title: string;
+  readonly against: string;
+  readonly limit: string;
+  readonly value: number;
+  readonly met: boolean;
 }
 
 /** All of a bench, as it is written to JSON. */

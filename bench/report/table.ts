@@ -4,8 +4,7 @@ import type { Calibration } from '../calibrate.js';
 import type { Case, CaseKind } from '../cases.js';
 import type { Metrics } from '../measure.js';
 import type { PeerName } from '../servers/index.js';
-import type { Report, Result } from './results.js';
-import type { Verdict } from './targets.js';
+import type { Report, Result, Verdict } from './results.js';
 
 interface Column {
   readonly title: string;

@@ -1,7 +1,7 @@
 import { metric } from './results.js';
 import type { Metrics } from '../measure.js';
 import type { PeerName } from '../servers/index.js';
-import type { Result } from './results.js';
+import type { Result, Verdict } from './results.js';
 
 /** A ratio that our module aims at: its number divided by a peer's, or by its own in another case. */
 interface Target {
@@ -12,14 +12,6 @@ interface Target {
   readonly against?: { readonly peer: PeerName; readonly case?: string };
   readonly atMost?: number;
   readonly atLeast?: number;
-}
-
-export interface Verdict {
-  readonly title: string;
-  readonly against: string;
-  readonly limit: string;
-  readonly value: number;
-  readonly met: boolean;
 }
 
 function ratios(

@@ -1,12 +1,12 @@
 import { refuseAsPosition } from '../../channel/event-check.js';
 import type { SseError } from '../../channel/sse-error.js';
-import type { Batch, CallKind } from '../redis/call-kind.js';
+import type { CallKind } from '../redis/call-kind.js';
 import { PublishedEvents } from '../redis/published-events.js';
 import { runScript } from '../redis/redis-batch.js';
 import type { RedisStreams } from '../redis/redis-streams.js';
 import type { EventText } from '../redis/stream-entry.js';
 import { isStreamId } from '../redis/stream-id.js';
-import type { StreamLane } from '../redis/stream-lane.js';
+import type { Batch, StreamLane } from '../redis/stream-lane.js';
 import { StreamPublisher } from '../redis/stream-publisher.js';
 import type { KeyEvent } from './key-store.js';
 import { PUSH, WAS_LOST } from './lua/lua.generated.js';

@@ -1,8 +1,8 @@
 import type { SseError } from '../../channel/sse-error.js';
-import type { Batch, CallKind } from '../redis/call-kind.js';
+import type { CallKind } from '../redis/call-kind.js';
 import type { RedisStreams } from '../redis/redis-streams.js';
 import type { EventText } from '../redis/stream-entry.js';
-import type { StreamLane } from '../redis/stream-lane.js';
+import type { Batch, StreamLane } from '../redis/stream-lane.js';
 import { StreamPublisher } from '../redis/stream-publisher.js';
 import { SET } from './lua/lua.generated.js';
 import { slotTag } from './waiting-event.js';

@@ -1,10 +1,10 @@
 import type { SseError } from '../../channel/sse-error.js';
-import type { Batch, CallKind } from './call-kind.js';
+import type { CallKind } from './call-kind.js';
 import type { RedisStreams } from './redis-streams.js';
 import { ownIdsOf } from './own-ids.js';
 import { lengthsOf, type EventText } from './stream-entry.js';
 import { laterStreamId } from './stream-id.js';
-import type { StreamLane } from './stream-lane.js';
+import type { Batch, StreamLane } from './stream-lane.js';
 import { APPEND } from './lua/lua.generated.js';
 
 /** Calls that append events to streams: a lane is a stream, and an event's id is its entry's. */

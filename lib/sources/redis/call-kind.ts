@@ -1,10 +1,7 @@
 import type { SseError } from '../../channel/sse-error.js';
 import type { RedisScript } from './redis-batch.js';
 import type { EventText } from './stream-entry.js';
-import type { StreamLane } from './stream-lane.js';
-
-/** Events as a script takes them. */
-export type Batch = readonly (string | number)[];
+import type { Batch, StreamLane } from './stream-lane.js';
 
 /**
  * What a publisher's calls do: what they say to Redis, and what the answers mean. All else, such

@@ -1,25 +1,15 @@
 import { Guard } from '../../channel/guard.js';
-import type { ChannelSink, HistoryEvent, Lifecycle, SseLogger } from '../../channel/source.js';
+import type { ChannelSink, Lifecycle, SseLogger } from '../../channel/source.js';
 import { WAKE } from './lua/lua.generated.js';
 import { PublishedEvents, type LastPublished } from './published-events.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisStreamsSettings } from './redis-streams.options.js';
 import { parseMessage } from './stream-entry.js';
-import { StreamFeed } from './stream-feed.js';
+import { StreamFeed, type StreamOptions } from './stream-feed.js';
 import { StreamReading } from './stream-reading.js';
 import { StreamTails, type TailReader } from './stream-tails.js';
 import { Subscriber } from './subscriber.js';
-
-/** How one feed of a stream differs from others of the same stream. */
-export interface StreamOptions {
-  /** The channel's name, for its resets. */
-  readonly channel: string;
-  /** What an event of the stream is to this channel. Default: what it is. */
-  readonly shape?: (event: HistoryEvent) => HistoryEvent;
-  /** Somebody says that there is something to do for those who read this stream. */
-  readonly onWake?: () => void;
-}
 
 /** One that hears what is published on a channel without a stream. */
 export interface Listener {

@@ -2,9 +2,8 @@ import { backoff } from '../../channel/backoff.js';
 import { appendOrSkip } from '../../channel/event-check.js';
 import { reasonOf } from '../../channel/reason.js';
 import { SseError } from '../../channel/sse-error.js';
-import type { ChannelFeed, ChannelSink } from '../../channel/source.js';
+import type { ChannelFeed, ChannelSink, HistoryEvent } from '../../channel/source.js';
 import { itemsOf, type StreamItem, type StreamMessage } from './stream-entry.js';
-import type { StreamOptions } from './redis-streams.js';
 import { StreamHistory, type HistoryReader } from './stream-history.js';
 import { compareStreamIds } from './stream-id.js';
 import type { StreamReading } from './stream-reading.js';
@@ -14,6 +13,16 @@ const PAGE = 100;
 /** How many messages may wait while the stream is read; beyond, it is read once more. */
 const MAX_BUFFERED = 1_000;
 const RETRY = { first: 100, most: 5_000 };
+
+/** How one feed of a stream differs from others of the same stream. */
+export interface StreamOptions {
+  /** The channel's name, for its resets. */
+  readonly channel: string;
+  /** What an event of the stream is to this channel. Default: what it is. */
+  readonly shape?: (event: HistoryEvent) => HistoryEvent;
+  /** Somebody says that there is something to do for those who read this stream. */
+  readonly onWake?: () => void;
+}
 
 /** What a feed needs of its broker. */
 export interface StreamFeedOwner {

@@ -1,11 +1,13 @@
 import type { OutgoingEvent } from '../../channel/source.js';
 import type { SseError } from '../../channel/sse-error.js';
-import type { Batch } from './call-kind.js';
 import { metaOf, type EventText } from './stream-entry.js';
 
 /** How many events of a channel, and about how many bytes of them, travel together. */
 const BATCH_EVENTS = 500;
 const BATCH_SIZE = 131_072;
+
+/** Events as a script takes them. */
+export type Batch = readonly (string | number)[];
 
 /** An event on its way, and who waits for it. */
 interface Sending extends EventText {
