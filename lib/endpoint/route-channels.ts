@@ -82,7 +82,7 @@ export class RouteChannels {
     }
     if (names.length > channelsPerConnection) {
       throw new BadRequestException(
-        `More than ${channelsPerConnection} channels were asked for; that many are allowed on one connection.`,
+        `More channels were asked for than are allowed on one connection: at most ${channelsPerConnection}.`,
       );
     }
     return names;
