@@ -14,10 +14,10 @@ import { LimitedLog } from '../../channel/limited-log.js';
 import { reasonOf } from '../../channel/reason.js';
 import { keyOptions, type CacheOptions, type KeyOptions } from './cache-options.js';
 import { KeyFeed, type KeyFeedOwner } from './key-feed.js';
-import { KeyForAll } from './key-for-all.js';
+import { KeysForAll } from './key-for-all.js';
 import { KeyPoll, STOP_WAIT_MS, type PolledKey } from './key-poll.js';
 import type { KeyEvent, KeyReading, KeyStore, Skipped } from './key-store.js';
-import type { PollRate, SharedPolls } from './shared-polls.js';
+import type { SharedPolls } from './shared-polls.js';
 
 /** How many sets of options are remembered, so that equal ones share their channels. */
 const MAX_OPTION_SETS = 1_000;
@@ -35,8 +35,6 @@ export class CacheSource implements ChannelSource, Lifecycle {
   private readonly unsubscribe: (() => void)[] = [];
   private readonly owner: KeyFeedOwner;
   private readonly shared: SharedPolls | undefined;
-  /** The keys that this instance polls for all. */
-  private readonly forAll = new Map<string, KeyForAll>();
   /** Others can fill keys with what cannot be sent. */
   private readonly skippedLog: LimitedLog;
   private stopped = false;
@@ -47,8 +45,11 @@ export class CacheSource implements ChannelSource, Lifecycle {
   ) {
     this.skippedLog = new LimitedLog(logger);
     this.poll = new KeyPoll((keys) => this.read(keys), logger, store);
+    const reportSkipped = (key: string, skipped: Skipped) => this.reportSkipped(key, skipped);
+    const isPoller = () => this.shared?.isPoller === true;
+    const forAll = new KeysForAll(this.poll, { isPoller, reportSkipped });
     this.shared = store.sharePolls?.({
-      poll: (key, rate) => this.pollForAll(key, rate),
+      poll: (key, rate) => forAll.set(key, rate),
       onChange: () => this.feeds.forEach((feed) => feed.settle()),
     });
     this.owner = {
@@ -57,7 +58,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
       shared: this.shared,
       drop: (feed) => this.drop(feed),
       returnUnread: (key, taken, sent) => this.returnUnread(key, taken, sent),
-      reportSkipped: (key, skipped) => this.reportSkipped(key, skipped),
+      reportSkipped,
     };
     const offSet = store.onSet?.((key) => this.wake(key));
     const offAvailable = store.onAvailable?.(() => this.poll.retry());
@@ -159,25 +160,6 @@ export class CacheSource implements ChannelSource, Lifecycle {
     const feed = this.feeds.get(key);
     if (feed) {
       this.poll.now(feed);
-    }
-  }
-
-  private pollForAll(key: string, rate: PollRate | undefined): void {
-    let polled = this.forAll.get(key);
-    if (rate) {
-      if (!polled) {
-        polled = new KeyForAll(
-          key,
-          () => this.shared,
-          ({ skipped }) => skipped && this.reportSkipped(key, skipped),
-        );
-        this.forAll.set(key, polled);
-      }
-      polled.rate = rate;
-      this.poll.add(polled);
-    } else if (polled) {
-      this.forAll.delete(key);
-      this.poll.remove(polled);
     }
   }
 

@@ -1,6 +1,6 @@
 import type { ChannelFeed, ChannelSink, SourceEvent } from '../../channel/source.js';
 import type { KeyOptions } from './cache-options.js';
-import { openFollowing } from './following-channel.js';
+import { openChannel } from './key-channel.js';
 import { KeyOutlets, sourceEvent, type Outlet } from './key-outlets.js';
 import type { KeyPoll, PolledKey } from './key-poll.js';
 import {
@@ -67,23 +67,14 @@ export class KeyFeed implements PolledKey {
     const follows = options.mode === 'take' && this.owner.store.follow !== undefined;
     const outlet: Outlet = { sink, options, follows, read: false };
     this.outlets.add(outlet);
-    if (follows) {
-      return openFollowing(this.owner.store, this.key, outlet, {
-        setRead: (read) => this.setRead(outlet, read),
-        noteArrived: (event) => this.noteArrived(outlet, event),
-        noteReset: (reason) => this.outlets.passesOn(outlet) && this.outlets.reset(reason),
-        noteWaiting: () => this.noteWaiting(outlet),
-        close: () => this.close(outlet),
-      });
-    }
-    // Whatever comes waits in the key until it is polled, so nothing can be missed.
-    sink.live();
-    return {
-      resume: () => this.setRead(outlet, true),
-      pause: () => this.setRead(outlet, false),
+    return openChannel(this.owner.store, this.key, outlet, {
+      setRead: (read) => this.setRead(outlet, read),
+      noteArrived: (event) => this.noteArrived(outlet, event),
+      noteReset: (reason) => this.outlets.passesOn(outlet) && this.outlets.reset(reason),
+      noteWaiting: () => this.noteWaiting(outlet),
       current: () => this.current(outlet),
       close: () => this.close(outlet),
-    };
+    });
   }
 
   private noteWaiting({ read }: Outlet): void {

@@ -1,35 +1,57 @@
-import type { PolledKey } from './key-poll.js';
-import type { KeyReading } from './key-store.js';
-import type { PollRate, SharedPolls } from './shared-polls.js';
+import type { KeyPoll, PolledKey } from './key-poll.js';
+import type { KeyReading, Skipped } from './key-store.js';
+import type { PollRate } from './shared-polls.js';
 
-/** A key that this instance polls for all instances. Its values reach readers by the store. */
-export class KeyForAll implements PolledKey {
+/** What polling for all instances needs of this one. */
+interface Duty {
+  /** Whether this instance polls for all, at this moment. */
+  isPoller(): boolean;
+  reportSkipped(key: string, skipped: Skipped): void;
+}
+
+/** The keys that this instance polls for all instances. Their values reach readers by the store. */
+export class KeysForAll {
+  private readonly keys = new Map<string, KeyForAll>();
+
+  constructor(
+    private readonly poll: KeyPoll,
+    private readonly duty: Duty,
+  ) {}
+
+  /** Polls the key so often; `undefined`: no longer. */
+  set(key: string, rate: PollRate | undefined): void {
+    const polled = this.keys.get(key) ?? new KeyForAll(key, this.duty);
+    if (rate) {
+      this.keys.set(key, polled);
+      polled.interval = rate.interval;
+      polled.maxInterval = rate.maxInterval;
+      this.poll.add(polled);
+    } else {
+      this.keys.delete(key);
+      this.poll.remove(polled);
+    }
+  }
+}
+
+class KeyForAll implements PolledKey {
   interval = Infinity;
   maxInterval = Infinity;
-  private isPoller = false;
+  reading: 'take' | 'not' = 'not';
 
   constructor(
     readonly key: string,
-    private readonly shared: () => SharedPolls | undefined,
-    private readonly onSkipped: (reading: KeyReading) => void,
+    private readonly duty: Duty,
   ) {}
 
-  set rate({ interval, maxInterval }: PollRate) {
-    this.interval = interval;
-    this.maxInterval = maxInterval;
-  }
-
-  /** A process that was frozen may not know yet what is wanted now: a value could be taken for nobody. */
-  get reading(): 'take' | 'not' {
-    return this.isPoller ? 'take' : 'not';
-  }
-
   begin(): void {
-    this.isPoller = this.shared()?.isPoller === true;
+    // A process that was frozen does not know what is wanted now: it could take a value for nobody.
+    this.reading = this.duty.isPoller() ? 'take' : 'not';
   }
 
-  receive(reading: KeyReading): boolean {
-    this.onSkipped(reading);
-    return (reading.shared ?? 0) > 0;
+  receive({ shared = 0, skipped }: KeyReading): boolean {
+    if (skipped) {
+      this.duty.reportSkipped(this.key, skipped);
+    }
+    return shared > 0;
   }
 }

@@ -1,22 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { settledWithin } from '../../../channel/deadline.js';
 import type { Lease } from '../../../channel/lease.js';
-import { callRedis } from '../../redis/redis-call.js';
-import { runScript, type RedisScript } from '../../redis/redis-batch.js';
 import { RedisLeases } from '../../redis/redis-leases.js';
 import type { RedisStreams } from '../../redis/redis-streams.js';
 import type { PollRate, SharedPolls, SharedPollsOwner } from '../shared-polls.js';
+import { OwnWants } from './own-wants.js';
 import { SharingOutage } from './sharing-outage.js';
-import { BEAT, LEAVE, WANT } from '../lua/lua.generated.js';
-import { rateText, WantedKeys } from './wanted-keys.js';
+import { SharedPollCalls } from './shared-poll-calls.js';
+import { WantedKeys } from './wanted-keys.js';
 
 const LEASE = 'pollers';
 /** How often an instance says that it lives. */
 const BEAT_MS = 500;
-/** For how long what it wants holds after that. */
-const WANTS_MS = 2_000;
-/** How many keys one call tells of. */
-const BATCH = 1_000;
 /** How long a stop waits for the reply to its last call. */
 const LEAVE_MS = 300;
 
@@ -27,14 +22,11 @@ const LEAVE_MS = 300;
  */
 export class RedisSharedPolls implements SharedPolls {
   private readonly leases: RedisLeases;
-  private readonly keys: ReturnType<typeof keysOf>;
+  private readonly calls: SharedPollCalls;
   private lease: Lease | undefined;
   private readonly outage: SharingOutage;
-  /** What this instance wants: the rates as text, by key. */
-  private readonly wants = new Map<string, string>();
-  /** Keys whose rate Redis does not know yet. */
-  private readonly changed = new Set<string>();
-  private changes = 0;
+  private readonly ownWants = new OwnWants();
+  /** What all instances want, while this one polls for them. */
   private readonly wanted: WantedKeys;
   /** Instances whose wants have to be read as a whole. */
   private readonly unread = new Set<string>();
@@ -52,8 +44,8 @@ export class RedisSharedPolls implements SharedPolls {
   ) {
     this.leases = new RedisLeases(streams);
     this.wanted = new WantedKeys((key, rate) => owner.poll(key, rate));
-    this.keys = keysOf(streams.settings.prefix, this.leases.incarnation);
-    this.outage = new SharingOutage(streams, this.keys.instances, () => {
+    this.calls = new SharedPollCalls(streams, this.leases.incarnation);
+    this.outage = new SharingOutage(streams, this.calls.instances, () => {
       this.compete();
       owner.onChange();
     });
@@ -68,16 +60,9 @@ export class RedisSharedPolls implements SharedPolls {
   }
 
   want(key: string, rate: PollRate | undefined): void {
-    const text = rate && rateText(rate);
-    if (this.isStopped || this.wants.get(key) === text) {
+    if (this.isStopped || !this.ownWants.set(key, rate)) {
       return;
     }
-    if (text === undefined) {
-      this.wants.delete(key);
-    } else {
-      this.wants.set(key, text);
-    }
-    this.changed.add(key);
     this.begin();
     // What changes in one turn goes in one call.
     this.soon ??= this.detach(() =>
@@ -103,7 +88,7 @@ export class RedisSharedPolls implements SharedPolls {
   private begin(): void {
     if (!this.timer) {
       this.timer = this.detach(() => setInterval(() => this.tick(), BEAT_MS).unref());
-      this.unlisten = this.streams.listen(this.keys.changes, {
+      this.unlisten = this.streams.listen(this.calls.channel, {
         message: (text) => this.noteChange(text),
         // A change that was missed shows with the next beat.
         subscribed: () => undefined,
@@ -129,7 +114,7 @@ export class RedisSharedPolls implements SharedPolls {
 
   private forgetOthers(): void {
     if (!this.isPoller) {
-      this.wanted.keepOnly(new Set());
+      this.wanted.keepOnly(new Map());
       this.unread.clear();
     }
   }
@@ -156,8 +141,8 @@ export class RedisSharedPolls implements SharedPolls {
       const [instance] = this.unread;
       if (this.isBeatDue) {
         await this.beat();
-      } else if (this.changed.size > 0) {
-        await this.tellChanges();
+      } else if (!this.ownWants.areKnown) {
+        await this.tellChange();
       } else if (instance !== undefined) {
         await this.readWants(instance);
       } else {
@@ -169,58 +154,41 @@ export class RedisSharedPolls implements SharedPolls {
 
   private async beat(): Promise<void> {
     this.isBeatDue = false;
-    const { incarnation } = this.leases;
-    const keys = [this.leases.keyOf(LEASE), this.keys.instances, this.keys.wants];
-    const answer = await this.call(BEAT, keys, [incarnation, WANTS_MS]);
-    const [poller, version, ...others] = answer as string[];
+    const { poller, isKnown, changes } = await this.calls.beat(this.leases.keyOf(LEASE));
     this.outage.noteAnswered();
-    if (version === '') {
-      this.wants.forEach((_, key) => this.changed.add(key));
+    if (!isKnown) {
+      this.ownWants.forgetAll();
     }
-    if (this.isPoller && poller === incarnation) {
-      this.noteInstances(others);
+    if (this.isPoller && poller === this.leases.incarnation) {
+      this.noteInstances(changes);
     }
   }
 
-  private noteInstances(pairs: readonly string[]): void {
-    const versions = new Map<string, number>();
-    for (let n = 0; n < pairs.length; n += 2) {
-      versions.set(pairs[n]!, Number(pairs[n + 1]));
-    }
-    this.wanted.keepOnly(new Set(versions.keys()));
-    versions.forEach((version, instance) => {
+  private noteInstances(changes: ReadonlyMap<string, number>): void {
+    this.wanted.keepOnly(changes);
+    changes.forEach((number, instance) => {
       // A change may have been heard of after the question was answered.
-      if (this.wanted.versionOf(instance) < version) {
+      if (this.wanted.versionOf(instance) < number) {
         this.unread.add(instance);
       }
     });
   }
 
-  private async tellChanges(): Promise<void> {
-    const keys = [...this.changed].slice(0, BATCH);
-    keys.forEach((key) => this.changed.delete(key));
-    const { incarnation } = this.leases;
-    const { publishCommand } = this.streams.server;
-    const pairs = keys.flatMap((key) => [key, this.wants.get(key) ?? '']);
-    const args = [incarnation, ++this.changes, WANTS_MS, publishCommand, ...pairs];
-    const { instances, wants, changes } = this.keys;
+  private async tellChange(): Promise<void> {
+    const change = this.ownWants.nextChange();
     try {
-      await this.call(WANT, [instances, wants, changes], args);
+      await this.calls.want(change);
     } catch (error) {
-      keys.forEach((key) => this.changed.add(key));
+      this.ownWants.tellAgain(change);
       throw error;
     }
   }
 
   private async readWants(instance: string): Promise<void> {
     this.unread.delete(instance);
-    const client = await this.streams.connection.client();
-    const { wants } = keysOf(this.streams.settings.prefix, instance);
-    const reply = (await callRedis(client, 'HGETALL', wants)) as string[];
-    const version = reply.indexOf('');
-    if (this.isPoller && version >= 0) {
-      const [, number] = reply.splice(version, 2);
-      this.wanted.replace(instance, Number(number), reply);
+    const wants = await this.calls.read(instance);
+    if (wants && this.isPoller) {
+      this.wanted.replace(instance, wants.number, wants.pairs);
     }
   }
 
@@ -240,31 +208,8 @@ export class RedisSharedPolls implements SharedPolls {
 
   private async leave(): Promise<void> {
     await this.working;
-    const { instances, wants, changes } = this.keys;
-    const args = [this.leases.incarnation, this.streams.server.publishCommand];
-    await this.call(LEAVE, [instances, wants, changes], args);
+    await this.calls.leave();
   }
-
-  private async call(
-    script: RedisScript,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
-    const reply = await runScript(await this.streams.connection.client(), { script, keys, args });
-    if ('ok' in reply) {
-      return reply.ok;
-    }
-    throw reply.error;
-  }
-}
-
-function keysOf(prefix: string, incarnation: string) {
-  return {
-    instances: `${prefix}{${LEASE}}:instances`,
-    /** The channel on which instances say what they want from now on. */
-    changes: `${prefix}{${LEASE}}:changes`,
-    wants: `${prefix}{${LEASE}}:wants:${incarnation}`,
-  };
 }
 
 function changeOf(text: string): readonly string[] {

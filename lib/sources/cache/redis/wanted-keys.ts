@@ -57,7 +57,7 @@ export class WantedKeys {
   }
 
   /** Forgets all instances but these. */
-  keepOnly(instances: ReadonlySet<string>): void {
+  keepOnly(instances: ReadonlyMap<string, unknown>): void {
     for (const instance of this.byInstance.keys()) {
       if (!instances.has(instance)) {
         this.forget(instance);

@@ -2,8 +2,8 @@ import type { ChannelFeed, ChannelSink, ResetReason, SourceEvent } from '../../c
 import { sourceEvent, type Outlet } from './key-outlets.js';
 import type { KeyStore } from './key-store.js';
 
-/** What a channel that follows a key needs of the key's feed. */
-export interface FollowedFeed {
+/** What a channel needs of the feed of its key. */
+export interface OutletFeed {
   /** Has the key read for the channel, or no longer. */
   setRead(read: boolean): void;
   /** A value has come from the instance that took it. */
@@ -12,16 +12,38 @@ export interface FollowedFeed {
   noteReset(reason: ResetReason): void;
   /** A value waits for the key's readers. */
   noteWaiting(): void;
+  /** The value that a new client is given. */
+  current(): SourceEvent | undefined;
   /** The channel is dropped. */
   close(): void;
 }
 
-/** Opens a channel that is given what is taken from the key by whichever instance. */
-export function openFollowing(
+/** Opens a channel that is fed from the key. */
+export function openChannel(
+  store: KeyStore,
+  key: string,
+  outlet: Outlet,
+  feed: OutletFeed,
+): ChannelFeed {
+  if (outlet.follows) {
+    return openFollowing(store, key, outlet, feed);
+  }
+  // Whatever comes waits in the key until it is polled, so nothing can be missed.
+  outlet.sink.live();
+  return {
+    resume: () => feed.setRead(true),
+    pause: () => feed.setRead(false),
+    current: () => feed.current(),
+    close: () => feed.close(),
+  };
+}
+
+/** The channel is given what any instance takes from the key. */
+function openFollowing(
   store: KeyStore,
   key: string,
   { sink, options }: Outlet,
-  feed: FollowedFeed,
+  feed: OutletFeed,
 ): ChannelFeed {
   let [wanted, live] = [false, false];
   // The key is not polled before its stream is followed: the value would pass by.

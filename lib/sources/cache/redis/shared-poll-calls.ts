@@ -1,0 +1,84 @@
+import { callRedis } from '../../redis/redis-call.js';
+import { runScript, type RedisScript } from '../../redis/redis-batch.js';
+import type { RedisStreams } from '../../redis/redis-streams.js';
+import type { Change } from './own-wants.js';
+import { BEAT, LEAVE, WANT } from './lua/lua.generated.js';
+
+/** For how long what an instance wants holds after it was last heard of, in milliseconds. */
+const WANTS_MS = 2_000;
+
+/** What Redis answers to an instance that says that it lives. */
+interface Beat {
+  /** The instance that polls for all; empty while none does. */
+  readonly poller: string;
+  /** Whether Redis knows anything of what this instance wants. */
+  readonly isKnown: boolean;
+  /** To the poller only: the number of each instance's last change. */
+  readonly changes: ReadonlyMap<string, number>;
+}
+
+/** What an instance says in Redis to share polls, and what it asks. Each call may reject. */
+export class SharedPollCalls {
+  /** The instances that share polls. */
+  readonly instances: string;
+  /** The channel on which instances publish changes of what they want. */
+  readonly channel: string;
+
+  /** @param incarnation the id of this instance */
+  constructor(
+    private readonly streams: RedisStreams,
+    readonly incarnation: string,
+  ) {
+    const { prefix } = streams.settings;
+    this.instances = `${prefix}{pollers}:instances`;
+    this.channel = `${prefix}{pollers}:changes`;
+  }
+
+  /** @param lease the key whose value is the poller */
+  async beat(lease: string): Promise<Beat> {
+    const keys = [lease, this.instances, this.wantsOf(this.incarnation)];
+    const answer = (await this.call(BEAT, keys, [this.incarnation, WANTS_MS])) as string[];
+    const changes = new Map<string, number>();
+    for (let n = 2; n < answer.length; n += 2) {
+      changes.set(answer[n]!, Number(answer[n + 1]));
+    }
+    return { poller: answer[0]!, isKnown: answer[1] !== '', changes };
+  }
+
+  async want({ number, pairs }: Change): Promise<void> {
+    const { publishCommand } = this.streams.server;
+    const keys = [this.instances, this.wantsOf(this.incarnation), this.channel];
+    await this.call(WANT, keys, [this.incarnation, number, WANTS_MS, publishCommand, ...pairs]);
+  }
+
+  /** Answers all that an instance wants, as pairs; nothing when it is gone. */
+  async read(instance: string): Promise<Pick<Change, 'number' | 'pairs'> | undefined> {
+    const client = await this.streams.connection.client();
+    const pairs = (await callRedis(client, 'HGETALL', this.wantsOf(instance))) as string[];
+    // No key has the empty name.
+    const at = pairs.indexOf('');
+    const [, number] = at < 0 ? [] : pairs.splice(at, 2);
+    return number === undefined ? undefined : { number: Number(number), pairs };
+  }
+
+  async leave(): Promise<void> {
+    const keys = [this.instances, this.wantsOf(this.incarnation), this.channel];
+    await this.call(LEAVE, keys, [this.incarnation, this.streams.server.publishCommand]);
+  }
+
+  private wantsOf(instance: string): string {
+    return `${this.streams.settings.prefix}{pollers}:wants:${instance}`;
+  }
+
+  private async call(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const reply = await runScript(await this.streams.connection.client(), { script, keys, args });
+    if ('ok' in reply) {
+      return reply.ok;
+    }
+    throw reply.error;
+  }
+}
