@@ -10,7 +10,7 @@ import type { CacheOptions } from './sources/cache/cache-options.js';
 import { CacheSource } from './sources/cache/cache-source.js';
 import type { KeyStore } from './sources/cache/key-store.js';
 import { MemoryKeyStore } from './sources/cache/memory-store.js';
-import { RedisKeyStore } from './sources/cache/redis-store.js';
+import { RedisKeyStore } from './sources/cache/redis/redis-store.js';
 import { CustomBroker } from './sources/custom/custom-broker.js';
 import { Lifecycles } from './sources/custom/lifecycles.js';
 import { EventTable, type EventTableStats } from './sources/event-table/event-table.js';

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
-import { RedisKeyStore, type RedisKeyLimits } from '../../lib/sources/cache/redis-store.js';
+import { RedisKeyStore, type RedisKeyLimits } from '../../lib/sources/cache/redis/redis-store.js';
 import type { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
 import type { RedisOption } from '../../lib/sources/redis/redis-option.js';
 import type { RedisStreams } from '../../lib/sources/redis/redis-streams.js';

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import type { RedisKeyLimits } from '../../lib/sources/cache/redis-store.js';
+import type { RedisKeyLimits } from '../../lib/sources/cache/redis/redis-store.js';
 import { waitingKey } from '../../lib/sources/cache/waiting-event.js';
 import { createRedis, type TestRedis } from '../support/databases.js';
 import { until } from '../support/until.js';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import { slotTag } from '../../lib/sources/cache/waiting-event.js';
 import { createRedis, type TestRedis } from '../support/databases.js';
 import { until } from '../support/until.js';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
-import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import { redisStreamsSettings } from '../../lib/sources/redis/redis-streams.options.js';
 import { projectRoot } from '../support/project-root.js';
 import { startRedis, type RedisServer } from '../support/redis.js';

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Cluster } from 'ioredis';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
-import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import { hashSlot } from '../../lib/sources/redis/hash-slot.js';
 import type { RedisStreamsOptions } from '../../lib/sources/redis/redis-streams.options.js';
 import { sized } from '../support/soak.js';

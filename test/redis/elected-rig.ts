@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import type { CacheOptions } from '../../lib/sources/cache/cache-options.js';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
-import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import type { RedisOption } from '../../lib/sources/redis/redis-option.js';
 import type { RedisStreamsOptions } from '../../lib/sources/redis/redis-streams.options.js';
 import { commandCounts } from '../cache/redis-rig.js';

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { Redis } from 'ioredis';
 import type { CacheOptions } from '../../lib/sources/cache/cache-options.js';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
-import { RedisKeyStore, type RedisKeyLimits } from '../../lib/sources/cache/redis-store.js';
+import { RedisKeyStore, type RedisKeyLimits } from '../../lib/sources/cache/redis/redis-store.js';
 import { waitingKey } from '../../lib/sources/cache/waiting-event.js';
 import type { LogRecorder } from '../cache/recorder.js';
 import { commandCounts } from '../cache/redis-rig.js';

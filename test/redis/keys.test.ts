@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Redis } from 'ioredis';
 import type { CacheOptions } from '../../lib/sources/cache/cache-options.js';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
-import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import { createRedis, type TestRedis } from '../support/databases.js';
 import { startProxy } from '../support/proxy.js';
 import { until } from '../support/until.js';

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startProxy, type TcpProxy } from '../support/proxy.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
-import { RedisSets } from '../../lib/sources/cache/redis-sets.js';
+import { KeySets } from '../../lib/sources/cache/redis/key-sets.js';
 import { instance as keysInstance } from '../cache/redis-rig.js';
 import { Recorder } from '../cache/recorder.js';
 import { count, instance, NONE, stopInstances, withRedis } from './instances.js';
@@ -89,7 +89,7 @@ describe('what was sent on a connection that was given up, and arrives after its
   );
 
   it('does not set a key to an older value', async () => {
-    const sets = new RedisSets((await instance(impatient(), { prefix })).streams);
+    const sets = new KeySets((await instance(impatient(), { prefix })).streams);
     const key = `set ${tests}`;
     const get = () => withRedis(redis.url, (client) => client.get(key));
     await sets.set(key, 'before');

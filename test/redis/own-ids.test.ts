@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
-import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import { hashSlot } from '../../lib/sources/redis/hash-slot.js';
 import { digestOf, indexKey, placeOf } from '../../lib/sources/redis/own-ids.js';
 import { startRedis, type RedisServer } from '../support/redis.js';

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
-import { RedisKeyStore } from '../../lib/sources/cache/redis-store.js';
+import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import { plainError } from '../../lib/sources/redis/plain-error.js';
 import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
 import type { RedisOption } from '../../lib/sources/redis/redis-option.js';

@@ -48,7 +48,7 @@ export class MemoryKeyStore implements KeyStore {
     return keys.map((key) => {
       const slot = this.slots.get(key);
       this.slots.delete(key);
-      return slot ? { events: slot.items.map(eventOf) } : NOTHING;
+      return slot ? { events: slot.items.map(keyEventOf) } : NOTHING;
     });
   }
 
@@ -58,7 +58,7 @@ export class MemoryKeyStore implements KeyStore {
       if (!slot) {
         return NOTHING;
       }
-      const events = slot.items.filter((item) => !item.value).map(eventOf);
+      const events = slot.items.filter((item) => !item.value).map(keyEventOf);
       slot.value = slot.items.at(-1)?.data ?? slot.value;
       slot.items = [];
       if (slot.value !== undefined) {
@@ -141,6 +141,6 @@ export class MemoryKeyStore implements KeyStore {
   }
 }
 
-function eventOf({ data, type, id }: Item): KeyEvent {
+function keyEventOf({ data, type, id }: Item): KeyEvent {
   return { data, type, id };
 }

@@ -1,4 +1,4 @@
-import { monotonicNow } from '../../channel/clock.js';
+import { monotonicNow } from '../../../channel/clock.js';
 
 /*
  * While a script runs, Redis serves nobody else. So one call stops when any of these is spent, and

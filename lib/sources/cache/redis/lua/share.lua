@@ -11,8 +11,8 @@
 -- handled.
 local publish, age = ARGV[1], ARGV[3]
 local maxEvents, maxBytes = tonumber(ARGV[2]), tonumber(ARGV[4])
---!include ../../redis/lua/parts/append.lua
---!include ../../redis/lua/parts/announce.lua
+--!include ../../../redis/lua/parts/append.lua
+--!include ../../../redis/lua/parts/announce.lua
 
 -- A text of up to so many bytes travels together with others. It is looked through for characters beyond
 -- ASCII, as their number is not that of their bytes.

@@ -1,8 +1,8 @@
-import { SseError } from '../../channel/sse-error.js';
-import { indexKey } from '../redis/own-ids.js';
-import type { RedisReply } from '../redis/redis-call.js';
-import type { RedisClient } from '../redis/redis-option.js';
-import type { RedisStreams } from '../redis/redis-streams.js';
+import { SseError } from '../../../channel/sse-error.js';
+import { indexKey } from '../../redis/own-ids.js';
+import type { RedisReply } from '../../redis/redis-call.js';
+import type { RedisClient } from '../../redis/redis-option.js';
+import type { RedisStreams } from '../../redis/redis-streams.js';
 import {
   DEFAULT_MAX_WAITING,
   DEFAULT_WAITING_TTL_MS,
@@ -11,18 +11,18 @@ import {
   type KeyStore,
   type KnownValue,
   type WaitingLimits,
-} from './key-store.js';
-import { CALL_BYTES, CALL_MICROS, CALL_VALUES } from './redis-budget.js';
-import { heldOf } from './redis-held.js';
-import { RedisLook } from './redis-look.js';
-import { RedisPushes } from './redis-pushes.js';
-import { bytesShared, failedReading, sharedReading } from './redis-reading.js';
-import { RedisReads } from './redis-reads.js';
-import { RedisSharedPolls } from './redis/redis-shared-polls.js';
-import { RedisSets } from './redis-sets.js';
+} from '../key-store.js';
+import { CALL_BYTES, CALL_MICROS, CALL_VALUES } from './key-budget.js';
+import { heldOf } from './key-held.js';
+import { KeyLook } from './key-look.js';
+import { KeyPushes } from './key-pushes.js';
+import { bytesShared, failedReading, sharedReading } from './key-reading.js';
+import { KeyReads } from './key-reads.js';
+import { RedisSharedPolls } from './redis-shared-polls.js';
+import { KeySets } from './key-sets.js';
 import { SHARE } from './lua/lua.generated.js';
-import type { SharedPolls, SharedPollsOwner } from './shared-polls.js';
-import { sharesSlot, slotTag, waitingKey } from './waiting-event.js';
+import type { SharedPolls, SharedPollsOwner } from '../shared-polls.js';
+import { sharesSlot, slotTag, waitingKey } from '../waiting-event.js';
 
 const NOTHING: KeyReading = { events: [] };
 
@@ -39,10 +39,10 @@ export interface RedisKeyLimits extends WaitingLimits {
  */
 export class RedisKeyStore implements KeyStore {
   readonly polled = true;
-  private readonly pushes: RedisPushes;
-  private readonly sets: RedisSets;
-  private readonly looks: RedisLook;
-  private readonly reads: RedisReads;
+  private readonly pushes: KeyPushes;
+  private readonly sets: KeySets;
+  private readonly looks: KeyLook;
+  private readonly reads: KeyReads;
   /** How many bytes a value may have. */
   private readonly largest: number;
 
@@ -53,10 +53,10 @@ export class RedisKeyStore implements KeyStore {
   ) {
     const { maxWaiting = DEFAULT_MAX_WAITING, waitingTtl = DEFAULT_WAITING_TTL_MS } = limits;
     this.largest = Math.min(limits.eventSize ?? Infinity, Number.MAX_SAFE_INTEGER);
-    this.pushes = new RedisPushes(streams, maxWaiting, waitingTtl, (key) => this.streamKey(key));
-    this.sets = new RedisSets(streams);
-    this.reads = new RedisReads(streams.connection);
-    this.looks = new RedisLook(this.reads, this.largest, streams);
+    this.pushes = new KeyPushes(streams, maxWaiting, waitingTtl, (key) => this.streamKey(key));
+    this.sets = new KeySets(streams);
+    this.reads = new KeyReads(streams.connection);
+    this.looks = new KeyLook(this.reads, this.largest, streams);
     streams.connection.onReady(() => {
       this.pushes.retryNow();
       this.sets.retryNow();

@@ -1,17 +1,17 @@
-import type { SseError } from '../../channel/sse-error.js';
-import type { CallKind } from '../redis/call-kind.js';
-import type { RedisStreams } from '../redis/redis-streams.js';
-import type { EventText } from '../redis/stream-entry.js';
-import type { Batch, StreamLane } from '../redis/stream-lane.js';
-import { StreamPublisher } from '../redis/stream-publisher.js';
+import type { SseError } from '../../../channel/sse-error.js';
+import type { CallKind } from '../../redis/call-kind.js';
+import type { RedisStreams } from '../../redis/redis-streams.js';
+import type { EventText } from '../../redis/stream-entry.js';
+import type { Batch, StreamLane } from '../../redis/stream-lane.js';
+import { StreamPublisher } from '../../redis/stream-publisher.js';
 import { SET } from './lua/lua.generated.js';
-import { slotTag } from './waiting-event.js';
+import { slotTag } from '../waiting-event.js';
 
 /**
  * Sets keys, by calls that are sent until they are answered. A call that is sent again sets
  * nothing, so that it does not overwrite what another program has set meanwhile.
  */
-export class RedisSets implements CallKind {
+export class KeySets implements CallKind {
   readonly script = SET;
   readonly isPerLane = true;
   private readonly publisher: StreamPublisher;

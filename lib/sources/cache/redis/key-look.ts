@@ -1,13 +1,13 @@
-import { monotonicNow } from '../../channel/clock.js';
-import type { RedisCommand, RedisReply } from '../redis/redis-batch.js';
-import type { RedisClient } from '../redis/redis-option.js';
-import type { RedisStreams } from '../redis/redis-streams.js';
-import type { KeyReading, KnownValue } from './key-store.js';
-import { CALL_BYTES, CALL_VALUES, DigestBudget } from './redis-budget.js';
+import { monotonicNow } from '../../../channel/clock.js';
+import type { RedisCommand, RedisReply } from '../../redis/redis-batch.js';
+import type { RedisClient } from '../../redis/redis-option.js';
+import type { RedisStreams } from '../../redis/redis-streams.js';
+import type { KeyReading, KnownValue } from '../key-store.js';
+import { CALL_BYTES, CALL_VALUES, DigestBudget } from './key-budget.js';
 import { LOOK, SETTLE } from './lua/lua.generated.js';
-import { bytesOf, failedReading, isLost, settledReading } from './redis-reading.js';
-import type { RedisReads } from './redis-reads.js';
-import { waitingKey } from './waiting-event.js';
+import { bytesOf, failedReading, isLost, settledReading } from './key-reading.js';
+import type { KeyReads } from './key-reads.js';
+import { waitingKey } from '../waiting-event.js';
 
 /**
  * A value of up to so many bytes is simply read. A digest of a larger one costs Redis about three
@@ -36,13 +36,13 @@ interface Looked {
 }
 
 /** Looks at the values of keys in Redis, and reads large ones only when they have changed. */
-export class RedisLook {
+export class KeyLook {
   private readonly digests = new DigestBudget();
   private hasWarned = false;
 
   /** @param largest how many bytes a value may have */
   constructor(
-    private readonly reads: RedisReads,
+    private readonly reads: KeyReads,
     private readonly largest: number,
     private readonly streams: RedisStreams,
   ) {}

@@ -1,6 +1,6 @@
-import type { RedisReply } from '../redis/redis-batch.js';
-import { tooLarge, type KeyEvent, type KeyReading } from './key-store.js';
-import { parseWaiting } from './waiting-event.js';
+import type { RedisReply } from '../../redis/redis-batch.js';
+import { tooLarge, type KeyEvent, type KeyReading } from '../key-store.js';
+import { parseWaiting } from '../waiting-event.js';
 
 /**
  * The reading that stands for an error in place of a reply.
@@ -42,8 +42,8 @@ export function sharedReading(reply: RedisReply): KeyReading {
     skipped:
       skipped > 0 ? { count: skipped, why: bytes < 0 ? NO_EVENT : tooLarge(bytes) } : undefined,
     refused:
-      refusalOf(kind, ['string', 'list'], 'its value in Redis') ??
-      refusalOf(waitingKind, ['list'], 'the list of its waiting events'),
+      wrongType(kind, ['string', 'list'], 'its value in Redis') ??
+      wrongType(waitingKind, ['list'], 'the list of its waiting events'),
   };
 }
 
@@ -78,7 +78,7 @@ export function settledReading(reply: RedisReply): KeyReading | undefined {
   };
 }
 
-function refusalOf(kind: string, wanted: readonly string[], what: string): string | undefined {
+function wrongType(kind: string, wanted: readonly string[], what: string): string | undefined {
   return kind === 'none' || wanted.includes(kind)
     ? undefined
     : `${what} is a ${kind}, not a ${wanted.join(' or a ')}`;

@@ -1,16 +1,16 @@
-import { refuseAsPosition } from '../../channel/event-check.js';
-import type { SseError } from '../../channel/sse-error.js';
-import type { CallKind } from '../redis/call-kind.js';
-import { PublishedEvents } from '../redis/published-events.js';
-import { runScript } from '../redis/redis-batch.js';
-import type { RedisStreams } from '../redis/redis-streams.js';
-import type { EventText } from '../redis/stream-entry.js';
-import { isStreamId } from '../redis/stream-id.js';
-import type { Batch, StreamLane } from '../redis/stream-lane.js';
-import { StreamPublisher } from '../redis/stream-publisher.js';
-import type { KeyEvent } from './key-store.js';
+import { refuseAsPosition } from '../../../channel/event-check.js';
+import type { SseError } from '../../../channel/sse-error.js';
+import type { CallKind } from '../../redis/call-kind.js';
+import { PublishedEvents } from '../../redis/published-events.js';
+import { runScript } from '../../redis/redis-batch.js';
+import type { RedisStreams } from '../../redis/redis-streams.js';
+import type { EventText } from '../../redis/stream-entry.js';
+import { isStreamId } from '../../redis/stream-id.js';
+import type { Batch, StreamLane } from '../../redis/stream-lane.js';
+import { StreamPublisher } from '../../redis/stream-publisher.js';
+import type { KeyEvent } from '../key-store.js';
 import { PUSH, WAS_LOST } from './lua/lua.generated.js';
-import { tooManyWaiting, waitingKey, waitingText } from './waiting-event.js';
+import { tooManyWaiting, waitingKey, waitingText } from '../waiting-event.js';
 
 /** What an answer ends with when the server has lost what it had answered before. */
 const LOST = 'L';
@@ -19,7 +19,7 @@ const LOST = 'L';
  * Lets events wait beside their keys, by calls that are sent until they are answered. What was
  * answered must still be known to the server after an outage; when it is not, readers are told.
  */
-export class RedisPushes implements CallKind {
+export class KeyPushes implements CallKind {
   readonly script = PUSH;
   readonly isPerLane = true;
   private readonly publisher: StreamPublisher;

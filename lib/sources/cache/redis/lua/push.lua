@@ -4,8 +4,8 @@
 -- many ms ago that was, events.
 -- Answers: the number of this call, a blank, and for each event 1, or 0 when too many wait. An L behind
 -- that says that the server has lost the call that was answered before; readers have been told.
---!include ../../redis/lua/parts/announce.lua
---!include ../../redis/lua/parts/marker.lua
+--!include ../../../redis/lua/parts/announce.lua
+--!include ../../../redis/lua/parts/marker.lua
 local waiting, key, stream = KEYS[2], KEYS[3], KEYS[4]
 local room = ARGV[3] - call('LLEN', waiting)
 local flag = call('EXISTS', key)

@@ -1,7 +1,7 @@
-import type { RedisClient } from '../redis/redis-option.js';
-import type { RedisCommand, RedisReply } from '../redis/redis-batch.js';
-import type { RedisReads } from './redis-reads.js';
-import { waitingKey } from './waiting-event.js';
+import type { RedisClient } from '../../redis/redis-option.js';
+import type { RedisCommand, RedisReply } from '../../redis/redis-batch.js';
+import type { KeyReads } from './key-reads.js';
+import { waitingKey } from '../waiting-event.js';
 
 /** How many keys one question covers. Larger groups are cheaper while most keys are idle. */
 const GROUP = 50;
@@ -14,7 +14,7 @@ const WORTH_GROUPING = 16;
  * asked for first, and the single keys only of groups that hold something.
  */
 export async function heldOf(
-  reads: RedisReads,
+  reads: KeyReads,
   client: RedisClient,
   keys: readonly string[],
 ): Promise<readonly RedisReply[]> {

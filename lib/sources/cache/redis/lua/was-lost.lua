@@ -2,7 +2,7 @@
 -- call had brought, and all readers are told.
 -- KEYS: marker, the key's stream. ARGV: number of the call, how many ms ago it was answered, PUBLISH or
 -- SPUBLISH. Answers: 1 when it was lost.
---!include ../../redis/lua/parts/announce.lua
+--!include ../../../redis/lua/parts/announce.lua
 local last = string.match(call('GET', KEYS[1]) or '', '^(%d+) ')
 if last and tonumber(last) >= tonumber(ARGV[1]) then return 0 end
 announce(ARGV[3], KEYS[2], 'failover', nowMs() - ARGV[2])

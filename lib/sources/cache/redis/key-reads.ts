@@ -5,11 +5,11 @@ import {
   type RedisCommand,
   type RedisReply,
   type ScriptCall,
-} from '../redis/redis-batch.js';
-import { REPLY_TIMEOUT_MS } from '../redis/own-client.js';
-import type { RedisConnection } from '../redis/redis-connection.js';
-import type { RedisClient } from '../redis/redis-option.js';
-import { isLost } from './redis-reading.js';
+} from '../../redis/redis-batch.js';
+import { REPLY_TIMEOUT_MS } from '../../redis/own-client.js';
+import type { RedisConnection } from '../../redis/redis-connection.js';
+import type { RedisClient } from '../../redis/redis-option.js';
+import { isLost } from './key-reading.js';
 
 /** How many calls are sent together: few at first, and more as long as they take little. */
 const FEWEST = 4;
@@ -33,7 +33,7 @@ interface Pending {
  * Sends what reads keys. Nothing of it rejects, and nothing waits for long: a client of the user's
  * may keep a command until its connection is back, or wait for ever for the reply of a frozen one.
  */
-export class RedisReads {
+export class KeyReads {
   private pending: Pending[] = [];
   private isSending = false;
   private readonly waiting = new Set<(reason: string) => void>();
