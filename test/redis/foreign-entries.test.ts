@@ -210,6 +210,29 @@ describe('what somebody else has published', () => {
     expect(one.log.lines).toEqual([expect.stringContaining('none of ours')]);
   });
 
+  it('of a later version are announced with their entries, and logged once', async () => {
+    const one = await instance(redis.url, { prefix });
+    const there = open(one, 'later');
+    await until(() => there.channel.ready);
+    const stream = `${prefix}{later}`;
+    let last = await one.broker.publish('later', { data: 'before' });
+    await until(() => there.data().length === 1);
+    await withRedis(redis.url, async (admin) => {
+      for (const data of ['one', 'two']) {
+        const id = (await admin.xadd(stream, '*', 'v', '2', 'm', '', 'd', data))!;
+        await admin.publish(stream, `v2 ${last} ${id} ${data}`);
+        last = id;
+      }
+    });
+    await one.broker.publish('later', { data: 'after' });
+    await until(() => there.data().includes('after'));
+    expect(there.data()).toEqual(['before', 'after']);
+    expect(new Set(there.reasons())).toEqual(new Set(['skipped-event']));
+    expect(await history(there.channel)).not.toContain('one');
+    expect(one.log.errors).toEqual([]);
+    expect(one.log.lines).toEqual([expect.stringContaining('later version')]);
+  });
+
   it('with an id of its own choice is announced once the stream shows otherwise', async () => {
     const one = await instance(redis.url, { prefix });
     const there = open(one, 'forged');

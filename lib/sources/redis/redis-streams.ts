@@ -5,7 +5,7 @@ import { PublishedEvents, type LastPublished } from './published-events.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisStreamsSettings } from './redis-streams.options.js';
-import { parseMessage } from './stream-entry.js';
+import { laterVersionOf, parseMessage } from './stream-entry.js';
 import { StreamFeed, type StreamOptions } from './stream-feed.js';
 import { StreamReading } from './stream-reading.js';
 import { StreamTails, type TailReader } from './stream-tails.js';
@@ -168,7 +168,7 @@ export class RedisStreams implements Lifecycle, TailReader {
     }
     const message = parseMessage(text);
     if (!message) {
-      this.reading.noteForeign(key);
+      this.reading.noteForeign(key, laterVersionOf(text));
     }
     feeds.forEach((feed) => (message ? feed.receive(message) : feed.read()));
   }

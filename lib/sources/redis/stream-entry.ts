@@ -5,6 +5,12 @@ import { compareStreamIds, isStreamId, laterStreamId } from './stream-id.js';
 const MARKS: ReadonlySet<string> = new Set(['o', '-']);
 /** The `m` field of an entry that announces a reset; its data is the reason. */
 const RESET = 'x';
+/**
+ * The version of what instances write to Redis, as docs/internals/redis.md describes it. Entries of
+ * version 1 have no field `v`, and its messages do not begin with `v`. Later versions have both.
+ */
+const WIRE_VERSION = '1';
+const LATER_MESSAGE = /^v(\d+) /;
 /** How many events an entry may hold, and how long their lengths may be. Ours hold far fewer. */
 const MAX_EVENTS = 10_000;
 const MAX_LENGTHS = 16 * MAX_EVENTS;
@@ -19,6 +25,8 @@ export type StreamItem =
       readonly reason: ResetReason;
       /** Why it could not be read, when somebody else has written it. */
       readonly fault?: string;
+      /** The later version of this package that wrote it, when this one cannot read it. */
+      readonly version?: string;
     }
   /** Nothing for readers, such as the beginning of the stream. */
   | { readonly kind: 'mark'; readonly id: string };
@@ -73,6 +81,10 @@ export function lengthsOf(events: readonly EventText[]): string {
 
 /** Reads an entry of a stream. What somebody else has written is announced in its place. */
 export function itemsOf([id, fields]: RawEntry): readonly StreamItem[] {
+  const version = fieldOf(fields, 'v') ?? WIRE_VERSION;
+  if (version !== WIRE_VERSION) {
+    return [{ ...unreadable(id, `its format has version ${version}.`), version }];
+  }
   const data = fieldOf(fields, 'd');
   if (data === undefined) {
     return [unreadable(id, 'it has no field `d`.')];
@@ -87,6 +99,11 @@ export function itemsOf([id, fields]: RawEntry): readonly StreamItem[] {
       unreadable(id, 'its field `l` does not tell the lengths of what `d` holds.'),
     ]
   );
+}
+
+/** The version of a message that a later version of this package wrote. */
+export function laterVersionOf(text: string): string | undefined {
+  return LATER_MESSAGE.exec(text)?.[1];
 }
 
 /**
@@ -187,7 +204,7 @@ function withMeta(id: string, meta: string, data: string): StreamItem {
   };
 }
 
-function unreadable(id: string, fault: string): StreamItem {
+function unreadable(id: string, fault: string): StreamItem & { readonly kind: 'reset' } {
   return { kind: 'reset', id, reason: 'skipped-event', fault };
 }
 

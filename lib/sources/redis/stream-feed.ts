@@ -148,7 +148,9 @@ export class StreamFeed implements ChannelFeed {
         const event = this.options.shape?.(item.event) ?? item.event;
         appendOrSkip(this.sink, event, ({ message }) => this.noteSkipped(item.id, message));
       } else if (item.kind === 'reset') {
-        if (item.fault !== undefined) {
+        if (item.version !== undefined) {
+          this.owner.reading.noteLater(this.key, item.version);
+        } else if (item.fault !== undefined) {
           this.noteSkipped(item.id, item.fault);
         }
         this.sink.reset(item.reason, item.id, true);

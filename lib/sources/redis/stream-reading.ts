@@ -53,6 +53,8 @@ export class StreamReading {
   private readonly losses = new Map<string, string>();
   private readonly limitedLog: LimitedLog;
   private lastSkipped = '';
+  /** The later version that was logged last. */
+  private laterVersion: string | undefined;
   /** Called when a stream has lost entries, which is then announced to everybody. */
   onLoss: (key: string) => void = () => undefined;
 
@@ -123,8 +125,27 @@ export class StreamReading {
     }
   }
 
-  /** What was published on a stream's channel is none of our messages. */
-  noteForeign(key: string): void {
+  /** A later version of this package wrote to a stream what this one cannot read. */
+  noteLater(key: string, version: string): void {
+    if (this.laterVersion !== version) {
+      this.laterVersion = version;
+      this.logger.warn(
+        `The stream ${key} holds entries of the format ${version}, which a later version of ` +
+          'nestjs-sse-channels writes. Clients of this instance receive sse:reset in their place. ' +
+          'Update this instance.',
+      );
+    }
+  }
+
+  /**
+   * Somebody published on a stream's channel what this version does not write.
+   * @param version of the format, when a later version of this package wrote it
+   */
+  noteForeign(key: string, version?: string): void {
+    if (version !== undefined) {
+      this.noteLater(key, version);
+      return;
+    }
     this.limitedLog.warn(
       `A message on the channel of ${key} is none of ours. The stream is read instead.`,
     );
