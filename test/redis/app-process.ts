@@ -15,16 +15,13 @@ const running = new Set<AppProcess>();
 export async function startAppProcess(
   redisUrl: string,
   env: Readonly<Record<string, string>> = {},
+  script = 'test/redis/app.ts',
 ): Promise<AppProcess> {
-  const child = spawn(
-    process.execPath,
-    ['--import', './scripts/typescript.mjs', 'test/redis/app.ts'],
-    {
-      cwd: projectRoot,
-      env: { ...process.env, REDIS_URL: redisUrl, NODE_OPTIONS: '', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const child = spawn(process.execPath, ['--import', './scripts/typescript.mjs', script], {
+    cwd: projectRoot,
+    env: { ...process.env, REDIS_URL: redisUrl, NODE_OPTIONS: '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text));
