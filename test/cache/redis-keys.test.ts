@@ -175,6 +175,19 @@ describe('a key in Redis, taken', () => {
   });
 });
 
+describe('a value that is overwritten before the next poll', () => {
+  it.each(['take', 'watch'] as const)('is gone (%s)', async (mode) => {
+    const { source } = await start();
+    const key = newKey();
+    const channel = Recorder.open(source.with({ interval: 10, mode }), key);
+    for (let n = 1; n <= 3; n++) {
+      await writer.multi().set(key, `first ${n}`).set(key, `last ${n}`).exec();
+      await until(() => channel.events.length === n);
+    }
+    expect(channel.data).toEqual(['last 1', 'last 2', 'last 3']);
+  });
+});
+
 describe('a key in Redis, watched', () => {
   it('gives the value once, then changes only, and leaves the key', async () => {
     const { source } = await start();

@@ -103,6 +103,10 @@ describe('sendKey', () => {
     );
     expect(sent.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
     await expect(source.sendKey(key, '4')).rejects.toMatchObject({ code: 'LIMIT_REACHED' });
+    const day = 24 * 60 * 60 * 1_000;
+    const left = await client.pttl(waitingKey(key));
+    expect(left).toBeGreaterThan(day - 60_000);
+    expect(left).toBeLessThanOrEqual(day);
     await source.stop();
     await expect(source.sendKey(key, 'late')).rejects.toMatchObject({ code: 'CLOSED' });
   });
