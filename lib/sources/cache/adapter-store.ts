@@ -101,7 +101,7 @@ export class AdapterKeyStore implements KeyStore {
     return this.alone(key, () => this.available(() => this.calls.set(key, value)));
   }
 
-  /** A cache that tells of its own writes, as cache-manager does, need not wait for the poll. */
+  /** A cache such as cache-manager reports its own writes, so these need not wait for the next poll. */
   onSet(listener: (key: string) => void): () => void {
     const onSet = (set?: { key?: unknown } | null) => {
       if (typeof set?.key === 'string') {
@@ -193,7 +193,7 @@ export class AdapterKeyStore implements KeyStore {
     await this.calls.set(waitingKey(key), texts, this.waitingTtl);
   }
 
-  /** Whatever the cache fails with, the caller is told that it has. */
+  /** Turns every failure of the cache into an `SseError`. */
   private async available(step: () => Promise<void>): Promise<void> {
     try {
       await step();

@@ -5,7 +5,7 @@ import { textOf } from '../../channel/value-text.js';
 /** How long a call of a cache may take, in milliseconds. */
 export const CACHE_DEADLINE_MS = 5_000;
 
-/** A cache of the user's, such as cache-manager's or Keyv. Times to live are milliseconds. */
+/** A cache that the application brings, such as cache-manager's or Keyv. Times to live are in milliseconds. */
 export interface CacheLike {
   /** The key's value, or a promise of it; `undefined` or `null` when there is none. */
   get(key: string): unknown;
@@ -32,8 +32,8 @@ export function isCacheLike(value: unknown): value is CacheLike {
 }
 
 /**
- * The calls of a user's cache. A call that throws, or is not answered in time, rejects. The cache
- * may carry it out all the same, later.
+ * Calls the application's cache. A call rejects when the cache throws or gives no answer in time;
+ * the cache may still carry it out later.
  */
 export class CacheCalls {
   /** @param deadline how long a call may take, in milliseconds */
@@ -57,8 +57,8 @@ export class CacheCalls {
   }
 
   /**
-   * Removes what was read. A cache that does not say that it has is asked once more, as a value
-   * that stays would be read again and again.
+   * Removes the value that was read. Where the cache does not confirm this, it looks again: a value
+   * that stays would be taken again and again.
    */
   async remove(key: string, held: unknown): Promise<void> {
     const { cache } = this;
@@ -73,7 +73,7 @@ export class CacheCalls {
   }
 
   private async call(name: string, call: () => unknown): Promise<unknown> {
-    // What the cache returns may be no promise, and what it throws comes as a rejection.
+    // The cache may return something other than a promise. If it throws, the promise rejects.
     const answer = (async () => call())();
     return withDeadline(answer, this.deadline, `${name}() of the cache`);
   }

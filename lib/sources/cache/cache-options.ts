@@ -27,7 +27,7 @@ export interface CacheOptions {
    * Which instances poll a key in Redis that is taken:
    *
    * - `each`: every instance that has readers of it
-   * - `elected`: one instance for all, as often as the instance wants that wants it most, so that
+   * - `elected`: one instance for all, at the shortest interval that any instance asks for, so that
    *   the polls per second do not grow with the instances. Another takes over at once when it
    *   stops, and within 4 seconds when it dies. An instance that also reads the key with `each`
    *   polls it besides.
@@ -72,8 +72,8 @@ export function keyOptions(options: CacheOptions): KeyOptions {
   if (poller === 'elected' && mode === 'watch') {
     throw new SseError(
       'INVALID_OPTION',
-      '`poller` is "elected" and `mode` is "watch". A watched key is looked at by each instance that ' +
-        "reads it. Leave `poller` out, or take the key with `mode: 'take'`.",
+      '`poller` is "elected" and `mode` is "watch". Each instance that reads a watched ' +
+        "key looks at it itself. Leave `poller` out, or take the key with `mode: 'take'`.",
     );
   }
   if (doneSignal !== false && (typeof doneSignal !== 'string' || doneSignal === '')) {

@@ -22,7 +22,7 @@ import type { SharedPolls } from './shared-polls.js';
 /** How many sets of options are remembered, so that equal ones share their channels. */
 const MAX_OPTION_SETS = 1_000;
 
-/** The reading of a key that another instance may poll for all by now. */
+/** The reading of a key that was not read, as another instance may be the poller by now. */
 const NOT_READ: KeyReading = { events: [] };
 
 /** Feeds channels from keys: the channel's name is the key. */
@@ -35,7 +35,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
   private readonly unsubscribe: (() => void)[] = [];
   private readonly owner: KeyFeedOwner;
   private readonly shared: SharedPolls | undefined;
-  /** Others can fill keys with what cannot be sent. */
+  /** Limited, as other programs can fill keys with values that cannot be sent. */
   private readonly skippedLog: LimitedLog;
   private stopped = false;
 
@@ -106,9 +106,10 @@ export class CacheSource implements ChannelSource, Lifecycle {
   }
 
   /**
-   * Sends a value to the readers of a key: a string as it is, but for lone surrogates, which no
-   * store can hold and which become U+FFFD; anything else as JSON. While the key is read here it is appended at once, behind what waits in the store;
-   * else it waits there, and no other value overwrites it. A watched key is set to it.
+   * Sends a value to the readers of a key: a string as it is, anything else as JSON. Lone
+   * surrogates, which no store can hold, become U+FFFD. While this instance reads the key, the
+   * value is appended at once, behind values that wait in the store; otherwise it waits there, and
+   * no other value overwrites it. A watched key is set to the value.
    * `type` and `id` are as `outgoingEvent()` has let them pass.
    *
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `UNAVAILABLE` when the store
@@ -220,8 +221,8 @@ export class CacheSource implements ChannelSource, Lifecycle {
       this.wake(key);
     } catch (error) {
       this.logger.error(
-        `${taken.length + sent.length} values of the key ${JSON.stringify(key)} had no reader any ` +
-          `more and could not be put back: ${reasonOf(error)}`,
+        `The last reader of the key ${JSON.stringify(key)} has left, and ` +
+          `${taken.length + sent.length} of its values could not be put back: ${reasonOf(error)}`,
       );
     }
   }

@@ -4,11 +4,11 @@ import type { KeyStore } from './key-store.js';
 
 /** What a channel needs of the feed of its key. */
 export interface OutletFeed {
-  /** Has the key read for the channel, or no longer. */
+  /** Starts or ends reading the key for the channel. */
   setRead(read: boolean): void;
   /** A value has come from the instance that took it. */
   noteArrived(event: SourceEvent): void;
-  /** Values may be missing from what comes. */
+  /** Values may be missing between the last one and the next. */
   noteReset(reason: ResetReason): void;
   /** A value waits for the key's readers. */
   noteWaiting(): void;

@@ -21,11 +21,11 @@ export interface KeyFeedOwner {
   readonly poll: KeyPoll;
   /** Set where one instance can poll for all. */
   readonly shared: SharedPolls | undefined;
-  /** The feed has no channel any more and nothing under way. */
+  /** The feed has no channel left, and nothing is under way. */
   drop(feed: KeyFeed): void;
-  /** Puts back what was taken or sent while the last channel closed. */
+  /** Puts values back that were taken or sent while the last channel closed. */
   returnUnread(key: string, taken: readonly KeyEvent[], sent: readonly KeyEvent[]): void;
-  /** Reports what was left out. */
+  /** Logs that values were left out. */
   reportSkipped(key: string, skipped: Skipped): void;
 }
 
@@ -37,9 +37,9 @@ export class KeyFeed implements PolledKey {
   private readonly outlets = new KeyOutlets();
   private readonly watched = new WatchedValue();
   private readonly sent = new SentEvents();
-  /** Another instance polls the key for this one, or this one for all. */
+  /** One instance, this one or another, polls the key for all. */
   private isShared = false;
-  /** Something may wait in the key, so that it is read once, whoever polls it. */
+  /** A value may wait in the key, so this instance reads it once, even if another one polls it. */
   private isDue = false;
   private gap = false;
   private busy = false;
@@ -84,7 +84,7 @@ export class KeyFeed implements PolledKey {
   }
 
   private noteArrived(from: Outlet, { data, type, id }: SourceEvent): void {
-    // Channels that watch a key which others take have to be given what was taken.
+    // Other instances may take a key that a channel here watches: the channel gets their values, too.
     if (this.outlets.passesOn(from)) {
       this.publish({ data, type, id });
     }
@@ -113,7 +113,7 @@ export class KeyFeed implements PolledKey {
     this.settle();
   }
 
-  /** Nothing is polled any more: what is still on its way goes back to the store. */
+  /** Polling has ended: values that are still on their way go back to the store. */
   end(): void {
     this.outlets.clear();
     this.returnAll({ events: [] });
@@ -228,7 +228,7 @@ export class KeyFeed implements PolledKey {
     }
   }
 
-  /** @param isAnnounced whether readers have been told */
+  /** @param isAnnounced whether readers already got a reset */
   private noteSkipped(skipped: Skipped, isAnnounced: boolean): void {
     this.owner.reportSkipped(this.key, skipped);
     if (!isAnnounced) {

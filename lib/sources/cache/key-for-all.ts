@@ -44,7 +44,7 @@ class KeyForAll implements PolledKey {
   ) {}
 
   begin(): void {
-    // A process that was frozen does not know what is wanted now: it could take a value for nobody.
+    // After a freeze this process does not know which keys are wanted: it could take a value for nobody.
     this.reading = this.duty.isPoller() ? 'take' : 'not';
   }
 

@@ -22,7 +22,7 @@ export class KeyOutlets {
     return this.outlets.size;
   }
 
-  /** The smallest that is wanted; infinite when nobody reads the key. */
+  /** The smallest interval of all channels; infinite when nobody reads the key. */
   get interval(): number {
     return this.least('interval');
   }
@@ -31,7 +31,7 @@ export class KeyOutlets {
     return this.least('maxInterval');
   }
 
-  /** How the key is to be read now; undefined when nobody reads it. */
+  /** The mode in which to read the key now; `undefined` when nobody reads it. */
   get mode(): 'take' | 'watch' | undefined {
     let mode: 'take' | 'watch' | undefined;
     for (const outlet of this.outlets) {
@@ -42,7 +42,7 @@ export class KeyOutlets {
     return mode;
   }
 
-  /** How often one instance is to poll the key for all; `undefined` when this one polls itself. */
+  /** How often one instance should poll the key for all; `undefined` when this instance polls it itself. */
   get sharedRate(): PollRate | undefined {
     if (this.mode !== 'take') {
       return undefined;
@@ -69,8 +69,8 @@ export class KeyOutlets {
   }
 
   /**
-   * Appends to each channel that does not follow. One that cannot be sent is left out, and
-   * announced in its place.
+   * Appends the event to each channel that does not follow the store's stream. If it cannot be
+   * sent, the channel gets a reset in its place.
    * @returns why it was left out
    */
   publish(event: KeyEvent): SseError | undefined {
@@ -83,12 +83,12 @@ export class KeyOutlets {
     return refusal;
   }
 
-  /** Resets each channel that does not follow. */
+  /** Resets each channel that does not follow the store's stream. */
   reset(reason: ResetReason): void {
     this.outlets.forEach(({ sink, follows }) => follows || sink.reset(reason));
   }
 
-  /** Whether this one passes on what it follows to those that do not: of several, one does. */
+  /** Of several channels that follow the stream, one passes its values on to those that do not. */
   passesOn(outlet: Outlet): boolean {
     for (const other of this.outlets) {
       if (other.follows) {

@@ -21,13 +21,13 @@ export interface PolledKey {
   readonly known?: KnownValue | undefined;
   /** The key is about to be read. */
   begin(): void;
-  /** Takes over what was read; true when that was something new. */
+  /** Takes over the reading. Returns whether it brought something new. */
   receive(reading: KeyReading): boolean;
 }
 
 interface Entry extends Scheduled {
   readonly polled: PolledKey;
-  /** Asked for while it was being read: read it once more. */
+  /** A read was requested while one was under way, so the key is read once more. */
   again: boolean;
   removed: boolean;
 }
@@ -55,7 +55,7 @@ export class KeyPoll {
   private stopped = false;
 
   /**
-   * @param read reads the keys, in their order; rejects when none could be read
+   * @param read reads the keys, in their order; rejects when no key could be read
    * @param store whose keys they are
    */
   constructor(

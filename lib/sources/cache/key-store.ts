@@ -5,19 +5,19 @@ import type { SharedPolls, SharedPollsOwner } from './shared-polls.js';
 export interface KeyEvent {
   /** The value's text. */
   readonly data: string;
-  /** The event's name, as `sendKey` was given it. */
+  /** The event's name, if `sendKey` got one. */
   readonly type?: string | undefined;
-  /** The publisher's own id, as `sendKey` was given it. */
+  /** The publisher's own id, if `sendKey` got one. */
   readonly id?: string | undefined;
 }
 
-/** What a store remembers of a value that it has given, so as not to read it again. */
+/** What a store remembers of a value, so that it need not read an unchanged one again. */
 export type KnownValue = object;
 
-/** What was left out, as it cannot be sent. */
+/** Values that were left out because they cannot be sent. */
 export interface Skipped {
   readonly count: number;
-  /** Why the first of it was, in a sentence. */
+  /** Why the first of them was left out, in a sentence. */
   readonly why: string;
 }
 
@@ -33,9 +33,9 @@ export interface KeyReading {
    * left waiting.
    */
   readonly events: readonly KeyEvent[];
-  /** How many values were taken and are on their way to all who follow the key. */
+  /** How many values were taken and are on their way to everybody who follows the key. */
   readonly shared?: number | undefined;
-  /** `look` only: what the key holds now. Unset when there is no such key. */
+  /** `look` only: the key's present value. Unset when there is no such key. */
   readonly value?: string | undefined;
   /** `look` only: what the value can be known by at the next look. */
   readonly known?: KnownValue | undefined;
@@ -43,7 +43,7 @@ export interface KeyReading {
   readonly unchanged?: boolean | undefined;
   /** `look` only: how many bytes the value has, which is too large to be read. */
   readonly tooLarge?: number | undefined;
-  /** What was left out. With `shared`, readers have been told. */
+  /** Values that were left out. With `shared`, readers already got a reset. */
   readonly skipped?: Skipped | undefined;
   /** True when more values wait than are taken at a time. */
   readonly more?: boolean | undefined;
@@ -66,8 +66,8 @@ export interface FollowOptions {
 }
 
 /**
- * Where keys live. Readings come in the order of the keys that were asked for. A
- * promise that is rejected stands for a `failure` of every key.
+ * Where keys live. Readings come in the order of the keys that are passed. A rejected promise means
+ * a `failure` of every key.
  */
 export interface KeyStore {
   /**
@@ -86,7 +86,7 @@ export interface KeyStore {
   take(keys: readonly string[]): Promise<readonly KeyReading[]>;
   /**
    * Reads the keys' values and leaves them. Waiting values are moved into their key.
-   * @param known what is known of each key's value, if something is
+   * @param known for each key, the `known` of its last reading, if there is one
    */
   look(
     keys: readonly string[],
@@ -98,15 +98,15 @@ export interface KeyStore {
    */
   push(key: string, event: KeyEvent): Promise<void>;
   /**
-   * Puts events back that were taken and could not be handed on, before all others. Absent where
-   * `take` returns none.
+   * Puts events back before all others, when they were taken and nobody was there to get them.
+   * Absent where `take` returns no events.
    */
   giveBack?(key: string, events: readonly KeyEvent[]): Promise<void>;
   /** Sets the key, as any other writer would. A value that nobody has read is overwritten. */
   set(key: string, value: string): Promise<void>;
   /**
-   * Feeds a channel with what is taken from the key, by whichever instance. Present when
-   * `take` hands values on to all of them, and returns none.
+   * Feeds a channel with the values that any instance takes from the key. Present when `take`
+   * sends values to all instances, and returns none.
    */
   readonly follow?:
     ((key: string, sink: ChannelSink, options: FollowOptions) => ChannelFeed) | undefined;
@@ -116,11 +116,11 @@ export interface KeyStore {
   onSet?(listener: (key: string) => void): () => void;
   /** Calls the listener when the store can be reached again. Returns how to end that. */
   onAvailable?(listener: () => void): () => void;
-  /** Releases what it has made. What is under way is finished, or given up. */
+  /** Releases its resources. Calls that are under way are finished, or given up. */
   stop?(): Promise<void>;
 }
 
-/** How much may wait in a store for a reader, and how large it may be. */
+/** How many events may wait in a store for a reader, and for how long. */
 export interface WaitingLimits {
   /** How many events may wait for one key. Default 10,000. */
   readonly maxWaiting?: number | undefined;

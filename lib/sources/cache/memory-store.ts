@@ -16,7 +16,7 @@ interface Item extends KeyEvent {
 }
 
 interface Slot {
-  /** What has not been taken yet, in the order in which it came; the value at most once. */
+  /** Items that nobody has taken yet, oldest first. At most one of them is the key's value. */
   items: Item[];
   /** What the key holds. */
   value: string | undefined;
@@ -83,7 +83,7 @@ export class MemoryKeyStore implements KeyStore {
     this.slot(key).items.unshift(...events.map((event) => ({ ...event, value: false })));
   }
 
-  /** What the key holds; `undefined` when there is no such key, or its value was taken. */
+  /** The key's value; `undefined` when there is none, or when it was taken. */
   async get(key: string): Promise<string | undefined> {
     return this.slots.get(key)?.value;
   }

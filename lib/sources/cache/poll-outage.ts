@@ -7,13 +7,13 @@ import type { KeyReading } from './key-store.js';
 
 const RETRY = { first: 100, most: 5_000 };
 
-/** What an operator reads of a store's troubles, each once, and when to try again. */
+/** Logs each failure of a store once, and says when to try again. */
 export class PollOutage {
-  /** When what failed is to be tried again, on the clock of `monotonicNow()`. */
+  /** When to try failed keys again, on the clock of `monotonicNow()`. */
   retryAt = 0;
   private attempts = 0;
   private readonly outage: Outage;
-  /** The owner of the connection has told of it, and will tell of its end. */
+  /** The owner of the connection has logged the outage, and will log its end. */
   private isReported = false;
   private readonly refused = new WeakMap<object, string>();
 
@@ -49,7 +49,7 @@ export class PollOutage {
     this.retryNow();
   }
 
-  /** Why one key, an object of its own for as long as it is polled, cannot be read. */
+  /** Logs once why a key cannot be read. A polled key is the same object for as long as it is polled. */
   noteRefusal(polled: { readonly key: string }, refused: string | undefined): void {
     if (refused === undefined) {
       this.refused.delete(polled);

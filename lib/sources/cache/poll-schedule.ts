@@ -17,7 +17,7 @@ interface Bucket<T> {
   readonly timer: NodeJS.Timeout;
 }
 
-/** Calls what is due at one time together. No timer keeps the process alive. */
+/** Runs all entries that are due at one time together. Its timers do not keep the process alive. */
 export class PollSchedule<T extends Scheduled> {
   private readonly buckets = new Map<number, Bucket<T>>();
   private readonly soon = new Set<T>();
@@ -27,7 +27,7 @@ export class PollSchedule<T extends Scheduled> {
 
   constructor(private readonly run: (entries: readonly T[]) => void) {}
 
-  /** It is due in this turn of the event loop. */
+  /** Makes the entry due at the end of this turn of the event loop. */
   addSoon(entry: T): void {
     entry.state = 'soon';
     this.soon.add(entry);
@@ -41,7 +41,7 @@ export class PollSchedule<T extends Scheduled> {
     );
   }
 
-  /** It is due at a time of `monotonicNow()`. */
+  /** Makes the entry due at a time on the clock of `monotonicNow()`. */
   addAt(entry: T, due: number): void {
     entry.due = due;
     entry.state = 'due';
@@ -52,7 +52,7 @@ export class PollSchedule<T extends Scheduled> {
     bucket.entries.add(entry);
   }
 
-  /** It is due at the next time that is its part of its interval. */
+  /** Makes the entry due at its own point of the next interval. */
   addNext(entry: T): void {
     const { due, wait, phase } = entry;
     const offset = Math.round(phase * wait);
@@ -61,7 +61,7 @@ export class PollSchedule<T extends Scheduled> {
     this.addAt(entry, (Math.floor((after - offset) / wait) + 1) * wait + offset);
   }
 
-  /** It is not due any more. */
+  /** Takes the entry out: it is no longer due. */
   remove(entry: T): void {
     const bucket = entry.state === 'due' ? this.buckets.get(entry.due) : undefined;
     bucket?.entries.delete(entry);

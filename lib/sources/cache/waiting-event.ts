@@ -40,7 +40,7 @@ export function formatWaiting(event: KeyEvent): string {
   return waitingText({ meta: metaOf(event), data: event.data });
 }
 
-/** Reads a text under which an event waits, with its first character; `undefined` when it is none. */
+/** Reads the text of a waiting event, its first character included; `undefined` when it is not one. */
 export function parseWaiting(text: unknown): WaitingEvent | undefined {
   if (typeof text !== 'string' || (text[0] !== '0' && text[0] !== '1')) {
     return undefined;
@@ -84,7 +84,7 @@ export function waitingKey(key: string): string {
   return `sse:{${slotTag(key)}}:waiting:${key}`;
 }
 
-/** What stands in braces in the keys that go along with a key. */
+/** The hash tag of the keys that belong to a key: the text in their braces. */
 export function slotTag(key: string): string {
   return hashTag(key) ?? key;
 }

@@ -1,8 +1,8 @@
 import type { KeyEvent, KeyReading, KnownValue } from './key-store.js';
 
 /**
- * What a watched key holds, as its readers know it. A look that overlaps a write may bring the
- * value from before, so it tells nothing.
+ * The value of a watched key, as its readers know it. A look that overlaps a write is ignored, as it
+ * may have found the value from before.
  */
 export class WatchedValue {
   private given: KeyEvent | undefined;
@@ -14,7 +14,7 @@ export class WatchedValue {
   private writing = 0;
   private writesAtBegin = -1;
 
-  /** What readers were given last, and new ones are to be given; unset when the key has gone since. */
+  /** The value that readers got last and that new readers get first; unset when the key is gone. */
   get present(): KeyEvent | undefined {
     return this.isSendable ? this.given : undefined;
   }
@@ -38,7 +38,7 @@ export class WatchedValue {
   /**
    * Readers were given an event.
    *
-   * @param isSendable false when it could not be sent to them
+   * @param isSendable false when the event could not be sent to them
    * @param known what the store can know the value by
    */
   note(event: KeyEvent | undefined, isSendable = true, known?: KnownValue): void {
@@ -54,7 +54,7 @@ export class WatchedValue {
 
   /**
    * Takes over what the look that was begun last has found.
-   * @returns what the readers do not know yet; a number when that is too large, with so many bytes
+   * @returns the value that readers do not know yet; for one that is too large, its number of bytes
    */
   endLook({ value, unchanged, known, tooLarge }: KeyReading): KeyEvent | number | undefined {
     if (this.writing > 0 || this.writesAtBegin !== this.writes || unchanged) {

@@ -1,8 +1,8 @@
 import { monotonicNow } from '../../../channel/clock.js';
 
 /*
- * While a script runs, Redis serves nobody else. So one call stops when any of these is spent, and
- * the next one goes on where it has stopped.
+ * While a script runs, Redis serves nobody else. So a call stops when it has used up any of these
+ * budgets, and the next call goes on from there.
  */
 
 /** How many values one call takes from a key. */

@@ -5,13 +5,13 @@ import { waitingKey } from '../waiting-event.js';
 
 /** How many keys one question covers. Larger groups are cheaper while most keys are idle. */
 const GROUP = 50;
-/** Fewer keys than this are asked for one by one, which saves a round trip. */
+/** Fewer keys than this get a question each, which saves a round trip. */
 const WORTH_GROUPING = 16;
 
 /**
- * Asks for each key whether it, or the list of its waiting events, holds anything:
- * replies with a count above zero. Idle keys are most of all keys, so whole groups are
- * asked for first, and the single keys only of groups that hold something.
+ * Asks for each key whether it or the list of its waiting events exists: the reply is a count
+ * above zero. Most keys are idle, so it first asks about whole groups of keys, and then about
+ * single keys of those groups that hold something.
  */
 export async function heldOf(
   reads: KeyReads,

@@ -65,7 +65,7 @@ export class KeyLook {
     return looked.map(({ reading }) => reading ?? UNCHANGED);
   }
 
-  /** Asks for what is cheap: small values, and how long large ones are. */
+  /** Reads small values, and only the length of large ones. */
   private async glance(client: RedisClient, looked: readonly Looked[]): Promise<void> {
     const replies = await this.reads.batch(
       client,
@@ -77,7 +77,7 @@ export class KeyLook {
     looked.forEach((one, index) => {
       const [value, exist] = [replies[2 * index]!, replies[2 * index + 1]!];
       const count = 'ok' in exist ? Number(exist.ok) : 0;
-      // Where one of the two exists, and the value is empty, it may be either.
+      // An empty value and a missing key look alike, so the one that exists may be the list.
       const isEmpty = 'ok' in value && (value.ok === '' || value.ok === 0);
       one.waits = count === 2 || (count === 1 && isEmpty);
       one.reading = one.waits ? undefined : (this.failed(value) ?? this.failed(exist));
@@ -89,7 +89,7 @@ export class KeyLook {
       } else if (count === 0) {
         one.reading = { events: [] };
       } else if (!isEmpty && Buffer.byteLength(value.ok as string) <= SMALL_BYTES) {
-        // What is no text takes more bytes once it is decoded, so this is the whole value.
+        // Decoding only ever adds bytes, so a short text is the whole value.
         one.reading = one.waits ? undefined : { events: [], value: value.ok as string };
       }
     });
@@ -110,7 +110,7 @@ export class KeyLook {
     waiting.forEach((one, index) => {
       const reply = replies[index]!;
       const failed = this.failed(reply);
-      // The reply that is missing may have held what was taken.
+      // The missing reply may have held events that the script took.
       one.reading = failed ? { ...failed, lost: isLost(reply) } : settledReading(reply);
     });
   }
@@ -152,8 +152,8 @@ export class KeyLook {
     if (!this.hasWarned) {
       this.hasWarned = true;
       this.streams.logger.warn(
-        "The large values of keys with `mode: 'watch'` are more than Redis can be asked to compare " +
-          'at each `interval`. A change that keeps the length of a value may be noticed later. ' +
+        "Keys with `mode: 'watch'` hold too many large values for Redis to compare all of them at " +
+          'each `interval`. A change that keeps the length of a value may be noticed later. ' +
           'Watch smaller values, or set a longer `interval`.',
       );
     }

@@ -16,8 +16,8 @@ import { tooManyWaiting, waitingKey, waitingText } from '../waiting-event.js';
 const LOST = 'L';
 
 /**
- * Lets events wait beside their keys, by calls that are sent until they are answered. What was
- * answered must still be known to the server after an outage; when it is not, readers are told.
+ * Lets events wait beside their keys. Each call is sent until the server answers it. After an outage
+ * the server must still know the calls that it answered; if it does not, readers get a reset.
  */
 export class KeyPushes implements CallKind {
   readonly script = PUSH;

@@ -3,7 +3,7 @@ import { tooLarge, type KeyEvent, type KeyReading } from '../key-store.js';
 import { parseWaiting } from '../waiting-event.js';
 
 /**
- * The reading that stands for an error in place of a reply.
+ * The reading of a key whose command has failed; `undefined` when there is a reply.
  * @param reportsLoss whether the connection logs itself that it was lost
  */
 export function failedReading(reply: RedisReply, reportsLoss: boolean): KeyReading | undefined {
@@ -20,7 +20,7 @@ export function failedReading(reply: RedisReply, reportsLoss: boolean): KeyReadi
 
 const NO_EVENT = 'It stood among the events that wait for readers, and is none.';
 
-/** Whether there is no reply, so that nobody knows what has become of the command. */
+/** Whether the reply is missing: the command may or may not have run. */
 export function isLost(reply: RedisReply): boolean {
   return 'error' in reply && reply.error.name !== 'ReplyError';
 }

@@ -14,7 +14,7 @@ import { isLost } from './key-reading.js';
 /** How many calls are sent together: few at first, and more as long as they take little. */
 const FEWEST = 4;
 const MOST = 256;
-/** How many bytes a group of calls may take before the next one is to be smaller, and to wait. */
+/** A group of calls that takes more bytes than this makes the next one smaller, and delays it. */
 const GROUP_BYTES = 131_072;
 /**
  * How much is taken in a second, then: Redis publishes it to every instance that follows the key,
@@ -22,7 +22,7 @@ const GROUP_BYTES = 131_072;
  */
 const BYTES_PER_MS = 33_554_432 / 1_000;
 
-/** A call that is to be sent. */
+/** A call that waits to be sent. */
 interface Pending {
   readonly call: ScriptCall;
   readonly bytesOf: (answer: unknown) => number;
@@ -30,8 +30,8 @@ interface Pending {
 }
 
 /**
- * Sends what reads keys. Nothing of it rejects, and nothing waits for long: a client of the user's
- * may keep a command until its connection is back, or wait for ever for the reply of a frozen one.
+ * Sends the commands that read keys. It never rejects and never waits for long: a client that the
+ * application brings may hold a command until its connection is back, or wait for ever for a reply.
  */
 export class KeyReads {
   private pending: Pending[] = [];
@@ -48,8 +48,8 @@ export class KeyReads {
   }
 
   /**
-   * Runs script calls each of which may take Redis a while. Whoever asks for them, a few are under
-   * way at a time, and Redis serves others before the next ones.
+   * Runs script calls that may each keep Redis busy for a while. Only a few are under way at a
+   * time, for all callers together, so that Redis serves others in between.
    *
    * @param bytesOf how many bytes a call has taken, by its answer
    */
@@ -87,7 +87,7 @@ export class KeyReads {
       }
       const lost = replies.find(isLost);
       if (lost) {
-        // What is sent now would wait as well.
+        // Further calls would get no reply either.
         this.pending.splice(0).forEach(({ done }) => done(lost));
       }
     }

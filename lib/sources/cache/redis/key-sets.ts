@@ -41,7 +41,7 @@ export class KeySets implements CallKind {
     return [];
   }
 
-  /** Of what is set in one turn only the last stays. */
+  /** Of several values that are set in one turn only the last stays. */
   batchOf(events: readonly EventText[]): Batch {
     return [events.at(-1)!.data];
   }

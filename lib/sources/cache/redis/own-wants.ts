@@ -4,11 +4,11 @@ import { rateText } from './wanted-keys.js';
 /** How many keys one change tells of. */
 const BATCH = 1_000;
 
-/** A change of what an instance wants, with the number by which the next one is told from it. */
+/** A change of the keys that an instance wants. Changes are numbered, so that a missed one shows. */
 export interface Change {
   readonly number: number;
   readonly keys: readonly string[];
-  /** The keys, each with its rate as text, which is empty for none. */
+  /** Each key and its rate as text; an empty text means that the key is no longer wanted. */
   readonly pairs: readonly string[];
 }
 
@@ -37,12 +37,12 @@ export class OwnWants {
     return true;
   }
 
-  /** Redis knows nothing of this instance. */
+  /** Redis has no record of this instance, so all keys go into the next changes. */
   forgetAll(): void {
     this.rates.forEach((_, key) => this.changed.add(key));
   }
 
-  /** What Redis is to be told next. */
+  /** The change to send to Redis next. */
   nextChange(): Change {
     const keys = [...this.changed].slice(0, BATCH);
     keys.forEach((key) => this.changed.delete(key));
@@ -50,7 +50,7 @@ export class OwnWants {
     return { number: ++this.changes, keys, pairs };
   }
 
-  /** It is not certain that Redis knows of the change. */
+  /** The call has failed, so Redis may not know of the change: its keys go into the next one. */
   tellAgain({ keys }: Change): void {
     keys.forEach((key) => this.changed.add(key));
   }

@@ -18,7 +18,7 @@ const LEAVE_MS = 300;
 /**
  * Has one instance poll what all of them want: the holder of a lease. Each instance keeps in Redis
  * which keys it wants polled and how often, for as long as it lives, and publishes the changes.
- * Who polls guards nothing: one script takes a value, whoever calls it.
+ * Two pollers at a time do no harm: one script takes a value, whichever instance calls it.
  */
 export class RedisSharedPolls implements SharedPolls {
   private readonly leases: RedisLeases;
@@ -97,7 +97,7 @@ export class RedisSharedPolls implements SharedPolls {
     }
   }
 
-  /** An instance that cannot hear what others want must not be the one that polls for them. */
+  /** While an instance cannot learn what others want, it must not be the one that polls for them. */
   private compete(): void {
     const { lease } = this;
     if (this.outage.lasts) {
@@ -134,7 +134,7 @@ export class RedisSharedPolls implements SharedPolls {
     }
   }
 
-  /** One call after the other, so that none overtakes another. What fails is tried with the next beat. */
+  /** Makes one call after the other, so that none overtakes another. The next beat repeats a failed one. */
   private async workOffAll(): Promise<void> {
     await this.streams.server.known();
     while (!this.isStopped) {

@@ -28,7 +28,7 @@ const NOTHING: KeyReading = { events: [] };
 
 /** How much keys in Redis may hold. */
 export interface RedisKeyLimits extends WaitingLimits {
-  /** How many bytes a value may have; what has more is left out. Default: any number. */
+  /** How many bytes a value may have; larger values are left out. Default: any number. */
   readonly eventSize?: number | undefined;
 }
 
@@ -46,7 +46,7 @@ export class RedisKeyStore implements KeyStore {
   /** How many bytes a value may have. */
   private readonly largest: number;
 
-  /** @param streams carries what is taken to all instances */
+  /** @param streams carries taken values to all instances */
   constructor(
     private readonly streams: RedisStreams,
     limits: RedisKeyLimits = {},

@@ -4,12 +4,12 @@ import type { RedisStreams } from '../../redis/redis-streams.js';
 import type { Change } from './own-wants.js';
 import { BEAT, LEAVE, WANT } from './lua/lua.generated.js';
 
-/** For how long what an instance wants holds after it was last heard of, in milliseconds. */
+/** How long Redis keeps the wants of an instance that does not renew them, in milliseconds. */
 const WANTS_MS = 2_000;
 
 /** What Redis answers to an instance that says that it lives. */
 interface Beat {
-  /** The instance that polls for all; empty while none does. */
+  /** The id of the instance that polls for all; empty while there is none. */
   readonly poller: string;
   /** Whether Redis knows anything of what this instance wants. */
   readonly isKnown: boolean;
@@ -17,7 +17,7 @@ interface Beat {
   readonly changes: ReadonlyMap<string, number>;
 }
 
-/** What an instance says in Redis to share polls, and what it asks. Each call may reject. */
+/** The calls to Redis by which instances share polls. Each call may reject. */
 export class SharedPollCalls {
   /** The instances that share polls. */
   readonly instances: string;
@@ -51,7 +51,7 @@ export class SharedPollCalls {
     await this.call(WANT, keys, [this.incarnation, number, WANTS_MS, publishCommand, ...pairs]);
   }
 
-  /** Answers all that an instance wants, as pairs; nothing when it is gone. */
+  /** Reads all keys that an instance wants; `undefined` when the instance is gone. */
   async read(instance: string): Promise<Pick<Change, 'number' | 'pairs'> | undefined> {
     const client = await this.streams.connection.client();
     const pairs = (await callRedis(client, 'HGETALL', this.wantsOf(instance))) as string[];

@@ -6,7 +6,7 @@ import type { RedisStreams } from '../../redis/redis-streams.js';
 /** After so many beats in vain, though Redis is connected, every instance polls for itself. */
 const MOST_UNANSWERED = 16;
 
-/** Notices that instances cannot share their polls, and says so: better that all poll than that none does. */
+/** Notices and logs when instances cannot share their polls. Then all poll, as otherwise none might. */
 export class SharingOutage {
   private readonly outage: Outage;
   /** How many beats were due since the last one that was answered. */
@@ -35,7 +35,7 @@ export class SharingOutage {
     }
   }
 
-  /** Redis is to be called. */
+  /** A call to Redis is about to be made. */
   noteAttempt(): void {
     this.isDown = false;
   }

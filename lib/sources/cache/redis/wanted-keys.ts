@@ -2,12 +2,12 @@ import type { PollRate } from '../shared-polls.js';
 
 /** The keys that one instance wants polled. */
 interface Wants {
-  /** Up to which change they are known. */
+  /** The number of the last change that was taken over. */
   version: number;
   readonly rates: Map<string, PollRate>;
 }
 
-/** A change of what an instance wants: pairs of a key and its rate as text, empty for none. */
+/** Pairs of a key and its rate as text; an empty text means that the key is no longer wanted. */
 export type Changes = readonly string[];
 
 /** A rate as text. */
@@ -15,14 +15,14 @@ export function rateText({ interval, maxInterval }: PollRate): string {
   return `${interval}/${maxInterval}`;
 }
 
-/** What all instances want polled, as the one knows it that polls for them. */
+/** The keys that any instance wants polled. Only the poller keeps this record. */
 export class WantedKeys {
   private readonly byInstance = new Map<string, Wants>();
 
   /** @param poll polls a key so often, or no longer */
   constructor(private readonly poll: (key: string, rate: PollRate | undefined) => void) {}
 
-  /** Up to which change the wants of an instance are known; 0: they are not. */
+  /** The number of the last change that is known of an instance; 0 when nothing is known of it. */
   versionOf(instance: string): number {
     return this.byInstance.get(instance)?.version ?? 0;
   }
@@ -37,7 +37,7 @@ export class WantedKeys {
     }
   }
 
-  /** Takes over a change. False when it does not follow on what is known. */
+  /** Takes over a change. False when a change before it was missed. */
   change(instance: string, version: number, changes: Changes): boolean {
     const wants = this.byInstance.get(instance);
     if (!wants || version > wants.version + 1) {
@@ -65,14 +65,14 @@ export class WantedKeys {
     }
   }
 
-  /** The instance wants nothing any more. */
+  /** The instance is gone. */
   forget(instance: string): void {
     const wants = this.byInstance.get(instance);
     this.byInstance.delete(instance);
     wants?.rates.forEach((_, key) => this.settle(key));
   }
 
-  /** The shortest times that are wanted count. */
+  /** The shortest interval that any instance wants counts. */
   private settle(key: string): void {
     let [interval, maxInterval] = [Infinity, Infinity];
     for (const { rates } of this.byInstance.values()) {
