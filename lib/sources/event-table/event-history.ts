@@ -3,7 +3,7 @@ import { SseError } from '../../channel/sse-error.js';
 import { quoteName } from '../postgres/identifier.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
 import { isDataRefusal } from '../postgres/postgres-error.js';
-import { eventOf, type EventRow } from './event-row.js';
+import { eventOfRow, type EventRow } from './event-row.js';
 import { tableError, type TableSettings } from './event-table-error.js';
 import {
   largeDataSql,
@@ -14,7 +14,7 @@ import {
 } from './large-data.js';
 import { comparePositions, formatPosition, parsePosition, type Position } from './position.js';
 import type { Topics } from './topics.js';
-import { isHeld } from './unheld-topics.js';
+import { isStorable } from './unstorable-topics.js';
 import { readAroundUnreadable, unreadableRow } from './unreadable-row.js';
 
 /** What holds for a whole page. */
@@ -60,7 +60,7 @@ export class EventHistory implements ChannelHistory {
     try {
       return await this.readAfter(position, limit, settled);
     } catch (error) {
-      if (isDataRefusal(error) && !(await this.isHeld())) {
+      if (isDataRefusal(error) && !(await this.isStorable())) {
         return { events: [], last: true };
       }
       throw tableError(error, this.settings);
@@ -94,24 +94,24 @@ export class EventHistory implements ChannelHistory {
       return this.readAfter(text, limit, settled);
     }
     return {
-      events: rows.map((row) => this.eventOf(row, timeline)),
+      events: rows.map((row) => this.historyEventOf(row, timeline)),
       last: rows.length < limit && !isCut,
       ...(ended && { ended }),
       ...(isOwnId && { position: formatPosition(asked) }),
     };
   }
 
-  private eventOf(row: LargeRow, timeline: number): HistoryEvent {
+  private historyEventOf(row: LargeRow, timeline: number): HistoryEvent {
     const position = formatPosition({ timeline, id: Number(row.id) });
     if (row.data === null) {
       this.topics.reportSkipped(this.topic, position, row);
       return { position, data: '', reset: 'skipped-event' };
     }
-    return eventOf(row as EventRow, position);
+    return eventOfRow(row as EventRow, position);
   }
 
-  private isHeld(): Promise<boolean> {
-    return isHeld(this.topic, (text, values) => this.connection.query(text, values));
+  private isStorable(): Promise<boolean> {
+    return isStorable(this.topic, (text, values) => this.connection.query(text, values));
   }
 
   /** Finds what a client gave as its position: one of ours, or the publisher's own id. */
@@ -142,7 +142,7 @@ export class EventHistory implements ChannelHistory {
     try {
       return await this.page(after, settled, limit);
     } catch (error) {
-      if (!isDataRefusal(error) || !(await this.isHeld())) {
+      if (!isDataRefusal(error) || !(await this.isStorable())) {
         throw error;
       }
     }

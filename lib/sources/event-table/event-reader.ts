@@ -80,12 +80,13 @@ export class EventReader {
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, when the table cannot be read. */
   async start(failFast: boolean): Promise<void> {
-    this.keeper.begin();
-    const error = failFast ? await this.firstAttempt : undefined;
-    if (error !== undefined) {
-      await this.stop();
-      throw tableError(error, this.settings);
+    if (!failFast) {
+      this.keeper.begin();
+      return;
     }
+    await this.keeper.start().catch((error: unknown) => {
+      throw tableError(error, this.settings);
+    });
   }
 
   stop(): Promise<void> {

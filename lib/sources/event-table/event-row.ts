@@ -13,7 +13,7 @@ export interface EventRow {
 }
 
 /** Turns a row into an event at a position. */
-export function eventOf(row: EventRow, position: string): SourceEvent & { position: string } {
+export function eventOfRow(row: EventRow, position: string): SourceEvent & { position: string } {
   return {
     position,
     data: row.data,

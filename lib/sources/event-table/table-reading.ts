@@ -1,7 +1,7 @@
 import type { SseLogger } from '../../channel/source.js';
 import { isDataRefusal } from '../postgres/postgres-error.js';
 import type { Session } from '../postgres/session.js';
-import { eventOf, type EventRow } from './event-row.js';
+import { eventOfRow, type EventRow } from './event-row.js';
 import type { Fence } from './fence.js';
 import { formatPosition, type Position } from './position.js';
 import type {
@@ -12,7 +12,7 @@ import type {
   TableMark,
 } from './reader-statements.js';
 import type { Topics } from './topics.js';
-import { askForHeld } from './unheld-topics.js';
+import { askForStorable } from './unstorable-topics.js';
 
 /**
  * The last row that was read, or the place of one. Each look reads it again: another row in its
@@ -129,7 +129,7 @@ export class TableReading {
     for (;;) {
       const run = (text: string, values: unknown[]) =>
         session.queryAgainAfterLocks({ text, values });
-      const page = await askForHeld(this.topics, run, (listed) =>
+      const page = await askForStorable(this.topics, run, (listed) =>
         this.statements.page(session, this.anchor.id, listed),
       ).catch((error: unknown) => {
         if (!isDataRefusal(error)) {
@@ -230,7 +230,7 @@ export class TableReading {
       this.place = { timeline, id };
       this.anchor = { id, stamp: row.stamp };
       if (row.data !== null) {
-        this.topics.append(row.topic, eventOf(row as EventRow, this.text()));
+        this.topics.append(row.topic, eventOfRow(row as EventRow, this.text()));
       } else {
         this.topics.skip(row.topic, this.text(), row);
       }

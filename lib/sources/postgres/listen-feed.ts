@@ -3,7 +3,7 @@ import { appendOrSkip, isEventType } from '../../channel/event-check.js';
 import type { Guard } from '../../channel/guard.js';
 import type { ChannelFeed, ChannelSink, SourceEvent } from '../../channel/source.js';
 import { kindOf } from '../options/shown-value.js';
-import { HeldPayloads } from './held-payloads.js';
+import { WaitingPayloads } from './waiting-payloads.js';
 import type { ListenOptions } from './listen.options.js';
 import type { ListenSubscriber } from './postgres-listener.js';
 import { refetched } from './refetch.js';
@@ -15,7 +15,7 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
    * Notifications that wait for `live()`, or until a gap is announced; unset while they go straight
    * through.
    */
-  private held: HeldPayloads | undefined = new HeldPayloads();
+  private waiting: WaitingPayloads | undefined = new WaitingPayloads();
   private isLive = false;
   private isListening = false;
   private hasGap = false;
@@ -38,7 +38,7 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
 
   close(): void {
     this.closed.abort();
-    this.held = undefined;
+    this.waiting = undefined;
     this.release?.();
   }
 
@@ -57,8 +57,8 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
   }
 
   notified(payload: string): void {
-    if (this.held !== undefined) {
-      this.held.push(payload);
+    if (this.waiting !== undefined) {
+      this.waiting.push(payload);
     } else if (!this.isClosed) {
       this.appendPayload(payload);
     }
@@ -68,7 +68,7 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
     this.isListening = false;
     if (this.isLive && !this.isClosed) {
       this.hasGap = true;
-      this.held ??= new HeldPayloads();
+      this.waiting ??= new WaitingPayloads();
     }
   }
 
@@ -116,12 +116,12 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
    * meanwhile.
    */
   private flush(): void {
-    const held = this.held ?? new HeldPayloads();
-    this.held = this.hasGap ? new HeldPayloads() : undefined;
-    if (held.hasGap) {
+    const waiting = this.waiting ?? new WaitingPayloads();
+    this.waiting = this.hasGap ? new WaitingPayloads() : undefined;
+    if (waiting.hasGap) {
       this.sink.reset('listener-gap');
     }
-    for (const payload of held) {
+    for (const payload of waiting) {
       this.appendPayload(payload);
     }
   }

@@ -1,5 +1,4 @@
 import { Guard } from '../../channel/guard.js';
-import { SseError } from '../../channel/sse-error.js';
 import type {
   ChannelFeed,
   ChannelSink,
@@ -9,7 +8,7 @@ import type {
 } from '../../channel/source.js';
 import { checkChannel } from './identifier.js';
 import { ListenFeed } from './listen-feed.js';
-import { checkListenOptions, type ListenOptions } from './listen.options.js';
+import { checkListenOptions, invalidListenOption, type ListenOptions } from './listen.options.js';
 import { Notifier } from './notifier.js';
 import type { PostgresConnection } from './postgres-connection.js';
 import { PostgresListener } from './postgres-listener.js';
@@ -104,9 +103,6 @@ export class ListenSource implements ChannelSource, Lifecycle {
 
 function checkDuration(name: string, value: unknown): void {
   if (typeof value !== 'number' || !(value >= 1 && value <= 2_147_483_647)) {
-    throw new SseError(
-      'INVALID_OPTION',
-      `The option "${name}" is ${String(value)}. Give a number of milliseconds from 1 to 2147483647.`,
-    );
+    throw invalidListenOption(name, value, 'Give a number of milliseconds from 1 to 2147483647');
   }
 }

@@ -33,22 +33,27 @@ export interface ListenOptions {
 export function checkListenOptions(options: ListenOptions): void {
   const { type, refetch, doneSignal } = options;
   if (type !== undefined && typeof type !== 'function' && !isEventType(type)) {
-    throw invalid(
+    throw invalidListenOption(
       'type',
       type,
       'Give a name without CR, LF and NUL that does not begin with "sse:", or a function of the payload',
     );
   }
   if (refetch !== undefined && typeof refetch !== 'function') {
-    throw invalid('refetch', refetch, 'Give a function');
+    throw invalidListenOption('refetch', refetch, 'Give a function');
   }
   const isNone = doneSignal === undefined || doneSignal === false;
   if (!isNone && (typeof doneSignal !== 'string' || doneSignal === '')) {
-    throw invalid('doneSignal', doneSignal, 'Give a string that is not empty, or false for none');
+    throw invalidListenOption(
+      'doneSignal',
+      doneSignal,
+      'Give a string that is not empty, or false for none',
+    );
   }
 }
 
-function invalid(name: string, value: unknown, remedy: string): SseError {
+/** The error for an option of LISTEN. */
+export function invalidListenOption(name: string, value: unknown, remedy: string): SseError {
   const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
   return new SseError('INVALID_OPTION', `The option "${name}" is ${shown}. ${remedy}.`);
 }

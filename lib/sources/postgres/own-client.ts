@@ -69,7 +69,7 @@ const OWN_SETTINGS = {
   idle_in_transaction_session_timeout: undefined,
 };
 
-/** What the server says at the beginning of a session. */
+/** The answer to `sessionSql()`. */
 export interface SessionStart {
   /** Whether a pooler such as PgBouncer is in between: nothing of a session can be relied on. */
   readonly isPooled: boolean;
@@ -87,16 +87,10 @@ export interface SessionStart {
 export function sessionSql(processID: number | null, limits = OWN_LIMITS): string {
   const pid = processID ?? 0;
   const values = Object.entries(limits).map(([name, value]) => `('${name}', '${value}')`);
-  return `select pg_catalog.pg_backend_pid() <> ${pid} as pooled, pg_catalog.pg_is_in_recovery() as standby,
+  return `select pg_catalog.pg_backend_pid() <> ${pid} as "isPooled", pg_catalog.pg_is_in_recovery() as "isStandby",
     (select count(pg_catalog.set_config(s.name, v.value, false))
       from (values ${values.join(', ')}) v (name, value) join pg_catalog.pg_settings s on s.name = v.name
       where pg_catalog.pg_backend_pid() = ${pid}) as settings`;
-}
-
-/** Reads the answer to `sessionSql()`. */
-export function sessionStart(rows: readonly unknown[]): SessionStart {
-  const { pooled, standby } = rows[0] as { pooled: boolean; standby: boolean };
-  return { isPooled: pooled, isStandby: standby };
 }
 
 /**

@@ -37,7 +37,6 @@ export class PostgresListener implements Lifecycle {
   private readonly subscribers = new Map<string, Set<ListenSubscriber>>();
   /** The channels of the session that is open. */
   private channels: ListenChannels | undefined;
-  private isStopped = false;
 
   constructor(
     config: PgConfig,
@@ -64,7 +63,7 @@ export class PostgresListener implements Lifecycle {
    * @throws SseError `CLOSED` after `stop()`.
    */
   listen(channel: string, subscriber: ListenSubscriber): () => void {
-    if (this.isStopped) {
+    if (this.keeper.isStopped) {
       throw new SseError(
         'CLOSED',
         `The application is shutting down; Postgres channel ${JSON.stringify(channel)} is not opened.`,
@@ -104,19 +103,13 @@ export class PostgresListener implements Lifecycle {
     if (!failFast) {
       return;
     }
-    if (!this.isStopped) {
-      this.keeper.begin();
-    }
-    const error = await this.keeper.firstAttempt;
-    if (error !== undefined) {
-      await this.stop();
+    await this.keeper.start().catch((error: unknown) => {
       throw unavailable(error, 'Postgres cannot be reached and "failFast" is set');
-    }
+    });
   }
 
   /** Closes the connection and ends every attempt to have one. */
   async stop(): Promise<void> {
-    this.isStopped = true;
     await this.keeper.stop();
     this.subscribers.clear();
   }
@@ -136,7 +129,7 @@ export class PostgresListener implements Lifecycle {
 
   private lost(): void {
     this.channels = undefined;
-    if (!this.isStopped) {
+    if (!this.keeper.isStopped) {
       for (const channel of this.subscribers.keys()) {
         this.tell(channel, (subscriber) => subscriber.lost());
       }

@@ -39,6 +39,8 @@ export class SessionKeeper {
   readonly firstAttempt: Promise<unknown>;
   private decide!: (error: unknown) => void;
   private readonly outage: Outage;
+  /** Set for ever by `stop()`. */
+  isStopped = false;
   private abort: AbortController | undefined;
   private running: Promise<void> = Promise.resolve();
 
@@ -58,9 +60,23 @@ export class SessionKeeper {
 
   /** Opens a session, unless one is kept; after `end()` a new one once the last is closed. */
   begin(): void {
-    if (this.abort?.signal.aborted !== false) {
+    if (!this.isStopped && this.abort?.signal.aborted !== false) {
       const { signal } = (this.abort = new AbortController());
       this.running = this.running.then(() => this.keep(signal));
+    }
+  }
+
+  /**
+   * Begins, and waits for the first attempt.
+   *
+   * @throws why it failed; nothing is tried again then
+   */
+  async start(): Promise<void> {
+    this.begin();
+    const error = await this.firstAttempt;
+    if (error !== undefined) {
+      await this.stop();
+      throw error;
     }
   }
 
@@ -69,8 +85,9 @@ export class SessionKeeper {
     this.abort?.abort();
   }
 
-  /** The same; resolves once the session is closed. */
+  /** The same for ever; resolves once the session is closed. */
   async stop(): Promise<void> {
+    this.isStopped = true;
     this.end();
     await this.running;
     this.decide(new SseError('CLOSED', 'The application is shutting down.'));

@@ -7,8 +7,8 @@ import {
   destroyClient,
   endClient,
   sessionSql,
-  sessionStart,
   type Purpose,
+  type SessionStart,
 } from './own-client.js';
 import type { PgClient, PgModule } from './pg-types.js';
 import { failureText, isRefusal } from './postgres-error.js';
@@ -81,7 +81,9 @@ export class Session {
       signal.throwIfAborted();
       await session.answer('connect', session.silence, session.client.connect());
       const text = sessionSql(session.client.processID);
-      Object.assign(session, sessionStart(await session.query({ text })));
+      const [start] = await session.query<SessionStart>({ text });
+      session.isPooled = start!.isPooled;
+      session.isStandby = start!.isStandby;
       return session;
     } catch (error) {
       session.lose(error as Error);

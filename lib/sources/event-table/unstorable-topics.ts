@@ -8,7 +8,7 @@ type Run = (text: string, values: unknown[]) => Promise<unknown>;
  * Asks for the topics of all open channels. A topic that the database's encoding cannot hold would
  * keep the others from being read, so it is left out from then on.
  */
-export async function askForHeld<T>(
+export async function askForStorable<T>(
   topics: Topics,
   run: Run,
   ask: (listed: readonly string[] | undefined) => Promise<T>,
@@ -20,19 +20,23 @@ export async function askForHeld<T>(
     if (!listed || !isDataRefusal(error)) {
       throw error;
     }
-    await refuseUnheld(listed, run, (topic, reason) => topics.refuse(topic, reason));
-    return ask(listed.filter((topic) => !topics.isRefused(topic)));
+    await refuseUnstorable(listed, run, (topic, reason) => topics.refuse(topic, reason));
+    const storable = listed.filter((topic) => !topics.isRefused(topic));
+    if (storable.length === listed.length) {
+      throw error;
+    }
+    return ask(storable);
   }
 }
 
 /** Whether the database can hold a topic. */
-export async function isHeld(topic: string, run: Run): Promise<boolean> {
-  let held = true;
-  await refuseUnheld([topic], run, () => (held = false));
-  return held;
+export async function isStorable(topic: string, run: Run): Promise<boolean> {
+  let storable = true;
+  await refuseUnstorable([topic], run, () => (storable = false));
+  return storable;
 }
 
-async function refuseUnheld(
+async function refuseUnstorable(
   topics: readonly string[],
   run: Run,
   refuse: (topic: string, reason: unknown) => void,
@@ -48,7 +52,7 @@ async function refuseUnheld(
       return;
     }
     const half = topics.length >> 1;
-    await refuseUnheld(topics.slice(0, half), run, refuse);
-    await refuseUnheld(topics.slice(half), run, refuse);
+    await refuseUnstorable(topics.slice(0, half), run, refuse);
+    await refuseUnstorable(topics.slice(half), run, refuse);
   }
 }

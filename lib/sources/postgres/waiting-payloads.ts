@@ -1,9 +1,9 @@
 /** The most notifications, and characters of them, that wait for one channel. */
-const MOST_HELD = 10_000;
+const MOST_PAYLOADS = 10_000;
 const MOST_CHARACTERS = 8_388_608;
 
 /** Notifications that must wait, within bounds. */
-export class HeldPayloads {
+export class WaitingPayloads {
   /** True when the oldest were dropped because too many waited. Those that are left came later. */
   hasGap = false;
   private payloads: string[] = [];
@@ -11,7 +11,7 @@ export class HeldPayloads {
 
   push(payload: string): void {
     this.characters += payload.length;
-    if (this.payloads.length === MOST_HELD || this.characters > MOST_CHARACTERS) {
+    if (this.payloads.length === MOST_PAYLOADS || this.characters > MOST_CHARACTERS) {
       this.hasGap = true;
       this.payloads = [];
       this.characters = payload.length;
