@@ -112,9 +112,9 @@ export interface SseModuleOptions {
    * instance; to the Postgres event table, which does so as well, also within transactions of
    * yours; or to a broker of yours. Default: `memory`.
    */
-  readonly broker?: 'memory' | 'redis' | 'postgres' | Broker;
+  readonly broker?: 'memory' | 'redis' | 'event-table' | Broker;
   /**
-   * The Postgres event table of `broker: 'postgres'` and `source: 'event-table'`. Set it, if only
+   * The Postgres event table of `broker: 'event-table'` and `source: 'event-table'`. Set it, if only
    * to `{}`, to read the table beside another broker.
    */
   readonly eventTable?: EventTableOptions;

@@ -104,11 +104,11 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
     broker,
     broker === 'memory' ||
       broker === 'redis' ||
-      broker === 'postgres' ||
+      broker === 'event-table' ||
       (typeof broker === 'object' &&
         typeof broker?.publish === 'function' &&
         typeof broker.open === 'function'),
-    "'memory', 'redis', 'postgres', or an object with `open` and `publish`",
+    "'memory', 'redis', 'event-table', or an object with `open` and `publish`",
   );
   if (broker === 'redis' && options.redis === undefined) {
     throw new SseError(
@@ -117,8 +117,8 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
     );
   }
   const hasPostgres = options.postgres !== undefined || options.listenConnection !== undefined;
-  if (!hasPostgres && (broker === 'postgres' || options.eventTable !== undefined)) {
-    const what = broker === 'postgres' ? "`broker: 'postgres'`" : '`eventTable`';
+  if (!hasPostgres && (broker === 'event-table' || options.eventTable !== undefined)) {
+    const what = broker === 'event-table' ? "`broker: 'event-table'`" : '`eventTable`';
     throw new SseError(
       'NOT_CONFIGURED',
       `${what} needs Postgres. Set it: SseModule.forRoot({ postgres: 'postgres://…', … }).`,

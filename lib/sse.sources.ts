@@ -65,7 +65,7 @@ export class SseSources {
       );
       this.listen = new ListenSource(connection, log, { doneSignal: settings.doneSignal });
       this.services.push(connection, this.listen);
-      if (broker === 'postgres' || settings.eventTable) {
+      if (broker === 'event-table' || settings.eventTable) {
         this.table = new EventTable(connection, log, settings.eventTable, settings.limits);
         this.services.push(this.table);
       }
@@ -199,7 +199,7 @@ export class SseSources {
     switch (broker) {
       case 'memory':
         return new MemoryBroker(keepOpen);
-      case 'postgres':
+      case 'event-table':
         return this.eventTable();
       case 'redis':
         return new RedisBroker(this.streams!);

@@ -20,7 +20,7 @@ class RowsController {
   imports: [
     SseModule.forRoot({
       postgres: process.env['POSTGRES'] ?? '',
-      broker: 'postgres',
+      broker: 'event-table',
       eventTable: { install: true },
       failFast: true,
     }),

@@ -150,7 +150,7 @@ export interface Broker extends ChannelSource {
 
 /** Options that only some brokers know. */
 export interface PublishOptions {
-  /** A client inside whose transaction the event is written (`broker: 'postgres'`). Default: none. */
+  /** A client inside whose transaction the event is written (`broker: 'event-table'`). Default: none. */
   readonly client?: unknown;
 }
 

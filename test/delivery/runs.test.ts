@@ -45,7 +45,7 @@ const BROKERS: Record<string, () => Promise<Broker>> = {
   postgres: async () => {
     const database = await createDatabase();
     const options: SseModuleOptions = {
-      broker: 'postgres',
+      broker: 'event-table',
       postgres: database.url,
       eventTable: { install: true },
       failFast: true,

@@ -14,7 +14,7 @@ class NewsController {
   imports: [
     SseModule.forRoot({
       postgres: process.env['POSTGRES'] ?? '',
-      broker: 'postgres',
+      broker: 'event-table',
       eventTable: { install: true },
       failFast: true,
       retry: 100,

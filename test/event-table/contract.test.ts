@@ -23,7 +23,7 @@ describe('The event table keeps the contract: it', () => {
     broker: () =>
       configuredBroker({
         postgres: database.url,
-        broker: 'postgres',
+        broker: 'event-table',
         eventTable: { install: true },
       }),
     interrupt: () =>

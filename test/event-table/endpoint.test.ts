@@ -25,7 +25,7 @@ class TableController {
   table() {}
 }
 
-describe("broker: 'postgres'", () => {
+describe("broker: 'event-table'", () => {
   let database: TestDatabase;
   beforeAll(async () => void (database = await createDatabase()));
   afterEach(async () => {
@@ -39,7 +39,7 @@ describe("broker: 'postgres'", () => {
       controllers: [NewsController],
       options: {
         postgres: database.url,
-        broker: 'postgres',
+        broker: 'event-table',
         eventTable: { install: true },
         failFast: true,
         ...options,
@@ -170,7 +170,7 @@ describe("broker: 'postgres'", () => {
     const errors: string[] = [];
     const logger = { log() {}, warn() {}, error: (message: string) => void errors.push(message) };
     const app = await startApp({
-      options: { postgres: 'postgres://127.0.0.1:1/none', broker: 'postgres' },
+      options: { postgres: 'postgres://127.0.0.1:1/none', broker: 'event-table' },
       logger: { ...logger, debug() {}, verbose() {}, fatal() {} } as never,
     });
     void app.sse.send('news', 'lost');
@@ -182,7 +182,7 @@ describe("broker: 'postgres'", () => {
   });
 
   it.each([
-    [{ broker: 'postgres' }, "`broker: 'postgres'` needs Postgres"],
+    [{ broker: 'event-table' }, "`broker: 'event-table'` needs Postgres"],
     [{ eventTable: {} }, '`eventTable` needs Postgres'],
     [{ postgres: 'postgres://x', eventTable: { shema: 'x' } }, 'no option `eventTable.shema`'],
     [

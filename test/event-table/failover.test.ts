@@ -77,7 +77,12 @@ async function write(url: string, from: number, to: number): Promise<void> {
 const start = (url: string) =>
   startApp({
     controllers: [NewsController],
-    options: { postgres: url, broker: 'postgres', eventTable: { install: true }, failFast: true },
+    options: {
+      postgres: url,
+      broker: 'event-table',
+      eventTable: { install: true },
+      failFast: true,
+    },
   });
 
 const numbersOf = ({ events }: SseTestClient): string[] =>

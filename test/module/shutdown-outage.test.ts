@@ -67,7 +67,7 @@ describe('An application whose servers no longer answer', () => {
       },
     });
 
-  it.each(['redis', 'postgres', 'memory'] as const)(
+  it.each(['redis', 'event-table', 'memory'] as const)(
     'closes with sends pending on the broker %s',
     async (broker) => {
       const app = await start({ broker, eventTable: { install: true } });
@@ -91,7 +91,7 @@ describe('An application whose servers no longer answer', () => {
   );
 
   it('closes with sends pending on a table that is locked', async () => {
-    const app = await start({ broker: 'postgres', eventTable: { install: true } });
+    const app = await start({ broker: 'event-table', eventTable: { install: true } });
     await app.sse.send('events', 'before');
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();

@@ -163,7 +163,7 @@ describe('PgBouncer in transaction mode', () => {
         controllers: [NewsController],
         options: {
           postgres: pooler.url,
-          broker: 'postgres',
+          broker: 'event-table',
           eventTable: { install: true, ...POLLING },
           failFast: true,
         },
