@@ -150,8 +150,11 @@ export interface Broker extends ChannelSource {
 
 /** Options that only some brokers know. */
 export interface PublishOptions {
-  /** A client inside whose transaction the event is written (`broker: 'event-table'`). Default: none. */
-  readonly client?: unknown;
+  /**
+   * `broker: 'event-table'` writes the event within this transaction of yours: a `pg` client, or
+   * anything else with `query(text, values)`. Default: none.
+   */
+  readonly transaction?: unknown;
 }
 
 /**

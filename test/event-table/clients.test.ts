@@ -25,11 +25,11 @@ it.each(Object.keys(FORMS))('publishes within the transaction of %s', async (for
   const client = await connect(database.url);
   const given = FORMS[form]!(client);
   await client.query('begin');
-  await instance.table.publish('orders', { data: 'undone' }, { client: given });
+  await instance.table.publish('orders', { data: 'undone' }, { transaction: given });
   await client.query('rollback');
   await client.query('begin');
   const fields = { data: 'done', type: 'order', retry: 5, end: true };
-  const id = await instance.table.publish('orders', fields, { client: given });
+  const id = await instance.table.publish('orders', fields, { transaction: given });
   expect(sink.events).toEqual([]);
   await client.query('commit');
   await until(() => sink.events.length === 1);
@@ -49,7 +49,11 @@ it('publishes within a transaction of Knex', async () => {
           query: (text: string, values: readonly (string | number | boolean | null)[]) =>
             trx.raw(text.replace(/\$\d+/g, '?'), values),
         };
-        await instance.table.publish('orders', { data: `fails: ${fails}`, id: 'own' }, { client });
+        await instance.table.publish(
+          'orders',
+          { data: `fails: ${fails}`, id: 'own' },
+          { transaction: client },
+        );
         if (fails) throw new Error('undone');
       });
     await expect(order(true)).rejects.toThrow('undone');
@@ -68,7 +72,9 @@ it.each([
   [{ query: () => Promise.resolve('?') }, 'has no rows'],
 ])('refuses %j as a client', async (client, message) => {
   const instance = await startInstance(database.url);
-  await expect(instance.table.publish('orders', { data: 'x' }, { client })).rejects.toMatchObject({
+  await expect(
+    instance.table.publish('orders', { data: 'x' }, { transaction: client }),
+  ).rejects.toMatchObject({
     code: 'INVALID_OPTION',
     message: expect.stringContaining(message),
   });

@@ -141,10 +141,14 @@ describe("broker: 'event-table'", () => {
     const reader = await app.connect('/news');
     const client = await connect(database.url);
     await client.query('begin');
-    await app.sse.send('news', 'rolled back', { client });
+    await app.sse.send('news', 'rolled back', { transaction: client });
     await client.query('rollback');
     await client.query('begin');
-    const id = await app.sse.send('news', 'committed', { client, type: 'order', id: 'order-1' });
+    const id = await app.sse.send('news', 'committed', {
+      transaction: client,
+      type: 'order',
+      id: 'order-1',
+    });
     expect(id).toBe('order-1');
     await client.query('commit');
     await app.sse.send('news', 'after');

@@ -50,7 +50,9 @@ describe('installing the event table', () => {
     expect(
       await Promise.all([
         instance.table.publish('a', { data: 'x' }),
-        instance.table.publish('a', { data: 'y' }, { client }).then((id) => id.split('.')[0]),
+        instance.table
+          .publish('a', { data: 'y' }, { transaction: client })
+          .then((id) => id.split('.')[0]),
       ]),
     ).toEqual([expect.stringMatching(/^1[.][12]$/), '1']);
   });

@@ -175,7 +175,7 @@ describe('PgBouncer in transaction mode', () => {
       const client = await connect(pooler.url);
       for (let number = 0; number < 20; number++) {
         await client.query('begin');
-        await one.sse.send('news', `${writer}-${number}`, { client });
+        await one.sse.send('news', `${writer}-${number}`, { transaction: client });
         const isCommitted = number % 3 !== 0;
         await client.query(isCommitted ? 'commit' : 'rollback');
         if (isCommitted) expected.push(`${writer}-${number}`);

@@ -103,8 +103,8 @@ describe('sessions of ours', () => {
       query: (text: string, values: unknown[]) => rig.writer.query(text, values),
     };
     const ids = [
-      await events.publish(channel, { data: 'a' }, { client: rig.writer }),
-      await events.publish(channel, { data: 'b' }, { client: wrapped }),
+      await events.publish(channel, { data: 'a' }, { transaction: rig.writer }),
+      await events.publish(channel, { data: 'b' }, { transaction: wrapped }),
     ];
     await until(() => sink.events.length === 2);
     expect(sink.events.map(({ position }) => position)).toEqual(ids);

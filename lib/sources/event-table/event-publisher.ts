@@ -77,17 +77,17 @@ export class EventPublisher {
    * @throws SseError `INVALID_OPTION` for what is not a client, `INVALID_EVENT`; and what the
    * client rejects with.
    */
-  async publishWith(client: unknown, topic: string, event: OutgoingEvent): Promise<string> {
+  async publishWithin(transaction: unknown, topic: string, event: OutgoingEvent): Promise<string> {
     checkForTable(event);
-    const { query } = (client ?? {}) as { query?: unknown };
+    const { query } = (transaction ?? {}) as { query?: unknown };
     if (typeof query !== 'function') {
       throw new SseError(
         'INVALID_OPTION',
-        `\`client\` is ${String(client)}; it must have query(text, values), as a client of pg or an EntityManager of TypeORM.`,
+        `\`transaction\` is ${String(transaction)}; it must have query(text, values), as a client of pg or an EntityManager of TypeORM.`,
       );
     }
     await this.whenInstalled();
-    return this.inserts.insertWith(client as PgQueryable, { topic, event });
+    return this.inserts.insertWith(transaction as PgQueryable, { topic, event });
   }
 
   /** Writes the events that wait. Those that the server does not take in time are given up. */

@@ -117,14 +117,14 @@ export class EventTable implements Broker, Lifecycle {
   }
 
   /**
-   * Writes an event to the table; with `options.client` within that client's transaction.
+   * Writes an event to the table; with `options.transaction`, within it.
    *
    * @throws SseError `INVALID_EVENT`, `INVALID_OPTION`, `UNAVAILABLE`, `LIMIT_REACHED`
    */
   publish(channel: string, event: OutgoingEvent, options: PublishOptions = {}): Promise<string> {
-    return options.client === undefined
+    return options.transaction === undefined
       ? this.publisher.publish(channel, event)
-      : this.publisher.publishWith(options.client, channel, event);
+      : this.publisher.publishWithin(options.transaction, channel, event);
   }
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, when the table cannot be read. */
