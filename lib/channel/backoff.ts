@@ -1,8 +1,8 @@
-/** Between which waits, in milliseconds, a backoff runs. */
+/** The shortest and longest wait of a backoff, in milliseconds. */
 export interface BackoffRange {
   /** The wait before the second attempt, before jitter. */
   readonly first: number;
-  /** No wait is longer. */
+  /** The longest wait. */
   readonly most: number;
 }
 
@@ -11,7 +11,7 @@ export interface BackoffRange {
  * jitter: 200, 400, 800, 1,600 … 30,000. Half of each wait is random, so that instances do not
  * return to a restarted server in one wave.
  *
- * @param attempt how many attempts have failed since the last success, less one: 0 for the first
+ * @param attempt the number of failed attempts since the last success, less one: 0 after the first
  */
 export function backoff(attempt: number, { first, most }: BackoffRange): number {
   const full = Math.min(most, first * 2 ** Math.min(attempt, MOST_DOUBLINGS));

@@ -2,13 +2,13 @@ import { SseError } from './sse-error.js';
 
 /** The longest channel name, in bytes of UTF-8. A source may allow less. */
 const MAX_NAME_BYTES = 1_024;
-/** Names stand in logs, and in the data of frames. */
+/** Names appear in logs and in the data of frames, so they contain no control characters. */
 // oxlint-disable-next-line no-control-regex
 const CONTROL = /[\x00-\x1f\x7f]/;
 const SURROGATE = /\p{Surrogate}/u;
 
 /**
- * Refuses what cannot be a channel's name.
+ * Checks that a value can be a channel's name.
  * @throws SseError `INVALID_CHANNEL`
  */
 export function checkChannelName(name: unknown): asserts name is string {
@@ -26,7 +26,7 @@ export function checkChannelName(name: unknown): asserts name is string {
     );
   }
   if (SURROGATE.test(name)) {
-    // As bytes, several such names would be one.
+    // UTF-8 encodes every lone surrogate alike, so that different names would become one.
     throw invalid(`not well-formed text: ${JSON.stringify(name)}`, 'Leave out lone surrogates');
   }
   if (CONTROL.test(name)) {
@@ -80,8 +80,8 @@ function encode(template: string, placeholder: string, value: unknown): string {
     );
   }
   try {
-    // Beyond what encodeURIComponent leaves alone, `*` and the like could be patterns
-    // to a system that carries the channel.
+    // encodeURIComponent leaves `*` and the like as they are, but a system that carries the
+    // channel could take them for patterns.
     return encodeURIComponent(String(value)).replace(
       /[!'()*]/g,
       (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,

@@ -9,7 +9,7 @@ import { inSlices } from './slices.js';
 import type { ChannelSource, SseLogger } from './source.js';
 import { Turns } from './turns.js';
 
-/** What the registry needs to know of the module's options. */
+/** The module's options that the registry uses. */
 export interface ChannelRegistryOptions {
   readonly limits: ChannelLimits;
   /** How long a channel is kept after its last use, in milliseconds. */
@@ -20,7 +20,7 @@ export interface ChannelRegistryOptions {
   readonly onAppend: (channel: Channel) => void;
   /** Runs a function outside of any request's async context. */
   readonly detach: <R>(run: () => R) => R;
-  /** Runs what a source of the application's may throw in. */
+  /** Runs code of the application's sources, which may throw. */
   readonly guard: Guard;
   readonly log: SseLogger;
 }
@@ -33,19 +33,19 @@ interface OpenChannel {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** How many pages of a source's history are read at a time. */
+/** The most pages of a source's history that are read at the same time. */
 const MOST_READS = 64;
-/** How often the age limit is applied to channels that nothing is appended to. */
+/** How often the registry applies the age limit to channels that receive no events. */
 const SWEEP_MS = 15_000;
 
-/** Opens one channel per source and name, shares it, and drops it when it is no longer used. */
+/** Opens one channel per source and name, shares it, and drops it some time after its last use. */
 export class ChannelRegistry {
   private readonly bySource = new Map<ChannelSource, Map<string, OpenChannel>>();
   private readonly opened = new Map<Channel, OpenChannel>();
-  /** Those without users, the longest unused first. */
+  /** Channels without users, the longest unused first. */
   private readonly idle = new Set<OpenChannel>();
   private readonly services = new WeakMap<ChannelSource, SourceServices>();
-  /** Where it is told what sources do wrong. */
+  /** Takes warnings about sources that break their contract. */
   private readonly log: LimitedLog;
   private readonly sweep: NodeJS.Timeout;
   private isTrimming = false;
@@ -67,7 +67,7 @@ export class ChannelRegistry {
   }
 
   /**
-   * Returns the channel for one more user, who gives it back with `release`.
+   * Returns the channel and counts one more user, who must call `release` later.
    * @throws SseError `CLOSED` after `close()`; `LIMIT_REACHED` when too many channels are in use
    * @throws SseError `INVALID_CHANNEL` when the source cannot serve that name
    */
@@ -82,7 +82,7 @@ export class ChannelRegistry {
     return open.channel;
   }
 
-  /** Gives a channel back. Without users it lingers for those who return. */
+  /** Counts one user less. A channel without users lingers for clients that return. */
   release(channel: Channel): void {
     const open = this.opened.get(channel);
     if (open && --open.users === 0) {
@@ -104,7 +104,7 @@ export class ChannelRegistry {
     }
   }
 
-  /** Drops every channel, and opens none any more. */
+  /** Drops every channel and refuses to open more. */
   close(): void {
     this.isClosed = true;
     clearInterval(this.sweep);
@@ -187,7 +187,7 @@ export class ChannelRegistry {
     return services;
   }
 
-  /** Tells the source of a channel what has become of it. */
+  /** Calls a method of the channel's feed, if the feed has it. */
   private tell({ channel }: OpenChannel, what: 'resume' | 'pause' | 'close'): void {
     const { detach, guard } = this.options;
     guard.run(`${what}() of the source of the channel ${JSON.stringify(channel.name)}`, () =>

@@ -10,22 +10,22 @@ import { SseError } from './sse-error.js';
 import { Turns } from './turns.js';
 import type { ChannelFeed, ChannelSink, ResetReason, SourceEvent } from './source.js';
 
-/** Reads a channel, from its own cursor, each time the channel has something new. */
+/** Reads a channel from its own cursor each time the channel has new events. */
 export interface Reader {
-  /** Reads everything from the cursor to the head, as far as the client takes it. */
+  /** Reads from the cursor towards the head for as long as the client takes more. */
   pull(): void;
 }
 
-/** A place in the log from which somebody reads on. */
+/** A reader's place in the log. */
 export interface Place {
   /** The number of the last event read. */
   readonly seq: number;
 }
 
-/** How much a channel keeps, and what it lets in. */
+/** How much a channel retains, and how large its events may be. */
 export interface ChannelLimits extends RetainLimits, EventLimits {}
 
-/** For a channel whose source has no other. */
+/** The services of a channel that shares none with other channels. */
 const UNSHARED: SourceServices = {
   log: { log: () => undefined, warn: () => undefined, error: () => undefined },
   reads: new Turns(Infinity),
@@ -35,7 +35,7 @@ const UNSHARED: SourceServices = {
 export class Channel implements ChannelSink {
   readonly log: EventLog;
   readonly readers = new Set<Reader>();
-  /** Where the cursors stand that have not been closed. */
+  /** The places of all open cursors. */
   readonly places = new Set<Place>();
   private source: ChannelFeed | undefined;
   private ownLabel: string | undefined;
@@ -62,12 +62,12 @@ export class Channel implements ChannelSink {
     this.history = feed.history && new CheckedHistory(feed.history, this, this.services);
   }
 
-  /** The source was told that nobody reads here any more: what it still calls is ignored. */
+  /** Ignores later calls of the source, whose feed has been closed. */
   close(): void {
     this.isClosed = true;
   }
 
-  /** What stands for its name in event ids. */
+  /** The label that stands for the channel's name in event ids. */
   get label(): string {
     return (this.ownLabel ??= labelOf(this.name));
   }
@@ -134,7 +134,7 @@ export class Channel implements ChannelSink {
       this.log.startAfter(start);
     }
     if (this.hadReaderBeforeLive && this.readers.size > 0) {
-      // They were let in while nobody listened: what happened since is unknown.
+      // These readers came before the source listened, and may have missed events.
       this.reset('listener-gap', start);
     }
     this.waiting.forEach((done) => done());
@@ -173,9 +173,9 @@ export class Channel implements ChannelSink {
       return;
     }
     const checked = this.checked(position, 'reset()');
-    // In place it would lead clients back.
+    // A reset at an earlier position would lead clients back there.
     const given = isInPlace && this.isBehindHead(checked) ? undefined : checked;
-    // Beside a history it stands where the log does, as only the source's positions can be ordered.
+    // With a history, a reset needs one of the source's positions: only those can be ordered.
     const at = given ?? (this.history && this.log.headPosition);
     const isGap = at !== undefined && !(isInPlace && given !== undefined);
     const event = { ...resetEvent(this.name, reason), position: at };
@@ -186,7 +186,7 @@ export class Channel implements ChannelSink {
     this.onAppend(this);
   }
 
-  /** A source that begins again was away in between, unless it goes on where it was. */
+  /** A source that calls `live()` again may have missed events, unless it goes on at the head. */
   private liveAgain(position: string | undefined): void {
     if (position === undefined || position !== this.log.headPosition) {
       this.warn('called live() again. Its readers are told of a gap.');
@@ -194,7 +194,7 @@ export class Channel implements ChannelSink {
     }
   }
 
-  /** Whether a position is not after everything that was appended. */
+  /** Whether a position is at or before the head of the log. */
   private isBehindHead(position: string | undefined): boolean {
     const { headPosition } = this.log;
     return (
@@ -217,7 +217,7 @@ export class Channel implements ChannelSink {
     this.services.log.warn(`The source of the channel ${JSON.stringify(this.name)} ${what}`);
   }
 
-  /** Whether the source has called after its feed was closed: nobody reads here any more. */
+  /** Whether the source has made this call after its feed was closed. */
   private isLate(call: string): boolean {
     if (this.isClosed) {
       this.warn(`called ${call} after close(). That is ignored.`);
@@ -225,7 +225,7 @@ export class Channel implements ChannelSink {
     return this.isClosed;
   }
 
-  /** A position that clients can return with. */
+  /** Returns the position if clients can return with it; else warns and returns `undefined`. */
   private checked(position: string | undefined, call: string): string | undefined {
     if (position === undefined || isPosition(position)) {
       return position;

@@ -14,40 +14,40 @@ import { SseError } from './sse-error.js';
 import type { ChannelHistory, SseLogger } from './source.js';
 import type { Turns } from './turns.js';
 
-/** Events per page of history: one page is all a reader that catches up holds. */
+/** Events per page of history. A reader that catches up holds one page at a time. */
 const PAGE_SIZE = 256;
 /** How long a source may take for a page, in milliseconds. */
 const READ_TIMEOUT_MS = 30_000;
 
-/** The channel whose history it is, with what it has beside it. */
+/** The channel that a history belongs to, with its log. */
 export interface HistoryOwner extends HistoryChannel {
   readonly log: EventLog;
 }
 
-/** What the channels of a source share. */
+/** Services that the channels of one source share. */
 export interface SourceServices {
-  /** Where it is told what a source does wrong; limited, as there may be many channels. */
+  /** Takes warnings about the source; limited, as many channels may repeat them. */
   readonly log: SseLogger;
-  /** Lets few pages be read at a time. */
+  /** Limits how many pages are read at the same time. */
   readonly reads: Turns;
 }
 
-/** A page, and what the log had when it was asked for: the page has that as well, or is behind. */
+/** A page, and the state of the log when it was requested. A page that has less is behind. */
 export interface LoadedPage extends CheckedPage {
   /** The head of the log. */
   readonly covered: number;
-  /** The newest event that was appended; `undefined` when there was none since a failover. */
+  /** The newest event of the log; `undefined` when there was none since a failover. */
   readonly newest: AppendedEvent | undefined;
 }
 
-/** A page that is being read, for one of those who have asked for it. */
+/** One reader's wait for a page, which several readers may share. */
 export interface PendingPage {
   /**
-   * The page; one that breaks the contract has a reset. `undefined` when nobody waits any more.
-   * Rejects with what the source does, and with `UNAVAILABLE` when it does not answer.
+   * The page. It holds a reset if the source broke its contract; it is `undefined` if every reader
+   * has left. Rejects with the source's error, or with `UNAVAILABLE` when the source is too slow.
    */
   readonly page: Promise<LoadedPage | undefined>;
-  /** Waits no longer. */
+  /** Ends this reader's wait. */
   leave(): void;
 }
 
@@ -58,11 +58,11 @@ interface SharedRead {
 }
 
 /**
- * The history of a source as readers may rely on it: every call ends, no answer breaks what the
- * interface promises, and what is wrong is logged.
+ * Wraps a source's history so that readers can rely on it: every call ends, every answer keeps the
+ * interface's promises, and the log tells what the source did wrong.
  */
 export class CheckedHistory {
-  /** Clients that return together ask for the same pages. */
+  /** Pages being read, by position: clients that return together share them. */
   private readonly reads = new Map<string | undefined, SharedRead>();
   private readonly outage: Outage;
   /** The subject of log lines. */
@@ -115,7 +115,7 @@ export class CheckedHistory {
     return { page: shared.page, leave };
   }
 
-  /** A source does something wrong. */
+  /** Logs that the source has done something wrong. */
   report(what: string): void {
     this.services.log.error(`${this.subject} ${what}`);
   }
@@ -138,7 +138,7 @@ export class CheckedHistory {
     let isLogged = false;
     try {
       const answer = this.ask(position, signal).catch((error: unknown) => {
-        // Who rejects with an `SseError` has logged the outage.
+        // A source that rejects with an `SseError` has logged the outage itself.
         isLogged = error instanceof SseError;
         throw error;
       });

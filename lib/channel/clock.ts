@@ -1,6 +1,6 @@
 /**
- * Whole milliseconds on a clock that no step of the system's time moves, counted from the start of
- * the process. Every duration is measured on it. Redis and Postgres take no fractions of one.
+ * Milliseconds since the start of the process. Use it for every duration: changes of the system's
+ * time do not move this clock. It is a whole number because Redis and Postgres take no fractions.
  */
 export function monotonicNow(): number {
   return Math.trunc(performance.now());

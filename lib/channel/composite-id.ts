@@ -18,8 +18,8 @@ export function labelOf(channel: string): string {
 }
 
 /**
- * Checks that each channel of one connection has a label of its own. Names with the same digest
- * can be made up, and a client of both would return with the position of one for the other.
+ * Checks that each channel of one connection has a label of its own. An attacker can make up two
+ * names with the same label; a client of both would resume one at the position of the other.
  *
  * @throws SseError `INVALID_CHANNEL`
  */
@@ -45,7 +45,7 @@ export function labelledPosition(label: string, position: string): string {
   return label + LABEL_END + position;
 }
 
-/** Writes a composite id. A channel whose position is not known yet is left out. */
+/** Writes a composite id without the channels whose position is unknown. */
 export function formatCompositeId(
   places: readonly {
     readonly channel: { readonly label: string };
@@ -61,7 +61,7 @@ export function formatCompositeId(
   return id;
 }
 
-/** Reads a composite id into positions by label; `undefined` when it is not one. */
+/** Reads a composite id into positions by label; `undefined` when the id has another form. */
 export function parseCompositeId(id: string): Map<string, string> | undefined {
   const positions = new Map<string, string>();
   for (const part of id.split(SEPARATOR)) {

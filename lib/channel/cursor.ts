@@ -9,35 +9,35 @@ import type { ResetReason, SourceEvent } from './source.js';
 import { nextAfter, plainPosition } from './start-position.js';
 
 /**
- * What a cursor has to offer next.
+ * What a reader can read next from a cursor.
  *
- * - `idle`: it stands at the head
+ * - `idle`: nothing; the cursor stands at the head
  * - `log`: read the log after `seq`, in blocks, or with `peek` and `shift`
- * - `page`: a page of history is there; read it with `peek` and `shift`
- * - `reset`: announce `resetReason`; the cursor now stands at the head
- * - `loading`: history is on its way; the reader is pulled again once it is there
- * - `ended`: the client has received the end of its run before; there is nothing more for it
+ * - `page`: a page of history; read it with `peek` and `shift`
+ * - `reset`: announce `resetReason`, and move on with `skipToHead`
+ * - `loading`: nothing yet; the cursor pulls its owner once history has come
+ * - `ended`: nothing more; the client has received the end of its run before
  */
 export type CursorState = 'idle' | 'log' | 'page' | 'reset' | 'loading' | 'ended';
 
 /** One reader's place in one channel. */
 export class Cursor {
-  /** True when the client has returned after the end of its run: there is nothing more for it. */
+  /** True when the client has returned after the end of its run and gets nothing more. */
   hasEnded = false;
   /** The number of the last event read from the log. */
   seq: number;
   resetReason: ResetReason | undefined;
-  /** The position the client would return with; `undefined` while the channel's is unknown. */
+  /** The position the client would return with; `undefined` while the channel has none. */
   position: string | undefined;
   private page: readonly LogEntry[] = NO_ENTRIES;
   private pageIndex = 0;
   private history: HistoryReading | undefined;
-  /** What history has given, until the log goes on behind it. */
+  /** The end of the history that was read, until the cursor has found its place in the log. */
   private joining: HistoryEnd | undefined;
 
   constructor(
     readonly channel: Channel,
-    /** Is pulled once history has come. */
+    /** The reader, which the cursor pulls once history has come. */
     private readonly owner: { pull(): void },
   ) {
     this.seq = channel.log.head;
@@ -46,8 +46,8 @@ export class Cursor {
   }
 
   /**
-   * Places the cursor for a client that returns with `lastEventId`, and finds out whether it has
-   * ended. A promise is returned only when the source's history has to be asked.
+   * Places the cursor for a client that returns with `lastEventId`, and finds out whether its run
+   * has ended. Returns a promise only when that takes the source's history.
    */
   resume(lastEventId: string): void | Promise<void> {
     const place = resumePlace(this.channel, lastEventId);
@@ -58,18 +58,18 @@ export class Cursor {
       this.position = place.position;
       this.hasEnded = place.hasEnded;
     } else {
-      // Until history has answered, the client's own id is what it would return with.
+      // Until history answers, the client would return with the id that it came with.
       this.position = place.position === undefined ? undefined : lastEventId;
       return this.startHistory(this.channel.history!, place);
     }
   }
 
-  /** Places the cursor for a client that returns with what cannot be a position. */
+  /** Places the cursor for a client whose Last-Event-ID cannot be a position. */
   refuse(): void {
     this.resetReason = 'unknown-position';
   }
 
-  /** Whether what comes next is in the log: no history, and nothing else, comes before it. */
+  /** Whether the cursor reads from the log next, with no history or reset before. */
   get isInLog(): boolean {
     return (
       this.page.length === 0 &&
@@ -140,14 +140,14 @@ export class Cursor {
     }
   }
 
-  /** Shows a returning or new client this event first. */
+  /** Makes this event the first that the client receives. */
   startWith(event: SourceEvent): void {
     this.page = [new LogEntry(0, this.position ?? '', event, monotonicNow())];
   }
 
   /**
-   * Moves to the head after a reset was announced, and returns the position there. The end of the
-   * client's own run is left for it to read.
+   * Moves to the head after a reset was announced, and returns the position there. If the head ends
+   * the client's own run, the cursor stops before it, so that the client receives the end.
    */
   skipToHead(): string | undefined {
     const { log } = this.channel;
@@ -185,12 +185,12 @@ export class Cursor {
       },
       end: (last, covered) => {
         this.history = undefined;
-        // With nothing retained at all, the log's own start is as early as it gets.
+        // If the history is empty, the client goes on from the start of the log.
         const position = last ?? this.channel.log.headPosition ?? '';
         this.joining = { position, covered };
-        // The page may be one that another client asked for before this one came.
+        // Another client may have requested the page before this one came.
         this.seq = Math.min(this.seq, covered);
-        // Nothing was retained: whatever comes next is the first event for this client.
+        // If the history was empty, the next event is the client's first.
         this.position ??= position === '' ? undefined : nextAfter(position);
       },
       ended: () => {
@@ -217,7 +217,7 @@ export class Cursor {
     }
     if (join instanceof LogEntry) {
       this.seq = join.seq;
-      // Told where it stands, it would lead the client back.
+      // The reset's own position in the log would lead the client back.
       const resumeAt = nextAfter(end.position, String(join.seq));
       const { type, data, time } = join;
       this.page = [new LogEntry(0, end.position, { type, data }, time, resumeAt)];

@@ -2,11 +2,11 @@ import { SseError } from './sse-error.js';
 
 /**
  * Waits for the answer of another system, but no longer than `ms` milliseconds. The call itself
- * goes on: what it answers later is dropped.
+ * goes on, and its late answer is dropped.
  *
  * @param what the subject of the error's message, such as "Redis"
  * @param signal ends the wait earlier, with `CLOSED`
- * @throws SseError `UNAVAILABLE` when the time is over; and what the promise rejects with
+ * @throws SseError `UNAVAILABLE` when the time is over; and the promise's own rejection
  */
 export async function withDeadline<T>(
   promise: PromiseLike<T>,

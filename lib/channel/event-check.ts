@@ -3,7 +3,7 @@ import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 import { EARLIEST, isNextAfter } from './start-position.js';
 
-/** What an event may take. */
+/** How large an event may be. */
 export interface EventLimits {
   /** Bytes of the event's data, in UTF-8. */
   readonly eventSize: number;
@@ -11,18 +11,18 @@ export interface EventLimits {
   readonly idLength?: number;
 }
 
-/** Clients believe what arrives under these names. */
+/** Clients trust types with this prefix, so that no publisher may use it. */
 const RESERVED_TYPES = 'sse:';
 
 /** The largest reconnection time: what a browser's timer can wait. */
 const MAX_RETRY_MS = 2 ** 31 - 1;
 
-/** Clients send the id back in a header, whose size servers limit. */
+/** Characters of an id or a type. Clients return ids in a header, whose size servers limit. */
 const MAX_LINE = 1_024;
 
 /**
- * The one check where events enter a channel, whoever gives them: `send()`, a key, a
- * notification, a row, an entry of Redis, a source of the application's.
+ * Checks an event that enters a channel, wherever it comes from: `send()`, a key, a
+ * notification, a row, a Redis entry, or the application's own source.
  *
  * @throws SseError `INVALID_EVENT`, `EVENT_TOO_LARGE`
  */
@@ -61,9 +61,9 @@ export function checkEvent(event: SourceEvent, limits: EventLimits): void {
 }
 
 /**
- * Appends an event that another system gave. One that cannot be sent would stop the channel for
- * ever if it were tried again: it is left out and reported, and clients receive an `sse:reset`
- * with the reason `skipped-event` in its place.
+ * Appends an event that came from another system. An event that breaks a rule would stop the
+ * channel for ever if the source tried it again. This reports it and leaves it out; clients
+ * receive an `sse:reset` with the reason `skipped-event` in its place.
  */
 export function appendOrSkip(
   sink: ChannelSink,
@@ -83,8 +83,8 @@ export function appendOrSkip(
 }
 
 /**
- * Refuses an id of the publisher's own that could be a position: a client that returns with it
- * would be placed behind another event, and miss what is in between.
+ * Refuses a publisher's own id that could be a position: a client that returns with it would
+ * resume after another event, and miss those in between.
  *
  * @param where whose position it could be, such as "of a Redis stream"
  * @throws SseError `INVALID_EVENT`
@@ -132,8 +132,8 @@ function checkType(type: unknown): void {
 }
 
 /**
- * An id has to come back as it went: clients return it in a header, in which control characters
- * are refused and blanks at either end are dropped.
+ * Checks that clients can return an id unchanged. They do so in a header, which allows no control
+ * characters and loses blanks at either end.
  * https://www.rfc-editor.org/rfc/rfc9110#section-5.5
  */
 function checkId(name: 'id' | 'position', id: unknown, maxLength?: number): void {

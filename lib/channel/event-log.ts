@@ -17,16 +17,17 @@ export interface RetainLimits {
 }
 
 /**
- * A burst may exceed the retained window in one turn of the event loop. Entries
- * that young stay readable for attached cursors, so that a reader whose socket
- * takes the burst piece by piece is not told it was slow.
+ * A burst may exceed the retained window in one turn of the event loop. Attached cursors can
+ * still read entries younger than this, so that a reader whose socket takes the burst piece by
+ * piece does not count as slow.
  */
 const GRACE_MS = 10_000;
+/** All readable entries together take at most this many times the retained bytes. */
 const GRACE_FACTOR = 16;
-/** With this many such entries it is asked for the first time whether a cursor needs them. */
+/** Entries kept past the window before the log first checks whether a cursor still needs them. */
 const GRACE_CHECK = 1_024;
 
-/** What is remembered of an event when it is no longer retained. */
+/** What the log remembers of its newest event when that is no longer retained. */
 export interface AppendedEvent {
   readonly position: string;
   readonly id: string;
@@ -37,25 +38,26 @@ export class EventLog {
   private entries: LogEntry[] = [];
   /** Index of the oldest entry that attached cursors can still read. */
   private start = 0;
-  /** The newest event, retained or not; none after a failover, which may have lost it. */
+  /** The newest event, retained or not; `undefined` after a failover, which may have lost it. */
   newest: AppendedEvent | undefined;
   /** Number of the newest entry; 0 before the first. */
   head = 0;
   /** Number of the oldest entry that attached cursors can still read. */
   first = 1;
-  /** Number of the oldest entry that a returning client can resume before. */
+  /** Number of the oldest retained entry: the earliest that a returning client receives. */
   retained = 1;
-  /** Bytes from the oldest readable entry, and from the oldest retained one. */
+  /** Bytes of all entries from `first` on. */
   private readableBytes = 0;
+  /** Bytes of all entries from `retained` on. */
   private retainedBytes = 0;
   private readonly local = new LocalPositions();
   private readonly base = new LogBase(this.local.of(0));
   private readonly index = new LogIndex(this);
   private isLocal = true;
-  /** With how many entries beyond the retained window it is asked who needs them. */
+  /** Entries kept past the window before the log checks whether a cursor still needs them. */
   private graceCheck = GRACE_CHECK;
 
-  /** @param slowest answers what every attached cursor has read; asked seldom, as it may take long */
+  /** @param slowest the number of the last entry that every cursor has read; slow, so called seldom */
   constructor(
     private readonly limits: RetainLimits,
     private readonly slowest: () => number,
@@ -73,7 +75,7 @@ export class EventLog {
     return this.head - this.retained + 1;
   }
 
-  /** About how many bytes the retained events take. */
+  /** The approximate size of the retained events in bytes. */
   get bytes(): number {
     return this.retainedBytes;
   }
@@ -83,15 +85,15 @@ export class EventLog {
     return this.local.numberOf(id) !== undefined;
   }
 
-  /** Takes over the numbering of a source with positions of its own. */
+  /** Starts after a position of the source's own, in place of the log's numbering. */
   startAfter(position: string): void {
     this.isLocal = false;
     this.base.startAfter(position);
   }
 
   /**
-   * @param gap set for a reset that is no event of the source: it stands behind the one at its
-   * position, which clients may not have received
+   * @param gap the reason, for a reset that is not an event of the source. Such a reset stands
+   * after the event at its position, which clients may not have received
    */
   append(event: SourceEvent, gap?: ResetReason): LogEntry {
     const seq = ++this.head;
@@ -114,7 +116,7 @@ export class EventLog {
     return entry;
   }
 
-  /** Forgets, for returning clients, everything before the newest entry. */
+  /** Retains only the newest entry for clients that return. */
   restart(): void {
     while (this.retained < this.head) {
       this.release();
@@ -134,7 +136,7 @@ export class EventLog {
     return seq >= this.retained ? this.at(seq).end : this.base.end;
   }
 
-  /** The position of a client that has received the event with this number, if it is known. */
+  /** The position of a client that has received the event with this number, if known. */
   positionAt(seq: number): string | undefined {
     return seq >= this.first
       ? this.at(seq).resumeAt
@@ -143,14 +145,14 @@ export class EventLog {
         : undefined;
   }
 
-  /** The position of a client that starts behind an event without having received it. */
+  /** The position of a client that starts after an event that it has not received. */
   startingPosition(seq: number): string | undefined {
     const position = this.positionAt(seq);
     const isEnd = seq >= this.first ? this.at(seq).end : this.base.end;
     return position === undefined || isEnd === false ? position : nextAfter(position);
   }
 
-  /** Notes what the source's history says of the event at a position. */
+  /** Notes whether the event at a position ended its run, as the source's history tells. */
   noteEnd(position: string, isEnd: boolean): void {
     if (position === this.base.position) {
       this.base.end = isEnd;
@@ -174,7 +176,7 @@ export class EventLog {
     return this.isLocal ? this.locateLocal(position) : this.index.locate(position, compare);
   }
 
-  /** Drops what the limits no longer allow. */
+  /** Drops the entries that exceed the limits. */
   trim(now: number): void {
     const { events, bytes, age } = this.limits;
     while (
@@ -190,7 +192,7 @@ export class EventLog {
       this.first < this.retained &&
       (this.first <= read ||
         now - this.at(this.first).time > GRACE_MS ||
-        // The newest stays until its readers have been woken, however large it is.
+        // The newest entry stays, however large, until its readers have been woken.
         (this.readableBytes > bytes * GRACE_FACTOR && this.first < this.head))
     ) {
       this.readableBytes -= this.at(this.first).size;
@@ -204,7 +206,7 @@ export class EventLog {
     }
   }
 
-  /** What every attached cursor has read, once there is much that may not be needed; else 0. */
+  /** The last entry that every attached cursor has read; 0 while too few entries wait to check. */
   private readByAll(): number {
     const beyond = this.retained - this.first;
     if (beyond < this.graceCheck) {
@@ -212,7 +214,7 @@ export class EventLog {
     }
     const read = this.slowest();
     const kept = this.retained - Math.max(this.first, Math.min(read + 1, this.retained));
-    // Waiting for twice as many keeps the cost per event constant, however slow a cursor is.
+    // Checking again only at twice as many entries keeps the cost per event constant.
     this.graceCheck = Math.max(GRACE_CHECK, kept * 2);
     return read;
   }

@@ -3,9 +3,8 @@ import { reasonOf, stackOf } from './reason.js';
 import type { SseLogger } from './source.js';
 
 /**
- * The one way to run code that may throw where nobody could catch it: users' functions, and
- * callbacks of RxJS, timers and sockets. What it throws is logged and goes no further, as it
- * would otherwise end the process.
+ * Runs code whose errors no caller can catch: users' functions, and callbacks of RxJS, timers and
+ * sockets. The guard logs these errors, which would otherwise end the process.
  */
 export class Guard {
   private readonly log: SseLogger;
@@ -15,8 +14,8 @@ export class Guard {
   }
 
   /**
-   * Runs `code`, and gives what it returns; `undefined` when it throws. A promise is returned as
-   * it is, and logged when it rejects.
+   * Runs `code` and returns its result; `undefined` when it throws. A promise is returned
+   * unchanged, and its rejection logged.
    *
    * @param what the subject of the log line, such as "The teardown of a handler's Observable"
    */
@@ -38,7 +37,7 @@ export class Guard {
     return (...args) => void this.run(what, () => code(...args));
   }
 
-  /** Logs what was caught elsewhere. */
+  /** Logs an error that was caught elsewhere. */
   report(what: string, error: unknown): void {
     this.log.error(`${what} failed: ${reasonOf(error)}`, stackOf(error));
   }
