@@ -26,11 +26,6 @@ export interface IdleSessionUser {
  * order of the ids, which is the same for every reader of the table.
  */
 export class EventReader {
-  /** What holds delivery back for long, if anything does. */
-  get stuck(): Fence['stuck'] {
-    return this.fence.stuck;
-  }
-
   private readonly statements: ReaderStatements;
   private readonly rest: Wake;
   private readonly fence: Fence;
@@ -68,6 +63,11 @@ export class EventReader {
   /** Whether the table cannot be read at the moment. */
   get isOutage(): boolean {
     return this.keeper.isOutage;
+  }
+
+  /** What holds delivery back for long, if anything does. */
+  get stuck(): Fence['stuck'] {
+    return this.fence.stuck;
   }
 
   /** Resolves once the table is there, or the first attempt to read it has failed. */
