@@ -37,6 +37,21 @@ export function checkChannelName(name: unknown): asserts name is string {
 /** The placeholders of a template such as `job:{id}`. */
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 
+/**
+ * Refuses a template with a brace that belongs to no placeholder: it would be part of the name,
+ * and all who were to have a channel of their own would share one.
+ * @throws SseError `INVALID_CHANNEL`
+ */
+export function checkTemplate(template: string): void {
+  if (/[{}]/.test(template.replace(PLACEHOLDER, ''))) {
+    throw new SseError(
+      'INVALID_CHANNEL',
+      `The channel template ${JSON.stringify(template)} has a brace without its other half. ` +
+        'Write a placeholder as {name}, and no other braces.',
+    );
+  }
+}
+
 /** The names of a template's placeholders. */
 export function placeholdersOf(template: string): string[] {
   return [...template.matchAll(PLACEHOLDER)].map(([, name]) => name!);
@@ -50,7 +65,8 @@ export function placeholdersOf(template: string): string[] {
  * @param template the name, with placeholders in braces
  * @param values what the placeholders stand for: strings, or numbers, booleans and BigInts
  * @returns the channel's name
- * @throws SseError `INVALID_CHANNEL` when a value is missing or empty, or the name is too long
+ * @throws SseError `INVALID_CHANNEL` when a value is missing or empty, a brace lacks its other half,
+ * or the name is too long
  *
  * @example
  * ```ts
@@ -59,6 +75,7 @@ export function placeholdersOf(template: string): string[] {
  * @publicApi
  */
 export function channelName(template: string, values: Readonly<Record<string, unknown>>): string {
+  checkTemplate(template);
   const name = template.replace(PLACEHOLDER, (_, placeholder: string) =>
     encode(template, placeholder, values[placeholder]),
   );

@@ -2,7 +2,6 @@ import { BadRequestException, Inject, Injectable, NotFoundException } from '@nes
 import { ModuleRef } from '@nestjs/core';
 import { channelName, checkChannelName, placeholdersOf } from '../channel/channel-name.js';
 import type { ChannelSource } from '../channel/source.js';
-import { SseError } from '../channel/sse-error.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
 import { SSE_SETTINGS } from '../sse.constants.js';
 import type { ProviderToken, SourceOption } from '../sse.options.js';
@@ -95,14 +94,9 @@ function isToken(source: SourceOption | undefined): source is ProviderToken {
 
 function fill(template: string, params: Record<string, string>): string {
   const placeholders = placeholdersOf(template);
-  for (const placeholder of placeholders) {
-    if (!(placeholder in params)) {
-      throw new SseError(
-        'INVALID_OPTION',
-        `The template ${JSON.stringify(template)} has {${placeholder}}, and the route has no ` +
-          `parameter of that name. It has: ${Object.keys(params).join(', ') || 'none'}.`,
-      );
-    }
+  // The path has them all, which was checked at the start. One may be optional there.
+  if (placeholders.some((placeholder) => params[placeholder] === undefined)) {
+    throw new NotFoundException('There is no channel for this request.');
   }
   return placeholders.length === 0 ? template : channelName(template, params);
 }

@@ -1,6 +1,6 @@
 import { UseInterceptors } from '@nestjs/common';
 import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
-import { checkChannelName, placeholdersOf } from '../channel/channel-name.js';
+import { checkChannelName, checkTemplate, placeholdersOf } from '../channel/channel-name.js';
 import { SseError } from '../channel/sse-error.js';
 import type { EndpointOptions } from '../sse.options.js';
 import { HandlerResult } from './handler-result.js';
@@ -21,7 +21,7 @@ type Handler = (this: unknown, ...args: any[]) => unknown;
  *   what it throws reaches the exception filters
  * - or nothing, for a handler that returns a stream of its own
  * @param options the channels' source, and how they are read
- * @throws SseError `INVALID_OPTION`, when the class is defined
+ * @throws SseError `INVALID_OPTION`, `INVALID_CHANNEL`, when the class is defined
  *
  * @example
  * ```ts
@@ -108,8 +108,11 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
         'Give a name, a template, or a function of the request.',
     );
   }
-  if (typeof channels === 'string' && placeholdersOf(channels).length === 0) {
-    checkChannelName(channels);
+  if (typeof channels === 'string') {
+    checkTemplate(channels);
+    if (placeholdersOf(channels).length === 0) {
+      checkChannelName(channels);
+    }
   }
   for (const name of Object.keys(options)) {
     if (!OPTIONS.has(name)) {

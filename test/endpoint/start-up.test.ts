@@ -11,7 +11,7 @@ import {
 } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { SseChannel, SseModule } from '../../lib/index.js';
+import { channelName, SseChannel, SseModule } from '../../lib/index.js';
 import { ADAPTERS, closeApps, startApp, type AppOptions } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
@@ -41,6 +41,13 @@ class HostController {
   @Sse('events')
   @SseChannel('tenant:{tenant}')
   events() {}
+}
+
+@Controller()
+class OptionalController {
+  @Sse(['optional', 'optional/:id'] as never)
+  @SseChannel('job:{id}')
+  optional() {}
 }
 
 class OverridingController extends TeamsController {
@@ -126,6 +133,13 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     }
   });
 
+  it('a placeholder that a request leaves out is answered with 404', async () => {
+    const { connect } = await startApp({ adapter, controllers: [OptionalController] });
+    const client = await connect('/optional');
+    expect(client.opened.status).toBe(404);
+    expect((await connect('/optional/1')).opened.status).toBe(200);
+  });
+
   it('a placeholder may stand in the host', async () => {
     const { warnings, connect, sse } = await warningsOf({ controllers: [HostController] });
     expect(warnings).toEqual([]);
@@ -196,6 +210,18 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
 });
 
 describe('@SseChannel()', () => {
+  it.each(['job:{id', 'job:id}', 'job:{{id}}', '{'])(
+    'refuses the template %s, which has a brace too many',
+    (template) => {
+      const refused = expect.objectContaining({
+        code: 'INVALID_CHANNEL',
+        message: expect.stringContaining(template),
+      });
+      expect(() => SseChannel(template)({}, 'job', { value: () => undefined })).toThrow(refused);
+      expect(() => channelName(template, { id: 1 })).toThrow(refused);
+    },
+  );
+
   it('refuses an option that there is not', () => {
     const options = { overlfow: 'latest' } as object;
     expect(() => {

@@ -39,6 +39,15 @@ describe('A method that returns a promise', () => {
   /** An unhandled rejection is reported after the microtasks of a turn. */
   const nextTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
+  it('refuses a transaction where the broker has none', async () => {
+    const { sse } = await startApp({ controllers: [] });
+    const transaction = { query: () => Promise.resolve({ rows: [] }) };
+    await expect(sse.send('a', 'x', { transaction })).rejects.toMatchObject({
+      code: 'NOT_CONFIGURED',
+      message: expect.stringContaining('event table'),
+    });
+  });
+
   it('never throws, and need not be awaited, whatever the mistake', async () => {
     const { sse } = await startApp({ controllers: [] });
     const calls: (() => Promise<unknown>)[] = [

@@ -287,6 +287,13 @@ it.each(['1-1', '1764201600000-0', '0-0'])(
   },
 );
 
+it('refuses a transaction, as it would be passed over', async () => {
+  const one = await start();
+  expect(() => one.broker.publish('a', { data: 'x' }, { transaction: {} })).toThrow(
+    expect.objectContaining({ code: 'NOT_CONFIGURED' }),
+  );
+});
+
 it('refuses a channel that cannot be mapped to a stream', async () => {
   const one = await start();
   expect(() => one.open('}x')).toThrow(expect.objectContaining({ code: 'INVALID_CHANNEL' }));

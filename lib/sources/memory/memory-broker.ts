@@ -1,4 +1,11 @@
-import type { Broker, ChannelFeed, ChannelSink, OutgoingEvent } from '../../channel/source.js';
+import type {
+  Broker,
+  ChannelFeed,
+  ChannelSink,
+  OutgoingEvent,
+  PublishOptions,
+} from '../../channel/source.js';
+import { refuseTransaction } from '../../channel/transaction.js';
 
 /**
  * Carries events within this process. An event is in the channel's log when `publish`
@@ -16,7 +23,8 @@ export class MemoryBroker implements Broker {
     return { close: () => void this.sinks.delete(channel) };
   }
 
-  publish(channel: string, event: OutgoingEvent): Promise<string> {
+  publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string> {
+    refuseTransaction(options);
     this.keepOpen(this, channel);
     return Promise.resolve(this.sinks.get(channel)!.append(event));
   }

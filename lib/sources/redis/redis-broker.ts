@@ -6,7 +6,9 @@ import type {
   ChannelSink,
   Lifecycle,
   OutgoingEvent,
+  PublishOptions,
 } from '../../channel/source.js';
+import { refuseTransaction } from '../../channel/transaction.js';
 import { AppendKind } from './append-kind.js';
 import { indexKey } from './own-ids.js';
 import type { RedisStreams } from './redis-streams.js';
@@ -41,7 +43,8 @@ export class RedisBroker implements Broker, Lifecycle {
   }
 
   /** @throws SseError `INVALID_CHANNEL` when the name cannot be mapped to a stream */
-  publish(channel: string, event: OutgoingEvent): Promise<string> {
+  publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string> {
+    refuseTransaction(options);
     const key = this.keyOf(channel);
     if (event.id !== undefined && isStreamId(event.id)) {
       refuseAsPosition(event.id, 'of a Redis stream');
