@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { monotonicNow } from '../../channel/clock.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { OutgoingEvent } from '../../channel/source.js';
-import { AppendCalls, type BatchOutcome, type TakenOutcome } from './append-calls.js';
+import { NumberedCalls, type BatchOutcome, type TakenOutcome } from './numbered-calls.js';
 import type { CallKind } from './call-kind.js';
 import type { RedisStreams } from './redis-streams.js';
 import { sendTimedOut, tooFewReplicas } from './send-errors.js';
@@ -29,7 +29,7 @@ export class StreamPublisher {
   private readonly lanes = new Map<string, StreamLane>();
   /** The lanes where events wait for a call. */
   private readonly due = new Set<StreamLane>();
-  private readonly calls: AppendCalls;
+  private readonly calls: NumberedCalls;
   private readonly detach = AsyncLocalStorage.snapshot();
   private waitingSize = 0;
   private flush: NodeJS.Immediate | undefined;
@@ -40,7 +40,7 @@ export class StreamPublisher {
     private readonly streams: RedisStreams,
     private readonly kind: CallKind,
   ) {
-    this.calls = new AppendCalls(streams, kind, this.settle);
+    this.calls = new NumberedCalls(streams, kind, this.settle);
   }
 
   /**
@@ -58,7 +58,7 @@ export class StreamPublisher {
 
   /** The key under which Redis notes the last call of a lane, where each has its own. */
   markerOf(key: string): string {
-    return this.calls.markers.keyOf(key);
+    return this.calls.markerOf(key);
   }
 
   /** The connection is back: what waits is tried again at once. */
@@ -127,14 +127,12 @@ export class StreamPublisher {
     this.flush ??= this.detach(() => setImmediate(() => this.run()));
   }
 
-  /** Makes calls for what waits. */
+  /** Makes calls for what waits, as long as there is room. */
   private run(): void {
     clearImmediate(this.flush);
     this.flush = undefined;
-    for (const { key } of this.due) {
-      if (!this.calls.begin(key, () => this.takeLanes())) {
-        return;
-      }
+    while (this.due.size > 0 && this.calls.hasRoom) {
+      this.calls.make(this.takeLanes());
     }
   }
 

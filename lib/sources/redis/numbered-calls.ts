@@ -1,11 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import type { SseError } from '../../channel/sse-error.js';
-import { AppendCall } from './append-call.js';
 import type { CallKind } from './call-kind.js';
-import { CallMarkers } from './call-markers.js';
-import { runScript, type RedisReply } from './redis-batch.js';
+import { runScript, type RedisReply, type ScriptCall } from './redis-batch.js';
 import { refusalOf, replyError } from './redis-refusal.js';
 import type { RedisStreams } from './redis-streams.js';
 import type { StreamLane } from './stream-lane.js';
+
+/** How many calls are under way at a time where a marker serves any lane. */
+const MAX_CALLS = 64;
 
 /** The batch was taken: the script's answer, the call's number, and how many replicas have it. */
 export interface TakenOutcome {
@@ -26,35 +28,62 @@ export type BatchOutcome =
   /** Nobody knows, and nobody waits for it any more. */
   | { readonly what: 'unwanted' };
 
+/**
+ * One run of the script, for the batches of one or several lanes. It stays the same however often
+ * it is sent.
+ */
+interface NumberedCall {
+  /** The key under which Redis notes the number and the answers of the last call. */
+  readonly marker: string;
+  /** Higher than that of every call before: it tells Redis whether the call was made already. */
+  readonly number: number;
+  readonly lanes: readonly StreamLane[];
+  /** Whether a reply is awaited. */
+  inFlight: boolean;
+  /** Whether it was sent before, and nobody knows whether it has arrived. */
+  isRepeated: boolean;
+}
+
 /** The calls that are under way. Each is sent until its outcome is known or of no interest. */
-export class AppendCalls {
-  private readonly calls = new Set<AppendCall>();
-  readonly markers: CallMarkers;
+export class NumberedCalls {
+  private readonly calls = new Set<NumberedCall>();
+  private readonly instance = randomBytes(9).toString('base64url');
+  /** A marker is used by one call at a time. A Cluster wants it in the slot of the call's lane. */
+  private readonly isPerLane: boolean;
+  private readonly idle: string[] = [];
+  private markers = 0;
+  private number = 0;
 
   constructor(
     private readonly streams: RedisStreams,
     private readonly kind: CallKind,
     private readonly onOutcome: (lane: StreamLane, outcome: BatchOutcome) => void,
   ) {
-    this.markers = new CallMarkers(
-      streams.settings.prefix,
-      kind.isPerLane || streams.connection.isCluster,
-    );
+    this.isPerLane = kind.isPerLane || streams.connection.isCluster;
   }
 
-  /**
-   * Makes a call for the lanes that are given, the first of which has this key. False when there
-   * are too many calls: there is room once the next outcome is known.
-   */
-  begin(key: string, lanes: () => readonly StreamLane[]): boolean {
-    const marker = this.markers.acquire(key);
-    if (!marker) {
-      return false;
-    }
-    const call = new AppendCall(this.kind, marker, lanes());
+  /** Whether one more call may begin. If not, there is room once the next outcome is known. */
+  get hasRoom(): boolean {
+    return this.isPerLane || this.idle.length > 0 || this.markers < MAX_CALLS;
+  }
+
+  /** Makes a call for the batches of these lanes; only while there is room. */
+  make(lanes: readonly StreamLane[]): void {
+    const marker = this.isPerLane ? this.markerOf(lanes[0]!.key) : this.anyMarker();
+    const number = ++this.number;
+    const call: NumberedCall = { marker, number, lanes, inFlight: false, isRepeated: false };
     this.calls.add(call);
     void this.send(call);
-    return true;
+  }
+
+  /** The key of the marker that only this lane has. */
+  markerOf(lane: string): string {
+    return `${lane}:from:${this.instance}`;
+  }
+
+  private anyMarker(): string {
+    const { prefix } = this.streams.settings;
+    return this.idle.pop() ?? `${prefix}from:${this.instance}:${++this.markers}`;
   }
 
   /** Sends what was not answered once more, as far as somebody waits for it. */
@@ -66,7 +95,19 @@ export class AppendCalls {
     }
   }
 
-  private async send(call: AppendCall): Promise<void> {
+  private scriptCall({ marker, number, lanes }: NumberedCall): ScriptCall {
+    const { script } = this.kind;
+    const { publishCommand } = this.streams.server;
+    const keys = [marker];
+    const args = [number, publishCommand, ...this.kind.args(lanes[0]!)];
+    for (const lane of lanes) {
+      keys.push(...lane.keys);
+      args.push(...lane.batch!);
+    }
+    return { script, keys, args };
+  }
+
+  private async send(call: NumberedCall): Promise<void> {
     call.inFlight = true;
     const reply = await this.replyTo(call);
     const { minReplicas } = this.streams.settings;
@@ -80,25 +121,25 @@ export class AppendCalls {
     }
   }
 
-  private async replyTo(call: AppendCall): Promise<RedisReply> {
+  private async replyTo(call: NumberedCall): Promise<RedisReply> {
     const { connection, server } = this.streams;
     try {
       await server.known();
       const client = await connection.client();
-      return await runScript(client, call.scriptCall(server.publishCommand));
+      return await runScript(client, this.scriptCall(call));
     } catch (error) {
       return { error: error as Error };
     }
   }
 
   /** How many replicas have what was taken, once they are enough or have had their time. */
-  private replicasOf(call: AppendCall): Promise<number> {
+  private replicasOf(call: NumberedCall): Promise<number> {
     const { minReplicas, replicaTimeout } = this.streams.settings;
-    return this.streams.server.waitForReplicas(call.marker.key, minReplicas, replicaTimeout);
+    return this.streams.server.waitForReplicas(call.marker, minReplicas, replicaTimeout);
   }
 
   private outcomeOf(
-    { marker: { number }, lanes }: AppendCall,
+    { number, lanes }: NumberedCall,
     index: number,
     answer: string,
     replicas: number,
@@ -111,7 +152,7 @@ export class AppendCalls {
   }
 
   /** The call as a whole was answered by an error, or by nothing. */
-  private failed(call: AppendCall, error: Error): void {
+  private failed(call: NumberedCall, error: Error): void {
     const refusal = this.refusalOf(error, call.lanes[0]!);
     if (!refusal) {
       call.isRepeated = true;
@@ -128,17 +169,20 @@ export class AppendCalls {
     return refusalOf(error, this.streams.connection.address, lane.key);
   }
 
-  private dropUnwanted(call: AppendCall): boolean {
-    const { isWanted } = call;
+  /** Ends a call whose outcome nobody waits for any more. */
+  private dropUnwanted(call: NumberedCall): boolean {
+    const isWanted = call.lanes.some((lane) => lane.isWanted);
     if (!isWanted) {
       this.end(call, () => ({ what: 'unwanted' }));
     }
     return !isWanted;
   }
 
-  private end(call: AppendCall, outcomeOf: (index: number) => BatchOutcome): void {
+  private end(call: NumberedCall, outcomeOf: (index: number) => BatchOutcome): void {
     this.calls.delete(call);
-    this.markers.release(call.marker);
+    if (!this.isPerLane) {
+      this.idle.push(call.marker);
+    }
     call.lanes.forEach((lane, index) => this.onOutcome(lane, outcomeOf(index)));
   }
 }
