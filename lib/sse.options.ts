@@ -1,7 +1,6 @@
-import type { OverflowPolicy } from './delivery/overflow.js';
+import type { Overflow } from './delivery/overflow.js';
 import type { Opening } from './delivery/opening.js';
 import type { Broker, ChannelSource } from './channel/source.js';
-import type { SseEvent } from './channel/sse-event.js';
 import type { CacheLike } from './sources/cache/cache-calls.js';
 import type { MemoryKeyStore } from './sources/cache/memory-store.js';
 import type { CacheOptions } from './sources/cache/cache-options.js';
@@ -64,12 +63,10 @@ export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOption
   readonly source?: SourceOption;
   /**
    * What happens to a client that reads so slowly that its next event is no longer
-   * retained: it receives `sse:reset`; or, from the moment it lags, the newest event of
-   * each `key` only; or it is disconnected. Default: `reset`.
+   * retained: it receives `sse:reset`; or it is disconnected; or, with `{ latest: (event) => key }`,
+   * it receives the newest event of each key only from the moment it lags. Default: `reset`.
    */
-  readonly overflow?: OverflowPolicy;
-  /** With `overflow: 'latest'`: events with the same key replace each other. Default: none. */
-  readonly key?: (event: SseEvent) => string;
+  readonly overflow?: Overflow;
 }
 
 /** Options of an endpoint beside those of its channels. */

@@ -32,7 +32,7 @@ export interface ResumeOptions {
 }
 
 /** What `SseService.stream()` reads, and where it starts. A subscriber is never too slow. */
-export interface StreamOptions extends Omit<ChannelOptions, 'overflow' | 'key'>, ResumeOptions {}
+export interface StreamOptions extends Omit<ChannelOptions, 'overflow'>, ResumeOptions {}
 
 /** What is open and what was refused; see `SseService.stats()`. */
 export interface SseStats {

@@ -21,8 +21,8 @@ export class ChannelReader implements ConnectionReader {
   ) {
     this.cursor = subscription.cursors[0]!;
     this.latest =
-      overflow.policy === 'latest'
-        ? LatestByKey.acquire(this.cursor.channel, overflow.key)
+      typeof overflow === 'object'
+        ? LatestByKey.acquire(this.cursor.channel, overflow.latest)
         : undefined;
     subscription.attach(this);
   }
@@ -117,7 +117,7 @@ export class ChannelReader implements ConnectionReader {
   private sendReset(): void {
     const reason = this.cursor.resetReason!;
     this.cursor.skipToHead();
-    if (reason === 'slow-consumer' && this.overflow.policy === 'disconnect') {
+    if (reason === 'slow-consumer' && this.overflow === 'disconnect') {
       this.connection.destroy();
       return;
     }

@@ -48,7 +48,7 @@ export class MergedReader implements ConnectionReader {
       if (!this.merge.next()) {
         break;
       }
-      if (this.merge.reset === 'slow-consumer' && this.overflow.policy === 'disconnect') {
+      if (this.merge.reset === 'slow-consumer' && this.overflow === 'disconnect') {
         this.connection.destroy();
         return '';
       }

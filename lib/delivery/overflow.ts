@@ -1,16 +1,10 @@
 import type { SseEvent } from '../channel/sse-event.js';
 
 /** What happens to a client that reads so slowly that its next event is no longer retained. */
-export type OverflowPolicy = 'reset' | 'latest' | 'disconnect';
+export type Overflow = 'reset' | 'disconnect' | LatestOnly;
 
-/** The policy for slow clients of one endpoint or stream. */
-export type Overflow =
-  | { readonly policy: 'reset' | 'disconnect' }
-  | {
-      readonly policy: 'latest';
-      /** Events with the same key replace each other for a client that lags. */
-      readonly key: (event: SseEvent) => string;
-    };
-
-/** The client is told by an `sse:reset` that it missed events. */
-export const RESET_ON_OVERFLOW: Overflow = { policy: 'reset' };
+/** From the moment a client lags, it receives the newest event of each key only. */
+export interface LatestOnly {
+  /** The key of an event. Events with the same key replace each other. */
+  readonly latest: (event: SseEvent) => string;
+}

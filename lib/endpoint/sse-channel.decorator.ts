@@ -2,6 +2,8 @@ import { UseInterceptors } from '@nestjs/common';
 import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { checkChannelName, checkTemplate, placeholdersOf } from '../channel/channel-name.js';
 import { SseError } from '../channel/sse-error.js';
+import type { LatestOnly } from '../delivery/overflow.js';
+import { shownValue } from '../sources/options/shown-value.js';
 import type { EndpointOptions } from '../sse.options.js';
 import { HandlerResult } from './handler-result.js';
 import { routeOf, setRoute, type ChannelResolver } from './route.js';
@@ -79,7 +81,6 @@ const KNOWN: Readonly<Record<keyof EndpointOptions, true>> = {
   refetch: true,
   doneSignal: true,
   overflow: true,
-  key: true,
   expires: true,
 };
 const OPTIONS: ReadonlySet<string> = new Set(Object.keys(KNOWN));
@@ -122,18 +123,12 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
       );
     }
   }
-  const { overflow = 'reset', key, expires } = options;
-  if (overflow !== 'reset' && overflow !== 'latest' && overflow !== 'disconnect') {
+  const { overflow = 'reset', expires } = options;
+  if (overflow !== 'reset' && overflow !== 'disconnect' && !isLatestOnly(overflow)) {
     throw new SseError(
       'INVALID_OPTION',
-      `\`overflow\` of @SseChannel() on ${where} is ${String(overflow)}; it must be ` +
-        "'reset', 'latest' or 'disconnect'.",
-    );
-  }
-  if ((overflow === 'latest') !== (typeof key === 'function')) {
-    throw new SseError(
-      'INVALID_OPTION',
-      `@SseChannel() on ${where}: \`overflow: 'latest'\` and \`key\`, a function of the event, go together.`,
+      `\`overflow\` of @SseChannel() on ${where} is ${shownValue(overflow)}; it must be ` +
+        "'reset', 'disconnect', or { latest: (event) => key }.",
     );
   }
   if (expires !== undefined && typeof expires !== 'function') {
@@ -142,4 +137,13 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
       `\`expires\` of @SseChannel() on ${where} is ${String(expires)}; it must be a function of the request.`,
     );
   }
+}
+
+function isLatestOnly(overflow: unknown): boolean {
+  return (
+    typeof overflow === 'object' &&
+    overflow !== null &&
+    Object.keys(overflow).join() === 'latest' &&
+    typeof (overflow as LatestOnly).latest === 'function'
+  );
 }

@@ -6,7 +6,7 @@ import type { Connection, ConnectionReader } from '../delivery/connection.js';
 import { Delivery } from '../delivery/delivery.js';
 import { MergedReader } from '../delivery/merged-reader.js';
 import { openingFrame } from '../delivery/opening.js';
-import { RESET_ON_OVERFLOW, type Overflow } from '../delivery/overflow.js';
+import type { Overflow } from '../delivery/overflow.js';
 import { NO_POSITION } from '../delivery/resume-positions.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import { SSE_SETTINGS } from '../sse.constants.js';
@@ -105,7 +105,7 @@ export class StreamOpener {
     subscription: Subscription,
   ): Promise<boolean> {
     return this.start(exchange, subscription, (connection) =>
-      this.readerOf(subscription, connection, overflowOf(options)),
+      this.readerOf(subscription, connection, options.overflow ?? 'reset'),
     );
   }
 
@@ -182,11 +182,4 @@ export class StreamOpener {
   private sendAway(exchange: Exchange): Promise<void> {
     return exchange.answer(this.delivery.connections.awayFrame);
   }
-}
-
-function overflowOf({ overflow, key }: EndpointOptions): Overflow {
-  if (overflow === 'latest' && key) {
-    return { policy: 'latest', key };
-  }
-  return overflow === 'disconnect' ? { policy: 'disconnect' } : RESET_ON_OVERFLOW;
 }

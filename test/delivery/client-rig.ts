@@ -9,7 +9,7 @@ import { HandlerEvents } from '../../lib/delivery/handler-events.js';
 import { HandlerWriter } from '../../lib/delivery/handler-writer.js';
 import { MergedReader } from '../../lib/delivery/merged-reader.js';
 import { openingFrame } from '../../lib/delivery/opening.js';
-import { RESET_ON_OVERFLOW, type Overflow } from '../../lib/delivery/overflow.js';
+import type { Overflow } from '../../lib/delivery/overflow.js';
 import type { Response } from '../../lib/delivery/response-writer.js';
 import type { ChannelRequest, Subscription } from '../../lib/delivery/subscription.js';
 import { SseFrameParser, type SseFrame } from '../../lib/testing/index.js';
@@ -169,7 +169,7 @@ export class ClientRig {
   /** Connects a client as an endpoint does. */
   async connect(
     requests: readonly ChannelRequest[],
-    { lastEventId, overflow = RESET_ON_OVERFLOW, handler }: RigConnection = {},
+    { lastEventId, overflow = 'reset', handler }: RigConnection = {},
   ): Promise<RigClient> {
     const client = new RigClient(lastEventId);
     const { delivery } = this;

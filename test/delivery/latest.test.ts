@@ -46,14 +46,13 @@ class Prices {
 }
 
 const overflow: Overflow = {
-  policy: 'latest',
-  key: ({ data }) => (data as { share: string }).share,
+  latest: ({ data }) => (data as { share: string }).share,
 };
 
 const numbersOf = (data: readonly string[]) =>
   data.map((text) => (JSON.parse(text) as { number: number }).number);
 
-describe("A client with overflow: 'latest'", () => {
+describe('A client with overflow: { latest }', () => {
   it.each([
     ['within a page', 400],
     ['between two pages', 0],
@@ -95,7 +94,7 @@ describe("A client with overflow: 'latest'", () => {
   ])('gets the newest event of each key %s, once and in order', async (_, filler, events) => {
     const rig = new ClientRig({ retain: { events, bytes: Infinity, age: Infinity } });
     const source = new MemoryBroker((broker, name) => rig.delivery.channels.touch(broker, name));
-    const byKey: Overflow = { policy: 'latest', key: ({ data }) => String(data)[0]! };
+    const byKey: Overflow = { latest: ({ data }) => String(data)[0]! };
     const client = await rig.connect([{ source, name: 'c' }], { overflow: byKey });
     const write = async (...texts: string[]): Promise<void> => {
       for (const text of texts) {

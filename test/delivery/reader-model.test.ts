@@ -28,8 +28,7 @@ const placeIn = (data: string): Place => {
 };
 
 const LATEST: Overflow = {
-  policy: 'latest',
-  key: ({ data }) => String(placeIn(data as string).number % KEYS),
+  latest: ({ data }) => String(placeIn(data as string).number % KEYS),
 };
 
 /** A channel of a model source, whose events name it. */
@@ -77,7 +76,7 @@ class ModelChannel implements ChannelSource {
   }
 }
 
-/** What a client of one channel with `overflow: 'latest'` has to be shown. */
+/** What a client of one channel with `overflow: { latest }` has to be shown. */
 class LatestWitness {
   private last: Place | undefined;
   /** The newest event of each key that it was shown. */

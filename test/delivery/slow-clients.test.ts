@@ -21,7 +21,7 @@ class SlowController {
   disconnect() {}
 
   @Sse('latest')
-  @SseChannel('prices', { overflow: 'latest', key: keyOf })
+  @SseChannel('prices', { overflow: { latest: keyOf } })
   latest() {}
 
   @Sse('several')

@@ -36,7 +36,7 @@ class SlowController {
   }
 
   @Sse('several')
-  @SseChannel(() => ['bulk', 'other'], { overflow: 'latest', key: () => 'the same' })
+  @SseChannel(() => ['bulk', 'other'], { overflow: { latest: () => 'the same' } })
   several() {}
 }
 

@@ -244,8 +244,9 @@ describe('@SseChannel()', () => {
     ['an array', ['a'], {}],
     ['null', null, {}],
     ['an unknown overflow', 'a', { overflow: 'drop' }],
-    ["'latest' without a key", 'a', { overflow: 'latest' }],
-    ["a key without 'latest'", 'a', { key: () => 'a' }],
+    ["overflow 'latest' without a key", 'a', { overflow: 'latest' }],
+    ['a latest that is no function', 'a', { overflow: { latest: 'key' } }],
+    ['an overflow that says two things', 'a', { overflow: { latest: () => 'a', reset: true } }],
     ['expires that is no function', 'a', { expires: 7 }],
   ])('refuses %s', (_, channels, options) => {
     expect(define(channels as string, options as object)).toThrow(
