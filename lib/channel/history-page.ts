@@ -6,15 +6,15 @@ import { resetEvent } from './reset-event.js';
 import { shown } from './shown.js';
 import type { HistoryEvent, HistoryPage, ResetReason, SourceEvent } from './source.js';
 
-/** A page of history, as a reader may rely on it. */
+/** A page of history that was checked, so that readers can rely on it. */
 export interface CheckedPage {
   readonly entries: readonly LogEntry[];
   readonly last: boolean;
   /** Why the events after the position cannot be shown without a gap, if so. */
   readonly reset: ResetReason | undefined;
-  /** Whether the event at the position that was asked for ended its run. */
+  /** Whether the event at the requested position ended its run. */
   readonly ended: boolean;
-  /** The position of the event that was asked for by an id of its own. */
+  /** The position of the requested event, if the request named the publisher's own id. */
   readonly position: string | undefined;
 }
 
@@ -27,26 +27,26 @@ const REASONS: Readonly<Record<ResetReason, true>> = {
   'skipped-event': true,
 };
 
-/** The channel whose history it is. */
+/** The channel that a history belongs to. */
 export interface HistoryChannel {
   readonly name: string;
   readonly limits: EventLimits;
 }
 
-/** What is known of the source that has given a page. */
+/** The source that has given a page. */
 export interface PageSource {
-  /** Orders two of its positions. */
+  /** Orders two of the source's positions. */
   compare(a: string, b: string): number;
-  /** It has done something wrong. */
+  /** Logs that the source has done something wrong. */
   report(what: string): void;
 }
 
-/** Says that a source has answered what it must not. */
+/** The error for a source whose answer breaks the contract of a history. */
 export class HistoryFault extends Error {}
 
 /**
- * Checks what a source has answered, and turns its events into entries. What cannot be sent is
- * left out: a reset stands in its place.
+ * Checks a source's answer, and turns its events into entries. A reset takes the place of each
+ * event that cannot be sent.
  *
  * @throws HistoryFault
  */
@@ -103,7 +103,7 @@ function entriesOf(
       add(position, eventOrReset(event!, channel, source));
     } else if (isInOrder) {
       source.report(`gave an event at ${position} after one at ${previous}, which is left out.`);
-      // Shown where it is, it would lead clients back. It may be one that they have.
+      // Its position would lead clients back, and they may have received it already.
       add(previous, resetEvent(channel.name, 'skipped-event'));
     }
     isInOrder = isNext;

@@ -3,9 +3,9 @@ import type { CheckedHistory, LoadedPage, PendingPage } from './checked-history.
 import type { LogEntry } from './log-entry.js';
 import type { ResetReason } from './source.js';
 
-/** The waits before a page is asked for again: 100, 200, 400 … 5,000 ms, before jitter. */
+/** The waits before a page is requested again: 100, 200, 400 … 5,000 ms, before jitter. */
 const RETRY = { first: 100, most: 5_000 };
-/** So often a page is asked for again that lacks what was appended; about 15 s altogether. */
+/** The most repeated requests for a page that lacks appended events; about 15 s altogether. */
 const MOST_LAGS = 8;
 
 /** Where a reader starts in a history. */
@@ -18,7 +18,7 @@ export interface HistoryStart {
   readonly mayHaveEnded: boolean;
 }
 
-/** Takes what is read of a history. */
+/** Takes the pages of a history. */
 export interface HistoryReader {
   /**
    * The reader starts behind the event at this position.
@@ -27,8 +27,8 @@ export interface HistoryReader {
   begins(position: string, isEnd: boolean): void;
   page(entries: readonly LogEntry[]): void;
   /**
-   * Everything up to this position was read; `undefined` when nothing is retained.
-   * @param covered the head of the log when the last page was asked for
+   * The history was read up to this position; `undefined` when it is empty.
+   * @param covered `log.head` when the last page was requested
    */
   end(position: string | undefined, covered: number): void;
   /** The event at the position ended its run, and the client has received it. */
@@ -61,12 +61,12 @@ export class HistoryReading {
     this.last = start.isOfSource ? start.position : undefined;
   }
 
-  /** Resolves once the first page, or a reset, is there; it never rejects. */
+  /** Resolves once the first page or a reset has come; never rejects. */
   async begin(): Promise<void> {
     await this.read();
   }
 
-  /** The reader has taken the page. */
+  /** Goes on after the reader has taken a page. */
   proceed(): void {
     if (this.isLast) {
       this.reader.end(this.position, this.covered);
@@ -92,7 +92,7 @@ export class HistoryReading {
     }
   }
 
-  /** The next page; `undefined` when it has to be asked for again. */
+  /** The next page; `undefined` when it must be requested again. */
   private async load(): Promise<LoadedPage | undefined> {
     this.pending = this.history.read(this.position);
     try {
@@ -104,7 +104,7 @@ export class HistoryReading {
     }
   }
 
-  /** Passes a page to the reader; false when it has to be asked for again. */
+  /** Passes a page to the reader; false when it must be requested again. */
   private take(page: LoadedPage): boolean {
     const { entries, reset } = page;
     const first = entries[0];
@@ -150,7 +150,7 @@ export class HistoryReading {
     this.hasEnded = ended && this.start.mayHaveEnded;
   }
 
-  /** Whether the page that is said to be the last lacks what the log had when it was asked for. */
+  /** Whether the last page lacks an event that the log had when the page was requested. */
   private lacks({ newest }: LoadedPage, last: string | undefined): boolean {
     if (!newest || last === undefined || newest.id === last) {
       return false;

@@ -1,18 +1,18 @@
 /**
  * A right that one instance holds for as long as it shows that it lives, such as the right to poll
- * a key for all instances. Once it dies, another instance takes the lease.
+ * a key for all instances. When the holder dies, another instance takes the lease.
  */
 export interface Lease {
-  /** What the lease is for: the same name on all instances that may hold it in place of each other. */
+  /** The right's name. Instances that give the same name compete for the lease. */
   readonly name: string;
   /**
    * Whether this instance holds the lease at this moment. Read it before each use: a process that
-   * was frozen has lost its lease and was not told.
+   * was frozen may have lost its lease without `onChange` being called.
    */
   readonly isHeld: boolean;
   /**
    * Gives the lease up, or ends the attempts to get it. Another instance may take it at once.
-   * Resolves in any case.
+   * Never rejects.
    */
   release(): Promise<void>;
 }

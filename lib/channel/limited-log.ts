@@ -5,8 +5,8 @@ const LINES_PER_MINUTE = 10;
 const MINUTE_MS = 60_000;
 
 /**
- * A log for what others cause, who could fill the disk with it: at most 10 lines a minute. The
- * next line after that says how many were left out.
+ * A log of at most 10 lines a minute, so that faults of clients or sources cannot fill the disk.
+ * The first line of a later minute says how many were left out.
  */
 export class LimitedLog implements SseLogger {
   private minuteBegan = -Infinity;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
-/** The positions that a log gives where its source has none. */
+/** The positions that a log gives to events whose source has none. */
 export class LocalPositions {
-  /** Distinguishes this log's positions from those of a log before it, or elsewhere. */
+  /** Distinguishes this log's positions from those of earlier logs and of other processes. */
   readonly epoch = randomBytes(6).toString('base64url').replaceAll('-', '.');
 
   /** The position of the event with this number. */
@@ -10,7 +10,7 @@ export class LocalPositions {
     return `${this.epoch}-${seq}`;
   }
 
-  /** The number of the event at a position; `undefined` when the position is none of this log. */
+  /** The number of the event at a position; `undefined` for a position of another log. */
   numberOf(position: string): number | undefined {
     const seq = Number(position.slice(this.epoch.length + 1));
     return Number.isSafeInteger(seq) && seq >= 0 && position === this.of(seq) ? seq : undefined;

@@ -1,9 +1,9 @@
 import type { LogEntry } from './log-entry.js';
 import { plainPosition } from './start-position.js';
 
-/** What is remembered of the event before the oldest retained one: clients return there as well. */
+/** What a log remembers of the event before its window, as clients return to that place as well. */
 export class LogBase {
-  /** `undefined` while the source has not told where it is. */
+  /** The position of that event; `undefined` until the source tells it. */
   position: string | undefined;
   /** The position of a client that has received the event. */
   resumeAt: string | undefined;
@@ -16,14 +16,14 @@ export class LogBase {
     this.position = this.resumeAt = position;
   }
 
-  /** The source tells where it begins, and nothing else of what is there. */
+  /** Starts after a position of the source's, and forgets the event that was here. */
   startAfter(position: string): void {
     this.position = this.resumeAt = position;
     this.id = undefined;
     this.end = undefined;
   }
 
-  /** This entry is the newest one that is not retained. */
+  /** Moves to an entry that has just left the window. */
   moveTo(entry: LogEntry): void {
     this.position = entry.position;
     this.resumeAt = entry.resumeAt;

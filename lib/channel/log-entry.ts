@@ -3,12 +3,12 @@ import type { SseEvent } from './sse-event.js';
 
 let appended = 0;
 
-/** An event in a log, or a page of history: what the source appended and where it stands. */
+/** An event in a log or in a page of history, with its position. */
 export class LogEntry {
   readonly position: string;
-  /** The position of a client that has received it; empty for none. */
+  /** The position of a client that has received the event; empty for none. */
   readonly resumeAt: string;
-  /** What goes on the wire as `id:`: the publisher's own id, else the position. */
+  /** The event id on the wire: the publisher's own id, else `resumeAt`. */
   readonly id: string;
   readonly data: string;
   readonly type: string | undefined;
@@ -22,7 +22,7 @@ export class LogEntry {
   frame: string | undefined;
   /** The event as Observables emit it; set by the first reader that needs it. */
   event: SseEvent | undefined;
-  /** The same under the last id with labels that a reader needed it under. */
+  /** `event` under a composite id: the last one that a reader needed. */
   labelledEvent: SseEvent | undefined;
 
   constructor(
@@ -30,10 +30,10 @@ export class LogEntry {
     readonly seq: number,
     position: string,
     event: SourceEvent,
-    /** When it was appended, on the clock of `monotonicNow()`. */
+    /** When the event was appended, on the clock of `monotonicNow()`. */
     readonly time: number,
     resumeAt = position,
-    /** Why events may be missing, when it is a reset that stands behind an event. */
+    /** Why events may be missing, if this is a reset that stands after an event. */
     readonly gap: ResetReason | undefined = undefined,
   ) {
     this.position = position;
@@ -49,7 +49,7 @@ export class LogEntry {
     this.labelledEvent = undefined;
   }
 
-  /** About what the entry takes in memory, in bytes. */
+  /** The approximate size of the entry in memory, in bytes. */
   get size(): number {
     return this.data.length + 128;
   }

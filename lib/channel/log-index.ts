@@ -1,9 +1,9 @@
 import type { LogEntry } from './log-entry.js';
 
-/** Where a Last-Event-ID points: the entry's number, or why there is none. */
+/** Where a Last-Event-ID points: the entry's number, or the reason why no entry has it. */
 export type Located = number | 'trimmed' | 'unknown-position';
 
-/** The entries that are retained. */
+/** The retained entries of a log. */
 export interface RetainedEntries {
   /** Number of the newest entry. */
   readonly head: number;
@@ -14,9 +14,9 @@ export interface RetainedEntries {
 
 /** Finds the retained entries of a log by their ids and by a source's positions. */
 export class LogIndex {
-  /** What does not go by its position: publishers' own ids, and what stands behind an event. */
+  /** Entries whose id is not their position: those with a publisher's own id, and resets. */
   private ids: Map<string, number> | undefined;
-  /** By position, once somebody asks for one that has no order. */
+  /** Entries by position; built when a source without `compare` needs it first. */
   private byPosition: Map<string, number> | undefined;
 
   constructor(private readonly entries: RetainedEntries) {}
@@ -24,8 +24,8 @@ export class LogIndex {
   note(entry: LogEntry): void {
     if (entry.id !== entry.position) {
       this.ids ??= new Map();
-      // An id that is used twice stands for its first event: a client that
-      // resumes from it may see events again, but never misses one.
+      // An id that was used twice stands for its first event: a client that
+      // resumes after it may receive events again, but never misses one.
       if (!this.ids.has(entry.id)) {
         this.ids.set(entry.id, entry.seq);
       }
@@ -47,7 +47,7 @@ export class LogIndex {
     return this.ids?.get(id);
   }
 
-  /** The number of the event at a source's position. `compare` orders those that have an order. */
+  /** The number of the event at a source's position. `compare` orders positions, if they can be. */
   locate(position: string, compare?: (a: string, b: string) => number): Located {
     if (!compare) {
       return (this.byPosition ??= this.indexPositions()).get(position) ?? 'unknown-position';
@@ -69,7 +69,7 @@ export class LogIndex {
     return 'unknown-position';
   }
 
-  /** Finds the event among the entries at one position. What stands behind it is found by its id. */
+  /** Finds the event among the entries at one position; the others are resets that follow it. */
   private eventAmong(
     seq: number,
     position: string,

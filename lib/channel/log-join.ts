@@ -1,25 +1,25 @@
 import type { Channel } from './channel.js';
 import type { LogEntry } from './log-entry.js';
 
-/** What a reader has read of a history up to its last page. */
+/** Where a reader's history ended. */
 export interface HistoryEnd {
-  /** Everything up to this position. */
+  /** The position of the last event that history gave. */
   readonly position: string;
-  /** The head of the log when the last page was asked for: what stood there then was given. */
+  /** `log.head` when the last page was requested. History has given every event up to there. */
   readonly covered: number;
 }
 
 /**
- * Where the log goes on after what history has given.
+ * Where a reader goes on in the log after its history.
  *
  * - a number: after the entry with this number
- * - an entry: a reset comes first. What follows it in the log may have been given as well.
- * - `behind`: the log has moved on, so that history has to be read on
- * - `unordered`: the source cannot say what comes first
+ * - an entry: this reset comes first. History may have given the entries after it as well.
+ * - `behind`: the log has dropped entries that the reader lacks; read more history
+ * - `unordered`: the source cannot compare the positions
  */
 export type Join = number | LogEntry | 'behind' | 'unordered';
 
-/** @param seq the number of an entry up to which the reader needs nothing of the log */
+/** @param seq the number of the last entry that the reader does not need from the log */
 export function joinLog(
   { log, history }: Channel,
   { position, covered }: HistoryEnd,
@@ -34,7 +34,7 @@ export function joinLog(
   }
   while (at < log.head) {
     const entry = log.at(at + 1);
-    // A reset that was announced before the last page was asked for is none for this reader.
+    // A reset from before the last page was requested does not concern this reader.
     if (!entry.gap || entry.seq > covered) {
       const order = history!.compare(entry.position, position);
       if (Number.isNaN(order)) {
@@ -43,7 +43,7 @@ export function joinLog(
       if (entry.gap && order < 0 && entry.gap !== 'failover') {
         return entry;
       }
-      // After a failover even what stands before may be of another history.
+      // After a failover, even earlier positions may belong to another history.
       if (order > 0 || entry.gap) {
         return at;
       }

@@ -4,8 +4,8 @@ import type { ChannelFeed, ChannelSink, ChannelSource } from './source.js';
 import { SseError } from './sse-error.js';
 
 /**
- * Opens a channel of a source, and holds the source to its contract.
- * @throws SseError `INVALID_OPTION` when what `open()` returned is no feed; and what it throws
+ * Opens a channel of a source, and checks that `open()` returned a feed.
+ * @throws SseError `INVALID_OPTION` when it did not; and every error that `open()` throws
  */
 export function openFeed(source: ChannelSource, channel: string, sink: ChannelSink): ChannelFeed {
   const feed: unknown = atOnce(source.open(channel, sink));
@@ -40,7 +40,7 @@ function faultOf(feed: unknown): string | undefined {
   return undefined;
 }
 
-/** What a source is called in messages. */
+/** The name of a source in messages: its class. */
 export function nameOf(source: object): string {
   return source.constructor?.name ?? 'without a class';
 }

@@ -1,17 +1,17 @@
 import type { SseLogger } from './source.js';
 
-/** A time in which something fails: logged once when it begins, and once when it is over. */
+/** A time in which a system fails. Logs one line when it begins and one when it ends. */
 export class Outage {
   private isLasting = false;
 
   constructor(private readonly log: SseLogger) {}
 
-  /** Whether it has begun and is not over. */
+  /** Whether the outage has begun and not ended. */
   get lasts(): boolean {
     return this.isLasting;
   }
 
-  /** It fails: the first time, the operator is told. */
+  /** Begins the outage, and logs `text` unless it had begun before. */
   begin(text: string): void {
     if (!this.isLasting) {
       this.isLasting = true;
@@ -19,7 +19,7 @@ export class Outage {
     }
   }
 
-  /** It works: if it has failed before, the operator is told. */
+  /** Ends the outage, and logs `text` if there was one. */
   end(text: string): void {
     if (this.isLasting) {
       this.isLasting = false;

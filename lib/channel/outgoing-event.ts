@@ -2,13 +2,13 @@ import { checkEvent, type EventLimits } from './event-check.js';
 import type { OutgoingEvent } from './source.js';
 import { publishedText, type Serialize } from './serialize.js';
 
-/** What a publisher may say of an event beside its data. */
+/** The fields that a publisher may give an event beside its data. */
 export interface EventFields {
   /** The event's name; a browser listens for it by `addEventListener(type, …)`. Default: none. */
   readonly type?: string | undefined;
   /**
    * An id of your own, in place of the event's position. Clients resume after it as
-   * long as the event is retained. Give every event of a channel another one.
+   * long as the event is retained. Give each event of a channel a different id.
    */
   readonly id?: string | undefined;
   /** The reconnection time in milliseconds that clients are told. Default: unchanged. */
@@ -17,7 +17,7 @@ export interface EventFields {
 
 /**
  * Turns an event's data into text, and checks it.
- * @param serialize writes data that is no string; `undefined`: as JSON
+ * @param serialize turns data other than strings into text; `undefined` for JSON
  * @throws SseError `INVALID_EVENT`, `EVENT_TOO_LARGE`
  */
 export function outgoingEvent(

@@ -2,8 +2,8 @@ import { monotonicNow } from './clock.js';
 import { SLICE_MS } from './slices.js';
 
 /**
- * Spreads work that others begin, such as requests that all come at once, over turns of the event
- * loop: each turn begins as much of it as a slice has time for.
+ * Spreads work such as requests that arrive together over several turns of the event loop. Each
+ * turn begins as many pieces as fit in one time slice.
  */
 export class Pace {
   private until = 0;
@@ -13,7 +13,7 @@ export class Pace {
   /** @param detach runs a function outside of any request's async context */
   constructor(private readonly detach: <R>(run: () => R) => R) {}
 
-  /** Returns nothing while this turn has time left, and else a promise of a turn that has. */
+  /** Returns `undefined` if this turn has time left; else a promise of a turn that has. */
   enter(): Promise<void> | undefined {
     if (!this.isTicking) {
       this.until = monotonicNow() + SLICE_MS;
@@ -38,7 +38,7 @@ export class Pace {
     }
   }
 
-  /** Lets one go on, and the next once that one has done its first part. */
+  /** Lets one waiter go on, and the next after the synchronous part of the first. */
   private release(): void {
     const next = this.waiting.shift();
     next?.();

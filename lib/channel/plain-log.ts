@@ -1,9 +1,9 @@
 import type { SseLogger } from './source.js';
 
 /**
- * A log whose lines are lines: control characters, which a name or another system's message may
- * hold, are written as `\x1b` and the like. A line break in them would forge a line, and an
- * escape code would drive the operator's terminal.
+ * A log that writes control characters as `\x1b` and the like. Names and other systems' messages
+ * may contain them: a line break would forge a log line, and an escape code would control the
+ * operator's terminal.
  */
 export function plainLog(to: SseLogger): SseLogger {
   return {

@@ -1,7 +1,7 @@
-/** What an error says, for a log line; anything may have been thrown. */
+/** The message of a thrown value of any kind, for a log line. */
 export function reasonOf(error: unknown): string {
   try {
-    // Read without a call, as the stack may be used up; errors of other realms have one as well.
+    // No `instanceof`, for errors of other realms; and no call, as the stack may be full.
     const message = (error as Partial<Error> | null | undefined)?.message;
     return typeof message === 'string' ? message : String(error);
   } catch {
@@ -10,7 +10,7 @@ export function reasonOf(error: unknown): string {
   }
 }
 
-/** Where an error was thrown, if it tells. */
+/** The stack trace of an error, if it has one. */
 export function stackOf(error: unknown): string | undefined {
   try {
     return error instanceof Error && typeof error.stack === 'string' ? error.stack : undefined;

@@ -1,7 +1,7 @@
-/** Errors of an outage that the operator has been told of. */
+/** Errors whose outage is in the log already. */
 const reported = new WeakSet<object>();
 
-/** Marks an error as one of an outage that is in the log already, so that nobody logs it again. */
+/** Marks an error whose outage is in the log already, so that nobody logs it again. */
 export function asReported<E extends object>(error: E): E {
   reported.add(error);
   return error;

@@ -3,20 +3,20 @@ import type { HistoryStart } from './history-reading.js';
 import type { ResetReason } from './source.js';
 import { EARLIEST, isNextAfter, plainPosition } from './start-position.js';
 
-/** Where the log goes on for a client that returns. */
+/** The place in the log of a client that returns. */
 export interface LogPlace {
-  /** Behind the event with this number. */
+  /** The client goes on after the event with this number. */
   readonly seq: number;
-  /** The position of the client there; `undefined` while that is unknown. */
+  /** The client's position; `undefined` while unknown. */
   readonly position: string | undefined;
   /** Whether that event ended its run, and the client has received it. */
   readonly hasEnded: boolean;
 }
 
-/** Where a client that returns goes on: in the log, in the history, or after a reset. */
+/** Where a returning client goes on: in the log, in the history, or after a reset. */
 export type ResumePlace = LogPlace | HistoryStart | ResetReason;
 
-/** Finds where a client goes on that returns with `lastEventId`. */
+/** Finds where a client that returns with `lastEventId` goes on. */
 export function resumePlace({ log, history }: Channel, lastEventId: string): ResumePlace {
   if (lastEventId === EARLIEST) {
     return history
@@ -27,7 +27,7 @@ export function resumePlace({ log, history }: Channel, lastEventId: string): Res
   const isNext = isNextAfter(lastEventId);
   if (typeof located === 'number') {
     const isEnd = isNext ? false : log.endsAt(located);
-    // Whether the event before the log's first one ended its run, history knows.
+    // Only history knows whether the event before the window ended its run.
     if (isEnd !== undefined || !history) {
       const position = isNext ? lastEventId : log.positionAt(located);
       return { seq: located, position, hasEnded: isEnd === true };

@@ -5,19 +5,19 @@ import { isReported } from './reported.js';
 import type { SseLogger } from './source.js';
 import { SseError } from './sse-error.js';
 
-/** Tells an operator what becomes of calls that send something to one system. */
+/** Logs outages of one system and mistakes of those who send to it. */
 export class SendReport {
   private readonly outage: Outage;
 
   /**
-   * @param log where outages of the system are told
-   * @param mistakes where mistakes of callers are told; limited, as they may be many
+   * @param log takes the outages of the system
+   * @param mistakes takes the mistakes of callers; limited, as they may be many
    */
   constructor(
     log: SseLogger,
     private readonly mistakes: SseLogger,
   ) {
-    // What one channel refuses and another accepts would begin and end it with every event.
+    // If one channel fails and another works, the outage begins and ends with every event.
     this.outage = new Outage(new LimitedLog(log));
   }
 

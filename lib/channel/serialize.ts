@@ -3,12 +3,12 @@ import { reasonOf } from './reason.js';
 import { SseError } from './sse-error.js';
 import { textOf } from './value-text.js';
 
-/** Writes data that is no string as the text of an event. */
+/** Turns data other than strings into the text of an event. */
 export type Serialize = (data: unknown) => string;
 
 /**
- * The text of what is published: a string as it is, everything else as `serialize` writes it, or
- * as JSON.
+ * Returns published data as text: strings unchanged, everything else through `serialize`, or as
+ * JSON without one.
  * @throws SseError `INVALID_EVENT` when it cannot be written as text
  */
 export function publishedText(data: unknown, serialize: Serialize | undefined): string {

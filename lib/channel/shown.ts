@@ -1,4 +1,4 @@
-/** A value as an error's message shows it: in short, whatever it is. */
+/** A short form of any value for an error's message. */
 export function shown(value: unknown): string {
   let text: string;
   if (typeof value === 'string') {

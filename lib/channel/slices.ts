@@ -3,10 +3,10 @@ import { monotonicNow } from './clock.js';
 
 /** How long a slice may hold the event loop, in milliseconds. */
 export const SLICE_MS = 10;
-/** How many members are visited between two looks at the clock. */
+/** Members visited between two readings of the clock. */
 const VISITS_PER_LOOK = 32;
 
-/** Visits every member, however many there are, without holding the event loop for long. */
+/** Visits every member, and lets the event loop go on after each slice of time. */
 export async function inSlices<T>(members: Iterable<T>, visit: (member: T) => void): Promise<void> {
   let until = monotonicNow() + SLICE_MS;
   let visits = 0;

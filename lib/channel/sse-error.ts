@@ -1,6 +1,6 @@
 /**
- * What went wrong, for programs. The message says it for people: what was wrong,
- * the value, and the remedy.
+ * The kind of an error, for programs. The error's message is for people: it tells the cause, the
+ * value and the remedy.
  */
 export type SseErrorCode =
   /** An option of the module, a decorator or a call is not one of the allowed values. */
@@ -9,15 +9,15 @@ export type SseErrorCode =
   | 'INVALID_CHANNEL'
   /** An event's `type`, `id`, `retry` or `data` cannot be sent as Server-Sent Events. */
   | 'INVALID_EVENT'
-  /** An event is larger than `limits.eventSize`, or than the system behind its channel takes. */
+  /** An event exceeds `limits.eventSize`, or the limit of the system behind its channel. */
   | 'EVENT_TOO_LARGE'
   /** `ioredis` or `pg` is needed and not installed. */
   | 'MISSING_PEER'
   /** The option that names the system this call needs (`redis`, `postgres`) is not set. */
   | 'NOT_CONFIGURED'
-  /** Redis or Postgres cannot be reached, or refused us for good. */
+  /** Redis or Postgres cannot be reached, or has refused this application for good. */
   | 'UNAVAILABLE'
-  /** Too much of something is open or waits, such as the channels of `limits.channels`. */
+  /** A limit is reached, such as that of open channels (`limits.channels`). */
   | 'LIMIT_REACHED'
   /** The application is shutting down. */
   | 'CLOSED';

@@ -1,10 +1,10 @@
 import type { ResetReason } from './source.js';
 
 /**
- * An event as Observables emit it. Assignable to Nest's `MessageEvent`.
+ * An event that Observables of channels emit. Assignable to Nest's `MessageEvent`.
  *
- * @typeParam T what `data` is: the parsed value when the event's text is a JSON
- * object or array, and the text itself in every other case.
+ * @typeParam T the type of `data`: the parsed value when the event's text is a JSON
+ * object or array, else the text itself.
  * @publicApi
  */
 // Without a type argument, `data` is what the application knows it to be.
@@ -21,7 +21,7 @@ export interface SseEvent<T extends string | object = any> {
    * emit a copy.
    */
   readonly data: T;
-  /** The reconnection time in milliseconds that goes along with the event. */
+  /** The reconnection time in milliseconds that clients take over with the event. */
   readonly retry?: number;
 }
 
@@ -37,8 +37,8 @@ export interface SseReset {
 }
 
 /**
- * Tells whether an event says that events may be missing, so that what was built
- * from them has to be fetched anew.
+ * Whether an event is a reset: events may be missing, so that the application must load again
+ * whatever it has built from them.
  * @publicApi
  */
 export function isReset(event: { readonly type?: string }): event is SseEvent<SseReset> {

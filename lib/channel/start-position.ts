@@ -1,16 +1,16 @@
-/** Stands in place of a Last-Event-ID for the oldest event that is retained. */
+/** The Last-Event-ID of a client that wants to start at the oldest retained event. */
 export const EARLIEST = 'earliest';
 
-/** Follows a position that a client stands behind without having received the event there. */
+/** The suffix of a position whose event the client has not received, though it starts after it. */
 const NEXT = '~next';
 const MARK = /~next[\w.-]*$/;
 
 /**
- * The position of a client that starts behind an event it did not receive. That event may have
- * ended its run: this client waits for the next run, also when it returns, while one that did
- * receive the end has nothing left to come for.
+ * The position of a client that starts after an event that it did not receive. If that event
+ * ended its run, this client waits for the next run, also when it returns; a client that did
+ * receive the end gets nothing more.
  *
- * @param entry tells apart what stands behind one event, such as several resets. Default: nothing
+ * @param entry distinguishes several entries after one event, such as resets. Default: empty
  */
 export function nextAfter(position: string, entry = ''): string {
   return isNextAfter(position) ? position : position + NEXT + entry;
@@ -21,7 +21,7 @@ export function isNextAfter(position: string): boolean {
   return MARK.test(position);
 }
 
-/** The position as the source gave it. */
+/** The source's position, without the suffix of `nextAfter`. */
 export function plainPosition(position: string): string {
   return position.replace(MARK, '');
 }

@@ -1,11 +1,11 @@
-/** Lets a few calls run at a time. The others wait for their turn: first come, first served. */
+/** Limits how many calls run at the same time. The others wait: first come, first served. */
 export class Turns {
   private running = 0;
   private readonly waiting = new Set<() => void>();
 
   constructor(private readonly most: number) {}
 
-  /** Runs the call once it is its turn. */
+  /** Runs the call as soon as fewer than the limit run. */
   async take<R>(call: () => Promise<R>): Promise<R> {
     if (this.running < this.most) {
       this.running++;

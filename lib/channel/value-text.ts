@@ -2,7 +2,7 @@ import { reasonOf } from './reason.js';
 import { SseError } from './sse-error.js';
 
 /**
- * A value as the text of an event: strings as they are, everything else as JSON.
+ * Returns a value as text: strings unchanged, everything else as JSON.
  * @throws SseError `INVALID_EVENT` when JSON cannot express it
  */
 export function textOf(value: unknown): string {
@@ -14,7 +14,7 @@ export function textOf(value: unknown): string {
   try {
     text = JSON.stringify(value);
   } catch (error) {
-    // A getter or toJSON() of the value's may throw anything.
+    // The value's getters and its toJSON() may throw anything.
     reason = reasonOf(error).split('\n', 1)[0]!;
   }
   if (text === undefined) {

@@ -1,13 +1,13 @@
-/** Why a client is not let in. */
+/** Why a client is refused. */
 export type Refusal = 'closing' | 'capacity' | 'client-limit';
 
-/** How many may be in at the same time. */
+/** How many connections may be open at the same time. */
 export interface AdmissionLimits {
   readonly maxConnections: number;
   readonly maxConnectionsPerClient: number;
 }
 
-/** Counts who is in: open connections, and requests on their way to one. */
+/** Counts open connections, and requests that will become one. */
 export class Admission {
   private readonly perClient = new Map<string, number>();
   private readonly refused: Record<Refusal, number> = {
@@ -20,12 +20,12 @@ export class Admission {
 
   constructor(private readonly limits: AdmissionLimits) {}
 
-  /** Those who were not let in, by reason. */
+  /** How many clients were refused, by reason. */
   get refusals(): Readonly<Record<Refusal, number>> {
     return { ...this.refused };
   }
 
-  /** Counts one more of this client, or says why not. */
+  /** Counts one more connection of this client, or returns why it is refused. */
   enter(client: string): Refusal | undefined {
     const own = this.perClient.get(client) ?? 0;
     const refusal = this.isClosed
@@ -44,7 +44,7 @@ export class Admission {
     return refusal;
   }
 
-  /** Counts one less of this client. */
+  /** Counts one connection less of this client. */
   leave(client: string): void {
     this.size--;
     const left = this.perClient.get(client)! - 1;
@@ -55,7 +55,7 @@ export class Admission {
     }
   }
 
-  /** Lets nobody in any more. */
+  /** Refuses every client from now on. */
   close(): void {
     this.isClosed = true;
   }

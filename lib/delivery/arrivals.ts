@@ -1,25 +1,25 @@
 import { Walk } from './walk.js';
 
-/** A request on its way to a stream, for which an interceptor, a resolver or a handler is at work. */
+/** A request whose stream has not begun: an interceptor, a resolver or a handler still runs. */
 export interface Arrival {
-  /** Whether it has been answered, or its client has left, as far as Node knows. */
+  /** Whether the request was answered, or its client has left, as far as Node knows. */
   readonly isGone: boolean;
-  /** Reads and drops the request's body if nobody reads it: it hides the end of the client. */
+  /** Drops the request's body if nobody reads it. An unread body hides that the client leaves. */
   drain(): void;
-  /** Has the work for it given up. */
+  /** Stops the wait for the interceptor, resolver or handler. */
   leave(): void;
   /** Answers with a stream that ends after this frame. */
   sendAway(frame: string): void;
-  /** Ends its connection. */
+  /** Destroys the request's connection. */
   destroy(): void;
 }
 
 /**
- * The requests whose streams have not begun yet. However long a resolver or a handler takes,
- * they end with their client.
+ * The requests whose streams have not begun yet. A request ends when its client leaves, however
+ * long a resolver or a handler takes.
  */
 export class Arrivals {
-  /** Each with the client whose place it takes, if it has one, and whether it has been looked at. */
+  /** Each with the client that it counts for, if any, and whether an audit has seen it. */
   private readonly open = new Map<Arrival, { client: string | undefined; wasSeen: boolean }>();
   private readonly audit: Walk<Arrival>;
 
@@ -31,7 +31,7 @@ export class Arrivals {
     return this.open.size;
   }
 
-  /** Adds a request, or tells whose place it takes. */
+  /** Adds a request, or notes the client that it counts for. */
   add(arrival: Arrival, client?: string): void {
     this.open.set(arrival, { client, wasSeen: false });
     this.audit.start();
@@ -42,7 +42,7 @@ export class Arrivals {
     return this.open.get(arrival)?.client !== undefined;
   }
 
-  /** Forgets a request, and tells whose place it had; `undefined` when it had none. */
+  /** Forgets a request, and returns the client that it counted for; `undefined` without a place. */
   take(arrival: Arrival): string | undefined {
     const client = this.open.get(arrival)?.client;
     this.open.delete(arrival);
@@ -52,7 +52,6 @@ export class Arrivals {
     return client;
   }
 
-  /** Every request that is on its way now. */
   [Symbol.iterator](): IterableIterator<Arrival> {
     return this.open.keys();
   }
@@ -62,7 +61,7 @@ export class Arrivals {
     if (arrival.isGone) {
       arrival.leave();
     } else if (entry.wasSeen) {
-      // Whoever wants to read the body has begun by now.
+      // A handler that wants to read the body has begun by now.
       arrival.drain();
     }
     entry.wasSeen = true;

@@ -1,10 +1,10 @@
 /**
- * The most a block holds before the next event starts another. A client that stops
- * reading keeps one block alive, so this is what a slow client costs.
+ * Once a block has this many characters, the next event starts another. A client that stops
+ * reading keeps one block alive, so this is the memory cost of a slow client.
  */
 export const BLOCK_SIZE = 32 * 1024;
 
-/** How many blocks a reader writes before it lets others go on. */
+/** Blocks that a reader writes before the other readers get their turn. */
 export const BLOCKS_PER_PULL = 4;
 
 /** Frames as bytes, framed once more as one chunk of HTTP/1.1's chunked encoding. */
@@ -30,8 +30,8 @@ let lastFrames = '';
 let lastBlock: Block | undefined;
 
 /**
- * Like `blockOf`, for frames that the readers before and after are likely to write as
- * well: the last block is used again for the same frames.
+ * Like `blockOf`, but returns the last block again for the same frames. Use it for frames that
+ * other readers are likely to write next.
  */
 export function sharedBlockOf(frames: string): Block {
   if (!lastBlock || frames !== lastFrames) {

@@ -29,13 +29,13 @@ export class ChannelReader implements ConnectionReader {
 
   pull(): void {
     this.latest?.pull();
-    // What comes from history is older than anything in the log.
+    // A cursor still in history lacks events older than those of the log.
     if (this.latest && this.connection.hasLagged && this.cursor.isInLog) {
       this.sendLatest(this.latest);
     }
     for (let blocks = 0; !this.connection.isBlocked; blocks++) {
       if (blocks === BLOCKS_PER_PULL) {
-        // Others want to be served as well.
+        // Lets the other readers have their turn.
         this.subscription.pull();
         return;
       }

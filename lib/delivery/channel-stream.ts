@@ -6,8 +6,8 @@ import { ObservableReader } from './observable-reader.js';
 import type { ChannelRequest, Subscription } from './subscription.js';
 
 /**
- * The Observable of channels. An endpoint whose handler returns one as it is reads the
- * channels itself, so that clients resume, and share the blocks of all others.
+ * The Observable of channels. If a handler returns one unchanged, the endpoint reads the
+ * channels itself, so that clients can resume and share blocks with all others.
  */
 export class ChannelStream extends GuardedObservable<SseEvent> {
   constructor(
@@ -20,7 +20,7 @@ export class ChannelStream extends GuardedObservable<SseEvent> {
   }
 }
 
-/** Reads channels into a subscriber: everything, control events too, at any pace. */
+/** Passes all events of channels to a subscriber, control events too, without back pressure. */
 export function readInto(
   subscription: Subscription,
   subscriber: Subscriber<SseEvent>,
@@ -42,7 +42,7 @@ export function readInto(
     control: next,
     end: () => guard.run('A subscriber of a stream of channels', () => subscriber.complete()),
   });
-  // It may leave while it is passed the first events.
+  // The subscriber may leave while it receives the first events.
   subscriber.add(() => reader.close());
   reader.pull();
 }

@@ -6,9 +6,9 @@ import { endResponse, isCutOff, ResponseWriter, type Response } from './response
 
 /** Reads events for one connection. */
 export interface ConnectionReader {
-  /** Reads on: the client takes more. */
+  /** Called when the client takes more. */
   pull(): void;
-  /** The connection is over. */
+  /** Called when the connection is over. */
   close(): void;
 }
 
@@ -20,7 +20,7 @@ export interface ConnectionReader {
  * - `expired`: the client's permission has ended
  * - `max-age`: it was as old as connections may get
  * - `stalled`: the client did not read for too long
- * - `overflow`: the client read too slowly for an endpoint that disconnects then
+ * - `overflow`: the client read too slowly, and the endpoint has `overflow: 'disconnect'`
  * - `shutdown`: the application ends
  * - `error`: the handler's Observable failed
  */
@@ -34,22 +34,22 @@ export type EndReason =
   | 'shutdown'
   | 'error';
 
-/** Whoever holds the connection. */
+/** The owner of connections. */
 export interface ConnectionOwner {
   readonly guard: Guard;
-  /** Has the connection pulled, in a turn of the event loop that has time for it. */
+  /** Pulls the connection in a turn of the event loop that has time for it. */
   wake(connection: Connection): void;
-  /** Called once, when nothing reaches the client any more. */
+  /** Called once, when the connection has closed. */
   onClosed(connection: Connection): void;
 }
 
-/** One open response: what is written to it, and when it is over. */
+/** One open response. Writes to it, and ends it. */
 export class Connection {
   private readonly writer: ResponseWriter;
   private reader: ConnectionReader | undefined;
   /** When the client stopped reading, on the clock of `monotonicNow()`; 0 while it reads. */
   private blockedSince = 0;
-  /** Why nothing is written any more; unset while there is. */
+  /** Why the connection has ended; `undefined` while it can be written to. */
   private ended: EndReason | undefined;
   private isClosed = false;
   /** Whether the client had stopped reading when the reader was last pulled. */
@@ -57,7 +57,7 @@ export class Connection {
   private wroteSinceBeat = true;
   private expiry: NodeJS.Timeout | undefined;
 
-  /** The head and the opening frame of the response must have been written. */
+  /** The caller must have written the head and the opening frame of the response. */
   constructor(
     private readonly response: Response,
     private readonly owner: ConnectionOwner,
@@ -67,17 +67,17 @@ export class Connection {
     response.on('close', this.close);
   }
 
-  /** Whether the client takes no more for now. A reader stops until it is pulled again. */
+  /** Whether the client takes no more for now. Readers stop until they are pulled again. */
   get isBlocked(): boolean {
     return this.blockedSince !== 0 || this.ended !== undefined;
   }
 
-  /** Why it has ended, or is about to. */
+  /** Why the connection has ended, or is about to. */
   get endReason(): EndReason | undefined {
     return this.ended;
   }
 
-  /** Attaches the reader, which is pulled from here on. */
+  /** Attaches the reader, and pulls it from now on. */
   readBy(reader: ConnectionReader): void {
     if (this.ended !== undefined) {
       reader.close();
@@ -98,7 +98,7 @@ export class Connection {
     }
   }
 
-  /** Writes frames that the readers before and after are likely to write as well. */
+  /** Writes frames that other readers are likely to write next, as one shared block. */
   sendShared(frames: string): void {
     this.send(sharedBlockOf(frames));
   }
@@ -111,7 +111,7 @@ export class Connection {
     this.wroteSinceBeat = false;
   }
 
-  /** Ends what nobody told us the end of, and whose client has not read for `stallTimeout` ms. */
+  /** Ends the connection if its socket is gone, or its client has stalled for `stallTimeout` ms. */
   audit(stallTimeout: number): void {
     if (isCutOff(this.response)) {
       this.close();
@@ -120,14 +120,14 @@ export class Connection {
     }
   }
 
-  /** Ends the connection after this many milliseconds, with a frame. */
+  /** Ends the connection after `delay` milliseconds, with a last frame. */
   endAfter(delay: number, reason: EndReason, frame: () => string): void {
     clearTimeout(this.expiry);
     this.expiry = setTimeout(() => this.end(frame(), reason), delay);
     this.expiry.unref();
   }
 
-  /** Ends the response once the client has read everything before. */
+  /** Ends the response after everything that was written before. */
   end(frame?: string, reason: EndReason = 'completed'): void {
     if (this.ended !== undefined) {
       return;
@@ -138,13 +138,13 @@ export class Connection {
     endResponse(this.response, frame);
   }
 
-  /** Gives the client up at once, whatever becomes of its response. */
+  /** Closes the connection at once; the client may lose the rest of the response. */
   destroy(reason: EndReason = 'overflow'): void {
     if (this.isClosed) {
       return;
     }
     this.stop(reason);
-    // An end that the client did not take is none.
+    // The client did not receive the end that was recorded before.
     this.ended = reason;
     this.response.destroy();
     this.close();
@@ -168,7 +168,7 @@ export class Connection {
     }
   }
 
-  /** Reads on after a pause: the client has taken what there was. */
+  /** Goes on after a pause, as the client has read everything before. */
   pull(): void {
     // Once it has ended, only the end of the response tells that the client took the rest.
     if (this.ended !== undefined) {

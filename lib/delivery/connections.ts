@@ -15,28 +15,28 @@ import { Walk } from './walk.js';
 export interface ConnectionOptions extends AdmissionLimits {
   /** The reconnection time that clients are told; 3,000 by default. */
   readonly retry: number;
-  /** How long a connection may be silent before a comment is written; 0 for never. */
+  /** A heartbeat is written to connections that were silent for this time; 0 for none. */
   readonly heartbeat: number;
-  /** How long a client may not read before it is given up; 0 for ever. */
+  /** A client that has not read for this time is disconnected; 0 for never. */
   readonly stallTimeout: number;
-  /** How old a connection may get, randomised down to 80 %; 0 for any age. */
+  /** The longest life of a connection, of which each lives a random 80 to 100 %; 0 for no limit. */
   readonly maxAge: number;
-  /** In which time clients are sent back at shutdown, and how long it waits for slow ones. */
+  /** Shutdown spreads reconnects over this time, and waits as long for slow clients. */
   readonly drainTimeout: number;
 }
 
 /** `setTimeout` fires at once for anything larger. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
-/** Clients that are sent away for lack of room return after 1 to 4 times this. */
+/** Clients that found no room return after 1 to 4 times this. */
 const CAPACITY_RETRY_MS = 15_000;
-/** How often connections are looked at that may have ended or stalled, at the least. */
+/** The longest time between two checks for connections that have ended or stalled. */
 const MAX_AUDIT_PERIOD_MS = 5_000;
 
-/** All clients: who is let in, who is still there, and how they are sent away. */
+/** Admits clients, keeps their connections, and ends them. */
 export class Connections implements ConnectionOwner {
   private readonly admission: Admission;
   private readonly arrivals: Arrivals;
-  /** Open connections, each with the client whose place it takes. */
+  /** Open connections, each with the client that it counts for. */
   private readonly open = new Map<Connection, string>();
   private readonly heartbeats: Walk<Connection> | undefined;
   private readonly audit: Walk<Connection>;
@@ -53,7 +53,7 @@ export class Connections implements ConnectionOwner {
       readonly guard: Guard;
       /** Runs a function outside of any request's async context. */
       readonly detach: <R>(run: () => R) => R;
-      /** Has a connection pulled, in a turn of the event loop that has time for it. */
+      /** Pulls a connection in a turn of the event loop that has time for it. */
       readonly wake: (connection: Connection) => void;
     },
   ) {
@@ -76,19 +76,19 @@ export class Connections implements ConnectionOwner {
     return this.open.size;
   }
 
-  /** How many requests are on their way to a stream. */
+  /** How many requests wait for their streams. */
   get opening(): number {
     return this.arrivals.size;
   }
 
-  /** Clients by the reason they were not let in, and connections whose client did not read. */
+  /** Counts refused clients by reason, and connections that ended because the client stalled. */
   get counts(): Readonly<Record<Refusal, number>> & { readonly stalled: number } {
     return { ...this.admission.refusals, stalled: this.ends.get('stalled') ?? 0 };
   }
 
   /**
-   * Notes a request that has no place yet: it is sent away when the application closes. False
-   * when it has been already. It must be dismissed.
+   * Notes a request without a place, so that shutdown can send it away. Returns false when this
+   * has sent it away because of a shutdown. The caller must dismiss the request later.
    */
   meet(arrival: Arrival): boolean {
     if (this.isClosing) {
@@ -99,7 +99,7 @@ export class Connections implements ConnectionOwner {
     return true;
   }
 
-  /** Gives a request a place, until it is dismissed or its connection ends; or says why not. */
+  /** Gives a request a place until it is dismissed or its connection ends; or returns a refusal. */
   admit(arrival: Arrival, client: string): Refusal | undefined {
     if (this.arrivals.hasPlace(arrival)) {
       return undefined;
@@ -117,8 +117,8 @@ export class Connections implements ConnectionOwner {
   }
 
   /**
-   * Makes a connection of a request that was admitted: the head and the opening frame of its
-   * response have been written.
+   * Makes a connection of an admitted request. The caller must have written the head and the
+   * opening frame of the response.
    */
   add(arrival: Arrival, response: Response, expiresAt: number | undefined): Connection {
     const client = this.arrivals.take(arrival)!;
@@ -147,14 +147,14 @@ export class Connections implements ConnectionOwner {
     this.leave(client);
   }
 
-  /** The frame that sends a client away for lack of room, to return at a random later time. */
+  /** The frame for a client that finds no room: it tells a random time after which to return. */
   get awayFrame(): string {
     return awayFrame(CAPACITY_RETRY_MS * (1 + 3 * Math.random()));
   }
 
   /**
-   * Lets nobody in any more, sends everybody away, and waits until they are gone; for no longer
-   * than the drain timeout, whatever hangs.
+   * Admits no more clients, ends every connection, and waits until the clients are gone, but no
+   * longer than the drain timeout.
    */
   async drain(): Promise<void> {
     this.isClosing = true;
@@ -172,7 +172,7 @@ export class Connections implements ConnectionOwner {
     await setImmediate();
   }
 
-  /** A moment within the drain timeout for a client to return at; with 0, within `retry`. */
+  /** A random time after which a client returns: within the drain timeout, or `retry` if that is 0. */
   private get returnTime(): number {
     const { retry, drainTimeout } = this.options;
     return Math.round(Math.random() * (drainTimeout || retry));

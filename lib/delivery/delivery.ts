@@ -13,7 +13,7 @@ import { FlushQueue } from './flush-queue.js';
 import { BlockCache } from './log-blocks.js';
 import { Subscription, type ChannelRequest } from './subscription.js';
 
-/** What delivery needs of the module's options. */
+/** The module's options that delivery uses. */
 export interface DeliveryOptions extends ConnectionOptions {
   readonly retain: RetainLimits;
   readonly linger: number;
@@ -30,18 +30,18 @@ export class Delivery {
   readonly channels: ChannelRegistry;
   readonly connections: Connections;
   readonly readyTimeout: number;
-  /** Runs users' code, and callbacks that nobody could catch an error of. */
+  /** Runs users' code, and callbacks whose errors no caller can catch. */
   readonly guard: Guard;
-  /** What an event of a handler may take. Ids of several channels are as long as these are many. */
+  /** Limits of a handler's events. Their ids may be longer, as composite ids grow with channels. */
   readonly eventLimits: EventLimits;
   /** The blocks that the readers of a channel share. */
   readonly blocks = new BlockCache();
-  /** Streams are opened at this pace, when many clients come in one moment. */
+  /** Spreads the opening of streams when many clients come at once. */
   readonly openings: Pace;
   private readonly queue: FlushQueue;
   private readonly subscribers = new Set<Subscriber<SseEvent>>();
 
-  /** What is created here runs in the async context of this call, and of no request. */
+  /** Timers and callbacks created here keep the async context of this call, not of a request. */
   constructor(options: DeliveryOptions, log: SseLogger) {
     const guard = (this.guard = new Guard(log));
     const detach = AsyncLocalStorage.snapshot();
@@ -79,7 +79,7 @@ export class Delivery {
     return subscription;
   }
 
-  /** Reads channels for whoever subscribes: from the head, or after a Last-Event-ID. */
+  /** Returns an Observable of channels, from the head or after a Last-Event-ID. */
   observe(requests: () => readonly ChannelRequest[], lastEventId?: string): ChannelStream {
     return new ChannelStream(requests, lastEventId, this.guard, (subscriber) => {
       this.subscribers.add(subscriber);
