@@ -47,7 +47,7 @@ export class Duties {
     );
     const use = {
       purpose: 'waker',
-      serve: (session: Session, { works }: SessionProgress) => this.serve(session, works),
+      serve: (session: Session, progress: SessionProgress) => this.serve(session, progress),
       // Once is no outage; and when the server is away, the reader says so.
       outageText: (reason: unknown, attempt: number) =>
         attempt > 0
@@ -90,9 +90,7 @@ export class Duties {
     await this.keeper.stop();
   }
 
-  /** @param works is called each time that something was done */
-  private async serve(session: Session, works: () => void): Promise<never> {
-    const { signal } = session;
+  private async serve(session: Session, { signal, works }: SessionProgress): Promise<never> {
     const { retention, waker } = this.settings;
     // Notifications get lost behind a pooler.
     const wakes = waker && !session.isPooled;
@@ -115,6 +113,8 @@ export class Duties {
       if (wakes) {
         seen = await this.watch(session, seen, Math.min(WATCH_MS, nextCheck - monotonicNow()));
       } else {
+        // The next check notices a session that was lost meanwhile: a server or a pooler may end
+        // idle sessions, and opening them again at once would check far too often.
         await sleep(Math.max(0, nextCheck - monotonicNow()), undefined, { signal });
       }
       works();

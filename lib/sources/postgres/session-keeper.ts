@@ -25,8 +25,10 @@ export interface SessionUse extends SessionOptions {
   recoveryText(session: Session): string;
 }
 
-/** What the user of a session reports. */
+/** What the user of a session reports, and is told. */
 export interface SessionProgress {
+  /** Is aborted when the session is no longer wanted. */
+  readonly signal: AbortSignal;
   /** The session can be used: the first attempt has succeeded. */
   ready(): void;
   /** The session does what it is for: an outage is over, and pauses begin anew. Implies `ready()`. */
@@ -120,7 +122,7 @@ export class SessionKeeper {
       this.outage.end(this.use.recoveryText(session));
     };
     try {
-      return await this.use.serve(session, { ready, works });
+      return await this.use.serve(session, { signal, ready, works });
     } catch (error) {
       // Whoever slept was told only that the sleep was aborted.
       throw (error as Error).name === 'AbortError' ? session.signal.reason : error;
