@@ -87,18 +87,20 @@ describe('a large value that is watched', () => {
     await until(() => recorded[7]!.events.length === 2);
   });
 
-  it('beyond what Redis may be asked to compare is compared in turn, and that is told once', async () => {
+  it('is compared in turn where Redis cannot compare all, and one line says so', async () => {
     const started = await start();
     const keys = Array.from({ length: 10 }, (_, n) => `${key}-${n}`);
     const huge = (text: string) => text.padEnd(1_000_000, '.');
     await Promise.all(keys.map((one) => redis.set(one, huge('a'))));
     const recorded = keys.map((one) => watch(started, {}, one));
     await until(() => recorded.every(({ events }) => events.length === 1));
-    await until(() => started.log.lines.some((line) => line.includes('asked to compare')));
+    await until(() => started.log.lines.some((line) => line.includes('too many large values')));
     await Promise.all(keys.map((one) => redis.set(one, huge('b'))));
     await until(() => recorded.every(({ events }) => events.length === 2));
     expect(recorded.every(({ data }) => data[1] === huge('b'))).toBe(true);
-    expect(started.log.lines.filter((line) => line.includes('asked to compare'))).toHaveLength(1);
+    expect(started.log.lines.filter((line) => line.includes('too many large values'))).toHaveLength(
+      1,
+    );
   });
 
   it('that is no text is not read again and again either', async () => {
