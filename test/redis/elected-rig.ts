@@ -13,6 +13,8 @@ import { instance, Recorded, stopInstances } from './instances.js';
 export interface Electing {
   readonly source: CacheSource;
   readonly log: LogRecorder;
+  /** Whether it polls for all. */
+  isPoller(): boolean;
   /** Reads a key; more options may be given than that one instance is elected. */
   read(key: string, options?: CacheOptions): Recorded;
   stop(): Promise<void>;
@@ -29,6 +31,7 @@ export async function electing(
   const one: Electing = {
     source,
     log,
+    isPoller: () => source['shared']!.isPoller,
     read(key, more = {}) {
       const recorded = new Recorded(source.with({ interval: 20, poller: 'elected', ...more }), key);
       recorded.feed.resume?.();
@@ -53,13 +56,15 @@ export async function stopElecting(): Promise<void> {
 export const polled = (instances: readonly Electing[]): number[] =>
   instances.map(({ source }) => source.polledKeys);
 
-/** Waits until every key is polled by one instance, and each instance has heard of it. */
+/** Waits until one of the instances polls for all, and each key is polled by one instance. */
 export async function untilElected(
   instances: readonly Electing[],
   recorded: readonly Recorded[],
   keys: number,
 ): Promise<void> {
   await until(() => recorded.every(({ isLive }) => isLive));
+  // Before that, each reads a key once when it opens it.
+  await until(() => instances.some((one) => one.isPoller()));
   await until(() => polled(instances).reduce((sum, count) => sum + count, 0) === keys);
 }
 
