@@ -1,10 +1,10 @@
 import { monotonicNow } from '../../channel/clock.js';
 
-/** How long it is remembered that something was published, to see whether it is still there. */
+/** How long we remember what was published, to see whether Redis still has it. */
 const REMEMBERED_MS = 60_000;
-/** How long, when nothing can be found out meanwhile: then it may have expired. */
+/** How long we remember it while Redis cannot tell: by then it may have expired. */
 const FORGOTTEN_MS = 600_000;
-/** How many streams are verified at a time. */
+/** How many streams we verify at a time. */
 const BATCH = 500;
 
 interface Published {
@@ -47,7 +47,7 @@ export class PublishedEvents {
     this.last.set(key, { id, number, time: monotonicNow() });
   }
 
-  /** What was published last; `undefined` when that is not remembered. */
+  /** What was published last, if that is remembered. */
   lastOf(key: string): LastPublished | undefined {
     const published = this.last.get(key);
     return published && { ...published, ago: monotonicNow() - published.time };

@@ -9,7 +9,7 @@ export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 export type RedisReply = { readonly ok: unknown } | { readonly error: Error };
 
 /**
- * How long a reply is waited for, in milliseconds. A connection of ours is given up before that;
+ * How long we wait for a reply, in milliseconds. A connection of ours ends before that;
  * a client of the application's may keep a command for as long as it likes. Commands stand behind
  * two WAITs at most, of four seconds each.
  */
@@ -34,7 +34,7 @@ export async function replyTo(client: RedisClient, command: RedisCommand): Promi
   }
 }
 
-/** Waits for what a client replies, with a deadline and with errors that can be shown. */
+/** Waits for a client's reply, with a deadline, and with errors that are safe to show. */
 export async function answered<T>(reply: Promise<T>): Promise<T> {
   try {
     return await withDeadline(reply, CALL_TIMEOUT_MS, 'Redis');

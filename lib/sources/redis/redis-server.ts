@@ -8,12 +8,12 @@ import { refusalOf } from './redis-refusal.js';
 /** From which version a Cluster publishes within a shard. */
 const SHARDED_SINCE = 7;
 
-/** What has to be known of the server before channels can be carried by it. */
+/** What we have to know of the server before it can carry channels. */
 export class RedisServer {
   private info: Promise<void> | undefined;
   private isSharded = false;
   private isWaitRefused = false;
-  /** The WAITs that are about to be sent. */
+  /** The WAIT that each client is about to send. */
   private readonly waits = new Map<RedisClient, Promise<number>>();
 
   constructor(
@@ -50,8 +50,8 @@ export class RedisServer {
   }
 
   /**
-   * WAIT keeps every other command of the connection waiting, as long as replicas are missing. So
-   * there is one for all that was written in a turn.
+   * While replicas are missing, WAIT blocks all other commands of the connection. So one WAIT
+   * stands for all that a turn has written.
    */
   private waitAt(node: RedisClient, count: number, timeout: number): Promise<number> {
     let wait = this.waits.get(node);
@@ -62,7 +62,7 @@ export class RedisServer {
           this.waits.delete(node);
           return callRedis(node, 'WAIT', count, timeout);
         })
-        // A client that is not ours repeats it on the next connection, which has written nothing.
+        // A client of the user's repeats it on the next connection, which has written nothing.
         .then((replicas) => (this.connection.drops === drops ? Number(replicas) : 0))
         .catch((error: unknown) => this.noReplicas(error as Error));
       this.waits.set(node, wait);

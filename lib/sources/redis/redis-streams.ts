@@ -11,10 +11,10 @@ import { StreamReading } from './stream-reading.js';
 import { StreamTails, type TailReader } from './stream-tails.js';
 import { Subscriber } from './subscriber.js';
 
-/** One that hears what is published on a channel without a stream. */
+/** Hears what is published on a channel without a stream. */
 export interface Listener {
   message(text: string): void;
-  /** It is heard from now on; what was published before may not have been. */
+  /** From now on messages arrive; earlier ones may have been missed. */
   subscribed(): void;
 }
 
@@ -56,7 +56,7 @@ export class RedisStreams implements Lifecycle, TailReader {
     this.tails = new StreamTails(connection, settings.prefix, this.age, this, logger);
     this.reading = new StreamReading(connection, this.server, settings.prefix, this.age, logger);
     this.published = new PublishedEvents(settings.age, (key, id) => this.reading.verify(key, id));
-    // Whoever noticed it: once it is announced, there is nothing more to find out.
+    // Once a loss is announced, there is nothing more to find out, whoever noticed it.
     this.reading.onLoss = (key) => this.published.forget(key);
     this.subscriber = new Subscriber(connection, this.server, events, logger);
   }
@@ -99,7 +99,7 @@ export class RedisStreams implements Lifecycle, TailReader {
     return feed;
   }
 
-  /** Hears what is published on a channel that has no stream. Returns how to end that. */
+  /** Listens to a channel that has no stream. Returns a function that ends it. */
   listen(key: string, listener: Listener): () => void {
     this.listeners.set(key, listener);
     this.subscriber.add(key);
@@ -120,8 +120,8 @@ export class RedisStreams implements Lifecycle, TailReader {
   }
 
   /**
-   * Has something looked at whenever streams are: every `auditInterval`, and once the connection
-   * is back. Returns how to end that.
+   * Calls `auditor` every `auditInterval`, and once the connection is back, as streams are compared
+   * then. Returns a function that ends it.
    */
   onAudit(auditor: () => Promise<unknown>): () => void {
     this.auditors.add(auditor);
@@ -181,7 +181,7 @@ export class RedisStreams implements Lifecycle, TailReader {
 
   private auditLater(): void {
     const { auditInterval } = this.settings;
-    // A stream must not expire while it is read here, and looking at it keeps it.
+    // Comparing a stream keeps it from expiring while it is read here.
     const interval = Math.min(auditInterval, this.settings.age / 4);
     this.audit = setTimeout(
       () => void this.compareAll().finally(() => this.stopped || this.auditLater()),

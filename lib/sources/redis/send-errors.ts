@@ -14,7 +14,7 @@ export function sendTimedOut({ connection, settings }: RedisStreams, sent: boole
   );
 }
 
-/** The error of an event that Redis has, but too few replicas. */
+/** The error of an event that Redis has, but that too few replicas have. */
 export function tooFewReplicas({ settings }: RedisStreams, id: string, count: number): SseError {
   return new SseError(
     'UNAVAILABLE',

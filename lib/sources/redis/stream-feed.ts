@@ -20,7 +20,7 @@ export interface StreamOptions {
   readonly channel: string;
   /** What an event of the stream is to this channel. Default: what it is. */
   readonly shape?: (event: HistoryEvent) => HistoryEvent;
-  /** Somebody says that there is something to do for those who read this stream. */
+  /** Called when a publisher wakes those who read this stream. */
   readonly onWake?: () => void;
 }
 
@@ -43,7 +43,7 @@ export class StreamFeed implements ChannelFeed {
   private readAgain = false;
   private retry: NodeJS.Timeout | undefined;
   private attempt = 0;
-  /** An entry that was said to be there, and was not found. */
+  /** The entry that Redis said is there, and that was not found. */
   private unfound: string | undefined;
   private isClosed = false;
 
@@ -85,7 +85,7 @@ export class StreamFeed implements ChannelFeed {
     }
   }
 
-  /** Somebody says that there is something to do. */
+  /** A publisher woke those who read this stream. */
   wake(): void {
     this.options.onWake?.();
   }
@@ -97,12 +97,12 @@ export class StreamFeed implements ChannelFeed {
     } else if (message.previous === this.last) {
       this.take(message.items);
     } else {
-      // Whatever the reason is, the stream knows, and holds what this message brought.
+      // The stream tells what was missed, and holds what this message brought, too.
       this.read();
     }
   }
 
-  /** The connection is back: what had failed is tried again at once. */
+  /** The connection is back: tries a failed reading again at once. */
   retryNow(): void {
     if (this.retry) {
       clearTimeout(this.retry);
@@ -198,7 +198,7 @@ export class StreamFeed implements ChannelFeed {
     }
     const { what, tail } = await this.owner.reading.verify(this.key, last);
     if (what === 'here' && this.unfound !== last) {
-      // It may have come meanwhile. If it is not found once more, somebody else has written it.
+      // It may have come meanwhile. If it is missing once more, somebody else wrote it.
       this.unfound = last;
       return false;
     }
@@ -218,7 +218,7 @@ export class StreamFeed implements ChannelFeed {
   }
 }
 
-/** Says of a failure that the operator has been told of it. */
+/** Gives a failure a code: the operator was told of it. */
 async function logged<T>(key: string, reading: Promise<T>): Promise<T> {
   try {
     return await reading;

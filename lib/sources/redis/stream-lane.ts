@@ -2,7 +2,7 @@ import type { OutgoingEvent } from '../../channel/source.js';
 import type { SseError } from '../../channel/sse-error.js';
 import { metaOf, type EventText } from './stream-entry.js';
 
-/** How many events of a channel, and about how many bytes of them, travel together. */
+/** One call takes up to so many events of a channel, and about so many bytes. */
 const BATCH_EVENTS = 500;
 const BATCH_SIZE = 131_072;
 
@@ -22,16 +22,16 @@ interface Sending extends EventText {
  * made for. The batch stays the same until its outcome is known.
  */
 export class StreamLane {
-  /** Whether it is to have a call of its own, as what another one asked for was refused. */
+  /** Whether it gets a call of its own, as Redis refused a call that it shared. */
   isAlone = false;
   private waiting: Sending[] = [];
   private sendings: readonly Sending[] = NONE;
   private taken: Batch | undefined;
 
   /**
-   * @param keys those that a call for it names; the first tells it from other lanes
+   * @param keys the keys that a call for it names; the first is the lane's name
    * @param batchOf makes of events what a call says
-   * @param resized told by how many bytes there is more, or less, on its way
+   * @param resized takes by how many bytes more or less are on their way
    */
   constructor(
     readonly keys: readonly string[],

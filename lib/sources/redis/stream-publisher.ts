@@ -9,8 +9,8 @@ import { sendTimedOut, tooFewReplicas } from './send-errors.js';
 import { StreamLane } from './stream-lane.js';
 
 /** How many bytes of events may wait for Redis. */
-const MAX_WAITING = 64 * 1_048_576;
-/** How often what waits is tried again, and what has waited too long is given up. */
+const MAX_WAITING_BYTES = 64 * 1_048_576;
+/** How often we send again what waits, and give up what has waited too long. */
 const TICK_MS = 100;
 /**
  * For how many channels, and about how many bytes, one call is made. Redis works on it while the
@@ -61,7 +61,7 @@ export class StreamPublisher {
     return this.calls.markerOf(key);
   }
 
-  /** The connection is back: what waits is tried again at once. */
+  /** The connection is back: sends what waits at once. */
   retryNow(): void {
     this.calls.repeat();
     this.run();
@@ -88,7 +88,7 @@ export class StreamPublisher {
     if (this.stopped) {
       return Promise.reject(new SseError('CLOSED', 'The application is shutting down.'));
     }
-    if (this.waitingSize > MAX_WAITING) {
+    if (this.waitingSize > MAX_WAITING_BYTES) {
       const error = new SseError(
         'LIMIT_REACHED',
         `${this.waitingSize} bytes of events wait for Redis already. Send slower, by awaiting send().`,
@@ -107,7 +107,7 @@ export class StreamPublisher {
       lane = new StreamLane([key, ...others], (events) => this.kind.batchOf(events), this.resize);
       this.lanes.set(key, lane);
     }
-    // It ends by itself when it finds nothing to do: there may be a lane for each event.
+    // The timer ends when there is no lane: each event may have a lane of its own.
     this.tick ??= this.detach(() => setInterval(() => this.onTick(), TICK_MS));
     return lane;
   }
@@ -165,7 +165,7 @@ export class StreamPublisher {
         break;
       case 'later':
         lane.giveBack();
-        // By the next tick.
+        // The next tick makes another call.
         return;
       case 'alone':
         lane.giveBack();

@@ -11,11 +11,11 @@ import type { RawEntry } from './stream-entry.js';
 import { StreamRefusals } from './stream-refusals.js';
 import { isStreamId } from './stream-id.js';
 
-/** How many pages are read at a time: while Redis reads them it serves nobody else. */
+/** How many pages we read at a time: while Redis reads a page it serves nobody else. */
 const PAGES_AT_A_TIME = 16;
 /** About how many bytes of entries one page has, so that reading it blocks nobody for long. */
 const PAGE_BYTES = 262_144;
-/** How many streams' losses are remembered, so that each is logged once. */
+/** Of how many streams we remember the last loss, to log it once. */
 const MAX_LOSSES = 1_000;
 
 /** Why an entry that was there is not found, and where the stream ends now. */
@@ -55,7 +55,7 @@ export class StreamReading {
   private lastSkipped = '';
   /** The later version that was logged last. */
   private laterVersion: string | undefined;
-  /** Called when a stream has lost entries, which is then announced to everybody. */
+  /** Called when a stream has lost entries, once readers are told. */
   onLoss: (key: string) => void = () => undefined;
 
   /** @param age for how long a stream that is looked at is kept, in ms; 0 for ever */
@@ -113,7 +113,7 @@ export class StreamReading {
     return { what, tail };
   }
 
-  /** What stands under this id of a stream cannot be sent, and clients are told so. */
+  /** Logs an entry that cannot be sent. Clients receive a reset in its place. */
   noteSkipped(key: string, id: string, reason: string): void {
     const what = `${key} ${id}`;
     // Several feeds of a stream read the same.
@@ -160,7 +160,7 @@ export class StreamReading {
     return [key, indexKey(key, this.prefix)];
   }
 
-  /** What is tried again for ever must not fail in silence. */
+  /** Logs what Redis refuses: others try again for ever, and would fail in silence. */
   private async run(call: ScriptCall, signal?: AbortSignal): Promise<unknown> {
     const key = call.keys[0]!;
     try {

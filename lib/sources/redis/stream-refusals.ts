@@ -12,8 +12,8 @@ export class StreamRefusals {
   ) {}
 
   /**
-   * The stream could not be read. An outage will pass, and is logged by whose it is; what ends by
-   * our own doing is no fault.
+   * The stream could not be read. The connection logs an outage; and while we stop, nothing is a
+   * fault.
    */
   note(key: string, error: unknown): void {
     if (error instanceof SseError && error.code === 'CLOSED') {
@@ -26,7 +26,7 @@ export class StreamRefusals {
     }
   }
 
-  /** The stream could be read, or nobody wants to read it any more. */
+  /** The stream was read, or nobody reads it any more. */
   forget(key: string): void {
     this.refused.delete(key);
   }

@@ -10,12 +10,12 @@ import { TAIL } from './lua/lua.generated.js';
 
 /** How many streams one round trip asks for. */
 const BATCH = 500;
-/** When a stream whose tail could not be read is asked for again. */
+/** When we ask again for a tail that could not be read. */
 const RETRY = { first: 200, most: 5_000 };
-/** How often it is looked which of them are due. */
+/** How often we look which of them are due. */
 const TICK_MS = 100;
 
-/** Who wants to know where streams end. */
+/** Wants to know where streams end. */
 export interface TailReader {
   /** Whether the end of this stream is still of interest. */
   isOpen(key: string): boolean;
@@ -29,7 +29,7 @@ interface Failed {
   due: number;
 }
 
-/** Asks where streams end, all that are asked for in one turn together, until it is known. */
+/** Asks Redis where streams end, in one call for all of a turn, until Redis has answered. */
 export class StreamTails {
   private readonly asked = new Set<string>();
   private readonly failed = new Map<string, Failed>();
@@ -39,7 +39,7 @@ export class StreamTails {
   private tick: NodeJS.Timeout | undefined;
   private stopped = false;
 
-  /** @param age for how long a stream that is asked for is kept, in ms; 0 for ever */
+  /** @param age for how long Redis keeps a stream after that, in ms; 0 for ever */
   constructor(
     private readonly connection: RedisConnection,
     private readonly prefix: string,
@@ -116,7 +116,7 @@ export class StreamTails {
       if (!this.reader.isOpen(key)) {
         this.forget(key);
       } else if (failed.due <= now) {
-        // Until the answer is there.
+        // Not due again before the answer.
         failed.due = Infinity;
         this.ask([key]);
       }

@@ -7,14 +7,14 @@ import type { RedisServer } from './redis-server.js';
 import { SubscriberConnection, type SubscriberEvents } from './subscriber-connection.js';
 import { SUBSCRIBER_OPTIONS } from './subscriber-options.js';
 
-/** What the channels of an instance are subscribed with. */
+/** The connections that hold the subscriptions of an instance. */
 interface Subscriptions {
   add(channel: string): void;
   remove(channel: string): void;
   stop(): void;
 }
 
-/** What is told of the keys that are subscribed to. */
+/** What a subscriber tells about its keys. */
 export interface KeyEvents {
   message(key: string, text: string): void;
   subscribed(keys: readonly string[]): void;
