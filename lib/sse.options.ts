@@ -28,7 +28,7 @@ export interface LimitOptions {
    */
   readonly connections?: number;
   /**
-   * Open connections per client, told apart by `clientKey`. A client beyond them is
+   * Open connections per client, told apart by `client`. A client beyond them is
    * answered with 429. Default: no limit, as all clients behind one proxy share its address.
    */
   readonly connectionsPerClient?: number;
@@ -80,6 +80,8 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
    * read. `undefined`: never. Default: never.
    */
   readonly expires?: (request: Request) => Date | number | undefined;
+  /** Who is behind a request, in place of the module's `client`. Default: the module's. */
+  readonly client?: (request: Request) => string | undefined;
 }
 
 /** Options of `SseModule.forRoot()`. */
@@ -179,10 +181,11 @@ export interface SseModuleOptions {
   /** What clients and publishers may use. Default: as for each of its options. */
   readonly limits?: LimitOptions;
   /**
-   * Tells clients apart for `limits.connectionsPerClient`. An answer that is no string is an
-   * error, and the request is answered with 500.
+   * Who is behind a request, for `limits.connectionsPerClient`. An endpoint may have a function of
+   * its own. Where it returns `undefined`, the client's address counts. Any other answer that is
+   * no string is an error, and the request is answered with 500.
    * Default: the request's `ip`, as the framework's trust-proxy setting determines it.
    */
   // oxlint-disable-next-line typescript/no-explicit-any
-  readonly clientKey?: (request: any) => string;
+  readonly client?: (request: any) => string | undefined;
 }

@@ -23,7 +23,6 @@ export type SseSettings = Readonly<
       | 'stallTimeout'
       | 'maxAge'
       | 'drainTimeout'
-      | 'clientKey'
     >
   > & {
     retain: Required<NonNullable<SseModuleOptions['retain']>>;
@@ -31,7 +30,7 @@ export type SseSettings = Readonly<
     redisStreams: RedisStreamsSettings;
   } & Pick<
       SseModuleOptions,
-      'redis' | 'postgres' | 'listenConnection' | 'cache' | 'eventTable' | 'serialize'
+      'redis' | 'postgres' | 'listenConnection' | 'cache' | 'eventTable' | 'serialize' | 'client'
     >
 >;
 
@@ -74,7 +73,7 @@ const OPTIONS = new Set([
   'doneSignal',
   'serialize',
   'limits',
-  'clientKey',
+  'client',
   ...Object.keys(DURATIONS),
 ]);
 
@@ -127,8 +126,13 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
   if (options.eventTable !== undefined) {
     eventTableSettings(options.eventTable);
   }
-  const clientKey = options.clientKey ?? ((request: { ip?: string }) => request.ip ?? '');
-  check('clientKey', clientKey, typeof clientKey === 'function', 'a function of the request');
+  const { client } = options;
+  check(
+    'client',
+    client,
+    client === undefined || typeof client === 'function',
+    'a function of the request',
+  );
   checkNames('retain.', options.retain ?? {}, new Set(Object.keys(RETAIN)));
   checkNames('limits.', options.limits ?? {}, new Set(Object.keys(LIMITS)));
   return {
@@ -158,7 +162,7 @@ export function settingsOf(options: SseModuleOptions): SseSettings {
     doneSignal,
     broker,
     failFast,
-    clientKey,
+    client,
     redis: options.redis,
     postgres: options.postgres,
     listenConnection: options.listenConnection,

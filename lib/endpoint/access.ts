@@ -51,12 +51,12 @@ export function checkExpiry(time: number | undefined): void {
 /**
  * Who is behind a request.
  *
- * @param answer what `clientKey` returned
- * @throws SseError `INVALID_OPTION` for what is no string
+ * @param answer what `client` returned
+ * @throws SseError `INVALID_OPTION` for what is neither a string nor undefined
  */
-export function clientKeyOf(answer: unknown, where: string): string {
-  if (typeof answer !== 'string') {
-    throw noAnswer('clientKey', where, answer, 'a string');
+export function clientOf(answer: unknown, where: string): string | undefined {
+  if (answer !== undefined && typeof answer !== 'string') {
+    throw noAnswer('client', where, answer, 'a string, or undefined to count by address');
   }
   return answer;
 }

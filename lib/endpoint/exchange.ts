@@ -8,6 +8,8 @@ import { turnOf } from './pipeline.js';
 
 interface ExpressRequest extends IncomingMessage {
   query?: unknown;
+  /** The client's address, as the framework's trust-proxy setting determines it. */
+  readonly ip?: string;
   params?: Record<string, string>;
   /** The parameters of the route's host, as Nest leaves them. */
   hosts?: Record<string, string>;

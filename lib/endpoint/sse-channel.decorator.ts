@@ -82,6 +82,7 @@ const KNOWN: Readonly<Record<keyof EndpointOptions, true>> = {
   doneSignal: true,
   overflow: true,
   expires: true,
+  client: true,
 };
 const OPTIONS: ReadonlySet<string> = new Set(Object.keys(KNOWN));
 
@@ -123,7 +124,7 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
       );
     }
   }
-  const { overflow = 'reset', expires } = options;
+  const { overflow = 'reset', expires, client } = options;
   if (overflow !== 'reset' && overflow !== 'disconnect' && !isLatestOnly(overflow)) {
     throw new SseError(
       'INVALID_OPTION',
@@ -131,11 +132,13 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
         "'reset', 'disconnect', or { latest: (event) => key }.",
     );
   }
-  if (expires !== undefined && typeof expires !== 'function') {
-    throw new SseError(
-      'INVALID_OPTION',
-      `\`expires\` of @SseChannel() on ${where} is ${String(expires)}; it must be a function of the request.`,
-    );
+  for (const [name, value] of Object.entries({ expires, client })) {
+    if (value !== undefined && typeof value !== 'function') {
+      throw new SseError(
+        'INVALID_OPTION',
+        `\`${name}\` of @SseChannel() on ${where} is ${shownValue(value)}; it must be a function of the request.`,
+      );
+    }
   }
 }
 

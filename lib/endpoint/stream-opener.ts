@@ -12,7 +12,7 @@ import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import { SSE_SETTINGS } from '../sse.constants.js';
 import type { EndpointOptions } from '../sse.options.js';
 import type { SseSettings } from '../sse.settings.js';
-import { checkExpiry, clientKeyOf, expiryOf } from './access.js';
+import { checkExpiry, clientOf, expiryOf } from './access.js';
 import type { Exchange } from './exchange.js';
 import { lastEventIdOf } from './last-event-id.js';
 import type { Route } from './route.js';
@@ -32,7 +32,9 @@ export class StreamOpener {
    */
   identify(exchange: Exchange, { options, where }: Route): void {
     exchange.expiresAt = expiryOf(atOnce(options.expires?.(exchange.request)), where);
-    exchange.client = clientKeyOf(atOnce(this.settings.clientKey(exchange.request)), where);
+    const client = options.client ?? this.settings.client;
+    const { request } = exchange;
+    exchange.client = clientOf(atOnce(client?.(request)), where) ?? request.ip ?? '';
   }
 
   /**

@@ -110,14 +110,13 @@ describe.each(ADAPTERS)('Access on %s', (adapter) => {
   });
 
   it.each([
-    ['undefined', undefined],
     ['null', null],
     ['a number', 7],
     ['an object', {}],
     ['a promise', Promise.resolve('client')],
-  ])('is refused when clientKey answers %s, and nothing is kept', async (_, value) => {
+  ])('is refused when client answers %s, and nothing is kept', async (_, value) => {
     const { connect, sse, lines } = await start({
-      clientKey: () => value,
+      client: () => value,
       limits: { connections: 3, connectionsPerClient: 2 },
     });
     for (let i = 0; i < 5; i++) {
@@ -127,7 +126,7 @@ describe.each(ADAPTERS)('Access on %s', (adapter) => {
     }
     expect(handled).toBe(0);
     expect(sse.stats()).toMatchObject({ connections: 0, readers: 0 });
-    expect(lines.join()).toMatch(/`clientKey` of AccessController\.news returned/);
+    expect(lines.join()).toMatch(/`client` of AccessController\.news returned/);
   });
 
   it.each([

@@ -87,11 +87,11 @@ describe.each(ADAPTERS)('What is asynchronous by mistake, on %s,', (adapter) => 
     expect(sse.stats()).toMatchObject({ connections: 0, opening: 0 });
   });
 
-  it('is refused of clientKey as well', async () => {
+  it('is refused of client as well', async () => {
     const { connect } = await startApp({
       adapter,
       controllers: [MistakenController],
-      options: { clientKey: late },
+      options: { client: late },
     });
     const client = await connect('/news');
     expect(client.opened.status).toBe(500);

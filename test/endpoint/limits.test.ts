@@ -20,6 +20,10 @@ class RoomsController {
     return events$.pipe(map(({ data }) => ({ data: `handled ${data}` })));
   }
 
+  @Sse('own/:room')
+  @SseChannel('{room}', { client: ({ headers }) => headers['x-own'] })
+  own() {}
+
   @Sse('together/:room')
   @SseChannel('{room}')
   async together() {
@@ -57,7 +61,7 @@ describe.each(ADAPTERS)('Limits on %s', (adapter) => {
   it.each(['/rooms/a', '/handled/a'])('of one client answer %s with 429', async (path) => {
     const { connect, sse } = await start({
       limits: { connectionsPerClient: 2 },
-      clientKey: (request: { headers: Record<string, string> }) => request.headers['x-client']!,
+      client: (request: { headers: Record<string, string> }) => request.headers['x-client']!,
     });
     const as = (name: string) => connect(path, { headers: { 'x-client': name } });
     const one = [await as('one'), await as('one')];
@@ -68,6 +72,20 @@ describe.each(ADAPTERS)('Limits on %s', (adapter) => {
     await until(() => sse.stats().connections === 2);
     expect((await as('one')).opened.status).toBe(200);
     expect(sse.stats()).toMatchObject({ refused: { 'client-limit': 1 } });
+  });
+
+  it("of one client count by the endpoint's own function, else by address", async () => {
+    const { connect, sse } = await start({
+      limits: { connectionsPerClient: 1 },
+      client: () => 'the same for all',
+    });
+    const as = (name: string) => connect('/own/a', { headers: { 'x-own': name } });
+    expect((await as('one')).opened.status).toBe(200);
+    expect((await as('two')).opened.status).toBe(200);
+    expect((await as('one')).opened.status).toBe(429);
+    expect((await connect('/own/a')).opened.status).toBe(200);
+    expect((await connect('/own/a')).opened.status).toBe(429);
+    expect(sse.stats()).toMatchObject({ connections: 3, refused: { 'client-limit': 2 } });
   });
 
   it('of connections hold for clients that come at the same time', async () => {

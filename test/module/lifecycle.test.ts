@@ -248,6 +248,7 @@ describe('@SseChannel()', () => {
     ['a latest that is no function', 'a', { overflow: { latest: 'key' } }],
     ['an overflow that says two things', 'a', { overflow: { latest: () => 'a', reset: true } }],
     ['expires that is no function', 'a', { expires: 7 }],
+    ['client that is no function', 'a', { client: 'ip' }],
   ])('refuses %s', (_, channels, options) => {
     expect(define(channels as string, options as object)).toThrow(
       expect.objectContaining({

@@ -45,7 +45,7 @@ const CASES: [string, unknown, string][] = [
   ['doneSignal', '', 'a string that is not empty, or false'],
   ['doneSignal', true, 'a string that is not empty, or false'],
   ['failFast', 'yes', 'true or false'],
-  ['clientKey', 'ip', 'a function of the request'],
+  ['client', 'ip', 'a function of the request'],
   ['broker', 'kafka', "'memory'"],
   ['broker', {}, "'memory'"],
   ['retain', 7, 'an object'],
