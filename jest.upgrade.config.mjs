@@ -1,0 +1,8 @@
+import base from './jest.config.mjs';
+
+/** @type {import('jest').Config} */
+export default {
+  ...base,
+  testMatch: ['<rootDir>/test/upgrade/**/*.upgrade.ts'],
+  testTimeout: 120_000,
+};
