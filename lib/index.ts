@@ -1,13 +1,16 @@
 export { SseModule } from './sse.module.js';
 export { SseService } from './sse.service.js';
-export type { ResumeOptions, SendOptions, SseStats, StreamOptions } from './sse.service.js';
+export type { SseStats } from './sse.service.js';
 export type {
   ChannelOptions,
   EndpointOptions,
   LimitOptions,
+  ResumeOptions,
   RetainOptions,
+  SendOptions,
   SourceOption,
   SseModuleOptions,
+  StreamOptions,
 } from './sse.options.js';
 export { SseChannel } from './endpoint/sse-channel.decorator.js';
 export type { ChannelResolver } from './endpoint/route.js';

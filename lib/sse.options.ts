@@ -1,6 +1,8 @@
 import type { Overflow } from './delivery/overflow.js';
 import type { Opening } from './delivery/opening.js';
-import type { Broker, ChannelSource } from './channel/source.js';
+import type { EventFields } from './channel/outgoing-event.js';
+import type { Serialize } from './channel/serialize.js';
+import type { Broker, ChannelSource, PublishOptions } from './channel/source.js';
 import type { CacheLike } from './sources/cache/cache-calls.js';
 import type { MemoryKeyStore } from './sources/cache/memory-store.js';
 import type { CacheOptions } from './sources/cache/cache-options.js';
@@ -68,6 +70,21 @@ export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOption
    */
   readonly overflow?: Overflow;
 }
+
+/** Options of `SseService.send()`. */
+export interface SendOptions extends EventFields, PublishOptions {
+  /** Writes data that is no string as text, for this event. Default: the module's `serialize`. */
+  readonly serialize?: Serialize | undefined;
+}
+
+/** Where a stream that no HTTP request stands behind starts. */
+export interface ResumeOptions {
+  /** The id of the last event read before, or `earliest`. Default: what comes from now on. */
+  readonly lastEventId?: string | undefined;
+}
+
+/** What `SseService.stream()` reads, and where it starts. A subscriber is never too slow. */
+export interface StreamOptions extends Omit<ChannelOptions, 'overflow'>, ResumeOptions {}
 
 /** Options of an endpoint beside those of its channels. */
 // The framework's request type is the application's choice.

@@ -1,38 +1,24 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { checkChannelName } from './channel/channel-name.js';
-import { outgoingEvent, type EventFields } from './channel/outgoing-event.js';
+import { outgoingEvent } from './channel/outgoing-event.js';
 import { SendReport } from './channel/send-report.js';
-import type { OutgoingEvent, PublishOptions } from './channel/source.js';
-import type { Serialize } from './channel/serialize.js';
+import type { OutgoingEvent } from './channel/source.js';
 import { LimitedLog } from './channel/limited-log.js';
 import { SseError } from './channel/sse-error.js';
 import type { SseEvent } from './channel/sse-event.js';
 import { Delivery } from './delivery/delivery.js';
 import { SSE_SETTINGS } from './sse.constants.js';
-import type { ChannelOptions } from './sse.options.js';
+import { CALL_OPTIONS } from './sse.option-names.js';
+import type { ResumeOptions, SendOptions, StreamOptions } from './sse.options.js';
 import type { SseSettings } from './sse.settings.js';
 import { SseSources } from './sse.sources.js';
 import type { CacheOptions } from './sources/cache/cache-options.js';
 import type { EventTableStats } from './sources/event-table/event-table.js';
 import { PollSource } from './sources/poll/poll-source.js';
 import type { PollOptions } from './sources/poll/poll.options.js';
+import { checkOptionNames } from './sources/options/option-names.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
-
-/** Options of `SseService.send()`. */
-export interface SendOptions extends EventFields, PublishOptions {
-  /** Writes data that is no string as text, for this event. Default: the module's `serialize`. */
-  readonly serialize?: Serialize | undefined;
-}
-
-/** Where a stream that no HTTP request stands behind starts. */
-export interface ResumeOptions {
-  /** The id of the last event read before, or `earliest`. Default: what comes from now on. */
-  readonly lastEventId?: string | undefined;
-}
-
-/** What `SseService.stream()` reads, and where it starts. A subscriber is never too slow. */
-export interface StreamOptions extends Omit<ChannelOptions, 'overflow'>, ResumeOptions {}
 
 /** What is open and what was refused; see `SseService.stats()`. */
 export interface SseStats {
@@ -103,6 +89,7 @@ export class SseService {
       throw new SseError('INVALID_CHANNEL', 'No channel is named. Give at least one.');
     }
     names.forEach(checkChannelName);
+    checkOptionNames(options, CALL_OPTIONS.stream, { of: 'stream()' });
     const source = this.sources.sourceFor(options);
     const isOfSet = typeof channels !== 'string';
     const requests = names.map((name) => ({ source, name, isOfSet }));
@@ -122,6 +109,7 @@ export class SseService {
   send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {
     return this.published.follow(() => {
       checkChannelName(channel);
+      checkOptionNames(options, CALL_OPTIONS.send, { of: 'send()' });
       const event = this.outgoing(data, options);
       return this.sources.broker.publish(channel, event, options);
     });
@@ -155,6 +143,7 @@ export class SseService {
     options: Pick<SendOptions, 'type' | 'id' | 'serialize'> = {},
   ): Promise<void> {
     return this.keys.follow(() => {
+      checkOptionNames(options, CALL_OPTIONS.sendKey, { of: 'sendKey()' });
       const { data, type, id } = this.outgoing(value, options);
       return this.sources.cache.sendKey(key, data, { type, id });
     });

@@ -1,5 +1,6 @@
 import { SseError } from './channel/sse-error.js';
 import { eventTableSettings } from './sources/event-table/event-table.options.js';
+import { checkOptionNames } from './sources/options/option-names.js';
 import { shownValue } from './sources/options/shown-value.js';
 import type { SseModuleOptions } from './sse.options.js';
 import {
@@ -202,14 +203,7 @@ function checkNames(prefix: string, options: unknown, known: ReadonlySet<string>
   if (typeof options !== 'object' || options === null) {
     throw invalid(prefix.slice(0, -1) || 'options', options, 'an object');
   }
-  for (const name of Object.keys(options)) {
-    if (!known.has(name)) {
-      throw new SseError(
-        'INVALID_OPTION',
-        `There is no option \`${prefix}${name}\`. There are: ${[...known].join(', ')}.`,
-      );
-    }
-  }
+  checkOptionNames(options, [...known], { prefix });
 }
 
 function check(name: string, value: unknown, isAllowed: boolean, allowed: string): void {

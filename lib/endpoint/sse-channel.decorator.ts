@@ -4,6 +4,8 @@ import { checkChannelName, checkTemplate, placeholdersOf } from '../channel/chan
 import { SseError } from '../channel/sse-error.js';
 import type { LatestOnly } from '../delivery/overflow.js';
 import { shownValue } from '../sources/options/shown-value.js';
+import { checkOptionNames } from '../sources/options/option-names.js';
+import { ENDPOINT_OPTIONS } from '../sse.option-names.js';
 import type { EndpointOptions } from '../sse.options.js';
 import { HandlerResult } from './handler-result.js';
 import { routeOf, setRoute, type ChannelResolver } from './route.js';
@@ -70,22 +72,6 @@ export function SseChannel<Request = any>(
   };
 }
 
-/** A record, so that an option that is missing here does not compile. */
-const KNOWN: Readonly<Record<keyof EndpointOptions, true>> = {
-  source: true,
-  interval: true,
-  maxInterval: true,
-  mode: true,
-  poller: true,
-  type: true,
-  refetch: true,
-  doneSignal: true,
-  overflow: true,
-  expires: true,
-  client: true,
-};
-const OPTIONS: ReadonlySet<string> = new Set(Object.keys(KNOWN));
-
 /** Whether Nest would wait for it: a promise, or a lazy query of a query builder. */
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
@@ -116,14 +102,7 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
       checkChannelName(channels);
     }
   }
-  for (const name of Object.keys(options)) {
-    if (!OPTIONS.has(name)) {
-      throw new SseError(
-        'INVALID_OPTION',
-        `@SseChannel() on ${where}: there is no option \`${name}\`. There are: ${[...OPTIONS].join(', ')}.`,
-      );
-    }
-  }
+  checkOptionNames(options, ENDPOINT_OPTIONS, { of: `@SseChannel() on ${where}` });
   const { overflow = 'reset', expires, client } = options;
   if (overflow !== 'reset' && overflow !== 'disconnect' && !isLatestOnly(overflow)) {
     throw new SseError(

@@ -39,6 +39,23 @@ describe('A method that returns a promise', () => {
   /** An unhandled rejection is reported after the microtasks of a turn. */
   const nextTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
+  it('refuses a misspelt option, and names those that there are', async () => {
+    const { sse } = await startApp({ controllers: [] });
+    const misspelt = { typ: 'a', intervall: 5 } as never;
+    const refused = (of: string, known: string) =>
+      expect.objectContaining({
+        code: 'INVALID_OPTION',
+        message: expect.stringMatching(
+          new RegExp(`^${of}\\(\\): there is no option \`typ\`\\. There are: .*${known}`),
+        ),
+      });
+    await expect(sse.send('a', 'x', misspelt)).rejects.toEqual(refused('send', 'transaction'));
+    await expect(sse.sendKey('a', 'x', misspelt)).rejects.toEqual(refused('sendKey', 'serialize'));
+    expect(() => sse.stream('a', misspelt)).toThrow(refused('stream', 'lastEventId'));
+    expect(() => sse.streamKey('a', misspelt)).toThrow(refused('stream', 'interval'));
+    expect(() => sse.poll(() => 'x', misspelt)).toThrow(refused('poll', 'timeout'));
+  });
+
   it('refuses a transaction where the broker has none', async () => {
     const { sse } = await startApp({ controllers: [] });
     const transaction = { query: () => Promise.resolve({ rows: [] }) };

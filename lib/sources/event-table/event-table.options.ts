@@ -1,3 +1,4 @@
+import { checkOptionNames } from '../options/option-names.js';
 import { SseError } from '../../channel/sse-error.js';
 import { checkName } from '../postgres/identifier.js';
 
@@ -129,13 +130,7 @@ function checkKeys(name: string, options: unknown, known: readonly string[]): vo
   if (typeof options !== 'object' || options === null) {
     throw invalid(name, options, 'an object');
   }
-  const unknown = Object.keys(options).find((key) => !known.includes(key));
-  if (unknown !== undefined) {
-    throw new SseError(
-      'INVALID_OPTION',
-      `There is no option \`${name}.${unknown}\`. There are: ${known.join(', ')}.`,
-    );
-  }
+  checkOptionNames(options, known, { prefix: `${name}.` });
 }
 
 function checkWhole(name: string, value: unknown, least: number, most: number): void {

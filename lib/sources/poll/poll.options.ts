@@ -1,5 +1,6 @@
 import { isEventType } from '../../channel/event-check.js';
 import { SseError } from '../../channel/sse-error.js';
+import { checkOptionNames } from '../options/option-names.js';
 
 /** Options of a polled function. */
 export interface PollOptions {
@@ -21,11 +22,20 @@ export interface PollOptions {
   readonly doneSignal?: string | false | undefined;
 }
 
+const OPTIONS: readonly (keyof PollOptions)[] = [
+  'interval',
+  'type',
+  'immediate',
+  'timeout',
+  'doneSignal',
+];
+
 /** The longest time a timer can be set for. */
 const MAX_INTERVAL_MS = 2_147_483_647;
 
 /** @throws SseError `INVALID_OPTION` */
 export function checkPollOptions(options: PollOptions) {
+  checkOptionNames(options, OPTIONS, { of: 'poll()' });
   const { interval = 1_000, type, immediate = true, doneSignal = '[DONE]' } = options;
   const { timeout = 30_000 } = options;
   for (const [name, value] of Object.entries({ interval, timeout })) {

@@ -1,3 +1,4 @@
+import { checkOptionNames } from '../options/option-names.js';
 import { SseError } from '../../channel/sse-error.js';
 import { MARKER_MS } from './lua/lua.generated.js';
 
@@ -79,14 +80,7 @@ export function redisStreamsSettings(options: RedisStreamsOptions = {}): RedisSt
   if (typeof options !== 'object' || options === null) {
     throw invalid('redisStreams', options, 'an object');
   }
-  for (const name of Object.keys(options)) {
-    if (!(name in DEFAULTS)) {
-      throw new SseError(
-        'INVALID_OPTION',
-        `There is no option \`redisStreams.${name}\`. There are: ${Object.keys(DEFAULTS).join(', ')}.`,
-      );
-    }
-  }
+  checkOptionNames(options, Object.keys(DEFAULTS), { prefix: 'redisStreams.' });
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const settings = { ...DEFAULTS, ...Object.fromEntries(given) };
   checkPrefix(settings.prefix);
