@@ -173,3 +173,8 @@ describe('The contract', () => {
     expect(await failures(() => late)).toContain('opens at once, and says when it is listening');
   });
 });
+
+it('says at once when it lacks a function that it needs', () => {
+  const source = () => ({ open: () => ({ close: () => undefined }) });
+  expect(() => testSource({ source } as never)).toThrow('`source` and `write`');
+});

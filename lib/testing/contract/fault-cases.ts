@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CaseList } from './case-list.js';
+import { numbered, until } from './rig.js';
+
+const REASONS = ['trimmed', 'unknown-position', 'failover'] as const;
+
+/** Restarts, and what happens to the system behind the source. */
+export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): void {
+  const { write, trim, replace, interrupt } = subject;
+
+  add('resumes after a restart of the application, or says that it cannot', async (context) => {
+    const { rig, source, channel } = context;
+    const reader = await rig.read(source, channel);
+    await writeAll(channel, numbered(5));
+    await rig.received(reader, numbered(5));
+    const position = reader.events[2]!.id;
+    await context.restart();
+    await writeAll(channel, numbered(3, 5));
+    const returning = await context.rig.read(context.source, channel, position);
+    await write(channel, 'event 8');
+    await context.rig.receivedOrTold(returning, numbered(6, 3));
+  });
+
+  if (trim) {
+    add('says when events after a position were dropped', async (context) => {
+      const { rig, source, channel } = context;
+      const reader = await rig.read(source, channel);
+      await writeAll(channel, numbered(40));
+      await rig.received(reader, numbered(40));
+      const position = reader.events[0]!.id;
+      await context.restart();
+      await trim(channel);
+      const returning = await context.rig.read(context.source, channel, position);
+      await context.rig.told(returning, REASONS);
+      await write(channel, 'event 40');
+      await context.rig.receivedOrTold(returning, numbered(41));
+    });
+  }
+
+  if (replace) {
+    add('says when its history was replaced, and goes on', async (context) => {
+      const { rig, source, channel } = context;
+      const reader = await rig.read(source, channel);
+      await writeAll(channel, numbered(6));
+      await rig.received(reader, numbered(6));
+      const position = reader.events[5]!.id;
+      await replace(channel);
+      await writeAll(channel, numbered(3, 6));
+      // What was written about that time may be missing, once a reset has said so.
+      await until(
+        () => reader.resets.length > 0 || reader.data.at(-1) === 'event 8',
+        () => 'neither what was written after it nor a reset has come',
+        timeout,
+      );
+      await write(channel, 'event 9');
+      await rig.receivedOrTold(reader, numbered(10));
+      await context.restart();
+      const returning = await context.rig.read(context.source, channel, position);
+      await write(channel, 'event 10');
+      await context.rig.receivedOrTold(returning, numbered(5, 6));
+    });
+  }
+
+  if (interrupt) {
+    add(
+      'comes back after its connection was cut, and loses nothing in silence',
+      async (context) => {
+        const { rig, source, channel } = context;
+        const reader = await rig.read(source, channel);
+        await write(channel, 'event 0');
+        await rig.received(reader, ['event 0']);
+        const written = ['event 0'];
+        let attempts = 0;
+        const writeNext = async (): Promise<void> => {
+          // Writing may fail meanwhile; whether the system has the event then, nobody knows.
+          written.push(
+            await retried(
+              () => `event ${++attempts}`,
+              (text) => write(channel, text),
+              timeout,
+            ),
+          );
+        };
+        for (let round = 0; round < 3; round++) {
+          await interrupt();
+          await writeNext();
+        }
+        // A source without a history hears only what is written once it is back.
+        const end = performance.now() + timeout;
+        while (reader.data.at(-1) !== written.at(-1) && performance.now() < end) {
+          await writeNext();
+          await sleep(100);
+        }
+        await rig.receivedOrTold(reader, written);
+      },
+    );
+  }
+}
+
+/** Writes texts until one is taken, and gives that one. */
+async function retried(
+  next: () => string,
+  write: (text: string) => Promise<unknown>,
+  timeout: number,
+): Promise<string> {
+  const end = performance.now() + timeout;
+  for (;;) {
+    const text = next();
+    try {
+      await write(text);
+      return text;
+    } catch (error) {
+      if (performance.now() > end) {
+        throw error;
+      }
+      await sleep(50);
+    }
+  }
+}

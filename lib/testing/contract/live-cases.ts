@@ -1,0 +1,62 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openFeed } from '../../channel/open-feed.js';
+import type { CaseList } from './case-list.js';
+import { RecordingSink } from './recording-sink.js';
+import { fault, numbered, until } from './rig.js';
+
+/** Opening, delivering and closing. */
+export function addLiveCases({ add, writeAll, subject, timeout }: CaseList): void {
+  const { write } = subject;
+
+  add('opens at once, and says when it is listening', async ({ source, channel }) => {
+    const sink = new RecordingSink();
+    const feed = openFeed(source, channel, sink);
+    await until(
+      () => sink.isLive,
+      () => 'live() was not called',
+      timeout,
+    );
+    feed.close();
+  });
+
+  add('delivers what is written, once and in order', async ({ rig, source, channel }) => {
+    const reader = await rig.read(source, channel);
+    const texts = numbered(50);
+    await writeAll(channel, texts);
+    await rig.received(reader, texts);
+  });
+
+  add('keeps channels apart', async ({ rig, source, channel, other }) => {
+    const [one, two] = [await rig.read(source, channel), await rig.read(source, other)];
+    await write(channel, 'one');
+    await write(other, 'two');
+    await rig.received(one, ['one']);
+    await rig.received(two, ['two']);
+  });
+
+  add('appends nothing after close()', async ({ source, channel }) => {
+    const sink = new RecordingSink();
+    const feed = openFeed(source, channel, sink);
+    await until(
+      () => sink.isLive,
+      () => 'live() was not called',
+      timeout,
+    );
+    feed.close();
+    sink.isClosed = true;
+    await writeAll(channel, numbered(5));
+    await sleep(100);
+    if (sink.late > 0) {
+      throw fault(`${sink.late} calls of the sink came after close().`);
+    }
+  });
+
+  add('may be opened and closed again and again', async ({ rig, source, channel }) => {
+    for (let i = 0; i < 20; i++) {
+      openFeed(source, channel, new RecordingSink()).close();
+    }
+    const reader = await rig.read(source, channel);
+    await write(channel, 'here');
+    await rig.received(reader, ['here']);
+  });
+}
