@@ -2,7 +2,8 @@ import { monotonicNow } from './channel/clock.js';
 import { Guard } from './channel/guard.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from './channel/source.js';
 import { SseError } from './channel/sse-error.js';
-import type { ChannelOptions, SourceOption } from './sse.options.js';
+import { checkApplies } from './sse.option-names.js';
+import type { ChannelOptions } from './sse.options.js';
 import type { SseSettings } from './sse.settings.js';
 import { AdapterKeyStore } from './sources/cache/adapter-store.js';
 import { isCacheLike } from './sources/cache/cache-calls.js';
@@ -225,28 +226,6 @@ export class SseSources {
       'INVALID_OPTION',
       `\`cache\` is ${shownValue(cache)}; it must have the functions get, set, and del or delete.`,
     );
-  }
-}
-
-/** The options that only some kinds of source know, by the kind. */
-const APPLICABLE: Readonly<Record<string, readonly (keyof ChannelOptions)[]>> = {
-  cache: ['interval', 'maxInterval', 'mode', 'poller', 'type', 'doneSignal'],
-  postgres: ['type', 'refetch', 'doneSignal'],
-};
-const SPECIFIC = new Set(Object.values(APPLICABLE).flat());
-
-function checkApplies(source: SourceOption, options: ChannelOptions): void {
-  const applicable = (typeof source === 'string' && APPLICABLE[source]) || [];
-  for (const name of SPECIFIC) {
-    if (options[name] !== undefined && !applicable.includes(name)) {
-      const kinds = Object.keys(APPLICABLE).filter((kind) => APPLICABLE[kind]!.includes(name));
-      throw new SseError(
-        'INVALID_OPTION',
-        `\`${name}\` is an option of the source ${kinds.map((kind) => `'${kind}'`).join(' or ')}; ` +
-          `here the source is ${typeof source === 'string' ? `'${source}'` : 'one of your own'}. ` +
-          'Leave it out, or name that source.',
-      );
-    }
   }
 }
 
