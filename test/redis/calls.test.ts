@@ -1,27 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startRedis, type RedisServer } from '../support/redis.js';
+import { describe, expect, it } from '@jest/globals';
 import { Random } from '../channel/random.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
-import { count, instance, NONE, stopInstances, withRedis } from './instances.js';
+import { count, instance, NONE, withRedis } from './instances.js';
+import { prefix, redis, useOwnRedis } from './own-redis.js';
 
-let redis: RedisServer;
-let prefix = '';
-let tests = 0;
-
-beforeAll(async () => {
-  redis = await startRedis();
-});
-
-beforeEach(() => {
-  prefix = `sse:${++tests}:`;
-});
-
-afterEach(stopInstances);
-
-afterAll(async () => {
-  await redis.stop();
-});
+useOwnRedis();
 
 /** How often the server has run scripts, and published. */
 function calls(): Promise<number[]> {

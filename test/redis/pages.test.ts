@@ -1,29 +1,13 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Random } from '../channel/random.js';
-import { startRedis, type RedisServer } from '../support/redis.js';
-import { count, instance, NONE, stopInstances, withRedis, type Instance } from './instances.js';
+import { count, instance, NONE, withRedis, type Instance } from './instances.js';
+import { prefix, redis, useOwnRedis } from './own-redis.js';
 
 /** How many bytes a page may have beside its last entry. */
 const PAGE_BYTES = 262_144;
 const LARGE = 1_048_000;
 
-let redis: RedisServer;
-let prefix = '';
-let tests = 0;
-
-beforeAll(async () => {
-  redis = await startRedis();
-});
-
-beforeEach(() => {
-  prefix = `sse:${++tests}:`;
-});
-
-afterEach(stopInstances);
-
-afterAll(async () => {
-  await redis.stop();
-});
+useOwnRedis();
 
 /** What `pattern` finds in what the server says of itself, as a number. */
 function info(section: string, pattern: RegExp): Promise<number> {

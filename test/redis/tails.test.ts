@@ -1,27 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startRedis, type RedisServer } from '../support/redis.js';
+import { describe, expect, it } from '@jest/globals';
 import { until } from '../support/until.js';
-import { instance, stopInstances, withRedis } from './instances.js';
+import { instance, withRedis } from './instances.js';
+import { prefix, redis, useOwnRedis } from './own-redis.js';
 
 const LARGE = 'x'.repeat(1_000_000);
 
-let redis: RedisServer;
-let prefix = '';
-let tests = 0;
-
-beforeAll(async () => {
-  redis = await startRedis();
-});
-
-beforeEach(() => {
-  prefix = `sse:${++tests}:`;
-});
-
-afterEach(stopInstances);
-
-afterAll(async () => {
-  await redis.stop();
-});
+useOwnRedis();
 
 /** How often scripts have run, and have read the last entry of a stream. */
 function counts(): Promise<{ scripts: number; lastEntries: number }> {
