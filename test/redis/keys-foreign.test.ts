@@ -89,6 +89,27 @@ describe('what no text can hold', () => {
 });
 
 describe('what others write', () => {
+  it.each([
+    ['lengths that are not those of its text', '1+2+3\n{"t":1}'],
+    ['a meta that is no JSON', '1+2+5\n{"t":1}'],
+    ['a meta that is none of ours', '0+4+1\nnullx'],
+    ['a length of characters that it does not have', '0+2+1\n{}äöü'],
+  ])('spoils no event beside it: %s', async (_, foreign) => {
+    const { source } = await start({ eventSize: 1_000 });
+    await redis.rpush(waitingKey(key), '0=before', foreign);
+    for (const value of ['one', 'two', 'three']) {
+      await source.sendKey(key, value, { type: 'x' });
+    }
+    const one = read(source);
+    await until(() => one.data.includes('three'), { deadline: 5_000 });
+    expect(one.data.filter((data) => data !== 'x' && !data.includes('t":'))).toEqual([
+      'before',
+      'one',
+      'two',
+      'three',
+    ]);
+  });
+
   it('of any bytes does not stop a key: it comes, or is announced and logged', async () => {
     const { source, log } = await start({ eventSize: 1_000 });
     const one = read(source);

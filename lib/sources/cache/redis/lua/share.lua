@@ -70,6 +70,8 @@ local function addWaiting(text)
   local bytes = length and #text - at + 1 - meta
   -- A character has one to three bytes for each of its units.
   if not length or bytes < tonumber(data) or bytes > data * 3 then return skip(-1) end
+  -- In ASCII it has one. With another length it would spoil the events that it travels with.
+  if bytes ~= tonumber(data) and not string.find(text, '[\128-\255]', at) then return skip(-1) end
   if bytes > largest then return skip(bytes) end
   -- JSON in ASCII, in which an id stands last.
   local own = string.match(string.sub(text, at, at + meta - 1), '"i":(".*")}$')
