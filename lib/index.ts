@@ -1,17 +1,15 @@
 export { SseModule } from './sse.module.js';
 export { SseService } from './sse.service.js';
 export type { SseStats } from './sse.service.js';
+export type { LimitOptions, RetainOptions, SseModuleOptions } from './setup/module-options.js';
 export type {
   ChannelOptions,
   EndpointOptions,
-  LimitOptions,
   ResumeOptions,
-  RetainOptions,
   SendOptions,
   SourceOption,
-  SseModuleOptions,
   StreamOptions,
-} from './sse.options.js';
+} from './setup/channel-options.js';
 export { SseChannel } from './endpoint/sse-channel.decorator.js';
 export type { ChannelResolver } from './endpoint/route.js';
 export { LastEventId, SseEvents } from './endpoint/sse-params.decorator.js';

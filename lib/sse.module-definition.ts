@@ -1,5 +1,5 @@
 import { ConfigurableModuleBuilder, type Provider } from '@nestjs/common';
-import type { SseModuleOptions } from './sse.options.js';
+import type { SseModuleOptions } from './setup/module-options.js';
 
 /** What `forRoot` and `forRootAsync` take beside the options themselves. */
 export interface SseModuleExtras {

@@ -25,18 +25,17 @@ import { RouteChannels } from './endpoint/route-channels.js';
 import { SseRoutes } from './endpoint/sse-routes.js';
 import { StreamOpener } from './endpoint/stream-opener.js';
 import { SurroundingInterceptor } from './endpoint/surrounding.interceptor.js';
-import { SSE_SETTINGS } from './sse.constants.js';
-import { sseLog } from './sse.log.js';
+import { sseLog } from './setup/sse-log.js';
 import {
   ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
   OPTIONS_TYPE,
   SSE_MODULE_OPTIONS,
 } from './sse.module-definition.js';
-import type { SseModuleOptions } from './sse.options.js';
+import type { SseModuleOptions } from './setup/module-options.js';
 import { SseService } from './sse.service.js';
-import { settingsOf, type SseSettings } from './sse.settings.js';
-import { SseSources } from './sse.sources.js';
+import { SSE_SETTINGS, settingsOf, type SseSettings } from './setup/settings.js';
+import { SseSources } from './setup/sse-sources.js';
 
 /**
  * Server-Sent Events for Nest: channels, fed by `SseService.send()`, cache keys, Postgres

@@ -8,11 +8,14 @@ import { LimitedLog } from './channel/limited-log.js';
 import { SseError } from './channel/sse-error.js';
 import type { SseEvent } from './channel/sse-event.js';
 import { Delivery } from './delivery/delivery.js';
-import { SSE_SETTINGS } from './sse.constants.js';
-import { CALL_OPTIONS } from './sse.option-names.js';
-import type { ResumeOptions, SendOptions, StreamOptions } from './sse.options.js';
-import type { SseSettings } from './sse.settings.js';
-import { SseSources } from './sse.sources.js';
+import {
+  CALL_OPTIONS,
+  type ResumeOptions,
+  type SendOptions,
+  type StreamOptions,
+} from './setup/channel-options.js';
+import { SSE_SETTINGS, type SseSettings } from './setup/settings.js';
+import { SseSources } from './setup/sse-sources.js';
 import type { CacheOptions } from './sources/cache/cache-options.js';
 import type { EventTableStats } from './sources/event-table/event-table.js';
 import { PollSource } from './sources/poll/poll-source.js';

@@ -1,4 +1,4 @@
-import type { EndpointOptions } from '../sse.options.js';
+import type { EndpointOptions } from '../setup/channel-options.js';
 
 // oxlint-disable-next-line typescript/no-explicit-any
 type AnyRequest = any;

@@ -14,7 +14,7 @@ import { Delivery } from '../delivery/delivery.js';
 import { guarded } from '../delivery/guarded-observable.js';
 import type { HandlerEvents } from '../delivery/handler-events.js';
 import type { Subscription } from '../delivery/subscription.js';
-import type { EndpointOptions } from '../sse.options.js';
+import type { EndpointOptions } from '../setup/channel-options.js';
 import { Exchange, RequestGone } from './exchange.js';
 import { streamOf, type HandlerResult } from './handler-result.js';
 import { HandlerStream } from './handler-stream.js';

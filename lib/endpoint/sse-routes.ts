@@ -16,7 +16,7 @@ import {
 } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import { SseError } from '../channel/sse-error.js';
-import { sseLog } from '../sse.log.js';
+import { sseLog } from '../setup/sse-log.js';
 import type { Endpoint } from './other-interceptors.js';
 import { routeOf, type Route } from './route.js';
 import { checkDecorators, checkPlaceholders, overriddenEndpoint } from './route-checks.js';

@@ -6,7 +6,7 @@ import {
 } from '@nestjs/common';
 import { of, type Observable } from 'rxjs';
 import { Delivery } from '../delivery/delivery.js';
-import { sseLog } from '../sse.log.js';
+import { sseLog } from '../setup/sse-log.js';
 import { Exchange, RequestGone } from './exchange.js';
 import { HandlerStream } from './handler-stream.js';
 import { OtherInterceptors } from './other-interceptors.js';

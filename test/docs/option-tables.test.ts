@@ -4,7 +4,7 @@ import * as api from '../../lib/index.js';
 import { eventTableSettings } from '../../lib/sources/event-table/event-table.options.js';
 import { keyOptions } from '../../lib/sources/cache/cache-options.js';
 import { checkPollOptions } from '../../lib/sources/poll/poll.options.js';
-import { settingsOf } from '../../lib/sse.settings.js';
+import { settingsOf } from '../../lib/setup/settings.js';
 import { read, tableUnder } from './markdown.js';
 import { propertiesOf } from './type-check.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { SseError, SseModule, type SseModuleOptions } from '../../lib/index.js';
-import { settingsOf } from '../../lib/sse.settings.js';
+import { settingsOf } from '../../lib/setup/settings.js';
 import { startApp } from '../support/start-app.js';
 
 const DURATIONS = [

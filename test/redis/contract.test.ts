@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import type { SseSources } from '../../lib/sse.sources.js';
+import type { SseSources } from '../../lib/setup/sse-sources.js';
 import { testBroker, testSource } from '../../lib/testing/index.js';
 import { configuredBroker, configuredSource } from '../support/configured-source.js';
 import { createRedis, type TestRedis } from '../support/databases.js';

@@ -1,7 +1,7 @@
 import type { SseLogger } from '../../lib/channel/source.js';
 import type { Broker, ChannelSource, SseModuleOptions } from '../../lib/index.js';
-import { settingsOf } from '../../lib/sse.settings.js';
-import { SseSources } from '../../lib/sse.sources.js';
+import { settingsOf } from '../../lib/setup/settings.js';
+import { SseSources } from '../../lib/setup/sse-sources.js';
 
 const nothing = (): void => undefined;
 const SILENT: SseLogger = { log: nothing, warn: nothing, error: nothing };

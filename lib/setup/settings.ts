@@ -1,12 +1,15 @@
-import { SseError } from './channel/sse-error.js';
-import { eventTableSettings } from './sources/event-table/event-table.options.js';
-import { checkOptionNames } from './sources/options/option-names.js';
-import { shownValue } from './sources/options/shown-value.js';
-import type { SseModuleOptions } from './sse.options.js';
+import { SseError } from '../channel/sse-error.js';
+import { eventTableSettings } from '../sources/event-table/event-table.options.js';
+import { checkOptionNames } from '../sources/options/option-names.js';
+import { shownValue } from '../sources/options/shown-value.js';
+import type { SseModuleOptions } from './module-options.js';
 import {
   redisStreamsSettings,
   type RedisStreamsSettings,
-} from './sources/redis/redis-streams.options.js';
+} from '../sources/redis/redis-streams.options.js';
+
+/** Injection token of the options that the module was configured with, checked and complete. */
+export const SSE_SETTINGS = Symbol('SSE_SETTINGS');
 
 /** The module's options with every default in place. */
 export type SseSettings = Readonly<

@@ -1,16 +1,11 @@
-import type { Overflow } from './delivery/overflow.js';
-import type { Opening } from './delivery/opening.js';
-import type { EventFields } from './channel/outgoing-event.js';
-import type { Serialize } from './channel/serialize.js';
-import type { Broker, ChannelSource, PublishOptions } from './channel/source.js';
-import type { CacheLike } from './sources/cache/cache-calls.js';
-import type { MemoryKeyStore } from './sources/cache/memory-store.js';
-import type { CacheOptions } from './sources/cache/cache-options.js';
-import type { EventTableOptions } from './sources/event-table/event-table.options.js';
-import type { ListenOptions } from './sources/postgres/listen.options.js';
-import type { PostgresOption } from './sources/postgres/postgres.options.js';
-import type { RedisOption } from './sources/redis/redis-option.js';
-import type { RedisStreamsOptions } from './sources/redis/redis-streams.options.js';
+import type { Opening } from '../delivery/opening.js';
+import type { Broker } from '../channel/source.js';
+import type { CacheLike } from '../sources/cache/cache-calls.js';
+import type { MemoryKeyStore } from '../sources/cache/memory-store.js';
+import type { EventTableOptions } from '../sources/event-table/event-table.options.js';
+import type { PostgresOption } from '../sources/postgres/postgres.options.js';
+import type { RedisOption } from '../sources/redis/redis-option.js';
+import type { RedisStreamsOptions } from '../sources/redis/redis-streams.options.js';
 
 /** How much of each channel stays readable for clients that return or fall behind. */
 export interface RetainOptions {
@@ -44,61 +39,6 @@ export interface LimitOptions {
   readonly eventSize?: number;
   /** Characters of a Last-Event-ID. A longer one counts as unknown. Default: 8,192. */
   readonly lastEventIdLength?: number;
-}
-
-/** A class or symbol under which the application provides a source. */
-// oxlint-disable-next-line typescript/no-explicit-any
-export type ProviderToken = (abstract new (...args: any[]) => ChannelSource) | symbol;
-
-/** What feeds a channel: one of the module's own kinds, or a source of yours. */
-export type SourceOption =
-  'broker' | 'cache' | 'postgres' | 'event-table' | ChannelSource | ProviderToken;
-
-/** How one endpoint or stream reads its channels. */
-export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOptions {
-  /**
-   * What feeds the channel: `broker` (what `send()` publishes), `cache` (a key),
-   * `postgres` (notifications), `event-table` (the Postgres event table, also beside another
-   * broker), or a `ChannelSource` or the token of a provider that is one.
-   * Default: `broker`.
-   */
-  readonly source?: SourceOption;
-  /**
-   * What happens to a client that reads so slowly that its next event is no longer
-   * retained: it receives `sse:reset`; or it is disconnected; or, with `{ latest: (event) => key }`,
-   * it receives the newest event of each key only from the moment it lags. Default: `reset`.
-   */
-  readonly overflow?: Overflow;
-}
-
-/** Options of `SseService.send()`. */
-export interface SendOptions extends EventFields, PublishOptions {
-  /** Writes data that is no string as text, for this event. Default: the module's `serialize`. */
-  readonly serialize?: Serialize | undefined;
-}
-
-/** Where a stream that no HTTP request stands behind starts. */
-export interface ResumeOptions {
-  /** The id of the last event read before, or `earliest`. Default: what comes from now on. */
-  readonly lastEventId?: string | undefined;
-}
-
-/** What `SseService.stream()` reads, and where it starts. A subscriber is never too slow. */
-export interface StreamOptions extends Omit<ChannelOptions, 'overflow'>, ResumeOptions {}
-
-/** Options of an endpoint beside those of its channels. */
-// The framework's request type is the application's choice.
-// oxlint-disable-next-line typescript/no-explicit-any
-export interface EndpointOptions<Request = any> extends ChannelOptions {
-  /**
-   * When the client's permission ends: a date, or milliseconds since the epoch. The
-   * connection ends then at the latest, and the client's return is authorised anew. A time that
-   * is past is answered with 401, and an answer that is no time with 500, before anything is
-   * read. `undefined`: never. Default: never.
-   */
-  readonly expires?: (request: Request) => Date | number | undefined;
-  /** Who is behind a request, in place of the module's `client`. Default: the module's. */
-  readonly client?: (request: Request) => string | undefined;
 }
 
 /** Options of `SseModule.forRoot()`. */
