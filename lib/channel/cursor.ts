@@ -5,6 +5,7 @@ import { HistoryReading, type HistoryStart } from './history-reading.js';
 import { LogEntry } from './log-entry.js';
 import { joinLog, type HistoryEnd } from './log-join.js';
 import { resumePlace } from './resume-place.js';
+import { resetEvent } from './reset-event.js';
 import type { ResetReason, SourceEvent } from './source.js';
 import { nextAfter, plainPosition } from './start-position.js';
 
@@ -12,9 +13,9 @@ import { nextAfter, plainPosition } from './start-position.js';
  * What a reader can read next from a cursor.
  *
  * - `idle`: nothing; the cursor stands at the head
- * - `log`: read the log after `seq`, in blocks, or with `peek` and `shift`
- * - `page`: a page of history; read it with `peek` and `shift`
- * - `reset`: announce `resetReason`, and move on with `skipToHead`
+ * - `log`: read the log after `seq`, in blocks or with `take`
+ * - `page`: a page of history; read it with `take`
+ * - `reset`: `take` gives a reset, which the client must receive next
  * - `loading`: nothing yet; the cursor pulls its owner once history has come
  * - `ended`: nothing more; the client has received the end of its run before
  */
@@ -26,6 +27,7 @@ export class Cursor {
   hasEnded = false;
   /** The number of the last event read from the log. */
   seq: number;
+  /** Why the client must be told next that events may be missing. */
   resetReason: ResetReason | undefined;
   /** The position the client would return with; `undefined` while the channel has none. */
   position: string | undefined;
@@ -119,25 +121,25 @@ export class Cursor {
     this.position = position;
   }
 
-  /** The next entry, when the state is `log` or `page`. */
+  /** The entry that `take` would return, when the state is `log` or `page`. */
   peek(): LogEntry {
     return this.page.length > 0 ? this.page[this.pageIndex]! : this.channel.log.at(this.seq + 1);
   }
 
-  /** Moves past the entry that `peek` shows. */
-  shift(): void {
+  /** Returns the next entry and moves past it. Call it in the states `log`, `page` and `reset`. */
+  take(): LogEntry {
     if (this.page.length === 0) {
-      const entry = this.channel.log.at(this.seq + 1);
-      this.moveTo(entry.seq, entry.resumeAt);
-      return;
+      return this.resetReason === undefined ? this.takeFromLog() : this.takeReset(this.resetReason);
     }
-    this.position = this.page[this.pageIndex++]!.resumeAt || undefined;
+    const entry = this.page[this.pageIndex++]!;
+    this.position = entry.resumeAt || undefined;
     if (this.pageIndex === this.page.length) {
       this.page = NO_ENTRIES;
       this.pageIndex = 0;
       // The next page is loaded, or the log takes over.
       this.history?.proceed();
     }
+    return entry;
   }
 
   /** Makes this event the first that the client receives. */
@@ -146,23 +148,36 @@ export class Cursor {
   }
 
   /**
-   * Moves to the head after a reset was announced, and returns the position there. If the head ends
-   * the client's own run, the cursor stops before it, so that the client receives the end.
+   * Moves to the head, with nothing to announce. If the head ends the run that the client has
+   * fallen behind in, the cursor stops before it, so that the client receives the end.
    */
-  skipToHead(): string | undefined {
+  skipToHead(): void {
     const { log } = this.channel;
     const wasInRun = this.resetReason === 'slow-consumer' || this.resetReason === 'trimmed';
     this.resetReason = undefined;
     this.joining = undefined;
     const isEndAhead = wasInRun && log.head >= log.first && log.at(log.head).end;
     this.seq = isEndAhead ? log.head - 1 : log.head;
-    return (this.position = log.startingPosition(this.seq));
+    this.position = log.startingPosition(this.seq);
   }
 
   close(): void {
     this.channel.places.delete(this);
     this.history?.stop();
     this.history = undefined;
+  }
+
+  private takeFromLog(): LogEntry {
+    const entry = this.channel.log.at(this.seq + 1);
+    this.moveTo(entry.seq, entry.resumeAt);
+    return entry;
+  }
+
+  /** Moves to the head, and returns the reset that tells the client so. */
+  private takeReset(reason: ResetReason): LogEntry {
+    this.skipToHead();
+    const event = resetEvent(this.channel.name, reason);
+    return new LogEntry(0, this.position ?? '', event, monotonicNow());
   }
 
   /** Reads from history what the log no longer has. */

@@ -1,8 +1,6 @@
 import type { Cursor } from '../channel/cursor.js';
-import { resetEvent } from '../channel/reset-event.js';
 import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
-import { frameOf } from './frame.js';
 import type { LogBlocks } from './log-blocks.js';
 import { LatestByKey } from './latest-by-key.js';
 import type { Overflow } from './overflow.js';
@@ -47,7 +45,11 @@ export class ChannelReader implements ConnectionReader {
           this.sendPage();
           break;
         case 'reset':
-          this.sendReset();
+          if (this.overflow === 'disconnect' && this.cursor.resetReason === 'slow-consumer') {
+            this.connection.destroy();
+            return;
+          }
+          this.connection.sendShared(this.blocks.frameOf(this.cursor.take()));
           break;
         case 'ended':
           this.connection.end();
@@ -102,8 +104,7 @@ export class ChannelReader implements ConnectionReader {
   private sendPage(): void {
     let frames = '';
     do {
-      const entry = this.cursor.peek();
-      this.cursor.shift();
+      const entry = this.cursor.take();
       frames += this.blocks.frameOf(entry);
       if (entry.end) {
         this.connection.sendShared(frames);
@@ -112,17 +113,5 @@ export class ChannelReader implements ConnectionReader {
       }
     } while (frames.length < BLOCK_SIZE && this.cursor.next() === 'page');
     this.connection.sendShared(frames);
-  }
-
-  private sendReset(): void {
-    const reason = this.cursor.resetReason!;
-    this.cursor.skipToHead();
-    if (reason === 'slow-consumer' && this.overflow === 'disconnect') {
-      this.connection.destroy();
-      return;
-    }
-    this.connection.sendShared(
-      frameOf({ ...resetEvent(this.cursor.channel.name, reason), id: this.subscription.id }),
-    );
   }
 }

@@ -1,6 +1,6 @@
+import type { Channel } from '../channel/channel.js';
 import type { Cursor } from '../channel/cursor.js';
 import type { LogEntry } from '../channel/log-entry.js';
-import type { ResetReason } from '../channel/source.js';
 
 /** Reads several cursors as one sequence: in order of arrival, each channel in its own order. */
 export class EntryMerge {
@@ -16,36 +16,31 @@ export class EntryMerge {
     return this.open.length === 0;
   }
 
-  /** The channel of what `next` has found. */
-  cursor!: Cursor;
-  /** The event that `next` has found; `undefined` when it was a reset. */
-  entry: LogEntry | undefined;
-  /** Why events may be missing, when `next` has found a reset. */
-  reset: ResetReason | undefined;
+  /** The channel of the event that `next` has found. */
+  channel!: Channel;
+  /** The event that `next` has found. */
+  entry!: LogEntry;
+  /** Whether it is a reset because the client reads too slowly. */
+  isOverflow = false;
 
   /**
-   * Takes what the client is to see next, an event of a channel or that events may be
-   * missing. False when there is nothing for now. What is found is kept here, as this runs
-   * for every event of every client.
+   * Finds the event that the client receives next: a reset before all else. False when there is
+   * none for now. The event is kept here, as this runs for every event of every client.
    */
   next(): boolean {
     let first: Cursor | undefined;
     const { open } = this;
+    this.isOverflow = false;
     for (let index = 0; index < open.length; index++) {
       const cursor = open[index]!;
       const state = cursor.next();
       if (state === 'ended') {
         this.leave(cursor);
-        continue;
-      }
-      if (state === 'reset') {
-        this.cursor = cursor;
-        this.entry = undefined;
-        this.reset = cursor.resetReason;
-        cursor.skipToHead();
-        return true;
-      }
-      if (
+      } else if (state === 'reset') {
+        first = cursor;
+        this.isOverflow = cursor.resetReason === 'slow-consumer';
+        break;
+      } else if (
         (state === 'log' || state === 'page') &&
         (!first || cursor.peek().arrival < first.peek().arrival)
       ) {
@@ -55,12 +50,9 @@ export class EntryMerge {
     if (!first) {
       return false;
     }
-    const entry = first.peek();
-    first.shift();
-    this.cursor = first;
-    this.entry = entry;
-    this.reset = undefined;
-    if (entry.end) {
+    this.channel = first.channel;
+    this.entry = first.take();
+    if (this.entry.end) {
       this.leave(first);
     }
     return true;

@@ -1,8 +1,7 @@
-import { resetEvent } from '../channel/reset-event.js';
 import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { EntryMerge } from './entry-merge.js';
-import { entryFrameWith, frameOf } from './frame.js';
+import { entryFrameWith } from './frame.js';
 import type { Overflow } from './overflow.js';
 import type { Subscription } from './subscription.js';
 
@@ -48,19 +47,12 @@ export class MergedReader implements ConnectionReader {
       if (!this.merge.next()) {
         break;
       }
-      if (this.merge.reset === 'slow-consumer' && this.overflow === 'disconnect') {
+      if (this.merge.isOverflow && this.overflow === 'disconnect') {
         this.connection.destroy();
         return '';
       }
-      frames += this.frameOf(this.merge);
+      frames += entryFrameWith(this.subscription.id, this.merge.entry);
     }
     return frames;
-  }
-
-  private frameOf({ cursor, entry, reset }: EntryMerge): string {
-    const { id } = this.subscription;
-    return entry
-      ? entryFrameWith(id, entry)
-      : frameOf({ ...resetEvent(cursor.channel.name, reset!), id });
   }
 }

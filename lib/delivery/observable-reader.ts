@@ -1,8 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Reader } from '../channel/channel.js';
-import { monotonicNow } from '../channel/clock.js';
-import { LogEntry } from '../channel/log-entry.js';
-import { resetEvent } from '../channel/reset-event.js';
+import type { LogEntry } from '../channel/log-entry.js';
 import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
 import { EntryMerge } from './entry-merge.js';
 import { eventOf } from './event-of.js';
@@ -97,17 +95,14 @@ export class ObservableReader implements Reader {
     }
   };
 
-  private pass({ cursor, entry, reset }: EntryMerge): void {
-    const { name } = cursor.channel;
+  private pass({ channel: { name }, entry }: EntryMerge): void {
     // Without a position the client keeps the one it has.
     const id = this.subscription.isLabelled ? (this.subscription.id ?? '') : undefined;
-    if (!entry) {
-      const made = new LogEntry(0, cursor.position ?? '', resetEvent(name, reset!), monotonicNow());
-      this.target.control(eventOf(name, made, id), made);
-    } else if (entry.end || entry.type === RESET_TYPE) {
-      this.target.control(eventOf(name, entry, id), entry);
+    const event = eventOf(name, entry, id);
+    if (entry.end || entry.type === RESET_TYPE) {
+      this.target.control(event, entry);
     } else {
-      this.target.event(eventOf(name, entry, id), entry);
+      this.target.event(event, entry);
     }
   }
 }

@@ -32,17 +32,12 @@ class ModelReader {
       // There is never that much to read: it goes round in circles.
       expect(read).toBeLessThan(MOST_READS);
       const state = this.cursor.next();
-      if (state === 'reset') {
-        const reason = this.cursor.resetReason!;
-        this.cursor.skipToHead();
-        this.told(reason, this.cursor.position);
-      } else if (state === 'log' || state === 'page') {
-        const entry = this.cursor.peek();
-        this.cursor.shift();
-        this.lastEventId = entry.id;
+      if (state === 'log' || state === 'page' || state === 'reset') {
+        const entry = this.cursor.take();
         if (entry.type === 'sse:reset') {
-          this.told((JSON.parse(entry.data) as { reason: string }).reason, entry.id);
+          this.told((JSON.parse(entry.data) as { reason: string }).reason, entry.id || undefined);
         } else {
+          this.lastEventId = entry.id;
           const [generation, number] = entry.data.split('.').map(Number);
           this.witness.event({ generation: generation!, number: number! });
         }

@@ -58,9 +58,8 @@ async function history(channel: Channel): Promise<string[]> {
       continue;
     }
     expect(['page', 'log']).toContain(state);
-    const { type, data } = cursor.peek();
+    const { type, data } = cursor.take();
     shown.push(type === 'sse:reset' ? (JSON.parse(data) as { reason: string }).reason : data);
-    cursor.shift();
   }
   cursor.close();
   return shown;
