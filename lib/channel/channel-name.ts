@@ -1,3 +1,4 @@
+import { kindOf, shown } from './shown.js';
 import { SseError } from './sse-error.js';
 
 /** The longest channel name, in bytes of UTF-8. A source may allow less. */
@@ -13,24 +14,21 @@ const SURROGATE = /\p{Surrogate}/u;
  */
 export function checkChannelName(name: unknown): asserts name is string {
   if (typeof name !== 'string') {
-    throw invalid(`${String(name)}, a ${typeof name}`, 'Give a string');
+    throw invalid(shown(name), 'Give a string');
   }
   if (name === '') {
     throw invalid('empty', 'Give it at least one character');
   }
   const size = Buffer.byteLength(name);
   if (size > MAX_NAME_BYTES) {
-    throw invalid(
-      `${size} bytes long (${JSON.stringify(name.slice(0, 40))}…)`,
-      `Give it at most ${MAX_NAME_BYTES} bytes`,
-    );
+    throw invalid(`${size} bytes long: ${shown(name)}`, `Give it at most ${MAX_NAME_BYTES} bytes`);
   }
   if (SURROGATE.test(name)) {
     // UTF-8 encodes every lone surrogate alike, so that different names would become one.
-    throw invalid(`not well-formed text: ${JSON.stringify(name)}`, 'Leave out lone surrogates');
+    throw invalid(`not well-formed text: ${shown(name)}`, 'Leave out lone surrogates');
   }
   if (CONTROL.test(name)) {
-    throw invalid(JSON.stringify(name), 'Leave out control characters, line breaks among them');
+    throw invalid(shown(name), 'Leave out control characters, line breaks among them');
   }
 }
 
@@ -46,7 +44,7 @@ export function checkTemplate(template: string): void {
   if (/[{}]/.test(template.replace(PLACEHOLDER, ''))) {
     throw new SseError(
       'INVALID_CHANNEL',
-      `The channel template ${JSON.stringify(template)} has a brace without its other half. ` +
+      `The channel template ${shown(template)} has a brace without its other half. ` +
         'Write a placeholder as {name}, and no other braces.',
     );
   }
@@ -92,8 +90,8 @@ function encode(template: string, placeholder: string, value: unknown): string {
   if (!isText || value === '') {
     throw new SseError(
       'INVALID_CHANNEL',
-      `The channel template ${JSON.stringify(template)} has no value for {${placeholder}}: it is ` +
-        `${value === '' ? 'empty' : isText ? String(value) : typeof value}. Give a string or a number.`,
+      `The channel template ${shown(template)} has no value for {${placeholder}}: it is ` +
+        `${value === '' ? 'empty' : kindOf(value)}. Give a string or a number.`,
     );
   }
   try {
@@ -106,7 +104,7 @@ function encode(template: string, placeholder: string, value: unknown): string {
   } catch (cause) {
     throw new SseError(
       'INVALID_CHANNEL',
-      `The value for {${placeholder}} is not well-formed text: ${JSON.stringify(value)}.`,
+      `The value for {${placeholder}} is not well-formed text: ${shown(value)}.`,
       { cause },
     );
   }

@@ -10,6 +10,7 @@ import {
 } from './history-page.js';
 import { Outage } from './outage.js';
 import { reasonOf } from './reason.js';
+import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 import type { ChannelHistory, SseLogger } from './source.js';
 import type { Turns } from './turns.js';
@@ -87,7 +88,7 @@ export class CheckedHistory {
       return NaN;
     }
     if (typeof order !== 'number' || Number.isNaN(order)) {
-      this.report(`compares two positions to ${String(order)}, which is no order.`);
+      this.report(`compares two positions to ${shown(order)}, which is no order.`);
       return NaN;
     }
     return order;

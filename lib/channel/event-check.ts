@@ -113,7 +113,7 @@ function isLine(value: unknown): value is string {
 
 function checkType(type: unknown): void {
   if (typeof type !== 'string') {
-    throw invalid(`The event's \`type\` is ${shown(type)}, a ${typeof type}. Give a string.`);
+    throw invalid(`The event's \`type\` is ${shown(type)}. Give a string.`);
   }
   if (!isLine(type)) {
     throw invalid(
@@ -150,7 +150,7 @@ export function isPosition(value: unknown): value is string {
 
 function faultOfId(id: unknown, maxLength = MAX_LINE): string | undefined {
   if (typeof id !== 'string') {
-    return `is ${shown(id)}, a ${typeof id}. Give a string.`;
+    return `is ${shown(id)}. Give a string.`;
   }
   if (id === '') {
     return "is empty, which would erase the client's position. Leave it out, or give every event an id of its own.";

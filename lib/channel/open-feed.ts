@@ -1,5 +1,6 @@
 import { isPromise } from 'node:util/types';
 import { atOnce } from './at-once.js';
+import { kindOf } from './shown.js';
 import type { ChannelFeed, ChannelSink, ChannelSource } from './source.js';
 import { SseError } from './sse-error.js';
 
@@ -25,7 +26,7 @@ function faultOf(feed: unknown): string | undefined {
     return 'a promise';
   }
   if (typeof feed !== 'object' || feed === null) {
-    return String(feed);
+    return kindOf(feed);
   }
   const { close, history } = feed as Partial<ChannelFeed>;
   if (typeof close !== 'function') {

@@ -3,7 +3,11 @@ export function reasonOf(error: unknown): string {
   try {
     // No `instanceof`, for errors of other realms; and no call, as the stack may be full.
     const message = (error as Partial<Error> | null | undefined)?.message;
-    return typeof message === 'string' ? message : String(error);
+    if (typeof message === 'string') {
+      return message;
+    }
+    // As text, a function would be its source.
+    return typeof error === 'function' ? 'a function' : String(error);
   } catch {
     // An object without a prototype, or one whose toString() throws.
     return `a ${typeof error} that cannot be shown`;

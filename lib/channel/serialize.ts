@@ -1,5 +1,6 @@
 import { atOnce } from './at-once.js';
 import { reasonOf } from './reason.js';
+import { kindOf } from './shown.js';
 import { SseError } from './sse-error.js';
 import { textOf } from './value-text.js';
 
@@ -18,7 +19,7 @@ export function publishedText(data: unknown, serialize: Serialize | undefined): 
   if (typeof serialize !== 'function') {
     throw new SseError(
       'INVALID_EVENT',
-      `The event's \`serialize\` is a value of the type ${typeof serialize}. Give a function of the data.`,
+      `The event's \`serialize\` is ${kindOf(serialize)}. Give a function of the data.`,
     );
   }
   let text: unknown;
@@ -34,7 +35,7 @@ export function publishedText(data: unknown, serialize: Serialize | undefined): 
   if (typeof text !== 'string') {
     throw new SseError(
       'INVALID_EVENT',
-      `A value cannot be sent, because \`serialize\` returned ${text === null ? 'null' : `a value of the type ${typeof text}`}. ` +
+      `A value cannot be sent, because \`serialize\` returned ${kindOf(text)}. ` +
         'It must return a string at once.',
     );
   }

@@ -1,4 +1,5 @@
 import { UnauthorizedException } from '@nestjs/common';
+import { kindOf } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 
 /**
@@ -114,5 +115,5 @@ function described(answer: unknown): string {
   if (answer instanceof Promise) {
     return 'a promise';
   }
-  return Array.isArray(answer) ? 'an array' : `a value of the type ${typeof answer}`;
+  return kindOf(answer);
 }

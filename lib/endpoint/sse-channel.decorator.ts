@@ -1,9 +1,9 @@
 import { UseInterceptors } from '@nestjs/common';
 import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { checkChannelName, checkTemplate, placeholdersOf } from '../channel/channel-name.js';
+import { shownOption } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import type { LatestOnly } from '../delivery/overflow.js';
-import { shownValue } from '../sources/options/shown-value.js';
 import { checkOptionNames } from '../sources/options/option-names.js';
 import { ENDPOINT_OPTIONS, type EndpointOptions } from '../setup/channel-options.js';
 import { HandlerResult } from './handler-result.js';
@@ -91,7 +91,7 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
   ) {
     throw new SseError(
       'INVALID_OPTION',
-      `@SseChannel() on ${where} is given ${channels === '' ? 'an empty name' : String(channels)}. ` +
+      `@SseChannel() on ${where} is given ${channels === '' ? 'an empty name' : shownOption(channels)}. ` +
         'Give a name, a template, or a function of the request.',
     );
   }
@@ -106,7 +106,7 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
   if (overflow !== 'reset' && overflow !== 'disconnect' && !isLatestOnly(overflow)) {
     throw new SseError(
       'INVALID_OPTION',
-      `\`overflow\` of @SseChannel() on ${where} is ${shownValue(overflow)}; it must be ` +
+      `\`overflow\` of @SseChannel() on ${where} is ${shownOption(overflow)}; it must be ` +
         "'reset', 'disconnect', or { latest: (event) => key }.",
     );
   }
@@ -114,7 +114,7 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
     if (value !== undefined && typeof value !== 'function') {
       throw new SseError(
         'INVALID_OPTION',
-        `\`${name}\` of @SseChannel() on ${where} is ${shownValue(value)}; it must be a function of the request.`,
+        `\`${name}\` of @SseChannel() on ${where} is ${shownOption(value)}; it must be a function of the request.`,
       );
     }
   }

@@ -1,7 +1,7 @@
+import { shownOption } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import { eventTableSettings } from '../sources/event-table/event-table.options.js';
 import { checkOptionNames } from '../sources/options/option-names.js';
-import { shownValue } from '../sources/options/shown-value.js';
 import type { SseModuleOptions } from './module-options.js';
 import {
   redisStreamsSettings,
@@ -218,6 +218,6 @@ function check(name: string, value: unknown, isAllowed: boolean, allowed: string
 function invalid(name: string, value: unknown, allowed: string): SseError {
   return new SseError(
     'INVALID_OPTION',
-    `\`${name}\` is ${shownValue(value)}; it must be ${allowed}.`,
+    `\`${name}\` is ${shownOption(value)}; it must be ${allowed}.`,
   );
 }

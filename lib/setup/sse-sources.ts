@@ -1,6 +1,7 @@
 import { monotonicNow } from '../channel/clock.js';
 import { Guard } from '../channel/guard.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from '../channel/source.js';
+import { shownOption } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import { checkApplies, type ChannelOptions } from './channel-options.js';
 import type { SseSettings } from './settings.js';
@@ -14,7 +15,6 @@ import { RedisKeyStore } from '../sources/cache/redis/redis-store.js';
 import { CustomBroker } from '../sources/custom/custom-broker.js';
 import { Lifecycles } from '../sources/custom/lifecycles.js';
 import { EventTable, type EventTableStats } from '../sources/event-table/event-table.js';
-import { shownValue } from '../sources/options/shown-value.js';
 import { MemoryBroker } from '../sources/memory/memory-broker.js';
 import { ListenSource } from '../sources/postgres/listen-source.js';
 import type { ListenOptions } from '../sources/postgres/listen.options.js';
@@ -102,7 +102,7 @@ export class SseSources {
         }
         throw new SseError(
           'INVALID_OPTION',
-          `\`source\` is ${shownValue(source)}; it must be 'broker', 'cache', 'postgres', 'event-table', ` +
+          `\`source\` is ${shownOption(source)}; it must be 'broker', 'cache', 'postgres', 'event-table', ` +
             'a ChannelSource, or the token of a provider that is one.',
         );
     }
@@ -223,7 +223,7 @@ export class SseSources {
     }
     throw new SseError(
       'INVALID_OPTION',
-      `\`cache\` is ${shownValue(cache)}; it must have the functions get, set, and del or delete.`,
+      `\`cache\` is ${shownOption(cache)}; it must have the functions get, set, and del or delete.`,
     );
   }
 }

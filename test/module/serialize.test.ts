@@ -53,9 +53,9 @@ describe.each(ADAPTERS)('What is published on %s', (adapter) => {
       },
       /threw: not this one/,
     ],
-    ['returns nothing', () => undefined, /returned a value of the type undefined/],
+    ['returns nothing', () => undefined, /returned undefined/],
     ['returns a promise', () => Promise.reject(new Error('later')), /must return a string at once/],
-    ['returns an object', () => ({}), /of the type object/],
+    ['returns an object', () => ({}), /returned an object/],
   ])('is refused where serialize %s, and nothing is sent', async (_, broken, message) => {
     const { sse, client } = await start({ serialize: broken as () => string });
     await expect(sse.send('news', { id: 1 })).rejects.toMatchObject({

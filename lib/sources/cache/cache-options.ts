@@ -1,4 +1,5 @@
 import { isEventType } from '../../channel/event-check.js';
+import { shownOption } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 
 /** How a key feeds its channel. */
@@ -92,9 +93,8 @@ function checkInterval(name: string, value: number, least: number): void {
 }
 
 function invalid(name: string, value: unknown, allowed: string): SseError {
-  return new SseError('INVALID_OPTION', `\`${name}\` is ${shown(value)}; it must be ${allowed}.`);
-}
-
-function shown(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return new SseError(
+    'INVALID_OPTION',
+    `\`${name}\` is ${shownOption(value)}; it must be ${allowed}.`,
+  );
 }

@@ -1,5 +1,6 @@
 import { withDeadline } from '../../channel/deadline.js';
 import { reasonOf } from '../../channel/reason.js';
+import { shown } from '../../channel/shown.js';
 import type {
   Broker,
   ChannelFeed,
@@ -38,7 +39,7 @@ export class CustomBroker implements Broker {
     if (typeof position !== 'string' || position === '') {
       throw new SseError(
         'UNAVAILABLE',
-        `The broker's publish() resolved with ${typeof position === 'object' ? 'an object' : JSON.stringify(position)}; ` +
+        `The broker's publish() resolved with ${shown(position)}; ` +
           "it must be the event's position, a string. The broker may have taken the event.",
       );
     }

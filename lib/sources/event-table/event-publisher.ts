@@ -1,4 +1,5 @@
 import { settledWithin } from '../../channel/deadline.js';
+import { kindOf } from '../../channel/shown.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { PgQueryable } from '../postgres/pg-types.js';
@@ -83,7 +84,7 @@ export class EventPublisher {
     if (typeof query !== 'function') {
       throw new SseError(
         'INVALID_OPTION',
-        `\`transaction\` is ${String(transaction)}; it must have query(text, values), as a client of pg or an EntityManager of TypeORM.`,
+        `\`transaction\` is ${kindOf(transaction)}; it must have query(text, values), as a client of pg or an EntityManager of TypeORM.`,
       );
     }
     await this.whenInstalled();

@@ -1,4 +1,5 @@
 import { checkOptionNames } from '../options/option-names.js';
+import { shownOption } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 import { checkName } from '../postgres/identifier.js';
 
@@ -109,7 +110,7 @@ export function checkSchema(schema: unknown): asserts schema is string {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(schema)) {
     throw new SseError(
       'INVALID_OPTION',
-      `The schema of the event table is ${JSON.stringify(schema)}. Give a name of letters, digits and underscores.`,
+      `The schema of the event table is ${shownOption(schema)}. Give a name of letters, digits and underscores.`,
     );
   }
 }
@@ -145,6 +146,8 @@ function checkWhole(name: string, value: unknown, least: number, most: number): 
 }
 
 function invalid(name: string, value: unknown, allowed: string): SseError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return new SseError('INVALID_OPTION', `\`${name}\` is ${shown}; it must be ${allowed}.`);
+  return new SseError(
+    'INVALID_OPTION',
+    `\`${name}\` is ${shownOption(value)}; it must be ${allowed}.`,
+  );
 }

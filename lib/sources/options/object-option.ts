@@ -1,4 +1,4 @@
-import { kindOf } from './shown-value.js';
+import { kindOf } from '../../channel/shown.js';
 
 /** What a library takes as the options of a client. */
 export interface ObjectForm {

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { kindOf } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { ChannelFeed, ChannelSink, ChannelSource, SseLogger } from '../../channel/source.js';
 import { PollLoop } from './poll-loop.js';
@@ -22,7 +23,7 @@ export class PollSource<T = unknown> implements ChannelSource {
     if (typeof read !== 'function') {
       throw new SseError(
         'INVALID_OPTION',
-        `\`poll\` was given ${read === null ? 'null' : typeof read} to read; pass a function ` +
+        `\`poll\` was given ${kindOf(read)} to read; pass a function ` +
           'that returns a value or a promise of one.',
       );
     }

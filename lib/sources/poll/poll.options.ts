@@ -1,4 +1,5 @@
 import { isEventType } from '../../channel/event-check.js';
+import { shownOption } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 import { checkOptionNames } from '../options/option-names.js';
 
@@ -56,6 +57,8 @@ export function checkPollOptions(options: PollOptions) {
 }
 
 function invalid(name: string, value: unknown, allowed: string): SseError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return new SseError('INVALID_OPTION', `\`${name}\` is ${shown}; it must be ${allowed}.`);
+  return new SseError(
+    'INVALID_OPTION',
+    `\`${name}\` is ${shownOption(value)}; it must be ${allowed}.`,
+  );
 }

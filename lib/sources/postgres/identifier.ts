@@ -1,3 +1,4 @@
+import { shown } from '../../channel/shown.js';
 import { SseError, type SseErrorCode } from '../../channel/sse-error.js';
 
 /** Postgres keeps this many bytes of a name, and silently drops the rest. */
@@ -16,7 +17,7 @@ export function checkName(
   if (typeof name !== 'string' || name.length === 0) {
     throw new SseError(
       code,
-      `${what} is ${name === '' ? 'empty' : String(name)}. Give a name of 1 to ${MAX_NAME_BYTES} bytes.`,
+      `${what} is ${name === '' ? 'empty' : shown(name)}. Give a name of 1 to ${MAX_NAME_BYTES} bytes.`,
     );
   }
   if (name.includes('\0') || /\p{Surrogate}/u.test(name)) {
@@ -67,8 +68,4 @@ export function quoteBody(body: string): string {
     tag = `$sse${number}$`;
   }
   return `${tag}${body}${tag}`;
-}
-
-function shown(name: string): string {
-  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }

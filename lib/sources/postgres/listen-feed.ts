@@ -2,7 +2,7 @@ import { atOnce } from '../../channel/at-once.js';
 import { appendOrSkip, isEventType } from '../../channel/event-check.js';
 import type { Guard } from '../../channel/guard.js';
 import type { ChannelFeed, ChannelSink, SourceEvent } from '../../channel/source.js';
-import { kindOf } from '../options/shown-value.js';
+import { shown } from '../../channel/shown.js';
 import { WaitingPayloads } from './waiting-payloads.js';
 import type { ListenOptions } from './listen.options.js';
 import type { ListenSubscriber } from './postgres-listener.js';
@@ -150,9 +150,8 @@ export class ListenFeed implements ChannelFeed, ListenSubscriber {
       if (isEventType(name)) {
         return name;
       }
-      const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : kindOf(name);
       throw new Error(
-        `it returned ${shown}. Return a string without CR, LF and NUL that does not begin with "sse:", or undefined`,
+        `it returned ${shown(name)}. Return a string without CR, LF and NUL that does not begin with "sse:", or undefined`,
       );
     } catch (error) {
       this.complain('"type"', error);

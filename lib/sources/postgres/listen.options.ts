@@ -1,4 +1,5 @@
 import { isEventType } from '../../channel/event-check.js';
+import { shownOption } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { SourceEvent } from '../../channel/source.js';
 
@@ -54,6 +55,8 @@ export function checkListenOptions(options: ListenOptions): void {
 
 /** The error for an option of LISTEN. */
 export function invalidListenOption(name: string, value: unknown, remedy: string): SseError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return new SseError('INVALID_OPTION', `The option "${name}" is ${shown}. ${remedy}.`);
+  return new SseError(
+    'INVALID_OPTION',
+    `The option "${name}" is ${shownOption(value)}. ${remedy}.`,
+  );
 }

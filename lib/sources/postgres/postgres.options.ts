@@ -5,7 +5,7 @@ import {
   objectFault,
   type ObjectForm,
 } from '../options/object-option.js';
-import { kindOf } from '../options/shown-value.js';
+import { kindOf } from '../../channel/shown.js';
 import { urlFault } from '../options/url-option.js';
 import type { PgQueryable } from './pg-types.js';
 

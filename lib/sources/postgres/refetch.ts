@@ -1,6 +1,6 @@
 import { withDeadline } from '../../channel/deadline.js';
 import type { SourceEvent } from '../../channel/source.js';
-import { kindOf } from '../options/shown-value.js';
+import { kindOf } from '../../channel/shown.js';
 import type { ListenOptions } from './listen.options.js';
 
 /** How long we wait for a hook, in milliseconds. Notifications wait meanwhile. */

@@ -1,3 +1,4 @@
+import { shown } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 import { checkName, quoteName } from './identifier.js';
 
@@ -59,9 +60,8 @@ export function qualified(schema: string | undefined, name: string): string {
 }
 
 function notATable(text: unknown): SseError {
-  const shown = typeof text === 'string' ? JSON.stringify(text.slice(0, 200)) : String(text);
   return new SseError(
     'INVALID_OPTION',
-    `The table ${shown} is not a name such as users, app.users or "my.schema"."my table".`,
+    `The table ${shown(text)} is not a name such as users, app.users or "my.schema"."my table".`,
   );
 }

@@ -6,7 +6,7 @@ import {
   objectFault,
   type ObjectForm,
 } from '../options/object-option.js';
-import { kindOf } from '../options/shown-value.js';
+import { kindOf } from '../../channel/shown.js';
 import { urlFault } from '../options/url-option.js';
 
 // What `ioredis` declares its listeners to take.

@@ -1,4 +1,5 @@
 import { checkOptionNames } from '../options/option-names.js';
+import { shownOption } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 import { MARKER_MS } from './lua/lua.generated.js';
 
@@ -106,6 +107,8 @@ function checkPrefix(prefix: unknown): void {
 }
 
 function invalid(name: string, value: unknown, allowed: string): SseError {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return new SseError('INVALID_OPTION', `\`${name}\` is ${shown}; it must be ${allowed}.`);
+  return new SseError(
+    'INVALID_OPTION',
+    `\`${name}\` is ${shownOption(value)}; it must be ${allowed}.`,
+  );
 }
