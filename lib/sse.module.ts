@@ -71,7 +71,7 @@ import { SseSources } from './setup/sse-sources.js';
       provide: SseSources,
       inject: [SSE_SETTINGS, Delivery],
       useFactory: (settings: SseSettings, { channels }: Delivery) =>
-        new SseSources(settings, sseLog, (broker, channel) => channels.touch(broker, channel)),
+        new SseSources(settings, sseLog, channels),
     },
     SseService,
     RouteChannels,

@@ -188,7 +188,7 @@ export class SseService {
   notify(channel: string, payload: unknown = ''): Promise<void> {
     return this.notified.follow(() => {
       const { data } = this.outgoing(payload, {});
-      return this.sources.notify(channel, data);
+      return this.sources.notifier.notify(channel, data);
     });
   }
 

@@ -91,8 +91,8 @@ export class ChannelRegistry {
     }
   }
 
-  /** Opens a channel that nobody reads yet, or keeps it from being dropped. */
-  touch(source: ChannelSource, name: string): void {
+  /** Returns the channel, which lingers from now on if nobody reads it. @throws as `acquire()` */
+  touch(source: ChannelSource, name: string): Channel {
     const open = this.find(source, name) ?? this.open(source, name);
     open.lastUse = monotonicNow();
     if (open.users === 0) {
@@ -102,6 +102,7 @@ export class ChannelRegistry {
         this.lingerOn(open);
       }
     }
+    return open.channel;
   }
 
   /** Drops every channel and refuses to open more. */

@@ -1,4 +1,5 @@
 import { monotonicNow } from '../channel/clock.js';
+import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { Guard } from '../channel/guard.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from '../channel/source.js';
 import { shownOption } from '../channel/shown.js';
@@ -18,6 +19,7 @@ import { EventTable, type EventTableStats } from '../sources/event-table/event-t
 import { MemoryBroker } from '../sources/memory/memory-broker.js';
 import { ListenSource } from '../sources/postgres/listen-source.js';
 import type { ListenOptions } from '../sources/postgres/listen.options.js';
+import { Notifier } from '../sources/postgres/notifier.js';
 import { PostgresConnection } from '../sources/postgres/postgres-connection.js';
 import { RedisBroker } from '../sources/redis/redis-broker.js';
 import { RedisConnection } from '../sources/redis/redis-connection.js';
@@ -31,6 +33,7 @@ export class SseSources {
   readonly broker: Broker;
   readonly cache: CacheSource;
   private readonly listen: ListenSource | undefined;
+  private readonly notifications: Notifier | undefined;
   private readonly table: EventTable | undefined;
   private readonly streams: RedisStreams | undefined;
   /** In the order in which they start. */
@@ -39,15 +42,12 @@ export class SseSources {
   private readonly custom: Lifecycles;
   private readonly listenByOptions = new Map<string, ChannelSource>();
 
-  /**
-   * @param keepOpen opens a broker's channel that nobody reads, or keeps it from being dropped
-   * @throws SseError `INVALID_OPTION`
-   */
+  /** @throws SseError `INVALID_OPTION` */
   constructor(
     private readonly settings: SseSettings,
     /** Where sources report what an operator should know. */
     readonly log: SseLogger,
-    keepOpen: (broker: Broker, channel: string) => void,
+    private readonly channels: Pick<ChannelRegistry, 'touch'>,
   ) {
     const { redis, postgres, broker } = settings;
     this.custom = new Lifecycles(log, new Guard(log));
@@ -64,13 +64,14 @@ export class SseSources {
         settings.listenConnection,
       );
       this.listen = new ListenSource(connection, log, { doneSignal: settings.doneSignal });
+      this.notifications = new Notifier(connection);
       this.services.push(connection, this.listen);
       if (broker === 'event-table' || settings.eventTable) {
         this.table = new EventTable(connection, log, settings.eventTable, settings.limits);
         this.services.push(this.table);
       }
     }
-    this.broker = this.brokerOf(broker, keepOpen);
+    this.broker = this.brokerOf(broker);
     if (isLifecycle(this.broker) && this.broker !== this.table) {
       this.services.push(this.broker);
     }
@@ -108,12 +109,9 @@ export class SseSources {
     }
   }
 
-  /**
-   * Sends a Postgres notification.
-   * @throws SseError `NOT_CONFIGURED`, and as `ListenSource.notify`
-   */
-  notify(channel: string, payload: string): Promise<void> {
-    return this.postgres('notify()').notify(channel, payload);
+  /** Sends Postgres notifications. @throws SseError `NOT_CONFIGURED` */
+  get notifier(): Notifier {
+    return this.requirePostgres(this.notifications, 'notify()');
   }
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, `MISSING_PEER` */
@@ -147,7 +145,7 @@ export class SseSources {
   }
 
   private listenWith({ type, refetch, doneSignal }: ChannelOptions): ChannelSource {
-    const listen = this.postgres("source: 'postgres'");
+    const listen = this.requirePostgres(this.listen, "source: 'postgres'");
     const given = Object.entries({ type, refetch, doneSignal }).filter(
       ([, value]) => value !== undefined,
     );
@@ -182,23 +180,20 @@ export class SseSources {
     return this.table;
   }
 
-  private postgres(what: string): ListenSource {
-    if (!this.listen) {
+  private requirePostgres<T>(service: T | undefined, what: string): T {
+    if (!service) {
       throw new SseError(
         'NOT_CONFIGURED',
         `${what} needs Postgres. Set it: SseModule.forRoot({ postgres: 'postgres://…' }).`,
       );
     }
-    return this.listen;
+    return service;
   }
 
-  private brokerOf(
-    broker: SseSettings['broker'],
-    keepOpen: (broker: Broker, channel: string) => void,
-  ): Broker {
+  private brokerOf(broker: SseSettings['broker']): Broker {
     switch (broker) {
       case 'memory':
-        return new MemoryBroker(keepOpen);
+        return new MemoryBroker(this.channels);
       case 'event-table':
         return this.eventTable();
       case 'redis':

@@ -8,7 +8,7 @@ import { ClientRig } from './client-rig.js';
 async function connected() {
   const retain = { events: 10_000, bytes: Infinity, age: Infinity };
   const rig = new ClientRig({ retain });
-  const source = new MemoryBroker((broker, name) => rig.delivery.channels.touch(broker, name));
+  const source = new MemoryBroker(rig.delivery.channels);
   const passed = { count: 0 };
   const client = await rig.connect(
     ['a', 'b'].map((name) => ({ source, name })),

@@ -93,7 +93,7 @@ describe('A client with overflow: { latest }', () => {
     ['that is no longer retained', 10_000, 3],
   ])('gets the newest event of each key %s, once and in order', async (_, filler, events) => {
     const rig = new ClientRig({ retain: { events, bytes: Infinity, age: Infinity } });
-    const source = new MemoryBroker((broker, name) => rig.delivery.channels.touch(broker, name));
+    const source = new MemoryBroker(rig.delivery.channels);
     const byKey: Overflow = { latest: ({ data }) => String(data)[0]! };
     const client = await rig.connect([{ source, name: 'c' }], { overflow: byKey });
     const write = async (...texts: string[]): Promise<void> => {

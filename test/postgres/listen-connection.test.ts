@@ -21,7 +21,7 @@ async function works(listen: Listening): Promise<void> {
   const sink = new RecordingSink();
   listen.source.open('works', sink);
   await until(() => sink.isLive);
-  await listen.source.notify('works', 'yes');
+  await listen.notify('works', 'yes');
   await until(() => sink.events.length === 1);
   expect(sink.calls).toEqual(['live', 'yes']);
   expect(listen.logger.errors).toEqual([]);
@@ -94,9 +94,9 @@ describe('the option "postgres"', () => {
     listen.source.open('tx', sink);
     await until(() => sink.isLive);
     await client.query('begin');
-    await listen.source.notify('tx', 'rolled back');
+    await listen.notify('tx', 'rolled back');
     await client.query('rollback');
-    await listen.source.notify('tx', 'kept');
+    await listen.notify('tx', 'kept');
     await until(() => sink.events.length === 1);
     expect(sink.data).toEqual(['kept']);
   });
@@ -121,7 +121,7 @@ describe('the option "postgres"', () => {
 
   it('says which server was away when a statement could not be run', async () => {
     const listen = rig.listening(`postgres://me:secret@localhost:${await freePort()}/app`);
-    await expect(listen.source.notify('x', 'y')).rejects.toMatchObject({
+    await expect(listen.notify('x', 'y')).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: expect.stringMatching(/ECONNREFUSED.*"postgres"/),
     });
@@ -173,12 +173,13 @@ describe('the option "postgres"', () => {
   it('keeps no process alive after stop', async () => {
     const program = `
       import { ListenSource } from './lib/sources/postgres/listen-source.ts';
+      import { Notifier } from './lib/sources/postgres/notifier.ts';
       import { PostgresConnection } from './lib/sources/postgres/postgres-connection.ts';
       const connection = new PostgresConnection(process.env.SERVER);
       const source = new ListenSource(connection, console);
       const heard = new Promise((append) => {
         source.open('x', {
-          live: () => void source.notify('x', 'y'), append, reset: console.error });
+          live: () => void new Notifier(connection).notify('x', 'y'), append, reset: console.error });
       });
       await heard;
       await source.stop();
@@ -200,11 +201,12 @@ describe('the option "postgres"', () => {
     await writeFile(
       join(folder, 'main.ts'),
       `import { ListenSource } from './lib/sources/postgres/listen-source.js';
+       import { Notifier } from './lib/sources/postgres/notifier.js';
        import { PostgresConnection } from './lib/sources/postgres/postgres-connection.js';
        const connection = new PostgresConnection('postgres://localhost/x');
        const source = new ListenSource(connection, console);
        const failed = await Promise.allSettled([
-         source.start(false), connection.start(), source.notify('x', 'y')]);
+         source.start(false), connection.start(), new Notifier(connection).notify('x', 'y')]);
        console.log(JSON.stringify(failed.map(({ reason }) => [reason.code, reason.message])));
        await source.stop();
        await connection.stop();`,

@@ -66,7 +66,7 @@ describe('faults of the listening connection', () => {
 
     await server.stopServer();
     await until(() => listen.logger.errors.length > 0);
-    await expect(listen.source.notify('restart', 'x')).rejects.toMatchObject({
+    await expect(listen.notify('restart', 'x')).rejects.toMatchObject({
       code: 'UNAVAILABLE',
     });
     await server.startServer();
@@ -78,7 +78,7 @@ describe('faults of the listening connection', () => {
     expect(sink.calls).toEqual(['live', 'before', 'reset:listener-gap', 'after']);
     expect(listen.logger.errors).toHaveLength(1);
     expect(listen.logger.logs).toHaveLength(1);
-    await listen.source.notify('restart', 'ours');
+    await listen.notify('restart', 'ours');
     await until(() => sink.data.includes('ours'));
   });
 
@@ -182,7 +182,7 @@ describe('faults of the listening connection', () => {
     const sink = await rig.open(listen, 'queue');
     const accepted = proxy.accepted;
     proxy.freeze();
-    const sent = Array.from({ length: 50 }, (_, n) => listen.source.notify('queue', String(n)));
+    const sent = Array.from({ length: 50 }, (_, n) => listen.notify('queue', String(n)));
     const failed = await Promise.allSettled(sent);
     for (const result of failed) {
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } });
@@ -190,7 +190,7 @@ describe('faults of the listening connection', () => {
     // They did not wait for the time limit one after another.
     expect(proxy.accepted).toBe(accepted + 1);
     proxy.thaw();
-    await listen.source.notify('queue', 'after');
+    await listen.notify('queue', 'after');
     await until(() => sink.events.length > 0);
     expect(sink.calls).toEqual(['live', 'after']);
   });
@@ -270,7 +270,7 @@ describe('faults of the listening connection', () => {
     const direct = rig.listening(pooler.url, { listenConnection: rig.url });
     await direct.source.start(true);
     const heard = await rig.open(direct, 'pooled');
-    await direct.source.notify('pooled', 'through the pooler');
+    await direct.notify('pooled', 'through the pooler');
     await until(() => heard.events.length === 1);
   });
 
@@ -308,11 +308,11 @@ describe('faults of the listening connection', () => {
       rig.cleanUp(() => proxy.close());
       const connected = rig.listening(proxy.url(rig.url));
       await rig.open(connected, 'frozen stop');
-      await connected.source.notify('frozen stop', '');
+      await connected.notify('frozen stop', '');
       proxy.freeze();
       const connecting = rig.listening(proxy.url(rig.url));
       connecting.source.open('frozen stop', new RecordingSink());
-      const sent = connecting.source.notify('frozen stop', '').catch((error: Error) => error);
+      const sent = connecting.notify('frozen stop', '').catch((error: Error) => error);
       // A LISTEN that is not answered, too.
       connected.source.open('second', new RecordingSink());
       await until(() => proxy.accepted === 4);
@@ -354,7 +354,7 @@ describe('faults of the listening connection', () => {
     it('leaves no connection on the server', async () => {
       const listen = rig.listening(rig.url);
       await rig.open(listen, 'x');
-      await listen.source.notify('x', '');
+      await listen.notify('x', '');
       await listen.stop();
       await until(async () => (await listeningBackends(rig.writer)).length === 0);
     });

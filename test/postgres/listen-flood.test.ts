@@ -66,7 +66,7 @@ describe('a flood of notifications', () => {
       [more],
     );
     const late = await rig.open(listen, 'late');
-    await listen.source.notify('late', 'heard');
+    await listen.notify('late', 'heard');
     await until(() => late.events.length === 1 && sink.events.length === count + more);
     expect([sink.resets, late.resets]).toEqual([0, 0]);
     expect(listen.logger.errors).toEqual([]);

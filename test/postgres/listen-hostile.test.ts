@@ -120,7 +120,7 @@ describe('whatever is notified, and whatever the hooks do', () => {
     const channel = await open({
       type: (async () => Promise.reject(new Error('no name'))) as never,
     });
-    await listen.source.notify('news', 'a');
+    await listen.notify('news', 'a');
     await until(() => channel.log.head === 1);
     // An unhandled rejection would have failed the test by then.
     await new Promise((turn) => setImmediate(turn));
@@ -157,7 +157,7 @@ describe('whatever is notified, and whatever the hooks do', () => {
     const channel = await open({ refetch: () => returned as SourceEvent[] });
     await killListener();
     await until(() => channel.log.head > 0);
-    await listen.source.notify('news', 'after');
+    await listen.notify('news', 'after');
     await until(() => channel.log.at(channel.log.head).data === 'after');
     const seen = shown(channel).map(({ type, data }) =>
       type === 'sse:reset' ? (JSON.parse(data) as { reason: string }).reason : data,
@@ -184,7 +184,7 @@ describe('whatever is notified, and whatever the hooks do', () => {
       await killListener();
       await until(() => channel.log.head === gap);
     }
-    await listen.source.notify('news', 'after');
+    await listen.notify('news', 'after');
     await until(() => channel.log.head === 5);
     expect(listen.logger.errors.filter((line) => line.endsWith('failed: hostile'))).toHaveLength(4);
   });
@@ -196,7 +196,7 @@ describe('whatever is notified, and whatever the hooks do', () => {
     await until(() => finish.length === 1);
     await rig.writer.query(`select pg_notify('news', n::text) from generate_series(1, 10500) n`);
     const probe = await rig.open(listen, 'probe');
-    await listen.source.notify('probe', 'behind');
+    await listen.notify('probe', 'behind');
     await until(() => probe.events.length === 1);
     finish[0]!([good]);
     await until(() => channel.log.head > 2);
@@ -244,7 +244,7 @@ describe('a function for the password', () => {
     listen.source.open('news', new RecordingSink());
     await until(() => asked >= 2);
     expect(listen.logger.errors).toHaveLength(1);
-    await expect(listen.source.notify('news', 'x')).rejects.toBeDefined();
+    await expect(listen.notify('news', 'x')).rejects.toBeDefined();
     await listen.stop();
   });
 });

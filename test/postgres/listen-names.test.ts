@@ -57,7 +57,7 @@ describe('names and payloads of a Postgres channel', () => {
     expect(() => listen.source.open(channel, new RecordingSink())).toThrow(
       expect.objectContaining(error),
     );
-    await expect(listen.source.notify(channel, '')).rejects.toMatchObject(error);
+    await expect(listen.notify(channel, '')).rejects.toMatchObject(error);
   });
 
   it.each([
@@ -85,7 +85,7 @@ describe('names and payloads of a Postgres channel', () => {
     listen.source.open('orders', sink);
     await until(() => sink.isLive);
     const sent = Array.from({ length: 500 }, (_, index) => String(index));
-    await Promise.all(sent.map((payload) => listen.source.notify('orders', payload)));
+    await Promise.all(sent.map((payload) => listen.notify('orders', payload)));
     await until(() => sink.events.length >= sent.length);
     expect(sink.data).toEqual(sent);
   });
@@ -95,7 +95,7 @@ describe('names and payloads of a Postgres channel', () => {
     ['4,000 characters of two bytes', 'é'.repeat(4_000), 'EVENT_TOO_LARGE', '8000 bytes'],
     ['NUL', 'a\0b', 'INVALID_EVENT', 'NUL'],
   ])('does not notify with %s', async (_, payload, code, message) => {
-    await expect(listen.source.notify('large', payload)).rejects.toMatchObject({
+    await expect(listen.notify('large', payload)).rejects.toMatchObject({
       code,
       message: expect.stringContaining(message),
     });
@@ -123,7 +123,7 @@ describe('names and payloads of a Postgres channel', () => {
         return sink;
       });
       await until(() => [0, 2, 4].every((index) => sinks[index]!.isLive));
-      for (const index of [0, 2, 4]) await latin.source.notify(names[index]!, 'heard é');
+      for (const index of [0, 2, 4]) await latin.notify(names[index]!, 'heard é');
       await until(() => [0, 2, 4].every((index) => sinks[index]!.data.includes('heard é')));
       expect(sinks.map(({ calls }) => calls.length)).toEqual([2, 0, 2, 0, 2]);
       expect(latin.logger.errors).toEqual([
@@ -134,11 +134,11 @@ describe('names and payloads of a Postgres channel', () => {
 
     it('what it cannot hold is not notified', async () => {
       const latin = rig.listening(url.href);
-      await expect(latin.source.notify('news', '📦')).rejects.toMatchObject({
+      await expect(latin.notify('news', '📦')).rejects.toMatchObject({
         code: 'INVALID_EVENT',
         message: expect.stringContaining('UTF8'),
       });
-      await latin.source.notify('news', 'é');
+      await latin.notify('news', 'é');
     });
   });
 });

@@ -30,8 +30,8 @@ describe('options of a Postgres channel', () => {
 
     it('names every event', async () => {
       const sink = await open({ type: 'notice' });
-      await listen.source.notify('news', 'plain');
-      await listen.source.notify('news', envelope);
+      await listen.notify('news', 'plain');
+      await listen.notify('news', envelope);
       await until(() => sink.events.length === 2);
       expect(sink.events).toEqual([
         { type: 'notice', data: 'plain' },
@@ -44,9 +44,9 @@ describe('options of a Postgres channel', () => {
         type: (payload, operation) =>
           payload === 'unnamed' ? undefined : `${operation ?? 'none'}:${payload.length}`,
       });
-      await listen.source.notify('news', 'plain');
-      await listen.source.notify('news', 'unnamed');
-      await listen.source.notify('news', envelope);
+      await listen.notify('news', 'plain');
+      await listen.notify('news', 'unnamed');
+      await listen.notify('news', envelope);
       await until(() => sink.events.length === 3);
       expect(sink.events.map((event) => event.type)).toEqual(['none:5', undefined, 'update:11']);
     });
@@ -59,7 +59,7 @@ describe('options of a Postgres channel', () => {
         },
       });
       for (const payload of ['throw', 'lines', 'throw']) {
-        await listen.source.notify('news', payload);
+        await listen.notify('news', payload);
       }
       await until(() => sink.events.length === 3);
       expect(sink.events).toEqual([{ data: 'throw' }, { data: 'lines' }, { data: 'throw' }]);
@@ -76,8 +76,8 @@ describe('options of a Postgres channel', () => {
       ['[DONE]', { doneSignal: false as const }, [false, false]],
     ])('%j with %j', async (last, options, ends) => {
       const sink = await open(options);
-      await listen.source.notify('news', 'first');
-      await listen.source.notify('news', last);
+      await listen.notify('news', 'first');
+      await listen.notify('news', last);
       await until(() => sink.events.length === 2);
       expect(sink.events.map((event) => event.end === true)).toEqual(ends);
     });
@@ -94,13 +94,13 @@ describe('options of a Postgres channel', () => {
           return [{ data: 'state', type: 'snapshot' }];
         },
       });
-      await listen.source.notify('news', 'before');
+      await listen.notify('news', 'before');
       await until(() => sink.data.includes('before'));
       await killListener();
       await until(() => finish !== undefined);
-      await listen.source.notify('news', 'meanwhile');
+      await listen.notify('news', 'meanwhile');
       const other = await open({}, 'other');
-      await listen.source.notify('other', 'meanwhile too');
+      await listen.notify('other', 'meanwhile too');
       await until(() => other.events.length === 1);
       finish?.();
       await until(() => sink.data.includes('meanwhile'));
@@ -117,7 +117,7 @@ describe('options of a Postgres channel', () => {
       });
       await killListener();
       await until(() => sink.resets === 1);
-      await listen.source.notify('news', 'after');
+      await listen.notify('news', 'after');
       await until(() => sink.events.length === 1);
       expect(sink.calls).toEqual(['live', 'reset:listener-gap', 'after']);
       expect(listen.logger.errors).toContainEqual(
@@ -132,16 +132,16 @@ describe('options of a Postgres channel', () => {
       });
       await killListener();
       await until(() => finish.length === 1);
-      await listen.source.notify('news', 'between');
+      await listen.notify('news', 'between');
       const probe = await open({}, 'probe');
-      await listen.source.notify('probe', 'x');
+      await listen.notify('probe', 'x');
       await until(() => probe.events.length === 1);
       await killListener();
       await until(() => probe.resets === 1);
       finish[0]?.();
       await until(() => finish.length === 2);
-      await listen.source.notify('news', 'after');
-      await listen.source.notify('probe', 'y');
+      await listen.notify('news', 'after');
+      await listen.notify('probe', 'y');
       await until(() => probe.events.length === 2);
       finish[1]?.();
       await until(() => sink.events.length === 2);

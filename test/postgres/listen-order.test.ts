@@ -120,6 +120,6 @@ describe('notifications of many writers to many channels', () => {
     expect(() => listen.source.open('late', new RecordingSink())).toThrow(
       expect.objectContaining({ code: 'CLOSED' }),
     );
-    await expect(listen.source.notify('late', '')).rejects.toMatchObject({ code: 'CLOSED' });
+    await expect(listen.notify('late', '')).rejects.toMatchObject({ code: 'CLOSED' });
   });
 });

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { ChannelSink, ResetReason, SourceEvent, SseLogger } from '../../lib/channel/source.js';
+import { Notifier } from '../../lib/sources/postgres/notifier.js';
 import {
   ListenSource,
   type ListenSourceOptions,
@@ -62,6 +63,7 @@ export class RecordingLogger implements SseLogger {
 /** A source under test, and what belongs to it. */
 export interface Listening {
   readonly source: ListenSource;
+  readonly notify: Notifier['notify'];
   readonly connection: PostgresConnection;
   readonly logger: RecordingLogger;
   stop(): Promise<void>;
@@ -76,11 +78,12 @@ export function listening(
   const logger = new RecordingLogger();
   const connection = new PostgresConnection(option, listenConnection);
   const source = new ListenSource(connection, logger, rest);
+  const notifier = new Notifier(connection);
   const stop = async () => {
     await source.stop();
     await connection.stop();
   };
-  return { source, connection, logger, stop };
+  return { source, notify: (...call) => notifier.notify(...call), connection, logger, stop };
 }
 
 /** Runs statements on a connection of the test's own. */

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { EventTable } from '../../lib/sources/event-table/event-table.js';
 import { ListenSource } from '../../lib/sources/postgres/listen-source.js';
+import { Notifier } from '../../lib/sources/postgres/notifier.js';
 import { PostgresConnection } from '../../lib/sources/postgres/postgres-connection.js';
 import { until } from '../support/until.js';
 import { startPidChangingProxy } from './listen-pooler-proxy.js';
@@ -72,7 +73,7 @@ describe('sessions of ours', () => {
     for (const [oid, parse] of FOREIGN_PARSERS) pg.types.setTypeParser(oid, parse);
     const listen = rig.listening(option(), { healthInterval: 20, listenConnection: rig.url });
     const heard = await rig.open(listen, 'parsers');
-    await listen.source.notify('parsers', 'a');
+    await listen.notify('parsers', 'a');
     // Health checks read arrays; one that fails ends the session.
     const checks = `select count(*) from pg_stat_activity where query like '%pg_listening_channels%'
       and application_name = 'nestjs-sse-channels listen'`;
@@ -123,7 +124,7 @@ describe('sessions of ours', () => {
   it('have names of their own, unless the user gives one', async () => {
     const listen = rig.listening(rig.url);
     await rig.open(listen, 'names');
-    await listen.source.notify('names', '');
+    await listen.notify('names', '');
     await table(rig.url);
     const named = rig.listening({ connectionString: rig.url, application_name: 'shop' });
     await rig.open(named, 'names');
@@ -160,6 +161,7 @@ describe("a role's time limits", () => {
     const logger = new RecordingLogger();
     const events = new EventTable(connection, logger, { install: true });
     const listen = new ListenSource(connection, logger);
+    const notifier = new Notifier(connection);
     rig.cleanUp(async () => {
       await events.stop();
       await listen.stop();
@@ -170,7 +172,7 @@ describe("a role's time limits", () => {
     events.open('news', sinks[0]);
     listen.open('news', sinks[1]);
     await until(() => sinks.every(({ isLive }) => isLive));
-    await listen.notify('news', 'first');
+    await notifier.notify('news', 'first');
     const backends = () => listeningBackends(rig.writer).then((pids) => pids.sort());
     const before = await backends();
     // Another session's statement is ended by the limits twice meanwhile.
@@ -181,7 +183,7 @@ describe("a role's time limits", () => {
     }
     expect(await backends()).toEqual(before);
     await events.publish('news', { data: 'second' });
-    await listen.notify('news', 'second');
+    await notifier.notify('news', 'second');
     await until(() => sinks.every(({ data }) => data.includes('second')));
     expect(sinks.map(({ resets }) => resets)).toEqual([0, 0]);
     expect([...logger.errors, ...logger.warnings]).toEqual([]);

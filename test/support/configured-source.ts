@@ -5,13 +5,20 @@ import { SseSources } from '../../lib/setup/sse-sources.js';
 
 const nothing = (): void => undefined;
 const SILENT: SseLogger = { log: nothing, warn: nothing, error: nothing };
+/** Only the broker in memory opens channels. */
+const UNUSED_CHANNELS = {
+  touch(): never {
+    throw new Error('This source opens no channel by itself.');
+  },
+};
 
 /** A source of the module's own, as an application with these options has it. */
 export function configuredSource(
   options: SseModuleOptions,
   pick: (sources: SseSources) => ChannelSource,
 ): ChannelSource & { readonly sources: SseSources } {
-  const sources = new SseSources(settingsOf({ failFast: true, ...options }), SILENT, nothing);
+  const settings = settingsOf({ failFast: true, ...options });
+  const sources = new SseSources(settings, SILENT, UNUSED_CHANNELS);
   const source = pick(sources);
   return {
     sources,

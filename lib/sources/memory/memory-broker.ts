@@ -1,3 +1,4 @@
+import type { ChannelRegistry } from '../../channel/channel-registry.js';
 import type {
   Broker,
   ChannelFeed,
@@ -12,20 +13,16 @@ import { refuseTransaction } from '../../channel/transaction.js';
  * returns, and reaches every reader that is connected to this process.
  */
 export class MemoryBroker implements Broker {
-  private readonly sinks = new Map<string, ChannelSink>();
+  /** @param channels opens a channel for an event that nobody reads yet */
+  constructor(private readonly channels: Pick<ChannelRegistry, 'touch'>) {}
 
-  /** @param keepOpen opens a channel that nobody reads, or keeps it from being dropped */
-  constructor(private readonly keepOpen: (broker: MemoryBroker, channel: string) => void) {}
-
-  open(channel: string, sink: ChannelSink): ChannelFeed {
-    this.sinks.set(channel, sink);
+  open(_channel: string, sink: ChannelSink): ChannelFeed {
     sink.live();
-    return { close: () => void this.sinks.delete(channel) };
+    return { close: () => undefined };
   }
 
   publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string> {
     refuseTransaction(options);
-    this.keepOpen(this, channel);
-    return Promise.resolve(this.sinks.get(channel)!.append(event));
+    return Promise.resolve(this.channels.touch(this, channel).append(event));
   }
 }

@@ -9,7 +9,6 @@ import type {
 import { checkChannel } from './identifier.js';
 import { ListenFeed } from './listen-feed.js';
 import { checkListenOptions, invalidListenOption, type ListenOptions } from './listen.options.js';
-import { Notifier } from './notifier.js';
 import type { PostgresConnection } from './postgres-connection.js';
 import { PostgresListener } from './postgres-listener.js';
 
@@ -36,7 +35,6 @@ export interface ListenSourceOptions extends ListenOptions {
 export class ListenSource implements ChannelSource, Lifecycle {
   private readonly guard: Guard;
   private readonly listener: PostgresListener;
-  private readonly notifier: Notifier;
 
   /** @throws SseError `INVALID_OPTION`. */
   constructor(
@@ -53,7 +51,6 @@ export class ListenSource implements ChannelSource, Lifecycle {
       healthInterval,
       timeout,
     });
-    this.notifier = new Notifier(connection);
   }
 
   /** @throws SseError `INVALID_CHANNEL` for a name that is empty, has NUL, or is over 63 bytes. */
@@ -71,16 +68,6 @@ export class ListenSource implements ChannelSource, Lifecycle {
     checkListenOptions(options);
     const merged = { ...this.options, ...options };
     return { open: (channel, sink) => this.openWith(channel, sink, merged) };
-  }
-
-  /**
-   * Notifies a channel, as `select pg_notify(channel, payload)`; calls keep their order.
-   *
-   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE` from 8,000 bytes on,
-   *   `UNAVAILABLE`.
-   */
-  notify(channel: string, payload: string): Promise<void> {
-    return this.notifier.notify(channel, payload);
   }
 
   /** @throws SseError `UNAVAILABLE` with `failFast`; `MISSING_PEER` without `pg`, in any case. */

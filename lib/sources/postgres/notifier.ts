@@ -6,7 +6,7 @@ import { failureText, isDataRefusal, isRefusal } from './postgres-error.js';
 /** The server takes payloads shorter than this. Bytes. */
 const PAYLOAD_LIMIT = 8_000;
 
-/** Sends notifications, in the order of the calls. */
+/** Sends notifications by `pg_notify()`, in the order of the calls. */
 export class Notifier {
   private last: Promise<unknown> = Promise.resolve();
   /** The last failure to reach the server, and how many there were. */
