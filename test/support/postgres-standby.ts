@@ -16,12 +16,16 @@ export interface Primary {
 /** What belongs to the running primary alone, or comes again by itself. */
 const LEFT_OUT = new Set(['pg_wal', 'pg_stat_tmp', 'pg_replslot', 'pg_notify']);
 
-/** Makes a folder from which a server starts as a streaming standby of a running primary. */
+/**
+ * Makes a folder from which a server starts as a streaming standby of a running primary.
+ *
+ * @returns the superuser's password, which is the primary's
+ */
 export async function copyPrimary(
   { url, dataDir: source, followUrl = url }: Primary,
   dataDir: string,
   user: ServerUser | undefined,
-): Promise<void> {
+): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
@@ -59,4 +63,5 @@ export async function copyPrimary(
   if (user) {
     await promisify(execFile)('chown', ['-R', `${user.uid}:${user.gid}`, dataDir]);
   }
+  return new URL(url).password;
 }

@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { freePort } from './free-port.js';
-import { findPostgres, type PostgresBinaries } from './postgres-binaries.js';
+import { findPostgres } from './postgres-binaries.js';
 import { copyPrimary, type Primary } from './postgres-standby.js';
+import { initialise } from './postgres-template.js';
 import { ServerFolder } from './server-folder.js';
 import { ServerProcess } from './server-process.js';
 
@@ -68,10 +66,10 @@ async function startIn(folder: ServerFolder, options: PostgresOptions): Promise<
   const binaries = await findPostgres(folder.path);
   const { postgres, user } = binaries;
   const dataDir = join(folder.path, 'data');
-  const password = standbyOf ? new URL(standbyOf.url).password : randomBytes(12).toString('hex');
   await chmod(folder.path, 0o755);
-  if (standbyOf) await copyPrimary(standbyOf, dataDir, user);
-  else await initialise(binaries, dataDir, password);
+  const password = standbyOf
+    ? await copyPrimary(standbyOf, dataDir, user)
+    : await initialise(binaries, dataDir);
 
   const settings = { ...BASE, ...(options.durable ? {} : FAST), ...options.settings };
   const start = (port: number, more: Record<string, string> = {}) => {
@@ -127,32 +125,4 @@ async function startIn(folder: ServerFolder, options: PostgresOptions): Promise<
       await folder.remove();
     },
   };
-}
-
-async function initialise(
-  { initdb, user }: PostgresBinaries,
-  dataDir: string,
-  password: string,
-): Promise<void> {
-  const passwordFile = `${dataDir}.password`;
-  await mkdir(dataDir, { mode: 0o700 });
-  await writeFile(passwordFile, password, { mode: 0o600 });
-  if (user) {
-    await chown(dataDir, user.uid, user.gid);
-    await chown(passwordFile, user.uid, user.gid);
-  }
-  await promisify(execFile)(
-    initdb,
-    [
-      `--pgdata=${dataDir}`,
-      '--username=postgres',
-      `--pwfile=${passwordFile}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      '--locale=C',
-      '--no-sync',
-    ],
-    { cwd: dataDir, env: ENV, ...user },
-  );
-  await rm(passwordFile);
 }
