@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { maskUrl } from '../../sample/settings.js';
+import { StartError, maskUrl, readSettings } from '../../sample/settings.js';
 
 describe('a URL that the sample shows', () => {
   it.each([
@@ -21,5 +21,19 @@ describe('a URL that the sample shows', () => {
     ['redis://host#secret', 'redis://host#****'],
   ])('%s is shown as %s', (url, shown) => {
     expect(maskUrl(url)).toBe(shown);
+  });
+});
+
+describe('the variables of the sample', () => {
+  it.each([
+    [{ PORT: 'http' }, 'PORT is "http"'],
+    [{ PORT: '65536' }, 'PORT is "65536"'],
+    [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL is not a URL'],
+    [{ DATABASE_URL: 'mysql://a:secret@localhost/b' }, 'DATABASE_URL is not a URL'],
+  ])('are refused where they are wrong, without a secret: %j', (variables, message) => {
+    const read = () => readSettings(variables);
+    expect(read).toThrow(StartError);
+    expect(read).toThrow(message);
+    expect(read).not.toThrow('secret');
   });
 });

@@ -30,23 +30,18 @@ function serversIn(folder: string): string[] {
 }
 
 describe('stopping', () => {
-  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  // SIGINT: below, and from `npm start`.
+  it.each(['SIGTERM', 'SIGHUP'] as const)(
     'leaves nothing behind after %s, with streams open',
     async (signal) => {
       const sample = await start();
       const address = await sample.address();
-      const streams = await Promise.all(
-        ['users', 'keys/a', 'rooms/a', 'clock'].map((path) =>
-          SseTestClient.connect(`${address}/events/${path}`),
-        ),
-      );
+      const streams = await openStreams(address);
       const [folder] = await sample.leftFiles();
       expect(folder).toMatch(/postgres/);
 
-      const asked = performance.now();
       sample.signal(signal);
       expect(await sample.exited).toBe(0);
-      expect(performance.now() - asked).toBeLessThan(5_000);
       for (const stream of streams) await stream.closed;
       expect(await sample.leftFiles()).toEqual([]);
       expect(serversIn(sample.path(folder!))).toEqual([]);
@@ -94,10 +89,12 @@ describe('npm start', () => {
       const address = await sample.address();
       const page = await fetch(address);
       expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+      const streams = await openStreams(address);
       if (signal === 'SIGTERM') sample.signalOnly(signal);
       else sample.signal(signal);
       // npm ends itself by the signal that it was sent.
       expect([0, signal]).toContain(await sample.exited);
+      for (const stream of streams) await stream.closed;
       expect(await leftServers(sample)).toEqual([]);
     },
     90_000,
@@ -120,9 +117,7 @@ describe('starting', () => {
   }, 60_000);
 
   it.each([
-    [{ PORT: 'http' }, /PORT is "http"/],
-    [{ PORT: '65536' }, /PORT is "65536"/],
-    [{ REDIS_URL: 'localhost:6379' }, /REDIS_URL is not a URL/],
+    // Other mistakes in variables are those of settings.test.ts.
     [{ DATABASE_URL: 'mysql://a:secret@localhost/b' }, /DATABASE_URL is not a URL/],
     [
       { DATABASE_URL: 'postgres://a:secret@127.0.0.1:1/b' },
@@ -175,6 +170,14 @@ describe('starting', () => {
     }
   }, 60_000);
 });
+
+function openStreams(address: string): Promise<SseTestClient[]> {
+  return Promise.all(
+    ['users', 'keys/a', 'rooms/a', 'clock'].map((path) =>
+      SseTestClient.connect(`${address}/events/${path}`),
+    ),
+  );
+}
 
 /** Folders of servers: `npm` leaves files of its own behind. */
 async function leftServers(sample: SampleProcess): Promise<string[]> {
