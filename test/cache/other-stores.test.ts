@@ -151,7 +151,7 @@ describe('a key in memory', () => {
     await until(() => performance.now() - started > 50);
     expect(takes).toBe(1);
     await store.set('key', { status: 'online' });
-    await until(() => channel.events.length === 1, { deadline: 500 });
+    await until(() => channel.events.length === 1);
     expect(channel.data).toEqual(['{"status":"online"}']);
     expect(takes).toBe(2);
   });

@@ -123,9 +123,7 @@ describe.each(ADAPTERS)('delivery on %s', (adapter) => {
     for (const number of sent) {
       void app.sse.send('events', number);
     }
-    await until(() => clients.every((client) => client.events.length >= sent.length), {
-      deadline: 20_000,
-    });
+    await until(() => clients.every((client) => client.events.length >= sent.length));
     for (const client of clients) {
       expect(client.events.filter(({ type }) => type === 'sse:reset')).toHaveLength(0);
       expect(client.events.map(({ data }) => data)).toEqual(sent);

@@ -72,9 +72,7 @@ describe('a client that does not read', () => {
     await flood(app, 'bulk', 3_000);
     await until(() => readers.every((reader) => reader.events.length === 3_000));
     await flood(app, 'bulk', events - 3_000, 3_000);
-    await until(() => readers.every((reader) => reader.events.length === events), {
-      deadline: 20_000,
-    });
+    await until(() => readers.every((reader) => reader.events.length === events));
     for (const reader of readers) {
       const numbers = reader.events.map(({ data }) => Number(data.split(':', 1)[0]));
       expect(numbers).toEqual(Array.from({ length: events }, (_, i) => i));

@@ -31,7 +31,6 @@ describe("the README's first example", () => {
     child.stdout!.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr!.on('data', (chunk: Buffer) => (output += chunk.toString()));
     await until(() => output.includes('successfully started') || child!.exitCode !== null, {
-      deadline: 25_000,
       what: 'the example to start',
     });
     const room = `http://127.0.0.1:${port}/rooms/lobby`;

@@ -93,7 +93,7 @@ describe.each(ADAPTERS)('Crowds on %s', (adapter) => {
     for (const data of expected) {
       await (path.startsWith('/keys') ? sse.sendKey('crowd', data) : sse.send('news', data));
     }
-    await until(() => clients.every(({ events }) => events.length >= EVENTS), { deadline: 20_000 });
+    await until(() => clients.every(({ events }) => events.length >= EVENTS));
     expect(faults(clients, expected)).toEqual({ lost: 0, doubled: 0, disordered: 0 });
     const ids = new Set(clients.map(({ events }) => events.map(({ id }) => id).join()));
     expect(ids.size).toBe(1);

@@ -279,7 +279,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
       }
     }
     client.resume();
-    await until(() => client.events.length >= 20_000, { deadline: 20_000 });
+    await until(() => client.events.length >= 20_000);
     expect(client.events.map(({ data }) => Number.parseInt(data))).toEqual(
       Array.from({ length: 20_000 }, (_, i) => i),
     );

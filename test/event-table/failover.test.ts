@@ -144,9 +144,7 @@ describe('another timeline', () => {
       // What others write before the applications are back is covered by the reset.
       await write(standby.url, 80, 100);
       proxy.accept();
-      await until(() => clients.every((client) => resetsOf(client).length > 0), {
-        deadline: 30_000,
-      });
+      await until(() => clients.every((client) => resetsOf(client).length > 0));
       await write(standby.url, 100, 149);
       const last = await apps[0]!.sse.send('news', '149');
       expect(last).toMatch(/^2\.\d+$/);

@@ -44,7 +44,7 @@ describe('faults of the event table', () => {
       await server.startServer();
       await writing;
       for (const sink of sinks) {
-        await until(() => sink.data.at(-1) === '149', { deadline: 20_000 });
+        await until(() => sink.data.at(-1) === '149');
         expect(faultsOf(sink.data, range(0, 150))).toEqual(NO_FAULTS);
         expect(sink.resets).toEqual([]);
       }
@@ -67,10 +67,10 @@ describe('faults of the event table', () => {
       await writeNumbers(server.url, 10, 40);
       // The reader finds out by itself that no answer comes, and connects anew.
       const before = proxy.accepted;
-      await until(() => proxy.accepted > before, { deadline: 20_000 });
+      await until(() => proxy.accepted > before);
       expect(sink.events).toHaveLength(10);
       proxy.thaw();
-      await until(() => sink.data.at(-1) === '39', { deadline: 20_000 });
+      await until(() => sink.data.at(-1) === '39');
       expect(faultsOf(sink.data, range(0, 40))).toEqual(NO_FAULTS);
       expect(sink.resets).toEqual([]);
     } finally {
@@ -99,13 +99,13 @@ describe('faults of the event table', () => {
         }
       })();
       for (const share of [50, 200]) {
-        await until(() => clients.every(({ data }) => data.length > share), { deadline: 30_000 });
+        await until(() => clients.every(({ data }) => data.length > share));
         await app.kill();
         app = await startAppProcess(server.url, port);
       }
       await writing;
       for (const { data, resets } of clients) {
-        await until(() => data.at(-1) === '599', { deadline: 20_000 });
+        await until(() => data.at(-1) === '599');
         expect(faultsOf(data, range(0, 600))).toEqual(NO_FAULTS);
         expect(resets).toEqual([]);
       }
@@ -124,7 +124,7 @@ describe('faults of the event table', () => {
     await until(() => sink.events.length === 3);
     const admin = await connect(server.url);
     await admin.query('drop schema sse cascade');
-    await until(() => instance.logger.errors.length, { deadline: 15_000 });
+    await until(() => instance.logger.errors.length);
     expect(instance.logger.errors).toEqual([
       expect.stringContaining('The event table is not in the schema "sse"'),
     ]);
@@ -132,7 +132,7 @@ describe('faults of the event table', () => {
       code: 'UNAVAILABLE',
     });
     await admin.query(eventTableSql());
-    await until(() => sink.resets.length, { deadline: 20_000 });
+    await until(() => sink.resets.length);
     // Another table numbers anew: what clients have of the old one is no position any more.
     expect(sink.resets).toEqual([expect.stringMatching(/^failover 1\.\d+$/)]);
     await instance.table.publish('news', { data: 'new table' });
@@ -151,7 +151,7 @@ describe('faults of the event table', () => {
       await admin.query(
         `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'nestjs-sse-channels%'`,
       );
-      await until(() => sinks.every(({ resets }) => resets.length > before), { deadline: 15_000 });
+      await until(() => sinks.every(({ resets }) => resets.length > before));
       expect(sinks[0]!.resets.at(-1)).toMatch(expected);
     };
     // As after a failover to a replica that lacked the last events.
@@ -217,7 +217,7 @@ describe('faults of the event table', () => {
       code: 'UNAVAILABLE',
     });
     await server.startServer();
-    await until(() => sink.isLive, { deadline: 20_000 });
+    await until(() => sink.isLive);
     await instance.table.publish('news', { data: 'there' });
     await until(() => sink.data[0] === 'there');
   }, 60_000);

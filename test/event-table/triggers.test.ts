@@ -112,9 +112,7 @@ describe('durableTriggerSql', () => {
         number,
       ]);
     }
-    await until(() => new Set(sink.events.map(({ position }) => position)).size === 5, {
-      deadline: 20_000,
-    });
+    await until(() => new Set(sink.events.map(({ position }) => position)).size === 5);
     expect(sink.data.every((data) => data.length > 10_000_000)).toBe(true);
     let position = `1.${start}`;
     let pages = 0;

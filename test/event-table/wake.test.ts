@@ -110,7 +110,7 @@ describe('waking the reader', () => {
     const second = await startInstance(database.url, { pollInterval: 500 });
     expect(second.table.stats.elected).toBe(false);
     await first.stop();
-    await until(() => second.table.stats.elected, { deadline: 15_000 });
+    await until(() => second.table.stats.elected);
   });
 
   it('has the waker back soon, however often its connection was lost before', async () => {
@@ -127,7 +127,7 @@ describe('waking the reader', () => {
       const pid = await until(watching);
       await database.client.query('select pg_terminate_backend($1)', [pid]);
       // Pauses that only grow would be longer than that from the fifth loss on.
-      await until(async () => ![undefined, pid].includes(await watching()), { deadline: 5_000 });
+      await until(async () => ![undefined, pid].includes(await watching()));
       await database.client.query(`select sse.publish('a', 'x')`);
       await until(() => sink.events.length === loss);
     }

@@ -151,7 +151,7 @@ describe('PgBouncer in transaction mode', () => {
     }
     await writing;
     for (const sink of sinks) {
-      await until(() => sink.data.at(-1) === '399', { deadline: 30_000 });
+      await until(() => sink.data.at(-1) === '399');
       expect(faultsOf(sink.data, range(0, 400))).toEqual(NO_FAULTS);
       expect(sink.resets).toEqual([]);
     }

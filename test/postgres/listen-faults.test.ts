@@ -161,7 +161,7 @@ describe('faults of the listening connection', () => {
     const server = await startPostgres({ port });
     rig.cleanUp(() => server.stop());
     password = server.password;
-    await until(() => sink.isLive, { deadline: 20_000 });
+    await until(() => sink.isLive);
     const client = await statements(url(password));
     await client.query(`notify early, 'hello'`);
     await client.end();
@@ -296,7 +296,7 @@ describe('faults of the listening connection', () => {
     ).resolves.toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('primary') });
     const client = await statements(server.url);
     await client.query('select pg_promote(false)');
-    await until(() => sink.isLive, { deadline: 20_000 });
+    await until(() => sink.isLive);
     await client.query(`notify standby, 'hello'`).catch(() => undefined);
     await client.end();
     await until(() => sink.events.length === 1);

@@ -51,7 +51,7 @@ describe('a flood of notifications', () => {
       [count],
     );
     await until(() => sink.events.length >= count || listen.logger.errors.length > 0, {
-      deadline: sized({ quick: 10_000, soak: 300_000 }),
+      deadline: sized({ quick: 30_000, soak: 300_000 }),
     });
     expect(listen.logger.errors).toEqual([]);
     expect(sink.events).toHaveLength(count);

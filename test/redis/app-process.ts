@@ -27,7 +27,7 @@ export async function startAppProcess(
     stream.setEncoding('utf8').on('data', (text: string) => (output += text));
   }
   const isOver = () => child.exitCode !== null || child.signalCode !== null;
-  const found = await until(() => isOver() || /address (\S+)/.exec(output), { deadline: 30_000 });
+  const found = await until(() => isOver() || /address (\S+)/.exec(output));
   if (found === true) {
     throw new Error(`The instance ended before it was ready:\n${output}`);
   }

@@ -149,7 +149,7 @@ it('what a frozen master had accepted, and its replica has not, is announced', a
       return [name, reader] as const;
     }),
   ]);
-  await until(() => [...readers.values()].every((reader) => reader.isLive), { deadline: 20_000 });
+  await until(() => [...readers.values()].every((reader) => reader.isLive));
   const loads = [
     load(channels, (name, data) => one!.broker.publish(name, { data })),
     load(names, (name, data) => oneKeys.source.sendKey(name, data)),
@@ -162,28 +162,23 @@ it('what a frozen master had accepted, and its replica has not, is announced', a
   process.kill(master.pid, 'SIGSTOP');
   const frozenAt = performance.now();
   process.kill(replica.pid, 'SIGCONT');
-  await until(
-    () =>
-      withRedis(replica.url, async (node) =>
-        String(await node.info('replication')).includes('role:master'),
-      ),
-    { deadline: 20_000 },
+  await until(() =>
+    withRedis(replica.url, async (node) =>
+      String(await node.info('replication')).includes('role:master'),
+    ),
   );
-  await until(() => performance.now() - frozenAt > FROZEN_MS, { deadline: 20_000 });
+  await until(() => performance.now() - frozenAt > FROZEN_MS);
   process.kill(master.pid, 'SIGCONT');
   const before = new Map([...readers].map(([name, reader]) => [name, reader.events.length]));
-  await until(
-    () => [...readers].every(([name, reader]) => reader.events.length > before.get(name)! + 20),
-    { deadline: 30_000 },
+  await until(() =>
+    [...readers].every(([name, reader]) => reader.events.length > before.get(name)! + 20),
   );
   await Promise.all(loads.map((each) => each.stop()));
-  await until(
-    () =>
-      [...readers].every(([name, reader]) => {
-        const accepted = loads.flatMap((each) => each.accepted.get(name) ?? []);
-        return reader.data.includes(accepted.at(-1)!.text);
-      }),
-    { deadline: 20_000 },
+  await until(() =>
+    [...readers].every(([name, reader]) => {
+      const accepted = loads.flatMap((each) => each.accepted.get(name) ?? []);
+      return reader.data.includes(accepted.at(-1)!.text);
+    }),
   );
   const missing: Record<string, readonly string[]> = {};
   let lost = 0;

@@ -15,7 +15,7 @@ const CHANNELS = ['a', 'b', 'c'];
 async function settled(recorded: readonly Recorded[], expected: (channel: number) => string[]) {
   const isComplete = () =>
     recorded.every((one, n) => count(expected(n % CHANNELS.length), one.data).lost === 0);
-  await until(isComplete, { deadline: 15_000, every: 50 }).catch(() => undefined);
+  await until(isComplete, { every: 50 }).catch(() => undefined);
 }
 
 describe('on a server without persistence', () => {
@@ -87,10 +87,10 @@ describe('on a server without persistence', () => {
       proxy.freeze();
       const sent = Array.from({ length: 50 }, (_, n) => `while frozen ${n}`);
       await Promise.all(sent.map((data) => direct.broker.publish('frozen', { data })));
-      await until(() => behind.connection.outage.lasts, { deadline: 15_000 });
+      await until(() => behind.connection.outage.lasts);
       proxy.cut();
       proxy.thaw();
-      await until(() => there.events.length >= 50, { deadline: 15_000 });
+      await until(() => there.events.length >= 50);
       await direct.broker.publish('frozen', { data: 'after' });
       await until(() => there.events.length >= 51);
       expect(count([...sent, 'after'], there.data)).toEqual(NONE);
@@ -113,7 +113,7 @@ describe('on a server without persistence', () => {
         .map((data) => behind.broker.publish('frozen sender', { data }));
       // Some of it has left already, some has not; the replies do not come back.
       setImmediate(() => proxy.freeze());
-      await until(() => proxy.accepted > 2, { deadline: 15_000 });
+      await until(() => proxy.accepted > 2);
       sends.push(...sent.slice(30).map((data) => behind.broker.publish('frozen sender', { data })));
       proxy.cut();
       proxy.thaw();

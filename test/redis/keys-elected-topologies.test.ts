@@ -72,16 +72,12 @@ describe('the poller of a key is elected', () => {
         );
         return sent.every(({ status }) => status === 'fulfilled');
       },
-      { deadline: 20_000, every: 100 },
+      { every: 100 },
     );
-    await until(
-      () =>
-        recorded
-          .slice(1)
-          .every((all) => all.slice(0, 5).every((one) => one.data.at(-1) === 'after')),
-      { deadline: 20_000 },
+    await until(() =>
+      recorded.slice(1).every((all) => all.slice(0, 5).every((one) => one.data.at(-1) === 'after')),
     );
-    await until(() => sum(polled(instances.slice(1))) === keys.length, { deadline: 20_000 });
+    await until(() => sum(polled(instances.slice(1))) === keys.length);
   }, 90_000);
 
   it('by nobody while that node of a Cluster is lost: then each instance polls', async () => {
@@ -104,7 +100,7 @@ describe('the poller of a key is elected', () => {
     const recorded = instances.map((one) => one.read(key));
     await untilElected(instances, recorded, 1);
     await lost.kill();
-    await until(() => polled(instances).join() === '1,1', { deadline: 20_000 });
+    await until(() => polled(instances).join() === '1,1');
     const values = ['a', 'b', 'c'];
     for (const value of values) {
       await instances[0]!.source.sendKey(key, value);
@@ -112,7 +108,7 @@ describe('the poller of a key is elected', () => {
     await until(() => recorded.every(({ events }) => events.length === values.length));
     expectAll(recorded, values);
     await lost.start();
-    await until(() => sum(polled(instances)) === 1, { deadline: 20_000 });
+    await until(() => sum(polled(instances)) === 1);
   }, 90_000);
 
   it('through a Sentinel failover', async () => {
@@ -133,7 +129,7 @@ describe('the poller of a key is elected', () => {
     await group.failover();
     const refused = () => false;
     for (let n = 0; n < 20; n++) {
-      await until(() => writeOne(n).then(() => true, refused), { deadline: 20_000, every: 50 });
+      await until(() => writeOne(n).then(() => true, refused), { every: 50 });
     }
     await until(() => recorded.every((one) => one.data.at(-1) === values.at(-1)));
     for (const one of recorded) {

@@ -101,7 +101,7 @@ describe('what others write', () => {
       await source.sendKey(key, value, { type: 'x' });
     }
     const one = read(source);
-    await until(() => one.data.includes('three'), { deadline: 5_000 });
+    await until(() => one.data.includes('three'));
     expect(one.data.filter((data) => data !== 'x' && !data.includes('t":'))).toEqual([
       'before',
       'one',
@@ -157,7 +157,7 @@ describe('what others write', () => {
         }
         const mark = `mark ${++n}`;
         await source.sendKey(key, mark, { type: 'mark', id: `id ${n}` });
-        await until(() => one.data.includes(mark), { deadline: 3_000 });
+        await until(() => one.data.includes(mark));
       }),
       { quick: 60, soak: 3_000 },
     );

@@ -178,7 +178,7 @@ describe('a connection that Redis closes', () => {
     // New connections are taken, and hang.
     proxy.freeze();
     proxy.cut();
-    await until(() => one.log.errors.length === 1, { deadline: 4_000 });
+    await until(() => one.log.errors.length === 1);
     proxy.cut();
     proxy.thaw();
     await until(() => one.log.lines.some((line) => line.includes('reachable again')));

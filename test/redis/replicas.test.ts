@@ -270,9 +270,9 @@ describe('minReplicas in a Cluster, of which one master has a replica', () => {
         String(await node.info('replication')).includes('role:master'),
       );
     await servers.masters[0]!.kill();
-    await until(isMaster, { deadline: 20_000 });
+    await until(isMaster);
     const { sent } = load;
-    await until(() => load.sent > sent + 500, { deadline: 20_000 });
+    await until(() => load.sent > sent + 500);
     await load.stop();
     const kept = await withRedis(servers.replica.url, (node) =>
       Promise.all(channels.map((channel) => node.xrange(`sse:{${channel}}`, '-', '+'))),

@@ -50,10 +50,10 @@ describe('with Sentinel', () => {
       } else {
         const before = await group.master();
         await before.kill();
-        await until(async () => (await group.master()) !== before, { deadline: 20_000 });
+        await until(async () => (await group.master()) !== before);
       }
       const sent = load.sent;
-      await until(() => load.sent > sent + 1_000, { deadline: 20_000 });
+      await until(() => load.sent > sent + 1_000);
       await load.stop();
       for (const [n, one] of recorded.entries()) {
         await expectContinuity(one, load.accepted(CHANNELS[n % CHANNELS.length]!));

@@ -180,13 +180,10 @@ async function joined(servers: readonly RedisServer[]): Promise<TestCluster> {
       String(await node.info('replication')).includes('master_link_status:up'),
     ),
   );
-  await until(
-    async () => {
-      const states = await Promise.all(servers.map((server) => info(server, 'cluster_state')));
-      return states.every((state) => state === 'ok');
-    },
-    { deadline: 20_000 },
-  );
+  await until(async () => {
+    const states = await Promise.all(servers.map((server) => info(server, 'cluster_state')));
+    return states.every((state) => state === 'ok');
+  });
 
   const ownerOf = async (key: string) => {
     const slot = hashSlot(key);

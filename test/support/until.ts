@@ -1,6 +1,6 @@
 /** How long {@link until} waits and what it says when it gives up. */
 export interface UntilOptions {
-  /** Milliseconds until the wait fails. Default 10,000. */
+  /** Milliseconds until the wait fails. Default 30,000: the machine may be busy. */
   deadline?: number;
   /** What is waited for, for the error. Default: the condition's source text. */
   what?: string;
@@ -17,7 +17,7 @@ export async function until<T>(
   condition: () => T | Promise<T>,
   options: UntilOptions = {},
 ): Promise<Exclude<T, null | undefined | false | 0 | ''>> {
-  const { deadline = 10_000, every = 5 } = options;
+  const { deadline = 30_000, every = 5 } = options;
   const started = performance.now();
   for (;;) {
     const value = await condition();
