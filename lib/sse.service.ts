@@ -181,7 +181,8 @@ export class SseService {
   /**
    * Sends a Postgres notification, as `select pg_notify(channel, payload)`.
    *
-   * @param payload a string goes out as it is, everything else as JSON; under 8,000 bytes
+   * @param payload a string goes out as it is, everything else as `serialize` writes it, or as
+   * JSON; under 8,000 bytes
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `NOT_CONFIGURED`,
    * `UNAVAILABLE`, as for `send()`
    */
@@ -197,15 +198,15 @@ export class SseService {
    * `undefined`. However many subscribe to the Observable, there is one loop, which rests
    * while there are none. A call that throws is logged, and tried again.
    *
-   * @param read what to emit: a string as it is, everything else as JSON
+   * @param read what to emit: a string as it is, everything else as `serialize` writes it, or as JSON
    * @throws SseError `INVALID_OPTION`
    */
   poll<T extends string | object>(
     read: () => T | null | undefined | Promise<T | null | undefined>,
     options: PollOptions = {},
   ): Observable<SseEvent<T>> {
-    const { doneSignal = this.settings.doneSignal } = options;
-    const source = new PollSource(read, { ...options, doneSignal }, this.sources.log);
+    const { doneSignal = this.settings.doneSignal, serialize = this.settings.serialize } = options;
+    const source = new PollSource(read, { ...options, doneSignal, serialize }, this.sources.log);
     const requests = [{ source, name: 'poll' }];
     return this.delivery.observe(() => requests);
   }

@@ -21,7 +21,7 @@ export function textOf(value: unknown): string {
     throw new SseError(
       'INVALID_EVENT',
       `A value cannot be sent, because it cannot be written as JSON: ${reason}. ` +
-        'Send a string, or a value that JSON.stringify() accepts.',
+        'Send a string, or set `serialize` in SseModule.forRoot() to a function that writes such values.',
     );
   }
   return text;

@@ -4,6 +4,7 @@ import { ChannelRegistry } from '../channel/channel-registry.js';
 import type { EventLimits } from '../channel/event-check.js';
 import { Guard } from '../channel/guard.js';
 import { Pace } from '../channel/pace.js';
+import type { Serialize } from '../channel/serialize.js';
 import type { RetainLimits } from '../channel/event-log.js';
 import type { SseLogger } from '../channel/source.js';
 import type { SseEvent } from '../channel/sse-event.js';
@@ -23,6 +24,8 @@ export interface DeliveryOptions extends ConnectionOptions {
   readonly eventSize: number;
   /** Characters of a Last-Event-ID. */
   readonly lastEventIdLength: number;
+  /** Turns data that handlers emit into text. Default: as JSON. */
+  readonly serialize?: Serialize | undefined;
 }
 
 /** Everything between the logs and the clients of one application. */
@@ -34,6 +37,8 @@ export class Delivery {
   readonly guard: Guard;
   /** Limits of a handler's events. Their ids may be longer, as composite ids grow with channels. */
   readonly eventLimits: EventLimits;
+  /** Turns data that handlers emit into text; `undefined` for JSON. */
+  readonly serialize: Serialize | undefined;
   /** The blocks that the readers of a channel share. */
   readonly blocks = new BlockCache();
   /** Spreads the opening of streams when many clients come at once. */
@@ -61,6 +66,7 @@ export class Delivery {
     });
     this.connections = new Connections(options, { guard, detach, wake: queue.wake });
     this.readyTimeout = options.readyTimeout;
+    this.serialize = options.serialize;
     this.eventLimits = { eventSize: options.eventSize, idLength: options.lastEventIdLength };
   }
 

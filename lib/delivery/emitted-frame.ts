@@ -2,32 +2,47 @@ import { checkEvent, type EventLimits } from '../channel/event-check.js';
 import type { LogEntry } from '../channel/log-entry.js';
 import { SseError } from '../channel/sse-error.js';
 import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
-import { textOf } from '../channel/value-text.js';
-import { entryOf } from './event-of.js';
+import { publishedText, type Serialize } from '../channel/serialize.js';
+import { entryOf, parsedFrom } from './event-of.js';
 import { entryFrame, entryFrameWith, frameOf, type FrameFields } from './frame.js';
 
 /** What a handler may emit in place of its data alone, as with Nest's own `@Sse()`. */
 type Message = Partial<Record<'data' | 'id' | 'type' | 'retry' | 'comment', unknown>>;
 
+/** How what a handler emits becomes frames. */
+export interface EmittedFrameOptions {
+  readonly limits: EventLimits;
+  /** Turns data other than strings into text. Default: as JSON. */
+  readonly serialize?: Serialize | undefined;
+}
+
 /**
  * The frame of what a handler has emitted; `undefined` for an object that is no message. What is
  * made from an event that is being passed to the handler, and has no id, carries on its id.
  *
+ * @param passed the event that is being passed to the handler
  * @throws SseError `INVALID_EVENT`, `EVENT_TOO_LARGE`, and whatever the value's getters throw
  */
 export function emittedFrame(
   emitted: unknown,
   passed: SseEvent | undefined,
-  limits: EventLimits,
+  { limits, serialize }: EmittedFrameOptions,
 ): string | undefined {
   if (emitted === undefined) {
     return '';
   }
   if (typeof emitted !== 'object' || emitted === null) {
-    return checkedFrame({ id: passed?.id, data: textOf(emitted) }, passed, limits);
+    const data = publishedText(emitted, serialize);
+    return checkedFrame({ id: passed?.id, data }, passed, limits);
   }
   const entry = entryOf(emitted);
-  return entry ? frameOfEvent(emitted as SseEvent, entry) : messageFrame(emitted, passed, limits);
+  if (entry) {
+    return frameOfEvent(emitted as SseEvent, entry);
+  }
+  const message: Message = emitted;
+  const data = message.data ?? undefined;
+  const text = data === undefined ? undefined : dataText(data, serialize);
+  return messageFrame(message, text, passed, limits);
 }
 
 /** The frame of an unchanged event; its id differs from the entry's on several channels. */
@@ -35,12 +50,21 @@ export function frameOfEvent(event: SseEvent, entry: LogEntry): string {
   return event.id === entry.id ? entryFrame(entry) : entryFrameWith(event.id, entry);
 }
 
+/**
+ * The text of a message's data. That of a channel's event has its text already: `serialize` takes
+ * the application's values, and not what was parsed from a text that it wrote.
+ */
+function dataText(data: unknown, serialize: Serialize | undefined): string {
+  const text = serialize && typeof data === 'object' && data ? parsedFrom(data) : undefined;
+  return text ?? publishedText(data, serialize);
+}
+
 function messageFrame(
   message: Message,
+  data: string | undefined,
   passed: SseEvent | undefined,
   limits: EventLimits,
 ): string | undefined {
-  const data = message.data ?? undefined;
   const comment = message.comment ?? undefined;
   const id = lineOf(message.id);
   const type = lineOf(message.type);
@@ -48,7 +72,7 @@ function messageFrame(
     id: id ?? passed?.id,
     type,
     retry: (message.retry ?? undefined) as number | undefined,
-    data: data === undefined ? undefined : textOf(data),
+    data,
   };
   const isSilent = fields.data === undefined && type === undefined;
   if (isSilent && comment !== undefined) {

@@ -4,6 +4,9 @@ import type { SseEvent } from '../channel/sse-event.js';
 /** The log entries behind the events that Observables emit, while they are unchanged. */
 const entries = new WeakMap<object, LogEntry>();
 
+/** The text that the data of emitted events was parsed from. */
+const texts = new WeakMap<object, string>();
+
 /**
  * The event of an entry as Observables emit it; built once for all subscribers whose events have
  * the same id: the entry's own, or one that names the channels.
@@ -18,6 +21,10 @@ export function eventOf(channel: string, entry: LogEntry, id?: string): SseEvent
       ...(entry.retry !== undefined && { retry: entry.retry }),
     };
     entries.set(entry.event, entry);
+    const { data } = entry.event;
+    if (typeof data === 'object') {
+      texts.set(data, entry.data);
+    }
   }
   if (id === undefined) {
     return entry.event;
@@ -32,6 +39,11 @@ export function eventOf(channel: string, entry: LogEntry, id?: string): SseEvent
 /** The entry that an emitted event stands for, unless the event was made anew. */
 export function entryOf(event: object): LogEntry | undefined {
   return entries.get(event);
+}
+
+/** The text that the data of an emitted event was parsed from; `undefined` for other values. */
+export function parsedFrom(data: object): string | undefined {
+  return texts.get(data);
 }
 
 /** Text that is a JSON object or array becomes that; every other text stays text. */

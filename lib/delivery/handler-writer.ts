@@ -1,11 +1,10 @@
 import type { Observable, Observer } from 'rxjs';
-import type { EventLimits } from '../channel/event-check.js';
 import type { Guard } from '../channel/guard.js';
 import type { LogEntry } from '../channel/log-entry.js';
 import type { SseEvent } from '../channel/sse-event.js';
 import { BLOCK_SIZE } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
-import { emittedFrame, frameOfEvent } from './emitted-frame.js';
+import { emittedFrame, frameOfEvent, type EmittedFrameOptions } from './emitted-frame.js';
 import { GuardedSubscriber } from './guarded-observable.js';
 import { clientDoesNotRead, endlessValue, noMessage, tooMuchAtOnce } from './handler-faults.js';
 
@@ -19,11 +18,10 @@ const MAX_PENDING = 4 * 1024 * 1024;
 const MAX_NESTED = 16;
 
 /** What a handler's stream is made with. */
-export interface HandlerWriterOptions {
+export interface HandlerWriterOptions extends EmittedFrameOptions {
   /** The handler, as log lines name it. */
   readonly handler: string;
   readonly guard: Guard;
-  readonly limits: EventLimits;
 }
 
 /** The channels that a handler reads while its client does. */
@@ -128,7 +126,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
       frame =
         emitted === this.passed && this.passed && this.passedEntry
           ? frameOfEvent(this.passed, this.passedEntry)
-          : emittedFrame(emitted, this.passed, this.options.limits);
+          : emittedFrame(emitted, this.passed, this.options);
     } catch (error) {
       this.error(error);
       return;

@@ -20,8 +20,8 @@ export class HandlerStream {
     private readonly delivery: Delivery,
     private readonly streams: StreamOpener,
   ) {
-    const { guard, eventLimits } = delivery;
-    this.writer = new HandlerWriter({ handler: route.where, guard, limits: eventLimits });
+    const { guard, eventLimits: limits, serialize } = delivery;
+    this.writer = new HandlerWriter({ handler: route.where, guard, limits, serialize });
   }
 
   /** Waits for the request's turn, and gives it its place. If false, it is answered or gone. */

@@ -114,8 +114,8 @@ export interface SseModuleOptions {
    */
   readonly doneSignal?: string | false;
   /**
-   * Writes data that is no string as the text of an event, for `send()`, `sendKey()` and
-   * `notify()`: a function of the data. What an interceptor does to a response it cannot do here,
+   * Writes whatever is no string as the text of an event: what is published, what `poll()` reads,
+   * what handlers emit, and values of `cache`. A function of the data. What an interceptor does to a response it cannot do here,
    * as an event is text before it is known which endpoints send it. Default: `JSON.stringify`.
    */
   readonly serialize?: (data: unknown) => string;

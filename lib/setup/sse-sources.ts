@@ -205,7 +205,7 @@ export class SseSources {
   }
 
   private keyStore(): KeyStore {
-    const { cache } = this.settings;
+    const { cache, serialize } = this.settings;
     if (cache === undefined) {
       const { eventSize } = this.settings.limits;
       return this.streams ? new RedisKeyStore(this.streams, { eventSize }) : new MemoryKeyStore();
@@ -214,7 +214,7 @@ export class SseSources {
       return cache;
     }
     if (isCacheLike(cache)) {
-      return new AdapterKeyStore(cache);
+      return new AdapterKeyStore(cache, { serialize });
     }
     throw new SseError(
       'INVALID_OPTION',

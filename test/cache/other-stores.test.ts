@@ -241,6 +241,40 @@ describe('a cache of the user', () => {
     expect(log.errors[0]).toContain('BigInt');
   });
 
+  it('with a watched value that JSON cannot express is a line at its begin and one at its end', async () => {
+    const log = new LogRecorder();
+    const values = new Map<string, unknown>([['key', { big: 1n }]]);
+    let isDown = false;
+    let reads = 0;
+    const cache: CacheLike = {
+      get: (key) => {
+        reads++;
+        if (isDown) throw new Error('cache is down');
+        return values.get(key);
+      },
+      set: (key, value) => values.set(key, value),
+      delete: (key) => values.delete(key),
+    };
+    const source = sourceOf(new AdapterKeyStore(cache), log);
+    const channel = Recorder.open(source.with({ interval: 2, mode: 'watch' }), 'key');
+    const readAgain = (from = reads) => until(() => reads > from + 5);
+    await readAgain();
+    // Another reason is the same fault, and an outage of the cache does not end it.
+    values.set('key', () => 1);
+    await readAgain();
+    isDown = true;
+    await readAgain();
+    isDown = false;
+    await readAgain();
+    const refusals = () => log.errors.filter((line) => line.includes('The key "key"'));
+    expect(refusals()).toEqual([expect.stringContaining('BigInt')]);
+    expect(log.lines).not.toContainEqual(expect.stringContaining('The key "key"'));
+    values.set('key', 'text');
+    await until(() => channel.events.length === 1);
+    expect(refusals()).toHaveLength(1);
+    expect(log.lines).toContain('The key "key" can be read again.');
+  });
+
   it.each([[null], [{}], [{ get() {}, set() {} }], ['cache']])('refuses %p', (cache) => {
     expect(() => new AdapterKeyStore(cache as never)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),

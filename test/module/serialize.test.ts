@@ -1,14 +1,50 @@
-import { Controller, Sse } from '@nestjs/common';
+import { Controller, Inject, Sse } from '@nestjs/common';
+import { delay, map, of, type Observable } from 'rxjs';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { SseChannel, type SseModuleOptions } from '../../lib/index.js';
+import {
+  SseChannel,
+  SseEvents,
+  SseService,
+  type SseEvent,
+  type SseModuleOptions,
+} from '../../lib/index.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
 @Controller()
 class NewsController {
+  constructor(@Inject(SseService) private readonly sse: SseService) {}
+
   @Sse('news')
   @SseChannel('news')
   news() {}
+
+  @Sse('own')
+  @SseChannel()
+  own() {
+    return of({ data: { id: 7n } }, 8n, { data: 'as it is' }, { type: 'none' });
+  }
+
+  @Sse('iterable')
+  @SseChannel()
+  async *iterable() {
+    yield { data: [9n] };
+  }
+
+  @Sse('polled')
+  @SseChannel()
+  polled() {
+    return this.sse.poll(() => ({ id: 7n }) as object, { interval: 5 });
+  }
+
+  @Sse('mapped')
+  @SseChannel('news')
+  mapped(@SseEvents() events: Observable<SseEvent<object>>) {
+    return events.pipe(
+      map((event) => ({ ...event, type: 'renamed' })),
+      delay(1),
+    );
+  }
 
   @Sse('key')
   @SseChannel('key', { source: 'cache', interval: 5 })
@@ -43,6 +79,39 @@ describe.each(ADAPTERS)('What is published on %s', (adapter) => {
     await until(() => sse.stats().connections === 2);
     await sse.sendKey('key', { id: 8n });
     expect((await keys.next()).data).toBe('{"id":"8n"}');
+  });
+
+  it('is also what a handler emits, but for strings', async () => {
+    const { connect } = await start({ serialize });
+    const client = await connect('/own');
+    expect((await client.take(3)).map(({ data }) => data)).toEqual([
+      '{"id":"7n"}',
+      '"8n"',
+      'as it is',
+    ]);
+    expect((await (await connect('/iterable')).next()).data).toBe('["9n"]');
+  });
+
+  it('is also what a polled function returns', async () => {
+    const { connect } = await start({ serialize });
+    const client = await connect('/polled');
+    expect((await client.take(2)).map(({ data }) => data)).toEqual(['{"id":"7n"}', '{"id":"7n"}']);
+  });
+
+  it('is also a value of a cache', async () => {
+    const values = new Map<string, unknown>();
+    const { connect } = await start({ serialize, cache: values });
+    const client = await connect('/key');
+    values.set('key', { id: 7n });
+    expect((await client.next()).data).toBe('{"id":"7n"}');
+  });
+
+  it('is not written again where a handler passes on the data of an event', async () => {
+    const wrap = (data: unknown): string => JSON.stringify({ wrapped: data });
+    const { sse, connect } = await start({ serialize: wrap });
+    const client = await connect('/mapped');
+    await sse.send('news', { id: 1 });
+    expect(await client.next()).toMatchObject({ data: '{"wrapped":{"id":1}}', type: 'renamed' });
   });
 
   it.each([

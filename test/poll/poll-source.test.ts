@@ -48,6 +48,13 @@ describe('poll', () => {
     expect(channel.events[0]!.type).toBe('tick');
   });
 
+  it('is given a `serialize`, which writes what is no string', async () => {
+    const serialize = (value: unknown) => `<${String(value)}>`;
+    const channel = poll(sequence(7n, 'text', { toString: () => 'an object' }), { serialize });
+    await until(() => channel.events.length === 3);
+    expect(channel.data).toEqual(['<7>', 'text', '<an object>']);
+  });
+
   it('ends with the done signal', async () => {
     const channel = poll(sequence('[DONE]'));
     await until(() => channel.events.length === 1);
@@ -108,7 +115,7 @@ describe('poll', () => {
     expect(log.lines).toHaveLength(2);
   });
 
-  it('leaves out what JSON cannot express, logs it and announces it', async () => {
+  it('leaves out what JSON cannot express: one line at its begin and its end, a reset for each', async () => {
     const log = new LogRecorder();
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
@@ -119,7 +126,8 @@ describe('poll', () => {
     );
     await until(() => channel.events.length === 1);
     expect(channel.data).toEqual(['fine']);
-    expect(log.errors).toHaveLength(3);
+    expect(log.errors).toEqual([expect.stringMatching(/BigInt.*set `serialize`/)]);
+    expect(log.lines).toEqual(['Polled values can be sent again.']);
     expect(channel.resets).toEqual(['skipped-event', 'skipped-event', 'skipped-event']);
   });
 
@@ -192,6 +200,7 @@ describe('poll', () => {
     });
     expect(channel.log.at(2)).toMatchObject({ type: 'tick', data: '{"type":"fine"}' });
     expect(log.errors).toEqual([expect.stringContaining('50000000 bytes')]);
+    expect(log.lines).toEqual(['Polled values can be sent again.']);
   });
 
   it('waits an interval for the first read when asked to', async () => {
@@ -223,6 +232,7 @@ describe('poll', () => {
     [{ immediate: 'yes' }],
     [{ doneSignal: 1 }],
     [{ timeout: 0 }],
+    [{ serialize: 'json' }],
     [{ timeout: Infinity }],
   ])('refuses %p', (options) => {
     expect(() => new PollSource(() => 1, options as never, new LogRecorder())).toThrow(

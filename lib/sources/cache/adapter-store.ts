@@ -1,6 +1,6 @@
 import { reasonOf } from '../../channel/reason.js';
 import { SseError } from '../../channel/sse-error.js';
-import { textOf } from '../../channel/value-text.js';
+import { publishedText, type Serialize } from '../../channel/serialize.js';
 import { CACHE_DEADLINE_MS, CacheCalls, isCacheLike, type CacheLike } from './cache-calls.js';
 import {
   DEFAULT_MAX_WAITING,
@@ -24,6 +24,8 @@ import {
 export interface AdapterLimits extends WaitingLimits {
   /** How long one call of the cache may take, in milliseconds. Default 5,000. */
   readonly deadline?: number | undefined;
+  /** Turns values other than strings into text. Default: as JSON. */
+  readonly serialize?: Serialize | undefined;
 }
 
 /** What a key and the list beside it hold. */
@@ -36,8 +38,7 @@ interface Held {
 }
 
 /**
- * Keys in any cache with `get`, `set` and `del`. Values that are no strings are encoded
- * as JSON.
+ * Keys in any cache with `get`, `set` and `del`.
  *
  * Such a cache has no atomic take: a value that is written between our `get` and our
  * `del` is lost, and two instances on a shared cache may both get one. Where that
@@ -50,6 +51,7 @@ export class AdapterKeyStore implements KeyStore {
   private readonly calls: CacheCalls;
   private readonly maxWaiting: number;
   private readonly waitingTtl: number;
+  private readonly serialize: Serialize | undefined;
   private readonly lastCall = new Map<string, Promise<unknown>>();
 
   /** @throws SseError `INVALID_OPTION` when the cache lacks a method */
@@ -67,6 +69,7 @@ export class AdapterKeyStore implements KeyStore {
     this.calls = new CacheCalls(cache, limits.deadline ?? CACHE_DEADLINE_MS);
     this.maxWaiting = limits.maxWaiting ?? DEFAULT_MAX_WAITING;
     this.waitingTtl = limits.waitingTtl ?? DEFAULT_WAITING_TTL_MS;
+    this.serialize = limits.serialize;
   }
 
   take(keys: readonly string[]): Promise<readonly KeyReading[]> {
@@ -126,7 +129,7 @@ export class AdapterKeyStore implements KeyStore {
     let { skipped } = held;
     const values: string[] = [];
     try {
-      values.push(...(value === undefined ? [] : [textOf(value)]));
+      values.push(...(value === undefined ? [] : [publishedText(value, this.serialize)]));
     } catch (error) {
       skipped ??= { count: 1, why: reasonOf(error) };
     }
@@ -162,9 +165,17 @@ export class AdapterKeyStore implements KeyStore {
         await this.calls.remove(waitingKey(key), list);
       }
       const events = waiting.map(({ data, type, id }): KeyEvent => ({ data, type, id }));
-      return { events, skipped, ...valueOf(isLast ? last.data : value) };
+      return { events, skipped, ...this.valueOf(isLast ? last.data : value) };
     } catch (failure) {
       return { events: [], failure };
+    }
+  }
+
+  private valueOf(value: unknown): Pick<KeyReading, 'value' | 'refused'> {
+    try {
+      return { value: value === undefined ? undefined : publishedText(value, this.serialize) };
+    } catch (error) {
+      return { refused: reasonOf(error) };
     }
   }
 
@@ -219,13 +230,5 @@ export class AdapterKeyStore implements KeyStore {
         this.lastCall.delete(key);
       }
     }
-  }
-}
-
-function valueOf(value: unknown): Pick<KeyReading, 'value' | 'refused'> {
-  try {
-    return { value: value === undefined ? undefined : textOf(value) };
-  } catch (error) {
-    return { refused: reasonOf(error) };
   }
 }

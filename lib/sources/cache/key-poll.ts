@@ -191,7 +191,7 @@ export class KeyPoll {
 
   private finish(entry: Entry, reading: KeyReading): void {
     const { polled } = entry;
-    this.outage.noteRefusal(polled, reading.refused);
+    this.outage.noteRefusal(polled, reading);
     let news = false;
     try {
       news = polled.receive(reading);

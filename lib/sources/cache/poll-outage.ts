@@ -15,7 +15,7 @@ export class PollOutage {
   private readonly outage: Outage;
   /** The owner of the connection has logged the outage, and will log its end. */
   private isReported = false;
-  private readonly refused = new WeakMap<object, string>();
+  private readonly refused = new WeakSet<object>();
 
   constructor(private readonly logger: SseLogger) {
     this.outage = new Outage(logger);
@@ -49,15 +49,24 @@ export class PollOutage {
     this.retryNow();
   }
 
-  /** Logs once why a key cannot be read. A polled key is the same object for as long as it is polled. */
-  noteRefusal(polled: { readonly key: string }, refused: string | undefined): void {
+  /**
+   * Logs once that a key cannot be read, and once that it can be again. A polled key is the same
+   * object for as long as it is polled.
+   */
+  noteRefusal(polled: { readonly key: string }, { refused, failure }: KeyReading): void {
+    if (failure !== undefined) {
+      // The store failed, which says nothing about the value.
+      return;
+    }
+    const key = JSON.stringify(polled.key);
     if (refused === undefined) {
-      this.refused.delete(polled);
-    } else if (this.refused.get(polled) !== refused) {
-      this.refused.set(polled, refused);
+      if (this.refused.delete(polled)) {
+        this.logger.log(`The key ${key} can be read again.`);
+      }
+    } else if (!this.refused.has(polled)) {
+      this.refused.add(polled);
       this.logger.error(
-        `The key ${JSON.stringify(polled.key)} cannot be read: ${refused}. Its streams stay ` +
-          'open; delete or replace the value.',
+        `The key ${key} cannot be read: ${refused}. Its streams stay open; delete or replace the value.`,
       );
     }
   }

@@ -4,8 +4,8 @@ import { appendOrSkip } from '../../channel/event-check.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import { Outage } from '../../channel/outage.js';
 import { reasonOf } from '../../channel/reason.js';
+import { publishedText, type Serialize } from '../../channel/serialize.js';
 import type { ChannelSink, SseLogger } from '../../channel/source.js';
-import { textOf } from '../../channel/value-text.js';
 
 /** What a loop needs of its options. */
 export interface PollLoopOptions {
@@ -14,6 +14,8 @@ export interface PollLoopOptions {
   readonly immediate: boolean;
   readonly doneSignal: string | false;
   readonly timeout: number;
+  /** Turns values other than strings into text; `undefined` for JSON. */
+  readonly serialize: Serialize | undefined;
 }
 
 /** The longest wait after a failed read, in milliseconds, unless the interval is longer. */
@@ -28,7 +30,8 @@ export class PollLoop {
   private started = false;
   private failures = 0;
   private readonly outage: Outage;
-  private readonly skippedLog: LimitedLog;
+  /** The time in which values cannot be sent, such as those that JSON cannot express. */
+  private readonly skipping: Outage;
 
   constructor(
     private readonly read: () => unknown,
@@ -37,7 +40,8 @@ export class PollLoop {
     logger: SseLogger,
   ) {
     this.outage = new Outage(logger);
-    this.skippedLog = new LimitedLog(logger);
+    // Good and bad values may take turns.
+    this.skipping = new Outage(new LimitedLog(logger));
   }
 
   resume(): void {
@@ -92,22 +96,31 @@ export class PollLoop {
   }
 
   private append(value: unknown): void {
-    const { type, doneSignal } = this.options;
+    const { type, doneSignal, serialize } = this.options;
     let data: string;
     try {
-      data = textOf(value);
+      data = publishedText(value, serialize);
     } catch (error) {
-      this.reportSkipped(error);
+      this.beginSkipping(error);
       this.sink.reset('skipped-event');
       return;
     }
     const end = value === doneSignal ? true : undefined;
-    appendOrSkip(this.sink, { data, type, end }, (error) => this.reportSkipped(error));
+    let isSkipped = false;
+    appendOrSkip(this.sink, { data, type, end }, (error) => {
+      isSkipped = true;
+      this.beginSkipping(error);
+    });
+    if (!isSkipped) {
+      this.skipping.end('Polled values can be sent again.');
+    }
   }
 
-  private reportSkipped(error: unknown): void {
-    this.skippedLog.error(
-      `A polled value was left out: ${reasonOf(error)} Clients receive sse:reset.`,
+  /** Logs the first of the values in a row that are left out: the next read gives it again. */
+  private beginSkipping(error: unknown): void {
+    this.skipping.begin(
+      `A polled value was left out: ${reasonOf(error)} Clients receive sse:reset for this value ` +
+        'and for each that follows it and cannot be sent.',
     );
   }
 

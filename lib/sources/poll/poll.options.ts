@@ -1,4 +1,5 @@
 import { isEventType } from '../../channel/event-check.js';
+import type { Serialize } from '../../channel/serialize.js';
 import { shownOption } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 import { checkOptionNames } from '../options/option-names.js';
@@ -21,6 +22,8 @@ export interface PollOptions {
   readonly timeout?: number | undefined;
   /** The text that ends the stream, as its last event. `false`: none does. Default: the module's. */
   readonly doneSignal?: string | false | undefined;
+  /** Writes values that are no strings as text. Default: the module's `serialize`. */
+  readonly serialize?: Serialize | undefined;
 }
 
 const OPTIONS: readonly (keyof PollOptions)[] = [
@@ -29,6 +32,7 @@ const OPTIONS: readonly (keyof PollOptions)[] = [
   'immediate',
   'timeout',
   'doneSignal',
+  'serialize',
 ];
 
 /** The longest time a timer can be set for. */
@@ -38,7 +42,7 @@ const MAX_INTERVAL_MS = 2_147_483_647;
 export function checkPollOptions(options: PollOptions) {
   checkOptionNames(options, OPTIONS, { of: 'poll()' });
   const { interval = 1_000, type, immediate = true, doneSignal = '[DONE]' } = options;
-  const { timeout = 30_000 } = options;
+  const { timeout = 30_000, serialize } = options;
   for (const [name, value] of Object.entries({ interval, timeout })) {
     if (!Number.isInteger(value) || value < 1 || value > MAX_INTERVAL_MS) {
       throw invalid(name, value, `a whole number of milliseconds from 1 to ${MAX_INTERVAL_MS}`);
@@ -53,7 +57,10 @@ export function checkPollOptions(options: PollOptions) {
   if (doneSignal !== false && (typeof doneSignal !== 'string' || doneSignal === '')) {
     throw invalid('doneSignal', doneSignal, 'a text that is not empty, or false');
   }
-  return { interval, type, immediate, doneSignal, timeout };
+  if (serialize !== undefined && typeof serialize !== 'function') {
+    throw invalid('serialize', serialize, 'a function of the value');
+  }
+  return { interval, type, immediate, doneSignal, timeout, serialize };
 }
 
 function invalid(name: string, value: unknown, allowed: string): SseError {
