@@ -1,5 +1,7 @@
 import { ConfigurableModuleBuilder, type Provider } from '@nestjs/common';
 import type { SseModuleOptions } from './setup/module-options.js';
+import { flag, passedOn } from './sources/options/option-kinds.js';
+import type { TableOf } from './sources/options/option-table.js';
 
 /** What `forRoot` and `forRootAsync` take beside the options themselves. */
 export interface SseModuleExtras {
@@ -8,6 +10,11 @@ export interface SseModuleExtras {
   /** Providers for the options factory of `forRootAsync`. Default: none. */
   readonly extraProviders?: Provider[];
 }
+
+export const EXTRAS = {
+  isGlobal: flag(true),
+  extraProviders: passedOn<Provider[]>(),
+} satisfies TableOf<SseModuleExtras>;
 
 export const {
   ConfigurableModuleClass,

@@ -9,7 +9,9 @@ import { SseError } from './channel/sse-error.js';
 import type { SseEvent } from './channel/sse-event.js';
 import { Delivery } from './delivery/delivery.js';
 import {
-  CALL_OPTIONS,
+  SEND_KEY_OPTIONS,
+  SEND_OPTIONS,
+  STREAM_OPTIONS,
   type ResumeOptions,
   type SendOptions,
   type StreamOptions,
@@ -20,7 +22,7 @@ import type { CacheOptions } from './sources/cache/cache-options.js';
 import type { EventTableStats } from './sources/event-table/event-table.js';
 import { PollSource } from './sources/poll/poll-source.js';
 import type { PollOptions } from './sources/poll/poll.options.js';
-import { checkOptionNames } from './sources/options/option-names.js';
+import { checkNames, readOptions } from './sources/options/option-table.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
 
 /** What is open and what was refused; see `SseService.stats()`. */
@@ -92,7 +94,7 @@ export class SseService {
       throw new SseError('INVALID_CHANNEL', 'No channel is named. Give at least one.');
     }
     names.forEach(checkChannelName);
-    checkOptionNames(options, CALL_OPTIONS.stream, { of: 'stream()' });
+    readOptions(STREAM_OPTIONS, options, '', 'stream(): ');
     const source = this.sources.sourceFor(options);
     const isOfSet = typeof channels !== 'string';
     const requests = names.map((name) => ({ source, name, isOfSet }));
@@ -112,7 +114,7 @@ export class SseService {
   send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {
     return this.published.follow(() => {
       checkChannelName(channel);
-      checkOptionNames(options, CALL_OPTIONS.send, { of: 'send()' });
+      checkNames(SEND_OPTIONS, options, '', 'send(): ');
       const event = this.outgoing(data, options);
       return this.sources.broker.publish(channel, event, options);
     });
@@ -146,7 +148,7 @@ export class SseService {
     options: Pick<SendOptions, 'type' | 'id' | 'serialize'> = {},
   ): Promise<void> {
     return this.keys.follow(() => {
-      checkOptionNames(options, CALL_OPTIONS.sendKey, { of: 'sendKey()' });
+      checkNames(SEND_KEY_OPTIONS, options, '', 'sendKey(): ');
       const { data, type, id } = this.outgoing(value, options);
       return this.sources.cache.sendKey(key, data, { type, id });
     });

@@ -1,8 +1,9 @@
 import { RedisBroker } from '../../lib/sources/redis/redis-broker.js';
 import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
 import { RedisStreams } from '../../lib/sources/redis/redis-streams.js';
+import { readOptions } from '../../lib/sources/options/option-table.js';
 import {
-  redisStreamsSettings,
+  REDIS_STREAMS_OPTIONS,
   type RedisStreamsOptions,
 } from '../../lib/sources/redis/redis-streams.options.js';
 
@@ -17,7 +18,11 @@ export async function startBroker(
   options: RedisStreamsOptions = {},
 ): Promise<BareBroker> {
   const connection = new RedisConnection(url, console);
-  const streams = new RedisStreams(connection, redisStreamsSettings(options), console);
+  const streams = new RedisStreams(
+    connection,
+    readOptions(REDIS_STREAMS_OPTIONS, options),
+    console,
+  );
   const broker = new RedisBroker(streams);
   await connection.start(true);
   await streams.start(true);

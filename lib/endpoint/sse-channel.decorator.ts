@@ -3,8 +3,7 @@ import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/
 import { checkChannelName, checkTemplate, placeholdersOf } from '../channel/channel-name.js';
 import { shownOption } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
-import type { LatestOnly } from '../delivery/overflow.js';
-import { checkOptionNames } from '../sources/options/option-names.js';
+import { readOptions } from '../sources/options/option-table.js';
 import { ENDPOINT_OPTIONS, type EndpointOptions } from '../setup/channel-options.js';
 import { HandlerResult } from './handler-result.js';
 import { routeOf, setRoute, type ChannelResolver } from './route.js';
@@ -101,30 +100,5 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
       checkChannelName(channels);
     }
   }
-  checkOptionNames(options, ENDPOINT_OPTIONS, { of: `@SseChannel() on ${where}` });
-  const { overflow = 'reset', expires, client } = options;
-  if (overflow !== 'reset' && overflow !== 'disconnect' && !isLatestOnly(overflow)) {
-    throw new SseError(
-      'INVALID_OPTION',
-      `\`overflow\` of @SseChannel() on ${where} is ${shownOption(overflow)}; it must be ` +
-        "'reset', 'disconnect', or { latest: (event) => key }.",
-    );
-  }
-  for (const [name, value] of Object.entries({ expires, client })) {
-    if (value !== undefined && typeof value !== 'function') {
-      throw new SseError(
-        'INVALID_OPTION',
-        `\`${name}\` of @SseChannel() on ${where} is ${shownOption(value)}; it must be a function of the request.`,
-      );
-    }
-  }
-}
-
-function isLatestOnly(overflow: unknown): boolean {
-  return (
-    typeof overflow === 'object' &&
-    overflow !== null &&
-    Object.keys(overflow).join() === 'latest' &&
-    typeof (overflow as LatestOnly).latest === 'function'
-  );
+  readOptions(ENDPOINT_OPTIONS, options, '', `@SseChannel() on ${where}: `);
 }

@@ -2,9 +2,11 @@ import type { EventFields } from '../channel/outgoing-event.js';
 import type { Serialize } from '../channel/serialize.js';
 import type { ChannelSource, PublishOptions } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
-import type { Overflow } from '../delivery/overflow.js';
-import type { CacheOptions } from '../sources/cache/cache-options.js';
-import type { ListenOptions } from '../sources/postgres/listen.options.js';
+import type { LatestOnly, Overflow } from '../delivery/overflow.js';
+import { CACHE_OPTIONS, type CacheOptions } from '../sources/cache/cache-options.js';
+import { callback, option, passedOn } from '../sources/options/option-kinds.js';
+import type { TableOf } from '../sources/options/option-table.js';
+import { LISTEN_OPTIONS, type ListenOptions } from '../sources/postgres/listen.options.js';
 
 /** A class or symbol under which the application provides a source. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -61,60 +63,80 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
   readonly client?: (request: Request) => string | undefined;
 }
 
-/** The names of options as a record, so that one that is missing here does not compile. */
-type Names<Options> = Readonly<Record<keyof Options, true>>;
+/** What `source` may be, in words. */
+export const SOURCES =
+  "'broker', 'cache', 'postgres', 'event-table', a ChannelSource, or the token of a provider that is one";
 
-const CHANNEL: Names<Omit<ChannelOptions, 'overflow'>> = {
-  source: true,
-  interval: true,
-  maxInterval: true,
-  mode: true,
-  poller: true,
-  type: true,
-  refetch: true,
-  doneSignal: true,
-};
-const ENDPOINT: Names<EndpointOptions> = {
+const CHANNEL = {
+  source: option(isSource, SOURCES, 'broker'),
+  ...CACHE_OPTIONS,
+  ...LISTEN_OPTIONS,
+} satisfies TableOf<Omit<ChannelOptions, 'overflow'>>;
+
+export const ENDPOINT_OPTIONS = {
   ...CHANNEL,
-  overflow: true,
-  expires: true,
-  client: true,
-};
-const STREAM: Names<StreamOptions> = { ...CHANNEL, lastEventId: true };
-const SEND: Names<SendOptions> = {
-  type: true,
-  id: true,
-  retry: true,
-  serialize: true,
-  transaction: true,
-};
+  overflow: option(isOverflow, "'reset', 'disconnect', or { latest: (event) => key }", 'reset'),
+  expires: callback<NonNullable<EndpointOptions['expires']>>('the request'),
+  client: callback<NonNullable<EndpointOptions['client']>>('the request'),
+} satisfies TableOf<EndpointOptions>;
 
-/** The options of `@SseChannel()`. */
-export const ENDPOINT_OPTIONS = Object.keys(ENDPOINT);
+export const STREAM_OPTIONS = {
+  ...CHANNEL,
+  lastEventId: passedOn<string>(),
+} satisfies TableOf<StreamOptions>;
 
-/** The options of the service's methods. */
-export const CALL_OPTIONS = {
-  stream: Object.keys(STREAM),
-  send: Object.keys(SEND),
-  sendKey: ['type', 'id', 'serialize'],
-};
+/** The fields of an event, which is checked as a whole. */
+export const SEND_OPTIONS = {
+  type: passedOn<string>(),
+  id: passedOn<string>(),
+  retry: passedOn<number>(),
+  serialize: passedOn<Serialize>(),
+  transaction: passedOn<unknown>(),
+} satisfies TableOf<SendOptions>;
+
+const { type, id, serialize } = SEND_OPTIONS;
+export const SEND_KEY_OPTIONS = { type, id, serialize };
+
+function isSource(value: unknown): value is SourceOption {
+  return (
+    ['broker', 'cache', 'postgres', 'event-table'].includes(value as string) ||
+    typeof value === 'function' ||
+    typeof value === 'symbol' ||
+    isChannelSource(value)
+  );
+}
+
+/** Whether a value is a source that can be opened. */
+export function isChannelSource(value: unknown): value is ChannelSource {
+  return typeof (value as Partial<ChannelSource> | null | undefined)?.open === 'function';
+}
+
+function isOverflow(value: unknown): value is Overflow {
+  return (
+    value === 'reset' ||
+    value === 'disconnect' ||
+    (typeof value === 'object' &&
+      value !== null &&
+      Object.keys(value).join() === 'latest' &&
+      typeof (value as LatestOnly).latest === 'function')
+  );
+}
 
 /** The options that only some kinds of source know, by the kind. */
-const APPLICABLE: Readonly<Record<string, readonly (keyof ChannelOptions)[]>> = {
-  cache: ['interval', 'maxInterval', 'mode', 'poller', 'type', 'doneSignal'],
-  postgres: ['type', 'refetch', 'doneSignal'],
+const APPLICABLE: Readonly<Record<string, object>> = {
+  cache: CACHE_OPTIONS,
+  postgres: LISTEN_OPTIONS,
 };
-const SPECIFIC = new Set(Object.values(APPLICABLE).flat());
 
 /**
  * Refuses the options of another kind of source.
  * @throws SseError `INVALID_OPTION`
  */
 export function checkApplies(source: SourceOption, options: ChannelOptions): void {
-  const applicable = (typeof source === 'string' && APPLICABLE[source]) || [];
-  for (const name of SPECIFIC) {
-    if (options[name] !== undefined && !applicable.includes(name)) {
-      const kinds = Object.keys(APPLICABLE).filter((kind) => APPLICABLE[kind]!.includes(name));
+  const applicable = (typeof source === 'string' && APPLICABLE[source]) || {};
+  for (const [name, value] of Object.entries(options)) {
+    const kinds = Object.keys(APPLICABLE).filter((kind) => name in APPLICABLE[kind]!);
+    if (value !== undefined && kinds.length > 0 && !(name in applicable)) {
       throw new SseError(
         'INVALID_OPTION',
         `\`${name}\` is an option of the source ${kinds.map((kind) => `'${kind}'`).join(' or ')}; ` +

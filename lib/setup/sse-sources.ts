@@ -2,13 +2,11 @@ import { monotonicNow } from '../channel/clock.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { Guard } from '../channel/guard.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from '../channel/source.js';
-import { shownOption } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
-import { checkApplies, type ChannelOptions } from './channel-options.js';
+import { checkApplies, isChannelSource, SOURCES, type ChannelOptions } from './channel-options.js';
 import type { SseSettings } from './settings.js';
 import { AdapterKeyStore } from '../sources/cache/adapter-store.js';
-import { isCacheLike } from '../sources/cache/cache-calls.js';
-import type { CacheOptions } from '../sources/cache/cache-options.js';
+import { CACHE_OPTIONS, type CacheOptions } from '../sources/cache/cache-options.js';
 import { CacheSource } from '../sources/cache/cache-source.js';
 import type { KeyStore } from '../sources/cache/key-store.js';
 import { MemoryKeyStore } from '../sources/cache/memory-store.js';
@@ -16,9 +14,10 @@ import { RedisKeyStore } from '../sources/cache/redis/redis-store.js';
 import { CustomBroker } from '../sources/custom/custom-broker.js';
 import { Lifecycles } from '../sources/custom/lifecycles.js';
 import { EventTable, type EventTableStats } from '../sources/event-table/event-table.js';
+import { invalidOption, pick } from '../sources/options/option-table.js';
 import { MemoryBroker } from '../sources/memory/memory-broker.js';
 import { ListenSource } from '../sources/postgres/listen-source.js';
-import type { ListenOptions } from '../sources/postgres/listen.options.js';
+import { LISTEN_OPTIONS } from '../sources/postgres/listen.options.js';
 import { Notifier } from '../sources/postgres/notifier.js';
 import { PostgresConnection } from '../sources/postgres/postgres-connection.js';
 import { RedisBroker } from '../sources/redis/redis-broker.js';
@@ -89,7 +88,7 @@ export class SseSources {
         return this.broker;
       case 'cache':
         return this.cache.with({
-          ...(options as CacheOptions),
+          ...(pick(CACHE_OPTIONS, options) as CacheOptions),
           doneSignal: options.doneSignal ?? this.settings.doneSignal,
         });
       case 'postgres':
@@ -97,15 +96,11 @@ export class SseSources {
       case 'event-table':
         return this.eventTable();
       default:
-        if (typeof (source as Partial<ChannelSource> | null)?.open === 'function') {
-          this.custom.add(source as ChannelSource);
-          return source as ChannelSource;
+        if (!isChannelSource(source)) {
+          throw invalidOption('source', source, SOURCES);
         }
-        throw new SseError(
-          'INVALID_OPTION',
-          `\`source\` is ${shownOption(source)}; it must be 'broker', 'cache', 'postgres', 'event-table', ` +
-            'a ChannelSource, or the token of a provider that is one.',
-        );
+        this.custom.add(source);
+        return source;
     }
   }
 
@@ -144,23 +139,20 @@ export class SseSources {
     }
   }
 
-  private listenWith({ type, refetch, doneSignal }: ChannelOptions): ChannelSource {
+  private listenWith(options: ChannelOptions): ChannelSource {
     const listen = this.requirePostgres(this.listen, "source: 'postgres'");
-    const given = Object.entries({ type, refetch, doneSignal }).filter(
-      ([, value]) => value !== undefined,
-    );
-    const options: ListenOptions = Object.fromEntries(given);
-    if (given.length === 0) {
+    const given = pick(LISTEN_OPTIONS, options);
+    if (Object.keys(given).length === 0) {
       return listen;
     }
-    if (typeof type === 'function' || refetch) {
+    if (typeof given.type === 'function' || given.refetch) {
       // Functions cannot be compared by what they do, so these channels stand alone.
-      return listen.with(options);
+      return listen.with(given);
     }
     const name = JSON.stringify(given);
     let source = this.listenByOptions.get(name);
     if (!source) {
-      this.listenByOptions.set(name, (source = listen.with(options)));
+      this.listenByOptions.set(name, (source = listen.with(given)));
     }
     return source;
   }
@@ -210,16 +202,7 @@ export class SseSources {
       const { eventSize } = this.settings.limits;
       return this.streams ? new RedisKeyStore(this.streams, { eventSize }) : new MemoryKeyStore();
     }
-    if (cache instanceof MemoryKeyStore) {
-      return cache;
-    }
-    if (isCacheLike(cache)) {
-      return new AdapterKeyStore(cache, { serialize });
-    }
-    throw new SseError(
-      'INVALID_OPTION',
-      `\`cache\` is ${shownOption(cache)}; it must have the functions get, set, and del or delete.`,
-    );
+    return cache instanceof MemoryKeyStore ? cache : new AdapterKeyStore(cache, { serialize });
   }
 }
 

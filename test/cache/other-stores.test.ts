@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createCache } from 'cache-manager';
 import { Keyv } from 'keyv';
+import { settingsOf } from '../../lib/setup/settings.js';
 import { AdapterKeyStore } from '../../lib/sources/cache/adapter-store.js';
 import type { CacheLike } from '../../lib/sources/cache/cache-calls.js';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
@@ -276,7 +277,7 @@ describe('a cache of the user', () => {
   });
 
   it.each([[null], [{}], [{ get() {}, set() {} }], ['cache']])('refuses %p', (cache) => {
-    expect(() => new AdapterKeyStore(cache as never)).toThrow(
+    expect(() => settingsOf({ cache: cache as never })).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),
     );
   });

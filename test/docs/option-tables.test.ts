@@ -1,10 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { SQL_USAGE } from '../../lib/cli/sql-command.js';
 import * as api from '../../lib/index.js';
-import { eventTableSettings } from '../../lib/sources/event-table/event-table.options.js';
-import { keyOptions } from '../../lib/sources/cache/cache-options.js';
-import { checkPollOptions } from '../../lib/sources/poll/poll.options.js';
-import { settingsOf } from '../../lib/setup/settings.js';
+import { ENDPOINT_OPTIONS, SEND_OPTIONS, STREAM_OPTIONS } from '../../lib/setup/channel-options.js';
+import { MODULE_OPTIONS } from '../../lib/setup/settings.js';
+import type { AnyTable } from '../../lib/sources/options/option-table.js';
+import { POLL_OPTIONS } from '../../lib/sources/poll/poll.options.js';
+import { EXTRAS } from '../../lib/sse.module-definition.js';
 import { read, tableUnder } from './markdown.js';
 import { propertiesOf } from './type-check.js';
 
@@ -28,63 +29,48 @@ function shown(value: unknown): string {
   return `\`${String(value)}\``;
 }
 
-const isGroup = (value: unknown): value is object => typeof value === 'object' && value !== null;
+type Entry = AnyTable[string] & { readonly table?: AnyTable };
 
-/** `{ a: { b: 1 } }` as `a.b`. */
-function flat(settings: object, prefix = ''): [string, unknown][] {
-  return Object.entries(settings).flatMap(([name, value]): [string, unknown][] =>
-    isGroup(value) ? flat(value, `${prefix}${name}.`) : [[prefix + name, value]],
+/** `{ a: { b: … } }` as `a.b`. */
+function flat(options: AnyTable, prefix = ''): [string, Entry][] {
+  return Object.entries(options).flatMap(([name, entry]: [string, Entry]): [string, Entry][] =>
+    entry.table ? flat(entry.table, `${prefix}${name}.`) : [[prefix + name, entry]],
   );
 }
 
-const settings = Object.entries(settingsOf({}));
-const groups: [string, object][] = [
-  ...(settings.filter(([, value]) => isGroup(value)) as [string, object][]),
-  ['eventTable', eventTableSettings()],
-];
+const groups = Object.entries<Entry>(MODULE_OPTIONS).flatMap(([name, entry]) =>
+  entry.table ? [[name, entry.table] as [string, AnyTable]] : [],
+);
+
+/** Defaults that a table tells in words, as another option or the module has them. */
+const IN_WORDS = new Set(['Endpoint doneSignal', 'poll doneSignal']);
 
 describe('the tables of options', () => {
-  const types = propertiesOf([
-    'SseModuleOptions',
-    'EndpointOptions',
-    'SseService',
-    'SendOptions',
-    'PollOptions',
-    'ResumeOptions',
-  ]);
-
-  it.each([
-    ['Module', 'SseModuleOptions', ['extraProviders', 'isGlobal']],
-    ['Endpoint', 'EndpointOptions', []],
-    ['Service', 'SseService', []],
-    ['send', 'SendOptions', []],
-    ['poll', 'PollOptions', []],
-    ['stream', 'ResumeOptions', []],
-  ])('under %s have every property of %s', (heading, type, extras) => {
-    expect(names(heading)).toEqual([...types.get(type)!, ...extras].sort());
+  it('under Service have every member of it', () => {
+    expect(names('Service')).toEqual([...propertiesOf(['SseService']).get('SseService')!].sort());
   });
 
-  it.each(groups)('under %s have every option and its default', (heading, group) => {
+  const { lastEventId } = STREAM_OPTIONS;
+  it.each<[string, AnyTable]>([
+    ['Module', { ...MODULE_OPTIONS, ...EXTRAS }],
+    ...groups,
+    ['Endpoint', ENDPOINT_OPTIONS],
+    ['send', SEND_OPTIONS],
+    ['stream', { lastEventId }],
+    ['poll', POLL_OPTIONS],
+  ])('under %s have every option, its unit and its default', (heading, options) => {
+    const entries = heading === 'Module' ? Object.entries<Entry>(options) : flat(options);
     const rows = table(heading);
-    const defaults = [...rows].map(([name, row]) => [name, row['Default']]);
-    expect(Object.fromEntries(defaults)).toEqual(
-      Object.fromEntries(flat(group).map(([name, value]) => [name, shown(value)])),
-    );
-  });
-
-  it.each([
-    ['Module', Object.fromEntries(settings)],
-    ['Endpoint', { ...keyOptions({}), maxInterval: undefined, doneSignal: undefined }],
-    ['poll', { ...checkPollOptions({}), doneSignal: undefined }],
-  ])('under %s have the defaults of the code', (heading, defaults) => {
-    const rows = table(heading);
-    for (const [name, value] of Object.entries(defaults)) {
-      const row = rows.get(name)!['Default'];
-      if (['number', 'string', 'boolean'].includes(typeof value)) {
-        expect([name, row]).toEqual([name, shown(value)]);
-      } else {
-        expect([name, row]).toEqual([name, expect.stringMatching(/./)]);
-      }
+    expect([...rows.keys()].sort()).toEqual(entries.map(([name]) => name).sort());
+    for (const [name, entry] of entries) {
+      const { Unit: unit, Default: inWords } = rows.get(name)!;
+      const value = entry.read(undefined, name, '');
+      const isInWords = value === undefined || entry.table || IN_WORDS.has(`${heading} ${name}`);
+      expect([name, unit, inWords]).toEqual([
+        name,
+        entry.unit ?? (heading === 'send' ? unit : ''),
+        isInWords ? expect.stringMatching(/./) : shown(value),
+      ]);
     }
   });
 

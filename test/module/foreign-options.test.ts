@@ -97,8 +97,8 @@ describe('Options of another library', () => {
 
   it.each([
     ['redis', '`redis` has the key `url`'],
-    ['postgres', '"postgres" has the key `url`'],
-    ['listenConnection', '"listenConnection" has the key `url`'],
+    ['postgres', '`postgres` has the key `url`'],
+    ['listenConnection', '`listenConnection` has the key `url`'],
   ])('%s: keep the application from starting', async (name, message) => {
     const options = { [name]: { url: 'redis://db' } } as SseModuleOptions;
     await expect(startApp({ options })).rejects.toMatchObject({

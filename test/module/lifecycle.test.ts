@@ -293,17 +293,20 @@ describe('@SseChannel()', () => {
     ],
     [{ poller: 'elected' }, /`poller` is an option of the source 'cache'/],
   ])('keeps the application from starting with %p', async (options, message) => {
-    @Controller()
-    class WrongController {
-      @Sse('events')
-      @SseChannel('news', options as object)
-      events() {}
-    }
-    await expect(startApp({ controllers: [WrongController] })).rejects.toMatchObject({
+    const start = async () => {
+      @Controller()
+      class WrongController {
+        @Sse('events')
+        @SseChannel('news', options as object)
+        events() {}
+      }
+      await startApp({ controllers: [WrongController] });
+    };
+    await expect(start()).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       message: expect.stringMatching(message),
     });
-    await expect(startApp({ controllers: [WrongController] })).rejects.toMatchObject({
+    await expect(start()).rejects.toMatchObject({
       message: expect.stringContaining('WrongController.events'),
     });
   });

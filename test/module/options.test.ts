@@ -37,7 +37,7 @@ const CASES: [string, unknown, string][] = [
     [0, -1, 0.5, NaN, '10', null].map((value) => [
       name,
       value,
-      'a whole number of at least 1, or Infinity',
+      `a whole number ${name.endsWith('age') ? 'of milliseconds ' : ''}of at least 1, or Infinity`,
     ]),
   ),
   ['opening', 'comment', "'event' or 'frame'"],

@@ -8,14 +8,15 @@ import { settingsOf } from '../../lib/setup/settings.js';
 import { keyOptions } from '../../lib/sources/cache/cache-options.js';
 import { CustomBroker } from '../../lib/sources/custom/custom-broker.js';
 import { EventPublisher } from '../../lib/sources/event-table/event-publisher.js';
-import { eventTableSettings } from '../../lib/sources/event-table/event-table.options.js';
-import { checkPollOptions } from '../../lib/sources/poll/poll.options.js';
+import { EVENT_TABLE_OPTIONS } from '../../lib/sources/event-table/event-table.options.js';
+import { readOptions } from '../../lib/sources/options/option-table.js';
+import { POLL_OPTIONS } from '../../lib/sources/poll/poll.options.js';
 import { PollSource } from '../../lib/sources/poll/poll-source.js';
 import { PostgresConnection } from '../../lib/sources/postgres/postgres-connection.js';
 import { checkName } from '../../lib/sources/postgres/identifier.js';
-import { checkListenOptions } from '../../lib/sources/postgres/listen.options.js';
+import { LISTEN_OPTIONS } from '../../lib/sources/postgres/listen.options.js';
 import { readTableName } from '../../lib/sources/postgres/table-name.js';
-import { redisStreamsSettings } from '../../lib/sources/redis/redis-streams.options.js';
+import { REDIS_STREAMS_OPTIONS } from '../../lib/sources/redis/redis-streams.options.js';
 
 const URL_WITH_PASSWORD = 'postgres://me:Zq1234@db/app';
 
@@ -40,15 +41,16 @@ type Value = any;
 const PLACES: Record<string, (value: Value) => unknown> = {
   'an option of the module': (value) => settingsOf({ heartbeat: value }),
   limits: (value) => settingsOf({ limits: value }),
-  'redisStreams.prefix': (value) => redisStreamsSettings({ prefix: value, events: value }),
-  'eventTable.schema': (value) => eventTableSettings({ schema: value }),
-  'eventTable.waker': (value) => eventTableSettings({ waker: value }),
+  'redisStreams.prefix': (value) =>
+    readOptions(REDIS_STREAMS_OPTIONS, { prefix: value, events: value }),
+  'eventTable.schema': (value) => readOptions(EVENT_TABLE_OPTIONS, { schema: value }),
+  'eventTable.waker': (value) => readOptions(EVENT_TABLE_OPTIONS, { waker: value }),
   'the interval of a key': (value) => keyOptions({ interval: value }),
-  'the interval of poll()': (value) => checkPollOptions({ interval: value }),
+  'the interval of poll()': (value) => readOptions(POLL_OPTIONS, { interval: value }),
   'the function of poll()': (value) =>
     new PollSource(typeof value === 'function' ? undefined! : value, {}, console),
   'doneSignal of a Postgres channel': (value) =>
-    checkListenOptions({ doneSignal: typeof value === 'string' ? '' : value }),
+    readOptions(LISTEN_OPTIONS, { doneSignal: typeof value === 'string' ? '' : value }),
   'the name of a table': (value) => readTableName(value),
   'the name of a Postgres channel': (value) => checkName(value, 'The Postgres channel'),
   'the name of a channel': (value) => checkChannelName(value),
@@ -94,10 +96,19 @@ describe.each(Object.entries(PLACES))('The error of %s that is wrong', (_, give)
 it.each([
   ['an option of the module', () => settingsOf({ heartbeat: URL_WITH_PASSWORD as never })],
   ['an option of a key', () => keyOptions({ interval: URL_WITH_PASSWORD as never })],
-  ['an option of poll()', () => checkPollOptions({ timeout: URL_WITH_PASSWORD as never })],
-  ['an option of LISTEN', () => checkListenOptions({ refetch: URL_WITH_PASSWORD as never })],
-  ['an option of the table', () => eventTableSettings({ schema: URL_WITH_PASSWORD as never })],
-  ['an option of Redis streams', () => redisStreamsSettings({ age: URL_WITH_PASSWORD as never })],
+  ['an option of poll()', () => readOptions(POLL_OPTIONS, { timeout: URL_WITH_PASSWORD as never })],
+  [
+    'an option of LISTEN',
+    () => readOptions(LISTEN_OPTIONS, { refetch: URL_WITH_PASSWORD as never }),
+  ],
+  [
+    'an option of the table',
+    () => readOptions(EVENT_TABLE_OPTIONS, { schema: URL_WITH_PASSWORD as never }),
+  ],
+  [
+    'an option of Redis streams',
+    () => readOptions(REDIS_STREAMS_OPTIONS, { age: URL_WITH_PASSWORD as never }),
+  ],
 ])('A URL in the place of %s is not repeated', (_, give) => {
   expect(give).toThrow(/is a string/);
   expect(give).not.toThrow(/Zq1234/);

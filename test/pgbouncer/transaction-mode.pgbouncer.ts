@@ -56,7 +56,7 @@ describe('PgBouncer in transaction mode', () => {
     const refused = listening(pooler.url);
     await expect(refused.source.start(true)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
-      message: expect.stringMatching(/connection pooler \(such as PgBouncer\).*"listenConnection"/),
+      message: expect.stringMatching(/connection pooler \(such as PgBouncer\).*`listenConnection`/),
     });
     await refused.stop();
 
@@ -78,7 +78,7 @@ describe('PgBouncer in transaction mode', () => {
     ).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: expect.stringMatching(
-        /connection pooler \(such as PgBouncer\).*"listenConnection".*eventTable: \{ listen: false \}/,
+        /connection pooler \(such as PgBouncer\).*`listenConnection`.*eventTable: \{ listen: false \}/,
       ),
     });
     const direct = await startInstance(pooler.url, { listenConnection: database.url });

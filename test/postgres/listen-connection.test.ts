@@ -27,7 +27,7 @@ async function works(listen: Listening): Promise<void> {
   expect(listen.logger.errors).toEqual([]);
 }
 
-describe('the option "postgres"', () => {
+describe('the option `postgres`', () => {
   const rig = listenRig();
 
   function options(): pg.ClientConfig {
@@ -123,14 +123,14 @@ describe('the option "postgres"', () => {
     const listen = rig.listening(`postgres://me:secret@localhost:${await freePort()}/app`);
     await expect(listen.notify('x', 'y')).rejects.toMatchObject({
       code: 'UNAVAILABLE',
-      message: expect.stringMatching(/ECONNREFUSED.*"postgres"/),
+      message: expect.stringMatching(/ECONNREFUSED.*`postgres`/),
     });
   });
 
   it.each([
-    ['', '"postgres" is an empty string'],
-    ['mysql://me:secret@host/app', '"postgres" is "mysql://***", which does not begin with'],
-    ['postgres//me:secret@host/app', '"postgres" is "postgres//***"'],
+    ['', '`postgres` is an empty string'],
+    ['mysql://me:secret@host/app', '`postgres` is "mysql://***", which does not begin with'],
+    ['postgres//me:secret@host/app', '`postgres` is "postgres//***"'],
     ['postgres://me:secret@host:99999/app', '"postgres://***", which cannot be read'],
     ['postgres://me:sec%ret@host/app', 'write a % as %25'],
     ['postgres://me:12/secret@host/app', 'an @ stands behind the host'],
@@ -138,17 +138,17 @@ describe('the option "postgres"', () => {
     ['postgres://me:12?secret@host/app', 'an @ stands behind the host'],
     ['postgres:///me:secret@host/app', 'an @ stands behind the host'],
     ['postgres://me:se@c:r:et@ho st/app', '"postgres://***", which cannot be read'],
-    ['me:secret@host', '"postgres" is "***"'],
-    ['host=x password=secret', '"postgres" is a string of key=value pairs'],
-    [7 as never, '"postgres" is a number'],
-    [null as never, '"postgres" is null'],
-    [['postgres://me:secret@host'] as never, '"postgres" is an array'],
-    [new URL('postgres://me:secret@host') as never, '"postgres" is a URL object'],
-    [{ connectionString: 'nonsense' }, '"postgres.connectionString" is "***"'],
-    [{ connectionString: 5 as never }, '"postgres.connectionString" is a number'],
-    [{ port: 70_000 }, '"postgres.port" is 70000'],
-    [{ port: 'secret' as never }, '"postgres.port" is a string'],
-    [{ password: 5 as never }, '"postgres.password" is a number'],
+    ['me:secret@host', '`postgres` is "***"'],
+    ['host=x password=secret', '`postgres` is a string of key=value pairs'],
+    [7 as never, '`postgres` is a number'],
+    [null as never, '`postgres` is null'],
+    [['postgres://me:secret@host'] as never, '`postgres` is an array'],
+    [new URL('postgres://me:secret@host') as never, '`postgres` is a URL object'],
+    [{ connectionString: 'nonsense' }, '`postgres.connectionString` is "***"'],
+    [{ connectionString: 5 as never }, '`postgres.connectionString` is a number'],
+    [{ port: 70_000 }, '`postgres.port` is 70000'],
+    [{ port: 'secret' as never }, '`postgres.port` is a string'],
+    [{ password: 5 as never }, '`postgres.password` is a number'],
     [{ query: () => new Promise<never>(() => undefined) }, 'listenConnection'],
   ])('refuses %j', (option, message) => {
     const refused = expect.objectContaining({
@@ -159,9 +159,9 @@ describe('the option "postgres"', () => {
     expect(() => listening(option)).not.toThrow(/sec|c:r|host\/app/);
   });
 
-  it('names "listenConnection" when that is the wrong one', () => {
+  it('names `listenConnection` when that is the wrong one', () => {
     expect(() => listening(rig.url, { listenConnection: 'nonsense' })).toThrow(
-      'The option "listenConnection" is "***"',
+      '`listenConnection` is "***"',
     );
   });
 

@@ -255,7 +255,7 @@ describe('faults of the listening connection', () => {
     rig.cleanUp(() => pooler.close());
     const refused = {
       code: 'UNAVAILABLE',
-      message: expect.stringContaining('"listenConnection"'),
+      message: expect.stringContaining('`listenConnection`'),
     };
     await expect(rig.listening(pooler.url).source.start(true)).rejects.toMatchObject(refused);
 

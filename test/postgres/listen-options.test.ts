@@ -156,11 +156,11 @@ describe('options of a Postgres channel', () => {
   });
 
   it.each([
-    [{ type: 'a\nb' }, '"type" is "a\\nb"'],
-    [{ type: 7 as never }, '"type" is 7'],
-    [{ refetch: 'x' as never }, '"refetch" is "x"'],
-    [{ doneSignal: true as never }, '"doneSignal" is true'],
-    [{ doneSignal: '' }, '"doneSignal" is ""'],
+    [{ type: 'a\nb' }, '`type` is "a\\nb"'],
+    [{ type: 7 as never }, '`type` is 7'],
+    [{ refetch: 'x' as never }, '`refetch` is "x"'],
+    [{ doneSignal: true as never }, '`doneSignal` is true'],
+    [{ doneSignal: '' }, '`doneSignal` is ""'],
   ])('refuses %j', (options, message) => {
     expect(() => listen.source.with(options)).toThrow(
       expect.objectContaining({

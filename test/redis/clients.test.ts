@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
 import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
-import { redisStreamsSettings } from '../../lib/sources/redis/redis-streams.options.js';
+import { readOptions } from '../../lib/sources/options/option-table.js';
+import { REDIS_STREAMS_OPTIONS } from '../../lib/sources/redis/redis-streams.options.js';
 import { projectRoot } from '../support/project-root.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -131,7 +132,7 @@ describe('options', () => {
     [{ nonsense: 1 }, 'There is no option `redisStreams.nonsense`'],
     [null, 'redisStreams'],
   ])('%j is refused', (options, named) => {
-    expect(() => redisStreamsSettings(options as object)).toThrow(
+    expect(() => readOptions(REDIS_STREAMS_OPTIONS, options, 'redisStreams')).toThrow(
       expect.objectContaining({
         code: 'INVALID_OPTION',
         message: expect.stringContaining(named),
@@ -140,7 +141,7 @@ describe('options', () => {
   });
 
   it('without limits are taken', () => {
-    expect(redisStreamsSettings({ age: Infinity, bytes: Infinity })).toMatchObject({
+    expect(readOptions(REDIS_STREAMS_OPTIONS, { age: Infinity, bytes: Infinity })).toMatchObject({
       age: Infinity,
       bytes: Infinity,
       events: 1_000,

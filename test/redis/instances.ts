@@ -11,8 +11,9 @@ import { RedisBroker } from '../../lib/sources/redis/redis-broker.js';
 import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
 import { RedisStreams } from '../../lib/sources/redis/redis-streams.js';
 import type { RedisOption } from '../../lib/sources/redis/redis-option.js';
+import { readOptions } from '../../lib/sources/options/option-table.js';
 import {
-  redisStreamsSettings,
+  REDIS_STREAMS_OPTIONS,
   type RedisStreamsOptions,
 } from '../../lib/sources/redis/redis-streams.options.js';
 import { LogRecorder } from '../cache/recorder.js';
@@ -37,7 +38,7 @@ export async function instance(
 ): Promise<Instance> {
   const log = new LogRecorder();
   const connection = new RedisConnection(redis, log);
-  const settings = redisStreamsSettings({ auditInterval: 1_000, ...options });
+  const settings = readOptions(REDIS_STREAMS_OPTIONS, { auditInterval: 1_000, ...options });
   const streams = new RedisStreams(connection, settings, log);
   const broker = new RedisBroker(streams);
   await connection.start(false);

@@ -1,7 +1,7 @@
 import { reasonOf } from '../../channel/reason.js';
 import { SseError } from '../../channel/sse-error.js';
 import { publishedText, type Serialize } from '../../channel/serialize.js';
-import { CACHE_DEADLINE_MS, CacheCalls, isCacheLike, type CacheLike } from './cache-calls.js';
+import { CACHE_DEADLINE_MS, CacheCalls, type CacheLike } from './cache-calls.js';
 import {
   DEFAULT_MAX_WAITING,
   DEFAULT_WAITING_TTL_MS,
@@ -54,18 +54,10 @@ export class AdapterKeyStore implements KeyStore {
   private readonly serialize: Serialize | undefined;
   private readonly lastCall = new Map<string, Promise<unknown>>();
 
-  /** @throws SseError `INVALID_OPTION` when the cache lacks a method */
   constructor(
     private readonly cache: CacheLike,
     limits: AdapterLimits = {},
   ) {
-    if (!isCacheLike(cache)) {
-      throw new SseError(
-        'INVALID_OPTION',
-        'The cache has no `get`, `set` and `del` (or `delete`). Pass one that has, such as ' +
-          "cache-manager's `createCache()`, a Keyv, or your own object.",
-      );
-    }
     this.calls = new CacheCalls(cache, limits.deadline ?? CACHE_DEADLINE_MS);
     this.maxWaiting = limits.maxWaiting ?? DEFAULT_MAX_WAITING;
     this.waitingTtl = limits.waitingTtl ?? DEFAULT_WAITING_TTL_MS;

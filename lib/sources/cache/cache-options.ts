@@ -1,6 +1,11 @@
-import { isEventType } from '../../channel/event-check.js';
-import { shownOption } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
+import { doneSignal, duration, eventType, oneOf } from '../options/option-kinds.js';
+import {
+  invalidOption,
+  readOptions,
+  type Settings,
+  type TableOf,
+} from '../options/option-table.js';
 
 /** How a key feeds its channel. */
 export interface CacheOptions {
@@ -45,56 +50,32 @@ export interface CacheOptions {
   readonly type?: string | undefined;
 }
 
-/** The options of a key, complete. */
-export interface KeyOptions {
-  readonly interval: number;
-  readonly maxInterval: number;
-  readonly mode: 'take' | 'watch';
-  readonly poller: 'each' | 'elected';
-  readonly doneSignal: string | false;
-  readonly type: string | undefined;
-}
+export const CACHE_OPTIONS = {
+  interval: duration(1_000, 1),
+  maxInterval: duration(undefined, 1),
+  mode: oneOf('take', 'watch'),
+  poller: oneOf('each', 'elected'),
+  doneSignal: doneSignal('[DONE]'),
+  type: eventType,
+} satisfies TableOf<CacheOptions>;
 
-/** The longest time a timer can be set for. */
-const MAX_INTERVAL = 2_147_483_647;
+/** The options of a key, complete. */
+export type KeyOptions = Settings<typeof CACHE_OPTIONS> & { readonly maxInterval: number };
 
 /** @throws SseError `INVALID_OPTION` */
 export function keyOptions(options: CacheOptions): KeyOptions {
-  const { interval = 1_000, mode = 'take', poller = 'each', type } = options;
-  const { maxInterval = interval, doneSignal = '[DONE]' } = options;
-  checkInterval('interval', interval, 1);
-  checkInterval('maxInterval', maxInterval, interval);
-  if (mode !== 'take' && mode !== 'watch') {
-    throw invalid('mode', mode, '"take" or "watch"');
+  const settings = readOptions(CACHE_OPTIONS, options);
+  const { interval, maxInterval = interval } = settings;
+  if (maxInterval < interval) {
+    const allowed = `at least as long as \`interval\`, which is ${interval}`;
+    throw invalidOption('maxInterval', maxInterval, allowed);
   }
-  if (poller !== 'each' && poller !== 'elected') {
-    throw invalid('poller', poller, '"each" or "elected"');
-  }
-  if (poller === 'elected' && mode === 'watch') {
+  if (settings.poller === 'elected' && settings.mode === 'watch') {
     throw new SseError(
       'INVALID_OPTION',
       '`poller` is "elected" and `mode` is "watch". Each instance that reads a watched ' +
         "key looks at it itself. Leave `poller` out, or take the key with `mode: 'take'`.",
     );
   }
-  if (doneSignal !== false && (typeof doneSignal !== 'string' || doneSignal === '')) {
-    throw invalid('doneSignal', doneSignal, 'a text that is not empty, or false');
-  }
-  if (type !== undefined && !isEventType(type)) {
-    throw invalid('type', type, 'a text without CR, LF and NUL that does not begin with "sse:"');
-  }
-  return { interval, maxInterval, mode, poller, doneSignal, type };
-}
-
-function checkInterval(name: string, value: number, least: number): void {
-  if (!Number.isInteger(value) || value < least || value > MAX_INTERVAL) {
-    throw invalid(name, value, `a whole number of milliseconds from ${least} to ${MAX_INTERVAL}`);
-  }
-}
-
-function invalid(name: string, value: unknown, allowed: string): SseError {
-  return new SseError(
-    'INVALID_OPTION',
-    `\`${name}\` is ${shownOption(value)}; it must be ${allowed}.`,
-  );
+  return { ...settings, maxInterval };
 }

@@ -9,7 +9,8 @@ import {
   triggerTable,
   type TriggerTarget,
 } from '../postgres/trigger-target.js';
-import { checkSchema } from './event-table.options.js';
+import { flag } from '../options/option-kinds.js';
+import { SCHEMA } from './event-table.options.js';
 
 /** What `durableTriggerSql` writes a trigger for. */
 export interface DurableTriggerSqlOptions extends TriggerTarget {
@@ -44,10 +45,12 @@ export interface DurableTriggerSqlOptions extends TriggerTarget {
  *   `INVALID_CHANNEL`.
  */
 export function durableTriggerSql(options: DurableTriggerSqlOptions): string {
-  const { channel, columns = [], bulk = false, eventSchema = 'sse' } = options;
+  const { channel, columns = [] } = options;
+  const of = 'durableTriggerSql(): ';
+  const bulk = flag(false).read(options.bulk, 'bulk', of);
+  const eventSchema = SCHEMA.read(options.eventSchema, 'eventSchema', of);
   const { schema, table } = triggerTable(options.table, options.schema);
   checkChannelName(channel);
-  checkSchema(eventSchema);
   const named = [...new Set([...placeholdersOf(channel), ...columns])];
   for (const column of named) {
     checkName(column, 'The column');

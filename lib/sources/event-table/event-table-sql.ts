@@ -1,5 +1,6 @@
 import { quoteName } from '../postgres/identifier.js';
-import { checkSchema } from './event-table.options.js';
+import { readOptions } from '../options/option-table.js';
+import { SCHEMA } from './event-table.options.js';
 import { EVENT_TABLE } from './sql/sql.generated.js';
 
 /** The version of the schema that this release works with. */
@@ -17,8 +18,8 @@ export interface EventTableSqlOptions {
  *
  * @throws SseError `INVALID_OPTION` for a schema that cannot be an identifier.
  */
-export function eventTableSql({ schema = 'sse' }: EventTableSqlOptions = {}): string {
-  checkSchema(schema);
+export function eventTableSql(options: EventTableSqlOptions = {}): string {
+  const { schema } = readOptions({ schema: SCHEMA }, options, '', 'eventTableSql(): ');
   return EVENT_TABLE.replaceAll(SCHEMA_NAME, (_, bare?: string) =>
     bare === undefined ? quoteName(schema) : schema,
   );

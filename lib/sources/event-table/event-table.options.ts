@@ -1,7 +1,5 @@
-import { checkOptionNames } from '../options/option-names.js';
-import { shownOption } from '../../channel/shown.js';
-import { SseError } from '../../channel/sse-error.js';
-import { checkName } from '../postgres/identifier.js';
+import { duration, flag, group, option, whole } from '../options/option-kinds.js';
+import type { Settings, TableOf } from '../options/option-table.js';
 
 /** How long events stay in the event table. */
 export interface EventRetention {
@@ -51,103 +49,28 @@ export interface EventTableOptions {
   readonly pollInterval?: number | undefined;
 }
 
+/** The schema of the event table. */
+export const SCHEMA = option(
+  (value): value is string =>
+    typeof value === 'string' && /^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(value),
+  'a name of 1 to 63 letters, digits and underscores that begins with no digit',
+  'sse',
+);
+
+export const EVENT_TABLE_OPTIONS = {
+  schema: SCHEMA,
+  install: flag(false),
+  retention: group({
+    age: whole(86_400_000, { unit: 'ms' }),
+    bytes: whole(1_073_741_824, { unit: 'bytes' }),
+    interval: duration(30_000, 1),
+  }),
+  partitionSize: whole(1_000_000, { unit: 'ids', from: 10_000, to: 1_000_000_000 }),
+  listen: flag(true),
+  waker: flag(true),
+  wakeInterval: duration(10, 1, 10_000),
+  pollInterval: duration(1_000, 1),
+} satisfies TableOf<EventTableOptions>;
+
 /** The options with every default in place. */
-export interface EventTableSettings {
-  readonly schema: string;
-  readonly install: boolean;
-  readonly retention: { readonly age: number; readonly bytes: number; readonly interval: number };
-  readonly partitionSize: number;
-  readonly listen: boolean;
-  readonly waker: boolean;
-  readonly wakeInterval: number;
-  readonly pollInterval: number;
-}
-
-/** What Node's timers can wait, in milliseconds. */
-const MAX_DURATION = 2 ** 31 - 1;
-
-/**
- * Completes the options with their defaults.
- *
- * @throws SseError `INVALID_OPTION`
- */
-export function eventTableSettings(options: EventTableOptions = {}): EventTableSettings {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('eventTable', options, 'an object');
-  }
-  const { schema = 'sse', install = false, retention = {}, listen = true, waker = true } = options;
-  const { partitionSize = 1_000_000, wakeInterval = 10, pollInterval = 1_000 } = options;
-  checkKeys('eventTable', options, TABLE_KEYS);
-  checkKeys('eventTable.retention', retention, RETENTION_KEYS);
-  const { age = 86_400_000, bytes = 1_073_741_824, interval = 30_000 } = retention;
-  checkSchema(schema);
-  for (const [name, value] of Object.entries({ install, listen, waker })) {
-    if (typeof value !== 'boolean') {
-      throw invalid(`eventTable.${name}`, value, 'true or false');
-    }
-  }
-  checkWhole('retention.age', age, 1, Infinity);
-  checkWhole('retention.bytes', bytes, 1, Infinity);
-  checkWhole('retention.interval', interval, 1, MAX_DURATION);
-  checkWhole('partitionSize', partitionSize, 10_000, 1_000_000_000);
-  checkWhole('wakeInterval', wakeInterval, 1, 10_000);
-  checkWhole('pollInterval', pollInterval, 1, MAX_DURATION);
-  return {
-    schema,
-    install,
-    retention: { age, bytes, interval },
-    partitionSize,
-    listen,
-    waker,
-    wakeInterval,
-    pollInterval,
-  };
-}
-
-/** @throws SseError `INVALID_OPTION` when it cannot be a schema's name. */
-export function checkSchema(schema: unknown): asserts schema is string {
-  checkName(schema, 'The schema of the event table');
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(schema)) {
-    throw new SseError(
-      'INVALID_OPTION',
-      `The schema of the event table is ${shownOption(schema)}. Give a name of letters, digits and underscores.`,
-    );
-  }
-}
-
-const RETENTION_KEYS = ['age', 'bytes', 'interval'];
-const TABLE_KEYS = [
-  'schema',
-  'install',
-  'retention',
-  'partitionSize',
-  'listen',
-  'waker',
-  'wakeInterval',
-  'pollInterval',
-];
-
-function checkKeys(name: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid(name, options, 'an object');
-  }
-  checkOptionNames(options, known, { prefix: `${name}.` });
-}
-
-function checkWhole(name: string, value: unknown, least: number, most: number): void {
-  const isAllowed =
-    (Number.isSafeInteger(value) || (value === Infinity && most === Infinity)) &&
-    (value as number) >= least &&
-    (value as number) <= most;
-  if (!isAllowed) {
-    const range = most === Infinity ? `from ${least} on, or Infinity` : `from ${least} to ${most}`;
-    throw invalid(`eventTable.${name}`, value, `a whole number ${range}`);
-  }
-}
-
-function invalid(name: string, value: unknown, allowed: string): SseError {
-  return new SseError(
-    'INVALID_OPTION',
-    `\`${name}\` is ${shownOption(value)}; it must be ${allowed}.`,
-  );
-}
+export type EventTableSettings = Settings<typeof EVENT_TABLE_OPTIONS>;

@@ -9,13 +9,14 @@ import type {
   PublishOptions,
   SseLogger,
 } from '../../channel/source.js';
+import { readOptions } from '../options/option-table.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
 import { Duties } from './duties.js';
 import { EventHistory } from './event-history.js';
 import { EventPublisher } from './event-publisher.js';
 import { EventReader } from './event-reader.js';
 import {
-  eventTableSettings,
+  EVENT_TABLE_OPTIONS,
   type EventTableOptions,
   type EventTableSettings,
 } from './event-table.options.js';
@@ -77,7 +78,7 @@ export class EventTable implements Broker, Lifecycle {
     options: EventTableOptions = {},
     limits: Pick<EventLimits, 'eventSize'> = { eventSize: Infinity },
   ) {
-    const settings = eventTableSettings(options);
+    const settings = readOptions(EVENT_TABLE_OPTIONS, options, 'eventTable');
     const config = connection.listenConfig;
     this.settings = settings;
     this.topics = new Topics(logger, limits.eventSize);

@@ -3,11 +3,12 @@ import { kindOf } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { ChannelFeed, ChannelSink, ChannelSource, SseLogger } from '../../channel/source.js';
 import { PollLoop } from './poll-loop.js';
-import { checkPollOptions, type PollOptions } from './poll.options.js';
+import { readOptions, type Settings } from '../options/option-table.js';
+import { POLL_OPTIONS, type PollOptions } from './poll.options.js';
 
 /** Feeds a channel from a function that is called again and again while somebody reads. */
 export class PollSource<T = unknown> implements ChannelSource {
-  private readonly options: ReturnType<typeof checkPollOptions>;
+  private readonly options: Settings<typeof POLL_OPTIONS>;
   /** A loop that a request sets off must not go on in that request's async context. */
   private readonly detach = AsyncLocalStorage.snapshot();
 
@@ -27,7 +28,7 @@ export class PollSource<T = unknown> implements ChannelSource {
           'that returns a value or a promise of one.',
       );
     }
-    this.options = checkPollOptions(options);
+    this.options = readOptions(POLL_OPTIONS, options, '', 'poll(): ');
   }
 
   /** Opens a loop of its own. It reads from `resume()` on. */

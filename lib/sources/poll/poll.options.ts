@@ -1,8 +1,6 @@
-import { isEventType } from '../../channel/event-check.js';
 import type { Serialize } from '../../channel/serialize.js';
-import { shownOption } from '../../channel/shown.js';
-import { SseError } from '../../channel/sse-error.js';
-import { checkOptionNames } from '../options/option-names.js';
+import { callback, doneSignal, duration, eventType, flag } from '../options/option-kinds.js';
+import type { TableOf } from '../options/option-table.js';
 
 /** Options of a polled function. */
 export interface PollOptions {
@@ -26,46 +24,11 @@ export interface PollOptions {
   readonly serialize?: Serialize | undefined;
 }
 
-const OPTIONS: readonly (keyof PollOptions)[] = [
-  'interval',
-  'type',
-  'immediate',
-  'timeout',
-  'doneSignal',
-  'serialize',
-];
-
-/** The longest time a timer can be set for. */
-const MAX_INTERVAL_MS = 2_147_483_647;
-
-/** @throws SseError `INVALID_OPTION` */
-export function checkPollOptions(options: PollOptions) {
-  checkOptionNames(options, OPTIONS, { of: 'poll()' });
-  const { interval = 1_000, type, immediate = true, doneSignal = '[DONE]' } = options;
-  const { timeout = 30_000, serialize } = options;
-  for (const [name, value] of Object.entries({ interval, timeout })) {
-    if (!Number.isInteger(value) || value < 1 || value > MAX_INTERVAL_MS) {
-      throw invalid(name, value, `a whole number of milliseconds from 1 to ${MAX_INTERVAL_MS}`);
-    }
-  }
-  if (type !== undefined && !isEventType(type)) {
-    throw invalid('type', type, 'a text without CR, LF and NUL that does not begin with "sse:"');
-  }
-  if (typeof immediate !== 'boolean') {
-    throw invalid('immediate', immediate, 'true or false');
-  }
-  if (doneSignal !== false && (typeof doneSignal !== 'string' || doneSignal === '')) {
-    throw invalid('doneSignal', doneSignal, 'a text that is not empty, or false');
-  }
-  if (serialize !== undefined && typeof serialize !== 'function') {
-    throw invalid('serialize', serialize, 'a function of the value');
-  }
-  return { interval, type, immediate, doneSignal, timeout, serialize };
-}
-
-function invalid(name: string, value: unknown, allowed: string): SseError {
-  return new SseError(
-    'INVALID_OPTION',
-    `\`${name}\` is ${shownOption(value)}; it must be ${allowed}.`,
-  );
-}
+export const POLL_OPTIONS = {
+  interval: duration(1_000, 1),
+  type: eventType,
+  immediate: flag(true),
+  timeout: duration(30_000, 1),
+  doneSignal: doneSignal('[DONE]'),
+  serialize: callback<Serialize>('the value'),
+} satisfies TableOf<PollOptions>;

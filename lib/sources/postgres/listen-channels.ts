@@ -90,7 +90,7 @@ export class ListenChannels {
     if (this.session.isStandby) {
       throw new SseError(
         'UNAVAILABLE',
-        `Postgres at ${this.session.target} is a standby, and a standby refuses LISTEN. Connect to the primary, with the option "listenConnection" if need be.`,
+        `Postgres at ${this.session.target} is a standby, and a standby refuses LISTEN. Connect to the primary, with \`listenConnection\` if need be.`,
       );
     }
     this.session.refusePooler();

@@ -6,9 +6,11 @@ import type {
   Lifecycle,
   SseLogger,
 } from '../../channel/source.js';
+import { duration } from '../options/option-kinds.js';
+import { readOptions, type TableOf } from '../options/option-table.js';
 import { checkChannel } from './identifier.js';
 import { ListenFeed } from './listen-feed.js';
-import { checkListenOptions, invalidListenOption, type ListenOptions } from './listen.options.js';
+import { LISTEN_OPTIONS, type ListenOptions } from './listen.options.js';
 import type { PostgresConnection } from './postgres-connection.js';
 import { PostgresListener } from './postgres-listener.js';
 
@@ -19,6 +21,12 @@ export interface ListenSourceOptions extends ListenOptions {
   /** How long the server may take for any answer, connecting included, in milliseconds. Default: 5,000. */
   readonly timeout?: number | undefined;
 }
+
+const LISTEN_SOURCE_OPTIONS = {
+  ...LISTEN_OPTIONS,
+  healthInterval: duration(10_000, 1),
+  timeout: duration(5_000, 1),
+} satisfies TableOf<ListenSourceOptions>;
 
 /**
  * Channels fed by Postgres notifications, from `NOTIFY`, `pg_notify()` or a trigger.
@@ -42,10 +50,7 @@ export class ListenSource implements ChannelSource, Lifecycle {
     logger: SseLogger,
     private readonly options: ListenSourceOptions = {},
   ) {
-    checkListenOptions(options);
-    const { healthInterval = 10_000, timeout = 5_000 } = options;
-    checkDuration('healthInterval', healthInterval);
-    checkDuration('timeout', timeout);
+    const { healthInterval, timeout } = readOptions(LISTEN_SOURCE_OPTIONS, options);
     this.guard = new Guard(logger);
     this.listener = new PostgresListener(connection.listenConfig, logger, {
       healthInterval,
@@ -65,7 +70,7 @@ export class ListenSource implements ChannelSource, Lifecycle {
    * @throws SseError `INVALID_OPTION`.
    */
   with(options: ListenOptions): ChannelSource {
-    checkListenOptions(options);
+    readOptions(LISTEN_OPTIONS, options);
     const merged = { ...this.options, ...options };
     return { open: (channel, sink) => this.openWith(channel, sink, merged) };
   }
@@ -85,11 +90,5 @@ export class ListenSource implements ChannelSource, Lifecycle {
     const feed = new ListenFeed(channel, sink, this.guard, options);
     feed.subscribed(this.listener.listen(channel, feed));
     return feed;
-  }
-}
-
-function checkDuration(name: string, value: unknown): void {
-  if (typeof value !== 'number' || !(value >= 1 && value <= 2_147_483_647)) {
-    throw invalidListenOption(name, value, 'Give a number of milliseconds from 1 to 2147483647');
   }
 }

@@ -1,6 +1,5 @@
-import { isEventType } from '../../channel/event-check.js';
-import { shownOption } from '../../channel/shown.js';
-import { SseError } from '../../channel/sse-error.js';
+import { callback, doneSignal, eventTypeOr } from '../options/option-kinds.js';
+import type { TableOf } from '../options/option-table.js';
 import type { SourceEvent } from '../../channel/source.js';
 
 /** What a `refetch` hook may return: events to append, or nothing. */
@@ -30,33 +29,8 @@ export interface ListenOptions {
   readonly doneSignal?: string | false | undefined;
 }
 
-/** @throws SseError `INVALID_OPTION`. */
-export function checkListenOptions(options: ListenOptions): void {
-  const { type, refetch, doneSignal } = options;
-  if (type !== undefined && typeof type !== 'function' && !isEventType(type)) {
-    throw invalidListenOption(
-      'type',
-      type,
-      'Give a name without CR, LF and NUL that does not begin with "sse:", or a function of the payload',
-    );
-  }
-  if (refetch !== undefined && typeof refetch !== 'function') {
-    throw invalidListenOption('refetch', refetch, 'Give a function');
-  }
-  const isNone = doneSignal === undefined || doneSignal === false;
-  if (!isNone && (typeof doneSignal !== 'string' || doneSignal === '')) {
-    throw invalidListenOption(
-      'doneSignal',
-      doneSignal,
-      'Give a string that is not empty, or false for none',
-    );
-  }
-}
-
-/** The error for an option of LISTEN. */
-export function invalidListenOption(name: string, value: unknown, remedy: string): SseError {
-  return new SseError(
-    'INVALID_OPTION',
-    `The option "${name}" is ${shownOption(value)}. ${remedy}.`,
-  );
-}
+export const LISTEN_OPTIONS = {
+  type: eventTypeOr<(payload: string, operation?: string) => string | undefined>('the payload'),
+  refetch: callback<NonNullable<ListenOptions['refetch']>>('the channel'),
+  doneSignal: doneSignal(undefined),
+} satisfies TableOf<ListenOptions>;

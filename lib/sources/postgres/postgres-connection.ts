@@ -95,7 +95,7 @@ export class PostgresConnection implements Lifecycle {
     return withDeadline(
       Promise.resolve(runOn(given, text, values)),
       QUERY_TIMEOUT_MS,
-      'The client or pool of the option "postgres"',
+      'The client or pool of the option `postgres`',
       this.stopped.signal,
     );
   }
@@ -123,7 +123,7 @@ function rowsOf<Row>(answer: unknown): readonly Row[] {
   if (rows === undefined) {
     throw new SseError(
       'INVALID_OPTION',
-      'query() of the option "postgres" resolved with something that has no rows. Give a pg.Client, a pg.Pool, or an object whose query() resolves with rows or with an object that has `rows`.',
+      'query() of the option `postgres` resolved with something that has no rows. Give a pg.Client, a pg.Pool, or an object whose query() resolves with rows or with an object that has `rows`.',
     );
   }
   return rows as readonly Row[];

@@ -50,7 +50,7 @@ export function unavailable(error: unknown, what: string): unknown {
   }
   return new SseError(
     'UNAVAILABLE',
-    `${what}: ${failureText(error)}. Check the option "postgres" and that the server is running.`,
+    `${what}: ${failureText(error)}. Check the option \`postgres\`, and that the server is running.`,
     { cause: error },
   );
 }

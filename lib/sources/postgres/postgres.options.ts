@@ -206,5 +206,5 @@ function checkPort(name: string, port: unknown): void {
 }
 
 function invalid(name: string, fault: string, remedy = REMEDY): SseError {
-  return new SseError('INVALID_OPTION', `The option "${name}" ${fault}. ${remedy}.`);
+  return new SseError('INVALID_OPTION', `\`${name}\` ${fault}. ${remedy}.`);
 }

@@ -122,7 +122,7 @@ export class Session {
     if (this.isPooled) {
       throw new SseError(
         'UNAVAILABLE',
-        `Postgres at ${this.target} is reached through a connection pooler (such as PgBouncer), which loses notifications. Set the option "listenConnection" to a direct connection to the server${otherwise}.`,
+        `Postgres at ${this.target} is reached through a connection pooler (such as PgBouncer), which loses notifications. Set \`listenConnection\` to a direct connection to the server${otherwise}.`,
       );
     }
   }

@@ -1,6 +1,5 @@
-import { checkOptionNames } from '../options/option-names.js';
-import { shownOption } from '../../channel/shown.js';
-import { SseError } from '../../channel/sse-error.js';
+import { duration, option, whole } from '../options/option-kinds.js';
+import type { Settings, TableOf } from '../options/option-table.js';
 import { MARKER_MS } from './lua/lua.generated.js';
 
 /** How channels are kept in Redis with `broker: 'redis'`. */
@@ -40,75 +39,27 @@ export interface RedisStreamsOptions {
   readonly auditInterval?: number;
 }
 
-/** The options with every default in place. */
-export type RedisStreamsSettings = Required<RedisStreamsOptions>;
-
-const DEFAULTS: RedisStreamsSettings = {
-  prefix: 'sse:',
-  events: 1_000,
-  bytes: Infinity,
-  age: 3_600_000,
-  sendTimeout: 10_000,
-  minReplicas: 0,
-  replicaTimeout: 1_000,
-  auditInterval: 20_000,
-};
-
-/** What Node's timers can wait, in milliseconds. */
-const MAX_DURATION = 2 ** 31 - 1;
 const MAX_PREFIX = 200;
 /** Redis recognises a repeated call for twice as long. */
-const MAX_SEND_TIMEOUT = MARKER_MS / 2;
+const MAX_SEND_TIMEOUT_MS = MARKER_MS / 2;
 /** A connection that is silent for longer counts as dead. */
-const MAX_REPLICA_TIMEOUT = 4_000;
+const MAX_REPLICA_TIMEOUT_MS = 4_000;
 
-/** From where to where each number goes, and whether there may be no limit. */
-const RANGES = {
-  events: [1, Number.MAX_SAFE_INTEGER, false],
-  bytes: [1, Number.MAX_SAFE_INTEGER, true],
-  age: [10_000, Number.MAX_SAFE_INTEGER, true],
-  sendTimeout: [1, MAX_SEND_TIMEOUT, false],
-  minReplicas: [0, 1_000, false],
-  replicaTimeout: [1, MAX_REPLICA_TIMEOUT, false],
-  auditInterval: [100, MAX_DURATION, false],
-} as const;
+export const REDIS_STREAMS_OPTIONS = {
+  prefix: option(
+    (value): value is string =>
+      typeof value === 'string' && !/[{}\0]/.test(value) && value.length <= MAX_PREFIX,
+    `a string of at most ${MAX_PREFIX} characters without braces and NUL`,
+    'sse:',
+  ),
+  events: whole(1_000, { unit: 'events', to: Number.MAX_SAFE_INTEGER }),
+  bytes: whole(Infinity, { unit: 'bytes' }),
+  age: whole(3_600_000, { unit: 'ms', from: 10_000 }),
+  sendTimeout: duration(10_000, 1, MAX_SEND_TIMEOUT_MS),
+  minReplicas: whole(0, { unit: 'replicas', from: 0, to: 1_000 }),
+  replicaTimeout: duration(1_000, 1, MAX_REPLICA_TIMEOUT_MS),
+  auditInterval: duration(20_000, 100),
+} satisfies TableOf<RedisStreamsOptions>;
 
-/**
- * Checks the options and completes them with their defaults.
- * @throws SseError `INVALID_OPTION`
- */
-export function redisStreamsSettings(options: RedisStreamsOptions = {}): RedisStreamsSettings {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('redisStreams', options, 'an object');
-  }
-  checkOptionNames(options, Object.keys(DEFAULTS), { prefix: 'redisStreams.' });
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const settings = { ...DEFAULTS, ...Object.fromEntries(given) };
-  checkPrefix(settings.prefix);
-  for (const [name, [least, most, unlimited]] of Object.entries(RANGES)) {
-    const value = settings[name as keyof typeof RANGES];
-    const fits = Number.isInteger(value) && value >= least && value <= most;
-    if (!fits && !(unlimited && value === Infinity)) {
-      const allowed = `a whole number from ${least} to ${most}${unlimited ? ', or Infinity' : ''}`;
-      throw invalid(`redisStreams.${name}`, value, allowed);
-    }
-  }
-  return settings;
-}
-
-function checkPrefix(prefix: unknown): void {
-  if (typeof prefix !== 'string' || /[{}\0]/.test(prefix) || prefix.length > MAX_PREFIX) {
-    throw invalid(
-      'redisStreams.prefix',
-      prefix,
-      `a string of at most ${MAX_PREFIX} characters without braces and NUL`,
-    );
-  }
-}
-
-function invalid(name: string, value: unknown, allowed: string): SseError {
-  return new SseError(
-    'INVALID_OPTION',
-    `\`${name}\` is ${shownOption(value)}; it must be ${allowed}.`,
-  );
-}
+/** The options with every default in place. */
+export type RedisStreamsSettings = Settings<typeof REDIS_STREAMS_OPTIONS>;
