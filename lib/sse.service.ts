@@ -108,7 +108,7 @@ export class SseService {
    * @param data a string goes out as it is, everything else as `serialize` writes it, or as JSON
    * @returns the event's id, once the broker has the event
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `LIMIT_REACHED`,
-   * `UNAVAILABLE`, `CLOSED`. The promise rejects, and this call never throws. The error is logged,
+   * `UNAVAILABLE`, `TRANSACTION_FAILED`, `CLOSED`. The promise rejects, and this call never throws. The error is logged,
    * so that the promise need not be awaited.
    */
   send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {

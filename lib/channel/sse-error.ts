@@ -17,6 +17,8 @@ export type SseErrorCode =
   | 'NOT_CONFIGURED'
   /** Redis or Postgres cannot be reached, or has refused this application for good. */
   | 'UNAVAILABLE'
+  /** The client of a `transaction` of yours did not write the event; `cause` is its error. */
+  | 'TRANSACTION_FAILED'
   /** A limit is reached, such as that of open channels (`limits.channels`). */
   | 'LIMIT_REACHED'
   /** The application is shutting down. */

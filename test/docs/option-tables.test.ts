@@ -83,6 +83,7 @@ describe('the tables of options', () => {
       MISSING_PEER: true,
       NOT_CONFIGURED: true,
       UNAVAILABLE: true,
+      TRANSACTION_FAILED: true,
       LIMIT_REACHED: true,
       CLOSED: true,
     };

@@ -67,8 +67,8 @@ it('publishes within a transaction of Knex', async () => {
 });
 
 it.each([
-  [{}, 'it must have query(text, values)'],
-  [null, 'it must have query(text, values)'],
+  [{}, 'without query(text, values)'],
+  [null, 'without query(text, values)'],
   [{ query: () => Promise.resolve('?') }, 'has no rows'],
 ])('refuses %j as a client', async (client, message) => {
   const instance = await startInstance(database.url);

@@ -1,12 +1,12 @@
 import { settledWithin } from '../../channel/deadline.js';
-import { kindOf } from '../../channel/shown.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
-import type { PgQueryable } from '../postgres/pg-types.js';
+import { failureText, isRefusal } from '../postgres/postgres-error.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
 import { EventInserts, type TopicEvent } from './event-inserts.js';
 import { checkForTable, isOfEvent, refusedEvent } from './event-refusal.js';
 import { tableError, type TableSettings } from './event-table-error.js';
+import { checkTransaction, refusedWithin } from './transaction-client.js';
 
 /** The most events, and bytes of data, that one statement inserts. */
 const BATCH_EVENTS = 500;
@@ -75,20 +75,18 @@ export class EventPublisher {
    * Writes an event within the transaction of a client. Resolves once it is written; nobody sees
    * it before the commit.
    *
-   * @throws SseError `INVALID_OPTION` for what is not a client, `INVALID_EVENT`; and what the
-   * client rejects with.
+   * @throws SseError `INVALID_OPTION` for what is not a client, `INVALID_EVENT`, `UNAVAILABLE`,
+   * `TRANSACTION_FAILED`; and as the client gives it what asks for the transaction to be run again
    */
   async publishWithin(transaction: unknown, topic: string, event: OutgoingEvent): Promise<string> {
     checkForTable(event);
-    const { query } = (transaction ?? {}) as { query?: unknown };
-    if (typeof query !== 'function') {
-      throw new SseError(
-        'INVALID_OPTION',
-        `\`transaction\` is ${kindOf(transaction)}; it must have query(text, values), as a client of pg or an EntityManager of TypeORM.`,
-      );
-    }
+    checkTransaction(transaction);
     await this.whenInstalled();
-    return this.inserts.insertWith(transaction as PgQueryable, { topic, event });
+    try {
+      return await this.inserts.insertWith(transaction, { topic, event });
+    } catch (error) {
+      throw refusedWithin(error, this.settings);
+    }
   }
 
   /** Writes the events that wait. Those that the server does not take in time are given up. */
@@ -138,7 +136,7 @@ export class EventPublisher {
         return;
       }
       const reason = isOfEvent(error) ? refusedEvent(error) : tableError(error, this.settings);
-      batch.forEach(({ reject }) => reject(reason));
+      batch.forEach(({ reject }) => reject(isRefusal(reason) ? refusedBy(reason) : reason));
       if (reason instanceof SseError && reason.code === 'UNAVAILABLE') {
         // If each batch waited for its own time limit, callers would wait without end.
         this.rejectWaiting(reason);
@@ -176,4 +174,11 @@ export class EventPublisher {
         .catch(() => undefined);
     }, NOTIFY_INTERVAL_MS);
   }
+}
+
+/** The error for what the server refused for a reason of its own, such as a trigger of the user's. */
+function refusedBy(error: unknown): SseError {
+  return new SseError('UNAVAILABLE', `Postgres refused the event: ${failureText(error)}.`, {
+    cause: error,
+  });
 }

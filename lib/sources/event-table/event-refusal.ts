@@ -3,7 +3,6 @@ import type { OutgoingEvent } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import { failureText } from '../postgres/postgres-error.js';
 import { codeOf, lacksPartition } from './event-table-error.js';
-import { parsePosition } from './position.js';
 
 /**
  * Refuses an event that clients could receive and the table cannot store.
@@ -17,7 +16,8 @@ export function checkForTable({ data, id }: OutgoingEvent): void {
       "The event's data has NUL, which Postgres cannot store. Leave it out.",
     );
   }
-  if (id !== undefined && parsePosition(id)) {
+  // More than what `parsePosition()` reads: the functions of the table refuse these forms, too.
+  if (id !== undefined && /^\d+\.\d+$/.test(id)) {
     refuseAsPosition(id, 'of the event table');
   }
 }

@@ -120,7 +120,8 @@ export class EventTable implements Broker, Lifecycle {
   /**
    * Writes an event to the table; with `options.transaction`, within it.
    *
-   * @throws SseError `INVALID_EVENT`, `INVALID_OPTION`, `UNAVAILABLE`, `LIMIT_REACHED`
+   * @throws SseError `INVALID_EVENT`, `INVALID_OPTION`, `UNAVAILABLE`, `LIMIT_REACHED`,
+   * `TRANSACTION_FAILED`; see `EventPublisher`
    */
   publish(channel: string, event: OutgoingEvent, options: PublishOptions = {}): Promise<string> {
     return options.transaction === undefined
