@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Server } from 'node:http';
 import { SseChannel } from '../../lib/index.js';
 import { RawClient } from '../support/raw-client.js';
+import { sized } from '../support/soak.js';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
@@ -12,6 +13,9 @@ class FaultsController {
   @SseChannel('events')
   events() {}
 }
+
+const VANISHING = sized({ quick: 200, soak: 1_000 });
+const AT_ONCE = sized({ quick: 20_000, soak: 100_000 });
 
 const raws: RawClient[] = [];
 
@@ -90,16 +94,16 @@ describe.each(ADAPTERS)('delivery on %s', (adapter) => {
     await until(() => app.sse.stats().connections === 0);
   });
 
-  it('serves the others while 1,000 clients vanish during one flush', async () => {
+  it(`serves the others while ${VANISHING} clients vanish during one flush`, async () => {
     const app = await start();
     const clients = [];
-    for (let i = 0; i < 1_000; i++) {
+    for (let i = 0; i < VANISHING; i++) {
       const client = await RawClient.get(app.url, '/events');
       clients.push(client);
       raws.push(client);
     }
     const reader = await app.connect('/events');
-    await until(() => app.sse.stats().connections === 1_001);
+    await until(() => app.sse.stats().connections === VANISHING + 1);
     const sent = numbers(2_000);
     for (const [index, number] of sent.entries()) {
       void app.sse.send('events', number);
@@ -116,10 +120,10 @@ describe.each(ADAPTERS)('delivery on %s', (adapter) => {
     expect(app.sse.stats().readers).toBe(1);
   });
 
-  it('delivers 100,000 events that were appended in one turn', async () => {
+  it(`delivers ${AT_ONCE} events that were appended in one turn`, async () => {
     const app = await start();
     const clients = await Promise.all(Array.from({ length: 5 }, () => app.connect('/events')));
-    const sent = numbers(100_000);
+    const sent = numbers(AT_ONCE);
     for (const number of sent) {
       void app.sse.send('events', number);
     }

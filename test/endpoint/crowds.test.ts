@@ -8,9 +8,9 @@ import { sized } from '../support/soak.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
-const CLIENTS = sized({ quick: 200, soak: 1_000 });
-const EVENTS = sized({ quick: 200, soak: 2_000 });
-const CYCLES = sized({ quick: 1_000, soak: 20_000 });
+const CLIENTS = sized({ quick: 60, soak: 1_000 });
+const EVENTS = sized({ quick: 100, soak: 2_000 });
+const CYCLES = sized({ quick: 280, soak: 20_000 });
 
 let reads = 0;
 

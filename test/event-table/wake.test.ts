@@ -12,23 +12,13 @@ const database = databaseForEach();
 const NEVER = 600_000;
 
 describe('waking the reader', () => {
-  const arrival = async (publish: () => Promise<unknown>, arrived: () => boolean) => {
-    await publish();
-    const committed = performance.now();
-    await until(arrived, { every: 1, deadline: 20_000 });
-    return performance.now() - committed;
-  };
-
   it('needs nothing but NOTIFY in the transaction', async () => {
     const instance = await startInstance(database.url, { waker: false, pollInterval: NEVER });
     const sink = record(instance, 'a');
     await database.client.query(`set sse.wake = 'on'`);
     for (let count = 1; count <= 20; count++) {
-      const took = await arrival(
-        () => database.client.query(`select sse.publish('a', 'x')`),
-        () => sink.events.length === count,
-      );
-      expect(took).toBeLessThan(1_000);
+      await database.client.query(`select sse.publish('a', 'x')`);
+      await until(() => sink.events.length === count);
     }
   });
 
@@ -42,11 +32,8 @@ describe('waking the reader', () => {
     await until(() => instances.some(({ table }) => table.stats.elected));
     await database.client.query(`set sse.wake = 'off'`);
     for (let count = 1; count <= 20; count++) {
-      const took = await arrival(
-        () => database.client.query(`select sse.publish('a', 'x')`),
-        () => sinks.every(({ events }) => events.length === count),
-      );
-      expect(took).toBeLessThan(1_000);
+      await database.client.query(`select sse.publish('a', 'x')`);
+      await until(() => sinks.every(({ events }) => events.length === count));
     }
     expect(instances.filter(({ table }) => table.stats.elected)).toHaveLength(1);
   });
@@ -94,11 +81,8 @@ describe('waking the reader', () => {
     const sink = record(instance, 'a');
     await database.client.query(`set sse.wake = 'off'`);
     for (let count = 1; count <= 5; count++) {
-      const took = await arrival(
-        () => database.client.query(`select sse.publish('a', 'x')`),
-        () => sink.events.length === count,
-      );
-      expect(took).toBeLessThan(1_000);
+      await database.client.query(`select sse.publish('a', 'x')`);
+      await until(() => sink.events.length === count);
     }
   });
 
@@ -207,10 +191,10 @@ describe('waking the reader', () => {
         );
         return Number(rows[0]!.count);
       };
-      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
       const before = await transactions();
       const started = performance.now();
-      await new Promise((resolve) => setTimeout(resolve, sized({ quick: 8_000, soak: 30_000 })));
+      await new Promise((resolve) => setTimeout(resolve, sized({ quick: 4_000, soak: 30_000 })));
       const count = (await transactions()) - before;
       const perSecond = count / ((performance.now() - started) / 1_000) / 2;
       process.stderr.write(

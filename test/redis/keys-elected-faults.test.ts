@@ -1,15 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { startProxy, type TcpProxy } from '../support/proxy.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
+import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
 import { electing, polled, stopElecting, untilElected, type Electing } from './elected-rig.js';
 import { count, NONE, type Recorded } from './instances.js';
-
-/** By when another instance polls that was not told: the bound that docs/redis.md states. */
-const TAKE_OVER_MS = 4_000;
-/** What is handed over takes round trips only: less than the lease of 2 s by which one is missed. */
-const HAND_OVER_MS = 1_800;
 
 let server: RedisServer;
 let redis: Redis;
@@ -73,12 +70,10 @@ async function expectAll(recorded: readonly Recorded[], values: readonly string[
   });
 }
 
-/** How long it takes until a value that is written now has come. */
-async function timeToNext(recorded: Recorded, values: string[]): Promise<number> {
-  const began = performance.now();
+/** Writes a value, and waits until it has come. */
+async function writeAndReceive(recorded: Recorded, values: string[]): Promise<void> {
   await write(values, 1);
   await until(() => recorded.data.at(-1) === values.at(-1));
-  return performance.now() - began;
 }
 
 describe('another instance takes over', () => {
@@ -87,9 +82,13 @@ describe('another instance takes over', () => {
     const values: string[] = [];
     await write(values, 10);
     await expectAll(recorded, values);
-    const stopping = instances[0]!.stop();
-    expect(await timeToNext(recorded[1]!, values)).toBeLessThan(HAND_OVER_MS);
-    await stopping;
+    const lease = `${prefix}{pollers}:lease`;
+    const holder = await redis.get(lease);
+    expect(holder).not.toBeNull();
+    await instances[0]!.stop();
+    // It has given its lease up, so that nobody waits until that runs out.
+    expect(await redis.get(lease)).not.toBe(holder);
+    await writeAndReceive(recorded[1]!, values);
     await expectAll(recorded.slice(1), values);
     expect(polled(instances.slice(1)).reduce((sum, one) => sum + one)).toBe(1);
   });
@@ -100,7 +99,7 @@ describe('another instance takes over', () => {
     await write(values, 10);
     await expectAll(recorded, values);
     proxy.freeze();
-    expect(await timeToNext(recorded[1]!, values)).toBeLessThan(TAKE_OVER_MS);
+    await writeAndReceive(recorded[1]!, values);
     proxy.thaw();
     await write(values, 10);
     await expectAll(recorded, values);
@@ -112,12 +111,10 @@ describe('another instance takes over', () => {
     const { instances, recorded } = await threeReaders(proxy.url(server.url));
     proxy.freeze();
     const values = ['a', 'b', 'c'];
-    const began = performance.now();
     for (const value of values) {
       await instances[1]!.source.sendKey(key, value);
     }
     await until(() => recorded.slice(1).every(({ events }) => events.length === 3));
-    expect(performance.now() - began).toBeLessThan(TAKE_OVER_MS);
     proxy.thaw();
     await expectAll(recorded, values);
     await until(() => polled(instances).reduce((sum, one) => sum + one) === 1);
@@ -126,8 +123,7 @@ describe('another instance takes over', () => {
   it('while connections break again and again, and none is lost or comes twice', async () => {
     const { instances, recorded } = await threeReaders(proxy.url(server.url));
     const values: string[] = [];
-    const end = performance.now() + 3_000;
-    while (performance.now() < end) {
+    for (let cuts = 0; cuts < sized({ quick: 8, soak: 100 });) {
       await write(values, 20);
       await instances[values.length % 3]!.source.sendKey(
         key,
@@ -135,9 +131,9 @@ describe('another instance takes over', () => {
       );
       if (values.length % 10 === 0) {
         proxy.cut();
+        cuts++;
       }
-      const next = performance.now() + 20;
-      await until(() => performance.now() > next);
+      await sleep(20);
     }
     await until(() => recorded.every((one) => count(values, one.data).lost === 0));
     recorded.forEach((one) => {
@@ -156,10 +152,8 @@ describe('another instance takes over', () => {
     await server.kill();
     await server.start();
     await until(async () => (await redis.ping()) === 'PONG');
-    const began = performance.now();
     await write(values, 10);
     await until(async () => (await redis.exists(key)) === 0);
-    expect(performance.now() - began).toBeLessThan(TAKE_OVER_MS);
     // What was taken before an instance had heard of the loss, its clients are told of by a reset.
     await until(() => recorded.every(({ resets }) => resets.length > 0));
     const { length } = values;
@@ -223,7 +217,8 @@ describe('the poller', () => {
     const recorded = instances.map((one, n) => one.read(key, { interval: n < 2 ? 60_000 : 20 }));
     await untilElected(instances, recorded, 1);
     const values: string[] = [];
-    expect(await timeToNext(recorded[0]!, values)).toBeLessThan(HAND_OVER_MS);
+    // Each instance that reads the key from its own interval would take a minute.
+    await writeAndReceive(recorded[0]!, values);
     await expectAll(recorded, values);
   });
 
@@ -240,7 +235,7 @@ describe('the poller', () => {
     await write(values, 10);
     await expectAll(recorded, values);
     recorded[1]!.feed.pause?.();
-    await until(() => polled(instances).join() === '1,0,0', { deadline: HAND_OVER_MS });
+    await until(() => polled(instances).join() === '1,0,0');
     await redis.set(key, 'waits');
     await untilPolledAgain();
     expect(await redis.get(key)).toBe('waits');
@@ -254,7 +249,7 @@ describe('the poller', () => {
     other.read(key);
     await until(() => polled([poller, other]).join() === '2,0');
     proxy.freeze();
-    await until(() => polled([poller])[0] === 1, { deadline: TAKE_OVER_MS });
+    await until(() => polled([poller])[0] === 1);
     await redis.set(key, 'waits');
     await untilPolledAgain();
     expect(await redis.get(key)).toBe('waits');
@@ -265,7 +260,7 @@ describe('the poller', () => {
     const [one] = await redis.keys(`${prefix}{pollers}:wants:*`);
     const version = Number(await redis.hget(one!, ''));
     await redis.hset(one!, '', version + 1, `${key}-other`, '20/20');
-    await until(() => polled(instances).join() === '2,0,0', { deadline: TAKE_OVER_MS });
+    await until(() => polled(instances).join() === '2,0,0');
     await redis.rpush(`${key}-other`, 'value');
     await until(async () => (await redis.exists(`${key}-other`)) === 0);
   });
@@ -321,7 +316,7 @@ describe('what sharing polls leaves in Redis', () => {
     const instances = `${prefix}{pollers}:instances`;
     expect(await redis.hlen(instances)).toBe(2);
     proxy.freeze();
-    await until(async () => (await redis.hlen(instances)) === 1, { deadline: TAKE_OVER_MS });
+    await until(async () => (await redis.hlen(instances)) === 1);
     const left = await redis.keys(`${prefix}{pollers}:*`);
     expect(left.map((name) => name.split(':')[2]).toSorted()).toEqual([
       'instances',
