@@ -36,14 +36,17 @@ export { MemoryKeyStore as MemoryStore } from './sources/cache/memory-store.js';
 export type { CacheLike } from './sources/cache/cache-calls.js';
 export type { CacheOptions } from './sources/cache/cache-options.js';
 export type { PollOptions } from './sources/poll/poll.options.js';
-export type { RedisStreamsOptions } from './sources/redis/redis-streams.options.js';
+export type {
+  RedisRetainOptions,
+  RedisStreamsOptions,
+} from './sources/redis/redis-streams.options.js';
 export type { ListenOptions } from './sources/postgres/listen.options.js';
 export { triggerSql } from './sources/postgres/trigger-sql.js';
 export type { TriggerSqlOptions } from './sources/postgres/trigger-sql.js';
 export type { TriggerEvent } from './sources/postgres/trigger-target.js';
 export type {
-  EventRetention,
   EventTableOptions,
+  TableRetainOptions,
 } from './sources/event-table/event-table.options.js';
 export type { EventTableStats } from './sources/event-table/event-table.js';
 export { eventTableSql } from './sources/event-table/event-table-sql.js';

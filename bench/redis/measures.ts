@@ -170,7 +170,7 @@ export async function publishing(url: string, events: number, rounds: number) {
 export function receiving(url: string, events: number, burst: number) {
   return withChild(url, async (child) => {
     await child.call({ do: 'start', as: 'ours' });
-    const { broker, stop } = await startBroker(url, { events: events * 2 });
+    const { broker, stop } = await startBroker(url, { retain: { events: events * 2 } });
     let [count, first, last] = [0, 0, 0];
     const limits = { events: 1_000, bytes: 1_048_576, age: 300_000, eventSize: 1_048_576 };
     const channel = new Channel('receive', limits, () => {

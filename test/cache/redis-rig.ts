@@ -22,7 +22,7 @@ export async function instance(
   options: RedisStreamsOptions = {},
   limits: RedisKeyLimits = {},
 ): Promise<Instance> {
-  const one = await streamsInstance(redis, { events: 50_000, ...options });
+  const one = await streamsInstance(redis, { retain: { events: 50_000 }, ...options });
   const { log, connection, streams } = one;
   const source = new CacheSource(new RedisKeyStore(streams, limits), log);
   return {

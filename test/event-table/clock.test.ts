@@ -16,7 +16,7 @@ describe('a step of the clock', () => {
     ['forward by a year', 365 * 24 * HOUR],
   ])('of this system, %s, neither silences the table nor empties it', async (_, step) => {
     const instance = await startInstance(database.url, {
-      retention: { interval: 20 },
+      retainInterval: 20,
       partitionSize: 10_000,
     });
     const sink = record(instance, 'a');
@@ -56,7 +56,8 @@ describe('a step of the clock', () => {
       return Number(rows[0]!.count);
     };
     const instance = await startInstance(database.url, {
-      retention: { age: HOUR, interval: 20 },
+      retain: { age: HOUR },
+      retainInterval: 20,
       partitionSize: 10_000,
     });
     await instance.table.publish('a', { data: 'x' });

@@ -194,8 +194,8 @@ describe("broker: 'event-table'", () => {
       'letters, digits and underscores',
     ],
     [
-      { postgres: 'postgres://x', eventTable: { retention: { age: 0 } } },
-      '`eventTable.retention.age` is 0',
+      { postgres: 'postgres://x', eventTable: { retain: { age: 0 } } },
+      '`eventTable.retain.age` is 0',
     ],
     [
       { postgres: 'postgres://x', eventTable: { partitionSize: 10 } },

@@ -187,7 +187,7 @@ describe('faults of the event table', () => {
           /connection pooler.*listenConnection.*eventTable: \{ listen: false \}/,
         ),
       });
-      const options = { listen: false, pollInterval: 100, retention: { interval: 100 } };
+      const options = { listen: false, pollInterval: 100, retainInterval: 100 };
       const instances = [
         await startInstance(pooler.url, options),
         await startInstance(pooler.url, options),

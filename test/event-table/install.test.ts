@@ -219,7 +219,7 @@ describe('privileges', () => {
     await database.client.query(
       `grant usage on schema sse to ${nobody.name}; grant select on sse.event, sse.meta to ${nobody.name}`,
     );
-    const instance = createInstance(nobody.url, { retention: { interval: 50 } });
+    const instance = createInstance(nobody.url, { retainInterval: 50 });
     await instance.table.start(true);
     const sink = record(instance, 'a');
     await until(() => sink.isLive && instance.logger.warnings.length);

@@ -16,8 +16,12 @@ const lows = async (): Promise<number[]> => {
 
 describe('retention', () => {
   it('drops what is old while writers write, and tells clients that come too late', async () => {
-    const retention = { age: 1_000, interval: 50 };
-    const instance = await startInstance(database.url, { retention, partitionSize: 10_000 });
+    const retain = { age: 1_000 };
+    const instance = await startInstance(database.url, {
+      retain,
+      retainInterval: 50,
+      partitionSize: 10_000,
+    });
     const sink = record(instance, 'a');
     const first = await instance.table.publish('a', { data: 'first' });
     let isWriting = true;
@@ -49,7 +53,7 @@ describe('retention', () => {
     'bounds the table by its size, and shows it',
     async () => {
       const bytes = 4_000_000;
-      const instance = await startInstance(database.url, { retention: { bytes, interval: 30 } });
+      const instance = await startInstance(database.url, { retain: { bytes }, retainInterval: 30 });
       const data = 'x'.repeat(2_000) + Math.random();
       const total = sized({ quick: 6_000, soak: 60_000 });
       let largest = 0;
@@ -85,10 +89,9 @@ describe('retention', () => {
   );
 
   it('shows what the table takes on every instance, whichever is elected', async () => {
-    const retention = { interval: 50 };
     const instances = [
-      await startInstance(database.url, { retention }),
-      await startInstance(database.url, { retention }),
+      await startInstance(database.url, { retainInterval: 50 }),
+      await startInstance(database.url, { retainInterval: 50 }),
     ];
     await until(() => instances.every(({ table }) => table.stats.disk));
     expect(instances.filter(({ table }) => table.stats.elected)).toHaveLength(1);
@@ -107,8 +110,14 @@ describe('retention', () => {
 
   it('is applied by every instance behind a pooler, without one complaining of another', async () => {
     const pooler = await startPidChangingProxy(database.url);
-    const retention = { age: 100, interval: 10 };
-    const options = { listen: false, pollInterval: 10, partitionSize: 10_000, retention };
+    const retain = { age: 100 };
+    const options = {
+      listen: false,
+      pollInterval: 10,
+      partitionSize: 10_000,
+      retain,
+      retainInterval: 10,
+    };
     try {
       const instances = await Promise.all(
         Array.from({ length: 4 }, () => startInstance(pooler.url, options)),
@@ -126,8 +135,12 @@ describe('retention', () => {
   }, 60_000);
 
   it('does not wait for an open writer with others behind it', async () => {
-    const retention = { age: 200, interval: 50 };
-    const instance = await startInstance(database.url, { retention, partitionSize: 10_000 });
+    const retain = { age: 200 };
+    const instance = await startInstance(database.url, {
+      retain,
+      retainInterval: 50,
+      partitionSize: 10_000,
+    });
     const sink = record(instance, 'a');
     const writer = await connect(database.url);
     await instance.table.publish('a', { data: 'old' });

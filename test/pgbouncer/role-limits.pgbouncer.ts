@@ -39,8 +39,8 @@ describe.each(['transaction', 'session'] as const)('PgBouncer in %s mode', (mode
 
   it("loses nothing to a role's time limits, and logs nothing", async () => {
     // The retention rests for longer than a session may be idle.
-    const retention = { interval: 2_500 };
-    const instance = await startInstance(pooler.url, { listen: false, retention });
+    const retainInterval = 2_500;
+    const instance = await startInstance(pooler.url, { listen: false, retainInterval });
     const sink = record(instance, 'news');
     const { history } = instance.table.open('news', sink);
     for (let n = 0; n < 12; n++) {

@@ -49,7 +49,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-const POLLING = { listen: false, pollInterval: 50, retention: { interval: 200 } };
+const POLLING = { listen: false, pollInterval: 50, retainInterval: 200 };
 
 describe('PgBouncer in transaction mode', () => {
   it('is refused by LISTEN, with the remedy; a direct connection beside it works', async () => {

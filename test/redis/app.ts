@@ -33,7 +33,7 @@ class EventsController {
       broker: 'redis',
       retry: 50,
       drainTimeout: 200,
-      redisStreams: { events: 50_000 },
+      redisStreams: { retain: { events: 50_000 } },
     }),
   ],
   controllers: [EventsController],

@@ -181,7 +181,7 @@ describe('history', () => {
   });
 
   it('says why a position cannot be continued from', async () => {
-    const one = await start({ events: 100 });
+    const one = await start({ retain: { events: 100 } });
     const first = await one.broker.publish('short', { data: 'first' });
     for (let n = 0; n < 10; n++) {
       await Promise.all(
@@ -224,7 +224,7 @@ describe('history', () => {
   });
 
   it('is kept by bytes', async () => {
-    const one = await start({ bytes: 100_000 });
+    const one = await start({ retain: { bytes: 100_000 } });
     for (let n = 0; n < 100; n++) {
       await one.broker.publish('large', { data: 'x'.repeat(5_000) });
     }
@@ -234,7 +234,7 @@ describe('history', () => {
   });
 
   it('is removed once it is older than `age` and nobody reads it', async () => {
-    const one = await start({ age: 10_000 });
+    const one = await start({ retain: { age: 10_000 } });
     await one.broker.publish('old', { data: 'x' });
     const ttl = await withRedis(redis.url, (client) => client.pttl(`${prefix}{old}`));
     expect(ttl).toBeGreaterThan(9_000);

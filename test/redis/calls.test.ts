@@ -174,7 +174,7 @@ describe('what is retained', () => {
     ['in turns of 7', 7, 700],
     ['in turns of 400', 400, 20],
   ])('are the last events, sent %s', async (_, burst, turns) => {
-    const one = await instance(redis.url, { prefix, events: 1_000 });
+    const one = await instance(redis.url, { prefix, retain: { events: 1_000 } });
     const sent: string[] = [];
     for (let turn = 0; turn < turns; turn++) {
       const texts = Array.from({ length: burst }, (_, n) => `${turn}.${n}`);
@@ -189,7 +189,7 @@ describe('what is retained', () => {
   });
 
   it('are the last bytes, sent in turns', async () => {
-    const one = await instance(redis.url, { prefix, bytes: 100_000 });
+    const one = await instance(redis.url, { prefix, retain: { bytes: 100_000 } });
     const sent: string[] = [];
     for (let turn = 0; turn < 100; turn++) {
       const texts = Array.from({ length: 10 }, (_, n) => `${turn}.${n}`.padEnd(500));
@@ -203,7 +203,7 @@ describe('what is retained', () => {
   });
 
   it('is read page by page, from any event on, however it was sent', async () => {
-    const one = await instance(redis.url, { prefix, events: 100_000 });
+    const one = await instance(redis.url, { prefix, retain: { events: 100_000 } });
     const random = new Random(4_711);
     const texts = ['', 'a', 'ä€', '😀', '\n', '+,', '12+3'];
     const sent: { data: string; type: string | undefined; position: string }[] = [];

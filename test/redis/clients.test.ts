@@ -122,10 +122,10 @@ describe("a client of the user's", () => {
 describe('options', () => {
   it.each([
     [{ prefix: 'a{b' }, 'redisStreams.prefix'],
-    [{ events: 0 }, 'redisStreams.events'],
-    [{ events: Infinity }, 'redisStreams.events'],
-    [{ bytes: 1.5 }, 'redisStreams.bytes'],
-    [{ age: 9_999 }, 'redisStreams.age'],
+    [{ retain: { events: 0 } }, 'redisStreams.retain.events'],
+    [{ retain: { events: Infinity } }, 'redisStreams.retain.events'],
+    [{ retain: { bytes: 1.5 } }, 'redisStreams.retain.bytes'],
+    [{ retain: { age: 9_999 } }, 'redisStreams.retain.age'],
     [{ sendTimeout: 0 }, 'redisStreams.sendTimeout'],
     [{ minReplicas: -1 }, 'redisStreams.minReplicas'],
     [{ auditInterval: 99 }, 'redisStreams.auditInterval'],
@@ -141,10 +141,10 @@ describe('options', () => {
   });
 
   it('without limits are taken', () => {
-    expect(readOptions(REDIS_STREAMS_OPTIONS, { age: Infinity, bytes: Infinity })).toMatchObject({
-      age: Infinity,
-      bytes: Infinity,
-      events: 1_000,
+    expect(
+      readOptions(REDIS_STREAMS_OPTIONS, { retain: { age: Infinity, bytes: Infinity } }),
+    ).toMatchObject({
+      retain: { age: Infinity, bytes: Infinity, events: 1_000 },
     });
   });
 });

@@ -40,7 +40,7 @@ describe('in a Cluster', () => {
   async function start(user?: ClusterUser, options?: RedisStreamsOptions): Promise<Instance> {
     const client = servers.client(user);
     clients.push(client);
-    return instance(client, { events: 50_000, ...options });
+    return instance(client, { retain: { events: 50_000 }, ...options });
   }
 
   /** How many of our channels each master hands messages to, by classic or by sharded pub/sub. */

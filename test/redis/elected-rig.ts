@@ -26,7 +26,7 @@ export async function electing(
   redis: RedisOption,
   options: RedisStreamsOptions = {},
 ): Promise<Electing> {
-  const { streams, log } = await instance(redis, { events: 50_000, ...options });
+  const { streams, log } = await instance(redis, { retain: { events: 50_000 }, ...options });
   const source = new CacheSource(new RedisKeyStore(streams), log);
   const one: Electing = {
     source,

@@ -140,8 +140,8 @@ describe('on a server without persistence', () => {
   it('what was trimmed before it could be read is announced', async () => {
     const proxy = await startProxy(server.url);
     try {
-      const behind = await instance(proxy.url(server.url), { events: 10 });
-      const direct = await instance(server.url, { events: 10 });
+      const behind = await instance(proxy.url(server.url), { retain: { events: 10 } });
+      const direct = await instance(server.url, { retain: { events: 10 } });
       const there = behind.open('burst');
       await until(() => there.isLive);
       await direct.broker.publish('burst', { data: 'first' });

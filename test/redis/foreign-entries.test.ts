@@ -114,7 +114,7 @@ describe('what somebody else has written to a stream', () => {
   });
 
   it('neither ends the numbering of what is retained nor lets it grow', async () => {
-    const one = await instance(redis.url, { prefix, events: 100, bytes: 10_000 });
+    const one = await instance(redis.url, { prefix, retain: { events: 100, bytes: 10_000 } });
     const key = `${prefix}{counted}`;
     const foreign = [
       ['d', 'x'],

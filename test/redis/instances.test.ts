@@ -121,7 +121,10 @@ describe('clients of several instances', () => {
 
   it('see nothing of a rolling restart of three instances under load', async () => {
     const apps = [await start(), await start(), await start()];
-    const publisher = await instance(redis.url, { prefix: redis.keyPrefix, events: 50_000 });
+    const publisher = await instance(redis.url, {
+      prefix: redis.keyPrefix,
+      retain: { events: 50_000 },
+    });
     const channels = ['roll a', 'roll b'];
     let turn = 0;
     const clients = Array.from({ length: 20 }, (_, n) => {
@@ -153,7 +156,7 @@ describe('clients of several instances', () => {
 
   it('resume elsewhere when their instance is killed', async () => {
     const instances = [await startAppProcess(redis.url), await startAppProcess(redis.url)];
-    const publisher = await instance(redis.url, { events: 50_000 });
+    const publisher = await instance(redis.url, { retain: { events: 50_000 } });
     let turn = 0;
     const clients = Array.from({ length: 20 }, () => {
       return new ReturningClient(

@@ -41,7 +41,7 @@ afterAll(async () => {
 async function start(limits: RedisKeyLimits = {}) {
   const { streams, log } = await instance(server.url, {
     prefix: server.keyPrefix,
-    events: 50_000,
+    retain: { events: 50_000 },
   });
   const source = new CacheSource(new RedisKeyStore(streams, limits), log);
   sources.add(source);

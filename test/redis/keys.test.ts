@@ -37,7 +37,7 @@ afterAll(async () => {
 async function start(url = server.url): Promise<CacheSource> {
   const { streams, connection, log } = await instance(url, {
     prefix: server.keyPrefix,
-    events: 50_000,
+    retain: { events: 50_000 },
   });
   await until(() =>
     connection.client().then(

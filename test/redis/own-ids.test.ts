@@ -33,7 +33,7 @@ const sentBytes = async () =>
   Number(/total_net_output_bytes:(\d+)/.exec(await admin.info('stats'))![1]);
 
 it('what is no position here is found to be none without reading an event', async () => {
-  const one = await instance(server.url, { auditInterval: 60_000, events: 10_000 });
+  const one = await instance(server.url, { auditInterval: 60_000, retain: { events: 10_000 } });
   const sends = Array.from({ length: 2_000 }, (_, n) =>
     one.broker.publish('large', { data: 'x'.repeat(1_000), id: `own ${n}` }),
   );
@@ -77,7 +77,7 @@ it('an own id is resumed from, wherever it stands, on another instance', async (
 });
 
 it('an own id is found where so many stand in one millisecond that the index is not exact', async () => {
-  const one = await instance(server.url, { events: 20_000 });
+  const one = await instance(server.url, { retain: { events: 20_000 } });
   const there = one.open('crowded');
   await until(() => there.isLive);
   // A clock that was ahead: all that follows has the same milliseconds.
@@ -93,7 +93,7 @@ it('an own id is found where so many stand in one millisecond that the index is 
 });
 
 it('the index is trimmed with the stream, is kept as long, and begins anew with it', async () => {
-  const one = await instance(server.url, { events: 100, age: 20_000 });
+  const one = await instance(server.url, { retain: { events: 100, age: 20_000 } });
   for (let turn = 0; turn < 40; turn++) {
     const sends = Array.from({ length: 25 }, (_, n) =>
       one.broker.publish('trimmed', { data: 'x', id: `own ${turn}.${n}` }),

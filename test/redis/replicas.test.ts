@@ -119,7 +119,7 @@ describe('minReplicas, with one replica', () => {
     users.on('error', () => undefined);
     try {
       // What keeps streams from expiring writes to the new connection, too.
-      const options = { minReplicas: 1, replicaTimeout: 300, age: Infinity };
+      const options = { minReplicas: 1, replicaTimeout: 300, retain: { age: Infinity } };
       const one = await instance(users, options);
       const there = one.open('lost reply');
       await until(() => there.isLive);
@@ -147,7 +147,7 @@ describe('minReplicas, with one replica', () => {
     const one = await keysInstance(users, {
       minReplicas: 1,
       replicaTimeout: 300,
-      age: Infinity,
+      retain: { age: Infinity },
       auditInterval: 60_000,
     });
     try {
@@ -174,7 +174,7 @@ describe('minReplicas, with one replica', () => {
     const users = new Redis(proxy.url(master.url), { disconnectTimeout: 100 });
     users.on('error', () => undefined);
     try {
-      const options = { minReplicas: 1, replicaTimeout: 4_000, age: Infinity };
+      const options = { minReplicas: 1, replicaTimeout: 4_000, retain: { age: Infinity } };
       const one = await instance(users, options);
       await one.broker.publish('repeated', { data: 'replicated' });
       process.kill(replica.pid, 'SIGSTOP');
@@ -215,7 +215,7 @@ describe('minReplicas in a Cluster, of which one master has a replica', () => {
   async function start(): Promise<Instance> {
     const client = servers.client();
     clients.push(client);
-    return instance(client, { minReplicas: 1, replicaTimeout: 500, events: 50_000 });
+    return instance(client, { minReplicas: 1, replicaTimeout: 500, retain: { events: 50_000 } });
   }
 
   /** Some channels of which the first master holds the streams, and some that others hold. */

@@ -36,7 +36,7 @@ describe('with Sentinel', () => {
   it.each(['planned', 'after the master was killed'])(
     'a failover that is %s loses nothing, or says so',
     async (how) => {
-      const options = { events: 50_000 };
+      const options = { retain: { events: 50_000 } };
       const instances = [
         await instance(group.options, options),
         await instance(group.options, options),

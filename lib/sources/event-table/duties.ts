@@ -91,7 +91,7 @@ export class Duties {
   }
 
   private async serve(session: Session, { signal, works }: SessionProgress): Promise<never> {
-    const { retention, waker } = this.settings;
+    const { retainInterval, waker } = this.settings;
     // Notifications get lost behind a pooler.
     const wakes = waker && !session.isPooled;
     if (wakes) {
@@ -108,7 +108,7 @@ export class Duties {
       signal.throwIfAborted();
       if (monotonicNow() >= nextCheck) {
         await this.retention.run(session);
-        nextCheck = monotonicNow() + retention.interval;
+        nextCheck = monotonicNow() + retainInterval;
       }
       if (wakes) {
         seen = await this.watch(session, seen, Math.min(WATCH_MS, nextCheck - monotonicNow()));

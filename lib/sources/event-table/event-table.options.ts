@@ -1,8 +1,8 @@
 import { duration, flag, group, option, whole } from '../options/option-kinds.js';
 import type { Settings, TableOf } from '../options/option-table.js';
 
-/** How long events stay in the event table. */
-export interface EventRetention {
+/** How much of the event table stays readable. */
+export interface TableRetainOptions {
   /** Milliseconds after which an event may be dropped. Default: 86,400,000, one day. */
   readonly age?: number | undefined;
   /**
@@ -10,8 +10,6 @@ export interface EventRetention {
    * larger by a quarter, and by what is written between two checks. Default: 1,073,741,824.
    */
   readonly bytes?: number | undefined;
-  /** Milliseconds between two checks. Default: 30,000. */
-  readonly interval?: number | undefined;
 }
 
 /** The Postgres event table: where it is, and how it is read and kept. */
@@ -23,8 +21,10 @@ export interface EventTableOptions {
    * Otherwise it is what `npx nestjs-sse-channels sql --event-table` prints. Default: false.
    */
   readonly install?: boolean | undefined;
-  /** How long events are kept. */
-  readonly retention?: EventRetention | undefined;
+  /** How long events are kept. Default: as for each of its options. */
+  readonly retain?: TableRetainOptions | undefined;
+  /** Milliseconds between two checks of `retain`. Default: 30,000. */
+  readonly retainInterval?: number | undefined;
   /**
    * How many ids a partition takes. Events are dropped by whole partitions; one that is large or
    * old enough is closed early. At least 10,000. Default: 1,000,000.
@@ -60,11 +60,11 @@ export const SCHEMA = option(
 export const EVENT_TABLE_OPTIONS = {
   schema: SCHEMA,
   install: flag(false),
-  retention: group({
+  retain: group({
     age: whole(86_400_000, { unit: 'ms' }),
     bytes: whole(1_073_741_824, { unit: 'bytes' }),
-    interval: duration(30_000, 1),
   }),
+  retainInterval: duration(30_000, 1),
   partitionSize: whole(1_000_000, { unit: 'ids', from: 10_000, to: 1_000_000_000 }),
   listen: flag(true),
   waker: flag(true),

@@ -84,7 +84,7 @@ export class Retention {
     if (monotonicNow() < this.nextMeasure) {
       return;
     }
-    this.nextMeasure = monotonicNow() + this.settings.retention.interval;
+    this.nextMeasure = monotonicNow() + this.settings.retainInterval;
     try {
       this.summarise(await this.partitions.read(session));
     } catch (error) {
@@ -108,7 +108,7 @@ export class Retention {
 
   /** Goes on in the next partition once the current one is large or old enough. */
   private async close(session: Session): Promise<void> {
-    const { age, bytes } = this.settings.retention;
+    const { age, bytes } = this.settings.retain;
     const current = (await this.partitions.read(session)).find(
       ({ low, high, last }) => low <= last && last < high,
     );
@@ -126,7 +126,7 @@ export class Retention {
   }
 
   private expired(partitions: readonly Partition[]): readonly Partition[] {
-    const { age, bytes } = this.settings.retention;
+    const { age, bytes } = this.settings.retain;
     // An open transaction may still hold events that nobody has read.
     const settled = this.settled();
     let total = partitions.reduce((sum, partition) => sum + partition.bytes, 0);

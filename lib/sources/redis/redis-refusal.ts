@@ -56,10 +56,7 @@ function meaningOf(message: string, key: string): string {
     );
   }
   if (/\bOOM\b/.test(message)) {
-    return (
-      'has no memory left (OOM). Raise its `maxmemory`, or lower `redisStreams.events`, ' +
-      '`redisStreams.bytes` or `redisStreams.age`.'
-    );
+    return 'has no memory left (OOM). Raise its `maxmemory`, or lower `redisStreams.retain`.';
   }
   if (/\bNOPERM\b|ACL failure|can't (run|access)|No permissions/i.test(message)) {
     return `does not permit that to our user: ${message}. The rights are listed in docs/redis.md.`;

@@ -1,6 +1,19 @@
-import { duration, option, whole } from '../options/option-kinds.js';
+import { duration, group, option, whole } from '../options/option-kinds.js';
 import type { Settings, TableOf } from '../options/option-table.js';
 import { MARKER_MS } from './lua/lua.generated.js';
+
+/** How much of each channel stays readable in Redis. */
+export interface RedisRetainOptions {
+  /** About how many events per channel, at least 1. Default: 1,000. */
+  readonly events?: number;
+  /** About how many bytes of event data per channel. Default: no limit. */
+  readonly bytes?: number;
+  /**
+   * Milliseconds, at least 10,000. A channel that nobody reads and nothing is sent to for that
+   * long is removed. `Infinity`: never. Default: 3,600,000.
+   */
+  readonly age?: number;
+}
 
 /** How channels are kept in Redis with `broker: 'redis'`. */
 export interface RedisStreamsOptions {
@@ -10,15 +23,8 @@ export interface RedisStreamsOptions {
    * Default: `sse:`.
    */
   readonly prefix?: string;
-  /** About how many events of each channel are retained, at least 1. Default: 1,000. */
-  readonly events?: number;
-  /** About how many bytes of event data of each channel are retained. Default: no limit. */
-  readonly bytes?: number;
-  /**
-   * How long events are retained, in milliseconds, at least 10,000. A channel that nobody reads
-   * and nothing is sent to for that long is removed. `Infinity`: never. Default: 3,600,000.
-   */
-  readonly age?: number;
+  /** How much of each channel stays readable. Default: as for each of its options. */
+  readonly retain?: RedisRetainOptions;
   /**
    * How long `send()` tries while Redis cannot be reached, in milliseconds, at most 300,000,
    * before it rejects with `UNAVAILABLE`. Default: 10,000.
@@ -52,9 +58,11 @@ export const REDIS_STREAMS_OPTIONS = {
     `a string of at most ${MAX_PREFIX} characters without braces and NUL`,
     'sse:',
   ),
-  events: whole(1_000, { unit: 'events', to: Number.MAX_SAFE_INTEGER }),
-  bytes: whole(Infinity, { unit: 'bytes' }),
-  age: whole(3_600_000, { unit: 'ms', from: 10_000 }),
+  retain: group({
+    events: whole(1_000, { unit: 'events', to: Number.MAX_SAFE_INTEGER }),
+    bytes: whole(Infinity, { unit: 'bytes' }),
+    age: whole(3_600_000, { unit: 'ms', from: 10_000 }),
+  }),
   sendTimeout: duration(10_000, 1, MAX_SEND_TIMEOUT_MS),
   minReplicas: whole(0, { unit: 'replicas', from: 0, to: 1_000 }),
   replicaTimeout: duration(1_000, 1, MAX_REPLICA_TIMEOUT_MS),

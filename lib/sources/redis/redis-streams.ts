@@ -55,7 +55,9 @@ export class RedisStreams implements Lifecycle, TailReader {
     };
     this.tails = new StreamTails(connection, settings.prefix, this.age, this, logger);
     this.reading = new StreamReading(connection, this.server, settings.prefix, this.age, logger);
-    this.published = new PublishedEvents(settings.age, (key, id) => this.reading.verify(key, id));
+    this.published = new PublishedEvents(settings.retain.age, (key, id) =>
+      this.reading.verify(key, id),
+    );
     // Once a loss is announced, there is nothing more to find out, whoever noticed it.
     this.reading.onLoss = (key) => this.published.forget(key);
     this.subscriber = new Subscriber(connection, this.server, events, logger);
@@ -130,7 +132,7 @@ export class RedisStreams implements Lifecycle, TailReader {
 
   /** The limits of a stream as the scripts take them: events, milliseconds, bytes; 0 for none. */
   get limits(): readonly [events: number, age: number, bytes: number] {
-    const { events, bytes } = this.settings;
+    const { events, bytes } = this.settings.retain;
     return [events, this.age, Number.isFinite(bytes) ? bytes : 0];
   }
 
@@ -153,7 +155,7 @@ export class RedisStreams implements Lifecycle, TailReader {
   }
 
   private get age(): number {
-    return Number.isFinite(this.settings.age) ? this.settings.age : 0;
+    return Number.isFinite(this.settings.retain.age) ? this.settings.retain.age : 0;
   }
 
   private receive(key: string, text: string): void {
@@ -182,7 +184,7 @@ export class RedisStreams implements Lifecycle, TailReader {
   private auditLater(): void {
     const { auditInterval } = this.settings;
     // Comparing a stream keeps it from expiring while it is read here.
-    const interval = Math.min(auditInterval, this.settings.age / 4);
+    const interval = Math.min(auditInterval, this.settings.retain.age / 4);
     this.audit = setTimeout(
       () => void this.compareAll().finally(() => this.stopped || this.auditLater()),
       interval * (0.75 + Math.random() / 4),

@@ -39,7 +39,7 @@ export class KeyPushes implements CallKind {
     private readonly streamKey: (key: string) => string,
   ) {
     this.publisher = new StreamPublisher(streams, this);
-    this.answered = new PublishedEvents(streams.settings.age, (key, number) =>
+    this.answered = new PublishedEvents(streams.settings.retain.age, (key, number) =>
       this.verify(key, number),
     );
     this.offAudit = streams.onAudit(() => this.answered.verifyAll());
