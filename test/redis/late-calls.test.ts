@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startProxy, type TcpProxy } from '../support/proxy.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
-import { KeySets } from '../../lib/sources/cache/redis/key-sets.js';
+import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import { instance as keysInstance } from '../cache/redis-rig.js';
 import { Recorder } from '../cache/recorder.js';
 import { count, instance, NONE, stopInstances, withRedis } from './instances.js';
@@ -89,15 +89,15 @@ describe('what was sent on a connection that was given up, and arrives after its
   );
 
   it('does not set a key to an older value', async () => {
-    const sets = new KeySets((await instance(impatient(), { prefix })).streams);
+    const store = new RedisKeyStore((await instance(impatient(), { prefix })).streams);
     const key = `set ${tests}`;
     const get = () => withRedis(redis.url, (client) => client.get(key));
-    await sets.set(key, 'before');
+    await store.set(key, 'before');
     proxy.hold();
-    await sets.set(key, 'old');
+    await store.set(key, 'old');
     await withRedis(redis.url, (client) => client.set(key, 'of another program'));
     await proxy.deliver();
     expect(await get()).toBe('of another program');
-    await sets.stop();
+    await store.stop();
   });
 });

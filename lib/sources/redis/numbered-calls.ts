@@ -1,79 +1,67 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
-import type { SseError } from '../../channel/sse-error.js';
-import type { CallKind } from './call-kind.js';
-import { runScript, type RedisReply, type ScriptCall } from './redis-batch.js';
-import { refusalOf, replyError } from './redis-refusal.js';
+import { monotonicNow } from '../../channel/clock.js';
+import { settledWithin } from '../../channel/deadline.js';
+import { SseError } from '../../channel/sse-error.js';
+import type { OutgoingEvent } from '../../channel/source.js';
+import { Lane } from './lane.js';
+import { NumberedCall, type CallKind } from './numbered-call.js';
 import type { RedisStreams } from './redis-streams.js';
-import type { StreamLane } from './stream-lane.js';
 
-/** How many calls are under way at a time where a marker serves any lane. */
+/** How many bytes of events may wait for Redis. */
+const MAX_WAITING_BYTES = 64 * 1_048_576;
+/** How often calls are sent again, and events that have waited too long are rejected. */
+const TICK_MS = 100;
+/** How long a stop waits for what is on its way. */
+const STOP_MS = 1_000;
+/** How many lanes, and about how many bytes, share a call. */
+const CALL_LANES = 64;
+const CALL_SIZE = 524_288;
+/** How many shared calls are under way at a time: Redis works on one while the next is made. */
 const MAX_CALLS = 64;
 
-/** The batch was taken: the script's answer, the call's number, and how many replicas have it. */
-export interface TakenOutcome {
-  readonly what: 'taken';
-  readonly answer: string;
-  readonly number: number;
-  readonly replicas: number;
-}
-
-/** What became of the batch of a lane. */
-export type BatchOutcome =
-  | TakenOutcome
-  | { readonly what: 'refused'; readonly refusal: SseError }
-  /** It was not taken, as the server cannot for now. */
-  | { readonly what: 'later' }
-  /** It was not taken, as something was refused of its call: it is to have one of its own. */
-  | { readonly what: 'alone' }
-  /** Nobody knows, and nobody waits for it any more. */
-  | { readonly what: 'unwanted' };
-
 /**
- * One run of the script, for the batches of one or several lanes. It stays the same however often
- * it is sent.
+ * Sends events to Redis by numbered calls of one kind. Events wait in lanes. A lane is in one call at
+ * a time, so its events keep their order, and a call is sent until Redis answers it or nobody waits.
  */
-interface NumberedCall {
-  /** The key under which Redis notes the number and the answers of the last call. */
-  readonly marker: string;
-  /** Higher than that of every call before: it tells Redis whether the call was made already. */
-  readonly number: number;
-  readonly lanes: readonly StreamLane[];
-  /** Whether a reply is awaited. */
-  inFlight: boolean;
-  /** Whether it was sent before, and nobody knows whether it has arrived. */
-  isRepeated: boolean;
-}
-
-/** The calls that are under way. Each is sent until its outcome is known or of no interest. */
 export class NumberedCalls {
+  private readonly lanes = new Map<string, Lane>();
+  /** The lanes with events that wait for a call. */
+  private readonly due = new Set<Lane>();
   private readonly calls = new Set<NumberedCall>();
   private readonly instance = randomBytes(9).toString('base64url');
-  /** A marker is used by one call at a time. A Cluster wants it in the slot of the call's lane. */
   private readonly isPerLane: boolean;
-  private readonly idle: string[] = [];
+  private readonly idleMarkers: string[] = [];
   private markers = 0;
   private number = 0;
+  private waitingBytes = 0;
+  private readonly detach = AsyncLocalStorage.snapshot();
+  private readonly offReady: () => void;
+  private flush: NodeJS.Immediate | undefined;
+  private tick: NodeJS.Timeout | undefined;
+  private onEmpty: () => void = () => undefined;
+  private isStopped = false;
 
   constructor(
     private readonly streams: RedisStreams,
     private readonly kind: CallKind,
-    private readonly onOutcome: (lane: StreamLane, outcome: BatchOutcome) => void,
   ) {
+    // A Cluster wants the marker in the slot of the lane.
     this.isPerLane = kind.isPerLane || streams.connection.isCluster;
+    this.offReady = streams.connection.onReady(() => this.sendNow());
   }
 
-  /** Whether one more call may begin. If not, there is room once the next outcome is known. */
-  get hasRoom(): boolean {
-    return this.isPerLane || this.idle.length > 0 || this.markers < MAX_CALLS;
-  }
-
-  /** Makes a call for the batches of these lanes; only while there is room. */
-  make(lanes: readonly StreamLane[]): void {
-    const marker = this.isPerLane ? this.markerOf(lanes[0]!.key) : this.anyMarker();
-    const number = ++this.number;
-    const call: NumberedCall = { marker, number, lanes, inFlight: false, isRepeated: false };
-    this.calls.add(call);
-    void this.send(call);
+  /**
+   * Resolves with what `outcomes()` of the kind calls the event. A rejection that nobody awaits is
+   * harmless, as the log tells what failed.
+   *
+   * @param keys the keys that a call for the event names; the first names its lane
+   */
+  publish(event: OutgoingEvent, ...keys: readonly string[]): Promise<string> {
+    const refusal = this.refusal();
+    const sent = refusal ? Promise.reject<string>(refusal) : this.add(event, keys);
+    sent.catch(() => undefined);
+    return sent;
   }
 
   /** The key of the marker that only this lane has. */
@@ -81,108 +69,149 @@ export class NumberedCalls {
     return `${lane}:from:${this.instance}`;
   }
 
+  /** Sends what waits once more, and rejects what Redis does not accept in time. */
+  async stop(): Promise<void> {
+    if (this.lanes.size > 0) {
+      const emptied = new Promise<void>((resolve) => (this.onEmpty = resolve));
+      this.sendNow();
+      await settledWithin(emptied, STOP_MS);
+    }
+    this.isStopped = true;
+    this.offReady();
+    clearImmediate(this.flush);
+    clearInterval(this.tick);
+    this.lanes.forEach((lane) => lane.giveUp(Infinity, closed));
+    this.due.clear();
+  }
+
+  private refusal(): SseError | undefined {
+    if (this.isStopped) {
+      return closed();
+    }
+    return this.waitingBytes <= MAX_WAITING_BYTES
+      ? undefined
+      : new SseError(
+          'LIMIT_REACHED',
+          `${this.waitingBytes} bytes of events wait for Redis already. Send slower, by awaiting send().`,
+        );
+  }
+
+  private add(event: OutgoingEvent, keys: readonly string[]): Promise<string> {
+    const [name] = keys as readonly [string];
+    let lane = this.lanes.get(name);
+    if (!lane) {
+      lane = new Lane(keys, (by) => (this.waitingBytes += by));
+      this.lanes.set(name, lane);
+    }
+    // The timer ends when there is no lane: each event may have a lane of its own.
+    this.tick ??= this.detach(() => setInterval(() => this.onTick(), TICK_MS));
+    const sent = lane.add(event, monotonicNow() + this.streams.settings.sendTimeout);
+    this.proceed(lane);
+    return sent;
+  }
+
+  /** The lane waits for a call, unless it is in one. An empty lane is dropped. */
+  private proceed(lane: Lane): void {
+    if (lane.isEmpty) {
+      this.lanes.delete(lane.keys[0]!);
+      this.due.delete(lane);
+    } else if (!lane.isInCall) {
+      this.due.add(lane);
+    }
+    if (this.due.size > 0) {
+      this.flush ??= this.detach(() => setImmediate(() => this.makeCalls()));
+    } else if (this.lanes.size === 0) {
+      this.onEmpty();
+    }
+  }
+
+  /** Makes calls for what waits, as long as there is room. */
+  private makeCalls(): void {
+    clearImmediate(this.flush);
+    this.flush = undefined;
+    while (this.due.size > 0 && this.hasRoom) {
+      const lanes = this.takeLanes();
+      const marker = this.isPerLane ? this.markerOf(lanes[0]!.keys[0]!) : this.anyMarker();
+      const call = new NumberedCall(this.streams, this.kind, ++this.number, marker, lanes);
+      this.calls.add(call);
+      void this.send(call);
+    }
+  }
+
+  private get hasRoom(): boolean {
+    return this.isPerLane || this.idleMarkers.length > 0 || this.markers < MAX_CALLS;
+  }
+
   private anyMarker(): string {
     const { prefix } = this.streams.settings;
-    return this.idle.pop() ?? `${prefix}from:${this.instance}:${++this.markers}`;
+    return this.idleMarkers.pop() ?? `${prefix}from:${this.instance}:${++this.markers}`;
   }
 
-  /** Sends what was not answered once more, as far as somebody waits for it. */
-  repeat(): void {
-    for (const call of this.calls) {
-      if (!call.inFlight && !this.dropUnwanted(call)) {
-        void this.send(call);
+  /** The lanes of the next call, with what waits in them. */
+  private takeLanes(): readonly Lane[] {
+    const most = this.isPerLane ? 1 : CALL_LANES;
+    const lanes: Lane[] = [];
+    let size = 0;
+    for (const lane of this.due) {
+      if (lane.isAlone && lanes.length > 0) {
+        break;
+      }
+      this.due.delete(lane);
+      lanes.push(lane);
+      size += lane.beginCall();
+      if (lane.isAlone || lanes.length === most || size >= CALL_SIZE) {
+        break;
       }
     }
-  }
-
-  private scriptCall({ marker, number, lanes }: NumberedCall): ScriptCall {
-    const { script } = this.kind;
-    const { publishCommand } = this.streams.server;
-    const keys = [marker];
-    const args = [number, publishCommand, ...this.kind.args(lanes[0]!)];
-    for (const lane of lanes) {
-      keys.push(...lane.keys);
-      args.push(...lane.batch!);
-    }
-    return { script, keys, args };
+    return lanes;
   }
 
   private async send(call: NumberedCall): Promise<void> {
-    call.inFlight = true;
-    const reply = await this.replyTo(call);
-    const { minReplicas } = this.streams.settings;
-    const replicas = minReplicas > 0 && 'ok' in reply ? await this.replicasOf(call) : Infinity;
-    call.inFlight = false;
-    if ('ok' in reply) {
-      const answers = reply.ok as readonly string[];
-      this.end(call, (index) => this.outcomeOf(call, index, answers[index]!, replicas));
-    } else {
-      this.failed(call, reply.error);
+    const free = await call.send();
+    if (free) {
+      this.calls.delete(call);
+      if (!this.isPerLane) {
+        this.idleMarkers.push(call.marker);
+      }
+      free.forEach((lane) => this.proceed(lane));
     }
   }
 
-  private async replyTo(call: NumberedCall): Promise<RedisReply> {
-    const { connection, server } = this.streams;
-    try {
-      await server.known();
-      const client = await connection.client();
-      return await runScript(client, this.scriptCall(call));
-    } catch (error) {
-      return { error: error as Error };
+  /** Sends what was not answered, and what waits. */
+  private sendNow(): void {
+    this.calls.forEach((call) => void this.send(call));
+    this.makeCalls();
+  }
+
+  private onTick(): void {
+    const now = monotonicNow();
+    for (const lane of this.lanes.values()) {
+      lane.giveUp(now, (mayHaveArrived) => this.timedOut(mayHaveArrived));
+      this.proceed(lane);
+    }
+    this.sendNow();
+    if (this.lanes.size === 0) {
+      clearInterval(this.tick);
+      this.tick = undefined;
     }
   }
 
-  /** How many replicas have what was taken, once they are enough or have had their time. */
-  private replicasOf(call: NumberedCall): Promise<number> {
-    const { minReplicas, replicaTimeout } = this.streams.settings;
-    return this.streams.server.waitForReplicas(call.marker, minReplicas, replicaTimeout);
+  private timedOut(mayHaveArrived: boolean): SseError {
+    const { connection, settings } = this.streams;
+    connection.felt();
+    return connection.known(
+      new SseError(
+        'UNAVAILABLE',
+        `Redis at ${connection.address} did not accept an event within ` +
+          `${settings.sendTimeout} ms (\`redisStreams.sendTimeout\`)` +
+          (mayHaveArrived
+            ? '; it may have been delivered, as only the reply may be missing.'
+            : '.'),
+      ),
+    );
   }
+}
 
-  private outcomeOf(
-    { number, lanes }: NumberedCall,
-    index: number,
-    answer: string,
-    replicas: number,
-  ): BatchOutcome {
-    if (!answer.startsWith('!')) {
-      return { what: 'taken', answer, number, replicas };
-    }
-    const refusal = this.refusalOf(replyError(answer.slice(1)), lanes[index]!);
-    return refusal ? { what: 'refused', refusal } : { what: 'later' };
-  }
-
-  /** The call as a whole was answered by an error, or by nothing. */
-  private failed(call: NumberedCall, error: Error): void {
-    const refusal = this.refusalOf(error, call.lanes[0]!);
-    if (!refusal) {
-      call.isRepeated = true;
-      this.dropUnwanted(call);
-    } else if (call.lanes.length > 1 && !call.isRepeated) {
-      // What is refused of one channel must not keep the others.
-      this.end(call, () => ({ what: 'alone' }));
-    } else {
-      this.end(call, () => ({ what: 'refused', refusal }));
-    }
-  }
-
-  private refusalOf(error: Error, lane: StreamLane): SseError | undefined {
-    return refusalOf(error, this.streams.connection.address, lane.key);
-  }
-
-  /** Ends a call whose outcome nobody waits for any more. */
-  private dropUnwanted(call: NumberedCall): boolean {
-    const isWanted = call.lanes.some((lane) => lane.isWanted);
-    if (!isWanted) {
-      this.end(call, () => ({ what: 'unwanted' }));
-    }
-    return !isWanted;
-  }
-
-  private end(call: NumberedCall, outcomeOf: (index: number) => BatchOutcome): void {
-    this.calls.delete(call);
-    if (!this.isPerLane) {
-      this.idle.push(call.marker);
-    }
-    call.lanes.forEach((lane, index) => this.onOutcome(lane, outcomeOf(index)));
-  }
+function closed(): SseError {
+  return new SseError('CLOSED', 'The application is shutting down.');
 }

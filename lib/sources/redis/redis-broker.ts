@@ -9,32 +9,31 @@ import type {
   PublishOptions,
 } from '../../channel/source.js';
 import { refuseTransaction } from '../../channel/transaction.js';
-import { AppendKind } from './append-kind.js';
-import { indexKey } from './own-ids.js';
+import { APPEND } from './lua/lua.generated.js';
+import type { CallKind } from './numbered-call.js';
+import { NumberedCalls } from './numbered-calls.js';
+import { indexKey, ownIdsOf } from './own-ids.js';
 import type { RedisStreams } from './redis-streams.js';
-import { isStreamId } from './stream-id.js';
-import { StreamPublisher } from './stream-publisher.js';
+import { lengthsOf } from './stream-entry.js';
+import { isStreamId, laterStreamId } from './stream-id.js';
 
 /**
  * Carries events from every instance to every instance by Redis: a stream per channel, which
  * is also its history, and a message per publication. One order for all, as the stream has it.
  */
 export class RedisBroker implements Broker, Lifecycle {
-  private readonly publisher: StreamPublisher;
-  private offReady: (() => void) | undefined;
+  private readonly appends: NumberedCalls;
 
   constructor(private readonly streams: RedisStreams) {
-    this.publisher = new StreamPublisher(streams, new AppendKind(streams));
+    this.appends = new NumberedCalls(streams, appendKind(streams));
   }
 
   async start(): Promise<void> {
-    this.offReady = this.streams.connection.onReady(() => this.publisher.retryNow());
     this.streams.connect();
   }
 
   async stop(): Promise<void> {
-    await this.publisher.stop();
-    this.offReady?.();
+    await this.appends.stop();
   }
 
   /** @throws SseError `INVALID_CHANNEL` when the name cannot be mapped to a stream */
@@ -49,7 +48,7 @@ export class RedisBroker implements Broker, Lifecycle {
     if (event.id !== undefined && isStreamId(event.id)) {
       refuseAsPosition(event.id, 'of a Redis stream');
     }
-    return this.publisher.publish(key, event, indexKey(key, this.streams.settings.prefix));
+    return this.appends.publish(event, key, indexKey(key, this.streams.settings.prefix));
   }
 
   private keyOf(channel: string): string {
@@ -64,4 +63,31 @@ export class RedisBroker implements Broker, Lifecycle {
     // A key that ends in } has a stream of the other form, and of such a name.
     return channel.includes('}:key:') ? `${prefix}channel:{${channel}}` : `${prefix}{${channel}}`;
   }
+}
+
+/** Calls that append events to streams: a lane is a stream, and an event's id is its entry's. */
+function appendKind({ connection, limits, published, reading }: RedisStreams): CallKind {
+  return {
+    script: APPEND,
+    isPerLane: false,
+    args: limits,
+    batchOf: (events) => {
+      let text = '';
+      for (const { meta, data } of events) {
+        text += meta + data;
+      }
+      return [events.length, lengthsOf(events), text, ownIdsOf(events)];
+    },
+    // In a Cluster a marker is one stream's, and tells whether the server still has the last event.
+    last: ([key]) => (connection.isCluster ? published.lastOf(key!) : undefined),
+    outcomes: ([key], answer, number, count) => {
+      const [first, announcement] = answer.split(' ') as [string, string?];
+      if (announcement !== undefined) {
+        reading.noteLoss(key!, announcement);
+      }
+      const ids = Array.from({ length: count }, (_, nth) => laterStreamId(first, nth)!);
+      published.note(key!, ids.at(-1)!, number);
+      return ids;
+    },
+  };
 }

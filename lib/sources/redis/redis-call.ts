@@ -8,6 +8,19 @@ export type RedisCommand = readonly [name: string, ...args: (string | number)[]]
 /** A command's reply, or the error that came in its place. */
 export type RedisReply = { readonly ok: unknown } | { readonly error: Error };
 
+/** A Lua script. Calls name it by its digest, so that its text crosses the wire once. */
+export interface RedisScript {
+  readonly text: string;
+  readonly sha: string;
+}
+
+/** The call of a script, with its keys first. */
+export interface ScriptCall {
+  readonly script: RedisScript;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
 /**
  * How long we wait for a reply, in milliseconds. A connection of ours ends before that;
  * a client of the application's may keep a command for as long as it likes. Commands stand behind
@@ -25,17 +38,85 @@ export function callRedis(client: RedisClient, ...[name, ...args]: RedisCommand)
   return answered(client.call(name, ...args));
 }
 
-/** Sends a command. Never rejects. */
-export async function replyTo(client: RedisClient, command: RedisCommand): Promise<RedisReply> {
+/**
+ * Runs a script, and sends its text where the server does not know it yet.
+ * @throws SseError `UNAVAILABLE` when the connection is down or there is no reply in time
+ */
+export async function callScript(
+  connection: { client(): Promise<RedisClient> },
+  call: ScriptCall,
+): Promise<unknown> {
+  const client = await connection.client();
   try {
-    return { ok: await callRedis(client, ...command) };
+    return await callRedis(client, ...commandOf(call, 'sha'));
   } catch (error) {
-    return { error: error as Error };
+    if (!isUnknownScript(error as Error)) {
+      throw error;
+    }
+    return callRedis(client, ...commandOf(call, 'text'));
   }
 }
 
+/** Runs many script calls like `runBatch`, and sends a script's text where it is not known yet. */
+export async function runScripts(
+  client: RedisClient,
+  calls: readonly ScriptCall[],
+): Promise<readonly RedisReply[]> {
+  const first = calls.map((call) => commandOf(call, 'sha'));
+  const replies = [...(await runBatch(client, first))];
+  const unknown = replies.flatMap((reply, index) =>
+    'error' in reply && isUnknownScript(reply.error) ? [index] : [],
+  );
+  const again = await runBatch(
+    client,
+    unknown.map((index) => commandOf(calls[index]!, 'text')),
+  );
+  unknown.forEach((index, nth) => (replies[index] = again[nth]!));
+  return replies;
+}
+
+/** Runs many commands in one round trip, each with its own outcome. Never rejects. */
+export async function runBatch(
+  client: RedisClient,
+  commands: readonly RedisCommand[],
+): Promise<readonly RedisReply[]> {
+  // A pipeline of a Cluster client takes only keys of one node; single commands are
+  // routed each, and written to their sockets in the same turn.
+  if (client.isCluster || commands.length <= 1) {
+    return Promise.all(
+      commands.map((command) => callRedis(client, ...command).then(replyOf, errorOf)),
+    );
+  }
+  try {
+    const pipeline = client.pipeline(commands.map((command) => [...command]));
+    const replies = (await answered(pipeline.exec())) ?? [];
+    return commands.map((_, index) => {
+      const [error, result] = replies[index] ?? [new Error('The pipeline was aborted.'), undefined];
+      return error ? errorOf(plainError(error)) : replyOf(result);
+    });
+  } catch (error) {
+    return commands.map(() => errorOf(error as Error));
+  }
+}
+
+function replyOf(ok: unknown): RedisReply {
+  return { ok };
+}
+
+function errorOf(error: Error): RedisReply {
+  return { error };
+}
+
+function isUnknownScript(error: Error): boolean {
+  return error.message.startsWith('NOSCRIPT');
+}
+
+function commandOf({ script, keys, args }: ScriptCall, by: 'sha' | 'text'): RedisCommand {
+  return [by === 'sha' ? 'evalsha' : 'eval', script[by], keys.length, ...keys, ...args];
+}
+
 /** Waits for a client's reply, with a deadline, and with errors that are safe to show. */
-export async function answered<T>(reply: Promise<T>): Promise<T> {
+async function answered<T>(reply: Promise<T>): Promise<T> {
   try {
     return await withDeadline(reply, CALL_TIMEOUT_MS, 'Redis');
   } catch (error) {

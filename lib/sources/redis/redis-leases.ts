@@ -4,7 +4,7 @@ import { monotonicNow } from '../../channel/clock.js';
 import { settledWithin } from '../../channel/deadline.js';
 import type { Lease, Leases } from '../../channel/lease.js';
 import { CLAIM_LEASE, RELEASE_LEASE } from './lua/lua.generated.js';
-import { runScript, runScripts } from './redis-batch.js';
+import { callScript, runScripts } from './redis-call.js';
 import type { RedisStreams } from './redis-streams.js';
 
 /** How long an instance holds a lease without renewing it. */
@@ -136,6 +136,6 @@ export class RedisLeases implements Leases {
     const { connection, server } = this.streams;
     await server.known();
     const args = [this.incarnation, server.publishCommand];
-    await runScript(await connection.client(), { script: RELEASE_LEASE, keys: [key], args });
+    await callScript(connection, { script: RELEASE_LEASE, keys: [key], args });
   }
 }

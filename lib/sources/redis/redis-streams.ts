@@ -1,7 +1,7 @@
 import { Guard } from '../../channel/guard.js';
 import type { ChannelSink, Lifecycle, SseLogger } from '../../channel/source.js';
 import { WAKE } from './lua/lua.generated.js';
-import { PublishedEvents, type LastPublished } from './published-events.js';
+import { PublishedEvents } from './published-events.js';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisServer } from './redis-server.js';
 import type { RedisStreamsSettings } from './redis-streams.options.js';
@@ -28,7 +28,8 @@ export class RedisStreams implements Lifecycle, TailReader {
   private readonly feeds = new Map<string, Set<StreamFeed>>();
   private readonly listeners = new Map<string, Listener>();
   private readonly tails: StreamTails;
-  private readonly published: PublishedEvents;
+  /** What was appended last to each stream, to see later whether it is still there. */
+  readonly published: PublishedEvents;
   /** What feeds read their streams with. */
   readonly reading: StreamReading;
   private readonly guard: Guard;
@@ -109,16 +110,6 @@ export class RedisStreams implements Lifecycle, TailReader {
       this.listeners.delete(key);
       this.subscriber.remove(key);
     };
-  }
-
-  /** Notes what was appended last, to see later whether it is still there. */
-  notePublished(key: string, id: string, number: number): void {
-    this.published.note(key, id, number);
-  }
-
-  /** What was appended last; `undefined` when that is not remembered. */
-  lastPublished(key: string): LastPublished | undefined {
-    return this.published.lastOf(key);
   }
 
   /**

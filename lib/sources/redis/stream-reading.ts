@@ -4,7 +4,7 @@ import { SseError } from '../../channel/sse-error.js';
 import { Turns } from '../../channel/turns.js';
 import { digestOf, indexKey } from './own-ids.js';
 import { LOCATE, PAGE, VERIFY } from './lua/lua.generated.js';
-import { runScript, type ScriptCall } from './redis-batch.js';
+import { callScript, type ScriptCall } from './redis-call.js';
 import type { RedisConnection } from './redis-connection.js';
 import type { RedisServer } from './redis-server.js';
 import type { RawEntry } from './stream-entry.js';
@@ -164,16 +164,12 @@ export class StreamReading {
   private async run(call: ScriptCall, signal?: AbortSignal): Promise<unknown> {
     const key = call.keys[0]!;
     try {
-      const client = await this.connection.client();
       if (signal?.aborted === true) {
         throw new SseError('CLOSED', `Nobody waits for what is read of the stream ${key}.`);
       }
-      const reply = await runScript(client, call);
-      if ('error' in reply) {
-        throw reply.error;
-      }
+      const reply = await callScript(this.connection, call);
       this.refusals.forget(key);
-      return reply.ok;
+      return reply;
     } catch (error) {
       this.refusals.note(key, error);
       throw error;

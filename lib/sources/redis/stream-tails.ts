@@ -3,7 +3,7 @@ import { backoff } from '../../channel/backoff.js';
 import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
 import { indexKey } from './own-ids.js';
-import { runScripts, type RedisReply } from './redis-batch.js';
+import { runScripts, type RedisReply } from './redis-call.js';
 import type { RedisConnection } from './redis-connection.js';
 import { StreamRefusals } from './stream-refusals.js';
 import { TAIL } from './lua/lua.generated.js';

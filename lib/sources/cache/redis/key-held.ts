@@ -1,5 +1,5 @@
 import type { RedisClient } from '../../redis/redis-option.js';
-import type { RedisCommand, RedisReply } from '../../redis/redis-batch.js';
+import type { RedisCommand, RedisReply } from '../../redis/redis-call.js';
 import type { KeyReads } from './key-reads.js';
 import { waitingKey } from '../waiting-event.js';
 

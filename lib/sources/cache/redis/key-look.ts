@@ -1,5 +1,5 @@
 import { monotonicNow } from '../../../channel/clock.js';
-import type { RedisCommand, RedisReply } from '../../redis/redis-batch.js';
+import type { RedisCommand, RedisReply } from '../../redis/redis-call.js';
 import type { RedisClient } from '../../redis/redis-option.js';
 import type { RedisStreams } from '../../redis/redis-streams.js';
 import type { KeyReading, KnownValue } from '../key-store.js';

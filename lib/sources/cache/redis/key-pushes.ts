@@ -1,13 +1,12 @@
 import { refuseAsPosition } from '../../../channel/event-check.js';
 import type { SseError } from '../../../channel/sse-error.js';
-import type { CallKind } from '../../redis/call-kind.js';
-import { PublishedEvents } from '../../redis/published-events.js';
-import { runScript } from '../../redis/redis-batch.js';
+import type { CallKind } from '../../redis/numbered-call.js';
+import { NumberedCalls } from '../../redis/numbered-calls.js';
+import { PublishedEvents, type LastPublished } from '../../redis/published-events.js';
+import { callScript } from '../../redis/redis-call.js';
 import type { RedisStreams } from '../../redis/redis-streams.js';
 import type { EventText } from '../../redis/stream-entry.js';
 import { isStreamId } from '../../redis/stream-id.js';
-import type { Batch, StreamLane } from '../../redis/stream-lane.js';
-import { StreamPublisher } from '../../redis/stream-publisher.js';
 import type { KeyEvent } from '../key-store.js';
 import { PUSH, WAS_LOST } from './lua/lua.generated.js';
 import { tooManyWaiting, waitingKey, waitingText } from '../waiting-event.js';
@@ -22,7 +21,8 @@ const LOST = 'L';
 export class KeyPushes implements CallKind {
   readonly script = PUSH;
   readonly isPerLane = true;
-  private readonly publisher: StreamPublisher;
+  readonly args: readonly number[];
+  private readonly calls: NumberedCalls;
   /** The number of the last call for each key that was answered. */
   private readonly answered: PublishedEvents;
   private readonly offAudit: () => void;
@@ -35,10 +35,11 @@ export class KeyPushes implements CallKind {
   constructor(
     private readonly streams: RedisStreams,
     private readonly maxWaiting: number,
-    private readonly waitingTtl: number,
+    waitingTtl: number,
     private readonly streamKey: (key: string) => string,
   ) {
-    this.publisher = new StreamPublisher(streams, this);
+    this.args = [maxWaiting, waitingTtl];
+    this.calls = new NumberedCalls(streams, this);
     this.answered = new PublishedEvents(streams.settings.retain.age, (key, number) =>
       this.verify(key, number),
     );
@@ -53,60 +54,48 @@ export class KeyPushes implements CallKind {
     if (event.id !== undefined && isStreamId(event.id)) {
       refuseAsPosition(event.id, 'of a Redis stream');
     }
-    await this.publisher.publish(waitingKey(key), event, key, this.streamKey(key));
-  }
-
-  /** The connection is back. */
-  retryNow(): void {
-    this.publisher.retryNow();
+    await this.calls.publish(event, waitingKey(key), key, this.streamKey(key));
   }
 
   async stop(): Promise<void> {
-    await this.publisher.stop();
+    await this.calls.stop();
     this.offAudit();
   }
 
-  args({ keys }: StreamLane): readonly (string | number)[] {
-    const last = this.answered.lastOf(keys[1]!);
-    return [this.maxWaiting, this.waitingTtl, last?.id ?? 0, Math.ceil(last?.ago ?? 0)];
-  }
-
-  batchOf(events: readonly EventText[]): Batch {
+  batchOf(events: readonly EventText[]): readonly string[] {
     return events.map(waitingText);
   }
 
-  taken(
-    lane: StreamLane,
+  last(keys: readonly string[]): LastPublished | undefined {
+    return this.answered.lastOf(keys[1]!);
+  }
+
+  outcomes(
+    keys: readonly string[],
     answer: string,
     number: number,
-    error?: (event: string) => SseError,
-  ): void {
-    const outcomes = answer.slice(answer.indexOf(' ') + 1);
-    const key = lane.keys[1]!;
-    lane.settle((index) =>
-      outcomes[index] === '1'
-        ? (error?.(`for the key ${JSON.stringify(key)}`) ?? '')
-        : tooManyWaiting(key, this.maxWaiting),
-    );
-    if (outcomes.endsWith(LOST)) {
+    count: number,
+  ): readonly (string | SseError)[] {
+    const key = keys[1]!;
+    if (answer.endsWith(LOST)) {
       this.reportLoss(key);
     }
     this.answered.note(key, String(number), number);
+    return Array.from(answer.slice(0, count), (taken) =>
+      taken === '1' ? `for the key ${JSON.stringify(key)}` : tooManyWaiting(key, this.maxWaiting),
+    );
   }
 
   private async verify(key: string, number: string): Promise<void> {
     const { server, connection } = this.streams;
     await server.known();
     const ago = Math.ceil(this.answered.lastOf(key)?.ago ?? 0);
-    const reply = await runScript(await connection.client(), {
+    const wasLost = await callScript(connection, {
       script: WAS_LOST,
-      keys: [this.publisher.markerOf(waitingKey(key)), this.streamKey(key)],
-      args: [number, ago, server.publishCommand],
+      keys: [this.calls.markerOf(waitingKey(key)), this.streamKey(key)],
+      args: [number, server.publishCommand, ago],
     });
-    if ('error' in reply) {
-      throw reply.error;
-    }
-    if (Number(reply.ok) === 1) {
+    if (wasLost === 1) {
       this.answered.forget(key, number);
       this.reportLoss(key);
     }

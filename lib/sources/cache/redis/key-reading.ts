@@ -1,4 +1,4 @@
-import type { RedisReply } from '../../redis/redis-batch.js';
+import type { RedisReply } from '../../redis/redis-call.js';
 import { tooLarge, type KeyEvent, type KeyReading } from '../key-store.js';
 import { parseWaiting } from '../waiting-event.js';
 

@@ -5,7 +5,7 @@ import {
   type RedisCommand,
   type RedisReply,
   type ScriptCall,
-} from '../../redis/redis-batch.js';
+} from '../../redis/redis-call.js';
 import { REPLY_TIMEOUT_MS } from '../../redis/own-client.js';
 import type { RedisConnection } from '../../redis/redis-connection.js';
 import type { RedisClient } from '../../redis/redis-option.js';

@@ -1,4 +1,6 @@
 import { SseError } from '../../../channel/sse-error.js';
+import type { CallKind } from '../../redis/numbered-call.js';
+import { NumberedCalls } from '../../redis/numbered-calls.js';
 import { indexKey } from '../../redis/own-ids.js';
 import type { RedisReply } from '../../redis/redis-call.js';
 import type { RedisClient } from '../../redis/redis-option.js';
@@ -19,12 +21,25 @@ import { KeyPushes } from './key-pushes.js';
 import { bytesShared, failedReading, sharedReading } from './key-reading.js';
 import { KeyReads } from './key-reads.js';
 import { RedisSharedPolls } from './redis-shared-polls.js';
-import { KeySets } from './key-sets.js';
-import { SHARE } from './lua/lua.generated.js';
+import { SET, SHARE } from './lua/lua.generated.js';
 import type { SharedPolls, SharedPollsOwner } from '../shared-polls.js';
 import { sharesSlot, slotTag, waitingKey } from '../waiting-event.js';
 
 const NOTHING: KeyReading = { events: [] };
+
+/**
+ * Calls that set keys. One that is sent again does nothing, so it does not overwrite what another
+ * program has set meanwhile.
+ */
+const SETS: CallKind = {
+  script: SET,
+  isPerLane: true,
+  args: [],
+  // Of several values that are set in one turn only the last stays.
+  batchOf: (events) => [events.at(-1)!.data],
+  outcomes: ([, key], _answer, _number, count) =>
+    Array.from({ length: count }, () => `for the key ${JSON.stringify(key)}`),
+};
 
 /** How much keys in Redis may hold. */
 export interface RedisKeyLimits extends WaitingLimits {
@@ -40,7 +55,7 @@ export interface RedisKeyLimits extends WaitingLimits {
 export class RedisKeyStore implements KeyStore {
   readonly polled = true;
   private readonly pushes: KeyPushes;
-  private readonly sets: KeySets;
+  private readonly sets: NumberedCalls;
   private readonly looks: KeyLook;
   private readonly reads: KeyReads;
   /** How many bytes a value may have. */
@@ -54,13 +69,9 @@ export class RedisKeyStore implements KeyStore {
     const { maxWaiting = DEFAULT_MAX_WAITING, waitingTtl = DEFAULT_WAITING_TTL_MS } = limits;
     this.largest = Math.min(limits.eventSize ?? Infinity, Number.MAX_SAFE_INTEGER);
     this.pushes = new KeyPushes(streams, maxWaiting, waitingTtl, (key) => this.streamKey(key));
-    this.sets = new KeySets(streams);
+    this.sets = new NumberedCalls(streams, SETS);
     this.reads = new KeyReads(streams.connection);
     this.looks = new KeyLook(this.reads, this.largest, streams);
-    streams.connection.onReady(() => {
-      this.pushes.retryNow();
-      this.sets.retryNow();
-    });
   }
 
   check(key: string): void {
@@ -91,8 +102,8 @@ export class RedisKeyStore implements KeyStore {
     return this.pushes.push(key, event);
   }
 
-  set(key: string, value: string): Promise<void> {
-    return this.sets.set(key, value);
+  async set(key: string, data: string): Promise<void> {
+    await this.sets.publish({ data }, `sse:{${slotTag(key)}}:set:${key}`, key);
   }
 
   sharePolls(owner: SharedPollsOwner): SharedPolls {

@@ -1,5 +1,4 @@
-import { callRedis } from '../../redis/redis-call.js';
-import { runScript, type RedisScript } from '../../redis/redis-batch.js';
+import { callRedis, callScript, type RedisScript } from '../../redis/redis-call.js';
 import type { RedisStreams } from '../../redis/redis-streams.js';
 import type { Change } from './own-wants.js';
 import { BEAT, LEAVE, WANT } from './lua/lua.generated.js';
@@ -70,15 +69,11 @@ export class SharedPollCalls {
     return `${this.streams.settings.prefix}{pollers}:wants:${instance}`;
   }
 
-  private async call(
+  private call(
     script: RedisScript,
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    const reply = await runScript(await this.streams.connection.client(), { script, keys, args });
-    if ('ok' in reply) {
-      return reply.ok;
-    }
-    throw reply.error;
+    return callScript(this.streams.connection, { script, keys, args });
   }
 }

@@ -1,0 +1,117 @@
+import type { OutgoingEvent } from '../../channel/source.js';
+import type { SseError } from '../../channel/sse-error.js';
+import { metaOf, type EventText } from './stream-entry.js';
+
+/** How many events and about how many bytes of one lane a call takes. */
+const BATCH_EVENTS = 500;
+const BATCH_SIZE = 131_072;
+
+/** An event on its way to Redis, and who waits for the outcome. */
+interface Sending extends EventText {
+  readonly deadline: number;
+  readonly resolve: (id: string) => void;
+  readonly reject: (error: SseError) => void;
+  isSettled: boolean;
+}
+
+const NONE: readonly Sending[] = [];
+
+/** The events of one channel on their way to Redis: those in a call, and those that wait for one. */
+export class Lane {
+  /** Whether it gets a call of its own, because Redis refused a call that it shared. */
+  isAlone = false;
+  private waiting: Sending[] = [];
+  private inCall: readonly Sending[] = NONE;
+
+  /**
+   * @param keys the keys that a call for it names; the first is the lane's name
+   * @param resized takes the change of how many bytes are on their way
+   */
+  constructor(
+    readonly keys: readonly string[],
+    private readonly resized: (by: number) => void,
+  ) {}
+
+  /** The events of the call, which stay the same until its outcome is known. */
+  get events(): readonly EventText[] {
+    return this.inCall;
+  }
+
+  get isInCall(): boolean {
+    return this.inCall.length > 0;
+  }
+
+  /** Whether somebody still waits for an event of the call. */
+  get isWanted(): boolean {
+    return this.inCall.some(({ isSettled }) => !isSettled);
+  }
+
+  get isEmpty(): boolean {
+    return !this.isInCall && this.waiting.length === 0;
+  }
+
+  /** The event waits for the next call. Resolves with its id. */
+  add(event: OutgoingEvent, deadline: number): Promise<string> {
+    const meta = metaOf(event);
+    const { data, id: own } = event;
+    this.resized(meta.length + data.length);
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ meta, data, own, deadline, resolve, reject, isSettled: false });
+    });
+  }
+
+  /** What waits goes into a call. Returns about how many bytes that is. */
+  beginCall(): number {
+    let [count, size] = [0, 0];
+    while (count < this.waiting.length && count < BATCH_EVENTS && size < BATCH_SIZE) {
+      const { meta, data } = this.waiting[count++]!;
+      size += meta.length + data.length;
+    }
+    this.inCall = count === this.waiting.length ? this.waiting : this.waiting.slice(0, count);
+    this.waiting = this.waiting.slice(count);
+    return size;
+  }
+
+  /** Redis has not taken the events of the call: they wait again, before all others. */
+  giveBack(): void {
+    this.waiting = [...this.inCall.filter(({ isSettled }) => !isSettled), ...this.waiting];
+    this.inCall = NONE;
+  }
+
+  /**
+   * The outcome of the call is known.
+   * @param outcomes the id of each event, or the error that it is rejected with
+   */
+  settle(outcomes: readonly (string | SseError)[]): void {
+    this.inCall.forEach((sending, index) => this.finish(sending, outcomes[index]!));
+    this.inCall = NONE;
+  }
+
+  /**
+   * Rejects what has waited too long.
+   * @param error makes the error of an event that may have arrived, or cannot have
+   */
+  giveUp(now: number, error: (mayHaveArrived: boolean) => SseError): void {
+    for (const sending of this.inCall) {
+      if (sending.deadline <= now && !sending.isSettled) {
+        this.finish(sending, error(true));
+      }
+    }
+    const kept = this.waiting.findIndex(({ deadline }) => deadline > now);
+    const late = this.waiting.splice(0, kept < 0 ? this.waiting.length : kept);
+    late.forEach((sending) => this.finish(sending, error(false)));
+  }
+
+  private finish(sending: Sending, outcome: string | SseError): void {
+    if (sending.isSettled) {
+      return;
+    }
+    sending.isSettled = true;
+    this.resized(-sending.meta.length - sending.data.length);
+    if (typeof outcome === 'string') {
+      sending.resolve(outcome);
+    } else {
+      sending.reject(outcome);
+    }
+  }
+}

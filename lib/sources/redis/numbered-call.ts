@@ -1,0 +1,158 @@
+import { SseError } from '../../channel/sse-error.js';
+import type { Lane } from './lane.js';
+import type { LastPublished } from './published-events.js';
+import { callScript, type RedisScript } from './redis-call.js';
+import { refusalOf, replyError } from './redis-refusal.js';
+import type { RedisStreams } from './redis-streams.js';
+import type { EventText } from './stream-entry.js';
+
+/** What the calls of one kind say to Redis, and what the answers mean. */
+export interface CallKind {
+  /**
+   * The script. KEYS: the marker, then the keys of each lane. ARGV: the number of the call, PUBLISH
+   * or SPUBLISH, the number of `last` and how many ms ago it was, `args`, then each lane's batch.
+   */
+  readonly script: RedisScript;
+  /** Whether each call takes one lane, which has a marker of its own. In a Cluster all calls do. */
+  readonly isPerLane: boolean;
+  readonly args: readonly (string | number)[];
+  /** The events of a lane as the script takes them. */
+  batchOf(events: readonly EventText[]): readonly (string | number)[];
+  /** The last call with the lane's own marker that was answered: the server must still know it. */
+  last?(keys: readonly string[]): LastPublished | undefined;
+  /**
+   * Takes over the answer for a lane.
+   * @returns for each of `count` events its id, or what errors call it, or the error that refuses it
+   */
+  outcomes(
+    keys: readonly string[],
+    answer: string,
+    number: number,
+    count: number,
+  ): readonly (string | SseError)[];
+}
+
+/** One run of a script, for the events of one or several lanes. It says the same however often it is sent. */
+export class NumberedCall {
+  private readonly batches: readonly (string | number)[];
+  private isUnderWay = false;
+  /** Whether it was sent before, and may have arrived. */
+  private mayHaveArrived = false;
+
+  /**
+   * @param number higher than that of each call before: it tells Redis whether the call was made already
+   * @param marker the key under which Redis notes number and answers; no other call uses it meanwhile
+   */
+  constructor(
+    private readonly streams: RedisStreams,
+    private readonly kind: CallKind,
+    private readonly number: number,
+    readonly marker: string,
+    private readonly lanes: readonly Lane[],
+  ) {
+    this.batches = lanes.flatMap(({ events }) => kind.batchOf(events));
+  }
+
+  /**
+   * Sends the call, unless it is under way.
+   * @returns when it is over, the lanes that can go on at once; else `undefined`
+   */
+  async send(): Promise<readonly Lane[] | undefined> {
+    if (this.isUnderWay) {
+      return undefined;
+    }
+    if (!this.isWanted) {
+      return this.givenBack();
+    }
+    this.isUnderWay = true;
+    try {
+      const answers = await this.answers();
+      const { minReplicas } = this.streams.settings;
+      const replicas = minReplicas > 0 ? await this.replicas(minReplicas) : Infinity;
+      return this.lanes.filter((lane, nth) => this.settle(lane, answers[nth]!, replicas));
+    } catch (error) {
+      return this.failed(error as Error);
+    } finally {
+      this.isUnderWay = false;
+    }
+  }
+
+  /** Whether somebody waits for the outcome. */
+  private get isWanted(): boolean {
+    return this.lanes.some((lane) => lane.isWanted);
+  }
+
+  private async answers(): Promise<readonly string[]> {
+    const { server, connection } = this.streams;
+    await server.known();
+    const last = this.kind.last?.(this.lanes[0]!.keys);
+    const before = [last?.number ?? 0, Math.ceil(last?.ago ?? 0)];
+    const answers = await callScript(connection, {
+      script: this.kind.script,
+      keys: [this.marker, ...this.lanes.flatMap(({ keys }) => keys)],
+      args: [this.number, server.publishCommand, ...before, ...this.kind.args, ...this.batches],
+    });
+    return answers as readonly string[];
+  }
+
+  /** How many replicas have the events, once they are enough or have had their time. */
+  private replicas(enough: number): Promise<number> {
+    const { server, settings } = this.streams;
+    return server.waitForReplicas(this.marker, enough, settings.replicaTimeout);
+  }
+
+  /** Takes over the answer for a lane. Returns whether the lane can go on at once. */
+  private settle(lane: Lane, answer: string, replicas: number): boolean {
+    if (answer.startsWith('!')) {
+      const refusal = this.refusalOf(replyError(answer.slice(1)), lane);
+      if (!refusal) {
+        // The server cannot for now.
+        lane.giveBack();
+        return false;
+      }
+      lane.settle(lane.events.map(() => refusal));
+      return true;
+    }
+    const outcomes = this.kind.outcomes(lane.keys, answer, this.number, lane.events.length);
+    lane.settle(
+      replicas >= this.streams.settings.minReplicas
+        ? outcomes
+        : outcomes.map((id) => (id instanceof Error ? id : this.tooFewReplicas(id, replicas))),
+    );
+    return true;
+  }
+
+  /** An error, or nothing, is the answer to the call as a whole. */
+  private failed(error: Error): readonly Lane[] | undefined {
+    const refusal = this.refusalOf(error, this.lanes[0]!);
+    if (!refusal) {
+      this.mayHaveArrived = true;
+      return this.isWanted ? undefined : this.givenBack();
+    }
+    if (this.lanes.length > 1 && !this.mayHaveArrived) {
+      // What Redis refuses of one lane must not keep the others.
+      this.lanes.forEach((lane) => (lane.isAlone = true));
+      return this.givenBack();
+    }
+    this.lanes.forEach((lane) => lane.settle(lane.events.map(() => refusal)));
+    return this.lanes;
+  }
+
+  private givenBack(): readonly Lane[] {
+    this.lanes.forEach((lane) => lane.giveBack());
+    return this.lanes;
+  }
+
+  private refusalOf(error: Error, { keys }: Lane): SseError | undefined {
+    return refusalOf(error, this.streams.connection.address, keys[0]!);
+  }
+
+  private tooFewReplicas(id: string, count: number): SseError {
+    const { minReplicas, replicaTimeout } = this.streams.settings;
+    return new SseError(
+      'UNAVAILABLE',
+      `${count} of ${minReplicas} replicas (\`redisStreams.minReplicas\`) had the event ` +
+        `${id} within ${replicaTimeout} ms. It has been delivered, but a failover may lose it.`,
+    );
+  }
+}
