@@ -1,10 +1,7 @@
 import type { HistoryEvent, OutgoingEvent, ResetReason } from '../../channel/source.js';
+import { BEGIN, DATA, GO_ON, LENGTHS, META, RESET } from './lua/lua.generated.js';
 import { compareStreamIds, isStreamId, laterStreamId } from './stream-id.js';
 
-/** The `m` field of an entry that holds no event: the one that a stream begins with, and others. */
-const MARKS: ReadonlySet<string> = new Set(['o', '-']);
-/** The `m` field of an entry that announces a reset; its data is the reason. */
-const RESET = 'x';
 /**
  * The version of what instances write to Redis, as docs/internals/redis.md describes it. Entries of
  * version 1 have no field `v`, and its messages do not begin with `v`. Later versions have both.
@@ -85,18 +82,21 @@ export function itemsOf([id, fields]: RawEntry): readonly StreamItem[] {
   if (version !== WIRE_VERSION) {
     return [{ ...unreadable(id, `its format has version ${version}.`), version }];
   }
-  const data = fieldOf(fields, 'd');
+  const data = fieldOf(fields, DATA);
   if (data === undefined) {
-    return [unreadable(id, 'it has no field `d`.')];
+    return [unreadable(id, `it has no field \`${DATA}\`.`)];
   }
-  const lengths = fieldOf(fields, 'l');
+  const lengths = fieldOf(fields, LENGTHS);
   if (lengths === undefined) {
-    return [item(id, fieldOf(fields, 'm') ?? '', data)];
+    return [item(id, fieldOf(fields, META) ?? '', data)];
   }
   const others = lengths.split(',', MAX_EVENTS + 1).length - 1;
   return (
     split(lengths, data, (index) => laterStreamId(id, index - others)) ?? [
-      unreadable(id, 'its field `l` does not tell the lengths of what `d` holds.'),
+      unreadable(
+        id,
+        `its field \`${LENGTHS}\` does not tell the lengths of what \`${DATA}\` holds.`,
+      ),
     ]
   );
 }
@@ -173,7 +173,7 @@ function item(id: string, meta: string, data: string): StreamItem {
     // A later version may know other reasons: events may be missing, whatever it is.
     return { kind: 'reset', id, reason: REASONS.has(data) ? (data as ResetReason) : 'failover' };
   }
-  return MARKS.has(meta) ? { kind: 'mark', id } : withMeta(id, meta, data);
+  return meta === BEGIN || meta === GO_ON ? { kind: 'mark', id } : withMeta(id, meta, data);
 }
 
 const REASONS: ReadonlySet<string> = new Set<ResetReason>([

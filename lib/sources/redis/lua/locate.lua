@@ -4,9 +4,9 @@
 -- `gone` and the id of the oldest entry, if there is one.
 --!include parts/holds.lua
 local stream, id = KEYS[1], ARGV[1]
-local entry = id ~= '' and redis.call('XRANGE', stream, id, '+', 'COUNT', 1)[1]
+local entry = id ~= '' and call('XRANGE', stream, id, '+', 'COUNT', 1)[1]
 if entry and holdsIt(entry, id) then return {'here', ''} end
 local score = redis.pcall('ZSCORE', KEYS[2], ARGV[2])
 if type(score) == 'string' then return {'own', score} end
-local first = id ~= '' and redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+local first = id ~= '' and call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
 return {'gone', first and first[1] or ''}

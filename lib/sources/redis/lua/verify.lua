@@ -13,7 +13,7 @@ if tail == id then return {'here', tail} end
 local entry = call('XRANGE', stream, id, '+', 'COUNT', 1)[1]
 if entry and holdsIt(entry, id) then return {'here', tail} end
 local first = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-if first and not (first[2][1] == 'm' and first[2][2] == 'o') then
+if first and not (first[2][1] == META and first[2][2] == BEGIN) then
   local firstTime, firstNumber = numbersOf(first[1])
   local isBefore = time < firstTime or (time == firstTime and number < firstNumber)
   if isBefore then return {'trimmed', tail} end

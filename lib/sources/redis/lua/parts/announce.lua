@@ -5,8 +5,8 @@
 local function announce(publish, stream, reason, since)
   local tail, bytes, events, meta, data = tailOrBegin(stream)
   local time = tonumber(string.match(tail, '^%d+'))
-  if meta == 'x' and data == reason and time >= since then return tail end
-  local id = call('XADD', stream, '*', 'm', 'x', 'd', reason, 'b', bytes, 'n', events)
-  tell(publish, stream, tail .. ' ' .. id .. ' 1+' .. #reason .. '\nx' .. reason)
+  if meta == RESET and data == reason and time >= since then return tail end
+  local id = call('XADD', stream, '*', META, RESET, DATA, reason, BYTES, bytes, EVENTS, events)
+  tell(publish, stream, tail .. ' ' .. id .. ' 1+' .. #reason .. '\n' .. RESET .. reason)
   return id
 end

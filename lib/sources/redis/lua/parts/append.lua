@@ -4,10 +4,10 @@
 -- first of them. The others follow it in the same millisecond. The entry has the last one's id, so that
 -- the next entry's id is greater than all of them.
 --
--- A single event without meta is the field `d` of an entry whose `m` is empty. Others have in `l` what
--- `lengthsOf()` makes of them. `b` and `n` count the bytes and the events of the stream up to the entry:
--- what is retained is the difference of two such numbers. Retention need not be exact, so it is looked
--- at only when a count passes a multiple of some step.
+-- A single event without meta is the data of an entry whose meta is empty. Others have the lengths that
+-- `lengthsOf()` makes of them. An entry counts the bytes and the events of the stream up to itself: what
+-- is retained is the difference of two such numbers. Retention need not be exact, so the script trims
+-- only when a count passes a multiple of some step.
 --
 -- `owns` holds the ids that publishers gave, as `ownIdsOf()` writes them, for the index.
 --
@@ -56,22 +56,23 @@ end
 local function append(stream, count, lengths, text, index, owns)
   local previous, bytesBefore, eventsBefore, meta = tailOrBegin(stream)
   -- An index that exists before its stream belongs to a stream that is gone.
-  if meta == 'o' then call('DEL', index) end
+  if meta == BEGIN then call('DEL', index) end
   local bytes, events = bytesBefore + #text, eventsBefore + count
   local first, newest
   if lengths == '' then
     newest = call('XADD', stream, 'MAXLEN', '~', maxEvents, '*',
-      'm', '', 'd', text, 'b', bytes, 'n', events)
+      META, '', DATA, text, BYTES, bytes, EVENTS, events)
     first = newest
   else
     local function add(by, after)
       first, newest = idsAfter(after, count)
       return by('XADD', stream, 'MAXLEN', '~', maxEvents, newest,
-        'l', lengths, 'd', text, 'b', bytes, 'n', events)
+        LENGTHS, lengths, DATA, text, BYTES, bytes, EVENTS, events)
     end
     if type(add(redis.pcall, previous)) == 'table' then
       -- Somebody deleted the last entry, but Redis takes no id below it: a mark shows where ids go on.
-      local mark = call('XADD', stream, '*', 'm', '-', 'd', '', 'b', bytesBefore, 'n', eventsBefore)
+      local mark = call('XADD', stream, '*',
+        META, GO_ON, DATA, '', BYTES, bytesBefore, EVENTS, eventsBefore)
       add(call, mark)
     end
   end

@@ -1,3 +1,4 @@
+--!include stream.lua
 -- Whether an entry holds the event with this id.
 local function numbersOf(text)
   local time, number = string.match(text, '^(%d+)%-(%d+)$')
@@ -5,7 +6,7 @@ local function numbersOf(text)
 end
 local function holdsIt(entry, id)
   if entry[1] == id then return true end
-  if entry[2][1] ~= 'l' then return false end
+  if entry[2][1] ~= LENGTHS then return false end
   local time, number = numbersOf(id)
   local _, others = string.gsub(entry[2][2], ',', '')
   local lastTime, lastNumber = numbersOf(entry[1])

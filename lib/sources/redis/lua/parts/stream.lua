@@ -1,6 +1,16 @@
 -- What every script knows of streams.
 -- The message on a stream's channel that wakes those who read the stream.
 local WAKE = 'wake' --!export
+-- The fields of an entry: meta or lengths, data, and the bytes and events of the stream up to here.
+local META = 'm' --!export
+local LENGTHS = 'l' --!export
+local DATA = 'd' --!export
+local BYTES = 'b'
+local EVENTS = 'n'
+-- The meta of entries that are no events: the stream begins, ids go on here, a reset.
+local BEGIN = 'o' --!export
+local GO_ON = '-' --!export
+local RESET = 'x' --!export
 -- How long the number of a call is remembered.
 local MARKER_MS = 600000 --!export
 local call = redis.call
@@ -10,7 +20,7 @@ local function numberOf(text)
 end
 local function countsOf(entry)
   local fields = entry[2]
-  if fields[5] == 'b' and fields[7] == 'n' then return numberOf(fields[6]), numberOf(fields[8]) end
+  if fields[5] == BYTES and fields[7] == EVENTS then return numberOf(fields[6]), numberOf(fields[8]) end
 end
 -- The last entry of a stream: its id, how many bytes and events the stream had up to it, its first
 -- field, its data, and all its fields. A stream that does not exist gets a first entry, so that every
@@ -18,7 +28,7 @@ end
 local function tailOrBegin(stream)
   local tail = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   if not tail then
-    return call('XADD', stream, '*', 'm', 'o', 'd', '', 'b', 0, 'n', 0), 0, 0, 'o', ''
+    return call('XADD', stream, '*', META, BEGIN, DATA, '', BYTES, 0, EVENTS, 0), 0, 0, BEGIN, ''
   end
   local bytes, events = countsOf(tail)
   if not (bytes and events) then
