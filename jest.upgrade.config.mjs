@@ -4,5 +4,5 @@ import base from './jest.config.mjs';
 export default {
   ...base,
   testMatch: ['<rootDir>/test/upgrade/**/*.upgrade.ts'],
-  testTimeout: 120_000,
+  testTimeout: 300_000,
 };

@@ -27,9 +27,12 @@ export async function startAppProcess(
     stream.setEncoding('utf8').on('data', (text: string) => (output += text));
   }
   const isOver = () => child.exitCode !== null || child.signalCode !== null;
-  const found = await until(() => isOver() || /address (\S+)/.exec(output));
+  const found = await until(() => isOver() || /address (\S+)/.exec(output)).catch(
+    () => true as const,
+  );
   if (found === true) {
-    throw new Error(`The instance ended before it was ready:\n${output}`);
+    child.kill('SIGKILL');
+    throw new Error(`The instance did not become ready:\n${output}`);
   }
   const one: AppProcess = {
     url: found[1]!,

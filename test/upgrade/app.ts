@@ -8,6 +8,17 @@ const library = (await import(process.env['LIBRARY']!)) as typeof import('../../
 const { SseChannel, SseModule, SseService } = library;
 type Service = InstanceType<typeof SseService>;
 
+const { REDIS_URL: REDIS, POSTGRES_URL: POSTGRES, BROKER: EVENT_TABLE } = process.env;
+const system = REDIS
+  ? { redis: REDIS, broker: 'redis' as const }
+  : {
+      postgres: POSTGRES!,
+      // The older versions call it `postgres`.
+      broker: EVENT_TABLE as 'event-table',
+      eventTable: { install: true },
+      failFast: true,
+    };
+
 @Controller()
 class UpgradeController {
   private readonly sent: string[] = [];
@@ -36,7 +47,7 @@ class UpgradeController {
       const text = `${process.env['NAME']} ${number++}`;
       const done = Promise.all([
         this.sse.send('jobs', text, number % 3 === 0 ? { type: 'third', id: `own-${text}` } : {}),
-        this.sse.sendKey('job-key', text),
+        ...(REDIS ? [this.sse.sendKey('job-key', text)] : []),
       ]).then(
         () => void this.sent.push(text),
         () => void this.rejected++,
@@ -57,14 +68,7 @@ class UpgradeController {
 }
 
 @Module({
-  imports: [
-    SseModule.forRoot({
-      redis: process.env['REDIS_URL']!,
-      broker: 'redis',
-      retry: 50,
-      drainTimeout: 200,
-    }),
-  ],
+  imports: [SseModule.forRoot({ ...system, retry: 50, drainTimeout: 200 })],
   controllers: [UpgradeController],
 })
 class AppModule {}

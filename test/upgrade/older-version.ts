@@ -5,22 +5,24 @@ import { join } from 'node:path';
 import { projectRoot } from '../support/project-root.js';
 
 /** The last commit before Redis entries and keys got a version of their format. */
-const COMMIT = '70217a0338e419273d60b9eedc8c6331970b3d2e';
+export const BEFORE_FORMATS = '70217a0338e419273d60b9eedc8c6331970b3d2e';
+/** The last commit whose event table had version 2. */
+export const SCHEMA_2 = '2c3b2e23214a169b6f2e81452882ecb6d4c205f3';
 
-/** Takes that commit's `lib/index.ts` out of git's history, once, and answers where it is. */
-export function olderVersion(): string {
-  const folder = join(projectRoot, '.cache/versions', COMMIT);
+/** Takes a commit's `lib/index.ts` out of git's history, once, and answers where it is. */
+export function olderVersion(commit: string): string {
+  const folder = join(projectRoot, '.cache/versions', commit);
   if (!existsSync(folder)) {
     const git = { cwd: projectRoot, maxBuffer: 64 * 1_048_576 };
-    if (spawnSync('git', ['cat-file', '-e', `${COMMIT}^{commit}`], git).status !== 0) {
+    if (spawnSync('git', ['cat-file', '-e', `${commit}^{commit}`], git).status !== 0) {
       throw new Error(
-        `The commit ${COMMIT} is not in this clone. Run "git fetch --unshallow", or clone the ` +
+        `The commit ${commit} is not in this clone. Run "git fetch --unshallow", or clone the ` +
           'whole history.',
       );
     }
     const scratch = `${folder}.${randomUUID()}`;
     mkdirSync(scratch, { recursive: true });
-    const archive = execFileSync('git', ['archive', COMMIT, 'lib', 'package.json'], git);
+    const archive = execFileSync('git', ['archive', commit, 'lib', 'package.json'], git);
     execFileSync('tar', ['-x', '-C', scratch], { input: archive });
     try {
       renameSync(scratch, folder);
