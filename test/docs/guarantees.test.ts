@@ -10,6 +10,9 @@ import { until } from '../support/until.js';
 const KILOBYTE = 'x'.repeat(1_000);
 const MIBI = 1024 * 1024;
 
+/** The length line before each chunk of a response; we write a chunk at once. */
+const CHUNK = /^[0-9a-f]+\r\n/m;
+
 let emitted = 0;
 
 @Controller()
@@ -34,6 +37,10 @@ class SlowController {
   mapped(@SseEvents() events$: Observable<SseEvent<string>>) {
     return events$.pipe(map(({ data }) => ({ data })));
   }
+
+  @Sse('bulk')
+  @SseChannel('bulk')
+  bulk() {}
 
   @Sse('several')
   @SseChannel(() => ['bulk', 'other'], { overflow: { latest: () => 'the same' } })
@@ -78,4 +85,16 @@ describe.each(ADAPTERS)('a client that does not read on %s', (adapter) => {
       expect(app.sse.stats().connections).toBe(1);
     },
   );
+});
+
+it.each(ADAPTERS)('events of one turn come in one write on %s', async (adapter) => {
+  const app = await startApp({ adapter, controllers: [SlowController] });
+  const client = (await RawClient.get(app.url, '/bulk')).read();
+  await until(() => client.text.includes('sse:open'));
+  await Promise.all(Array.from({ length: 100 }, (_, n) => app.sse.send('bulk', `event ${n}`)));
+  await until(() => client.text.includes('event 99'));
+  const chunks = client.text.split(CHUNK).filter((chunk) => chunk.includes('data: event'));
+  expect(chunks).toHaveLength(1);
+  client.destroy();
+  await closeApps();
 });

@@ -56,6 +56,16 @@ describe('notifications of many writers to many channels', () => {
     expect(sink.data).toEqual(['committed first', 'committed second']);
   });
 
+  it('delivers equal payloads of one transaction once, as Postgres folds them', async () => {
+    const sink = await open('equal');
+    await rig.writer.query(
+      `begin; notify equal, 'a'; notify equal, 'b'; notify equal, 'a'; commit`,
+    );
+    await rig.writer.query(`notify equal, 'a'`);
+    await until(() => sink.events.length === 3);
+    expect(sink.data).toEqual(['a', 'b', 'a']);
+  });
+
   it('uses one connection, and one LISTEN for each of 1,000 channels with two sinks', async () => {
     const names = Array.from({ length: 1_000 }, (_, n) => `channel ${n}`);
     const sinks = names.flatMap((name) =>
