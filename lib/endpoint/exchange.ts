@@ -47,6 +47,11 @@ export class Exchange implements Arrival {
     const response = http.getResponse<ServerResponse | FastifyReply>();
     this.reply = 'raw' in response ? response : undefined;
     this.response = this.reply ? this.reply.raw : (response as ServerResponse);
+    const { node } = this;
+    if (isInjected(node)) {
+      // An injected request that is aborted tells its response nothing.
+      node.once('close', () => this.response.destroy());
+    }
   }
 
   get isHead(): boolean {
@@ -102,7 +107,8 @@ export class Exchange implements Arrival {
 
   drain(): void {
     const { node } = this;
-    if (node.readableFlowing === null) {
+    // An injected request that was read to its end cannot be aborted any more.
+    if (node.readableFlowing === null && !isInjected(node)) {
       node.resume();
     }
   }
@@ -228,4 +234,9 @@ export class Exchange implements Arrival {
   private get headers(): OutgoingHttpHeaders {
     return this.reply?.getHeaders() ?? {};
   }
+}
+
+/** Whether a request has no socket, as those of Fastify's inject(). */
+function isInjected(request: IncomingMessage & { isLightMyRequest?: boolean }): boolean {
+  return request.isLightMyRequest === true;
 }

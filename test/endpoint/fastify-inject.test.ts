@@ -39,7 +39,12 @@ interface Injected {
 
 interface Instance {
   addHook(name: 'onSend', hook: (request: unknown, reply: Reply) => Promise<void>): void;
-  inject(request: { url: string; method?: string; payloadAsStream?: boolean }): Promise<Injected>;
+  inject(request: {
+    url: string;
+    method?: string;
+    payloadAsStream?: boolean;
+    signal?: AbortSignal;
+  }): Promise<Injected>;
 }
 
 // A package of inject() for cookies, which Jest cannot load.
@@ -123,6 +128,24 @@ describe.each([{ http2: false }, { http2: true }])("Fastify's inject() on %o", (
     expect(app.sse.stats()).toMatchObject({ connections: 0, opening: 0, readers: 0 });
     expect(text).not.toContain('behind');
   });
+
+  it.each([{ payloadAsStream: false }, { payloadAsStream: true }])(
+    'is noticed to leave when it is aborted, on %o',
+    async ({ payloadAsStream }) => {
+      const app = await start();
+      const leaving = new AbortController();
+      const { signal } = leaving;
+      const answer = app.fastify.inject({ url: '/events', payloadAsStream, signal });
+      const failed = answer.then(
+        (begun) => until(() => begun.stream().destroyed),
+        () => undefined,
+      );
+      await until(() => app.sse.stats().connections === 1);
+      leaving.abort();
+      await untilNobodyIsLeft(app);
+      await failed;
+    },
+  );
 
   it('is sent away when the application closes', async () => {
     const app = await start();
