@@ -84,9 +84,6 @@ export class ListenChannels {
   }
 
   private async checkServer(): Promise<void> {
-    // Postgres advances the queue's tail when asked for its usage, past entries whose transaction
-    // status is gone. Otherwise LISTEN would stumble over them for ever.
-    await this.session.query({ text: 'select pg_notification_queue_usage()' });
     if (this.session.isStandby) {
       throw new SseError(
         'UNAVAILABLE',
@@ -94,6 +91,13 @@ export class ListenChannels {
       );
     }
     this.session.refusePooler();
+    // Postgres advances the queue's tail when asked for its usage, past entries whose transaction
+    // status is gone. Otherwise LISTEN would stumble over them for ever. A database in SQL_ASCII may
+    // hold any bytes: if the server checked them, a payload that is no UTF-8 would end the session.
+    await this.session.query({
+      text: `select pg_notification_queue_usage(), case current_setting('server_encoding')
+        when 'SQL_ASCII' then set_config('client_encoding', 'SQL_ASCII', false) end`,
+    });
   }
 
   private async checkHealth(): Promise<void> {
