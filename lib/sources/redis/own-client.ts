@@ -1,7 +1,6 @@
-import type { RedisOptions } from 'ioredis';
 import { backoff } from '../../channel/backoff.js';
 import { SseError } from '../../channel/sse-error.js';
-import { redisOptions, type RedisClient } from './redis-option.js';
+import { redisOptions, type RedisClient, type RedisOptions } from './redis-option.js';
 
 /** The waits between two attempts to connect. */
 const RETRY = { first: 100, most: 5_000 };

@@ -1,4 +1,3 @@
-import type { RedisOptions } from 'ioredis';
 import { SseError } from '../../channel/sse-error.js';
 import {
   copyOptions,
@@ -8,6 +7,9 @@ import {
 } from '../options/object-option.js';
 import { kindOf } from '../../channel/shown.js';
 import { urlFault } from '../options/url-option.js';
+
+/** @ts-ignore The package is optional: a compiler that does not find it reads `any`. */
+export type RedisOptions = import('ioredis').RedisOptions;
 
 // What `ioredis` declares its listeners to take.
 // oxlint-disable-next-line typescript/no-explicit-any
