@@ -1,0 +1,46 @@
+// The README's first example, as users of different builds write it.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+const readme = readFileSync(resolve(import.meta.dirname, '../../README.md'), 'utf8');
+const [, example] = /^```ts\n([\s\S]*?)^```$/m.exec(readme);
+const START = '\nconst app = await';
+const [declarations, start] = example.split(START);
+if (start === undefined) {
+  throw new Error(`The README's first example has no "${START.trim()}".`);
+}
+
+/** As it stands: an ES module that waits at its top level. */
+export const AS_MODULE = example;
+
+/** Where nothing can wait at the top level, as in CommonJS. */
+export const IN_FUNCTION = `${declarations}
+async function main() {${START}${start}}
+void main();
+`;
+
+/** As a test of its module, for Jest and for Vitest with global functions. */
+export const AS_TEST = `${declarations}
+import { Test } from '@nestjs/testing';
+import { SseTestClient } from 'nestjs-sse-channels/testing';
+
+it('streams what is posted', async () => {
+  const module = await Test.createTestingModule({ imports: [AppModule] }).compile();
+  const app = module.createNestApplication();
+  await app.listen(0, '127.0.0.1');
+  const client = await SseTestClient.connect(app, '/rooms/lobby/events');
+  await fetch(\`\${await app.getUrl()}/rooms/lobby\`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"text":"Hello"}',
+  });
+  expect(await client.next()).toMatchObject({ data: '{"text":"Hello"}' });
+  await client.close();
+  await app.close();
+});
+`;
+
+/** The second entry of the package, which a compiler is to find as well. */
+export const WITH_TESTING = `import { SseTestClient } from 'nestjs-sse-channels/testing';
+export const connect: typeof SseTestClient.connect = SseTestClient.connect;
+`;
