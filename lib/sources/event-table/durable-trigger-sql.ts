@@ -1,12 +1,11 @@
 import { checkChannelName, placeholdersOf } from '../../channel/channel-name.js';
 import { checkName, quoteBody, quoteName, quoteText } from '../postgres/identifier.js';
 import { dropOwnTriggersSql } from '../postgres/own-triggers-sql.js';
-import { qualified } from '../postgres/table-name.js';
+import { qualified, readTableName } from '../postgres/table-name.js';
 import {
   TRIGGER_EVENTS,
   triggerEvents,
   triggerName,
-  triggerTable,
   type TriggerTarget,
 } from '../postgres/trigger-target.js';
 import { flag } from '../options/option-kinds.js';
@@ -49,7 +48,7 @@ export function durableTriggerSql(options: DurableTriggerSqlOptions): string {
   const of = 'durableTriggerSql(): ';
   const bulk = flag(false).read(options.bulk, 'bulk', of);
   const eventSchema = SCHEMA.read(options.eventSchema, 'eventSchema', of);
-  const { schema, table } = triggerTable(options.table, options.schema);
+  const { schema, table } = readTableName(options.table, options.schema);
   checkChannelName(channel);
   const named = [...new Set([...placeholdersOf(channel), ...columns])];
   for (const column of named) {

@@ -20,8 +20,8 @@ const WATCH_MS = 2_000;
 const IDLE_INTERVAL_MS = 25;
 
 /**
- * What one instance does for all who read the same table: it wakes them when there are new events,
- * and applies the retention. It does so on a connection of its own, as it waits on the server.
+ * What one instance does for all instances that read the same table: it wakes them when there are
+ * new events, and applies the retention. It has a connection of its own, as it waits on the server.
  */
 export class Duties {
   private readonly leases = new SessionLeases();
@@ -48,7 +48,7 @@ export class Duties {
     const use = {
       purpose: 'waker',
       serve: (session: Session, progress: SessionProgress) => this.serve(session, progress),
-      // Once is no outage; and when the server is away, the reader says so.
+      // One failure is no outage; and when the server is away, the reader reports it.
       outageText: (reason: unknown, attempt: number) =>
         attempt > 0
           ? `Postgres event table: waker and retention are paused: ${failureText(reason)}; retrying.`
@@ -102,7 +102,7 @@ export class Duties {
         text: `set default_transaction_isolation = 'read committed'; set synchronous_commit = off; set enable_seqscan = off`,
       });
     }
-    // From the first event on: what was written while nobody watched may not have been found.
+    // From the first event on: readers may have missed what was written while nobody watched.
     let seen = 0;
     for (let nextCheck = -Infinity; ;) {
       signal.throwIfAborted();

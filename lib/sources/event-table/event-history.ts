@@ -17,7 +17,7 @@ import type { Topics } from './topics.js';
 import { isStorable } from './unstorable-topics.js';
 import { readAroundUnreadable, unreadableRow } from './unreadable-row.js';
 
-/** What holds for a whole page. */
+/** What a page tells besides its rows. */
 interface Head {
   readonly timeline: number;
   readonly last: number;

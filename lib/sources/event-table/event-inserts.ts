@@ -4,7 +4,8 @@ import { rowsIn, runOn } from '../postgres/given-client.js';
 import { quoteName } from '../postgres/identifier.js';
 import type { PgQueryable } from '../postgres/pg-types.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
-import { codeOf, lacksPartition } from './event-table-error.js';
+import { codeOf } from '../postgres/postgres-error.js';
+import { lacksPartition } from './event-table-error.js';
 import { formatPosition } from './position.js';
 
 /** An event for a topic. */
@@ -54,11 +55,11 @@ export class EventInserts {
     try {
       return await run();
     } catch (error) {
-      const remedy = remedyFor(error);
-      if (remedy === undefined) {
+      const repair = repairFor(error);
+      if (repair === undefined) {
         throw error;
       }
-      await this.connection.query(`select ${this.s}.${remedy}`).catch(() => Promise.reject(error));
+      await this.connection.query(`select ${this.s}.${repair}`).catch(() => Promise.reject(error));
       return run();
     }
   }
@@ -94,7 +95,7 @@ function idOf(event: OutgoingEvent, { timeline, id }: Inserted): string {
 }
 
 /** What this role may be able to do about a refusal, as a call of a function of the table. */
-function remedyFor(error: unknown): string | undefined {
+function repairFor(error: unknown): string | undefined {
   if (lacksPartition(error)) {
     // Nobody has created the next partition in time.
     return 'extend(1000000, 3)';

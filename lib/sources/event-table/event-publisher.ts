@@ -66,7 +66,7 @@ export class EventPublisher {
       }
       this.waiting.push({ topic, event, resolve, reject });
       this.waitingBytes += event.data.length;
-      // Events that are sent within this turn go along.
+      // The statement also takes the events that come later in this turn.
       this.writing ??= new Promise<void>((turn) => setImmediate(turn)).then(() => this.write());
     });
   }

@@ -13,7 +13,7 @@ import { TableReading } from './table-reading.js';
 import type { Topics } from './topics.js';
 import { Wake } from './wake.js';
 
-/** Who else may use the reader's session. */
+/** Another user of the reader's session. */
 export interface IdleSessionUser {
   /** There is nothing to read at the moment. */
   readerIsIdle(session: Session): Promise<void>;

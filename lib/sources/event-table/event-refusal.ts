@@ -1,8 +1,8 @@
 import { refuseAsPosition } from '../../channel/event-check.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
-import { failureText } from '../postgres/postgres-error.js';
-import { codeOf, lacksPartition } from './event-table-error.js';
+import { codeOf, failureText } from '../postgres/postgres-error.js';
+import { lacksPartition } from './event-table-error.js';
 
 /**
  * Refuses an event that clients could receive and the table cannot store.

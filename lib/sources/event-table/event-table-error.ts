@@ -1,12 +1,6 @@
 import { SseError } from '../../channel/sse-error.js';
-import { failureText, unavailable } from '../postgres/postgres-error.js';
+import { codeOf, failureText, unavailable } from '../postgres/postgres-error.js';
 import type { EventTableSettings } from './event-table.options.js';
-
-/** The SQLSTATE of what the server refused. */
-export function codeOf(error: unknown): string | undefined {
-  const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown };
-  return severity !== undefined && typeof code === 'string' ? code : undefined;
-}
 
 /** A table, function, column or schema that is not there. */
 const MISSING: ReadonlySet<unknown> = new Set(['42P01', '42883', '42703', '3F000']);

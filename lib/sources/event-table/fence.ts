@@ -18,7 +18,7 @@ const REPORT_INTERVAL_MS = 1_000;
 /** A prepared transaction that was open when the server last started is shown under this prefix. */
 const PREPARED = '-1/';
 
-/** What holds delivery back. */
+/** The writers for which delivery waits. */
 export interface Stuck {
   /** Since when, on the monotonic clock. */
   readonly since: number;

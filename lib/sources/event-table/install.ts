@@ -4,8 +4,8 @@ import type { SseLogger } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import { quoteName } from '../postgres/identifier.js';
 import { isLockRefusal } from '../postgres/lock-refusal.js';
+import { codeOf } from '../postgres/postgres-error.js';
 import type { Session } from '../postgres/session.js';
-import { codeOf } from './event-table-error.js';
 import { SCHEMA_VERSION, eventTableSql } from './event-table-sql.js';
 import type { EventTableSettings } from './event-table.options.js';
 import { lockHolders, transactionName } from './open-transactions.js';
@@ -19,7 +19,7 @@ const INSTALL_TIMEOUT_MS = 60_000;
 const LOCK_TIMEOUT_MS = 2_500;
 /** Between two attempts, in milliseconds: writers go on meanwhile. */
 const PAUSE_MS = 1_000;
-/** The same while another instance does it, in milliseconds. */
+/** Between two attempts while another instance installs the table, in milliseconds. */
 const TURN_PAUSE_MS = 100;
 
 /** The SQLSTATE with which we tell that another instance installs the table: `object_in_use`. */
@@ -91,7 +91,7 @@ export async function installedVersion(session: Session, schema: string): Promis
     });
     return row?.version ?? 0;
   } catch (error) {
-    const { code } = error as { code?: unknown };
+    const code = codeOf(error);
     if (code === '42P01' || code === '3F000') {
       return 0;
     }

@@ -9,7 +9,7 @@ export interface OpenTransaction {
   readonly age: number | undefined;
 }
 
-/** The open transactions that have written to the table, or may be about to, by what Postgres calls them. */
+/** The names, in Postgres, of the open transactions that have written to the table or are about to. */
 export async function openWriters(session: Session, schema: string): Promise<readonly string[]> {
   const [row] = await session.queryAgainAfterLocks<{ writers: string[] }>({
     name: `sse_writers_${schema}`,
@@ -18,7 +18,7 @@ export async function openWriters(session: Session, schema: string): Promise<rea
   return row!.writers;
 }
 
-/** What can be told of open writers. */
+/** Finds out which processes run the writers, and how long these have been open. */
 export function describeWriters(
   session: Session,
   schema: string,

@@ -29,7 +29,7 @@ export class Partitions {
     this.s = quoteName(schema);
   }
 
-  /** Reads them in the order of their ids. */
+  /** Reads the partitions, in the order of their ids. */
   async read(session: Session): Promise<readonly Partition[]> {
     const ms = (time: string): string => `extract(epoch from ${time})::float8 * 1000`;
     const rows = await session.query<Row>({

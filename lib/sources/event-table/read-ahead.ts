@@ -3,9 +3,7 @@ import { PAGE_BYTES } from './large-data.js';
 
 /** The most events that are fetched ahead at once. */
 const MOST_EVENTS = 4_096;
-/**
- * Each fetch takes this many times the events of the one before: whoever reads on is far behind.
- */
+/** Each fetch takes this many times the events of the one before: a reader that reads on is far behind. */
 const GROWTH = 4;
 /** The most pages that wait for all readers of one channel. Each reader that reads on has two. */
 const MOST_SLOTS = 6;

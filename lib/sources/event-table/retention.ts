@@ -2,20 +2,17 @@ import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
 import { quoteName } from '../postgres/identifier.js';
 import { OWN_LIMITS } from '../postgres/own-client.js';
-import { failureText } from '../postgres/postgres-error.js';
+import { codeOf, failureText } from '../postgres/postgres-error.js';
 import type { Session } from '../postgres/session.js';
-import { codeOf, isMissing, tableError } from './event-table-error.js';
+import { isMissing, tableError } from './event-table-error.js';
 import { SCHEMA_VERSION } from './event-table-sql.js';
 import type { EventTableSettings } from './event-table.options.js';
 import { installedVersion } from './install.js';
 import { Partitions, type Partition } from './partitions.js';
 
-/** So many partitions are kept ready ahead of the events. */
+/** How many empty partitions we keep ready for the next events. */
 const AHEAD = 3;
-/**
- * A partition is closed early once it holds this part, 1/4, of the age or the bytes that may be
- * kept.
- */
+/** We close a partition early once it holds a quarter of the age or the bytes to keep. */
 const PARTS = 4;
 /**
  * How long a check waits for open writers before it leaves the rest to the next one, in

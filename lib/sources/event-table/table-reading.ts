@@ -36,7 +36,7 @@ export class TableReading {
     private readonly topics: Topics,
     private readonly fence: Fence,
     private readonly logger: SseLogger,
-    /** Has the table looked at again soon. */
+    /** Makes the reader look at the table again soon. */
     private readonly wake: () => void,
   ) {}
 

@@ -1,9 +1,9 @@
 import { kindOf } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { PgQueryable } from '../postgres/pg-types.js';
-import { failureText } from '../postgres/postgres-error.js';
+import { codeOf, failureText } from '../postgres/postgres-error.js';
 import { isOfEvent, refusedEvent } from './event-refusal.js';
-import { codeOf, tableError, type TableSettings } from './event-table-error.js';
+import { tableError, type TableSettings } from './event-table-error.js';
 
 /** How deep clients wrap the server's error. */
 const MOST_WRAPPINGS = 4;

@@ -7,9 +7,9 @@ const SHORTEST_MS = 20;
 
 /** While events come without a pause, the reader takes them together this often, in milliseconds. */
 const PACE_MS = 2;
-/** For each event of the last look it waits so much longer, in milliseconds, */
+/** How much longer the reader waits for each event of the last look, in milliseconds. */
 const PACE_PER_EVENT_MS = 0.25;
-/** but no longer than this, in milliseconds. */
+/** The longest that it waits for the events of a look, in milliseconds. */
 const LONGEST_PACE_MS = 10;
 
 /** Says when to look at the table again: when woken, and at intervals. */

@@ -8,7 +8,7 @@ import { WakeableSleep } from './wakeable-sleep.js';
 /** Channels per round trip; a reconnect with thousands of them takes few. */
 const BATCH = 100;
 
-/** What becomes of the channels of a session. */
+/** What we ask about the channels of a session, and tell of them. */
 export interface ListenChannelEvents {
   /** True while somebody wants to hear the channel. */
   wanted(channel: string): boolean;
@@ -18,7 +18,7 @@ export interface ListenChannelEvents {
   refused(channel: string, reason: unknown): void;
 }
 
-/** What the server is to be told about a channel. */
+/** A command for the server. */
 interface Command {
   readonly verb: 'LISTEN' | 'UNLISTEN';
   readonly channel: string;
@@ -33,7 +33,7 @@ interface Command {
 export class ListenChannels {
   /** The channels for which the server has confirmed LISTEN, and which were not given up since. */
   private readonly listened = new Set<string>();
-  /** The channels about which the server is to be told, if there is something to tell. */
+  /** The channels that somebody has begun or ceased to want since the last command. */
   private readonly changed = new Set<string>();
   private readonly pause = new WakeableSleep();
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicNow } from '../../channel/clock.js';
-import { isRefusal } from './postgres-error.js';
+import { codeOf } from './postgres-error.js';
 
 /**
  * How long a statement of ours waits for a lock, in milliseconds. It fails then, and we run it
@@ -17,8 +17,8 @@ const PAUSE_MS = 20;
  * deadlock. Nothing that it did is left.
  */
 export function isLockRefusal(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return isRefusal(error) && (code === '55P03' || code === '40P01');
+  const code = codeOf(error);
+  return code === '55P03' || code === '40P01';
 }
 
 /**

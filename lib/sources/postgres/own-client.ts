@@ -53,7 +53,7 @@ export function createClient(
   return client;
 }
 
-/** What our sessions do not take from the user's options. */
+/** Settings of our sessions that win over the user's options. */
 const OWN_SETTINGS = {
   types: OWN_TYPES,
   pipeline: false,
@@ -98,17 +98,22 @@ export function sessionSql(processID: number | null, limits = OWN_LIMITS): strin
  * the answer comes late, and each of them shows that the session lives.
  *
  * @param ms how long the server may be silent
- * @throws Error when it has been silent for that long
+ * @param signal is aborted once the session is over
+ * @throws Error when the server has been silent for that long, or the session is over
  */
 export async function answerOf<T>(
   client: PgClient,
   ms: number,
   what: string,
   work: Promise<T>,
+  signal: AbortSignal,
 ): Promise<T> {
   let timer: NodeJS.Timeout;
   let turn: NodeJS.Immediate | undefined;
-  const silence = new Promise<never>((_, reject) => {
+  let onAbort!: () => void;
+  const failure = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort);
     const wait = (): void => {
       const heard = client.connection.stream.bytesRead;
       timer = setTimeout(() => {
@@ -125,10 +130,11 @@ export async function answerOf<T>(
     wait();
   });
   try {
-    return await Promise.race([work, silence]);
+    return await Promise.race([work, failure]);
   } finally {
     clearTimeout(timer!);
     clearImmediate(turn);
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

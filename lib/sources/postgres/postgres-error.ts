@@ -26,10 +26,15 @@ export function isRefusal(error: unknown): boolean {
   return (error as { severity?: unknown } | null | undefined)?.severity !== undefined;
 }
 
+/** The SQLSTATE of what the server refused. */
+export function codeOf(error: unknown): string | undefined {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return isRefusal(error) && typeof code === 'string' ? code : undefined;
+}
+
 /** True when the server has refused a value, such as one that its encoding cannot hold. */
 export function isDataRefusal(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return isRefusal(error) && typeof code === 'string' && code.startsWith('22');
+  return codeOf(error)?.startsWith('22') === true;
 }
 
 /** True when a statement failed because no server took it, and not because of what it says. */
@@ -37,10 +42,9 @@ function isUnavailable(error: unknown): boolean {
   if (!isRefusal(error)) {
     return (error as Partial<Error> | null | undefined)?.name !== 'TypeError';
   }
-  const { code } = error as { code?: unknown };
   // Connection, authorisation, no such database, resources, shutdown and start-up; and what took too
   // long: a statement, a transaction, a lock.
-  return typeof code === 'string' && /^(08|28|3D|53|57P|57014|25P0[34]|55P03|40P01)/.test(code);
+  return /^(08|28|3D|53|57P|57014|25P0[34]|55P03|40P01)/.test(codeOf(error) ?? '');
 }
 
 /** Turns a failure to reach the server into an `SseError`; other errors stay what they are. */

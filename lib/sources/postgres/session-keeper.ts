@@ -87,7 +87,7 @@ export class SessionKeeper {
     this.abort?.abort();
   }
 
-  /** The same for ever; resolves once the session is closed. */
+  /** Ends for ever. Resolves once the session is closed. */
   async stop(): Promise<void> {
     this.isStopped = true;
     this.end();
@@ -124,7 +124,7 @@ export class SessionKeeper {
     try {
       return await this.use.serve(session, { signal, ready, works });
     } catch (error) {
-      // Whoever slept was told only that the sleep was aborted.
+      // An aborted sleep does not tell why the session is over.
       throw (error as Error).name === 'AbortError' ? session.signal.reason : error;
     } finally {
       signal.removeEventListener('abort', close);

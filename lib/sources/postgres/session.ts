@@ -50,8 +50,6 @@ export class Session {
   private readonly silence: number;
   private readonly over = new AbortController();
   private closing: Promise<void> | undefined;
-  /** Fails those who wait for an answer when the connection is lost. */
-  private readonly waiting = new Set<(reason: Error) => void>();
 
   private constructor(pg: PgModule, config: PgConfig, { purpose, timeout }: SessionOptions) {
     this.silence = timeout ?? SILENCE_MS;
@@ -162,43 +160,26 @@ export class Session {
     if (this.isClosed) {
       return;
     }
-    const reason = new Error('closed');
-    this.over.abort(reason);
+    this.over.abort(new Error('closed'));
     await endClient(this.client);
-    this.fail(reason);
   }
 
   private async answer<T>(what: string, timeout: number, work: Promise<T>): Promise<T> {
-    // Not a race against one promise for the loss: that would keep each answer until then.
-    let fail!: (reason: Error) => void;
-    const answer = new Promise<T>((resolve, reject) => {
-      fail = reject;
-      work.then(resolve, reject);
-    });
-    this.waiting.add(fail);
     try {
-      return await answerOf(this.client, timeout, what, answer);
+      return await answerOf(this.client, timeout, what, work, this.signal);
     } catch (error) {
       if (!isRefusal(error)) {
         this.lose(error as Error);
       }
       throw error;
-    } finally {
-      this.waiting.delete(fail);
     }
-  }
-
-  private fail(reason: Error): void {
-    this.waiting.forEach((fail) => fail(reason));
   }
 
   private lose(error: Error): void {
     if (this.isClosed) {
       return;
     }
-    const reason = error instanceof Error ? error : new Error(failureText(error));
-    this.over.abort(reason);
-    this.fail(reason);
+    this.over.abort(error instanceof Error ? error : new Error(failureText(error)));
     destroyClient(this.client);
   }
 }

@@ -12,12 +12,16 @@ export interface TableName {
 }
 
 /**
- * Reads `users`, `app.users` or `"my.schema"."Users"`. Names are taken as they are written,
- * upper case included; double quotes are needed only for a name with a dot or a quote.
+ * Reads `users`, `app.users` or `"my.schema"."Users"`. Names stay as they are written, upper case
+ * included; only a name with a dot or a quote needs double quotes.
  *
+ * @param schema when given, the text is the bare name, whatever characters it has
  * @throws SseError `INVALID_OPTION` when it is not the name of a table.
  */
-export function readTableName(text: unknown): TableName {
+export function readTableName(text: unknown, schema?: string): TableName {
+  if (schema !== undefined) {
+    return checked(schema, text);
+  }
   if (typeof text !== 'string') {
     throw notATable(text);
   }
@@ -42,11 +46,10 @@ export function readTableName(text: unknown): TableName {
   if (first === undefined || parts.length > 2) {
     throw notATable(text);
   }
-  return second === undefined ? tableName(undefined, first) : tableName(first, second);
+  return second === undefined ? checked(undefined, first) : checked(first, second);
 }
 
-/** @throws SseError `INVALID_OPTION` when a part cannot be an identifier. */
-export function tableName(schema: string | undefined, table: string): TableName {
+function checked(schema: string | undefined, table: unknown): TableName {
   if (schema !== undefined) {
     checkName(schema, 'The schema');
   }

@@ -1,8 +1,8 @@
 import { checkChannel, checkName, quoteName, quoteText } from './identifier.js';
 import { dropOwnTriggersSql } from './own-triggers-sql.js';
 import { NOTIFY_ROW } from './sql/sql.generated.js';
-import { qualified } from './table-name.js';
-import { triggerEvents, triggerName, triggerTable, type TriggerTarget } from './trigger-target.js';
+import { qualified, readTableName } from './table-name.js';
+import { triggerEvents, triggerName, type TriggerTarget } from './trigger-target.js';
 
 /** What `triggerSql` writes a trigger for. */
 export interface TriggerSqlOptions extends TriggerTarget {
@@ -35,7 +35,7 @@ export interface TriggerSqlOptions extends TriggerTarget {
  *   `INVALID_CHANNEL`.
  */
 export function triggerSql(options: TriggerSqlOptions): string {
-  const { schema, table } = triggerTable(options.table, options.schema);
+  const { schema, table } = readTableName(options.table, options.schema);
   checkChannel(options.channel);
   const key =
     options.key === undefined ? [] : typeof options.key === 'string' ? [options.key] : options.key;

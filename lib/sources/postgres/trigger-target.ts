@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { SseError } from '../../channel/sse-error.js';
-import { readTableName, tableName, type TableName } from './table-name.js';
 
 /** What a trigger can tell of. */
 export const TRIGGER_EVENTS = ['insert', 'update', 'delete'] as const;
@@ -17,15 +16,6 @@ export interface TriggerTarget {
   readonly table: string;
   /** The operations to tell of. Default: all of `insert`, `update`, `delete`. */
   readonly events?: readonly TriggerEvent[] | undefined;
-}
-
-/**
- * Reads the table's name.
- *
- * @throws SseError `INVALID_OPTION` when it cannot be an identifier
- */
-export function triggerTable(table: string, schema: string | undefined): TableName {
-  return schema === undefined ? readTableName(table) : tableName(schema, table);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A sleep that somebody else can end. Whoever wakes a sleeper that is awake keeps it from sleeping. */
+/** A sleep that somebody else can end. A call of `wake()` before it ends the next sleep at once. */
 export class WakeableSleep {
   private isWoken = false;
   private abort: AbortController | undefined;

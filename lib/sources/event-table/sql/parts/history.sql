@@ -57,7 +57,7 @@ begin
   return null;
 end $sse$;
 
--- Has what is removed from the table, or from one of its partitions, noted.
+-- Creates the triggers that note what is removed from the table, or from one of its partitions.
 create or replace function sse.note_removals(part regclass) returns void language plpgsql volatile
 set search_path = pg_catalog, pg_temp as $sse$
 declare

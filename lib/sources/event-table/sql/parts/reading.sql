@@ -1,7 +1,7 @@
 -- The functions that the reader uses.
 
 -- The transactions that have written to the table, or are about to, and have not ended.
--- A partition is looked at as well: it may have been written to directly.
+-- The locks on partitions count as well: a program may write to one directly.
 create or replace function sse.writers() returns text[] language sql volatile
 set search_path = pg_catalog, pg_temp as $sse$
   select coalesce(array_agg(distinct virtualtransaction), '{}') from pg_locks

@@ -1,5 +1,5 @@
 -- The functions that create and drop partitions. They lock the table before they use its sequence,
--- as TRUNCATE ... RESTART IDENTITY does: otherwise of two sessions that wait for each other one fails.
+-- as TRUNCATE ... RESTART IDENTITY does: otherwise the two could wait for each other, and one would fail.
 
 -- Creates a partition of ids from "low" to below "high".
 -- "create table .. partition of" would wait for every open writer, and make others wait.

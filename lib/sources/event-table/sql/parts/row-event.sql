@@ -73,26 +73,18 @@ begin
   return null;
 end $sse$;
 
--- For each statement: the same for all of its rows, which the trigger calls sse_rows.
+-- For each statement: the same for all of its rows, which have the name sse_rows in the trigger.
 create or replace function sse.statement_event() returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $sse$
 declare
   columns text[] := tg_argv[1:tg_nargs - 1];
 begin
-  if strpos(tg_argv[0], '{') > 0 then
-    insert into sse.event (topic, event, data)
-    select t.channel, lower(tg_op), t.data from (
-      select sse.fill(tg_argv[0], to_jsonb(r)) as channel,
-        case when tg_nargs = 1 then row_to_json(r)::text else sse.pick(to_jsonb(r), columns) end as data
-      from sse_rows r) t
-    where t.channel is not null;
-  elsif tg_nargs = 1 then
-    insert into sse.event (topic, event, data)
-    select tg_argv[0], lower(tg_op), row_to_json(r)::text from sse_rows r;
-  else
-    insert into sse.event (topic, event, data)
-    select tg_argv[0], lower(tg_op), sse.pick(to_jsonb(r), columns) from sse_rows r;
-  end if;
+  insert into sse.event (topic, event, data)
+  select t.channel, lower(tg_op), t.data from (
+    select case when strpos(tg_argv[0], '{') > 0 then sse.fill(tg_argv[0], to_jsonb(r)) else tg_argv[0] end as channel,
+      case when tg_nargs = 1 then row_to_json(r)::text else sse.pick(to_jsonb(r), columns) end as data
+    from sse_rows r) t
+  where t.channel is not null;
   if found then
 --!include wake.sql
   end if;
