@@ -13,7 +13,10 @@ const REQUIRED = [
   'README.md',
   'CHANGELOG.md',
   'LICENSE',
-  ...['index', 'testing/index', 'cli'].flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]),
+  ...['index', 'testing/index', 'swagger/index', 'cli'].flatMap((name) => [
+    `dist/${name}.js`,
+    `dist/${name}.d.ts`,
+  ]),
 ];
 
 const root = resolve(import.meta.dirname, '..');
@@ -70,20 +73,22 @@ function installFrom(tarball) {
 function importsFrom(project) {
   step('import and require');
   const check = `
-    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient }))
+    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels }))
       if (typeof value !== 'function') throw new Error(name + ' is not exported');
     console.log('loaded by', typeof require === 'function' ? 'require' : 'import');`;
   writeFileSync(
     join(project, 'esm.mjs'),
     `import 'reflect-metadata';
     import { SseModule, SseService } from '${NAME}';
-    import { SseTestClient } from '${NAME}/testing';${check}`,
+    import { SseTestClient } from '${NAME}/testing';
+    import { describeSseChannels } from '${NAME}/swagger';${check}`,
   );
   writeFileSync(
     join(project, 'cjs.cjs'),
     `require('reflect-metadata');
     const { SseModule, SseService } = require('${NAME}');
-    const { SseTestClient } = require('${NAME}/testing');${check}`,
+    const { SseTestClient } = require('${NAME}/testing');
+    const { describeSseChannels } = require('${NAME}/swagger');${check}`,
   );
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'esm.mjs');
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'cjs.cjs');
@@ -94,9 +99,11 @@ function typesFrom(project) {
   const source = `import { Module } from '@nestjs/common';
     import { SseModule, SseService } from '${NAME}';
     import { SseTestClient } from '${NAME}/testing';
+    import { describeSseChannels } from '${NAME}/swagger';
     @Module({ imports: [SseModule.forRoot({})] })
     export class AppModule { constructor(readonly sse: SseService) {} }
-    export const connect = SseTestClient.connect;`;
+    export const connect = SseTestClient.connect;
+    export const describe = describeSseChannels;`;
   writeFileSync(join(project, 'types.mts'), source);
   writeFileSync(join(project, 'types.cts'), source);
   const compilerOptions = {

@@ -1,0 +1,106 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import { shown } from '../channel/shown.js';
+import { SseError } from '../channel/sse-error.js';
+import { describedOperation } from './described-operation.js';
+import { factsOf, type EndpointFacts } from './endpoint-facts.js';
+import type { OpenApiDocument, Operation } from './open-api.js';
+
+/** The metadata of `@ApiExtension()`: what is there becomes part of each operation of a handler. */
+const API_EXTENSION = 'swagger/apiExtension';
+
+/** Marks the operations of an endpoint while a document is made. */
+const MARK = 'x-sse-channels-endpoint';
+
+type PathItems = Record<string, Record<string, Operation>>;
+
+/**
+ * Describes the `@SseChannel()` endpoints in an OpenAPI document: the parameters of their paths,
+ * `Last-Event-ID` and `lastEventId`, the stream as `text/event-stream`, and the other statuses
+ * that can come. In a document of OpenAPI 3.2 `itemSchema` describes an event. What decorators
+ * such as `@ApiParam()`, `@ApiResponse()` and `@ApiOperation()` say of an endpoint stays.
+ *
+ * @param app the application, with all global guards
+ * @param create makes the document, by `SwaggerModule.createDocument()`
+ * @returns what `create` returned, with the endpoints described
+ * @throws SseError `NOT_CONFIGURED` when the application has no SseModule, `INVALID_OPTION` when
+ * `create` gives no document
+ *
+ * @example
+ * ```ts
+ * const document = describeSseChannels(app, () => SwaggerModule.createDocument(app, config));
+ * SwaggerModule.setup('api', app, document);
+ * ```
+ * @publicApi
+ */
+export function describeSseChannels<Document extends OpenApiDocument>(
+  app: INestApplicationContext,
+  create: () => Document,
+): Document {
+  if (typeof create !== 'function') {
+    throw new SseError(
+      'INVALID_OPTION',
+      `describeSseChannels() is given ${shown(create)} in place of a function that makes the document. ` +
+        'Write: describeSseChannels(app, () => SwaggerModule.createDocument(app, config)).',
+    );
+  }
+  const facts = factsOf(app);
+  const document = marked([...facts.keys()], create);
+  if (typeof document?.openapi !== 'string' || typeof document.paths !== 'object') {
+    throw new SseError(
+      'INVALID_OPTION',
+      `The function that describeSseChannels() is given returned ${shown(document)}; it must return ` +
+        'what SwaggerModule.createDocument() gives.',
+    );
+  }
+  const hasItemSchema = isOpenApi32(document.openapi);
+  const endpoints = [...facts.values()];
+  for (const items of [document.paths, document.webhooks ?? {}] as PathItems[]) {
+    describeItems(items, endpoints, hasItemSchema);
+  }
+  return document;
+}
+
+function describeItems(
+  items: PathItems,
+  endpoints: readonly EndpointFacts[],
+  hasItemSchema: boolean,
+): void {
+  for (const [path, item] of Object.entries(items)) {
+    for (const [method, marker] of Object.entries(item)) {
+      if (typeof marker?.[MARK] === 'number') {
+        const { [MARK]: index, ...operation } = marker;
+        const place = { path, method, hasItemSchema };
+        item[method] = describedOperation(operation, endpoints[index as number]!, place);
+      }
+    }
+  }
+}
+
+/**
+ * Makes a document in which each operation of a handler tells by which of them it is made: paths
+ * and operation ids depend on prefixes, versions and options that only Swagger knows.
+ */
+function marked<Document>(handlers: readonly object[], create: () => Document): Document {
+  const before = handlers.map(
+    (handler) => Reflect.getOwnMetadata(API_EXTENSION, handler) as object | undefined,
+  );
+  try {
+    handlers.forEach((handler, index) =>
+      Reflect.defineMetadata(API_EXTENSION, { ...before[index], [MARK]: index }, handler),
+    );
+    return create();
+  } finally {
+    handlers.forEach((handler, index) => {
+      if (before[index] === undefined) {
+        Reflect.deleteMetadata(API_EXTENSION, handler);
+      } else {
+        Reflect.defineMetadata(API_EXTENSION, before[index], handler);
+      }
+    });
+  }
+}
+
+function isOpenApi32(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 3 || (major === 3 && minor >= 2);
+}

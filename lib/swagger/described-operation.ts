@@ -1,0 +1,160 @@
+import type { EndpointFacts } from './endpoint-facts.js';
+import type { MediaType, Operation, Parameter, Response } from './open-api.js';
+
+const STREAM = 'text/event-stream';
+
+/** The fields of an event, as the registry of OpenAPI has them: https://spec.openapis.org/registry/media-type/sse */
+const EVENT = {
+  type: 'object',
+  required: ['data'],
+  properties: {
+    event: { type: 'string', description: 'The name of the event. None: `message`.' },
+    data: { type: 'string', description: 'Text, or a value as JSON.' },
+    id: { type: 'string', description: 'The position after which a client resumes. It is opaque.' },
+    retry: {
+      type: 'integer',
+      minimum: 0,
+      description: 'After how many milliseconds a disconnected client returns.',
+    },
+  },
+};
+
+const EXAMPLE = 'event: progress\ndata: {"percent":50}\nid: 1764201600000.7\n\n';
+
+/** Where an operation stands in the document. */
+export interface Place {
+  readonly path: string;
+  readonly method: string;
+  /** Whether the document is of OpenAPI 3.2 or later. */
+  readonly hasItemSchema: boolean;
+}
+
+/** Completes what is said of an endpoint's operation. What is there already stays as it is. */
+export function describedOperation(
+  operation: Operation,
+  facts: EndpointFacts,
+  place: Place,
+): Operation {
+  return {
+    ...operation,
+    parameters: withParameters(operation.parameters ?? [], parametersOf(facts, place)),
+    responses: withResponses(operation.responses ?? {}, responsesOf(facts), facts, place),
+  };
+}
+
+/** The parameters of an endpoint: those of its path, and the position a client returns with. */
+function parametersOf({ channels, placeholders }: EndpointFacts, { path }: Place): Parameter[] {
+  const inPath = [...path.matchAll(/\{([^{}]+)\}/g)].map(([, name]) => ({
+    name: name!,
+    in: 'path',
+    required: true,
+    ...(placeholders.includes(name!) && {
+      description: `A part of the channel's name, \`${String(channels)}\`.`,
+    }),
+    schema: { type: 'string' },
+  }));
+  return [
+    ...inPath,
+    {
+      name: 'Last-Event-ID',
+      in: 'header',
+      required: false,
+      description: 'The id of the last event that the client has. The stream goes on after it.',
+      schema: { type: 'string' },
+    },
+    {
+      name: 'lastEventId',
+      in: 'query',
+      required: false,
+      description:
+        'The same, for clients that cannot set the header, which counts if both are there. ' +
+        '`earliest` asks for all events that are retained.',
+      schema: { type: 'string' },
+    },
+  ];
+}
+
+/** The statuses that the module itself, or a guard, can answer with beside a stream. */
+function responsesOf(facts: EndpointFacts): Record<number, string> {
+  const { channels, placeholders, isGuarded, expires } = facts;
+  const isResolver = typeof channels === 'function';
+  const refused = 'A guard has refused the request.';
+  const unauthorized = [
+    ...(isGuarded ? [refused] : []),
+    ...(expires ? ['The permission for this stream has ended.'] : []),
+  ];
+  return {
+    ...(facts.canEnd && {
+      204: 'The client has all events of a run that has ended. It need not return.',
+    }),
+    ...(isResolver && {
+      400: 'A channel cannot have such a name, or there are too many channels.',
+    }),
+    ...(placeholders.length > 0 && { 400: 'A channel cannot have such a name.' }),
+    ...(unauthorized.length > 0 && { 401: unauthorized.join(' ') }),
+    ...(isGuarded && { 403: refused }),
+    ...((isResolver || (facts.isOptional && placeholders.length > 0)) && {
+      404: 'There is no channel for this request.',
+    }),
+    ...(facts.isLimited && { 429: 'The client has too many open streams.' }),
+  };
+}
+
+function withParameters(given: readonly Parameter[], ours: readonly Parameter[]): Parameter[] {
+  const keyOf = ({ in: where, name }: Parameter): string =>
+    // Names of headers are told apart without regard to case.
+    `${where} ${where === 'header' ? String(name).toLowerCase() : name}`;
+  const known = new Set(given.map(keyOf));
+  return [...given, ...ours.filter((parameter) => !known.has(keyOf(parameter)))];
+}
+
+function withResponses(
+  given: Readonly<Record<string, Response>>,
+  ours: Readonly<Record<number, string>>,
+  facts: EndpointFacts,
+  { method, hasItemSchema }: Place,
+): Record<string, Response> {
+  const { description, content, ...success } = given[facts.success] ?? {};
+  return {
+    ...Object.fromEntries(
+      Object.entries(ours).map(([status, text]) => [status, { description: text }]),
+    ),
+    ...given,
+    [facts.success]: {
+      ...success,
+      description: description === undefined || description === '' ? about(facts) : description,
+      // The answer to HEAD has no body.
+      ...(method === 'head'
+        ? content && { content }
+        : { content: content ?? { [STREAM]: streamOf(hasItemSchema) } }),
+    },
+  };
+}
+
+/** Before OpenAPI 3.2 a stream can only be described as text. */
+function streamOf(hasItemSchema: boolean): MediaType {
+  return hasItemSchema
+    ? { itemSchema: structuredClone(EVENT) }
+    : { schema: { type: 'string' }, example: EXAMPLE };
+}
+
+function about({ channels, placeholders, hosts, opensByEvent }: EndpointFacts): string {
+  const what =
+    typeof channels === 'string'
+      ? `Events of the channel \`${channels}\``
+      : channels
+        ? 'Events of the channels that the request may read'
+        : 'Events';
+  const inHost = placeholders.filter((name) => hosts.some((host) => host.includes(`:${name}`)));
+  return [
+    `${what}, as Server-Sent Events.`,
+    ...inHost.map(
+      (name) =>
+        `\`{${name}}\` is a part of the host, \`${hosts.find((host) => host.includes(`:${name}`))}\`.`,
+    ),
+    opensByEvent ? 'The first one is `sse:open`, whose id is the position of the client.' : '',
+    '`sse:reset` tells that events may be missing.',
+  ]
+    .filter((sentence) => sentence !== '')
+    .join(' ');
+}

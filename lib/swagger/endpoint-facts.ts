@@ -1,0 +1,116 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import {
+  GUARDS_METADATA,
+  HOST_METADATA,
+  HTTP_CODE_METADATA,
+  PATH_METADATA,
+} from '@nestjs/common/constants.js';
+import { ApplicationConfig } from '@nestjs/core';
+import { placeholdersOf } from '../channel/channel-name.js';
+import { SseError } from '../channel/sse-error.js';
+import type { Endpoint } from '../endpoint/other-interceptors.js';
+import { routeOf, type ChannelResolver } from '../endpoint/route.js';
+import { SseRoutes } from '../endpoint/sse-routes.js';
+import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
+
+/** What a document can tell of an endpoint before any request. */
+export interface EndpointFacts {
+  /** A name or template, a resolver, or nothing for a handler that brings its own stream. */
+  readonly channels: string | ChannelResolver | undefined;
+  /** The placeholders of the template. */
+  readonly placeholders: readonly string[];
+  /** The hosts that the controller answers for, as they are written. */
+  readonly hosts: readonly string[];
+  /** The status of a stream. */
+  readonly success: number;
+  /** Whether a run may have ended, so that nothing is left to come for. */
+  readonly canEnd: boolean;
+  /** Whether a parameter of the template may be missing in the path or the host. */
+  readonly isOptional: boolean;
+  /** Whether a guard decides about the request. */
+  readonly isGuarded: boolean;
+  /** Whether the permission of a request may have ended. */
+  readonly expires: boolean;
+  /** Whether the streams of one client are counted. */
+  readonly isLimited: boolean;
+  /** Whether a client is told its position by an event, `sse:open`. */
+  readonly opensByEvent: boolean;
+}
+
+/**
+ * The facts of all endpoints, by their handlers.
+ * @throws SseError `NOT_CONFIGURED` when the application has no SseModule
+ */
+export function factsOf(app: INestApplicationContext): ReadonlyMap<object, EndpointFacts> {
+  const { routes, settings } = partsOf(app);
+  const config = app.get(ApplicationConfig, { strict: false });
+  const isGuarded =
+    config.getGlobalGuards().length > 0 || config.getGlobalRequestGuards().length > 0;
+  const facts = new Map<object, EndpointFacts>();
+  for (const endpoint of routes.endpoints) {
+    const { handler } = endpoint;
+    const more = endpointFacts(endpoint, settings, isGuarded);
+    const known = facts.get(handler);
+    // A handler that several controllers inherit: what holds for one of them may hold.
+    facts.set(handler, known ? { ...more, ...either(known, more) } : more);
+  }
+  return facts;
+}
+
+function partsOf(app: INestApplicationContext): { routes: SseRoutes; settings: SseSettings } {
+  try {
+    return {
+      routes: app.get(SseRoutes, { strict: false }),
+      settings: app.get<SseSettings>(SSE_SETTINGS, { strict: false }),
+    };
+  } catch (cause) {
+    throw new SseError(
+      'NOT_CONFIGURED',
+      'describeSseChannels() is given an application without SseModule. ' +
+        'Import SseModule.forRoot() in its root module.',
+      { cause },
+    );
+  }
+}
+
+function endpointFacts(
+  { controller, handler }: Endpoint,
+  settings: SseSettings,
+  isGuarded: boolean,
+): EndpointFacts {
+  const { channels, options } = routeOf(handler)!;
+  const { source, doneSignal = settings.doneSignal, expires } = options;
+  const hosts = strings(Reflect.getMetadata(HOST_METADATA, controller));
+  const paths = [handler, controller].flatMap((target) =>
+    strings(Reflect.getMetadata(PATH_METADATA, target)),
+  );
+  return {
+    channels,
+    placeholders: typeof channels === 'string' ? placeholdersOf(channels) : [],
+    hosts,
+    success: (Reflect.getMetadata(HTTP_CODE_METADATA, handler) as number | undefined) ?? 200,
+    // These end by the done signal only, all others also by `complete()`, or as they like.
+    canEnd: !(doneSignal === false && (source === 'cache' || source === 'postgres')),
+    isOptional: [...hosts, ...paths].some((path) => /[{?]/.test(path)),
+    isGuarded: isGuarded || hasGuards(handler) || hasGuards(controller),
+    expires: expires !== undefined,
+    isLimited: settings.limits.connectionsPerClient !== Infinity,
+    opensByEvent: settings.opening === 'event',
+  };
+}
+
+function either(one: EndpointFacts, other: EndpointFacts): Partial<EndpointFacts> {
+  return {
+    hosts: [...new Set([...one.hosts, ...other.hosts])],
+    isOptional: one.isOptional || other.isOptional,
+    isGuarded: one.isGuarded || other.isGuarded,
+  };
+}
+
+function hasGuards(target: object): boolean {
+  return ((Reflect.getMetadata(GUARDS_METADATA, target) as unknown[] | undefined) ?? []).length > 0;
+}
+
+function strings(value: unknown): string[] {
+  return [value].flat().filter((each) => typeof each === 'string');
+}

@@ -1,0 +1,2 @@
+export { describeSseChannels } from './describe-sse-channels.js';
+export type { OpenApiDocument } from './open-api.js';

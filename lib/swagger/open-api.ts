@@ -1,0 +1,48 @@
+/**
+ * The parts of an OpenAPI document that describe an endpoint. Those of `@nestjs/swagger` fit, of
+ * whatever version; its own types lack what OpenAPI 3.2 has added.
+ */
+
+/** An OpenAPI document, such as `SwaggerModule.createDocument()` gives. */
+export interface OpenApiDocument {
+  /** The version of OpenAPI, such as `3.1.0`. */
+  openapi: string;
+  /** The operations, by path and method. */
+  paths: object;
+  /** The operations of `@ApiWebhook()`, by name and method. */
+  webhooks?: object;
+}
+
+export interface Schema {
+  type: string;
+  description?: string;
+  minimum?: number;
+  required?: string[];
+  properties?: Record<string, Schema>;
+}
+
+export interface MediaType {
+  schema?: Schema;
+  /** What each item of a stream is, since OpenAPI 3.2. */
+  itemSchema?: Schema;
+  example?: string;
+}
+
+export interface Parameter {
+  name: string;
+  in: string;
+  required?: boolean;
+  description?: string;
+  schema?: Schema;
+}
+
+export interface Response {
+  description?: string;
+  content?: Record<string, MediaType>;
+}
+
+export interface Operation {
+  parameters?: Parameter[];
+  responses?: Record<string, Response>;
+  [extension: `x-${string}`]: unknown;
+}
