@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, type Provider } from '@nestjs/common';
 import type { SseModuleOptions } from './setup/module-options.js';
-import { flag, passedOn } from './sources/options/option-kinds.js';
+import { callback, flag, passedOn } from './sources/options/option-kinds.js';
 import type { TableOf } from './sources/options/option-table.js';
 
 /** What `forRoot` and `forRootAsync` take beside the options themselves. */
@@ -15,6 +15,16 @@ export const EXTRAS = {
   isGlobal: flag(true),
   extraProviders: passedOn<Provider[]>(),
 } satisfies TableOf<SseModuleExtras>;
+
+export const ASYNC_OPTIONS = {
+  ...EXTRAS,
+  useFactory: callback('what `inject` names'),
+  useClass: passedOn<unknown>(),
+  useExisting: passedOn<unknown>(),
+  inject: passedOn<unknown>(),
+  imports: passedOn<unknown>(),
+  provideInjectionTokensFrom: passedOn<unknown>(),
+} satisfies TableOf<typeof ASYNC_OPTIONS_TYPE>;
 
 export const {
   ConfigurableModuleClass,

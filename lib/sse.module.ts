@@ -26,16 +26,22 @@ import { SseRoutes } from './endpoint/sse-routes.js';
 import { StreamOpener } from './endpoint/stream-opener.js';
 import { SurroundingInterceptor } from './endpoint/surrounding.interceptor.js';
 import { sseLog } from './setup/sse-log.js';
+import { readOptions } from './sources/options/option-table.js';
 import {
+  ASYNC_OPTIONS,
   ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
+  EXTRAS,
   OPTIONS_TYPE,
   SSE_MODULE_OPTIONS,
 } from './sse.module-definition.js';
 import type { SseModuleOptions } from './setup/module-options.js';
 import { SseService } from './sse.service.js';
-import { SSE_SETTINGS, settingsOf, type SseSettings } from './setup/settings.js';
+import { SSE_IS_IMPORTED, SSE_SETTINGS, settingsOf, type SseSettings } from './setup/settings.js';
 import { SseSources } from './setup/sse-sources.js';
+
+/** Stands in for the options where nobody has given any. */
+const NO_OPTIONS = Symbol('NO_OPTIONS');
 
 /**
  * Server-Sent Events for Nest: channels, fed by `SseService.send()`, cache keys, Postgres
@@ -46,11 +52,19 @@ import { SseSources } from './setup/sse-sources.js';
   imports: [DiscoveryModule],
   providers: [
     MetadataScanner,
+    // Where forRoot() or forRootAsync() is called, what they provide takes its place.
+    { provide: SSE_MODULE_OPTIONS, useValue: NO_OPTIONS },
     {
       provide: SSE_SETTINGS,
-      inject: [SSE_MODULE_OPTIONS],
-      useFactory: settingsOf,
+      inject: [SSE_MODULE_OPTIONS, ModulesContainer],
+      useFactory: (options: SseModuleOptions | typeof NO_OPTIONS, modules: ModulesContainer) => {
+        if (options === NO_OPTIONS) {
+          throw withoutOptions(modules);
+        }
+        return settingsOf(options, 'The factory of SseModule.forRootAsync(): ');
+      },
     },
+    { provide: SSE_IS_IMPORTED, useValue: true },
     {
       provide: Delivery,
       inject: [SSE_SETTINGS],
@@ -82,7 +96,7 @@ import { SseSources } from './setup/sse-sources.js';
     SurroundingInterceptor,
   ],
   // What endpoints in other modules are made with: all but SseService is internal.
-  exports: [SseService, Delivery, RouteChannels, OtherInterceptors, StreamOpener],
+  exports: [SSE_IS_IMPORTED, SseService, Delivery, RouteChannels, OtherInterceptors, StreamOpener],
 })
 export class SseModule
   extends ConfigurableModuleClass
@@ -110,13 +124,23 @@ export class SseModule
    * @throws SseError `INVALID_OPTION`
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
-    const { isGlobal: _isGlobal, extraProviders: _extraProviders, ...own } = options;
-    settingsOf(own satisfies SseModuleOptions);
+    settingsOf(options, undefined, EXTRAS);
     return super.forRoot(options);
   }
 
-  /** Configures the module with options that other providers help to make. */
+  /**
+   * Configures the module with options that other providers help to make.
+   * @throws SseError `INVALID_OPTION`
+   */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    const of = 'SseModule.forRootAsync(): ';
+    const { useFactory, useClass, useExisting } = readOptions(ASYNC_OPTIONS, options, '', of);
+    if (!useFactory && !useClass && !useExisting) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `${of}there is none of \`useFactory\`, \`useClass\` and \`useExisting\`. Give one that makes the options.`,
+      );
+    }
     return super.forRootAsync(options);
   }
 
@@ -154,28 +178,40 @@ export class SseModule
   }
 }
 
+/** The error for `imports: [SseModule]`. */
+function withoutOptions(modules: ModulesContainer): SseError {
+  return new SseError(
+    'NOT_CONFIGURED',
+    `SseModule is imported without forRoot(), in the imports of ${importersIn(modules, isBare)}. Call ` +
+      'SseModule.forRoot() once, in the root module, and import it nowhere else: SseService can ' +
+      'then be injected everywhere.',
+  );
+}
+
 /**
  * Two of these modules would not know each other: what one sends, clients of the other never get.
  * @throws SseError `INVALID_OPTION`
  */
 function checkSingle(modules: ModulesContainer): void {
-  const metatypes = [...modules.values()].map(({ metatype }) => metatype);
-  const count = metatypes.filter((metatype) => metatype === SseModule).length;
+  const count = [...modules.values()].filter(({ metatype }) => metatype === SseModule).length;
   if (count > 1) {
-    const importers = metatypes.filter((metatype) => metatype !== SseModule && imports(metatype));
     throw new SseError(
       'INVALID_OPTION',
       `SseModule is configured ${count} times in one application, in the imports of ` +
-        `${importers.map(({ name }) => name).join(' and ') || 'dynamic modules'}. Call ` +
-        'SseModule.forRoot() once, in the root module: SseService can then be injected everywhere.',
+        `${importersIn(modules, isConfigured)}. Call SseModule.forRoot() once, in the root module: SseService ` +
+        'can then be injected everywhere.',
     );
   }
 }
 
-/** Whether a class names SseModule in its `@Module({ imports })`. */
-function imports(metatype: object): boolean {
-  const imported = (Reflect.getMetadata(MODULE_METADATA.IMPORTS, metatype) ?? []) as unknown[];
-  return imported.some(
-    (each) => each === SseModule || (each as DynamicModule | null)?.module === SseModule,
+const isBare = (imported: unknown): boolean => imported === SseModule;
+const isConfigured = (imported: unknown): boolean =>
+  (imported as DynamicModule | null)?.module === SseModule;
+
+/** The names of the classes that import SseModule in such a way by their `@Module({ imports })`. */
+function importersIn(modules: ModulesContainer, isSuch: (imported: unknown) => boolean): string {
+  const importers = [...modules.values()].filter(({ metatype }) =>
+    ((Reflect.getMetadata(MODULE_METADATA.IMPORTS, metatype) ?? []) as unknown[]).some(isSuch),
   );
+  return importers.map(({ metatype }) => metatype.name).join(' and ') || 'dynamic modules';
 }

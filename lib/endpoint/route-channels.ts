@@ -1,7 +1,9 @@
 import { BadRequestException, Inject, Injectable, NotFoundException } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
+import { UnknownElementException } from '@nestjs/core/errors/exceptions/unknown-element.exception.js';
 import { channelName, checkChannelName, placeholdersOf } from '../channel/channel-name.js';
 import type { ChannelSource } from '../channel/source.js';
+import { SseError } from '../channel/sse-error.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
 import type { ProviderToken, SourceOption } from '../setup/channel-options.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
@@ -37,12 +39,11 @@ export class RouteChannels {
   }
 
   /**
-   * Refuses a route whose source cannot be. A provider's source is looked up at the first
-   * request, as it may not have been created yet.
+   * Refuses a route whose source cannot be.
    * @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED`
    */
   check(route: Route): void {
-    if (route.channels !== undefined && !isToken(route.options.source)) {
+    if (route.channels !== undefined) {
       this.source(route);
     }
   }
@@ -52,13 +53,26 @@ export class RouteChannels {
     let source = this.sourceOf.get(route);
     if (!source) {
       const { source: option } = route.options;
-      const given = isToken(option)
-        ? this.moduleRef.get<ChannelSource>(option, { strict: false })
-        : option;
+      const given = isToken(option) ? this.provided(option) : option;
       source = this.sources.sourceFor({ ...route.options, ...(given && { source: given }) });
       this.sourceOf.set(route, source);
     }
     return source;
+  }
+
+  private provided(token: ProviderToken): ChannelSource {
+    try {
+      return this.moduleRef.get<ChannelSource>(token, { strict: false });
+    } catch (cause) {
+      const name = typeof token === 'symbol' ? String(token) : `the class ${token.name}`;
+      throw new SseError(
+        'INVALID_OPTION',
+        cause instanceof UnknownElementException
+          ? `\`source\` is ${name}, which no module provides. Add it to the providers of a module, or give an object.`
+          : `\`source\` is ${name}, which is not one object for all requests. Provide it with the default scope.`,
+        { cause },
+      );
+    }
   }
 
   private async namesOf(

@@ -3,8 +3,12 @@ import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/
 import { checkChannelName, checkTemplate, placeholdersOf } from '../channel/channel-name.js';
 import { shownOption } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
-import { readOptions } from '../sources/options/option-table.js';
-import { ENDPOINT_OPTIONS, type EndpointOptions } from '../setup/channel-options.js';
+import { pick, readOptions } from '../sources/options/option-table.js';
+import {
+  CHANNEL_OPTIONS,
+  ENDPOINT_OPTIONS,
+  type EndpointOptions,
+} from '../setup/channel-options.js';
 import { HandlerResult } from './handler-result.js';
 import { routeOf, setRoute, type ChannelResolver } from './route.js';
 import { SseChannelInterceptor } from './sse-channel.interceptor.js';
@@ -100,5 +104,13 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
       checkChannelName(channels);
     }
   }
-  readOptions(ENDPOINT_OPTIONS, options, '', `@SseChannel() on ${where}: `);
+  const of = `@SseChannel() on ${where}: `;
+  readOptions(ENDPOINT_OPTIONS, options, '', of);
+  const [name] = channels === undefined ? Object.keys(pick(CHANNEL_OPTIONS, options)) : [];
+  if (name !== undefined) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `${of}\`${name}\` has no effect without a channel. Name a channel, or leave it out.`,
+    );
+  }
 }

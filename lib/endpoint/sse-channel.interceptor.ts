@@ -1,7 +1,9 @@
 import {
   BadRequestException,
   HttpException,
+  Inject,
   Injectable,
+  Optional,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
@@ -15,6 +17,7 @@ import { guarded } from '../delivery/guarded-observable.js';
 import type { HandlerEvents } from '../delivery/handler-events.js';
 import type { Subscription } from '../delivery/subscription.js';
 import type { EndpointOptions } from '../setup/channel-options.js';
+import { SSE_IS_IMPORTED } from '../setup/settings.js';
 import { Exchange, RequestGone } from './exchange.js';
 import { streamOf, type HandlerResult } from './handler-result.js';
 import { HandlerStream } from './handler-stream.js';
@@ -32,12 +35,24 @@ import { surroundedRequest, type SurroundedRequest } from './surrounded-request.
  */
 @Injectable()
 export class SseChannelInterceptor implements NestInterceptor {
+  // Optional for Nest, so that we can say what is missing. When the module is imported and fails
+  // to start, they are missing as well, and that failure is what is told.
   constructor(
-    private readonly delivery: Delivery,
-    private readonly streams: StreamOpener,
-    private readonly channels: RouteChannels,
-    private readonly others: OtherInterceptors,
-  ) {}
+    @Optional() private readonly delivery: Delivery,
+    @Optional() private readonly streams: StreamOpener,
+    @Optional() private readonly channels: RouteChannels,
+    @Optional() private readonly others: OtherInterceptors,
+    @Optional() @Inject(SSE_IS_IMPORTED) isImported: boolean,
+  ) {
+    if (!isImported) {
+      throw new SseError(
+        'NOT_CONFIGURED',
+        '@SseChannel() needs SseModule, and the module of its controller does not have it. Call ' +
+          'SseModule.forRoot() once, in the imports of the root module; with `isGlobal: false`, ' +
+          'import it in each module that has endpoints.',
+      );
+    }
+  }
 
   intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const surrounded = surroundedRequest(context.switchToHttp().getRequest<object>());

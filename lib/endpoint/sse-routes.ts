@@ -43,11 +43,11 @@ export class SseRoutes implements OnModuleInit {
     private readonly scanner: MetadataScanner,
     private readonly config: ApplicationConfig,
     private readonly modules: ModulesContainer,
-    channels: RouteChannels,
+    private readonly channels: RouteChannels,
   ) {
     for (const controller of discovery.getControllers()) {
       if (typeof controller.metatype === 'function' && controller.metatype.prototype) {
-        this.prepareController(controller, channels);
+        this.prepareController(controller);
       }
     }
   }
@@ -60,7 +60,7 @@ export class SseRoutes implements OnModuleInit {
     }));
   }
 
-  /** The paths around a controller's own are known by now. */
+  /** By now the paths around a controller's own are known, and all providers are there. */
   onModuleInit(): void {
     for (const { route, controller, handler } of this.found) {
       checkPlaceholders(route, controller.metatype as Type, handler, {
@@ -68,10 +68,21 @@ export class SseRoutes implements OnModuleInit {
         applicationId: this.modules.applicationId,
         module: controller.host?.metatype,
       });
+      this.checkSource(route, handler);
     }
   }
 
-  private prepareController(controller: InstanceWrapper, channels: RouteChannels): void {
+  private checkSource({ where }: Route, handler: object): void {
+    try {
+      this.channels.check(routeOf(handler)!);
+    } catch (error) {
+      throw error instanceof SseError
+        ? new SseError(error.code, `@SseChannel() on ${where}: ${error.message}`)
+        : error;
+    }
+  }
+
+  private prepareController(controller: InstanceWrapper): void {
     const metatype = controller.metatype as Type;
     const prototype = metatype.prototype as Record<string, object>;
     for (const name of this.scanner.getAllMethodNames(prototype)) {
@@ -83,13 +94,6 @@ export class SseRoutes implements OnModuleInit {
         prepareHandler(handler, where);
         takeResponse(metatype, name);
         this.found.push({ route: { ...route, where }, controller, handler });
-        try {
-          channels.check(route);
-        } catch (error) {
-          throw error instanceof SseError
-            ? new SseError(error.code, `@SseChannel() on ${where}: ${error.message}`)
-            : error;
-        }
       } else {
         warnOfOverriding(metatype, name, where);
       }

@@ -73,9 +73,14 @@ const CHANNEL = {
   ...LISTEN_OPTIONS,
 } satisfies TableOf<Omit<ChannelOptions, 'overflow'>>;
 
-export const ENDPOINT_OPTIONS = {
+/** Options of an endpoint that say how its channels are read. */
+export const CHANNEL_OPTIONS = {
   ...CHANNEL,
   overflow: option(isOverflow, "'reset', 'disconnect', or { latest: (event) => key }", 'reset'),
+} satisfies TableOf<ChannelOptions>;
+
+export const ENDPOINT_OPTIONS = {
+  ...CHANNEL_OPTIONS,
   expires: callback<NonNullable<EndpointOptions['expires']>>('the request'),
   client: callback<NonNullable<EndpointOptions['client']>>('the request'),
 } satisfies TableOf<EndpointOptions>;

@@ -14,7 +14,12 @@ import {
   passedOn,
   whole,
 } from '../sources/options/option-kinds.js';
-import { readOptions, type Settings, type TableOf } from '../sources/options/option-table.js';
+import {
+  readOptions,
+  type AnyTable,
+  type Settings,
+  type TableOf,
+} from '../sources/options/option-table.js';
 import type { PostgresOption } from '../sources/postgres/postgres.options.js';
 import type { RedisOption } from '../sources/redis/redis-option.js';
 import { REDIS_STREAMS_OPTIONS } from '../sources/redis/redis-streams.options.js';
@@ -22,6 +27,9 @@ import type { SseModuleOptions } from './module-options.js';
 
 /** Injection token of the options that the module was configured with, checked and complete. */
 export const SSE_SETTINGS = Symbol('SSE_SETTINGS');
+
+/** Injection token of a mark that the module has been imported; creating it cannot fail. */
+export const SSE_IS_IMPORTED = Symbol('SSE_IS_IMPORTED');
 
 /** The module's options with every default in place. */
 export type SseSettings = Settings<typeof MODULE_OPTIONS>;
@@ -81,26 +89,61 @@ export const MODULE_OPTIONS = {
 
 /**
  * Checks the module's options and completes them with their defaults.
+ *
+ * @param of where the options are given, with a colon
+ * @param extras the table of options beside them
  * @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED`
  */
-export function settingsOf(options: SseModuleOptions): SseSettings {
-  const settings = readOptions(MODULE_OPTIONS, options);
-  const { redis, postgres, listenConnection, broker, eventTable } = settings;
-  if (broker === 'redis' && redis === undefined) {
-    throw new SseError(
-      'NOT_CONFIGURED',
-      "`broker: 'redis'` needs Redis. Set it: SseModule.forRoot({ redis: 'redis://…', broker: 'redis' }).",
-    );
-  }
-  const hasPostgres = postgres !== undefined || listenConnection !== undefined;
-  if (!hasPostgres && (broker === 'event-table' || eventTable !== undefined)) {
-    const what = broker === 'event-table' ? "`broker: 'event-table'`" : '`eventTable`';
-    throw new SseError(
-      'NOT_CONFIGURED',
-      `${what} needs Postgres. Set it: SseModule.forRoot({ postgres: 'postgres://…', … }).`,
-    );
-  }
+export function settingsOf(
+  options: SseModuleOptions,
+  of = 'SseModule.forRoot(): ',
+  extras: AnyTable = {},
+): SseSettings {
+  const settings: SseSettings = readOptions({ ...extras, ...MODULE_OPTIONS }, options, '', of);
+  checkNeeds(settings, options);
   return settings;
+}
+
+/** What an option needs, for people, and how it is set. */
+const SYSTEMS = {
+  redis: ['Redis', "redis: 'redis://…'"],
+  postgres: ['Postgres', "postgres: 'postgres://…'"],
+  eventTable: ['the event table', "postgres: 'postgres://…', eventTable: {}"],
+} as const;
+
+/** The error for what needs a system that is not configured. */
+export function notConfigured(what: string, needs: keyof typeof SYSTEMS, or = ''): SseError {
+  const [name, setting] = SYSTEMS[needs];
+  return new SseError(
+    'NOT_CONFIGURED',
+    `${what} needs ${name}. Set it: SseModule.forRoot({ ${setting}, … })${or}.`,
+  );
+}
+
+/**
+ * Refuses options without effect: they would hide that something else is missing.
+ * @throws SseError `NOT_CONFIGURED`, `INVALID_OPTION`
+ */
+function checkNeeds({ broker, redis, cache }: SseSettings, options: SseModuleOptions): void {
+  const needs: [what: string, isSet: boolean, system: 'redis' | 'postgres'][] = [
+    ["`broker: 'redis'`", broker === 'redis', 'redis'],
+    ["`broker: 'event-table'`", broker === 'event-table', 'postgres'],
+    ['`redisStreams`', options.redisStreams !== undefined, 'redis'],
+    ['`eventTable`', options.eventTable !== undefined, 'postgres'],
+    ['`listenConnection`', options.listenConnection !== undefined, 'postgres'],
+  ];
+  for (const [what, isSet, system] of needs) {
+    if (isSet && options[system] === undefined) {
+      throw notConfigured(what, system, `, or leave ${what} out`);
+    }
+  }
+  if (redis !== undefined && cache !== undefined && broker !== 'redis') {
+    throw new SseError(
+      'INVALID_OPTION',
+      "`redis` has no effect: keys are in `cache`, and `broker` is not 'redis'. Leave one of " +
+        "`redis` and `cache` out, or set `broker: 'redis'`.",
+    );
+  }
 }
 
 function isBroker(value: unknown): value is Broker | 'memory' | 'redis' | 'event-table' {

@@ -2,9 +2,8 @@ import { monotonicNow } from '../channel/clock.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { Guard } from '../channel/guard.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from '../channel/source.js';
-import { SseError } from '../channel/sse-error.js';
 import { checkApplies, isChannelSource, SOURCES, type ChannelOptions } from './channel-options.js';
-import type { SseSettings } from './settings.js';
+import { notConfigured, type SseSettings } from './settings.js';
 import { AdapterKeyStore } from '../sources/cache/adapter-store.js';
 import { CACHE_OPTIONS, type CacheOptions } from '../sources/cache/cache-options.js';
 import { CacheSource } from '../sources/cache/cache-source.js';
@@ -57,11 +56,8 @@ export class SseSources {
     }
     this.cache = new CacheSource(this.keyStore(), log);
     this.services.push(this.cache);
-    if (postgres !== undefined || settings.listenConnection !== undefined) {
-      const connection = new PostgresConnection(
-        postgres ?? settings.listenConnection!,
-        settings.listenConnection,
-      );
+    if (postgres !== undefined) {
+      const connection = new PostgresConnection(postgres, settings.listenConnection);
       this.listen = new ListenSource(connection, log, { doneSignal: settings.doneSignal });
       this.notifications = new Notifier(connection);
       this.services.push(connection, this.listen);
@@ -94,7 +90,7 @@ export class SseSources {
       case 'postgres':
         return this.listenWith(options);
       case 'event-table':
-        return this.eventTable();
+        return required(this.table, "`source: 'event-table'`", 'eventTable');
       default:
         if (!isChannelSource(source)) {
           throw invalidOption('source', source, SOURCES);
@@ -106,7 +102,7 @@ export class SseSources {
 
   /** Sends Postgres notifications. @throws SseError `NOT_CONFIGURED` */
   get notifier(): Notifier {
-    return this.requirePostgres(this.notifications, 'notify()');
+    return required(this.notifications, 'notify()', 'postgres');
   }
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, `MISSING_PEER` */
@@ -140,7 +136,7 @@ export class SseSources {
   }
 
   private listenWith(options: ChannelOptions): ChannelSource {
-    const listen = this.requirePostgres(this.listen, "source: 'postgres'");
+    const listen = required(this.listen, "`source: 'postgres'`", 'postgres');
     const given = pick(LISTEN_OPTIONS, options);
     if (Object.keys(given).length === 0) {
       return listen;
@@ -162,32 +158,12 @@ export class SseSources {
     return this.table?.stats;
   }
 
-  private eventTable(): EventTable {
-    if (!this.table) {
-      throw new SseError(
-        'NOT_CONFIGURED',
-        "source: 'event-table' needs the event table. Set it: SseModule.forRoot({ postgres: 'postgres://…', eventTable: {} }).",
-      );
-    }
-    return this.table;
-  }
-
-  private requirePostgres<T>(service: T | undefined, what: string): T {
-    if (!service) {
-      throw new SseError(
-        'NOT_CONFIGURED',
-        `${what} needs Postgres. Set it: SseModule.forRoot({ postgres: 'postgres://…' }).`,
-      );
-    }
-    return service;
-  }
-
   private brokerOf(broker: SseSettings['broker']): Broker {
     switch (broker) {
       case 'memory':
         return new MemoryBroker(this.channels);
       case 'event-table':
-        return this.eventTable();
+        return this.table!;
       case 'redis':
         return new RedisBroker(this.streams!);
       default:
@@ -204,6 +180,14 @@ export class SseSources {
     }
     return cache instanceof MemoryKeyStore ? cache : new AdapterKeyStore(cache, { serialize });
   }
+}
+
+/** @throws SseError `NOT_CONFIGURED` */
+function required<T>(service: T | undefined, what: string, needs: 'postgres' | 'eventTable'): T {
+  if (!service) {
+    throw notConfigured(what, needs);
+  }
+  return service;
 }
 
 function isLifecycle(service: object): service is Lifecycle {

@@ -1,15 +1,17 @@
-import { Controller, Injectable, Sse } from '@nestjs/common';
+import { Controller, Injectable, Scope, Sse } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { map, type Observable } from 'rxjs';
 import {
   SseChannel,
   SseEvents,
+  SseModule,
   SseService,
   type ChannelFeed,
   type ChannelHistory,
   type ChannelSink,
   type ChannelSource,
   type HistoryPage,
+  type SourceOption,
   type SseEvent,
 } from '../../lib/index.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
@@ -136,25 +138,41 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
     }
   });
 
-  it('that is no provider is named', async () => {
+  describe('that cannot be found', () => {
     class Unknown extends JournalSource {}
-    class UnknownController {
-      events() {}
-    }
-    const descriptor = Object.getOwnPropertyDescriptor(UnknownController.prototype, 'events')!;
-    SseChannel('journal', { source: Unknown })(UnknownController.prototype, 'events', descriptor);
-    Sse('events')(UnknownController.prototype, 'events', descriptor);
-    Object.defineProperty(UnknownController.prototype, 'events', descriptor);
-    Controller()(UnknownController);
-    const errors: string[] = [];
-    const note = (message: unknown): void => void errors.push(String(message));
-    const { connect } = await startApp({
-      adapter,
-      controllers: [UnknownController],
-      logger: { log: () => undefined, warn: note, error: note },
+    @Injectable({ scope: Scope.REQUEST })
+    class PerRequest extends JournalSource {}
+    class NoSource {}
+
+    it.each<[string, SourceOption, string]>([
+      ['a class that no module provides', Unknown, 'the class Unknown, which no module provides'],
+      ['a symbol', Symbol('NOWHERE'), 'Symbol(NOWHERE), which no module provides'],
+      ['of each request', PerRequest, 'the class PerRequest, which is not one object for all'],
+      ['no source', NoSource as never, '`source` is an object; it must be'],
+    ])('keeps the application from starting: %s', async (_, source, message) => {
+      @Controller()
+      class LostController {
+        @Sse('events')
+        @SseChannel('journal', { source })
+        events() {}
+      }
+      const starting = startApp({
+        adapter,
+        controllers: [LostController],
+        providers: [PerRequest, NoSource],
+      });
+      await expect(starting).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining(message),
+      });
+      await expect(starting).rejects.toThrow('@SseChannel() on LostController.events: ');
     });
-    expect((await connect('/events')).opened.status).toBe(500);
-    expect(errors.join()).toContain('Unknown');
+
+    it('keeps a module with a class as its broker from being made', () => {
+      expect(() => SseModule.forRoot({ broker: JournalSource as never })).toThrow(
+        /`broker` is a function; it must be 'memory'.* an object with `open` and `publish`/,
+      );
+    });
   });
 
   it.each(['/symbol', '/handled'])(

@@ -222,6 +222,20 @@ describe('@SseChannel()', () => {
     },
   );
 
+  it.each([{ source: 'cache' }, { interval: 1 }, { overflow: 'disconnect' }] as const)(
+    'refuses %j without a channel',
+    (options) => {
+      const [name] = Object.keys(options);
+      expect(() => {
+        class NoChannelController {
+          @SseChannel(undefined, options)
+          news() {}
+        }
+        return NoChannelController;
+      }).toThrow(`NoChannelController.news: \`${name}\` has no effect without a channel`);
+    },
+  );
+
   it('refuses an option that there is not', () => {
     const options = { overlfow: 'latest' } as object;
     expect(() => {

@@ -113,6 +113,77 @@ describe('SseModule', () => {
     ).rejects.toThrow('No file.');
   });
 
+  it.each([
+    ['forRoot(null)', () => SseModule.forRoot(null!), /SseModule.forRoot\(\): `options` is null/],
+    ['forRoot([])', () => SseModule.forRoot([] as never), /`options` is an array/],
+    [
+      'forRootAsync() whose factory returns null',
+      () => SseModule.forRootAsync({ useFactory: () => null! }),
+      /The factory of SseModule.forRootAsync\(\): `options` is null; it must be an object/,
+    ],
+    [
+      'forRootAsync() whose factory returns nothing',
+      () => SseModule.forRootAsync({ useFactory: () => undefined! }),
+      /The factory of SseModule.forRootAsync\(\): `options` is undefined/,
+    ],
+    ['forRootAsync(null)', () => SseModule.forRootAsync(null!), /`options` is null/],
+    [
+      'forRootAsync({})',
+      () => SseModule.forRootAsync({}),
+      /there is none of `useFactory`, `useClass` and `useExisting`/,
+    ],
+    [
+      'forRootAsync() with a misspelt option',
+      () => SseModule.forRootAsync({ usefactory: () => ({}) } as never),
+      /there is no option `usefactory`/,
+    ],
+  ])('refuses %s in plain words', async (_, configure, message) => {
+    const starting = (async () => start(configure()))();
+    await expect(starting).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it.each([[[]], [[SseModule.forRoot()]]])(
+    'refuses to be imported without forRoot(), and says where: beside %j',
+    async (others) => {
+      @Module({ imports: [SseModule] })
+      class FeatureModule {}
+      await expect(start(FeatureModule, ...others)).rejects.toMatchObject({
+        code: 'NOT_CONFIGURED',
+        message: expect.stringMatching(
+          /imported without forRoot\(\), in the imports of FeatureModule\. Call SseModule\.forRoot\(\) once/,
+        ),
+      });
+    },
+  );
+
+  it('is missed by @SseChannel() in words of its own, and by SseService in those of Nest', async () => {
+    await expect(start(NewsModule)).rejects.toMatchObject({
+      code: 'NOT_CONFIGURED',
+      message: expect.stringMatching(
+        /@SseChannel\(\) needs SseModule.*Call SseModule\.forRoot\(\)/,
+      ),
+    });
+    @Injectable()
+    class NewsService {
+      constructor(readonly sse: SseService) {}
+    }
+    @Module({ providers: [NewsService] })
+    class ServiceModule {}
+    await expect(start(ServiceModule)).rejects.toThrow(/NewsService.*SseService.*ServiceModule/s);
+  });
+
+  it('that fails to start is no missing one', async () => {
+    await expect(start(SseModule.forRoot({ redis: 'nonsense' }), NewsModule)).rejects.toMatchObject(
+      {
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining('`redis`'),
+      },
+    );
+  });
+
   it('works without any option', async () => {
     await expectRetry(await start(SseModule.forRoot(), NewsModule), 3_000);
   });
@@ -121,7 +192,9 @@ describe('SseModule', () => {
     ['forRoot', SseModule.forRoot({ isGlobal: false })],
     ['forRootAsync', SseModule.forRootAsync({ isGlobal: false, useFactory: () => ({}) })],
   ])('of %s is only where it is imported with isGlobal: false', async (_, sse) => {
-    await expect(start(sse, NewsModule)).rejects.toThrow(/resolve dependencies/);
+    await expect(start(sse, NewsModule)).rejects.toThrow(
+      /@SseChannel\(\) needs SseModule.*isGlobal/,
+    );
     @Module({ imports: [sse], controllers: [NewsController] })
     class ImportingModule {}
     await expectRetry(await start(ImportingModule), 3_000);

@@ -100,7 +100,8 @@ describe('Options of another library', () => {
     ['postgres', '`postgres` has the key `url`'],
     ['listenConnection', '`listenConnection` has the key `url`'],
   ])('%s: keep the application from starting', async (name, message) => {
-    const options = { [name]: { url: 'redis://db' } } as SseModuleOptions;
+    const postgres = name === 'listenConnection' && { postgres: 'postgres://db' };
+    const options = { ...postgres, [name]: { url: 'redis://db' } } as SseModuleOptions;
     await expect(startApp({ options })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       message: expect.stringContaining(message),

@@ -210,6 +210,23 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
         message: expect.stringMatching(/failFast/),
       });
     });
+
+    it.each(['redis', 'postgres', 'eventTable'] as const)(
+      'announces no further attempt where there is none, with failFast: %s',
+      async (name) => {
+        const { redis, postgres } = await unreachable();
+        const options = name === 'redis' ? { redis } : { postgres };
+        const lines: string[] = [];
+        const note = (line: unknown): void => void lines.push(String(line));
+        const starting = startApp({
+          adapter,
+          options: { ...options, ...(name === 'eventTable' && { eventTable: {} }), failFast: true },
+          logger: { log: note, warn: note, error: note },
+        });
+        await expect(starting).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+        expect(lines.filter((line) => /retr|rying/i.test(line))).toEqual([]);
+      },
+    );
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { SseError, SseModule, type SseModuleOptions } from '../../lib/index.js';
+import { durableTriggerSql, SseError, SseModule, type SseModuleOptions } from '../../lib/index.js';
 import { settingsOf } from '../../lib/setup/settings.js';
+import { PollSource } from '../../lib/sources/poll/poll-source.js';
 import { startApp } from '../support/start-app.js';
 
 const DURATIONS = [
@@ -113,11 +114,45 @@ describe('Options', () => {
     ['cache', { get: () => undefined }],
     ['cache', 'redis'],
   ])('%s: %p keeps the application from starting, with the reason', async (name, value) => {
-    const starting = startApp({ options: optionsWith(name, value) });
+    const others = name === 'listenConnection' && { postgres: 'postgres://db' };
+    const starting = startApp({ options: { ...others, ...optionsWith(name, value) } });
     await expect(starting).rejects.toBeInstanceOf(SseError);
     const error = (await starting.catch((reason: unknown) => reason)) as SseError;
     expect(error.code).toBe('INVALID_OPTION');
     expect(error.message).toMatch(new RegExp(`\\b${name}\\b`));
+  });
+
+  const redis = 'redis://127.0.0.1';
+  const postgres = 'postgres://127.0.0.1/db';
+  it.each<[SseModuleOptions, string]>([
+    [{ redisStreams: {} }, '`redisStreams` needs Redis'],
+    [{ postgres, redisStreams: { prefix: 'a:' } }, '`redisStreams` needs Redis'],
+    [{ listenConnection: postgres }, '`listenConnection` needs Postgres'],
+    [{ redis, eventTable: {} }, '`eventTable` needs Postgres'],
+    [{ broker: 'redis' }, "`broker: 'redis'` needs Redis"],
+    [{ broker: 'event-table' }, "`broker: 'event-table'` needs Postgres"],
+    [{ redis, cache: new Map() as never }, '`redis` has no effect'],
+  ])('that have no effect are refused, with the remedy: %j', (options, message) => {
+    const error = thrownBy(() => SseModule.forRoot(options));
+    expect(error.code).toMatch(/^(NOT_CONFIGURED|INVALID_OPTION)$/);
+    expect(error.message).toContain(message);
+    expect(error.message).toMatch(/Set it: SseModule\.forRoot\(\{.*leave .* out|Leave .* out/);
+  });
+
+  it.each([
+    ['isGlobal', () => SseModule.forRoot({ isGlobal: 'no' as never })],
+    ['isGlobal', () => SseModule.forRootAsync({ isGlobal: 0 as never, useFactory: () => ({}) })],
+    ['failFast', () => SseModule.forRoot({ failFast: 1 as never })],
+    ['eventTable.listen', () => settingsOf({ postgres, eventTable: { listen: 'no' as never } })],
+    ['eventTable.install', () => settingsOf({ postgres, eventTable: { install: 0 as never } })],
+    ['eventTable.waker', () => settingsOf({ postgres, eventTable: { waker: null as never } })],
+    ['immediate', () => new PollSource(() => 1, { immediate: 'no' as never }, console)],
+    ['bulk', () => durableTriggerSql({ table: 'users', channel: 'news', bulk: 'no' as never })],
+  ])('are true or false where they are a switch: %s', (name, give) => {
+    const error = thrownBy(give);
+    expect(error.code).toBe('INVALID_OPTION');
+    expect(error.message).toContain(`\`${name}\``);
+    expect(error.message).toContain('it must be true or false');
   });
 
   it('show no password', async () => {

@@ -43,6 +43,8 @@ export class SessionKeeper {
   private readonly outage: Outage;
   /** Set for ever by `stop()`. */
   isStopped = false;
+  /** Whether `start()` waits for the first attempt: its caller gets the error, so none is logged. */
+  private isStarting = false;
   private abort: AbortController | undefined;
   private running: Promise<void> = Promise.resolve();
 
@@ -74,8 +76,10 @@ export class SessionKeeper {
    * @throws why it failed; nothing is tried again then
    */
   async start(): Promise<void> {
+    this.isStarting = true;
     this.begin();
     const error = await this.firstAttempt;
+    this.isStarting = false;
     if (error !== undefined) {
       await this.stop();
       throw error;
@@ -102,6 +106,9 @@ export class SessionKeeper {
       if (signal.aborted) {
         return;
       }
+      if (this.isStarting) {
+        return this.decide(reason);
+      }
       const text = this.use.outageText(reason, attempt);
       if (text !== undefined) {
         this.outage.begin(text);
@@ -115,7 +122,10 @@ export class SessionKeeper {
     const session = await Session.open(this.config, this.use, signal);
     const close = (): void => void session.close();
     signal.addEventListener('abort', close);
-    const ready = (): void => this.decide(undefined);
+    const ready = (): void => {
+      this.isStarting = false;
+      this.decide(undefined);
+    };
     const works = (): void => {
       ready();
       succeeded();
