@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule, type AppOptions } from './app.module.js';
+import { serveDocument } from './open-api.js';
 
 /** The sample as a Nest application that does not listen yet. */
 export async function createApp(options: AppOptions): Promise<NestExpressApplication> {
@@ -15,6 +16,7 @@ export async function createApp(options: AppOptions): Promise<NestExpressApplica
   app.useBodyParser('json', { strict: false, limit: '2mb' });
   app.useBodyParser('text', { type: 'text/*', limit: '2mb' });
   app.useStaticAssets(publicFolder());
+  serveDocument(app);
   return app;
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { SseTestClient, type SseTestClientOptions } from '../../lib/testing/index.js';
+import { expectValid, type OpenApi } from '../swagger/open-api.js';
 import { openEvents } from './open-events.js';
 import { startSample, type SampleProcess } from './sample-process.js';
 
@@ -35,7 +36,8 @@ function send(method: string, path: string, body?: unknown, type = 'application/
 describe('the page', () => {
   it('is served with its files, and loads nothing from elsewhere', async () => {
     const html = await (await send('GET', '/')).text();
-    const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file!);
+    const named = [...html.matchAll(/<(\w+)[^>]* (?:src|href)="([^"]+)"/g)];
+    const files = named.filter(([, tag]) => tag !== 'a').map(([, , file]) => file!);
 
     expect(files).toEqual(expect.arrayContaining(['style.css', 'app.js']));
     for (const file of files) {
@@ -52,6 +54,26 @@ describe('the page', () => {
     expect(stats).toMatchObject({
       uses: { cache: 'in-process', postgres: 'embedded, in a temporary folder' },
     });
+  });
+});
+
+describe('the OpenAPI document', () => {
+  it('describes every stream, and is shown as a page', async () => {
+    const document = (await (await send('GET', '/api-json')).json()) as OpenApi;
+    await expectValid(document);
+    const streams = Object.keys(document.paths).filter((path) => path.startsWith('/events/'));
+    expect(streams).toHaveLength(5);
+    for (const path of streams) {
+      expect(document.paths[path]!['get']!.responses['200']!.content).toHaveProperty([
+        'text/event-stream',
+        'itemSchema',
+      ]);
+    }
+    const page = await send('GET', '/api');
+    expect([page.status, page.headers.get('content-type')]).toEqual([
+      200,
+      expect.stringContaining('text/html'),
+    ]);
   });
 });
 
