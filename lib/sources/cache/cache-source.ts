@@ -16,8 +16,7 @@ import { keyOptions, type CacheOptions, type KeyOptions } from './cache-options.
 import { KeyFeed, type KeyFeedOwner } from './key-feed.js';
 import { KeysForAll } from './key-for-all.js';
 import { KeyPoll, STOP_WAIT_MS, type PolledKey } from './key-poll.js';
-import type { KeyEvent, KeyReading, KeyStore, Skipped } from './key-store.js';
-import type { SharedPolls } from './shared-polls.js';
+import type { KeyEvent, KeyReading, KeyStore, SharedPolls, Skipped } from './key-store.js';
 
 /** How many sets of options are remembered, so that equal ones share their channels. */
 const MAX_OPTION_SETS = 1_000;

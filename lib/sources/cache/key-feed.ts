@@ -9,10 +9,10 @@ import {
   type KeyReading,
   type KeyStore,
   type KnownValue,
+  type SharedPolls,
   type Skipped,
 } from './key-store.js';
 import { SentEvents } from './sent-events.js';
-import type { SharedPolls } from './shared-polls.js';
 import { WatchedValue } from './watched-value.js';
 
 /** What a key's feed needs of its source. */

@@ -1,6 +1,5 @@
 import type { KeyPoll, PolledKey } from './key-poll.js';
-import type { KeyReading, Skipped } from './key-store.js';
-import type { PollRate } from './shared-polls.js';
+import type { KeyReading, PollRate, Skipped } from './key-store.js';
 
 /** What polling for all instances needs of this one. */
 interface Duty {

@@ -2,8 +2,7 @@ import { appendOrSkip } from '../../channel/event-check.js';
 import type { ChannelSink, OutgoingEvent, ResetReason } from '../../channel/source.js';
 import type { SseError } from '../../channel/sse-error.js';
 import type { KeyOptions } from './cache-options.js';
-import type { KeyEvent } from './key-store.js';
-import type { PollRate } from './shared-polls.js';
+import type { KeyEvent, PollRate } from './key-store.js';
 
 /** One channel that is fed by a key. */
 export interface Outlet {

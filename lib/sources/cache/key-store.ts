@@ -1,5 +1,4 @@
 import type { ChannelFeed, ChannelSink, HistoryEvent } from '../../channel/source.js';
-import type { SharedPolls, SharedPollsOwner } from './shared-polls.js';
 
 /** A value on its way from a key to the key's readers. */
 export interface KeyEvent {
@@ -55,6 +54,33 @@ export interface KeyReading {
   readonly reported?: boolean | undefined;
   /** True when values may have been taken that did not arrive here. */
   readonly lost?: boolean | undefined;
+}
+
+/** How often a key is polled, in milliseconds. */
+export interface PollRate {
+  readonly interval: number;
+  /** What the interval may grow to while nothing comes. */
+  readonly maxInterval: number;
+}
+
+/** One instance polls keys for all instances: this instance's part in that. */
+export interface SharedPolls {
+  /** Whether one instance polls for all. While it is false, each polls what it reads. */
+  readonly work: boolean;
+  /** Whether this instance is the one that polls for all, at this moment. */
+  readonly isPoller: boolean;
+  /** Has the key polled so often, by whichever instance; `undefined`: no longer. */
+  want(key: string, rate: PollRate | undefined): void;
+  /** Hands over to the other instances. */
+  stop(): Promise<void>;
+}
+
+/** What shared polls need of the instance. */
+export interface SharedPollsOwner {
+  /** Polls the key so often for all instances; `undefined`: no longer. */
+  poll(key: string, rate: PollRate | undefined): void;
+  /** `work` has changed. */
+  onChange(): void;
 }
 
 /** How a channel follows a key that several instances read. */

@@ -54,8 +54,8 @@ export class RedisStreams implements Lifecycle, TailReader {
         this.tails.ask(keys);
       }),
     };
-    this.tails = new StreamTails(connection, settings.prefix, this.age, this, logger);
     this.reading = new StreamReading(connection, this.server, settings.prefix, this.age, logger);
+    this.tails = new StreamTails(this.reading, this);
     this.published = new PublishedEvents(settings.retain.age, (key, id) =>
       this.reading.verify(key, id),
     );

@@ -1,10 +1,8 @@
 import { backoff } from '../../channel/backoff.js';
 import { appendOrSkip } from '../../channel/event-check.js';
-import { reasonOf } from '../../channel/reason.js';
-import { SseError } from '../../channel/sse-error.js';
 import type { ChannelFeed, ChannelSink, HistoryEvent } from '../../channel/source.js';
 import { itemsOf, type StreamItem, type StreamMessage } from './stream-entry.js';
-import { StreamHistory, type HistoryReader } from './stream-history.js';
+import { StreamHistory } from './stream-history.js';
 import { compareStreamIds } from './stream-id.js';
 import type { StreamReading } from './stream-reading.js';
 
@@ -53,12 +51,7 @@ export class StreamFeed implements ChannelFeed {
     private readonly options: StreamOptions,
     private readonly owner: StreamFeedOwner,
   ) {
-    const { reading } = owner;
-    const reader: HistoryReader = {
-      page: (range, signal) => logged(key, reading.page(key, range, signal)),
-      locate: (position, signal) => logged(key, reading.locate(key, position, signal)),
-    };
-    this.history = new StreamHistory(reader, options.shape);
+    this.history = new StreamHistory(key, owner.reading, options.shape);
   }
 
   /** The channel's subscription is in place, and its stream ends with this entry. */
@@ -215,19 +208,5 @@ export class StreamFeed implements ChannelFeed {
     }
     this.retry = setTimeout(() => void this.readOn(), backoff(this.attempt++, RETRY));
     this.retry.unref();
-  }
-}
-
-/** Gives a failure a code: the operator was told of it. */
-async function logged<T>(key: string, reading: Promise<T>): Promise<T> {
-  try {
-    return await reading;
-  } catch (cause) {
-    if (cause instanceof SseError && cause.code === 'CLOSED') {
-      throw cause;
-    }
-    throw new SseError('UNAVAILABLE', `The stream ${key} cannot be read: ${reasonOf(cause)}`, {
-      cause,
-    });
   }
 }

@@ -2,7 +2,7 @@ import type { ChannelHistory, HistoryEvent, HistoryPage } from '../../channel/so
 import { placeOf } from './own-ids.js';
 import { itemsOf, type StreamItem } from './stream-entry.js';
 import { compareStreamIds, isStreamId } from './stream-id.js';
-import type { EntryPage, Located, PageRange } from './stream-reading.js';
+import type { StreamReading } from './stream-reading.js';
 
 /** How many entries are read at a time where the index tells only from where on an event is. */
 const SCAN = 100;
@@ -12,12 +12,6 @@ const LAST_NUMBER = '18446744073709551615';
 const FIRST_PAGE = 32;
 /** How many places are remembered for the moment until their reader goes on from there. */
 const MAX_KNOWN = 256;
-
-/** Reads the channel's stream. A signal ends what has not begun. */
-export interface HistoryReader {
-  page(range: PageRange, signal?: AbortSignal): Promise<EntryPage>;
-  locate(position: string, signal?: AbortSignal): Promise<Located>;
-}
 
 /** How many events a page may hold, and whether somebody waits for it. */
 interface Wanted {
@@ -33,7 +27,8 @@ export class StreamHistory implements ChannelHistory {
   private perEntry: number | undefined;
 
   constructor(
-    private readonly reader: HistoryReader,
+    private readonly key: string,
+    private readonly reading: StreamReading,
     private readonly shape: (event: HistoryEvent) => HistoryEvent = (event) => event,
   ) {}
 
@@ -63,7 +58,7 @@ export class StreamHistory implements ChannelHistory {
   /** The events after what a client has sent. Until its place is known no event is read. */
   private async pageOf(position: string, wanted: Wanted): Promise<HistoryPage> {
     const { signal } = wanted;
-    const { what, where } = await this.reader.locate(position, signal);
+    const { what, where } = await this.reading.locate(this.key, position, signal);
     if (what === 'gone') {
       return gap(isStreamId(position) ? position : undefined, where);
     }
@@ -77,7 +72,7 @@ export class StreamHistory implements ChannelHistory {
       return { ...page, position: own };
     }
     // It was trimmed since it was noted, or the stream has lost it.
-    return gap(place.id, (await this.reader.locate(place.id, signal)).where);
+    return gap(place.id, (await this.reading.locate(this.key, place.id, signal)).where);
   }
 
   /**
@@ -109,7 +104,8 @@ export class StreamHistory implements ChannelHistory {
     const { perEntry } = this;
     const count =
       perEntry === undefined ? Math.min(about, FIRST_PAGE) : Math.ceil(about / perEntry) + 1;
-    const { entries, last } = await this.reader.page({ from: start, count }, signal);
+    const range = { from: start, count };
+    const { entries, last } = await this.reading.page(this.key, range, signal);
     const items = entries.flatMap(itemsOf);
     if (entries.length > 0) {
       this.perEntry = items.length / entries.length;
@@ -158,7 +154,8 @@ export class StreamHistory implements ChannelHistory {
     let from = start;
     for (;;) {
       const count = isExact ? 1 : SCAN;
-      const { entries, last } = await this.reader.page({ from, to, count }, signal);
+      const range = { from, to, count };
+      const { entries, last } = await this.reading.page(this.key, range, signal);
       for (const item of entries.flatMap(itemsOf)) {
         if (item.kind === 'event' && item.event.id === id) {
           this.remember(id, item.id);

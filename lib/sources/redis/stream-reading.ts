@@ -1,10 +1,11 @@
 import { LimitedLog } from '../../channel/limited-log.js';
+import { reasonOf } from '../../channel/reason.js';
 import type { SseLogger } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import { Turns } from '../../channel/turns.js';
 import { digestOf, indexKey } from './own-ids.js';
-import { LOCATE, PAGE, VERIFY } from './lua/lua.generated.js';
-import { callScript, type ScriptCall } from './redis-call.js';
+import { LOCATE, PAGE, TAIL, VERIFY } from './lua/lua.generated.js';
+import { callScript, runScripts, type RedisReply, type ScriptCall } from './redis-call.js';
 import type { RedisConnection } from './redis-connection.js';
 import type { RedisServer } from './redis-server.js';
 import type { RawEntry } from './stream-entry.js';
@@ -48,6 +49,7 @@ export interface EntryPage {
 /** Reads streams, and logs what is wrong with them. */
 export class StreamReading {
   private readonly refusals: StreamRefusals;
+  private readonly tailRefusals: StreamRefusals;
   private readonly pages = new Turns(PAGES_AT_A_TIME);
   /** The announcements of losses that were logged, by stream. */
   private readonly losses = new Map<string, string>();
@@ -67,6 +69,7 @@ export class StreamReading {
     private readonly logger: SseLogger,
   ) {
     this.refusals = new StreamRefusals(connection.address, logger);
+    this.tailRefusals = new StreamRefusals(connection.address, logger);
     this.limitedLog = new LimitedLog(logger);
   }
 
@@ -113,6 +116,28 @@ export class StreamReading {
     return { what, tail };
   }
 
+  /** Says for each stream where it ends, or why that is not known. */
+  async tails(keys: readonly string[]): Promise<readonly RedisReply[]> {
+    let replies: readonly RedisReply[];
+    try {
+      const args = [this.age];
+      replies = await runScripts(
+        await this.connection.client(),
+        keys.map((key) => ({ script: TAIL, keys: this.keysOf(key), args })),
+      );
+    } catch (error) {
+      replies = keys.map(() => ({ error: error as Error }));
+    }
+    replies.forEach((reply, index) => {
+      if ('ok' in reply) {
+        this.tailRefusals.forget(keys[index]!);
+      } else {
+        this.tailRefusals.note(keys[index]!, reply.error);
+      }
+    });
+    return replies;
+  }
+
   /** Logs an entry that cannot be sent. Clients receive a reset in its place. */
   noteSkipped(key: string, id: string, reason: string): void {
     const what = `${key} ${id}`;
@@ -154,6 +179,7 @@ export class StreamReading {
   /** Nobody reads this stream any more. */
   forget(key: string): void {
     this.refusals.forget(key);
+    this.tailRefusals.forget(key);
   }
 
   private keysOf(key: string): readonly string[] {
@@ -172,7 +198,11 @@ export class StreamReading {
       return reply;
     } catch (error) {
       this.refusals.note(key, error);
-      throw error;
+      if (error instanceof SseError && error.code === 'CLOSED') {
+        throw error;
+      }
+      const message = `The stream ${key} cannot be read: ${reasonOf(error)}`;
+      throw new SseError('UNAVAILABLE', message, { cause: error });
     }
   }
 

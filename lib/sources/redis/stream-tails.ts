@@ -1,12 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { backoff } from '../../channel/backoff.js';
 import { monotonicNow } from '../../channel/clock.js';
-import type { SseLogger } from '../../channel/source.js';
-import { indexKey } from './own-ids.js';
-import { runScripts, type RedisReply } from './redis-call.js';
-import type { RedisConnection } from './redis-connection.js';
-import { StreamRefusals } from './stream-refusals.js';
-import { TAIL } from './lua/lua.generated.js';
+import type { StreamReading } from './stream-reading.js';
 
 /** How many streams one round trip asks for. */
 const BATCH = 500;
@@ -33,22 +28,15 @@ interface Failed {
 export class StreamTails {
   private readonly asked = new Set<string>();
   private readonly failed = new Map<string, Failed>();
-  private readonly refusals: StreamRefusals;
   private readonly detach = AsyncLocalStorage.snapshot();
   private asking: NodeJS.Immediate | undefined;
   private tick: NodeJS.Timeout | undefined;
   private stopped = false;
 
-  /** @param age for how long Redis keeps a stream after that, in ms; 0 for ever */
   constructor(
-    private readonly connection: RedisConnection,
-    private readonly prefix: string,
-    private readonly age: number,
+    private readonly reading: StreamReading,
     private readonly reader: TailReader,
-    logger: SseLogger,
-  ) {
-    this.refusals = new StreamRefusals(connection.address, logger);
-  }
+  ) {}
 
   ask(keys: Iterable<string>): void {
     for (const key of keys) {
@@ -75,25 +63,13 @@ export class StreamTails {
   }
 
   private async askFor(keys: readonly string[]): Promise<void> {
-    let replies: readonly RedisReply[];
-    try {
-      const client = await this.connection.client();
-      const calls = keys.map((key) => ({
-        script: TAIL,
-        keys: [key, indexKey(key, this.prefix)],
-        args: [this.age],
-      }));
-      replies = await runScripts(client, calls);
-    } catch (error) {
-      replies = keys.map(() => ({ error: error as Error }));
-    }
+    const replies = await this.reading.tails(keys);
     keys.forEach((key, index) => {
       const reply = replies[index]!;
       if ('ok' in reply) {
-        this.forget(key);
+        this.failed.delete(key);
         this.reader.tailIs(key, String(reply.ok));
       } else {
-        this.refusals.note(key, reply.error);
         this.askLater(key);
       }
     });
@@ -114,7 +90,7 @@ export class StreamTails {
     const now = monotonicNow();
     for (const [key, failed] of this.failed) {
       if (!this.reader.isOpen(key)) {
-        this.forget(key);
+        this.failed.delete(key);
       } else if (failed.due <= now) {
         // Not due again before the answer.
         failed.due = Infinity;
@@ -125,10 +101,5 @@ export class StreamTails {
       clearInterval(this.tick);
       this.tick = undefined;
     }
-  }
-
-  private forget(key: string): void {
-    this.failed.delete(key);
-    this.refusals.forget(key);
   }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withDeadline } from '../../../channel/deadline.js';
 import {
   runBatch,
   runScripts,
@@ -9,7 +10,20 @@ import {
 import { REPLY_TIMEOUT_MS } from '../../redis/own-client.js';
 import type { RedisConnection } from '../../redis/redis-connection.js';
 import type { RedisClient } from '../../redis/redis-option.js';
+import { waitingKey } from '../waiting-event.js';
 import { isLost } from './key-reading.js';
+
+/*
+ * While a script runs, Redis serves nobody else. So a call stops when it has used up any of these
+ * budgets, and the next call goes on from there.
+ */
+
+/** How many values one call takes from a key. */
+export const CALL_VALUES = 1_000;
+/** About how many bytes, unless one value has more. */
+export const CALL_BYTES = 262_144;
+/** About how many microseconds. */
+export const CALL_MICROS = 5_000;
 
 /** How many calls are sent together: few at first, and more as long as they take little. */
 const FEWEST = 4;
@@ -21,6 +35,11 @@ const GROUP_BYTES = 131_072;
  * and drops the connection of one that falls too far behind.
  */
 const BYTES_PER_MS = 33_554_432 / 1_000;
+
+/** How many keys one question covers. Larger groups are cheaper while most keys are idle. */
+const HELD_GROUP = 50;
+/** Fewer keys than this get a question each, which saves a round trip. */
+const WORTH_GROUPING = 16;
 
 /** A call that waits to be sent. */
 interface Pending {
@@ -36,15 +55,53 @@ interface Pending {
 export class KeyReads {
   private pending: Pending[] = [];
   private isSending = false;
-  private readonly waiting = new Set<(reason: string) => void>();
+  private readonly waiting = new Set<(reason: Error) => void>();
 
   constructor(private readonly connection: RedisConnection) {
-    connection.onDrop(() => this.waiting.forEach((giveUp) => giveUp('the connection was lost')));
+    const lost = new Error('the connection was lost');
+    connection.onDrop(() => this.waiting.forEach((giveUp) => giveUp(lost)));
   }
 
   /** Runs many commands in one round trip. */
   batch(client: RedisClient, commands: readonly RedisCommand[]): Promise<readonly RedisReply[]> {
     return this.inTime(runBatch(client, commands), commands.length);
+  }
+
+  /**
+   * Asks for each key whether it or the list of its waiting events exists: the reply is a count
+   * above zero. Most keys are idle, so it first asks about whole groups of keys, and then about
+   * single keys of those groups that hold something.
+   */
+  async held(client: RedisClient, keys: readonly string[]): Promise<readonly RedisReply[]> {
+    // A question about several keys is refused by a Cluster.
+    if (client.isCluster || keys.length < WORTH_GROUPING) {
+      return this.batch(
+        client,
+        keys.map((key) => existsCommand(key)),
+      );
+    }
+    const groups: (readonly string[])[] = [];
+    for (let start = 0; start < keys.length; start += HELD_GROUP) {
+      groups.push(keys.slice(start, start + HELD_GROUP));
+    }
+    const counts = await this.batch(
+      client,
+      groups.map((group) => existsCommand(...group)),
+    );
+    const isIdle = (index: number) => {
+      const count = counts[index]!;
+      return 'ok' in count && Number(count.ok) === 0;
+    };
+    const busy = groups.filter((_, index) => !isIdle(index)).flat();
+    const replies = (
+      await this.batch(
+        client,
+        busy.map((key) => existsCommand(key)),
+      )
+    ).values();
+    return groups.flatMap((group, index) =>
+      group.map(() => (isIdle(index) ? { ok: 0 } : replies.next().value!)),
+    );
   }
 
   /**
@@ -102,21 +159,21 @@ export class KeyReads {
       // It gives up by itself.
       return replies;
     }
-    let timer: NodeJS.Timeout | undefined;
-    let giveUp: (reason: string) => void = () => undefined;
-    const givenUp = new Promise<readonly RedisReply[]>((resolve) => {
-      giveUp = (reason) =>
-        resolve(Array.from({ length: count }, () => ({ error: new Error(reason) })));
-      timer = setTimeout(giveUp, REPLY_TIMEOUT_MS, `no reply within ${REPLY_TIMEOUT_MS} ms`);
-    });
-    this.waiting.add(giveUp);
+    let giveUp: (reason: Error) => void;
+    const givenUp = new Promise<never>((_, reject) => this.waiting.add((giveUp = reject)));
     try {
-      return await Promise.race([replies, givenUp]);
+      return await withDeadline(Promise.race([replies, givenUp]), REPLY_TIMEOUT_MS, 'Redis');
+    } catch (error) {
+      return Array.from({ length: count }, () => ({ error: error as Error }));
     } finally {
-      this.waiting.delete(giveUp);
-      clearTimeout(timer);
+      this.waiting.delete(giveUp!);
     }
   }
+}
+
+/** Asks how many of the keys, and of the lists beside them, exist. */
+export function existsCommand(...keys: readonly string[]): RedisCommand {
+  return ['exists', ...keys, ...keys.map(waitingKey)];
 }
 
 function bytesTaken(group: readonly Pending[], replies: readonly RedisReply[]): number {

@@ -1,5 +1,5 @@
-import type { PollRate } from '../shared-polls.js';
 import { rateText } from './wanted-keys.js';
+import type { PollRate } from '../key-store.js';
 
 /** How many keys one change tells of. */
 const BATCH = 1_000;

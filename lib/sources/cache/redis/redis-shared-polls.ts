@@ -3,11 +3,11 @@ import { settledWithin } from '../../../channel/deadline.js';
 import type { Lease } from '../../../channel/lease.js';
 import { RedisLeases } from '../../redis/redis-leases.js';
 import type { RedisStreams } from '../../redis/redis-streams.js';
-import type { PollRate, SharedPolls, SharedPollsOwner } from '../shared-polls.js';
 import { OwnWants } from './own-wants.js';
 import { SharingOutage } from './sharing-outage.js';
 import { SharedPollCalls } from './shared-poll-calls.js';
 import { WantedKeys } from './wanted-keys.js';
+import type { PollRate, SharedPolls, SharedPollsOwner } from '../key-store.js';
 
 const LEASE = 'pollers';
 /** How often an instance says that it lives. */

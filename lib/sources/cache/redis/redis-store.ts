@@ -12,17 +12,16 @@ import {
   type KeyReading,
   type KeyStore,
   type KnownValue,
+  type SharedPolls,
+  type SharedPollsOwner,
   type WaitingLimits,
 } from '../key-store.js';
-import { CALL_BYTES, CALL_MICROS, CALL_VALUES } from './key-budget.js';
-import { heldOf } from './key-held.js';
 import { KeyLook } from './key-look.js';
 import { KeyPushes } from './key-pushes.js';
 import { bytesShared, failedReading, sharedReading } from './key-reading.js';
-import { KeyReads } from './key-reads.js';
+import { CALL_BYTES, CALL_MICROS, CALL_VALUES, KeyReads } from './key-reads.js';
 import { RedisSharedPolls } from './redis-shared-polls.js';
 import { SET, SHARE } from './lua/lua.generated.js';
-import type { SharedPolls, SharedPollsOwner } from '../shared-polls.js';
 import { sharesSlot, slotTag, waitingKey } from '../waiting-event.js';
 
 const NOTHING: KeyReading = { events: [] };
@@ -139,7 +138,7 @@ export class RedisKeyStore implements KeyStore {
     client: RedisClient,
     keys: readonly string[],
   ): Promise<readonly KeyReading[]> {
-    const looks = await heldOf(this.reads, client, keys);
+    const looks = await this.reads.held(client, keys);
     const readings = looks.map((reply) => this.failed(reply) ?? NOTHING);
     const held = keys.flatMap((key, index) => {
       const reply = looks[index]!;

@@ -1,4 +1,4 @@
-import type { PollRate } from '../shared-polls.js';
+import type { PollRate } from '../key-store.js';
 
 /** The keys that one instance wants polled. */
 interface Wants {
