@@ -206,7 +206,7 @@ describe('what somebody else has published', () => {
     expect(there.data()).toEqual(['before', 'after']);
     expect(there.reasons()).toEqual([]);
     expect(one.log.errors).toEqual([]);
-    expect(one.log.lines).toEqual([expect.stringContaining('none of ours')]);
+    expect(one.log.lines).toEqual([expect.stringContaining('not of this package')]);
   });
 
   it('of a later version are announced with their entries, and logged once', async () => {

@@ -109,7 +109,7 @@ describe('minReplicas, with one replica', () => {
       one.broker.publish('waitless', { data: 'b' }),
     ]);
     expect(errors).toHaveLength(2);
-    const waiting = one.log.errors.filter((line) => line.includes('cannot be waited for'));
+    const waiting = one.log.errors.filter((line) => line.includes('WAIT for replicas fails'));
     expect(waiting).toEqual([expect.stringMatching(/does not permit.*wait.*docs\/redis\.md/)]);
   });
 

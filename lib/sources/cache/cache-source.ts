@@ -18,10 +18,10 @@ import { KeysForAll } from './key-for-all.js';
 import { KeyPoll, STOP_WAIT_MS, type PolledKey } from './key-poll.js';
 import type { KeyEvent, KeyReading, KeyStore, SharedPolls, Skipped } from './key-store.js';
 
-/** How many sets of options are remembered, so that equal ones share their channels. */
+/** Sets of options that are remembered, so that endpoints with equal ones share their channels. */
 const MAX_OPTION_SETS = 1_000;
 
-/** The reading of a key that was not read, as another instance may be the poller by now. */
+/** The reading of a key that was not read, because another instance may be the poller by now. */
 const NOT_READ: KeyReading = { events: [] };
 
 /** Feeds channels from keys: the channel's name is the key. */
@@ -129,7 +129,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
     await this.detach(() => (feed ? feed.send(event) : this.store.push(key, event)));
   }
 
-  /** Ends all polling. Values that had been taken and not been handed on are put back. */
+  /** Ends all polling. Values that were taken and not handed on go back into their keys. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.unsubscribe.splice(0).forEach((off) => off());
@@ -163,24 +163,35 @@ export class CacheSource implements ChannelSource, Lifecycle {
     }
   }
 
+  /** Takes or looks, each on its own: a look that fails must not hide the values that were taken. */
   private async read(feeds: readonly PolledKey[]): Promise<readonly KeyReading[]> {
-    const taken = feeds.filter((feed) => feed.reading === 'take');
-    if (taken.length === feeds.length) {
-      return this.store.take(feeds.map((feed) => feed.key));
-    }
-    const watched = feeds.filter((feed) => feed.reading === 'watch');
     const readings = new Map<PolledKey, KeyReading>();
-    const note = (of: readonly PolledKey[], read: readonly KeyReading[]) =>
-      of.forEach((feed, index) => readings.set(feed, read[index]!));
-    // Each on its own: a look that fails must not hide the values that were taken.
+    const readAll = async (
+      mode: PolledKey['reading'],
+      read: (keys: readonly string[], of: readonly PolledKey[]) => Promise<readonly KeyReading[]>,
+    ) => {
+      const of = feeds.filter(({ reading }) => reading === mode);
+      try {
+        const found =
+          of.length > 0
+            ? await read(
+                of.map(({ key }) => key),
+                of,
+              )
+            : [];
+        of.forEach((feed, index) => readings.set(feed, found[index]!));
+      } catch (failure) {
+        of.forEach((feed) => readings.set(feed, { events: [], failure }));
+      }
+    };
     await Promise.all([
-      readOrFail(taken, (keys) => this.store.take(keys)).then((read) => note(taken, read)),
-      readOrFail(watched, (keys) =>
+      readAll('take', (keys) => this.store.take(keys)),
+      readAll('watch', (keys, of) =>
         this.store.look(
           keys,
-          watched.map((feed) => feed.known),
+          of.map(({ known }) => known),
         ),
-      ).then((read) => note(watched, read)),
+      ),
     ]);
     return feeds.map((feed) => readings.get(feed) ?? NOT_READ);
   }
@@ -224,19 +235,5 @@ export class CacheSource implements ChannelSource, Lifecycle {
           `${taken.length + sent.length} of its values could not be put back: ${reasonOf(error)}`,
       );
     }
-  }
-}
-
-async function readOrFail(
-  feeds: readonly PolledKey[],
-  read: (keys: readonly string[]) => Promise<readonly KeyReading[]>,
-): Promise<readonly KeyReading[]> {
-  if (feeds.length === 0) {
-    return [];
-  }
-  try {
-    return await read(feeds.map((feed) => feed.key));
-  } catch (failure) {
-    return feeds.map(() => ({ events: [], failure }));
   }
 }

@@ -2,17 +2,17 @@ import type { ChannelFeed, ChannelSink, ResetReason, SourceEvent } from '../../c
 import { sourceEvent, type Outlet } from './key-outlets.js';
 import type { KeyStore } from './key-store.js';
 
-/** What a channel needs of the feed of its key. */
+/** What a channel needs from the feed of its key. */
 export interface OutletFeed {
   /** Starts or ends reading the key for the channel. */
   setRead(read: boolean): void;
-  /** A value has come from the instance that took it. */
+  /** A value has arrived from the instance that took it. */
   noteArrived(event: SourceEvent): void;
   /** Values may be missing between the last one and the next. */
   noteReset(reason: ResetReason): void;
   /** A value waits for the key's readers. */
   noteWaiting(): void;
-  /** The value that a new client is given. */
+  /** The value that a new client gets first. */
   current(): SourceEvent | undefined;
   /** The channel is dropped. */
   close(): void;
@@ -28,7 +28,7 @@ export function openChannel(
   if (outlet.follows) {
     return openFollowing(store, key, outlet, feed);
   }
-  // Whatever comes waits in the key until it is polled, so nothing can be missed.
+  // A value waits in the key until the key is polled, so nothing can be missed.
   outlet.sink.live();
   return {
     resume: () => feed.setRead(true),
@@ -38,7 +38,7 @@ export function openChannel(
   };
 }
 
-/** The channel is given what any instance takes from the key. */
+/** Opens a channel that gets the values that any instance takes from the key. */
 function openFollowing(
   store: KeyStore,
   key: string,
@@ -46,7 +46,7 @@ function openFollowing(
   feed: OutletFeed,
 ): ChannelFeed {
   let [wanted, live] = [false, false];
-  // The key is not polled before its stream is followed: the value would pass by.
+  // Polling begins only when the channel follows the stream: it would miss the values taken before.
   const settle = () => feed.setRead(wanted && live);
   const following: ChannelSink = {
     live: (position) => {

@@ -15,23 +15,23 @@ import {
 import { SentEvents } from './sent-events.js';
 import { WatchedValue } from './watched-value.js';
 
-/** What a key's feed needs of its source. */
+/** What a key's feed needs from its source. */
 export interface KeyFeedOwner {
   readonly store: KeyStore;
   readonly poll: KeyPoll;
-  /** Set where one instance can poll for all. */
+  /** Set when one instance can poll for all. */
   readonly shared: SharedPolls | undefined;
-  /** The feed has no channel left, and nothing is under way. */
+  /** The feed has no channel any more, and no reading is under way. */
   drop(feed: KeyFeed): void;
-  /** Puts values back that were taken or sent while the last channel closed. */
+  /** Returns values to the store that were taken or sent while the last channel closed. */
   returnUnread(key: string, taken: readonly KeyEvent[], sent: readonly KeyEvent[]): void;
   /** Logs that values were left out. */
   reportSkipped(key: string, skipped: Skipped): void;
 }
 
 /**
- * One key of one store and all channels that it feeds: however many there are and
- * whatever their options, the key is polled once, and each gets every value.
+ * One key of one store and all channels that it feeds. The key is polled once, whatever their number
+ * and options, and each channel gets every value.
  */
 export class KeyFeed implements PolledKey {
   private readonly outlets = new KeyOutlets();
@@ -39,7 +39,7 @@ export class KeyFeed implements PolledKey {
   private readonly sent = new SentEvents();
   /** One instance, this one or another, polls the key for all. */
   private isShared = false;
-  /** A value may wait in the key, so this instance reads it once, even if another one polls it. */
+  /** A value may wait in the key: this instance reads it once, even if another one polls it. */
   private isDue = false;
   private gap = false;
   private busy = false;
@@ -62,7 +62,7 @@ export class KeyFeed implements PolledKey {
     return this.readMode;
   }
 
-  /** Feeds one more channel. It is read from `resume()` on. */
+  /** Feeds one more channel. The key is read for it from `resume()` on. */
   open(sink: ChannelSink, options: KeyOptions): ChannelFeed {
     const follows = options.mode === 'take' && this.owner.store.follow !== undefined;
     const outlet: Outlet = { sink, options, follows, read: false };
@@ -84,7 +84,7 @@ export class KeyFeed implements PolledKey {
   }
 
   private noteArrived(from: Outlet, { data, type, id }: SourceEvent): void {
-    // Other instances may take a key that a channel here watches: the channel gets their values, too.
+    // A channel here may watch a key that other instances take: it gets their values, too.
     if (this.outlets.passesOn(from)) {
       this.publish({ data, type, id });
     }
@@ -113,13 +113,13 @@ export class KeyFeed implements PolledKey {
     this.settle();
   }
 
-  /** Polling has ended: values that are still on their way go back to the store. */
+  /** Polling has ended: values that nobody got yet go back to the store. */
   end(): void {
     this.outlets.clear();
     this.returnAll({ events: [] });
   }
 
-  /** Hands an event of `sendKey` on; resolves once it is appended, or waits in the store. */
+  /** Sends an event of `sendKey`. Resolves once it is appended, or waits in the store. */
   async send(event: KeyEvent): Promise<void> {
     const { mode } = this.outlets;
     if (mode === undefined || (mode === 'take' && this.owner.store.follow)) {
@@ -133,7 +133,7 @@ export class KeyFeed implements PolledKey {
     }
   }
 
-  /** What the store can know the value of a watched key by. */
+  /** What the store knows the present value of a watched key by. */
   get known(): KnownValue | undefined {
     return this.watched.known;
   }
@@ -187,7 +187,7 @@ export class KeyFeed implements PolledKey {
     return this.outlets.size > 0 && (polls || this.sent.size > 0);
   }
 
-  /** Has the key polled as its channels want it, here or by the instance that polls for all. */
+  /** Begins or ends polling as the channels want it, here or by the instance that polls for all. */
   settle(): void {
     const { shared } = this.owner;
     const rate = this.outlets.sharedRate;

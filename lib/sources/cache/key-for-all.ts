@@ -1,14 +1,14 @@
 import type { KeyPoll, PolledKey } from './key-poll.js';
 import type { KeyReading, PollRate, Skipped } from './key-store.js';
 
-/** What polling for all instances needs of this one. */
+/** What polling for all instances needs from this instance. */
 interface Duty {
   /** Whether this instance polls for all, at this moment. */
   isPoller(): boolean;
   reportSkipped(key: string, skipped: Skipped): void;
 }
 
-/** The keys that this instance polls for all instances. Their values reach readers by the store. */
+/** The keys that this instance polls for all instances. The store carries their values to readers. */
 export class KeysForAll {
   private readonly keys = new Map<string, KeyForAll>();
 
@@ -17,7 +17,7 @@ export class KeysForAll {
     private readonly duty: Duty,
   ) {}
 
-  /** Polls the key so often; `undefined`: no longer. */
+  /** Polls the key at this rate; `undefined`: no longer. */
   set(key: string, rate: PollRate | undefined): void {
     const polled = this.keys.get(key) ?? new KeyForAll(key, this.duty);
     if (rate) {

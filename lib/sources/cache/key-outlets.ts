@@ -8,12 +8,12 @@ import type { KeyEvent, PollRate } from './key-store.js';
 export interface Outlet {
   readonly sink: ChannelSink;
   readonly options: KeyOptions;
-  /** Whether the channel follows what all instances take, so that nothing is appended to it here. */
+  /** Whether the channel follows the store's stream, which brings its values: none is appended here. */
   readonly follows: boolean;
   read: boolean;
 }
 
-/** All channels that one key feeds: what they want together, and what each is given. */
+/** All channels that one key feeds: what they want together, and what each gets. */
 export class KeyOutlets {
   private readonly outlets = new Set<Outlet>();
 
@@ -87,7 +87,7 @@ export class KeyOutlets {
     this.outlets.forEach(({ sink, follows }) => follows || sink.reset(reason));
   }
 
-  /** Of several channels that follow the stream, one passes its values on to those that do not. */
+  /** Whether this channel, of all that follow the stream, passes its values on to those that do not. */
   passesOn(outlet: Outlet): boolean {
     for (const other of this.outlets) {
       if (other.follows) {

@@ -5,7 +5,7 @@ import type { KeyReading, KeyStore, KnownValue } from './key-store.js';
 import { PollOutage } from './poll-outage.js';
 import { PollSchedule, type Scheduled } from './poll-schedule.js';
 
-/** How long a stop waits for the store's replies, in milliseconds: shutdown must not hang on it. */
+/** How long a stop waits for the store's replies, in milliseconds. Shutdown must not hang on them. */
 export const STOP_WAIT_MS = 300;
 
 /** A key that is polled. */
@@ -17,7 +17,7 @@ export interface PolledKey {
   readonly maxInterval: number;
   /** How the key is being read; `not` when it may not be read at this moment. */
   readonly reading: 'take' | 'watch' | 'not';
-  /** What the store can know the value of a watched key by. */
+  /** What the store knows the present value of a watched key by. */
   readonly known?: KnownValue | undefined;
   /** The key is about to be read. */
   begin(): void;
@@ -33,11 +33,11 @@ interface Entry extends Scheduled {
 }
 
 /**
- * Into how many parts an interval is cut. The keys are spread over them, and those of
- * one part are read together: 10,000 keys are 20 batches a second, not 10,000.
+ * The parts of an interval. The keys are spread over the parts, and those of one part are read
+ * together: 10,000 keys make 20 batches a second, not 10,000.
  */
 const PHASES = 20;
-/** How many keys one batch holds at most, in a store that reads several at a time. */
+/** The most keys in one batch, in a store that reads several at a time. */
 const BATCH = 1_000;
 
 /**
@@ -55,7 +55,7 @@ export class KeyPoll {
   private stopped = false;
 
   /**
-   * @param read reads the keys, in their order; rejects when no key could be read
+   * @param read reads the keys, in their order; never rejects
    * @param store whose keys they are
    */
   constructor(
@@ -176,17 +176,9 @@ export class KeyPoll {
       entry.again = false;
       entry.polled.begin();
     }
-    const readings = await this.readAll(entries);
+    const readings = await this.read(entries.map((entry) => entry.polled));
     this.noteFailures(entries, readings);
     entries.forEach((entry, index) => this.finish(entry, readings[index]!));
-  }
-
-  private async readAll(entries: readonly Entry[]): Promise<readonly KeyReading[]> {
-    try {
-      return await this.read(entries.map((entry) => entry.polled));
-    } catch (error) {
-      return entries.map(() => ({ events: [], failure: error }));
-    }
   }
 
   private finish(entry: Entry, reading: KeyReading): void {
@@ -197,7 +189,7 @@ export class KeyPoll {
       news = polled.receive(reading);
     } catch (error) {
       this.logger.error(
-        `A value of the key ${JSON.stringify(polled.key)} was not taken over: ${reasonOf(error)}`,
+        `A value of the key ${JSON.stringify(polled.key)} did not reach its channels: ${reasonOf(error)}`,
       );
     }
     entry.state = 'idle';

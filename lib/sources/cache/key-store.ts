@@ -10,7 +10,7 @@ export interface KeyEvent {
   readonly id?: string | undefined;
 }
 
-/** What a store remembers of a value, so that it need not read an unchanged one again. */
+/** What a store remembers about a value, so that it need not read it again while it is unchanged. */
 export type KnownValue = object;
 
 /** Values that were left out because they cannot be sent. */
@@ -25,22 +25,22 @@ export function tooLarge(bytes: number): string {
   return `It has ${bytes} bytes, more than \`limits.eventSize\` allows.`;
 }
 
-/** What one look at one key brought. */
+/** What reading one key brought. */
 export interface KeyReading {
   /**
    * The values that were taken, in order. In `look` only those that `sendKey` had
    * left waiting.
    */
   readonly events: readonly KeyEvent[];
-  /** How many values were taken and are on their way to everybody who follows the key. */
+  /** How many values were taken. They are on their way to everybody who follows the key. */
   readonly shared?: number | undefined;
   /** `look` only: the key's present value. Unset when there is no such key. */
   readonly value?: string | undefined;
-  /** `look` only: what the value can be known by at the next look. */
+  /** `look` only: what the store knows the value by at the next look. */
   readonly known?: KnownValue | undefined;
   /** `look` only: true when the key holds what it held before; `value` is unset then. */
   readonly unchanged?: boolean | undefined;
-  /** `look` only: how many bytes the value has, which is too large to be read. */
+  /** `look` only: how many bytes the value has, if that is too large to be read. */
   readonly tooLarge?: number | undefined;
   /** Values that were left out. With `shared`, readers already got a reset. */
   readonly skipped?: Skipped | undefined;
@@ -63,21 +63,21 @@ export interface PollRate {
   readonly maxInterval: number;
 }
 
-/** One instance polls keys for all instances: this instance's part in that. */
+/** This instance's part in the polling of keys by one instance for all. */
 export interface SharedPolls {
-  /** Whether one instance polls for all. While it is false, each polls what it reads. */
+  /** Whether one instance polls for all. While it is false, each polls the keys that it reads. */
   readonly work: boolean;
   /** Whether this instance is the one that polls for all, at this moment. */
   readonly isPoller: boolean;
-  /** Has the key polled so often, by whichever instance; `undefined`: no longer. */
+  /** Asks for the key to be polled at this rate, by whichever instance; `undefined`: no longer. */
   want(key: string, rate: PollRate | undefined): void;
-  /** Hands over to the other instances. */
+  /** Leaves polling to the other instances. */
   stop(): Promise<void>;
 }
 
-/** What shared polls need of the instance. */
+/** What shared polls need from the instance. */
 export interface SharedPollsOwner {
-  /** Polls the key so often for all instances; `undefined`: no longer. */
+  /** Polls the key at this rate for all instances; `undefined`: no longer. */
   poll(key: string, rate: PollRate | undefined): void;
   /** `work` has changed. */
   onChange(): void;
@@ -85,9 +85,9 @@ export interface SharedPollsOwner {
 
 /** How a channel follows a key that several instances read. */
 export interface FollowOptions {
-  /** What an event is to this channel. */
+  /** Turns an event of the key into one of this channel. */
   readonly shape: (event: HistoryEvent) => HistoryEvent;
-  /** Another instance has let an event wait for the key's readers. */
+  /** Another instance has put an event beside the key, for the key's readers. */
   readonly onWake: () => void;
 }
 
@@ -97,8 +97,8 @@ export interface FollowOptions {
  */
 export interface KeyStore {
   /**
-   * True when each key is read by calls of its own, so that reading several at a time saves
-   * nothing, and one that is slow must not keep the others.
+   * True when each key is read by calls of its own. Reading several at a time would save nothing, and
+   * a slow one would hold up the others.
    */
   readonly readsAlone?: boolean | undefined;
   /** False when `onSet` tells of every new value, so that nothing need be polled. */
@@ -124,7 +124,7 @@ export interface KeyStore {
    */
   push(key: string, event: KeyEvent): Promise<void>;
   /**
-   * Puts events back before all others, when they were taken and nobody was there to get them.
+   * Puts events back before all others, when they were taken and no reader was left to get them.
    * Absent where `take` returns no events.
    */
   giveBack?(key: string, events: readonly KeyEvent[]): Promise<void>;

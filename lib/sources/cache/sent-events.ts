@@ -7,41 +7,39 @@ interface Sending {
 
 /** Events of `sendKey` that follow on a reading of their key, so that they keep their place. */
 export class SentEvents {
-  /** They follow on the next reading. */
-  private queued: Sending[] = [];
-  /** They follow on the reading that is under way. */
-  private travelling: Sending[] = [];
+  private sendings: Sending[] = [];
+  /** How many of them follow on the reading that is under way; the others, on the next one. */
+  private travelling = 0;
 
   get size(): number {
-    return this.queued.length + this.travelling.length;
+    return this.sendings.length;
   }
 
   /** Resolves once the event was taken out. */
   add(event: KeyEvent): Promise<void> {
-    return new Promise((done) => this.queued.push({ event, done }));
+    return new Promise((done) => this.sendings.push({ event, done }));
   }
 
   /** The key is about to be read. */
   beginReading(): void {
-    this.travelling.push(...this.queued);
-    this.queued = [];
+    this.travelling = this.sendings.length;
   }
 
-  /** Hands over the events that follow on the reading that has ended. */
+  /**
+   * Hands over the events that follow on the reading that has ended.
+   * @returns whether there were any
+   */
   endReading(publish: (event: KeyEvent) => void): boolean {
-    return handOver(this.travelling.splice(0), publish);
+    const sent = this.sendings.splice(0, this.travelling);
+    this.travelling = 0;
+    sent.forEach(({ event }) => publish(event));
+    sent.forEach(({ done }) => done());
+    return sent.length > 0;
   }
 
   /** Hands over all events. */
-  takeAll(publish: (event: KeyEvent) => void): boolean {
+  takeAll(publish: (event: KeyEvent) => void): void {
     this.beginReading();
-    return this.endReading(publish);
+    this.endReading(publish);
   }
-}
-
-/** Returns whether there were any. */
-function handOver(sent: readonly Sending[], publish: (event: KeyEvent) => void): boolean {
-  sent.forEach(({ event }) => publish(event));
-  sent.forEach(({ done }) => done());
-  return sent.length > 0;
 }

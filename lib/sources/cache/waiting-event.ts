@@ -1,5 +1,6 @@
 import { SseError } from '../../channel/sse-error.js';
 import { hashTag } from '../redis/hash-slot.js';
+import { asciiJson } from '../redis/own-ids.js';
 import { metaOf, type EventText } from '../redis/stream-entry.js';
 import type { KeyEvent } from './key-store.js';
 
@@ -9,7 +10,7 @@ export interface WaitingEvent extends KeyEvent {
   readonly afterValue: boolean;
 }
 
-/** What an event says beside its data, as `metaOf()` writes it. */
+/** The meta of an event, as `metaOf()` writes it. */
 interface Meta {
   readonly t?: string | undefined;
   readonly i?: string | undefined;
@@ -28,10 +29,7 @@ export function waitingText({ meta, data }: EventText): string {
   if (meta === '') {
     return `=${data}`;
   }
-  const ascii = meta.replace(
-    /[\u0080-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  const ascii = asciiJson(meta);
   return `+${ascii.length}+${data.length}\n${ascii}${data}`;
 }
 

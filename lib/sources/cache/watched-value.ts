@@ -19,7 +19,7 @@ export class WatchedValue {
     return this.isSendable ? this.given : undefined;
   }
 
-  /** What the store can know the value by. */
+  /** What the store knows the value by. */
   get known(): KnownValue | undefined {
     return this.knownBy;
   }
@@ -39,7 +39,7 @@ export class WatchedValue {
    * Readers were given an event.
    *
    * @param isSendable false when the event could not be sent to them
-   * @param known what the store can know the value by
+   * @param known what the store knows the value by
    */
   note(event: KeyEvent | undefined, isSendable = true, known?: KnownValue): void {
     this.given = event;

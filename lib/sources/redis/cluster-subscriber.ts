@@ -9,17 +9,17 @@ import {
 } from './subscriber-connection.js';
 import { SUBSCRIBER_OPTIONS } from './subscriber-options.js';
 
-/** How often the owners of the slots are looked up without a reason to. */
+/** How often the owners of the slots are looked up without a sign of change. */
 const REFRESH_MS = 10_000;
-/** How soon they are looked up after a sign that they have changed, and again when that fails. */
+/** The pause before they are looked up after a sign of change, and again after a failure. */
 const SOON = { first: 100, most: 2_000 };
 
-/** A range of slots as CLUSTER SLOTS replies it: first, last, the master, its replicas. */
+/** A range of slots in the reply to CLUSTER SLOTS: its first, its last, their master, the replicas. */
 type SlotRange = readonly [first: number, last: number, master: readonly [string, number]];
 
 /**
- * Subscriptions in a Cluster: each channel at the node that holds its slot, or, where the
- * Cluster hands messages to every node, all of them at one.
+ * The subscriptions in a Cluster. With sharded pub/sub each channel is subscribed at the node that
+ * holds its slot. Otherwise every node gets every message, and one node serves all channels.
  */
 export class ClusterSubscriber {
   private readonly connections = new Map<string, SubscriberConnection>();
@@ -33,7 +33,7 @@ export class ClusterSubscriber {
   private stopped = false;
 
   constructor(
-    /** The client that commands take. */
+    /** The application's client, through which commands go. */
     private readonly cluster: RedisClient,
     private readonly settings: Omit<SubscriberSettings, 'address'>,
     private readonly events: Omit<SubscriberEvents, 'moved'>,
@@ -101,7 +101,7 @@ export class ClusterSubscriber {
     }
   }
 
-  /** Closes the connections to nodes that hold no slots any more. */
+  /** Closes the connections to nodes that no longer hold slots. */
   private dropConnections(): void {
     const nodes = new Set(this.owners.map(({ node }) => node));
     for (const [node, connection] of this.connections) {
@@ -157,7 +157,7 @@ export class ClusterSubscriber {
     return connection;
   }
 
-  /** A client for this node with the credentials and the TLS settings of the Cluster's. */
+  /** A client for this node, with the credentials and TLS settings of the Cluster client. */
   private clientFor(node: string): RedisClient | undefined {
     const cluster = this.cluster as RedisClient & { nodes(role: 'all'): readonly RedisNode[] };
     const [sample] = cluster.nodes('all');

@@ -1,6 +1,9 @@
 /** How many slots the keys of a Redis Cluster are spread over. */
 export const SLOTS = 16_384;
 
+/** How many channels one command names. */
+const CHUNK = 500;
+
 /** The table of CRC-16/XMODEM, which Redis Cluster hashes keys with. */
 const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
@@ -24,4 +27,25 @@ export function hashTag(key: string): string | undefined {
   const open = key.indexOf('{');
   const close = open < 0 ? -1 : key.indexOf('}', open + 1);
   return close > open + 1 ? key.slice(open + 1, close) : undefined;
+}
+
+/** Channels by command, as SSUBSCRIBE takes those of one slot only. */
+export function byCommand(channels: readonly string[], sharded: boolean): string[][] {
+  const groups = new Map<number, string[]>();
+  for (const channel of channels) {
+    const slot = sharded ? hashSlot(channel) : 0;
+    const group = groups.get(slot);
+    if (group) {
+      group.push(channel);
+    } else {
+      groups.set(slot, [channel]);
+    }
+  }
+  return [...groups.values()].flatMap((group) => {
+    const commands: string[][] = [];
+    for (let start = 0; start < group.length; start += CHUNK) {
+      commands.push(group.slice(start, start + CHUNK));
+    }
+    return commands;
+  });
 }

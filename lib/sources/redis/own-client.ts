@@ -1,12 +1,13 @@
+import { once, type EventEmitter } from 'node:events';
 import { backoff } from '../../channel/backoff.js';
 import { SseError } from '../../channel/sse-error.js';
 import { redisOptions, type RedisClient, type RedisOptions } from './redis-option.js';
 
-/** The waits between two attempts to connect. */
+/** The pause between two attempts to connect. */
 const RETRY = { first: 100, most: 5_000 };
-/** How long a command may stay without a reply before its connection counts as dead. */
+/** A connection counts as dead when a command has had no reply for this long. */
 export const REPLY_TIMEOUT_MS = 5_000;
-/** How long closing waits for the server; the process cannot exit before. */
+/** How long closing waits for the server. The process cannot exit before. */
 const CLOSE_TIMEOUT_MS = 200;
 
 /** What we use of the package. */
@@ -45,14 +46,14 @@ export async function ownClient(
     disconnectTimeout: CLOSE_TIMEOUT_MS,
     ...users,
     lazyConnect: true,
-    // While the connection is down a command is refused instead of queued, and what was
-    // under way is not sent twice: a take or a push that is repeated would lose or double.
+    // While the connection is down ioredis refuses commands instead of queueing them, and it does
+    // not send twice what was under way: a repeated take would lose a value, a repeated push double it.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt: number) => {
       const wanted = users.retryStrategy?.(attempt);
-      // Counted from the last success.
+      // ioredis counts attempts from the last success.
       return typeof wanted === 'number' ? wanted : backoff(attempt - 1, RETRY);
     },
   };
@@ -62,25 +63,20 @@ export async function ownClient(
 }
 
 /** Resolves once the client is connected; rejects when it could not be. */
-export function whenReady(client: RedisClient): Promise<void> {
+export async function whenReady(client: RedisClient): Promise<void> {
   if (client.status === 'ready') {
-    return Promise.resolve();
+    return;
   }
-  return new Promise((resolve, reject) => {
-    const settle = (error?: unknown) => {
-      client.off('ready', onReady);
-      client.off('error', settle);
-      client.off('close', onClose);
-      if (error === undefined) {
-        resolve();
-      } else {
-        reject(error);
-      }
-    };
-    const onReady = () => settle();
-    const onClose = () => settle(new Error('the server closed the connection'));
-    client.on('ready', onReady);
-    client.on('error', settle);
-    client.on('close', onClose);
+  const emitter = client as unknown as EventEmitter;
+  const over = new AbortController();
+  const { signal } = over;
+  const closed = once(emitter, 'close', { signal }).then(() => {
+    throw new Error('the server closed the connection');
   });
+  try {
+    // It rejects with what comes as `error`.
+    await Promise.race([once(emitter, 'ready', { signal }), closed]);
+  } finally {
+    over.abort();
+  }
 }

@@ -8,12 +8,14 @@ export function indexKey(stream: string, prefix: string): string {
 
 /** What stands in the index for an id: of the same size for each, and text that scripts know too. */
 export function digestOf(id: string): string {
-  return createHash('sha1').update(jsonOf(id)).digest('hex').slice(0, DIGEST_LENGTH);
+  // As the id stands among the events that wait beside a key.
+  const json = asciiJson(JSON.stringify(id));
+  return createHash('sha1').update(json).digest('hex').slice(0, DIGEST_LENGTH);
 }
 
-/** The id as JSON in ASCII, as which it stands among the events that wait beside a key. */
-function jsonOf(id: string): string {
-  return JSON.stringify(id).replace(
+/** JSON with nothing beyond ASCII. */
+export function asciiJson(json: string): string {
+  return json.replace(
     /[\u0080-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

@@ -1,39 +1,40 @@
 import { monotonicNow } from '../../channel/clock.js';
 
-/** How long we remember what was published, to see whether Redis still has it. */
+/** How long we remember what was published, to check that Redis still has it. */
 const REMEMBERED_MS = 60_000;
-/** How long we remember it while Redis cannot tell: by then it may have expired. */
+/** How long we remember it while Redis cannot be asked: later it may have expired. */
 const FORGOTTEN_MS = 600_000;
 /** How many streams we verify at a time. */
 const BATCH = 500;
 
-interface Published {
-  readonly id: string;
-  readonly number: number;
-  readonly time: number;
-}
-
 /** What was published last. */
-export interface LastPublished {
-  readonly id: string;
-  /** The number of the call. */
-  readonly number: number;
+export class LastPublished {
+  private readonly time = monotonicNow();
+
+  /** @param number that of the call */
+  constructor(
+    readonly id: string,
+    readonly number: number,
+  ) {}
+
   /** How many ms ago that was. */
-  readonly ago: number;
+  get ago(): number {
+    return monotonicNow() - this.time;
+  }
 }
 
 /**
- * What this instance has published to each stream last. It was acknowledged, so it must still be
- * there after an outage, whoever reads the stream.
+ * What this instance published last to each stream or key. Redis acknowledged it, so it must still
+ * be there after an outage.
  */
 export class PublishedEvents {
-  private readonly last = new Map<string, Published>();
+  private readonly last = new Map<string, LastPublished>();
   private readonly longest: number;
 
   /**
    * @param age for how long events are retained, in ms
-   * @param verify finds out what became of what was published last; rejects when that cannot be
-   * known yet
+   * @param verify finds out whether Redis still has what was published last; rejects when Redis
+   * cannot be asked
    */
   constructor(
     age: number,
@@ -44,17 +45,16 @@ export class PublishedEvents {
 
   /** @param number that of the call */
   note(key: string, id: string, number: number): void {
-    this.last.set(key, { id, number, time: monotonicNow() });
+    this.last.set(key, new LastPublished(id, number));
   }
 
   /** What was published last, if that is remembered. */
   lastOf(key: string): LastPublished | undefined {
-    const published = this.last.get(key);
-    return published && { ...published, ago: monotonicNow() - published.time };
+    return this.last.get(key);
   }
 
   /**
-   * It is known that it was lost, and it was announced.
+   * It was lost, and the loss is announced.
    * @param id what was lost. Default: whatever was published last
    */
   forget(key: string, id?: string): void {
@@ -71,13 +71,15 @@ export class PublishedEvents {
     }
   }
 
-  private async verifyOne(key: string, published: Published): Promise<void> {
+  private async verifyOne(key: string, published: LastPublished): Promise<void> {
     const isKnown = await this.verify(key, published.id).then(
       () => true,
       () => false,
     );
-    const ago = monotonicNow() - published.time;
-    if (ago > (isKnown ? this.longest : FORGOTTEN_MS) && this.last.get(key) === published) {
+    if (
+      published.ago > (isKnown ? this.longest : FORGOTTEN_MS) &&
+      this.last.get(key) === published
+    ) {
       this.last.delete(key);
     }
   }

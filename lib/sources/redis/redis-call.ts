@@ -23,14 +23,13 @@ export interface ScriptCall {
 
 /**
  * How long we wait for a reply, in milliseconds. A connection of ours ends before that;
- * a client of the application's may keep a command for as long as it likes. Commands stand behind
- * two WAITs at most, of four seconds each.
+ * a client of the application's may keep a command for as long as it likes. At most two WAITs of
+ * four seconds each come before a command.
  */
 export const CALL_TIMEOUT_MS = 10_000;
 
 /**
- * Sends a command, as everything here does. What it rejects with holds nothing of what the
- * command was given.
+ * Sends a command. An error repeats none of the command's arguments.
  *
  * @throws SseError `UNAVAILABLE` when there is no reply in time
  */

@@ -3,7 +3,6 @@ import { Guard } from '../../channel/guard.js';
 import { asReported } from '../../channel/reported.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle, SseLogger } from '../../channel/source.js';
-import { connectionFailure } from './connection-failure.js';
 import { loadIoredis, ownClient, whenReady, type LoadIoredis } from './own-client.js';
 import { plainError } from './plain-error.js';
 import { callRedis } from './redis-call.js';
@@ -19,6 +18,9 @@ import { ConnectionLoss, RedisOutage } from './redis-outage.js';
 /** How long the first connection may take with `failFast`, in milliseconds. */
 const START_TIMEOUT_MS = 15_000;
 
+/** What OpenSSL and Node call the reasons for which a certificate is refused. */
+const REFUSED_CERTIFICATE = /CERT|LEAF_SIGNATURE|INVALID_CA/;
+
 /**
  * The connection for commands, shared by everything that talks to Redis. It is made
  * on `start()` or on first use, and made again for ever when it is lost.
@@ -29,11 +31,11 @@ const START_TIMEOUT_MS = 15_000;
 export class RedisConnection implements Lifecycle {
   /** Whether the client is ours, made from a URL or options. */
   readonly owned: boolean;
-  /** Where it leads, for messages. */
+  /** The server's address, for errors and log lines. */
   readonly address: string;
   /** Whether keys are spread over the nodes of a Cluster. */
   readonly isCluster: boolean;
-  /** What is logged while Redis cannot be reached. */
+  /** Logs that Redis cannot be reached. */
   readonly outage: RedisOutage;
   private readonly loss: ConnectionLoss;
   private readonly guard: Guard;
@@ -68,7 +70,7 @@ export class RedisConnection implements Lifecycle {
     );
   }
 
-  /** How often the connection was lost so far: a reply that was under way then is gone. */
+  /** How often the connection was lost. Each time, replies that were under way were lost with it. */
   get drops(): number {
     return this.dropCount;
   }
@@ -119,27 +121,19 @@ export class RedisConnection implements Lifecycle {
     );
   }
 
-  /** Whether the connection tells the operator that it is lost, so that nobody else need. */
+  /** Whether the connection itself logs that it is lost, so that nobody else need. */
   get reportsLoss(): boolean {
     return this.owned || this.loss.isNoted;
   }
 
-  /** Something fails for good. If the connection is lost, that is told now. */
+  /** Something fails for good. If the connection is lost, that is logged now. */
   felt(): void {
     this.loss.felt();
   }
 
-  /** An error by which something fails for good. If it is of an outage, that is logged once. */
+  /** Marks an error as reported when an outage that is in the log explains it. */
   known(error: SseError): SseError {
     return this.outage.lasts ? asReported(error) : error;
-  }
-
-  /**
-   * The client in whatever state it is, to make others like it.
-   * @throws SseError `MISSING_PEER` or `CLOSED`
-   */
-  base(): Promise<RedisClient> {
-    return this.open();
   }
 
   /** Calls the listener each time the connection is there (again). Returns how to end that. */
@@ -170,7 +164,11 @@ export class RedisConnection implements Lifecycle {
     }
   }
 
-  private open(): Promise<RedisClient> {
+  /**
+   * The client in whatever state it is, to make others like it.
+   * @throws SseError `MISSING_PEER` or `CLOSED`
+   */
+  open(): Promise<RedisClient> {
     if (this.stopped) {
       return Promise.reject(new SseError('CLOSED', 'The application is shutting down.'));
     }
@@ -205,7 +203,7 @@ export class RedisConnection implements Lifecycle {
   }
 
   private lost(client: RedisClient, reason: string): void {
-    // Who starts it gets the error, so it need not be logged as well.
+    // The caller of `start()` gets the error, so it need not be logged as well.
     if (!this.isStarting) {
       this.loss.note(client, reason);
     }
@@ -217,4 +215,15 @@ export class RedisConnection implements Lifecycle {
       this.guard.run('What follows on a connection to Redis', listener);
     }
   }
+}
+
+/** Why a connection failed, for messages. */
+function connectionFailure(error: unknown): string {
+  const { message, code = '' } = plainError(error) as Error & { readonly code?: string };
+  // Node leaves the message of a failed connection to several addresses empty.
+  const reason = message || code;
+  return REFUSED_CERTIFICATE.test(code)
+    ? `its certificate was refused (${reason}). Set \`tls: { ca }\` in its options, or ` +
+        'NODE_EXTRA_CA_CERTS, to the authority that signed it, and connect to a name it is made out to'
+    : reason;
 }

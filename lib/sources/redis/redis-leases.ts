@@ -44,7 +44,7 @@ class ClaimedLease {
  * an instance never holds a lease longer than Redis keeps the key, as it counts from before it asked.
  */
 export class RedisLeases implements Leases {
-  /** Tells this start of the instance from every other one, also of the same process's. */
+  /** Tells this start of the instance from all others, even in the same process. */
   readonly incarnation = randomBytes(9).toString('base64url');
   private readonly leases = new Set<ClaimedLease>();
   private readonly detach = AsyncLocalStorage.snapshot();
@@ -60,7 +60,7 @@ export class RedisLeases implements Leases {
     this.leases.add(lease);
     this.timer ??= this.detach(() => setInterval(() => this.renew(), RENEW_MS).unref());
     const renew = () => this.renew();
-    // The holder says so when it gives the lease up.
+    // The holder publishes it when it gives the lease up.
     lease.unlisten = this.streams.listen(lease.key, { message: renew, subscribed: renew });
     this.renew();
     return {
@@ -78,7 +78,7 @@ export class RedisLeases implements Leases {
   }
 
   private renew(): void {
-    // What could not be renewed in time has run out.
+    // A lease that was not renewed in time has run out.
     this.leases.forEach((lease) => lease.tellChange());
     if (this.renewing) {
       this.isRenewedAgain = true;
@@ -86,7 +86,7 @@ export class RedisLeases implements Leases {
     }
     this.isRenewedAgain = false;
     this.renewing = this.renewAll([...this.leases])
-      // Redis cannot be reached: what is held runs out.
+      // Redis cannot be reached, so the leases run out.
       .catch(() => undefined)
       .finally(() => {
         this.renewing = undefined;
@@ -97,7 +97,7 @@ export class RedisLeases implements Leases {
   }
 
   private async renewAll(leases: readonly ClaimedLease[]): Promise<void> {
-    // What this instance gives up and claims again at once must not be given up afterwards.
+    // A lease that is released and claimed again at once must not be given up after the claim.
     await this.releasing;
     const askedAt = monotonicNow();
     const args = [this.incarnation, LEASE_MS];
@@ -131,7 +131,7 @@ export class RedisLeases implements Leases {
   }
 
   private async giveUp({ key }: ClaimedLease, renewing: Promise<void> | undefined): Promise<void> {
-    // It may still grant the lease.
+    // A renewal that is under way may still grant the lease.
     await renewing;
     const { connection, server } = this.streams;
     await server.known();

@@ -1,10 +1,10 @@
 import { Outage } from '../../channel/outage.js';
 import type { SseLogger } from '../../channel/source.js';
 
-/** How long a connection may be away, in milliseconds, before that is told: servers close idle ones. */
+/** A loss is logged after this time, as servers close idle connections. */
 const GRACE_MS = 1_000;
 
-/** A time in which Redis cannot be reached, by whichever connection: logged once, whatever fails by it. */
+/** A time in which Redis cannot be reached by one or more connections. It is logged once. */
 export class RedisOutage {
   private readonly outage: Outage;
   private readonly lost = new Set<ConnectionLoss>();
@@ -16,7 +16,7 @@ export class RedisOutage {
     this.outage = new Outage(logger);
   }
 
-  /** Whether it has begun, and was logged, and is not over. */
+  /** Whether the outage was logged and is not over. */
   get lasts(): boolean {
     return this.outage.lasts;
   }
@@ -64,7 +64,7 @@ export class ConnectionLoss {
     }
   }
 
-  /** Something fails by the loss: if there is one, it is told now. */
+  /** Something fails. If the connection is lost, that is the reason, and it is logged now. */
   felt(): void {
     if (this.reason !== undefined) {
       this.begin();

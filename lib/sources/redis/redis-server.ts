@@ -5,15 +5,15 @@ import type { RedisNode, RedisClient } from './redis-option.js';
 import type { RedisConnection } from './redis-connection.js';
 import { refusalOf } from './redis-refusal.js';
 
-/** From which version a Cluster publishes within a shard. */
+/** The first version in which a Cluster publishes within a shard. */
 const SHARDED_SINCE = 7;
 
-/** What we have to know of the server before it can carry channels. */
+/** What we must know about the server before it can carry channels. */
 export class RedisServer {
   private info: Promise<void> | undefined;
   private isSharded = false;
   private isWaitRefused = false;
-  /** The WAIT that each client is about to send. */
+  /** The next WAIT of each client. */
   private readonly waits = new Map<RedisClient, Promise<number>>();
 
   constructor(
@@ -32,7 +32,7 @@ export class RedisServer {
   }
 
   /**
-   * Resolves once the above is known, at once after the first time.
+   * Resolves once the server was asked: whether it is sharded, and whether it evicts keys. Asks once.
    * @throws SseError `UNAVAILABLE`
    */
   known(): Promise<void> {
@@ -50,8 +50,8 @@ export class RedisServer {
   }
 
   /**
-   * While replicas are missing, WAIT blocks all other commands of the connection. So one WAIT
-   * stands for all that a turn has written.
+   * While replicas are missing, WAIT blocks all other commands of the connection. So all that one
+   * turn has written shares one WAIT.
    */
   private waitAt(node: RedisClient, count: number, timeout: number): Promise<number> {
     let wait = this.waits.get(node);
@@ -74,7 +74,7 @@ export class RedisServer {
     const refusal = refusalOf(error, this.connection.address, '');
     if (refusal && !this.isWaitRefused) {
       this.isWaitRefused = true;
-      this.logger.error(`Replicas cannot be waited for, and send() rejects: ${refusal.message}`);
+      this.logger.error(`send() rejects, because WAIT for replicas fails: ${refusal.message}`);
     }
     return 0;
   }

@@ -19,8 +19,8 @@ export interface Listener {
 }
 
 /**
- * The streams that this instance reads: their subscriptions, and the comparisons that show
- * what messages did not bring. Shared by the broker and by keys.
+ * The streams that this instance reads: their subscriptions, and the comparisons that find what
+ * messages did not bring. The broker and keys share them.
  */
 export class RedisStreams implements Lifecycle, TailReader {
   readonly server: RedisServer;
@@ -64,7 +64,7 @@ export class RedisStreams implements Lifecycle, TailReader {
     this.subscriber = new Subscriber(connection, this.server, events, logger);
   }
 
-  /** Begins to watch over what is opened. The subscriber connects with the first stream. */
+  /** Begins to compare open streams. The subscriber connects with the first stream. */
   async start(failFast: boolean): Promise<void> {
     this.offReady = this.connection.onReady(() => this.onReady());
     this.auditLater();
@@ -113,8 +113,8 @@ export class RedisStreams implements Lifecycle, TailReader {
   }
 
   /**
-   * Calls `auditor` every `auditInterval`, and once the connection is back, as streams are compared
-   * then. Returns a function that ends it.
+   * Calls `auditor` whenever streams are compared: every `auditInterval`, and when the connection is
+   * back. Returns a function that ends it.
    */
   onAudit(auditor: () => Promise<unknown>): () => void {
     this.auditors.add(auditor);

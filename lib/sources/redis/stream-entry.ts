@@ -12,17 +12,17 @@ const LATER_MESSAGE = /^v(\d+) /;
 const MAX_EVENTS = 10_000;
 const MAX_LENGTHS = 16 * MAX_EVENTS;
 
-/** What an entry of a channel's stream holds, one after the other. */
+/** One thing that an entry of a channel's stream holds. */
 export type StreamItem =
   | { readonly kind: 'event'; readonly id: string; readonly event: HistoryEvent }
-  /** Something that clients are told in place of events. */
+  /** A reset that clients get. */
   | {
       readonly kind: 'reset';
       readonly id: string;
       readonly reason: ResetReason;
-      /** Why it could not be read, when somebody else has written it. */
+      /** Set when the entry cannot be read: the reason. */
       readonly fault?: string;
-      /** The later version of this package that wrote it, when this one cannot read it. */
+      /** Set when a later version of this package wrote it: that of its format. */
       readonly version?: string;
     }
   /** Nothing for readers, such as the beginning of the stream. */
@@ -44,7 +44,7 @@ interface Meta {
   readonly e?: 1 | undefined;
 }
 
-/** What an entry says of an event beside its data; empty when there is nothing to say. */
+/** The meta of an event: all but its data, as JSON; empty when it has nothing else. */
 export function metaOf({ type, id, retry, end }: OutgoingEvent): string {
   if (type === undefined && id === undefined && retry === undefined && !end) {
     return '';
@@ -52,7 +52,7 @@ export function metaOf({ type, id, retry, end }: OutgoingEvent): string {
   return JSON.stringify({ t: type, i: id, r: retry, e: end ? 1 : undefined } satisfies Meta);
 }
 
-/** What a text in an entry or a message is made of. */
+/** The two parts of an event's text in an entry or a message. */
 export interface EventText {
   readonly meta: string;
   readonly data: string;
@@ -61,9 +61,8 @@ export interface EventText {
 }
 
 /**
- * How long the texts of several events are that stand one behind the other, in UTF-16 units: for
- * each event the length of its data, after that of its meta and a plus if it has one. Empty for
- * one event without meta, which is all there is.
+ * The lengths of several events' texts in UTF-16 units, separated by commas: `<data>`, or
+ * `<meta>+<data>` for an event with meta. Empty for a single event without meta.
  */
 export function lengthsOf(events: readonly EventText[]): string {
   if (events.length === 1 && events[0]!.meta === '') {
@@ -76,7 +75,7 @@ export function lengthsOf(events: readonly EventText[]): string {
   return lengths;
 }
 
-/** Reads an entry of a stream. What somebody else has written is announced in its place. */
+/** Reads an entry of a stream. One that cannot be read becomes a reset. */
 export function itemsOf([id, fields]: RawEntry): readonly StreamItem[] {
   const version = fieldOf(fields, 'v') ?? WIRE_VERSION;
   if (version !== WIRE_VERSION) {
@@ -129,11 +128,11 @@ export function parseMessage(text: string): StreamMessage | undefined {
     lengths === ''
       ? [item(first, '', texts)]
       : split(lengths, texts, (index) => laterStreamId(first, index));
-  // What cannot be read is told by the stream, which may hold it or not.
+  // If a part cannot be read, the stream is read instead of the message.
   return items?.every(isReadable) ? { previous, items } : undefined;
 }
 
-/** Parts texts that stand one behind the other. `undefined` when the lengths are not theirs. */
+/** Splits a text into the items that it joins. `undefined` when the lengths do not fit it. */
 function split(
   lengths: string,
   texts: string,
@@ -170,7 +169,7 @@ function item(id: string, meta: string, data: string): StreamItem {
     return { kind: 'event', id, event: { data, position: id } };
   }
   if (meta === RESET) {
-    // A later version may know other reasons: events may be missing, whatever it is.
+    // Later versions may have other reasons, which all mean that events may be missing.
     return { kind: 'reset', id, reason: REASONS.has(data) ? (data as ResetReason) : 'failover' };
   }
   return meta === BEGIN || meta === GO_ON ? { kind: 'mark', id } : withMeta(id, meta, data);
@@ -193,9 +192,9 @@ function withMeta(id: string, meta: string, data: string): StreamItem {
     own = null;
   }
   if (typeof own !== 'object' || own === null) {
-    return unreadable(id, 'what it says of its event is no JSON object.');
+    return unreadable(id, 'its meta is no JSON object.');
   }
-  // Whether these are what they should be is checked where the event enters the channel.
+  // `checkEvent()` checks their types where the event enters the channel.
   const { t, i, r, e } = own;
   return {
     kind: 'event',

@@ -6,17 +6,17 @@ import { StreamHistory } from './stream-history.js';
 import { compareStreamIds } from './stream-id.js';
 import type { StreamReading } from './stream-reading.js';
 
-/** How many entries are read at a time where messages were missed. One may hold many events. */
+/** Entries per read after a missed message. One may hold many events. */
 const PAGE = 100;
-/** How many messages may wait while the stream is read; beyond, it is read once more. */
+/** Messages that may wait while the stream is read. If more come, it is read once more. */
 const MAX_BUFFERED = 1_000;
 const RETRY = { first: 100, most: 5_000 };
 
-/** How one feed of a stream differs from others of the same stream. */
+/** In what one feed of a stream differs from the others of the same stream. */
 export interface StreamOptions {
   /** The channel's name, for its resets. */
   readonly channel: string;
-  /** What an event of the stream is to this channel. Default: what it is. */
+  /** Turns an event of the stream into one of this channel. Default: unchanged. */
   readonly shape?: (event: HistoryEvent) => HistoryEvent;
   /** Called when a publisher wakes those who read this stream. */
   readonly onWake?: () => void;
@@ -29,19 +29,19 @@ export interface StreamFeedOwner {
 }
 
 /**
- * Feeds one channel from its stream. Messages bring new entries and name the entry before
- * them; where that is not the last one we have, the stream is read instead.
+ * Feeds one channel from its stream. A message brings a new entry and names the entry before it. If
+ * that is not the last entry we have, the feed reads the stream instead.
  */
 export class StreamFeed implements ChannelFeed {
   readonly history: StreamHistory;
-  /** The id of the last entry that was taken over; `undefined` until the channel is live. */
+  /** The id of the last item that the channel got; `undefined` until the channel is live. */
   private last: string | undefined;
   private buffered: StreamMessage[] = [];
   private reading = false;
   private readAgain = false;
   private retry: NodeJS.Timeout | undefined;
   private attempt = 0;
-  /** The entry that Redis said is there, and that was not found. */
+  /** An entry that a page lacked although Redis said that it is there. */
   private unfound: string | undefined;
   private isClosed = false;
 
@@ -54,7 +54,7 @@ export class StreamFeed implements ChannelFeed {
     this.history = new StreamHistory(key, owner.reading, options.shape);
   }
 
-  /** The channel's subscription is in place, and its stream ends with this entry. */
+  /** The channel is subscribed, and its stream ends with this entry. */
   tailIs(id: string): void {
     if (this.isClosed) {
       return;
@@ -68,7 +68,7 @@ export class StreamFeed implements ChannelFeed {
     }
   }
 
-  /** The stream holds something that no message has brought. */
+  /** The stream may hold an entry that no message has brought: reads it. */
   read(): void {
     if (this.last === undefined || this.reading) {
       this.readAgain = true;
@@ -90,7 +90,7 @@ export class StreamFeed implements ChannelFeed {
     } else if (message.previous === this.last) {
       this.take(message.items);
     } else {
-      // The stream tells what was missed, and holds what this message brought, too.
+      // The stream holds what was missed, and what this message brought.
       this.read();
     }
   }
@@ -157,7 +157,7 @@ export class StreamFeed implements ChannelFeed {
 
   private async readOn(): Promise<void> {
     this.retry = undefined;
-    // Messages that came before the stream is read are covered by what is read.
+    // The stream holds what the messages until now have brought.
     this.buffered = [];
     this.readAgain = false;
     try {
@@ -175,7 +175,7 @@ export class StreamFeed implements ChannelFeed {
     }
   }
 
-  /** Takes over one page behind the last entry; true when it was the last page. */
+  /** Reads the page after the last entry. Returns whether it was the last page. */
   private async readPage(): Promise<boolean> {
     const last = this.last!;
     const range = { from: last, count: PAGE + 1 };
@@ -191,7 +191,7 @@ export class StreamFeed implements ChannelFeed {
     }
     const { what, tail } = await this.owner.reading.verify(this.key, last);
     if (what === 'here' && this.unfound !== last) {
-      // It may have come meanwhile. If it is missing once more, somebody else wrote it.
+      // It may have come in between. If the next page lacks it too, somebody else wrote it.
       this.unfound = last;
       return false;
     }

@@ -4,16 +4,16 @@ import { itemsOf, type StreamItem } from './stream-entry.js';
 import { compareStreamIds, isStreamId } from './stream-id.js';
 import type { StreamReading } from './stream-reading.js';
 
-/** How many entries are read at a time where the index tells only from where on an event is. */
+/** Entries per read while we look for an event of which the index knows only where to begin. */
 const SCAN = 100;
-/** The last number in a millisecond. */
+/** The highest number an id can have within a millisecond. */
 const LAST_NUMBER = '18446744073709551615';
-/** How many entries are read at a time before it is known how many events they hold. */
+/** Entries in the first page, when we do not know yet how many events an entry holds. */
 const FIRST_PAGE = 32;
-/** How many places are remembered for the moment until their reader goes on from there. */
+/** How many positions are remembered until their readers ask for the next page. */
 const MAX_KNOWN = 256;
 
-/** How many events a page may hold, and whether somebody waits for it. */
+/** How many events a page may hold, and the signal that nobody waits for it any more. */
 interface Wanted {
   readonly limit: number;
   readonly signal: AbortSignal | undefined;
@@ -23,7 +23,7 @@ interface Wanted {
 export class StreamHistory implements ChannelHistory {
   /** The positions of events by the publisher's own id, and those of the last events of pages. */
   private known: Map<string, string> | undefined;
-  /** How many events an entry held on average when last read: so much is one page. */
+  /** How many events an entry held on average in the last page. */
   private perEntry: number | undefined;
 
   constructor(
@@ -35,7 +35,7 @@ export class StreamHistory implements ChannelHistory {
   compare(a: string, b: string): number {
     const [first, second] = [this.positionOf(a), this.positionOf(b)];
     if (first === undefined || second === undefined) {
-      // What is not a position is before every one, so that nothing is left out.
+      // A text that is no position comes before every position, so that nothing is left out.
       return (first === undefined ? 0 : 1) - (second === undefined ? 0 : 1);
     }
     return compareStreamIds(first, second);
@@ -55,7 +55,7 @@ export class StreamHistory implements ChannelHistory {
     return page ?? this.pageOf(position, wanted);
   }
 
-  /** The events after what a client has sent. Until its place is known no event is read. */
+  /** The events after the position that a client sent. No event is read before its place is known. */
   private async pageOf(position: string, wanted: Wanted): Promise<HistoryPage> {
     const { signal } = wanted;
     const { what, where } = await this.reading.locate(this.key, position, signal);
@@ -71,13 +71,13 @@ export class StreamHistory implements ChannelHistory {
     if (page) {
       return { ...page, position: own };
     }
-    // It was trimmed since it was noted, or the stream has lost it.
+    // The event was trimmed after the index noted it, or the stream has lost it.
     return gap(place.id, (await this.reading.locate(this.key, place.id, signal)).where);
   }
 
   /**
-   * The events after one of the stream. That one is read along with them: while it is there,
-   * nothing behind it can have been trimmed. `undefined` when it is not.
+   * The events after an item of the stream. The item itself is read as well: while it exists, nothing
+   * after it can have been trimmed. `undefined` when it does not exist.
    */
   private async pageAfter(id: string, wanted: Wanted): Promise<HistoryPage | undefined> {
     const { items, last } = await this.itemsFrom(id, wanted.limit + 1, wanted.signal);
@@ -95,7 +95,7 @@ export class StreamHistory implements ChannelHistory {
     return this.page(items, last, wanted);
   }
 
-  /** About so many items from an id on, and whether these are all. */
+  /** Reads about so many items from an id on, and says whether these are all. */
   private async itemsFrom(
     start: string,
     about: number,
@@ -128,7 +128,7 @@ export class StreamHistory implements ChannelHistory {
       }
       return { events, last };
     }
-    // Nothing but marks: a page that is not the last one has to hold something.
+    // The page holds nothing but marks, and only the last page may be empty.
     const next = taken.at(-1)!.id;
     return (await this.pageAfter(next, wanted)) ?? gap(next, '');
   }
@@ -143,7 +143,7 @@ export class StreamHistory implements ChannelHistory {
     return [{ position: item.id, data: '', reset: item.reason }];
   }
 
-  /** An id that was used twice stands for its first event, so that nothing is left out. */
+  /** Finds an event by its publisher's id. An id that was used twice means its first event. */
   private async findOwn(
     id: string,
     { id: start, isExact }: ReturnType<typeof placeOf>,
@@ -187,7 +187,7 @@ function gap(position: string | undefined, oldest: string): HistoryPage {
   if (position === undefined) {
     return { events: [], last: true, reset: 'unknown-position' };
   }
-  // Entries are trimmed at the beginning only: one that is missing later on was lost.
+  // Redis trims entries at the beginning only: one that is missing after that was lost.
   const trimmed = oldest !== '' && compareStreamIds(position, oldest) < 0;
   return { events: [], last: true, reset: trimmed ? 'trimmed' : 'failover' };
 }

@@ -19,7 +19,7 @@ function fits(digits: string): boolean {
   return digits.length < MAX_NUMBER.length || digits <= MAX_NUMBER;
 }
 
-/** Orders two stream ids: below zero when `a` is before `b`. */
+/** Orders two stream ids, without leading zeros: below zero when `a` is before `b`. */
 export function compareStreamIds(a: string, b: string): number {
   const [dashOfA, dashOfB] = [a.indexOf('-'), b.indexOf('-')];
   return (
@@ -43,13 +43,10 @@ export function laterStreamId(id: string, steps: number): string | undefined {
   return later > BigInt(MAX_NUMBER) ? undefined : `${id.slice(0, dash)}-${later}`;
 }
 
-/** Digits are compared as text, as the numbers may be beyond what a double holds exactly. */
+/** Compares digits as text, as the numbers may be beyond what a double holds exactly. */
 function compareNumbers(a: string, b: string): number {
   if (a === b) {
     return 0;
   }
-  if (a.length !== b.length) {
-    return a.replace(/^0+/, '').length - b.replace(/^0+/, '').length || (a < b ? -1 : 1);
-  }
-  return a < b ? -1 : 1;
+  return a.length - b.length || (a < b ? -1 : 1);
 }

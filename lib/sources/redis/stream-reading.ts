@@ -12,26 +12,26 @@ import type { RawEntry } from './stream-entry.js';
 import { StreamRefusals } from './stream-refusals.js';
 import { isStreamId } from './stream-id.js';
 
-/** How many pages we read at a time: while Redis reads a page it serves nobody else. */
+/** Pages that are read at a time: while Redis reads a page it serves nobody else. */
 const PAGES_AT_A_TIME = 16;
 /** About how many bytes of entries one page has, so that reading it blocks nobody for long. */
 const PAGE_BYTES = 262_144;
-/** Of how many streams we remember the last loss, to log it once. */
+/** The number of streams whose last loss is remembered, so that each is logged once. */
 const MAX_LOSSES = 1_000;
 
-/** Why an entry that was there is not found, and where the stream ends now. */
+/** What became of an entry, and where the stream ends now. */
 export interface Verdict {
   readonly what: 'here' | 'trimmed' | 'lost';
   readonly tail: string;
 }
 
-/** Where a position is: there; an own id, with its score; or gone, with the oldest id there is. */
+/** Whether a position is there, is a publisher's id (with its score), or is gone (with the oldest id). */
 export interface Located {
   readonly what: 'here' | 'own' | 'gone';
   readonly where: string;
 }
 
-/** Which entries are read: from and up to which id, as in XRANGE. */
+/** The range of entries to read, as XRANGE takes it. */
 export interface PageRange {
   readonly from: string;
   /** Default: the last one. */
@@ -40,7 +40,7 @@ export interface PageRange {
   readonly count: number;
 }
 
-/** Entries in order, and whether there were no others. */
+/** Entries in their order, and whether the range has no others. */
 export interface EntryPage {
   readonly entries: readonly RawEntry[];
   readonly last: boolean;
@@ -51,7 +51,7 @@ export class StreamReading {
   private readonly refusals: StreamRefusals;
   private readonly tailRefusals: StreamRefusals;
   private readonly pages = new Turns(PAGES_AT_A_TIME);
-  /** The announcements of losses that were logged, by stream. */
+  /** For each stream the announcement of the loss that was logged last. */
   private readonly losses = new Map<string, string>();
   private readonly limitedLog: LimitedLog;
   private lastSkipped = '';
@@ -90,7 +90,7 @@ export class StreamReading {
   }
 
   /**
-   * Finds the place of what a client has sent as its position, without reading an event.
+   * Finds the place of a position that a client sent, without reading an event.
    * @param signal ends the reading, with `CLOSED`
    */
   async locate(key: string, position: string, signal?: AbortSignal): Promise<Located> {
@@ -103,7 +103,7 @@ export class StreamReading {
     return { what, where };
   }
 
-  /** Finds out what became of an entry; when it was lost, everybody is told. */
+  /** Finds out what became of an entry. If it was lost, the script announces that to all readers. */
   async verify(key: string, id: string): Promise<Verdict> {
     await this.server.known();
     const args = [id, this.server.publishCommand, this.age];
@@ -172,7 +172,7 @@ export class StreamReading {
       return;
     }
     this.limitedLog.warn(
-      `A message on the channel of ${key} is none of ours. The stream is read instead.`,
+      `A message on the channel of ${key} is not of this package. Its stream is read instead.`,
     );
   }
 
@@ -186,12 +186,12 @@ export class StreamReading {
     return [key, indexKey(key, this.prefix)];
   }
 
-  /** Logs what Redis refuses: others try again for ever, and would fail in silence. */
+  /** Runs a script, and logs when Redis refuses it: callers retry for ever, and would fail in silence. */
   private async run(call: ScriptCall, signal?: AbortSignal): Promise<unknown> {
     const key = call.keys[0]!;
     try {
       if (signal?.aborted === true) {
-        throw new SseError('CLOSED', `Nobody waits for what is read of the stream ${key}.`);
+        throw new SseError('CLOSED', `Nobody waits any more for what the stream ${key} holds.`);
       }
       const reply = await callScript(this.connection, call);
       this.refusals.forget(key);
@@ -207,8 +207,7 @@ export class StreamReading {
   }
 
   /**
-   * A stream has lost entries. Several may notice one loss: the feeds of the stream, and the
-   * publisher.
+   * Logs that a stream has lost entries. The feeds of the stream and the publisher may all notice it.
    * @param announcement the id of the entry that tells readers
    */
   noteLoss(key: string, announcement: string, why = 'The server does not know of them.'): void {

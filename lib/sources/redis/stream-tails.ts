@@ -3,11 +3,11 @@ import { backoff } from '../../channel/backoff.js';
 import { monotonicNow } from '../../channel/clock.js';
 import type { StreamReading } from './stream-reading.js';
 
-/** How many streams one round trip asks for. */
+/** Streams per round trip. */
 const BATCH = 500;
-/** When we ask again for a tail that could not be read. */
+/** The pause before a tail that could not be read is asked for again. */
 const RETRY = { first: 200, most: 5_000 };
-/** How often we look which of them are due. */
+/** How often that is done for those that are due. */
 const TICK_MS = 100;
 
 /** Wants to know where streams end. */
@@ -18,13 +18,13 @@ export interface TailReader {
   tailIs(key: string, id: string): void;
 }
 
-/** A stream whose tail could not be read, how often, and when it is to be asked for again. */
+/** How often the tail of a stream could not be read, and when to ask for it again. */
 interface Failed {
   attempts: number;
   due: number;
 }
 
-/** Asks Redis where streams end, in one call for all of a turn, until Redis has answered. */
+/** Asks Redis where streams end, for all streams of one turn together, until Redis has answered. */
 export class StreamTails {
   private readonly asked = new Set<string>();
   private readonly failed = new Map<string, Failed>();

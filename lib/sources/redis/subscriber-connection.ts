@@ -1,33 +1,33 @@
 import { backoff } from '../../channel/backoff.js';
 import { Outage } from '../../channel/outage.js';
 import type { SseLogger } from '../../channel/source.js';
+import { byCommand } from './hash-slot.js';
 import { plainError } from './plain-error.js';
 import type { RedisClient } from './redis-option.js';
 import { ConnectionLoss, type RedisOutage } from './redis-outage.js';
 import { refusalOf } from './redis-refusal.js';
-import { byCommand } from './subscribe-commands.js';
 
-/** How often the server is asked for a sign of life, in milliseconds. */
+/** How often the connection is tested by a PING, in milliseconds. */
 const PING_INTERVAL_MS = 4_000;
-/** When a subscription that was refused is tried again. */
+/** The pause before a refused subscription is tried again. */
 const REFUSED_RETRY = { first: 100, most: 2_000 };
-/** How often it is refused for a reason that passes, before that is logged. */
+/** Refusals for a passing reason that are not logged yet. */
 const PATIENCE = 5;
-/** How ioredis 5 complains of a subscription that was ended unasked; later versions emit `moved`. */
+/** The error of ioredis 5 when the server ends a subscription by itself; later versions emit `moved`. */
 const UNASKED_REPLY = 'Command queue state error';
 
-/** What a connection tells of its channels. */
+/** What a connection reports about its channels. */
 export interface SubscriberEvents {
   message(channel: string, text: string): void;
-  /** From here on messages of these channels arrive. */
+  /** The messages of these channels arrive from now on. */
   subscribed(channels: readonly string[]): void;
   /** The channels of this connection may have moved to another node. */
   moved(): void;
 }
 
-/** What a connection of subscriptions is, beside its channels. */
+/** The settings of a connection for subscriptions. */
 export interface SubscriberSettings {
-  /** Where it leads, for messages. */
+  /** The server's address, for log lines. */
   readonly address: string;
   /** Whether to use SSUBSCRIBE. */
   readonly sharded: boolean;
@@ -35,12 +35,12 @@ export interface SubscriberSettings {
   readonly logger: SseLogger;
 }
 
-/** One connection in subscriber mode. It is made again for ever when it is lost. */
+/** One connection in subscriber mode. When it is lost, it connects again, for ever. */
 export class SubscriberConnection {
   private readonly wanted = new Set<string>();
-  /** What the server was told on the present connection. */
+  /** The channels that were sent to the server on the present connection. */
   private readonly sent = new Set<string>();
-  /** Of these, what the server has confirmed. */
+  /** Those of them that the server has confirmed. */
   private readonly confirmed = new Set<string>();
   private readonly changed = new Set<string>();
   private change: NodeJS.Immediate | undefined;
@@ -65,8 +65,8 @@ export class SubscriberConnection {
     this.loss = new ConnectionLoss(
       outage,
       (reason) =>
-        `Subscriptions at Redis ${address} are interrupted: ${reason}. They are made again, and ` +
-        'what was missed is read.',
+        `Subscriptions at Redis ${address} are interrupted: ${reason}. They are restored, and ` +
+        'missed events are read then.',
     );
     client.on('ready', () => this.onReady());
     client.on('close', () => this.onClose());
@@ -121,8 +121,8 @@ export class SubscriberConnection {
   }
 
   /**
-   * The server has ended subscriptions that nobody asked it to end, as it does with those of a
-   * slot that leaves it. The slot may be back already, so only what the server has said counts.
+   * The server has ended subscriptions by itself, as it does when their slot moves to another node.
+   * The slot may be back already, so only what the server has said counts.
    */
   private onEnded(): void {
     const left = this.subscribed();
@@ -164,7 +164,7 @@ export class SubscriberConnection {
       }
     }
     this.changed.clear();
-    // Closed and opened again at once: whoever opened them has to be told as well.
+    // These were closed and opened again at once: whoever opened them has to be told as well.
     this.events.subscribed(kept);
     for (const channels of byCommand(added, this.sharded)) {
       void this.subscribe(channels);
@@ -178,8 +178,8 @@ export class SubscriberConnection {
 
   private async subscribe(channels: readonly string[]): Promise<void> {
     try {
-      // The answer stands behind all messages: as long as these come, it is not late, and else the
-      // socket's timeout ends the connection.
+      // The answer comes after all messages before it, so it has no deadline of its own. When nothing
+      // comes at all, the socket's timeout ends the connection.
       await this.client.call(this.command, ...channels);
     } catch (error) {
       this.refused(channels, plainError(error));
@@ -199,7 +199,7 @@ export class SubscriberConnection {
 
   private refused(channels: readonly string[], error: Error): void {
     if (error.name !== 'ReplyError' || this.stopped) {
-      // The connection was lost; they are subscribed again on the next one.
+      // The connection was lost; the next one subscribes to them again.
       return;
     }
     channels.forEach((channel) => this.sent.delete(channel));
@@ -220,14 +220,14 @@ export class SubscriberConnection {
     ).unref();
   }
 
-  /** A connection whose other end is gone is silent: only a question shows it. */
+  /** When the other end is gone the connection is just silent; only an unanswered PING shows it. */
   private check(): void {
     if (this.client.status === 'ready') {
       this.client.call('ping').catch(() => undefined);
     }
   }
 
-  /** The channels that the server hands messages of to us, as far as the client knows. */
+  /** The channels whose messages the server sends to us, as far as the client knows. */
   private subscribed(): ReadonlySet<string> | undefined {
     const { condition } = this.client as {
       readonly condition?: {

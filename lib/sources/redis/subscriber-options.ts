@@ -1,16 +1,16 @@
 import { backoff } from '../../channel/backoff.js';
 
-/** How long the server may take to give a sign of life, in milliseconds. */
+/** A connection counts as dead when the server has sent nothing for this long. */
 const REPLY_TIMEOUT_MS = 4_000;
 const RETRY = { first: 50, most: 2_000 };
 
-/** How a connection of ours for subscriptions differs from the one it is copied from. */
+/** The options in which a subscriber's client differs from the client that it is copied from. */
 export const SUBSCRIBER_OPTIONS = {
   connectionName: 'nestjs-sse-channels-subscriber',
   lazyConnect: true,
   keyPrefix: '',
   readOnly: false,
-  // Subscriptions are put in place again by us, as what was missed has to be read then.
+  // We subscribe again ourselves, because missed events have to be read then.
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
   enableOfflineQueue: false,
@@ -19,6 +19,6 @@ export const SUBSCRIBER_OPTIONS = {
   socketTimeout: REPLY_TIMEOUT_MS,
   disconnectTimeout: 200,
   reconnectOnError: null,
-  // Counted from the last success.
+  // ioredis counts attempts from the last success.
   retryStrategy: (attempt: number) => backoff(attempt - 1, RETRY),
 } as const;

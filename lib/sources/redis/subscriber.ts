@@ -14,7 +14,7 @@ interface Subscriptions {
   stop(): void;
 }
 
-/** What a subscriber tells about its keys. */
+/** What a subscriber reports about its keys. */
 export interface KeyEvents {
   message(key: string, text: string): void;
   subscribed(keys: readonly string[]): void;
@@ -30,7 +30,7 @@ export class Subscriber {
   private readonly wanted = new Set<string>();
   private subscriptions: Subscriptions | undefined;
   private retry: NodeJS.Timeout | undefined;
-  /** ioredis prefixes keys, but not what a script publishes to: its KEYS are prefixed already. */
+  /** ioredis puts `keyPrefix` before the keys of scripts, and so before the channels they publish to. */
   private prefix = '';
   private attempt = 0;
   private opening = false;
@@ -73,7 +73,7 @@ export class Subscriber {
 
   private async connect(): Promise<void> {
     try {
-      const client = await this.connection.base();
+      const client = await this.connection.open();
       if (this.connection.isCluster) {
         await this.server.known();
       }
@@ -100,7 +100,7 @@ export class Subscriber {
           );
       this.wanted.forEach((key) => this.subscriptions!.add(this.prefix + key));
     } catch {
-      // The connection that commands take reports what is wrong.
+      // The connection for commands reports what is wrong.
       if (!this.stopped) {
         this.retry = setTimeout(() => void this.connect(), backoff(this.attempt++, OPEN_RETRY));
         this.retry.unref();

@@ -29,7 +29,7 @@ interface LargeValue extends KnownValue {
 interface Looked {
   readonly key: string;
   readonly known: LargeValue | undefined;
-  /** Set once there is nothing more to ask. */
+  /** Set once the value is known. */
   reading: KeyReading | undefined;
   /** Whether events wait beside the key, as far as that is known. */
   waits: boolean;
@@ -120,7 +120,7 @@ export class KeyLook {
   /** Reads the large values that are not the known ones. */
   private async compare(client: RedisClient, looked: readonly Looked[]): Promise<void> {
     const now = monotonicNow();
-    // Where the budget is too small for all, each has its turn.
+    // If the budget is too small for all, those that have waited longest come first.
     const open = looked
       .filter(({ reading }) => !reading)
       .toSorted((a, b) => (a.known?.comparedAt ?? 0) - (b.known?.comparedAt ?? 0))

@@ -25,7 +25,7 @@ export const CALL_BYTES = 262_144;
 /** About how many microseconds. */
 export const CALL_MICROS = 5_000;
 
-/** How many calls are sent together: few at first, and more as long as they take little. */
+/** How many calls are sent together: few at first, and more while they take little. */
 const FEWEST = 4;
 const MOST = 256;
 /** A group of calls that takes more bytes than this makes the next one smaller, and delays it. */
@@ -36,9 +36,9 @@ const GROUP_BYTES = 131_072;
  */
 const BYTES_PER_MS = 33_554_432 / 1_000;
 
-/** How many keys one question covers. Larger groups are cheaper while most keys are idle. */
+/** Keys in one EXISTS. Larger groups are cheaper while most keys are idle. */
 const HELD_GROUP = 50;
-/** Fewer keys than this get a question each, which saves a round trip. */
+/** Fewer keys than this get an EXISTS each, which saves a round trip. */
 const WORTH_GROUPING = 16;
 
 /** A call that waits to be sent. */
@@ -73,7 +73,7 @@ export class KeyReads {
    * single keys of those groups that hold something.
    */
   async held(client: RedisClient, keys: readonly string[]): Promise<readonly RedisReply[]> {
-    // A question about several keys is refused by a Cluster.
+    // A Cluster refuses an EXISTS of several keys.
     if (client.isCluster || keys.length < WORTH_GROUPING) {
       return this.batch(
         client,
@@ -156,7 +156,7 @@ export class KeyReads {
     count: number,
   ): Promise<readonly RedisReply[]> {
     if (this.connection.owned) {
-      // It gives up by itself.
+      // It has a time limit of its own.
       return replies;
     }
     let giveUp: (reason: Error) => void;

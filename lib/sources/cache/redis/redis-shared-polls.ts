@@ -10,7 +10,7 @@ import { WantedKeys } from './wanted-keys.js';
 import type { PollRate, SharedPolls, SharedPollsOwner } from '../key-store.js';
 
 const LEASE = 'pollers';
-/** How often an instance says that it lives. */
+/** How often an instance tells Redis that it lives. */
 const BEAT_MS = 500;
 /** How long a stop waits for the reply to its last call. */
 const LEAVE_MS = 300;
@@ -28,7 +28,7 @@ export class RedisSharedPolls implements SharedPolls {
   private readonly ownWants = new OwnWants();
   /** What all instances want, while this one polls for them. */
   private readonly wanted: WantedKeys;
-  /** Instances whose wants have to be read as a whole. */
+  /** Instances whose wants this one has to read as a whole. */
   private readonly unread = new Set<string>();
   private readonly detach = AsyncLocalStorage.snapshot();
   private timer: NodeJS.Timeout | undefined;
