@@ -77,10 +77,11 @@ export class SseTestClient {
 
   /**
    * Sends the request and resolves with the client once its stream has begun: its first frame is
-   * there, which tells the client its position. An answer that is no stream resolves with its
-   * head, whatever its status is: see {@link opened}.
+   * there, which tells the client its position. An answer that is no stream resolves once it is
+   * whole, whatever its status is: see {@link opened} and {@link body}.
    *
-   * @throws Error when the connection fails, or there is no head or no first frame before the deadline.
+   * @throws Error when the connection fails, or the deadline passes before the head, the first frame
+   * of a stream, or the end of another answer.
    */
   static connect(url: string | URL, options?: SseTestClientOptions): Promise<SseTestClient>;
   /**
@@ -103,7 +104,7 @@ export class SseTestClient {
       : new URL(target as string | URL);
     const options = onApplication ? more : (pathOrOptions ?? {});
     const client = new SseTestClient(url, options, await sendRequest(url, options));
-    if (client.isStream && options.awaitOpening !== false) await client.begun(options.deadline);
+    if (options.awaitOpening !== false) await client.begun(options.deadline);
     return client;
   }
 
@@ -186,11 +187,13 @@ export class SseTestClient {
   private async begun(deadline = 10_000): Promise<void> {
     try {
       await this.waits.until(
-        () => this.frames.length > 0 || !this.isOpen,
+        () => (this.isStream && this.frames.length > 0) || !this.isOpen,
         deadline,
         () =>
-          `the first frame of ${shownUrl(this.url)}. Set \`awaitOpening: false\` for a server that ` +
-          'sends nothing before its first event.',
+          this.isStream
+            ? `the first frame of ${shownUrl(this.url)}. Set \`awaitOpening: false\` for a server that ` +
+              'sends nothing before its first event.'
+            : `the end of the answer of ${shownUrl(this.url)}, which is no event stream. ${this.describe()}`,
       );
     } catch (error) {
       await this.close();

@@ -18,8 +18,9 @@ export interface SseTestClientOptions {
    */
   deadline?: number;
   /**
-   * Whether to wait for the first frame of a stream, which tells the client its position. Set it
-   * to `false` for a server that sends nothing before its first event. Default `true`.
+   * Whether to wait for the first frame of a stream, which tells the client its position, and for
+   * the end of another answer. Set it to `false` for a server that sends nothing before its first
+   * event. Default `true`.
    */
   awaitOpening?: boolean;
   /** More options for `node:http` or `node:https`, such as `ca` or `localAddress`. */

@@ -217,8 +217,27 @@ describe('SseTestClient', () => {
       response.writeHead(403, { 'content-type': 'application/json' }).end('{"message":"no"}');
     });
     const client = await SseTestClient.connect(url);
-    expect(await client.closed).toEqual({ by: 'server' });
     expect([client.opened.status, client.body]).toEqual([403, '{"message":"no"}']);
+    expect(await client.closed).toEqual({ by: 'server' });
+  });
+
+  it('waits for the end of such a body, and rejects when it does not come', async () => {
+    let end!: () => void;
+    const url = await serve((_request, response) => {
+      response.writeHead(500, { 'content-type': 'text/plain' }).write('be');
+      end = () => response.end('gun');
+    });
+    await expect(SseTestClient.connect(url, { deadline: 50 })).rejects.toThrow(
+      /the end of the answer of .*Status 500/,
+    );
+    const client = await SseTestClient.connect(url, { awaitOpening: false });
+    expect(client.opened.status).toBe(500);
+    await client.close();
+    const whole = SseTestClient.connect(url);
+    await until(() => end !== undefined);
+    const timer = setInterval(() => end(), 5);
+    expect((await whole).body).toBe('begun');
+    clearInterval(timer);
   });
 
   it('rejects when nobody listens, and when the head does not come', async () => {
