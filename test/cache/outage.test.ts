@@ -68,12 +68,14 @@ describe('an outage of Redis', () => {
 
   it('of a client of the user is one line as well', async () => {
     const server = await redis();
-    const { source, log } = await start(clientOf(server.url));
+    const { source, connection, log } = await start(clientOf(server.url));
     const channel = Recorder.open(source.with({ interval: 10 }), 'key');
     await source.sendKey('key', 'before');
     await until(() => channel.events.length === 1);
     await server.kill();
     await until(() => log.errors.length === 1);
+    // The client and its subscriptions: one that is noticed late would begin another outage.
+    await until(() => connection.outage['lost'].size === 2);
     await server.start();
     await until(() => log.lines.some((line) => line.includes('reachable again')));
     // The server has lost what it held. What is written before that was noticed is announced by it.

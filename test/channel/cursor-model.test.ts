@@ -231,7 +231,7 @@ describe('Cursors', () => {
           seen.resets[reason] = (seen.resets[reason] ?? 0) + count;
         }
       }),
-      { quick: 150, soak: 30_000 },
+      { quick: 80, soak: 30_000 },
     );
     // Every branch was taken, and more than once.
     expect(seen.events).toBeGreaterThan(2_000);

@@ -15,8 +15,11 @@ import { SseChannel } from '../../lib/index.js';
 import { untilNobodyIsLeft } from '../support/newcomer.js';
 import { takeAnyBody } from '../support/take-any-body.js';
 import { RawHttp2Client } from '../support/raw-http2-client.js';
+import { sized } from '../support/soak.js';
 import { closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
+
+const ROUNDS = sized({ quick: 2, soak: 8 });
 
 const held: (() => void)[] = [];
 const hold = () => new Promise<void>((resolve) => held.push(resolve));
@@ -113,12 +116,12 @@ describe('Over HTTP/2', () => {
     async (path) => {
       asked = 0;
       const app = await start({ limits: { connections: 500 } });
-      for (let round = 0; round < 4; round++) {
+      for (let round = 0; round < ROUNDS; round++) {
         const client = await RawHttp2Client.open(app.url);
         raws.push(client);
         client.askAndCancel(path, 250);
       }
-      await until(() => asked === 1_000);
+      await until(() => asked === ROUNDS * 250);
       await untilNobodyIsLeft(app);
       held.splice(0).forEach((release) => release());
       await expectRoom(app);

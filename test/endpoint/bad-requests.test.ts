@@ -2,6 +2,7 @@ import { Controller, ForbiddenException, Sse, type INestApplication } from '@nes
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { request } from 'node:http';
 import { channelName, SseChannel, SseError } from '../../lib/index.js';
+import { RawClient } from '../support/raw-client.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { RawStream } from './raw-stream.js';
@@ -281,11 +282,9 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
     const { app, sse, url } = await start();
     resolverCalls = 0;
     handlerCalls = 0;
-    const abort = new AbortController();
-    const answer = fetch(`${url}/slow`, { signal: abort.signal }).catch(() => 'aborted');
+    const client = await RawClient.get(url, '/slow');
     await until(() => resolverCalls === 1);
-    abort.abort();
-    expect(await answer).toBe('aborted');
+    client.destroy();
     const connections = () =>
       new Promise<number>((resolve) =>
         app.getHttpServer().getConnections((_: unknown, count: number) => resolve(count)),

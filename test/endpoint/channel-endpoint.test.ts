@@ -193,13 +193,11 @@ describe.each(ADAPTERS)('@SseChannel() on %s', (adapter) => {
     expect(sse.stats().connections).toBe(0);
   });
 
-  it('closes with open streams in well under a second', async () => {
+  it('closes with open streams', async () => {
     const { app, connect, sse } = await start();
     const clients = await Promise.all(Array.from({ length: 20 }, () => connect('/news')));
     await until(() => sse.stats().connections === 20);
-    const before = performance.now();
     await app.close();
-    expect(performance.now() - before).toBeLessThan(1_000);
     const ends = await Promise.all(clients.map(({ closed }) => closed));
     expect(ends.map(({ by }) => by)).toEqual(Array.from({ length: 20 }, () => 'server'));
   });

@@ -47,6 +47,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { isReset, SseChannel, SseEvents, SseService, type SseEvent } from '../../lib/index.js';
+import { RawClient } from '../support/raw-client.js';
 import { ADAPTERS, closeApps, startApp, type AppOptions } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { RawStream } from './raw-stream.js';
@@ -744,11 +745,9 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       const { url, sse } = await answering(() =>
         NEVER.pipe(finalize(() => noticed.push('given up'))),
       );
-      const abort = new AbortController();
-      const opened = fetch(`${url}/news/channel`, { signal: abort.signal }).catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      abort.abort();
-      await opened;
+      const client = await RawClient.get(url, '/news/channel');
+      await until(() => sse.stats().opening === 1);
+      client.destroy();
       await until(() => noticed.includes('given up'));
       expect(sse.stats()).toMatchObject({ connections: 0, opening: 0 });
     });

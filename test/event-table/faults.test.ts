@@ -5,6 +5,7 @@ import { startPidChangingProxy } from '../postgres/listen-pooler-proxy.js';
 import { freePort } from '../support/free-port.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { startProxy } from '../support/proxy.js';
+import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
 import { killApps, startAppProcess } from './app-process.js';
 import {
@@ -16,6 +17,9 @@ import {
   type EventSink,
 } from './event-table-rig.js';
 import { faultsOf, NO_FAULTS, range, writeNumbers } from './numbered-events.js';
+
+/** Written while an instance is killed. */
+const NUMBERS = sized({ quick: 200, soak: 600 });
 
 let server: PostgresServer;
 beforeAll(async () => void (server = await startPostgres({ durable: true })));
@@ -93,20 +97,20 @@ describe('faults of the event table', () => {
     try {
       await until(() => clients.every(({ source }) => source.readyState === source.OPEN));
       const writing = (async () => {
-        for (let number = 0; number < 600; number += 20) {
+        for (let number = 0; number < NUMBERS; number += 20) {
           await writeNumbers(server.url, number, number + 20);
           await new Promise((resolve) => setTimeout(resolve, 100));
         }
       })();
-      for (const share of [50, 200]) {
+      for (const share of sized({ quick: [50], soak: [50, 200] })) {
         await until(() => clients.every(({ data }) => data.length > share));
         await app.kill();
         app = await startAppProcess(server.url, port);
       }
       await writing;
       for (const { data, resets } of clients) {
-        await until(() => data.at(-1) === '599');
-        expect(faultsOf(data, range(0, 600))).toEqual(NO_FAULTS);
+        await until(() => data.at(-1) === `${NUMBERS - 1}`);
+        expect(faultsOf(data, range(0, NUMBERS))).toEqual(NO_FAULTS);
         expect(resets).toEqual([]);
       }
     } finally {

@@ -156,7 +156,8 @@ describe('retention', () => {
       slowest = Math.max(slowest, performance.now() - started);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    expect(slowest).toBeLessThan(1_000);
+    // A statement that waits for the open writer gives up after 3 s, and holds up others until then.
+    expect(slowest).toBeLessThan(2_500);
     expect(sink.data).toEqual(['old']);
     await writer.query('commit');
     await until(() => sink.events.at(-1)?.data === 'new');

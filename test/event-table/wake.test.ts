@@ -191,10 +191,10 @@ describe('waking the reader', () => {
         );
         return Number(rows[0]!.count);
       };
-      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
       const before = await transactions();
       const started = performance.now();
-      await new Promise((resolve) => setTimeout(resolve, sized({ quick: 4_000, soak: 30_000 })));
+      await new Promise((resolve) => setTimeout(resolve, sized({ quick: 6_000, soak: 30_000 })));
       const count = (await transactions()) - before;
       const perSecond = count / ((performance.now() - started) / 1_000) / 2;
       process.stderr.write(

@@ -59,6 +59,9 @@ class NoPostgresController {
   events() {}
 }
 
+/** Longer than a test may last: closing that waits for as long as it may does not pass. */
+const LONG_DRAIN = { drainTimeout: 600_000 };
+
 describe.each(ADAPTERS)('An application on %s', (adapter) => {
   afterEach(closeApps);
 
@@ -73,8 +76,8 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
       },
     });
 
-  it('closes within a second with streams of every kind, on kept-alive sockets too', async () => {
-    const { app, connect, url, sse } = await start();
+  it('closes at once with streams of every kind, on kept-alive sockets too', async () => {
+    const { app, connect, url, sse } = await start(LONG_DRAIN);
     const agent = new Agent({ keepAlive: true });
     const kept = await new Promise<IncomingMessage>((resolve, reject) => {
       get(`${url}/news`, { agent }, resolve).once('error', reject);
@@ -93,12 +96,10 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     const fetched = await fetch(`${url}/news`, { signal: aborted.signal });
     await until(() => sse.stats().connections === clients.length + 2);
     expect(running).toBe(4);
-    const before = performance.now();
     await app.close();
-    expect(performance.now() - before).toBeLessThan(1_000);
     for (const client of clients) {
       expect((await client.closed).by).toBe('server');
-      expect(client.retry).toBeLessThanOrEqual(5_000);
+      expect(client.retry).toBeLessThanOrEqual(LONG_DRAIN.drainTimeout);
     }
     expect(await fetched.text()).toMatch(/retry: \d+\n\n$/);
     expect(running).toBe(0);
@@ -106,13 +107,11 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     agent.destroy();
   });
 
-  it('closes within a second with a client whose source is not there', async () => {
-    const { app, connect, sse } = await start();
+  it('closes at once with a client whose source is not there', async () => {
+    const { app, connect, sse } = await start(LONG_DRAIN);
     const client = await connect('/waiting');
     expect(client.opened.status).toBe(200);
-    const before = performance.now();
     await app.close();
-    expect(performance.now() - before).toBeLessThan(1_000);
     expect(sse.stats().connections).toBe(0);
   });
 
@@ -190,15 +189,17 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     });
 
     it('starts, and its streams open', async () => {
-      const { connect, sse, app } = await start({ ...(await unreachable()), heartbeat: 30 });
+      const { connect, sse, app } = await start({
+        ...LONG_DRAIN,
+        ...(await unreachable()),
+        heartbeat: 30,
+      });
       const client = await connect('/waiting');
       expect(client.opened.status).toBe(200);
       await until(() => client.comments.length > 1);
       expect(client.events).toEqual([]);
       expect(sse.stats().connections).toBe(1);
-      const before = performance.now();
       await app.close();
-      expect(performance.now() - before).toBeLessThan(1_000);
     });
 
     it.each(['redis', 'postgres'] as const)('does not start with failFast: %s', async (name) => {
@@ -232,7 +233,9 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
 
 describe('An application that does not listen', () => {
   it('publishes, reads and closes all the same', async () => {
-    const module = await Test.createTestingModule({ imports: [SseModule.forRoot()] }).compile();
+    const module = await Test.createTestingModule({
+      imports: [SseModule.forRoot(LONG_DRAIN)],
+    }).compile();
     await module.init();
     const sse = module.get(SseService);
     const received: string[] = [];
@@ -240,9 +243,7 @@ describe('An application that does not listen', () => {
     await sse.send('news', 'event');
     await until(() => received.length === 1);
     subscription.unsubscribe();
-    const before = performance.now();
     await module.close();
-    expect(performance.now() - before).toBeLessThan(1_000);
   });
 });
 

@@ -303,23 +303,24 @@ describe('faults of the listening connection', () => {
   });
 
   describe('stop', () => {
-    it('ends within a second on a frozen connection and during an attempt to connect', async () => {
+    /** Longer than a test may last: a stop that waits for the answer does not pass. */
+    const NO_ANSWER = { timeout: 600_000 };
+
+    it('ends at once on a frozen connection and during an attempt to connect', async () => {
       const proxy = await startProxy(rig.url);
       rig.cleanUp(() => proxy.close());
-      const connected = rig.listening(proxy.url(rig.url));
+      const connected = rig.listening(proxy.url(rig.url), NO_ANSWER);
       await rig.open(connected, 'frozen stop');
       await connected.notify('frozen stop', '');
       proxy.freeze();
-      const connecting = rig.listening(proxy.url(rig.url));
+      const connecting = rig.listening(proxy.url(rig.url), NO_ANSWER);
       connecting.source.open('frozen stop', new RecordingSink());
       const sent = connecting.notify('frozen stop', '').catch((error: Error) => error);
       // A LISTEN that is not answered, too.
       connected.source.open('second', new RecordingSink());
       await until(() => proxy.accepted === 4);
       for (const listen of [connected, connecting]) {
-        const started = performance.now();
         await listen.stop();
-        expect(performance.now() - started).toBeLessThan(1_500);
         await listen.stop();
       }
       expect(await sent).toMatchObject({ code: 'UNAVAILABLE' });
@@ -345,9 +346,7 @@ describe('faults of the listening connection', () => {
       hanging.source.open('x', new RecordingSink());
       await until(() => waiting);
       for (const listen of [away, hanging]) {
-        const started = performance.now();
         await listen.stop();
-        expect(performance.now() - started).toBeLessThan(1_000);
       }
     });
 

@@ -10,7 +10,7 @@ import { endAppProcesses, startAppProcess, type AppProcess } from './app-process
 import { count, NONE } from './instances.js';
 import { ReturningClient } from './returning-client.js';
 
-const KEYS = Array.from({ length: 10 }, (_, n) => `job-${n}`);
+const KEYS = Array.from({ length: sized({ quick: 4, soak: 10 }) }, (_, n) => `job-${n}`);
 
 let server: RedisServer;
 let redis: Redis;
@@ -65,7 +65,7 @@ class Writing {
       const pipeline = redis.pipeline();
       KEYS.forEach((key) => pipeline.rpush(key, value));
       await pipeline.exec();
-      await sleep(20);
+      await sleep(sized({ quick: 50, soak: 20 }));
     }
   }
 }
@@ -133,7 +133,7 @@ it('another instance takes over from one that is frozen, and from one that is ki
   const pollers = new Pollers();
   const writing = new Writing();
   try {
-    await until(() => writing.values.length > 50);
+    await until(() => writing.values.length > 20);
     for (let round = 0; round < sized({ quick: 1, soak: 5 }); round++) {
       const { pid } = await about(await untilOnePolls(apps));
       pollers.forget();
@@ -147,7 +147,7 @@ it('another instance takes over from one that is frozen, and from one that is ki
         process.kill(pid, 'SIGCONT');
       }
       const { length } = writing.values;
-      await until(() => writing.values.length > length + 50);
+      await until(() => writing.values.length > length + 20);
       const { [before!]: late = 0, ...others } = Object.fromEntries(pollers.questions);
       // The poll that was under way when it froze goes on, and is the last one.
       expect(late).toBeLessThanOrEqual(1 + KEYS.length);
@@ -178,7 +178,7 @@ it('clients that return elsewhere miss nothing of a rolling restart of all insta
   const writing = new Writing();
   for (let n = 0; n < sized({ quick: 3, soak: 30 }); n++) {
     const { length } = writing.values;
-    await until(() => writing.values.length > length + 20);
+    await until(() => writing.values.length > length + 10);
     const before = apps[n % 3]!;
     apps[n % 3] = await startAppProcess(server.url);
     // Each third one is killed, the others are stopped in order.

@@ -90,12 +90,11 @@ describe('a key that several instances read', () => {
     const instances = await Promise.all([start(), start(), start()]);
     const recorded = instances.slice(0, 2).map((source) => read(source, { interval: 60_000 }));
     await until(() => recorded.every((one) => one.isLive));
-    const began = performance.now();
+    // Before any instance polls the key again.
     const sent = Array.from({ length: 200 }, (_, n) => `sent ${n}`);
     await Promise.all(sent.map((text) => instances[2]!.sendKey(key, text, { type: 'sent' })));
     await instances[0]!.sendKey(key, '[DONE]', { id: 'own' });
     await until(() => recorded.every((one) => one.events.length >= 201));
-    expect(performance.now() - began).toBeLessThan(5_000);
     recorded.forEach((one) => {
       expect(count([...sent, '[DONE]'], one.data)).toEqual(NONE);
       expect(one.events[0]).toMatchObject({ type: 'sent' });
@@ -182,8 +181,7 @@ describe('a key that several instances read', () => {
       const recorded = instances.map((source) => read(source));
       await until(() => recorded.every((one) => one.isLive));
       const sent: string[] = [];
-      const end = performance.now() + 1_500;
-      for (let n = 0; performance.now() < end; n++) {
+      for (let n = 0; n < 1_000; n++) {
         sent.push(`${n}`);
         await redis.rpush(key, `${n}`);
         if (n % 100 === 50) {
