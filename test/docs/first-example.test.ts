@@ -31,6 +31,7 @@ describe("the README's first example", () => {
     child.stdout!.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr!.on('data', (chunk: Buffer) => (output += chunk.toString()));
     await until(() => output.includes('successfully started') || child!.exitCode !== null, {
+      deadline: 90_000,
       what: 'the example to start',
     });
     const room = `http://127.0.0.1:${port}/rooms/lobby`;
