@@ -27,9 +27,10 @@ export async function startAppProcess(
     stream.setEncoding('utf8').on('data', (text: string) => (output += text));
   }
   const isOver = () => child.exitCode !== null || child.signalCode !== null;
-  const found = await until(() => isOver() || /address (\S+)/.exec(output)).catch(
-    () => true as const,
-  );
+  const found = await until(() => isOver() || /address (\S+)/.exec(output), {
+    // Processes that start beside others take their time.
+    deadline: 90_000,
+  }).catch(() => true as const);
   if (found === true) {
     child.kill('SIGKILL');
     throw new Error(`The instance did not become ready:\n${output}`);
