@@ -46,7 +46,6 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
 /**
  * Server-Sent Events for Nest: channels, fed by `SseService.send()`, cache keys, Postgres
  * or sources of your own, and streamed by `@Sse()` endpoints with `@SseChannel()`.
- * @publicApi
  */
 @Module({
   imports: [DiscoveryModule],

@@ -54,7 +54,6 @@ export interface SseStats {
 /**
  * Publishes events, and reads channels as Observables. Injectable anywhere; needs no
  * HTTP request.
- * @publicApi
  */
 @Injectable()
 export class SseService {

@@ -70,7 +70,6 @@ export function placeholdersOf(template: string): string[] {
  * ```ts
  * channelName('job:{id}', { id: 42 }); // 'job:42'
  * ```
- * @publicApi
  */
 export function channelName(template: string, values: Readonly<Record<string, unknown>>): string {
   checkTemplate(template);

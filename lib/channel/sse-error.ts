@@ -24,9 +24,13 @@ export type SseErrorCode =
   /** The application is shutting down. */
   | 'CLOSED';
 
+const PAGES = 'https://github.com/nestjs-sse-channels/nestjs-sse-channels/blob/main/docs/errors/';
+
 /** Every error this package throws or rejects with. */
 export class SseError extends Error {
   override readonly name = 'SseError';
+  /** The address of the page about errors of this code. */
+  readonly help: string;
 
   constructor(
     readonly code: SseErrorCode,
@@ -34,5 +38,6 @@ export class SseError extends Error {
     options?: ErrorOptions,
   ) {
     super(message, options);
+    this.help = `${PAGES}${code.toLowerCase().replaceAll('_', '-')}.md`;
   }
 }

@@ -5,7 +5,6 @@ import type { ResetReason } from './source.js';
  *
  * @typeParam T the type of `data`: the parsed value when the event's text is a JSON
  * object or array, else the text itself.
- * @publicApi
  */
 // Without a type argument, `data` is what the application knows it to be.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -39,7 +38,6 @@ export interface SseReset {
 /**
  * Whether an event is a reset: events may be missing, so that the application must load again
  * whatever it has built from them.
- * @publicApi
  */
 export function isReset(event: { readonly type?: string }): event is SseEvent<SseReset> {
   return event.type === RESET_TYPE;

@@ -35,7 +35,6 @@ type Handler = (this: unknown, ...args: any[]) => unknown;
  * @SseChannel('job:{id}', { source: 'cache' })
  * job() {}
  * ```
- * @publicApi
  */
 // oxlint-disable-next-line typescript/no-explicit-any
 export function SseChannel<Request = any>(

@@ -28,7 +28,6 @@ export async function withEvents<R>(
  *
  * Resets reach the client whatever the handler does. The end of a run completes this
  * Observable; the client receives it once the handler's own Observable has completed, too.
- * @publicApi
  */
 export const SseEvents = createParamDecorator(
   (_data: unknown, context: ExecutionContext): Observable<SseEvent> =>
@@ -38,7 +37,6 @@ export const SseEvents = createParamDecorator(
 /**
  * The position this client returns with, as a `string`; `undefined` for a new client.
  * It is what the client says: use it as a position only.
- * @publicApi
  */
 export const LastEventId = createParamDecorator(
   (_data: unknown, context: ExecutionContext): string | undefined =>
