@@ -42,7 +42,7 @@ const PLACES: Record<string, (value: Value) => unknown> = {
   'an option of the module': (value) => settingsOf({ heartbeat: value }),
   limits: (value) => settingsOf({ limits: value }),
   'redisStreams.prefix': (value) =>
-    readOptions(REDIS_STREAMS_OPTIONS, { prefix: value, events: value }),
+    readOptions(REDIS_STREAMS_OPTIONS, { prefix: value, retain: { events: value } }),
   'eventTable.schema': (value) => readOptions(EVENT_TABLE_OPTIONS, { schema: value }),
   'eventTable.waker': (value) => readOptions(EVENT_TABLE_OPTIONS, { waker: value }),
   'the interval of a key': (value) => keyOptions({ interval: value }),
@@ -107,7 +107,7 @@ it.each([
   ],
   [
     'an option of Redis streams',
-    () => readOptions(REDIS_STREAMS_OPTIONS, { age: URL_WITH_PASSWORD as never }),
+    () => readOptions(REDIS_STREAMS_OPTIONS, { retain: { age: URL_WITH_PASSWORD } }),
   ],
 ])('A URL in the place of %s is not repeated', (_, give) => {
   expect(give).toThrow(/is a string/);
