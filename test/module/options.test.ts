@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { durableTriggerSql, SseError, SseModule, type SseModuleOptions } from '../../lib/index.js';
+import {
+  durableTriggerSql,
+  eventTableSql,
+  MemoryStore,
+  triggerSql,
+  SseError,
+  SseModule,
+  type SseModuleOptions,
+} from '../../lib/index.js';
 import { settingsOf } from '../../lib/setup/settings.js';
 import { PollSource } from '../../lib/sources/poll/poll-source.js';
 import { startApp } from '../support/start-app.js';
@@ -153,6 +161,22 @@ describe('Options', () => {
     expect(error.code).toBe('INVALID_OPTION');
     expect(error.message).toContain(`\`${name}\``);
     expect(error.message).toContain('it must be true or false');
+  });
+
+  it.each([
+    ['colums', () => durableTriggerSql({ table: 'a', channel: 'b', colums: [] } as never)],
+    ['coulmns', () => triggerSql({ table: 'a', channel: 'b', coulmns: [] } as never)],
+    ['shema', () => eventTableSql({ shema: 'a' } as never)],
+    ['maxWaitings', () => new MemoryStore({ maxWaitings: 1 } as never)],
+  ])('of functions are refused where they do not exist: %s', (name, give) => {
+    const error = thrownBy(give);
+    expect(error.code).toBe('INVALID_OPTION');
+    expect(error.message).toMatch(new RegExp(`there is no option \`${name}\`. There are: .+`));
+  });
+
+  it('of a store are checked', () => {
+    expect(() => new MemoryStore({ maxWaiting: 0 })).toThrow(/MemoryStore: `maxWaiting` is 0/);
+    expect(() => new MemoryStore({ waitingTtl: '1d' as never })).toThrow(/`waitingTtl` is "1d"/);
   });
 
   it('show no password', async () => {

@@ -2,9 +2,9 @@ import { reasonOf } from '../../channel/reason.js';
 import { SseError } from '../../channel/sse-error.js';
 import { publishedText, type Serialize } from '../../channel/serialize.js';
 import { CACHE_DEADLINE_MS, CacheCalls, type CacheLike } from './cache-calls.js';
+import { pick, readOptions } from '../options/option-table.js';
 import {
-  DEFAULT_MAX_WAITING,
-  DEFAULT_WAITING_TTL_MS,
+  WAITING_LIMITS,
   type KeyEvent,
   type KeyReading,
   type KeyStore,
@@ -59,8 +59,9 @@ export class AdapterKeyStore implements KeyStore {
     limits: AdapterLimits = {},
   ) {
     this.calls = new CacheCalls(cache, limits.deadline ?? CACHE_DEADLINE_MS);
-    this.maxWaiting = limits.maxWaiting ?? DEFAULT_MAX_WAITING;
-    this.waitingTtl = limits.waitingTtl ?? DEFAULT_WAITING_TTL_MS;
+    const waiting = readOptions(WAITING_LIMITS, pick(WAITING_LIMITS, limits));
+    this.maxWaiting = waiting.maxWaiting;
+    this.waitingTtl = waiting.waitingTtl;
     this.serialize = limits.serialize;
   }
 

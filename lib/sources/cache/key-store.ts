@@ -1,4 +1,6 @@
 import type { ChannelFeed, ChannelSink, HistoryEvent } from '../../channel/source.js';
+import { whole } from '../options/option-kinds.js';
+import type { TableOf } from '../options/option-table.js';
 
 /** A value on its way from a key to the key's readers. */
 export interface KeyEvent {
@@ -154,5 +156,7 @@ export interface WaitingLimits {
   readonly waitingTtl?: number | undefined;
 }
 
-export const DEFAULT_MAX_WAITING = 10_000;
-export const DEFAULT_WAITING_TTL_MS = 86_400_000;
+export const WAITING_LIMITS = {
+  maxWaiting: whole(10_000, { unit: 'events' }),
+  waitingTtl: whole(86_400_000, { unit: 'ms' }),
+} satisfies TableOf<WaitingLimits>;

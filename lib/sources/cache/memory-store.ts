@@ -1,8 +1,8 @@
 import { monotonicNow } from '../../channel/clock.js';
 import { textOf } from '../../channel/value-text.js';
+import { readOptions } from '../options/option-table.js';
 import {
-  DEFAULT_MAX_WAITING,
-  DEFAULT_WAITING_TTL_MS,
+  WAITING_LIMITS,
   type KeyEvent,
   type KeyReading,
   type KeyStore,
@@ -34,9 +34,11 @@ export class MemoryKeyStore implements KeyStore {
   private readonly waitingTtl: number;
   private nextSweep = 0;
 
+  /** @throws SseError `INVALID_OPTION` */
   constructor(limits: WaitingLimits = {}) {
-    this.maxWaiting = limits.maxWaiting ?? DEFAULT_MAX_WAITING;
-    this.waitingTtl = limits.waitingTtl ?? DEFAULT_WAITING_TTL_MS;
+    const { maxWaiting, waitingTtl } = readOptions(WAITING_LIMITS, limits, '', 'MemoryStore: ');
+    this.maxWaiting = maxWaiting;
+    this.waitingTtl = waitingTtl;
   }
 
   /** How many keys hold something. */

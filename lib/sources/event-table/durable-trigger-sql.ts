@@ -4,11 +4,13 @@ import { dropOwnTriggersSql } from '../postgres/own-triggers-sql.js';
 import { qualified, readTableName } from '../postgres/table-name.js';
 import {
   TRIGGER_EVENTS,
+  TRIGGER_TARGET,
   triggerEvents,
   triggerName,
   type TriggerTarget,
 } from '../postgres/trigger-target.js';
-import { flag } from '../options/option-kinds.js';
+import { flag, passedOn } from '../options/option-kinds.js';
+import { readOptions, type TableOf } from '../options/option-table.js';
 import { SCHEMA } from './event-table.options.js';
 
 /** What `durableTriggerSql` writes a trigger for. */
@@ -32,6 +34,15 @@ export interface DurableTriggerSqlOptions extends TriggerTarget {
   readonly eventSchema?: string | undefined;
 }
 
+const TRIGGER_OPTIONS = {
+  ...TRIGGER_TARGET,
+  schema: passedOn<string>(),
+  channel: passedOn<string>(),
+  columns: passedOn<readonly string[]>(),
+  bulk: flag(false),
+  eventSchema: SCHEMA,
+} satisfies TableOf<DurableTriggerSqlOptions>;
+
 /**
  * Writes the SQL of a trigger that puts each changed row into the event table, within the
  * transaction that changes it. It may be run again at any time, and belongs in a migration, after
@@ -45,9 +56,7 @@ export interface DurableTriggerSqlOptions extends TriggerTarget {
  */
 export function durableTriggerSql(options: DurableTriggerSqlOptions): string {
   const { channel, columns = [] } = options;
-  const of = 'durableTriggerSql(): ';
-  const bulk = flag(false).read(options.bulk, 'bulk', of);
-  const eventSchema = SCHEMA.read(options.eventSchema, 'eventSchema', of);
+  const { bulk, eventSchema } = readOptions(TRIGGER_OPTIONS, options, '', 'durableTriggerSql(): ');
   const { schema, table } = readTableName(options.table, options.schema);
   checkChannelName(channel);
   const named = [...new Set([...placeholdersOf(channel), ...columns])];

@@ -1,8 +1,15 @@
+import { passedOn } from '../options/option-kinds.js';
+import { checkNames, type TableOf } from '../options/option-table.js';
 import { checkChannel, checkName, quoteName, quoteText } from './identifier.js';
 import { dropOwnTriggersSql } from './own-triggers-sql.js';
 import { NOTIFY_ROW } from './sql/sql.generated.js';
 import { qualified, readTableName } from './table-name.js';
-import { triggerEvents, triggerName, type TriggerTarget } from './trigger-target.js';
+import {
+  TRIGGER_TARGET,
+  triggerEvents,
+  triggerName,
+  type TriggerTarget,
+} from './trigger-target.js';
 
 /** What `triggerSql` writes a trigger for. */
 export interface TriggerSqlOptions extends TriggerTarget {
@@ -16,6 +23,13 @@ export interface TriggerSqlOptions extends TriggerTarget {
    */
   readonly key?: string | readonly string[] | undefined;
 }
+
+const TRIGGER_OPTIONS = {
+  ...TRIGGER_TARGET,
+  schema: passedOn<string>(),
+  channel: passedOn<string>(),
+  key: passedOn<string | readonly string[]>(),
+} satisfies TableOf<TriggerSqlOptions>;
 
 /**
  * Writes the SQL of a trigger that notifies a channel of each changed row, for the `postgres`
@@ -35,6 +49,7 @@ export interface TriggerSqlOptions extends TriggerTarget {
  *   `INVALID_CHANNEL`.
  */
 export function triggerSql(options: TriggerSqlOptions): string {
+  checkNames(TRIGGER_OPTIONS, options, '', 'triggerSql(): ');
   const { schema, table } = readTableName(options.table, options.schema);
   checkChannel(options.channel);
   const key =

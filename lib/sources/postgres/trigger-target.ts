@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SseError } from '../../channel/sse-error.js';
+import { passedOn } from '../options/option-kinds.js';
+import type { TableOf } from '../options/option-table.js';
 
 /** What a trigger can tell of. */
 export const TRIGGER_EVENTS = ['insert', 'update', 'delete'] as const;
@@ -17,6 +19,11 @@ export interface TriggerTarget {
   /** The operations to tell of. Default: all of `insert`, `update`, `delete`. */
   readonly events?: readonly TriggerEvent[] | undefined;
 }
+
+export const TRIGGER_TARGET = {
+  table: passedOn<string>(),
+  events: passedOn<readonly TriggerEvent[]>(),
+} satisfies TableOf<TriggerTarget>;
 
 /**
  * Checks the operations, and puts them in order.

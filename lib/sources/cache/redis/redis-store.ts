@@ -5,9 +5,9 @@ import { indexKey } from '../../redis/own-ids.js';
 import type { RedisReply } from '../../redis/redis-call.js';
 import type { RedisClient } from '../../redis/redis-option.js';
 import type { RedisStreams } from '../../redis/redis-streams.js';
+import { pick, readOptions } from '../../options/option-table.js';
 import {
-  DEFAULT_MAX_WAITING,
-  DEFAULT_WAITING_TTL_MS,
+  WAITING_LIMITS,
   type KeyEvent,
   type KeyReading,
   type KeyStore,
@@ -65,7 +65,8 @@ export class RedisKeyStore implements KeyStore {
     private readonly streams: RedisStreams,
     limits: RedisKeyLimits = {},
   ) {
-    const { maxWaiting = DEFAULT_MAX_WAITING, waitingTtl = DEFAULT_WAITING_TTL_MS } = limits;
+    const waiting = pick(WAITING_LIMITS, limits);
+    const { maxWaiting, waitingTtl } = readOptions(WAITING_LIMITS, waiting);
     this.largest = Math.min(limits.eventSize ?? Infinity, Number.MAX_SAFE_INTEGER);
     this.pushes = new KeyPushes(streams, maxWaiting, waitingTtl, (key) => this.streamKey(key));
     this.sets = new NumberedCalls(streams, SETS);
