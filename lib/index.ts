@@ -13,6 +13,11 @@ export type {
 export { SseChannel } from './endpoint/sse-channel.decorator.js';
 export type { ChannelResolver } from './endpoint/route.js';
 export { LastEventId, SseEvents } from './endpoint/sse-params.decorator.js';
+export { SseTicketGuard } from './endpoint/sse-ticket.guard.js';
+export { SseTickets } from './tickets/sse-tickets.js';
+export type { TicketOptions } from './tickets/sse-tickets.js';
+export { ticketOf } from './tickets/redeemed.js';
+export type { SseTicket } from './tickets/redeemed.js';
 export { channelName } from './channel/channel-name.js';
 export { SseError } from './channel/sse-error.js';
 export type { SseErrorCode } from './channel/sse-error.js';

@@ -39,6 +39,7 @@ import type { SseModuleOptions } from './setup/module-options.js';
 import { SseService } from './sse.service.js';
 import { SSE_IS_IMPORTED, SSE_SETTINGS, settingsOf, type SseSettings } from './setup/settings.js';
 import { SseSources } from './setup/sse-sources.js';
+import { SseTickets } from './tickets/sse-tickets.js';
 
 /** Stands in for the options where nobody has given any. */
 const NO_OPTIONS = Symbol('NO_OPTIONS');
@@ -87,6 +88,7 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
         new SseSources(settings, sseLog, channels),
     },
     SseService,
+    SseTickets,
     RouteChannels,
     OtherInterceptors,
     StreamOpener,
@@ -94,8 +96,16 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
     Http2Sessions,
     SurroundingInterceptor,
   ],
-  // What endpoints in other modules are made with: all but SseService is internal.
-  exports: [SSE_IS_IMPORTED, SseService, Delivery, RouteChannels, OtherInterceptors, StreamOpener],
+  // What endpoints in other modules are made with: all but SseService and SseTickets is internal.
+  exports: [
+    SSE_IS_IMPORTED,
+    SseService,
+    SseTickets,
+    Delivery,
+    RouteChannels,
+    OtherInterceptors,
+    StreamOpener,
+  ],
 })
 export class SseModule
   extends ConfigurableModuleClass

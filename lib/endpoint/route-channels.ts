@@ -8,6 +8,7 @@ import type { ChannelRequest } from '../delivery/subscription.js';
 import type { ProviderToken, SourceOption } from '../setup/channel-options.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
+import { checkTicketChannels } from '../tickets/redeemed.js';
 import { channelNamesOf } from './access.js';
 import type { FrameworkRequest } from './exchange.js';
 import type { Route } from './route.js';
@@ -29,6 +30,7 @@ export class RouteChannels {
    */
   async of(route: Route, request: FrameworkRequest): Promise<readonly ChannelRequest[]> {
     const names = await this.namesOf(route, request);
+    checkTicketChannels(request, names);
     if (names.length === 0) {
       return [];
     }

@@ -11,6 +11,7 @@ import { NO_POSITION } from '../delivery/resume-positions.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import type { EndpointOptions } from '../setup/channel-options.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
+import { clientByTicket } from '../tickets/redeemed.js';
 import { checkExpiry, clientOf, expiryOf } from './access.js';
 import type { Exchange } from './exchange.js';
 import { lastEventIdOf } from './last-event-id.js';
@@ -28,12 +29,14 @@ export class StreamOpener {
    * Asks the application who the client is and until when it may read, before anything is read.
    * @throws SseError `INVALID_OPTION` for an answer that is none
    * @throws UnauthorizedException when the permission has ended
+   * @throws ForbiddenException when the request has come with somebody else's ticket
    */
   identify(exchange: Exchange, { options, where }: Route): void {
     exchange.expiresAt = expiryOf(atOnce(options.expires?.(exchange.request)), where);
     const client = options.client ?? this.settings.client;
     const { request } = exchange;
-    exchange.client = clientOf(atOnce(client?.(request)), where) ?? request.ip ?? '';
+    const answer = clientOf(atOnce(client?.(request)), where);
+    exchange.client = clientByTicket(request, answer) ?? request.ip ?? '';
   }
 
   /**

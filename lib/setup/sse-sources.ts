@@ -30,6 +30,8 @@ const MIN_STOP_MS = 500;
 export class SseSources {
   readonly broker: Broker;
   readonly cache: CacheSource;
+  /** The connection to Redis, where the option is set. */
+  readonly redis: RedisConnection | undefined;
   private readonly listen: ListenSource | undefined;
   private readonly notifications: Notifier | undefined;
   private readonly table: EventTable | undefined;
@@ -49,10 +51,10 @@ export class SseSources {
   ) {
     const { redis, postgres, broker } = settings;
     this.custom = new Lifecycles(log, new Guard(log));
-    const redisConnection = redis === undefined ? undefined : new RedisConnection(redis, log);
-    if (redisConnection) {
-      this.streams = new RedisStreams(redisConnection, settings.redisStreams, log);
-      this.services.push(redisConnection, this.streams);
+    if (redis !== undefined) {
+      this.redis = new RedisConnection(redis, log);
+      this.streams = new RedisStreams(this.redis, settings.redisStreams, log);
+      this.services.push(this.redis, this.streams);
     }
     this.cache = new CacheSource(this.keyStore(), log);
     this.services.push(this.cache);

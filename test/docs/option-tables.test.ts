@@ -5,6 +5,7 @@ import { ENDPOINT_OPTIONS, SEND_OPTIONS, STREAM_OPTIONS } from '../../lib/setup/
 import { MODULE_OPTIONS } from '../../lib/setup/settings.js';
 import type { AnyTable } from '../../lib/sources/options/option-table.js';
 import { POLL_OPTIONS } from '../../lib/sources/poll/poll.options.js';
+import { TICKET_OPTIONS } from '../../lib/tickets/sse-tickets.js';
 import { EXTRAS } from '../../lib/sse.module-definition.js';
 import { read, tableUnder } from './markdown.js';
 import { propertiesOf } from './type-check.js';
@@ -58,6 +59,7 @@ describe('the tables of options', () => {
     ['send', SEND_OPTIONS],
     ['stream', { lastEventId }],
     ['poll', POLL_OPTIONS],
+    ['Tickets', TICKET_OPTIONS],
   ])('under %s have every option, its unit and its default', (heading, options) => {
     const entries = heading === 'Module' ? Object.entries<Entry>(options) : flat(options);
     const rows = table(heading);

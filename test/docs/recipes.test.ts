@@ -45,6 +45,50 @@ describe.each(ADAPTERS)('the recipes on %s', (adapter) => {
     expect((await ann.next()).data).toBe('for Ann');
   });
 
+  it('open a stream by one-time tickets, and go on by new ones', async () => {
+    const { TicketedController, TokenGuard } = await runBlock<Record<string, Type>>(
+      RECIPES,
+      'TicketedController',
+    );
+    const app = await start(TicketedController!, [TokenGuard!]);
+    const job = `${app.url}/jobs/7`;
+    expect((await fetch(`${job}/ticket`, { method: 'POST' })).status).toBe(403);
+    const { code } = codeBlocks(RECIPES).find((block) => block.code.includes('followByTickets'))!;
+    const followByTickets = new Function(
+      'EventSource',
+      `${code.replace('export ', '')} return followByTickets;`,
+    )(EventSource) as (options: object) => () => void;
+
+    const received: { type: string; data: string }[] = [];
+    const tickets: string[] = [];
+    let ended = 0;
+    followByTickets({
+      url: `${job}/events`,
+      fetchTicket: async () => {
+        const headers = { authorization: 'Bearer ann' };
+        const response = await fetch(`${job}/ticket`, { method: 'POST', headers });
+        const { ticket } = (await response.json()) as { ticket: string };
+        tickets.push(ticket);
+        return ticket;
+      },
+      onEvent: (event: { type: string; data: string }) => received.push(event),
+      onEnd: () => ended++,
+    });
+    const data = () => received.filter(({ type }) => type === 'message').map((one) => one.data);
+    await until(() => received.length === 1);
+    await app.sse.send('job:7', 'one');
+    await until(() => data().length === 1);
+    app.app.getHttpServer().closeAllConnections();
+    await app.sse.send('job:7', 'missed');
+    await until(() => data().length === 2);
+    await app.sse.complete('job:7');
+    await until(() => ended === 1);
+    expect(data()).toEqual(['one', 'missed', '[DONE]']);
+    expect(received.filter(({ type }) => type === 'sse:reset')).toEqual([]);
+    expect(new Set(tickets).size).toBe(2);
+    expect((await fetch(`${job}/events?ticket=${tickets[0]}`)).status).toBe(401);
+  });
+
   it('stream several channels that the client chooses', async () => {
     const { TopicsController } = await runBlock<Record<string, Type>>(RECIPES, 'TopicsController');
     const app = await start(TopicsController!);

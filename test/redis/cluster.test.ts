@@ -4,6 +4,8 @@ import { CacheSource } from '../../lib/sources/cache/cache-source.js';
 import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import { hashSlot } from '../../lib/sources/redis/hash-slot.js';
 import type { RedisStreamsOptions } from '../../lib/sources/redis/redis-streams.options.js';
+import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
+import { RedisTicketStore } from '../../lib/tickets/redis-ticket-store.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
 import {
@@ -16,6 +18,8 @@ import {
 } from './instances.js';
 import { startLoad } from './load.js';
 import { startCluster, type ClusterUser, type TestCluster } from './topologies.js';
+
+const NO_LOG = { log() {}, warn() {}, error() {} };
 
 /** Channels in slots of each of the three masters. */
 const CHANNELS = ['a', 'b', 'c', 'd', 'e', 'f'];
@@ -51,6 +55,33 @@ describe('in a Cluster', () => {
       ),
     );
   }
+
+  it('a ticket is good once, on whichever instance and node', async () => {
+    const tickets = Array.from({ length: 30 }, (_, n) => `digest ${n}`);
+    const stores = [0, 1].map(() => {
+      const client = servers.client();
+      clients.push(client);
+      return new RedisTicketStore(new RedisConnection(client, NO_LOG), 'sse:');
+    });
+    const [one, two] = stores as [RedisTicketStore, RedisTicketStore];
+    await until(() =>
+      one.put('first', '', 1).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await until(() =>
+      two.put('first', '', 1).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await Promise.all(tickets.map((digest) => one.put(digest, digest, 30_000)));
+    const taken = await Promise.all(
+      tickets.flatMap((digest) => [one, two, one, two].map((store) => store.take(digest))),
+    );
+    expect(taken.filter((content) => content !== undefined)).toEqual(tickets);
+  });
 
   it('events reach every instance, within the shard of their channel where it can be', async () => {
     const [one, two] = [await start(), await start()];
