@@ -43,7 +43,10 @@ export function describedOperation(
 }
 
 /** The parameters of an endpoint: those of its path, and the position a client returns with. */
-function parametersOf({ channels, placeholders }: EndpointFacts, { path }: Place): Parameter[] {
+function parametersOf(
+  { channels, placeholders, takesTicket }: EndpointFacts,
+  { path }: Place,
+): Parameter[] {
   const inPath = [...path.matchAll(/\{([^{}]+)\}/g)].map(([, name]) => ({
     name: name!,
     in: 'path',
@@ -53,8 +56,16 @@ function parametersOf({ channels, placeholders }: EndpointFacts, { path }: Place
     }),
     schema: { type: 'string' },
   }));
+  const ticket = {
+    name: 'ticket',
+    in: 'query',
+    required: true,
+    description: 'A one-time ticket for the channel.',
+    schema: { type: 'string' },
+  };
   return [
     ...inPath,
+    ...(takesTicket ? [ticket] : []),
     {
       name: 'Last-Event-ID',
       in: 'header',
@@ -96,6 +107,7 @@ function responsesOf(facts: EndpointFacts): Record<number, string> {
     ...((isResolver || (facts.isOptional && placeholders.length > 0)) && {
       404: 'There is no channel for this request.',
     }),
+    ...(facts.takesTicket && { 503: 'Tickets cannot be checked at the moment.' }),
     ...(facts.isLimited && { 429: 'The client has too many open streams.' }),
   };
 }

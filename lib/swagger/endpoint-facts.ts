@@ -11,6 +11,7 @@ import { SseError } from '../channel/sse-error.js';
 import type { Endpoint } from '../endpoint/other-interceptors.js';
 import { routeOf, type ChannelResolver } from '../endpoint/route.js';
 import { SseRoutes } from '../endpoint/sse-routes.js';
+import { SseTicketGuard } from '../endpoint/sse-ticket.guard.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 
 /** What a document can tell of an endpoint before any request. */
@@ -29,6 +30,8 @@ export interface EndpointFacts {
   readonly isOptional: boolean;
   /** Whether a guard decides about the request. */
   readonly isGuarded: boolean;
+  /** Whether one of them asks for a ticket. */
+  readonly takesTicket: boolean;
   /** Whether the permission of a request may have ended. */
   readonly expires: boolean;
   /** Whether the streams of one client are counted. */
@@ -44,12 +47,11 @@ export interface EndpointFacts {
 export function factsOf(app: INestApplicationContext): ReadonlyMap<object, EndpointFacts> {
   const { routes, settings } = partsOf(app);
   const config = app.get(ApplicationConfig, { strict: false });
-  const isGuarded =
-    config.getGlobalGuards().length > 0 || config.getGlobalRequestGuards().length > 0;
+  const ofAll = [...config.getGlobalGuards(), ...config.getGlobalRequestGuards()];
   const facts = new Map<object, EndpointFacts>();
   for (const endpoint of routes.endpoints) {
     const { handler } = endpoint;
-    const more = endpointFacts(endpoint, settings, isGuarded);
+    const more = endpointFacts(endpoint, settings, ofAll);
     const known = facts.get(handler);
     // A handler that several controllers inherit: what holds for one of them may hold.
     facts.set(handler, known ? { ...more, ...either(known, more) } : more);
@@ -76,10 +78,11 @@ function partsOf(app: INestApplicationContext): { routes: SseRoutes; settings: S
 function endpointFacts(
   { controller, handler }: Endpoint,
   settings: SseSettings,
-  isGuarded: boolean,
+  guardsOfAll: readonly unknown[],
 ): EndpointFacts {
   const { channels, options } = routeOf(handler)!;
   const { source, doneSignal = settings.doneSignal, expires } = options;
+  const guards = [...guardsOfAll, ...guardsOf(handler), ...guardsOf(controller)];
   const hosts = strings(Reflect.getMetadata(HOST_METADATA, controller));
   const paths = [handler, controller].flatMap((target) =>
     strings(Reflect.getMetadata(PATH_METADATA, target)),
@@ -92,7 +95,8 @@ function endpointFacts(
     // These end by the done signal only, all others also by `complete()`, or as they like.
     canEnd: !(doneSignal === false && (source === 'cache' || source === 'postgres')),
     isOptional: [...hosts, ...paths].some((path) => /[{?]/.test(path)),
-    isGuarded: isGuarded || hasGuards(handler) || hasGuards(controller),
+    isGuarded: guards.length > 0,
+    takesTicket: guards.some(takesTicket),
     expires: expires !== undefined,
     isLimited: settings.limits.connectionsPerClient !== Infinity,
     opensByEvent: settings.opening === 'event',
@@ -104,11 +108,21 @@ function either(one: EndpointFacts, other: EndpointFacts): Partial<EndpointFacts
     hosts: [...new Set([...one.hosts, ...other.hosts])],
     isOptional: one.isOptional || other.isOptional,
     isGuarded: one.isGuarded || other.isGuarded,
+    takesTicket: one.takesTicket || other.takesTicket,
   };
 }
 
-function hasGuards(target: object): boolean {
-  return ((Reflect.getMetadata(GUARDS_METADATA, target) as unknown[] | undefined) ?? []).length > 0;
+function guardsOf(target: object): readonly unknown[] {
+  return (Reflect.getMetadata(GUARDS_METADATA, target) as unknown[] | undefined) ?? [];
+}
+
+/** A guard is a class, or an object of one. */
+function takesTicket(guard: unknown): boolean {
+  return (
+    guard instanceof SseTicketGuard ||
+    (typeof guard === 'function' &&
+      (guard === SseTicketGuard || guard.prototype instanceof SseTicketGuard))
+  );
 }
 
 function strings(value: unknown): string[] {

@@ -30,7 +30,7 @@ import {
 import { Test } from '@nestjs/testing';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { EMPTY } from 'rxjs';
-import { SseChannel, SseModule, type SseModuleOptions } from '../../lib/index.js';
+import { SseChannel, SseModule, SseTicketGuard, type SseModuleOptions } from '../../lib/index.js';
 import { describeSseChannels } from '../../lib/swagger/index.js';
 import { removeBlocks, runBlock } from '../docs/run-block.js';
 import { ADAPTERS, closeApps, startApp, type Adapter } from '../support/start-app.js';
@@ -63,6 +63,11 @@ class JobsController {
   @UseGuards(Nobody)
   @SseChannel(() => ['one', 'two'], { expires: () => undefined })
   mine() {}
+
+  @Sse('ticketed')
+  @UseGuards(SseTicketGuard)
+  @SseChannel('ticketed')
+  ticketed() {}
 
   @Sse('key', { method: RequestMethod.POST })
   @SseChannel('key', { source: 'cache', doneSignal: false })
@@ -187,6 +192,9 @@ describe.each(ADAPTERS)('A document of OpenAPI on %s', (adapter) => {
       Object.keys(paths[path]![method]!.responses).join(' ');
     expect(statuses('/jobs/news')).toBe('200 204');
     expect(statuses('/jobs/mine')).toBe('200 204 400 401 403 404');
+    expect(statuses('/jobs/ticketed')).toBe('200 204 401 403 503');
+    const ticketed = paths['/jobs/ticketed']!['get']!;
+    expect(parametersOf(ticketed)).toEqual(['query ticket', ...POSITION]);
     expect(statuses('/jobs/key', 'post')).toBe('200');
     expect(statuses('/jobs/accepted', 'post')).toBe('202 204');
     expect(statuses('/first/{id}')).toBe('200 204 400');
