@@ -1,8 +1,11 @@
 import { withDeadline } from '../channel/deadline.js';
+import { LimitedLog } from '../channel/limited-log.js';
 import { reasonOf } from '../channel/reason.js';
+import type { SseLogger } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
 import { callRedis, type RedisCommand } from '../sources/redis/redis-call.js';
 import type { RedisConnection } from '../sources/redis/redis-connection.js';
+import { refusalOf } from '../sources/redis/redis-refusal.js';
 import type { TicketStore } from './ticket-store.js';
 
 /** How long Redis may take, in milliseconds: somebody waits for the stream. */
@@ -14,10 +17,15 @@ const CALL_TIMEOUT_MS = 3_000;
  * the ticket is then refused.
  */
 export class RedisTicketStore implements TicketStore {
+  private readonly log: LimitedLog;
+
   constructor(
     private readonly connection: RedisConnection,
     private readonly prefix: string,
-  ) {}
+    logger: SseLogger,
+  ) {
+    this.log = new LimitedLog(logger);
+  }
 
   async put(digest: string, content: string, ttl: number): Promise<void> {
     // Without NX, which would refuse the call that ioredis repeats: no two tickets are alike.
@@ -34,20 +42,21 @@ export class RedisTicketStore implements TicketStore {
     return `${this.prefix}ticket:${digest}`;
   }
 
+  /** @throws SseError `UNAVAILABLE`; what the server itself refuses, an operator has to know of */
   private async call(...command: RedisCommand): Promise<unknown> {
+    const { address } = this.connection;
     try {
       const client = await this.connection.client();
       return await withDeadline(callRedis(client, ...command), CALL_TIMEOUT_MS, 'Redis');
-    } catch (error) {
-      throw error instanceof SseError
-        ? error
-        : new SseError(
-            'UNAVAILABLE',
-            `Redis has refused the call for a ticket: ${reasonOf(error)}`,
-            {
-              cause: error,
-            },
-          );
+    } catch (cause) {
+      const refusal = refusalOf(cause as Error, address, `${this.prefix}ticket:…`);
+      if (refusal && refusal.code === 'UNAVAILABLE') {
+        this.log.error(`A ticket could not be kept or checked. ${refusal.message}`);
+      }
+      if (refusal || cause instanceof SseError) {
+        throw refusal ?? cause;
+      }
+      throw new SseError('UNAVAILABLE', `Redis at ${address}: ${reasonOf(cause)}.`, { cause });
     }
   }
 }

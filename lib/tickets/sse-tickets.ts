@@ -68,7 +68,7 @@ export class SseTickets {
   ) {
     const { redis } = sources;
     this.store = redis
-      ? new RedisTicketStore(redis, settings.redisStreams.prefix)
+      ? new RedisTicketStore(redis, settings.redisStreams.prefix, sources.log)
       : new MemoryTicketStore();
   }
 

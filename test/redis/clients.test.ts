@@ -6,6 +6,7 @@ import { CacheSource } from '../../lib/sources/cache/cache-source.js';
 import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import { readOptions } from '../../lib/sources/options/option-table.js';
 import { REDIS_STREAMS_OPTIONS } from '../../lib/sources/redis/redis-streams.options.js';
+import { RedisTicketStore } from '../../lib/tickets/redis-ticket-store.js';
 import { projectRoot } from '../support/project-root.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -57,6 +58,10 @@ describe('a user with the documented rights', () => {
     await until(() => job.isLive);
     await withRedis(server.url, (admin) => admin.set('job:1', 'done'));
     await until(() => job.events.length === 1);
+    const tickets = new RedisTicketStore(one.streams.connection, 'sse:', one.log);
+    await tickets.put('digest', 'Ann', 30_000);
+    expect(await tickets.take('digest')).toBe('Ann');
+    expect(await tickets.take('digest')).toBeUndefined();
     expect([one.log, two.log].flatMap(({ errors, lines }) => [...errors, ...lines])).toEqual([]);
     await withRedis(url, async (sse) => {
       await expect(sse.get('other')).rejects.toThrow('NOPERM');
@@ -65,7 +70,9 @@ describe('a user with the documented rights', () => {
   });
 
   it('that lacks a right is told which', async () => {
-    const rights = (await documentedRights()).filter((right) => right !== '+xadd');
+    const rights = (await documentedRights()).filter(
+      (right) => right !== '+xadd' && right !== '+getdel',
+    );
     await withRedis(server.url, (admin) =>
       admin.call('ACL', 'SETUSER', 'less', 'on', '>secret', ...rights),
     );
@@ -74,6 +81,11 @@ describe('a user with the documented rights', () => {
       code: 'UNAVAILABLE',
       message: expect.stringContaining('docs/redis.md'),
     });
+    const tickets = new RedisTicketStore(one.streams.connection, 'sse:', one.log);
+    await tickets.put('digest', 'Ann', 30_000);
+    await expect(tickets.take('digest')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    // Whoever comes with a ticket is answered with 503: nobody else would tell why.
+    expect(one.log.errors).toEqual([expect.stringMatching(/^A ticket .* docs\/redis\.md\.$/)]);
   });
 });
 
@@ -86,6 +98,10 @@ describe("a client of the user's", () => {
       const [one, two] = [await instance(users), await instance(users)];
       const there = two.open('prefixed');
       await until(() => there.isLive);
+      const tickets = new RedisTicketStore(one.streams.connection, 'sse:', one.log);
+      await tickets.put('digest', 'Ann', 30_000);
+      expect(await users.exists('sse:ticket:digest')).toBe(1);
+      expect(await tickets.take('digest')).toBe('Ann');
       await one.broker.publish('prefixed', { data: 'a' });
       await until(() => there.events.length === 1);
       expect(await users.exists('sse:{prefixed}')).toBe(1);

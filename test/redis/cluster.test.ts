@@ -61,7 +61,7 @@ describe('in a Cluster', () => {
     const stores = [0, 1].map(() => {
       const client = servers.client();
       clients.push(client);
-      return new RedisTicketStore(new RedisConnection(client, NO_LOG), 'sse:');
+      return new RedisTicketStore(new RedisConnection(client, NO_LOG), 'sse:', NO_LOG);
     });
     const [one, two] = stores as [RedisTicketStore, RedisTicketStore];
     await until(() =>
