@@ -1,6 +1,7 @@
 import {
   Inject,
   Module,
+  SetMetadata,
   type BeforeApplicationShutdown,
   type DynamicModule,
   type NestModule,
@@ -25,6 +26,7 @@ import { RouteChannels } from './endpoint/route-channels.js';
 import { SseRoutes } from './endpoint/sse-routes.js';
 import { StreamOpener } from './endpoint/stream-opener.js';
 import { SurroundingInterceptor } from './endpoint/surrounding.interceptor.js';
+import { ONE_COPY, warnOfCopies } from './setup/copies.js';
 import { sseLog } from './setup/sse-log.js';
 import { readOptions } from './sources/options/option-table.js';
 import {
@@ -41,6 +43,8 @@ import { SSE_IS_IMPORTED, SSE_SETTINGS, settingsOf, type SseSettings } from './s
 import { SseSources } from './setup/sse-sources.js';
 import { SseTickets } from './tickets/sse-tickets.js';
 
+/** Metadata of SseModule, which the SseModule of another copy of the package has as well. */
+const OF_ANY_COPY = 'sse:module';
 /** Stands in for the options where nobody has given any. */
 const NO_OPTIONS = Symbol('NO_OPTIONS');
 
@@ -48,6 +52,7 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
  * Server-Sent Events for Nest: channels, fed by `SseService.send()`, cache keys, Postgres
  * or sources of your own, and streamed by `@Sse()` endpoints with `@SseChannel()`.
  */
+@SetMetadata(OF_ANY_COPY, true)
 @Module({
   imports: [DiscoveryModule],
   providers: [
@@ -134,6 +139,7 @@ export class SseModule
    */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     settingsOf(options, undefined, EXTRAS);
+    warnOfCopies();
     return super.forRoot(options);
   }
 
@@ -150,6 +156,7 @@ export class SseModule
         `${of}there is none of \`useFactory\`, \`useClass\` and \`useExisting\`. Give one that makes the options.`,
       );
     }
+    warnOfCopies();
     return super.forRootAsync(options);
   }
 
@@ -202,6 +209,14 @@ function withoutOptions(modules: ModulesContainer): SseError {
  * @throws SseError `INVALID_OPTION`
  */
 function checkSingle(modules: ModulesContainer): void {
+  const isOfAnother = ({ metatype }: { metatype: object }): boolean =>
+    metatype !== SseModule && Reflect.hasMetadata(OF_ANY_COPY, metatype);
+  if ([...modules.values()].some(isOfAnother)) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `SseModule is imported from two copies of nestjs-sse-channels. ${ONE_COPY}`,
+    );
+  }
   const count = [...modules.values()].filter(({ metatype }) => metatype === SseModule).length;
   if (count > 1) {
     throw new SseError(

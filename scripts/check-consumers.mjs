@@ -11,7 +11,7 @@ const cases = CASES.filter(({ name }) => words.every((word) => name.includes(wor
 const failed = [];
 
 const started = performance.now();
-await prepare();
+const tarball = await prepare();
 console.log(`packed and installed in ${secondsSince(started)} s`);
 const waiting = [...cases];
 await Promise.all(Array.from({ length: AT_ONCE }, work));
@@ -26,7 +26,7 @@ async function work() {
     const { name, run } = next;
     const from = performance.now();
     try {
-      const remark = await run();
+      const remark = await run(tarball);
       console.log(`✓ ${name} (${secondsSince(from)} s)${remark ? `: ${remark}` : ''}`);
     } catch (error) {
       failed.push(name);

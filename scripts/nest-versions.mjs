@@ -8,6 +8,6 @@ export const NEST_11 = {
   '@nestjs/microservices': '11.2.10',
   '@nestjs/platform-express': '11.2.10',
   '@nestjs/platform-fastify': '11.2.8',
-  '@nestjs/swagger': '^11.2.0',
+  '@nestjs/swagger': '11.4.0',
   '@nestjs/testing': '11.2.6',
 };

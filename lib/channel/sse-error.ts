@@ -11,7 +11,7 @@ export type SseErrorCode =
   | 'INVALID_EVENT'
   /** An event exceeds `limits.eventSize`, or the limit of the system behind its channel. */
   | 'EVENT_TOO_LARGE'
-  /** `ioredis` or `pg` is needed and not installed. */
+  /** `ioredis` or `pg` is needed and not installed, or Nest is too old. */
   | 'MISSING_PEER'
   /** The option that names the system this call needs (`redis`, `postgres`) is not set. */
   | 'NOT_CONFIGURED'

@@ -1,8 +1,9 @@
-import { SSE_ABORT_CONTROLLER, type ExecutionContext } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Arrival } from '../delivery/arrivals.js';
 import { STREAM_HEADERS, writeEmptyHead, writeStreamHead } from '../delivery/head.js';
 import { endResponse, isCutOff, type Response } from '../delivery/response-writer.js';
+import { SSE_ABORT_CONTROLLER } from '../setup/nest-version.js';
 import { afterOnSend, isHooked, type FastifyReply } from './fastify-head.js';
 import { turnOf } from './pipeline.js';
 

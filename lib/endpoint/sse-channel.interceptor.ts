@@ -17,6 +17,7 @@ import { guarded } from '../delivery/guarded-observable.js';
 import type { HandlerEvents } from '../delivery/handler-events.js';
 import type { Subscription } from '../delivery/subscription.js';
 import type { EndpointOptions } from '../setup/channel-options.js';
+import { remarkOnCopies } from '../setup/copies.js';
 import { SSE_IS_IMPORTED } from '../setup/settings.js';
 import { Exchange, RequestGone } from './exchange.js';
 import { streamOf, type HandlerResult } from './handler-result.js';
@@ -49,7 +50,7 @@ export class SseChannelInterceptor implements NestInterceptor {
         'NOT_CONFIGURED',
         '@SseChannel() needs SseModule, and the module of its controller does not have it. Call ' +
           'SseModule.forRoot() once, in the imports of the root module; with `isGlobal: false`, ' +
-          'import it in each module that has endpoints.',
+          `import it in each module that has endpoints.${remarkOnCopies()}`,
       );
     }
   }

@@ -1,11 +1,10 @@
 // How compilers of Nest's users turn the README's first example into a program that runs.
-import { writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { transformSync } from '@swc/core';
 import { join } from 'node:path';
 import { swcOptions } from '../swc-options.mjs';
 import { compile, remarkOn } from './compile.mjs';
 import { AS_MODULE, IN_FUNCTION } from './example.mjs';
-import { emptyFolder, root, tools } from './folders.mjs';
+import { emptyFolder, tools } from './folders.mjs';
 import { runExample } from './request.mjs';
 import { node } from './run.mjs';
 
@@ -18,15 +17,15 @@ export async function runTsc(line, version, setting) {
 /** @param {'module' | 'commonjs'} type */
 export async function runSwc(line, type) {
   const isModule = type === 'module';
-  const folder = emptyFolder(line, `swc-${type}`, type, {});
-  const { transformSync } = createRequire(join(root, 'package.json'))('@swc/core');
-  const { code } = transformSync(isModule ? AS_MODULE : IN_FUNCTION, {
-    ...swcOptions,
-    module: { type: isModule ? 'es6' : 'commonjs' },
-    filename: 'main.ts',
+  const folder = emptyFolder(line, `swc-${type}`, type, {
+    'main.js': compileBySwc(isModule ? AS_MODULE : IN_FUNCTION, isModule ? 'es6' : 'commonjs'),
   });
-  writeFileSync(join(folder, 'main.js'), code);
   await runExample(join(folder, 'main.js'));
+}
+
+/** @param {'es6' | 'commonjs'} type */
+export function compileBySwc(source, type = 'es6') {
+  return transformSync(source, { ...swcOptions, module: { type }, filename: 'main.ts' }).code;
 }
 
 /**

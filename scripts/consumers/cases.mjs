@@ -1,11 +1,17 @@
 import { runTsc, runSwc, runNestBuild } from './builds.mjs';
 import { runEsbuild, runWebpack } from './bundles.mjs';
 import { compile, remarkOn } from './compile.mjs';
+import {
+  namesMissing,
+  refusesNest10,
+  refusesTwoCopies,
+  runsWithTwoReflectMetadata,
+} from './faults.mjs';
 import { runJest, runVitest } from './test-runners.mjs';
 
 const ES_MODULES = 'ES modules';
 
-/** @type {{ name: string, run: () => Promise<string | void> }[]} */
+/** @type {{ name: string, run: (tarball: string) => Promise<string | void> }[]} */
 export const CASES = [
   tsc('nest-12', '6.0', ES_MODULES),
   tsc('nest-12', '5.9', 'CommonJS, node'),
@@ -31,6 +37,13 @@ export const CASES = [
   types('nest-12', '6.0', 'CommonJS, nodenext'),
   types('nest-11', '5.9', 'CommonJS, nodenext'),
   types('nest-11', '6.0', ES_MODULES),
+  of('fault: Nest 10', refusesNest10),
+  of('fault: no rxjs', () => namesMissing('rxjs')),
+  of('fault: no @nestjs/core', () => namesMissing('@nestjs/core')),
+  of('fault: two copies, decorator', () => refusesTwoCopies('decorator')),
+  of('fault: two copies, module', () => refusesTwoCopies('module')),
+  of('fault: two copies, service', () => refusesTwoCopies('service')),
+  of('no fault: two copies of reflect-metadata', runsWithTwoReflectMetadata),
 ];
 
 function of(name, run) {

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { NEST_11 } from '../nest-versions.mjs';
 import { run } from './run.mjs';
 
@@ -27,10 +27,14 @@ const LINES = {
   'nest-12': { ...versions(manifest.devDependencies), ...OTHERS },
 };
 
+/** What an application has that is too old. */
+export const NEST_10 = { '@nestjs/common': '^10.4.0', '@nestjs/core': '^10.4.0' };
+
 const TOOLS = {
   // It brings webpack.
   '@nestjs/cli': '11.0.24',
   esbuild: '^0.28.2',
+  'reflect-metadata-0.1': 'npm:reflect-metadata@0.1.14',
   'typescript-5.4': 'npm:typescript@5.4.5',
   'typescript-5.9': 'npm:typescript@5.9.3',
   // The last that runs on Node 20.
@@ -47,6 +51,7 @@ export async function prepare() {
   const tarball = await pack();
   await Promise.all([
     install(tools, TOOLS),
+    installProject(projectOf('nest-10'), { ...NEST_10, ...OTHERS }, tarball, '--legacy-peer-deps'),
     ...Object.entries(LINES).map(([line, dependencies]) =>
       installProject(projectOf(line), dependencies, tarball),
     ),
@@ -69,6 +74,7 @@ export function emptyFolder(line, name, type, files) {
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type }));
   for (const [path, content] of Object.entries(files)) {
     const text = typeof content === 'string' ? content : JSON.stringify(content, null, 2);
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
   }
   return folder;
@@ -83,18 +89,20 @@ async function pack() {
 }
 
 /** As a user would, and npm refuses peers that do not fit. */
-async function installProject(project, dependencies, tarball) {
+async function installProject(project, dependencies, tarball, ...flags) {
   const { peerDependencies, peerDependenciesMeta } = manifest;
   const wanted = { ...dependencies, [NAME]: `file:${tarball}` };
-  await install(project, wanted, { peerDependencies, peerDependenciesMeta });
+  await install(project, wanted, { peerDependencies, peerDependenciesMeta }, flags);
   const installed = join(project, 'node_modules', NAME);
   rmSync(installed, { recursive: true });
   mkdirSync(installed);
   await run(project, 'tar', '-xzf', tarball, '--strip-components=1', '-C', installed);
 }
 
+const QUIETLY = ['--no-audit', '--no-fund', '--prefer-offline'];
+
 /** Does nothing where the same is installed. */
-async function install(folder, dependencies, besides = {}) {
+async function install(folder, dependencies, besides = {}, flags = []) {
   const text = JSON.stringify({ private: true, type: 'module', dependencies });
   const state = createHash('sha1').update(text).update(JSON.stringify(besides)).digest('hex');
   const file = join(folder, 'node_modules/.consumers');
@@ -102,6 +110,6 @@ async function install(folder, dependencies, besides = {}) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), text);
-  await run(folder, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline');
+  await run(folder, 'npm', 'install', ...flags, ...QUIETLY);
   writeFileSync(file, state);
 }
