@@ -1,10 +1,11 @@
 import type { EndpointFacts } from './endpoint-facts.js';
-import type { MediaType, Operation, Parameter, Response } from './open-api.js';
+import type { MediaType, Operation, Parameter, Response, Schema } from './open-api.js';
 
 const STREAM = 'text/event-stream';
+const JSON_TYPE = 'application/json';
 
 /** The fields of an event, as the registry of OpenAPI has them: https://spec.openapis.org/registry/media-type/sse */
-const EVENT = {
+const EVENT: Schema = {
   type: 'object',
   required: ['data'],
   properties: {
@@ -138,16 +139,46 @@ function withResponses(
       // The answer to HEAD has no body.
       ...(method === 'head'
         ? content && { content }
-        : { content: content ?? { [STREAM]: streamOf(hasItemSchema) } }),
+        : { content: contentOf(content, hasItemSchema) }),
     },
   };
 }
 
-/** Before OpenAPI 3.2 a stream can only be described as text. */
-function streamOf(hasItemSchema: boolean): MediaType {
-  return hasItemSchema
-    ? { itemSchema: structuredClone(EVENT) }
-    : { schema: { type: 'string' }, example: EXAMPLE };
+/**
+ * A stream, or what the application calls it. Swagger writes a type of which nobody has said how it
+ * is sent, such as that of `@ApiOkResponse({ type })`, as JSON, which a stream never is: it is then
+ * the type of the data.
+ */
+function contentOf(
+  given: Record<string, MediaType> | undefined,
+  hasItemSchema: boolean,
+): Record<string, MediaType> {
+  if (given && Object.keys(given).join() !== JSON_TYPE) {
+    return given;
+  }
+  const { schema, ...rest } = given?.[JSON_TYPE] ?? {};
+  // Its compiler plugin notes an Observable as any object.
+  const isKnown = schema !== undefined && !(schema.type === 'object' && hasOneKey(schema));
+  return {
+    [STREAM]: isKnown ? { ...streamOf(hasItemSchema, schema), ...rest } : streamOf(hasItemSchema),
+  };
+}
+
+/** Before OpenAPI 3.2 a stream can only be described as text, or by the schema of its data. */
+function streamOf(hasItemSchema: boolean, data?: Schema): MediaType {
+  if (!hasItemSchema) {
+    return data ? { schema: data } : { schema: { type: 'string' }, example: EXAMPLE };
+  }
+  const itemSchema = structuredClone(EVENT);
+  if (data) {
+    const properties = itemSchema.properties!;
+    properties['data'] = { type: 'string', contentMediaType: JSON_TYPE, contentSchema: data };
+  }
+  return { itemSchema };
+}
+
+function hasOneKey(value: object): boolean {
+  return Object.keys(value).length === 1;
 }
 
 function about({ channels, placeholders, hosts, opensByEvent }: EndpointFacts): string {

@@ -14,7 +14,10 @@ export interface OpenApiDocument {
 }
 
 export interface Schema {
-  type: string;
+  type?: string;
+  /** What kind of text a string is, and what is in it. */
+  contentMediaType?: string;
+  contentSchema?: Schema;
   description?: string;
   minimum?: number;
   required?: string[];

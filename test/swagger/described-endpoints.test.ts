@@ -22,6 +22,8 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiParam,
+  ApiProduces,
+  ApiProperty,
   ApiResponse,
   DocumentBuilder,
   SwaggerModule,
@@ -94,6 +96,30 @@ class JobsController {
   @ApiExcludeEndpoint()
   @SseChannel('hidden')
   hidden() {}
+}
+
+class Progress {
+  @ApiProperty()
+  percent!: number;
+}
+
+@Controller('typed')
+class TypedController {
+  @Sse('class')
+  @SseChannel('typed')
+  @ApiOkResponse({ type: Progress })
+  typed() {}
+
+  @Sse('object')
+  @SseChannel('object')
+  @ApiOkResponse({ type: Object })
+  object() {}
+
+  @Sse('produced')
+  @SseChannel('produced')
+  @ApiProduces('text/event-stream')
+  @ApiOkResponse({ type: Progress })
+  produced() {}
 }
 
 @Controller(['first', 'second'])
@@ -231,6 +257,40 @@ describe.each(ADAPTERS)('A document of OpenAPI on %s', (adapter) => {
       expect(Object.keys(own.responses)).toEqual(['200', '204', '400', '418']);
       expect(parametersOf(own)).toEqual(['header last-event-id', 'path id', 'query lastEventId']);
       expect(own.parameters.slice(0, 2)).toEqual(before.parameters);
+    }
+  });
+
+  it('takes a type without a type of content for that of the data', async () => {
+    const { app } = await start(adapter, [TypedController]);
+    const $ref = '#/components/schemas/Progress';
+    for (const version of VERSIONS) {
+      const { described, plain } = documentOf(app, version);
+      await expectValid(described);
+      const contentOf = ({ paths }: OpenApi, path: string) =>
+        paths[path]!['get']!.responses['200']!.content as Record<string, object>;
+      expect(contentOf(plain, '/typed/class')).toHaveProperty(['application/json']);
+      const is32 = version === '3.2.0';
+      const data = {
+        type: 'string',
+        contentMediaType: 'application/json',
+        contentSchema: { $ref },
+      };
+      expect(contentOf(described, '/typed/class')).toEqual({
+        'text/event-stream': is32
+          ? {
+              itemSchema: expect.objectContaining({
+                properties: expect.objectContaining({ data }),
+              }),
+            }
+          : { schema: { $ref } },
+      });
+      expect(contentOf(described, '/typed/object')).toEqual({
+        'text/event-stream': is32
+          ? { itemSchema: expect.anything() }
+          : { schema: { type: 'string' }, example: expect.any(String) },
+      });
+      expect(JSON.stringify(contentOf(described, '/typed/object'))).not.toContain('contentSchema');
+      expect(contentOf(described, '/typed/produced')).toEqual(contentOf(plain, '/typed/produced'));
     }
   });
 
