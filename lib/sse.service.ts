@@ -62,6 +62,7 @@ export class SseService {
   private readonly keys: SendReport;
   private readonly notified: SendReport;
 
+  /** @internal */
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly delivery: Delivery,

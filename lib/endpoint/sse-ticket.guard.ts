@@ -8,7 +8,6 @@ import { routeOf } from './route.js';
  * channels have to be those that the ticket was issued for.
  * @throws HttpException 401 for no ticket, or one that is used, has run out or was never issued;
  * 403 for another channel or client; 503 when Redis cannot be asked
- * @publicApi
  */
 @Injectable()
 export class SseTicketGuard implements CanActivate {

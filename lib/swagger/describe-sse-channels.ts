@@ -30,7 +30,6 @@ type PathItems = Record<string, Record<string, Operation>>;
  * const document = describeSseChannels(app, () => SwaggerModule.createDocument(app, config));
  * SwaggerModule.setup('api', app, document);
  * ```
- * @publicApi
  */
 export function describeSseChannels<Document extends OpenApiDocument>(
   app: INestApplicationContext,

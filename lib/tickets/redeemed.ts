@@ -20,7 +20,6 @@ export function setTicket(request: object, ticket: SseTicket): void {
  *
  * @param request the framework's request, as guards, resolvers and handlers get it
  * @returns what the ticket allows; `undefined` for a request without one
- * @publicApi
  */
 export function ticketOf(request: object): SseTicket | undefined {
   return redeemed.get(request);

@@ -55,7 +55,6 @@ const TICKET_TEXT = /^[\w-]{43}$/;
  * One-time tickets in the URL of a stream, as an EventSource cannot send headers. A ticket opens
  * one stream, of the channels and for the client that it was issued for, within a short time. It
  * is kept in Redis, where the module's option `redis` is set, else in this process.
- * @publicApi
  */
 @Injectable()
 export class SseTickets {

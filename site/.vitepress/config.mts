@@ -24,7 +24,10 @@ export default defineConfig({
   outDir: '../.cache/site/dist',
   cacheDir: '../.cache/site/vite',
   cleanUrls: true,
-  head: [['meta', { name: 'theme-color', content: '#c2185b' }]],
+  head: [
+    ['link', { rel: 'icon', href: 'data:,' }],
+    ['meta', { name: 'theme-color', content: '#3451b2' }],
+  ],
   ignoreDeadLinks: 'localhostLinks',
   markdown: {
     anchor: { slugify },
@@ -57,6 +60,7 @@ export default defineConfig({
           { text: 'Recipes', link: '/docs/recipes' },
           { text: 'Clients', link: '/docs/clients' },
           { text: 'Proxies', link: '/docs/proxies' },
+          { text: 'OpenAPI', link: '/docs/openapi' },
           { text: 'Error codes', link: '/docs/errors/' },
         ],
       },
