@@ -40,7 +40,9 @@ it('streams what is posted', async () => {
 });
 `;
 
-/** The second entry of the package, which a compiler is to find as well. */
-export const WITH_TESTING = `import { SseTestClient } from 'nestjs-sse-channels/testing';
+/** The other entries of the package, which a compiler is to find as well. */
+export const WITH_ENTRIES = `import { describeSseChannels } from 'nestjs-sse-channels/swagger';
+import { SseTestClient } from 'nestjs-sse-channels/testing';
 export const connect: typeof SseTestClient.connect = SseTestClient.connect;
+export const describe: typeof describeSseChannels = describeSseChannels;
 `;
