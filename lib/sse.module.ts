@@ -24,7 +24,6 @@ import { Http2Sessions } from './endpoint/http2-sessions.js';
 import { OtherInterceptors } from './endpoint/other-interceptors.js';
 import { RouteChannels } from './endpoint/route-channels.js';
 import { SseRoutes } from './endpoint/sse-routes.js';
-import { StreamOpener } from './endpoint/stream-opener.js';
 import { SurroundingInterceptor } from './endpoint/surrounding.interceptor.js';
 import { ONE_COPY, warnOfCopies } from './setup/copies.js';
 import { sseLog } from './setup/sse-log.js';
@@ -96,7 +95,6 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
     SseTickets,
     RouteChannels,
     OtherInterceptors,
-    StreamOpener,
     SseRoutes,
     Http2Sessions,
     SurroundingInterceptor,
@@ -104,12 +102,12 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
   // What endpoints in other modules are made with: all but SseService and SseTickets is internal.
   exports: [
     SSE_IS_IMPORTED,
+    SSE_SETTINGS,
     SseService,
     SseTickets,
     Delivery,
     RouteChannels,
     OtherInterceptors,
-    StreamOpener,
   ],
 })
 export class SseModule

@@ -8,10 +8,14 @@ import type { Serialize } from '../channel/serialize.js';
 import type { RetainLimits } from '../channel/event-log.js';
 import type { SseLogger } from '../channel/source.js';
 import type { SseEvent } from '../channel/sse-event.js';
+import { ChannelReader } from './channel-reader.js';
 import { ChannelStream, readInto } from './channel-stream.js';
+import type { Connection, ConnectionReader } from './connection.js';
 import { Connections, type ConnectionOptions } from './connections.js';
 import { FlushQueue } from './flush-queue.js';
 import { BlockCache } from './log-blocks.js';
+import { MergedReader } from './merged-reader.js';
+import type { Overflow } from './overflow.js';
 import { Subscription, type ChannelRequest } from './subscription.js';
 
 /** The module's options that delivery uses. */
@@ -40,7 +44,7 @@ export class Delivery {
   /** Turns data that handlers emit into text; `undefined` for JSON. */
   readonly serialize: Serialize | undefined;
   /** The blocks that the readers of a channel share. */
-  readonly blocks = new BlockCache();
+  private readonly blocks = new BlockCache();
   /** Spreads the opening of streams when many clients come at once. */
   readonly openings: Pace;
   private readonly queue: FlushQueue;
@@ -102,6 +106,23 @@ export class Delivery {
         .then(() => readInto(subscription, subscriber, this.guard))
         .catch((error: unknown) => subscriber.error(error));
     });
+  }
+
+  /** Brings the channels of a subscription to a connection as they are. */
+  readerOf(
+    subscription: Subscription,
+    connection: Connection,
+    overflow: Overflow,
+  ): ConnectionReader {
+    const [first, second] = subscription.cursors;
+    return first && !second
+      ? new ChannelReader(
+          subscription,
+          connection,
+          this.blocks.of(first.channel, subscription.isLabelled),
+          overflow,
+        )
+      : new MergedReader(subscription, connection, overflow);
   }
 
   /** Completes every Observable and ends every connection. */

@@ -32,10 +32,6 @@ export class Exchange implements Arrival {
   readonly request: FrameworkRequest;
   /** Node's own response. */
   readonly response: Response;
-  /** Who is behind the request, for limits. */
-  client = '';
-  /** When the permission of the request ends, in milliseconds since the epoch. */
-  expiresAt: number | undefined;
   private readonly reply: FastifyReply | undefined;
   /** Whether somebody has begun to answer in our name. */
   private isTaken = false;

@@ -9,24 +9,20 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { EMPTY, lastValueFrom, Observable, of } from 'rxjs';
-import type { Guard } from '../channel/guard.js';
 import { SseError } from '../channel/sse-error.js';
 import { ChannelStream } from '../delivery/channel-stream.js';
 import { Delivery } from '../delivery/delivery.js';
 import { guarded } from '../delivery/guarded-observable.js';
 import type { HandlerEvents } from '../delivery/handler-events.js';
-import type { Subscription } from '../delivery/subscription.js';
-import type { EndpointOptions } from '../setup/channel-options.js';
 import { remarkOnCopies } from '../setup/copies.js';
-import { SSE_IS_IMPORTED } from '../setup/settings.js';
-import { Exchange, RequestGone } from './exchange.js';
+import { SSE_IS_IMPORTED, SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
+import { RequestGone } from './exchange.js';
 import { streamOf, type HandlerResult } from './handler-result.js';
-import { HandlerStream } from './handler-stream.js';
 import { OtherInterceptors } from './other-interceptors.js';
 import { RouteChannels } from './route-channels.js';
 import { routeOf } from './route.js';
 import { withEvents } from './sse-params.decorator.js';
-import { StreamOpener } from './stream-opener.js';
+import { StreamRequest } from './stream-request.js';
 import { surroundedRequest, type SurroundedRequest } from './surrounded-request.js';
 
 /**
@@ -39,8 +35,8 @@ export class SseChannelInterceptor implements NestInterceptor {
   // Optional for Nest, so that we can say what is missing. When the module is imported and fails
   // to start, they are missing as well, and that failure is what is told.
   constructor(
+    @Optional() @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     @Optional() private readonly delivery: Delivery,
-    @Optional() private readonly streams: StreamOpener,
     @Optional() private readonly channels: RouteChannels,
     @Optional() private readonly others: OtherInterceptors,
     @Optional() @Inject(SSE_IS_IMPORTED) isImported: boolean,
@@ -61,23 +57,21 @@ export class SseChannelInterceptor implements NestInterceptor {
   }
 
   private async answer(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
-    const { delivery, streams } = this;
     const route = routeOf(context.getHandler())!;
-    const exchange = new Exchange(context);
-    const stream = new HandlerStream(exchange, route, delivery, streams);
+    const request = new StreamRequest(context, route, this.settings, this.delivery);
     try {
-      const source = await this.respond(stream, next);
+      const source = await this.respond(request, next);
       if (source) {
-        stream.writer.subscribe(source);
-        await stream.begin();
+        request.writer.subscribe(source);
+        await request.streamHandler();
       }
     } catch (error) {
       rethrow(error);
     } finally {
-      streams.dismiss(exchange);
+      request.dismiss();
     }
     // Interceptors that Nest has put around the endpoint later see the stream begin and end.
-    return this.others.surround(context) ? untilClosed(stream, delivery.guard) : of(undefined);
+    return this.others.surround(context) ? this.untilClosed(request) : of(undefined);
   }
 
   /** Answers a request that our outermost interceptor waits for. */
@@ -86,90 +80,84 @@ export class SseChannelInterceptor implements NestInterceptor {
     next: CallHandler,
   ): Promise<Observable<unknown>> {
     surrounded.isReached = true;
-    const { stream } = surrounded;
+    const { request } = surrounded;
     try {
-      // An interceptor may call again what has failed.
-      const source = stream.events
-        ? ((await this.streamOfHandler(stream, stream.events, next)) ?? EMPTY)
-        : await this.respond(stream, next);
+      // An interceptor may call the handler again after it has failed.
+      const source = request.events
+        ? ((await this.callHandler(request, request.events, next)) ?? EMPTY)
+        : await this.respond(request, next);
       if (source) {
         surrounded.streamsHandler();
         return guarded(source, {
           guard: this.delivery.guard,
-          what: `the stream of ${stream.route.where}`,
-          fail: (thrown) => stream.writer.error(thrown),
+          what: `the stream of ${request.route.where}`,
+          fail: (thrown) => request.writer.error(thrown),
         });
       }
     } catch (error) {
       rethrow(error);
     }
     surrounded.isAnswered();
-    // What surrounds a stream of channels as they are sees it begin and end.
-    return untilClosed(stream, this.delivery.guard);
+    // The interceptors around a stream of channels see it begin and end.
+    return this.untilClosed(request);
   }
 
   /** Answers a request, or returns the Observable of its handler, which is to be streamed. */
   private async respond(
-    stream: HandlerStream,
+    request: StreamRequest,
     next: CallHandler,
   ): Promise<Observable<unknown> | undefined> {
-    const { exchange, route } = stream;
+    const { exchange, route } = request;
     if (exchange.isHead) {
       await exchange.answer();
       return undefined;
     }
-    if (!(await stream.isAdmitted())) {
+    if (!(await request.admit())) {
       return undefined;
     }
     const pause = this.delivery.openings.enter();
     if (pause) {
       await exchange.whileHere(pause);
     }
-    const requests = await exchange.whileHere(
+    const channels = await exchange.whileHere(
       this.channels.of(route, exchange.request),
       this.lateFailure(`The resolver of ${route.where}`),
     );
     if (exchange.isGone) {
       return undefined;
     }
-    const subscription = await this.streams.subscribe(exchange, requests);
-    if (!subscription) {
-      return undefined;
-    }
-    const events = stream.readFrom(requests, subscription);
-    let isTaken = false;
+    let isStreamed = false;
     try {
-      const source = await this.streamOfHandler(stream, events, next);
-      if (source instanceof ChannelStream) {
-        const own = await this.streams.subscribe(exchange, source.requests(), source.lastEventId);
-        if (own) {
-          await this.streamOwn(exchange, route.options, own);
-        }
+      if (!(await request.subscribe(channels))) {
         return undefined;
       }
-      if (source) {
-        isTaken = true;
+      const source = await this.callHandler(request, request.events!, next);
+      if (source && !(source instanceof ChannelStream)) {
+        isStreamed = true;
         return source;
       }
-      if (requests.length === 0) {
+      if (!source && channels.length === 0) {
         throw new SseError(
           'INVALID_OPTION',
           'The handler returned nothing, and its @SseChannel() names no channel. ' +
             'Name one, or return an Observable.',
         );
       }
-      isTaken = await this.streams.streamChannels(exchange, route.options, subscription);
+      // A handler may choose other channels than those of the route.
+      if (!source || (await request.subscribe(source.requests(), source.lastEventId))) {
+        isStreamed = await request.streamChannels();
+      }
       return undefined;
     } finally {
-      if (!isTaken) {
-        stream.leaveChannels();
+      if (!isStreamed) {
+        request.leaveChannels();
       }
     }
   }
 
   /** Calls the handler; `undefined` when it returns nothing. */
-  private async streamOfHandler(
-    { exchange, route, writer }: HandlerStream,
+  private async callHandler(
+    { exchange, route, writer }: StreamRequest,
     { events$ }: HandlerEvents,
     next: CallHandler,
   ): Promise<Observable<unknown> | undefined> {
@@ -198,24 +186,21 @@ export class SseChannelInterceptor implements NestInterceptor {
     };
   }
 
-  /** Streams the channels that the handler has chosen in place of the route's. */
-  private async streamOwn(
-    exchange: Exchange,
-    options: EndpointOptions,
-    own: Subscription,
-  ): Promise<void> {
-    let isStarted = false;
-    try {
-      isStarted = await this.streams.streamChannels(exchange, options, own);
-    } finally {
-      if (!isStarted) {
-        own.close();
-      }
-    }
+  /** Emits once the stream is over; ends the stream when nobody waits for that any more. */
+  private untilClosed({ exchange, route }: StreamRequest): Observable<unknown> {
+    return new Observable((subscriber) => {
+      exchange.onceClosed(
+        this.delivery.guard.wrap(`An interceptor around ${route.where}`, () => {
+          subscriber.next(undefined);
+          subscriber.complete();
+        }),
+      );
+      return () => exchange.end();
+    });
   }
 }
 
-/** A request that is gone needs no answer, and what a channel cannot be called is the client's. */
+/** A request that is gone needs no answer. An invalid channel name is the client's mistake. */
 function rethrow(error: unknown): void {
   if (error instanceof RequestGone) {
     return;
@@ -223,17 +208,4 @@ function rethrow(error: unknown): void {
   throw error instanceof SseError && error.code === 'INVALID_CHANNEL'
     ? new BadRequestException(error.message, { cause: error })
     : error;
-}
-
-/** Emits once the stream is over; ends the stream when nobody waits for that any more. */
-function untilClosed({ exchange, route }: HandlerStream, guard: Guard): Observable<unknown> {
-  return new Observable((subscriber) => {
-    exchange.onceClosed(
-      guard.wrap(`An interceptor around ${route.where}`, () => {
-        subscriber.next(undefined);
-        subscriber.complete();
-      }),
-    );
-    return () => exchange.end();
-  });
 }

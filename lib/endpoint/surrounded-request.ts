@@ -2,7 +2,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Observable, Observer } from 'rxjs';
 import type { Guard } from '../channel/guard.js';
 import { SseError } from '../channel/sse-error.js';
-import type { HandlerStream } from './handler-stream.js';
+import type { StreamRequest } from './stream-request.js';
 
 /** How long an interceptor that emits nothing may take to write the response by itself. */
 const OWN_ANSWER_MS = 1_000;
@@ -30,10 +30,10 @@ export class SurroundedRequest implements Observer<unknown> {
   private failed!: (cause: unknown) => void;
 
   constructor(
-    readonly stream: HandlerStream,
+    readonly request: StreamRequest,
     private readonly guard: Guard,
   ) {
-    surrounded.set(stream.exchange.request, this);
+    surrounded.set(request.exchange.request, this);
   }
 
   /**
@@ -44,7 +44,7 @@ export class SurroundedRequest implements Observer<unknown> {
     return new Promise((resolve, reject) => {
       this.begun = resolve;
       this.failed = reject;
-      this.stream.writer.subscribe(result, this);
+      this.request.writer.subscribe(result, this);
     });
   }
 
@@ -53,7 +53,7 @@ export class SurroundedRequest implements Observer<unknown> {
     // An interceptor may call the endpoint again after an error.
     if (!this.answeredBy) {
       this.answeredBy = 'handler';
-      this.stream.begin().then(this.begun, this.failed);
+      this.request.streamHandler().then(this.begun, this.failed);
     }
   }
 
@@ -65,23 +65,23 @@ export class SurroundedRequest implements Observer<unknown> {
 
   next(emitted: unknown): void {
     if (this.answeredBy !== 'endpoint') {
-      this.stream.writer.next(emitted);
+      this.request.writer.next(emitted);
       this.look();
     }
   }
 
   error(cause: unknown): void {
     if (this.answeredBy === 'endpoint') {
-      this.guard.report(`An interceptor around ${this.stream.route.where}`, cause);
+      this.guard.report(`An interceptor around ${this.request.route.where}`, cause);
       return;
     }
-    this.stream.writer.error(cause);
+    this.request.writer.error(cause);
     this.look();
   }
 
   complete(): void {
     if (this.answeredBy !== 'endpoint') {
-      this.stream.writer.complete();
+      this.request.writer.complete();
     }
     if (!this.answeredBy) {
       this.answeredBy = 'interceptor';
@@ -91,7 +91,7 @@ export class SurroundedRequest implements Observer<unknown> {
 
   /** Before the endpoint has answered, nobody else looks at what fails. */
   private look(): void {
-    const { failure } = this.stream.writer;
+    const { failure } = this.request.writer;
     if (failure && !this.answeredBy) {
       this.failed(failure.cause);
     }
@@ -99,7 +99,7 @@ export class SurroundedRequest implements Observer<unknown> {
 
   /** An interceptor has answered in the endpoint's place, as one that caches does. */
   private async answer(): Promise<void> {
-    const { exchange, writer, route } = this.stream;
+    const { exchange, writer, route } = this.request;
     await setImmediate();
     if (writer.isEmpty && !exchange.hasBegun) {
       await setTimeout(OWN_ANSWER_MS);
@@ -118,8 +118,8 @@ export class SurroundedRequest implements Observer<unknown> {
     this.isReplaced = !this.isReached;
     if (exchange.isHead) {
       await exchange.answer();
-    } else if (await this.stream.isAdmitted()) {
-      await this.stream.begin();
+    } else if (await this.request.admit()) {
+      await this.request.streamHandler();
     }
   }
 }

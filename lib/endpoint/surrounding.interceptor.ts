@@ -1,4 +1,5 @@
 import {
+  Inject,
   Injectable,
   type CallHandler,
   type ExecutionContext,
@@ -6,13 +7,13 @@ import {
 } from '@nestjs/common';
 import { of, type Observable } from 'rxjs';
 import { Delivery } from '../delivery/delivery.js';
+import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { sseLog } from '../setup/sse-log.js';
-import { Exchange, RequestGone } from './exchange.js';
-import { HandlerStream } from './handler-stream.js';
+import { RequestGone } from './exchange.js';
 import { OtherInterceptors } from './other-interceptors.js';
 import { routeOf, type Route } from './route.js';
 import { SseRoutes } from './sse-routes.js';
-import { StreamOpener } from './stream-opener.js';
+import { StreamRequest } from './stream-request.js';
 import { SurroundedRequest } from './surrounded-request.js';
 
 /**
@@ -26,8 +27,8 @@ export class SurroundingInterceptor implements NestInterceptor {
   private readonly warned = new WeakSet<Route>();
 
   constructor(
+    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly delivery: Delivery,
-    private readonly streams: StreamOpener,
     private readonly others: OtherInterceptors,
     private readonly routes: SseRoutes,
   ) {}
@@ -52,24 +53,23 @@ export class SurroundingInterceptor implements NestInterceptor {
     route: Route,
     next: CallHandler,
   ): Promise<Observable<unknown>> {
-    const { delivery, streams } = this;
-    const exchange = new Exchange(context);
-    const stream = new HandlerStream(exchange, route, delivery, streams);
+    const { delivery } = this;
+    const request = new StreamRequest(context, route, this.settings, delivery);
     try {
-      if (streams.meet(exchange)) {
-        const request = new SurroundedRequest(stream, delivery.guard);
-        await exchange.whileHere(request.follow(next.handle()));
-        if (request.isReplaced) {
+      if (request.meet()) {
+        const surrounded = new SurroundedRequest(request, delivery.guard);
+        await request.exchange.whileHere(surrounded.follow(next.handle()));
+        if (surrounded.isReplaced) {
           this.warn(route);
         }
       }
     } catch (error) {
-      stream.writer.close();
+      request.writer.close();
       if (!(error instanceof RequestGone)) {
         throw error;
       }
     } finally {
-      streams.dismiss(exchange);
+      request.dismiss();
     }
     return of(undefined);
   }

@@ -2,12 +2,9 @@ import { EventEmitter } from 'node:events';
 import type { Observable } from 'rxjs';
 import type { SseLogger } from '../../lib/channel/source.js';
 import type { SseEvent } from '../../lib/channel/sse-event.js';
-import { ChannelReader } from '../../lib/delivery/channel-reader.js';
-import type { Connection, ConnectionReader } from '../../lib/delivery/connection.js';
 import { Delivery, type DeliveryOptions } from '../../lib/delivery/delivery.js';
 import { HandlerEvents } from '../../lib/delivery/handler-events.js';
 import { HandlerWriter } from '../../lib/delivery/handler-writer.js';
-import { MergedReader } from '../../lib/delivery/merged-reader.js';
 import { openingFrame } from '../../lib/delivery/opening.js';
 import type { Overflow } from '../../lib/delivery/overflow.js';
 import type { Response } from '../../lib/delivery/response-writer.js';
@@ -201,7 +198,7 @@ export class ClientRig {
     connection.readBy(
       handler
         ? this.handled(requests, subscription, handler).writingTo(connection)
-        : this.readerOf(subscription, connection, overflow),
+        : delivery.readerOf(subscription, connection, overflow),
     );
     return client;
   }
@@ -224,21 +221,5 @@ export class ClientRig {
     writer.readFrom(events);
     writer.subscribe(handler(events.events$));
     return writer;
-  }
-
-  private readerOf(
-    subscription: Subscription,
-    connection: Connection,
-    overflow: Overflow,
-  ): ConnectionReader {
-    const [first, second] = subscription.cursors;
-    return first && !second
-      ? new ChannelReader(
-          subscription,
-          connection,
-          this.delivery.blocks.of(first.channel, subscription.isLabelled),
-          overflow,
-        )
-      : new MergedReader(subscription, connection, overflow);
   }
 }

@@ -1,0 +1,217 @@
+import { HttpException, HttpStatus, type ExecutionContext } from '@nestjs/common';
+import { setImmediate } from 'node:timers/promises';
+import { atOnce } from '../channel/at-once.js';
+import { SseError } from '../channel/sse-error.js';
+import type { Connection, ConnectionReader } from '../delivery/connection.js';
+import type { Delivery } from '../delivery/delivery.js';
+import { HandlerEvents } from '../delivery/handler-events.js';
+import { HandlerWriter } from '../delivery/handler-writer.js';
+import { openingFrame } from '../delivery/opening.js';
+import { NO_POSITION } from '../delivery/resume-positions.js';
+import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
+import type { SseSettings } from '../setup/settings.js';
+import { clientByTicket } from '../tickets/redeemed.js';
+import { checkExpiry, clientOf, expiryOf } from './access.js';
+import { Exchange } from './exchange.js';
+import { lastEventIdOf } from './last-event-id.js';
+import type { Route } from './route.js';
+
+/**
+ * One request on its way to a stream: its place among the open connections, and the client's place
+ * in the channels. Whoever makes it must dismiss it later.
+ */
+export class StreamRequest {
+  readonly exchange: Exchange;
+  /** Writes what the handler emits. */
+  readonly writer: HandlerWriter;
+  /** The channels' events for the handler, once the client has its place in them. */
+  events: HandlerEvents | undefined;
+  private subscription: Subscription | undefined;
+  /** When the client's permission ends, in milliseconds since the epoch. */
+  private expiresAt: number | undefined;
+
+  constructor(
+    context: ExecutionContext,
+    readonly route: Route,
+    private readonly settings: SseSettings,
+    private readonly delivery: Delivery,
+  ) {
+    this.exchange = new Exchange(context);
+    const { guard, eventLimits: limits, serialize } = delivery;
+    this.writer = new HandlerWriter({ handler: route.where, guard, limits, serialize });
+  }
+
+  /** Notes the request while interceptors work on it. False when a shutdown has sent it away. */
+  meet(): boolean {
+    return this.delivery.connections.meet(this.exchange);
+  }
+
+  /** Takes the place back, unless the request has become a stream. */
+  dismiss(): void {
+    this.delivery.connections.dismiss(this.exchange);
+  }
+
+  /**
+   * Waits for the request's turn, asks the application who the client is and until when it may
+   * read, and gives the request its place. False when the request has been answered or is gone.
+   *
+   * @throws SseError `INVALID_OPTION` for an invalid answer of the application
+   * @throws HttpException 401 when the permission has ended, 403 when the request has come with
+   * somebody else's ticket, 429 for too many connections
+   */
+  async admit(): Promise<boolean> {
+    const { exchange, settings, delivery } = this;
+    const { options, where } = this.route;
+    if (!(await exchange.turn())) {
+      return false;
+    }
+    const { request } = exchange;
+    this.expiresAt = expiryOf(atOnce(options.expires?.(request)), where);
+    const clientOption = options.client ?? settings.client;
+    const answer = clientOf(atOnce(clientOption?.(request)), where);
+    const client = clientByTicket(request, answer) ?? request.ip ?? '';
+    const refusal = delivery.connections.admit(exchange, client);
+    if (refusal === 'client-limit') {
+      throw new HttpException(
+        'This client has too many open event streams.',
+        HttpStatus.TOO_MANY_REQUESTS,
+      );
+    }
+    if (refusal) {
+      await this.sendAway();
+    }
+    return refusal === undefined;
+  }
+
+  /**
+   * Opens channels in place of those before, and finds the client's place in them. False when the
+   * request has been answered or is gone: there was no room, or the client's runs have ended.
+   *
+   * @throws SseError `INVALID_CHANNEL`
+   */
+  async subscribe(requests: readonly ChannelRequest[], ownLastEventId?: string): Promise<boolean> {
+    const { exchange, delivery, writer } = this;
+    const lastEventId = ownLastEventId ?? this.lastEventId;
+    const subscription = await this.open(requests);
+    if (!subscription) {
+      return false;
+    }
+    this.leaveChannels();
+    this.subscription = subscription;
+    const reopen = (position?: string) => delivery.subscribeAt(requests, position);
+    this.events = new HandlerEvents(subscription, reopen, writer, delivery.guard);
+    writer.readFrom(this.events);
+    const placed = subscription.place({ lastEventId, readyTimeout: this.settings.readyTimeout });
+    if (placed) {
+      await exchange.whileHere(placed);
+    }
+    if (exchange.isGone) {
+      return false;
+    }
+    if (subscription.hasEnded) {
+      await exchange.answerEnded();
+    }
+    return !subscription.hasEnded;
+  }
+
+  /** Closes the channels, whose events nobody is to receive. */
+  leaveChannels(): void {
+    this.events?.close();
+    this.events = undefined;
+    this.subscription = undefined;
+  }
+
+  /** Begins a stream of the channels as they are; see `start`. */
+  streamChannels(): Promise<boolean> {
+    const { delivery, subscription } = this;
+    const { overflow = 'reset' } = this.route.options;
+    return this.start(subscription!, (connection) =>
+      delivery.readerOf(subscription!, connection, overflow),
+    );
+  }
+
+  /**
+   * Begins a stream of what the writer is given, after this turn: what fails until then can still be
+   * answered with a status. Closes the writer when no stream begins.
+   *
+   * @throws whatever has failed
+   */
+  async streamHandler(): Promise<void> {
+    const { writer } = this;
+    let hasBegun = false;
+    try {
+      await setImmediate();
+      if (writer.failure) {
+        throw writer.failure.cause;
+      }
+      // Without channels, when an interceptor has answered in the handler's place.
+      const subscription = this.subscription ?? this.delivery.subscribe([]);
+      hasBegun = await this.start(subscription, (connection) => writer.writingTo(connection));
+    } finally {
+      if (!hasBegun) {
+        writer.close();
+      }
+    }
+  }
+
+  /**
+   * Begins the response, and has a reader write to it. False when the client has left, or has been
+   * sent away because there was no room left.
+   *
+   * @throws UnauthorizedException when the permission has ended meanwhile
+   */
+  private async start(
+    subscription: Subscription,
+    readerFor: (connection: Connection) => ConnectionReader,
+  ): Promise<boolean> {
+    const { exchange, settings, expiresAt } = this;
+    const { connections } = this.delivery;
+    checkExpiry(expiresAt);
+    if (!(await exchange.take())) {
+      return false;
+    }
+    // Other clients may have come in meanwhile.
+    if (!this.hasRoom(subscription)) {
+      exchange.close(connections.awayFrame);
+      return false;
+    }
+    const { opening, retry } = settings;
+    const response = exchange.open(openingFrame(opening, retry, subscription));
+    const connection = connections.add(exchange, response, expiresAt);
+    connection.readBy(readerFor(connection));
+    return true;
+  }
+
+  private async open(requests: readonly ChannelRequest[]): Promise<Subscription | undefined> {
+    try {
+      const subscription = this.delivery.subscribe(requests);
+      if (this.hasRoom(subscription)) {
+        return subscription;
+      }
+      subscription.close();
+    } catch (error) {
+      if (!(error instanceof SseError && error.code === 'LIMIT_REACHED')) {
+        throw error;
+      }
+    }
+    await this.sendAway();
+    return undefined;
+  }
+
+  private hasRoom(subscription: Subscription): boolean {
+    return subscription.hasRoom(this.settings.limits.connectionsPerChannel);
+  }
+
+  /** The client's position. An id that is too long to be one counts as unknown. */
+  private get lastEventId(): string | undefined {
+    const id = lastEventIdOf(this.exchange.request);
+    return id !== undefined && id.length > this.settings.limits.lastEventIdLength
+      ? NO_POSITION
+      : id;
+  }
+
+  /** Tells the client to return later. An EventSource would never return after an error status. */
+  private sendAway(): Promise<void> {
+    return this.exchange.answer(this.delivery.connections.awayFrame);
+  }
+}
