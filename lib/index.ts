@@ -21,8 +21,9 @@ export type { SseTicket } from './tickets/redeemed.js';
 export { channelName } from './channel/channel-name.js';
 export { SseError } from './channel/sse-error.js';
 export type { SseErrorCode } from './channel/sse-error.js';
-export { isReset } from './channel/sse-event.js';
-export type { SseEvent, SseReset } from './channel/sse-event.js';
+export { isReset } from './channel/reset-event.js';
+export type { SseReset } from './channel/reset-event.js';
+export type { SseEvent } from './channel/sse-event.js';
 export type {
   Broker,
   ChannelFeed,

@@ -5,8 +5,9 @@ import { SseError } from './sse-error.js';
 const MAX_NAME_BYTES = 1_024;
 /** Names appear in logs and in the data of frames, so they contain no control characters. */
 // oxlint-disable-next-line no-control-regex
-const CONTROL = /[\x00-\x1f\x7f]/;
-const SURROGATE = /\p{Surrogate}/u;
+export const CONTROL = /[\x00-\x1f\x7f]/;
+/** Half of a character: text with one alone is not well-formed. */
+export const SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Checks that a value can be a channel's name.

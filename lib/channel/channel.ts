@@ -37,12 +37,13 @@ export class Channel implements ChannelSink {
   readonly readers = new Set<Reader>();
   /** The places of all open cursors. */
   readonly places = new Set<Place>();
-  private source: ChannelFeed | undefined;
   private ownLabel: string | undefined;
   private isLive = false;
   private hadReaderBeforeLive = false;
   private isClosed = false;
   private readonly waiting = new Set<() => void>();
+  /** The source's side of the channel. */
+  feed: ChannelFeed | undefined;
   /** What the source has appended before, if it can read that again. */
   history: CheckedHistory | undefined;
 
@@ -58,7 +59,7 @@ export class Channel implements ChannelSink {
 
   /** Connects the channel to the source that feeds it. */
   feedFrom(feed: ChannelFeed): void {
-    this.source = feed;
+    this.feed = feed;
     this.history = feed.history && new CheckedHistory(feed.history, this, this.services);
   }
 
@@ -72,14 +73,10 @@ export class Channel implements ChannelSink {
     return (this.ownLabel ??= labelOf(this.name));
   }
 
-  get feed(): ChannelFeed | undefined {
-    return this.source;
-  }
-
   /** The event that a new client receives first, if the source has one. */
   current(): SourceEvent | undefined {
     try {
-      const event = atOnce(this.source?.current?.());
+      const event = atOnce(this.feed?.current?.());
       if (event) {
         checkEvent(event, this.limits);
       }

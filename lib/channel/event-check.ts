@@ -1,3 +1,5 @@
+import { CONTROL, SURROGATE } from './channel-name.js';
+import { MAX_TIMER_MS } from './clock.js';
 import type { ChannelSink, SourceEvent } from './source.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
@@ -13,9 +15,6 @@ export interface EventLimits {
 
 /** Clients trust types with this prefix, so that no publisher may use it. */
 const RESERVED_TYPES = 'sse:';
-
-/** The largest reconnection time: what a browser's timer can wait. */
-const MAX_RETRY_MS = 2 ** 31 - 1;
 
 /** Characters of an id or a type. Clients return ids in a header, whose size servers limit. */
 const MAX_LINE = 1_024;
@@ -49,9 +48,9 @@ export function checkEvent(event: SourceEvent, limits: EventLimits): void {
       );
     }
   }
-  if (retry !== undefined && !(Number.isInteger(retry) && retry >= 0 && retry <= MAX_RETRY_MS)) {
+  if (retry !== undefined && !(Number.isInteger(retry) && retry >= 0 && retry <= MAX_TIMER_MS)) {
     throw invalid(
-      `The event's \`retry\` is ${shown(retry)}. Give a whole number of milliseconds from 0 to ${MAX_RETRY_MS}.`,
+      `The event's \`retry\` is ${shown(retry)}. Give a whole number of milliseconds from 0 to ${MAX_TIMER_MS}.`,
     );
   }
   if (end !== undefined && typeof end !== 'boolean') {
@@ -102,13 +101,10 @@ export function isEventType(value: unknown): value is string {
 }
 
 // oxlint-disable-next-line no-control-regex
-const LINE_END = /[\r\n\0]/;
-// oxlint-disable-next-line no-control-regex
-const CONTROL = /[\x00-\x1f\x7f]/;
-const SURROGATE = /\p{Surrogate}/u;
+const LINE_END_OR_NUL = /[\r\n\0]/;
 
 function isLine(value: unknown): value is string {
-  return typeof value === 'string' && !LINE_END.test(value);
+  return typeof value === 'string' && !LINE_END_OR_NUL.test(value);
 }
 
 function checkType(type: unknown): void {

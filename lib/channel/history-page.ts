@@ -2,7 +2,7 @@ import { checkEvent, isPosition, type EventLimits } from './event-check.js';
 import { monotonicNow } from './clock.js';
 import { LogEntry } from './log-entry.js';
 import { reasonOf } from './reason.js';
-import { resetEvent } from './reset-event.js';
+import { isResetReason, resetEvent } from './reset-event.js';
 import { shown } from './shown.js';
 import type { HistoryEvent, HistoryPage, ResetReason, SourceEvent } from './source.js';
 
@@ -17,15 +17,6 @@ export interface CheckedPage {
   /** The position of the requested event, if the request named the publisher's own id. */
   readonly position: string | undefined;
 }
-
-const REASONS: Readonly<Record<ResetReason, true>> = {
-  trimmed: true,
-  'unknown-position': true,
-  failover: true,
-  'listener-gap': true,
-  'slow-consumer': true,
-  'skipped-event': true,
-};
 
 /** The channel that a history belongs to. */
 export interface HistoryChannel {
@@ -56,7 +47,7 @@ export function checkPage(page: unknown, channel: HistoryChannel, source: PageSo
   }
   const { events, last, reset, ended, position } = page as Partial<HistoryPage>;
   if (reset !== undefined && reset !== null) {
-    if (!Object.hasOwn(REASONS, reset)) {
+    if (!isResetReason(reset)) {
       throw new HistoryFault(`gave a page with the reset ${shown(reset)}`);
     }
     return resetPage(reset);

@@ -19,7 +19,7 @@ export interface HistoryStart {
 }
 
 /** Takes the pages of a history. */
-export interface HistoryReader {
+export interface HistoryTarget {
   /**
    * The reader starts behind the event at this position.
    * @param isEnd whether that event ended its run
@@ -55,7 +55,7 @@ export class HistoryReading {
   constructor(
     private readonly history: CheckedHistory,
     private readonly start: HistoryStart,
-    private readonly reader: HistoryReader,
+    private readonly reader: HistoryTarget,
   ) {
     this.position = start.position;
     this.last = start.isOfSource ? start.position : undefined;

@@ -1,6 +1,6 @@
 import { checkEvent, type EventLimits } from './event-check.js';
 import type { OutgoingEvent } from './source.js';
-import { publishedText, type Serialize } from './serialize.js';
+import { textOf, type Serialize } from './value-text.js';
 
 /** The fields that a publisher may give an event beside its data. */
 export interface EventFields {
@@ -26,7 +26,7 @@ export function outgoingEvent(
   limits: EventLimits,
   serialize: Serialize | undefined,
 ): OutgoingEvent {
-  const event = { data: publishedText(data, serialize), type, id, retry };
+  const event = { data: textOf(data, serialize), type, id, retry };
   checkEvent(event, limits);
   return event;
 }

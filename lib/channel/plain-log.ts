@@ -15,16 +15,14 @@ export function plainLog(to: SseLogger): SseLogger {
 }
 
 // oxlint-disable-next-line no-control-regex
-const CONTROL = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
-// oxlint-disable-next-line no-control-regex
-const CONTROL_BUT_LINE_FEED = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]/g;
+const UNPRINTABLE = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
 
 function plain(message: string): string {
-  return message.replace(CONTROL, escaped);
+  return message.replace(UNPRINTABLE, escaped);
 }
 
 function plainStack(stack: string): string {
-  return stack.replace(CONTROL_BUT_LINE_FEED, escaped);
+  return stack.split('\n').map(plain).join('\n');
 }
 
 function escaped(character: string): string {

@@ -1,5 +1,3 @@
-import type { ResetReason } from './source.js';
-
 /**
  * An event that Observables of channels emit. Assignable to Nest's `MessageEvent`.
  *
@@ -22,23 +20,4 @@ export interface SseEvent<T extends string | object = any> {
   readonly data: T;
   /** The reconnection time in milliseconds that clients take over with the event. */
   readonly retry?: number;
-}
-
-/** The `type` of the event that tells a client that events may be missing. */
-export const RESET_TYPE = 'sse:reset';
-
-/** The `data` of a `sse:reset` event. */
-export interface SseReset {
-  /** The channel in which events may be missing. */
-  readonly channel: string;
-  /** Why. */
-  readonly reason: ResetReason;
-}
-
-/**
- * Whether an event is a reset: events may be missing, so that the application must load again
- * whatever it has built from them.
- */
-export function isReset(event: { readonly type?: string }): event is SseEvent<SseReset> {
-  return event.type === RESET_TYPE;
 }

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { monotonicNow } from '../channel/clock.js';
+import { MAX_TIMER_MS, monotonicNow } from '../channel/clock.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { Guard } from '../channel/guard.js';
 import { inSlices } from '../channel/slices.js';
@@ -25,8 +25,6 @@ export interface ConnectionOptions extends AdmissionLimits {
   readonly drainTimeout: number;
 }
 
-/** `setTimeout` fires at once for anything larger. */
-const MAX_DELAY_MS = 2 ** 31 - 1;
 /** Clients that found no room return after 1 to 4 times this. */
 const CAPACITY_RETRY_MS = 15_000;
 /** The longest time between two checks for connections that have ended or stalled. */
@@ -189,7 +187,7 @@ export class Connections implements ConnectionOwner {
     const delay = Math.min(age, permission);
     if (delay !== Infinity) {
       const reason = permission <= age ? 'expired' : 'max-age';
-      connection.endAfter(Math.min(delay, MAX_DELAY_MS), reason, () =>
+      connection.endAfter(Math.min(delay, MAX_TIMER_MS), reason, () =>
         frameOf({ retry: Math.round(Math.random() * retry) }),
       );
     }

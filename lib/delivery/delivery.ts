@@ -4,7 +4,7 @@ import { ChannelRegistry } from '../channel/channel-registry.js';
 import type { EventLimits } from '../channel/event-check.js';
 import { Guard } from '../channel/guard.js';
 import { Pace } from '../channel/pace.js';
-import type { Serialize } from '../channel/serialize.js';
+import type { Serialize } from '../channel/value-text.js';
 import type { RetainLimits } from '../channel/event-log.js';
 import type { SseLogger } from '../channel/source.js';
 import type { SseEvent } from '../channel/sse-event.js';

@@ -1,8 +1,9 @@
 import { checkEvent, type EventLimits } from '../channel/event-check.js';
 import type { LogEntry } from '../channel/log-entry.js';
 import { SseError } from '../channel/sse-error.js';
-import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
-import { publishedText, type Serialize } from '../channel/serialize.js';
+import { RESET_TYPE } from '../channel/reset-event.js';
+import type { SseEvent } from '../channel/sse-event.js';
+import { textOf, type Serialize } from '../channel/value-text.js';
 import { entryOf, parsedFrom } from './event-of.js';
 import { entryFrame, entryFrameWith, frameOf, type FrameFields } from './frame.js';
 
@@ -32,7 +33,7 @@ export function emittedFrame(
     return '';
   }
   if (typeof emitted !== 'object' || emitted === null) {
-    const data = publishedText(emitted, serialize);
+    const data = textOf(emitted, serialize);
     return checkedFrame({ id: passed?.id, data }, passed, limits);
   }
   const entry = entryOf(emitted);
@@ -56,7 +57,7 @@ export function frameOfEvent(event: SseEvent, entry: LogEntry): string {
  */
 function dataText(data: unknown, serialize: Serialize | undefined): string {
   const text = serialize && typeof data === 'object' && data ? parsedFrom(data) : undefined;
-  return text ?? publishedText(data, serialize);
+  return text ?? textOf(data, serialize);
 }
 
 function messageFrame(
@@ -66,8 +67,8 @@ function messageFrame(
   limits: EventLimits,
 ): string | undefined {
   const comment = message.comment ?? undefined;
-  const id = lineOf(message.id);
-  const type = lineOf(message.type);
+  const id = oneLine(message.id);
+  const type = oneLine(message.type);
   const fields: FrameFields = {
     id: id ?? passed?.id,
     type,
@@ -109,7 +110,7 @@ function isEmpty(message: object): boolean {
 }
 
 /** A field of one line. Nest's own streams take numbers, too. */
-function lineOf(value: unknown): string | undefined {
+function oneLine(value: unknown): string | undefined {
   return typeof value === 'number' ? String(value) : ((value ?? undefined) as string | undefined);
 }
 

@@ -1,9 +1,8 @@
 import type { Channel, Reader } from '../channel/channel.js';
 import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
+import { SLICE_MS } from '../channel/slices.js';
 
-/** How long a flush may hold the event loop, in milliseconds. */
-const SLICE_MS = 10;
 /** How many readers are served between two looks at the clock. */
 const READERS_PER_LOOK = 16;
 

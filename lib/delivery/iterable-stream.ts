@@ -2,9 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Observable, type Subscriber } from 'rxjs';
 import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
-
-/** How long values that come without waiting may hold the event loop, in milliseconds. */
-const SLICE_MS = 10;
+import { SLICE_MS } from '../channel/slices.js';
 
 /** Where the values of an iterable go. */
 interface Room {

@@ -1,11 +1,9 @@
 import type { Channel } from '../channel/channel.js';
 import type { LogEntry } from '../channel/log-entry.js';
 import { atOnce } from '../channel/at-once.js';
-import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
+import { RESET_TYPE } from '../channel/reset-event.js';
 import { eventOf } from './event-of.js';
-
-/** Tells which events replace each other. */
-export type EventKey = (event: SseEvent) => string;
+import type { LatestOnly } from './overflow.js';
 
 /** How many keys are remembered; of more, those that changed longest ago are forgotten. */
 const MAX_KEYS = 10_000;
@@ -18,7 +16,7 @@ const MAX_BYTES = 8 * 1_048_576;
  * not lost to one that changes often.
  */
 export class LatestByKey {
-  private static readonly shared = new WeakMap<Channel, Map<EventKey, LatestByKey>>();
+  private static readonly shared = new WeakMap<Channel, Map<LatestOnly['latest'], LatestByKey>>();
   /** In the order in which they were appended. */
   private readonly latest = new Map<string, LogEntry>();
   private bytes = 0;
@@ -29,14 +27,14 @@ export class LatestByKey {
 
   private constructor(
     private readonly channel: Channel,
-    private readonly key: EventKey,
+    private readonly key: LatestOnly['latest'],
   ) {
     this.seq = channel.log.head;
     this.completeAfter = this.seq;
   }
 
   /** The one for this channel and function; to be given back by `release`. */
-  static acquire(channel: Channel, key: EventKey): LatestByKey {
+  static acquire(channel: Channel, key: LatestOnly['latest']): LatestByKey {
     let byKey = LatestByKey.shared.get(channel);
     if (!byKey) {
       LatestByKey.shared.set(channel, (byKey = new Map()));

@@ -1,7 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Reader } from '../channel/channel.js';
 import type { LogEntry } from '../channel/log-entry.js';
-import { RESET_TYPE, type SseEvent } from '../channel/sse-event.js';
+import { RESET_TYPE } from '../channel/reset-event.js';
+import type { SseEvent } from '../channel/sse-event.js';
 import { EntryMerge } from './entry-merge.js';
 import { eventOf } from './event-of.js';
 import { NO_POSITION } from './resume-positions.js';

@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from '../channel/clock.js';
 import { frameOf } from './frame.js';
 
 /**
@@ -29,9 +30,6 @@ export interface OpeningPlace extends OpenData {
   readonly id: string | undefined;
 }
 
-/** The longest reconnection time in milliseconds: what a browser's timer can wait. */
-const MAX_RETRY_MS = 2 ** 31 - 1;
-
 /**
  * The first frame of a stream: when to return, and from where. The reconnection time is spread by
  * half to either side, so that clients that lose their server in one moment do not return in one.
@@ -41,7 +39,7 @@ export function openingFrame(
   retry: number,
   { id, channels, labels }: OpeningPlace,
 ): string {
-  const spread = Math.min(MAX_RETRY_MS, Math.round(retry * (0.5 + Math.random())));
+  const spread = Math.min(MAX_TIMER_MS, Math.round(retry * (0.5 + Math.random())));
   const open: OpenData = { channels, labels };
   const data = opening === 'event' ? JSON.stringify(open) : undefined;
   return firstFrame(spread, id, data);

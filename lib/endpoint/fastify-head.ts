@@ -17,13 +17,13 @@ export interface FastifyReply {
 type Done = (error: Error | null, payload: unknown) => void;
 type OnSend = (request: unknown, reply: FastifyReply, payload: unknown, done: Done) => void;
 
-interface Route {
+interface FastifyRoute {
   onSend?: OnSend | OnSend[];
 }
 
 /** What we need of an instance of Fastify. */
 interface FastifyInstance {
-  addHook(name: 'onRoute', hook: (route: Route) => void): unknown;
+  addHook(name: 'onRoute', hook: (route: FastifyRoute) => void): unknown;
 }
 
 /** Replies whose head is to be ours, each with what tells whether it is. */

@@ -1,5 +1,6 @@
 import { isObservable, type Observable } from 'rxjs';
 import type { Guard } from '../channel/guard.js';
+import { kindOf } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import type { HandlerWriter } from '../delivery/handler-writer.js';
 import { iterableStream } from '../delivery/iterable-stream.js';
@@ -29,13 +30,7 @@ export function streamOf(
   }
   throw new SseError(
     'INVALID_OPTION',
-    `The handler of an @SseChannel() endpoint returned ${describe(value)}. Return an Observable ` +
+    `The handler of an @SseChannel() endpoint returned ${typeof value === 'object' ? `a ${value.constructor?.name ?? 'null-prototype object'}` : kindOf(value)}. Return an Observable ` +
       'or an async iterable, or nothing for the channel as it is.',
   );
-}
-
-function describe(value: unknown): string {
-  return typeof value === 'object'
-    ? `a ${value!.constructor?.name ?? 'null-prototype object'}`
-    : `a ${typeof value}`;
 }

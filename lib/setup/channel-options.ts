@@ -1,5 +1,5 @@
 import type { EventFields } from '../channel/outgoing-event.js';
-import type { Serialize } from '../channel/serialize.js';
+import type { Serialize } from '../channel/value-text.js';
 import type { ChannelSource, PublishOptions } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
 import type { LatestOnly, Overflow } from '../delivery/overflow.js';

@@ -1,6 +1,6 @@
 import { reasonOf } from '../../channel/reason.js';
 import { SseError } from '../../channel/sse-error.js';
-import { publishedText, type Serialize } from '../../channel/serialize.js';
+import { textOf, type Serialize } from '../../channel/value-text.js';
 import { CACHE_DEADLINE_MS, CacheCalls, type CacheLike } from './cache-calls.js';
 import { pick, readOptions } from '../options/option-table.js';
 import {
@@ -122,7 +122,7 @@ export class AdapterKeyStore implements KeyStore {
     let { skipped } = held;
     const values: string[] = [];
     try {
-      values.push(...(value === undefined ? [] : [publishedText(value, this.serialize)]));
+      values.push(...(value === undefined ? [] : [textOf(value, this.serialize)]));
     } catch (error) {
       skipped ??= { count: 1, why: reasonOf(error) };
     }
@@ -166,7 +166,7 @@ export class AdapterKeyStore implements KeyStore {
 
   private valueOf(value: unknown): Pick<KeyReading, 'value' | 'refused'> {
     try {
-      return { value: value === undefined ? undefined : publishedText(value, this.serialize) };
+      return { value: value === undefined ? undefined : textOf(value, this.serialize) };
     } catch (error) {
       return { refused: reasonOf(error) };
     }

@@ -4,7 +4,7 @@ import { appendOrSkip } from '../../channel/event-check.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import { Outage } from '../../channel/outage.js';
 import { reasonOf } from '../../channel/reason.js';
-import { publishedText, type Serialize } from '../../channel/serialize.js';
+import { textOf, type Serialize } from '../../channel/value-text.js';
 import type { ChannelSink, SseLogger } from '../../channel/source.js';
 
 /** What a loop needs of its options. */
@@ -99,7 +99,7 @@ export class PollLoop {
     const { type, doneSignal, serialize } = this.options;
     let data: string;
     try {
-      data = publishedText(value, serialize);
+      data = textOf(value, serialize);
     } catch (error) {
       this.beginSkipping(error);
       this.sink.reset('skipped-event');

@@ -1,4 +1,4 @@
-import type { Serialize } from '../../channel/serialize.js';
+import type { Serialize } from '../../channel/value-text.js';
 import { callback, doneSignal, duration, eventType, flag } from '../options/option-kinds.js';
 import type { TableOf } from '../options/option-table.js';
 

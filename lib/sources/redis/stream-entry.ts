@@ -1,3 +1,4 @@
+import { isResetReason } from '../../channel/reset-event.js';
 import type { HistoryEvent, OutgoingEvent, ResetReason } from '../../channel/source.js';
 import { BEGIN, DATA, GO_ON, LENGTHS, META, RESET } from './lua/lua.generated.js';
 import { compareStreamIds, isStreamId, laterStreamId } from './stream-id.js';
@@ -170,19 +171,10 @@ function item(id: string, meta: string, data: string): StreamItem {
   }
   if (meta === RESET) {
     // Later versions may have other reasons, which all mean that events may be missing.
-    return { kind: 'reset', id, reason: REASONS.has(data) ? (data as ResetReason) : 'failover' };
+    return { kind: 'reset', id, reason: isResetReason(data) ? data : 'failover' };
   }
   return meta === BEGIN || meta === GO_ON ? { kind: 'mark', id } : withMeta(id, meta, data);
 }
-
-const REASONS: ReadonlySet<string> = new Set<ResetReason>([
-  'trimmed',
-  'unknown-position',
-  'failover',
-  'listener-gap',
-  'slow-consumer',
-  'skipped-event',
-]);
 
 function withMeta(id: string, meta: string, data: string): StreamItem {
   let own: Meta | null;

@@ -2,7 +2,7 @@ import { withDeadline } from '../../channel/deadline.js';
 import type { ChannelHistory } from '../../channel/source.js';
 import { EARLIEST } from '../../channel/start-position.js';
 import type { CaseList } from './case-list.js';
-import { fault, numbered } from './rig.js';
+import { numbered } from './rig.js';
 
 /** What a client may send as its Last-Event-ID. */
 const NONSENSE = [
@@ -43,7 +43,7 @@ export function addHistoryCases({ add, writeAll, subject, timeout }: CaseList): 
       checkOrder(history!, nonsense, known);
       const page = await withDeadline(history!.read(nonsense, 10), timeout, 'history.read()');
       if (!Array.isArray(page?.events) || typeof page.last !== 'boolean') {
-        throw fault(`read(${JSON.stringify(nonsense)}) gave no page.`);
+        throw new Error(`read(${JSON.stringify(nonsense)}) gave no page.`);
       }
     }
     const lost = await rig.read(source, channel, 'nonsense');
@@ -60,7 +60,7 @@ export function addHistoryCases({ add, writeAll, subject, timeout }: CaseList): 
     await rig.received(first, texts);
     const ids = first.events.map(({ id }) => id);
     if (new Set(ids).size !== ids.length) {
-      throw fault('Two events have the same id.');
+      throw new Error('Two events have the same id.');
     }
     const writing = writeAll(channel, numbered(10, 30));
     const returning = await Promise.all(ids.map((id) => rig.read(source, channel, id)));
@@ -81,7 +81,7 @@ export function addHistoryCases({ add, writeAll, subject, timeout }: CaseList): 
     for (let a = 0; history && a < ids.length; a++) {
       for (let b = 0; b < ids.length; b++) {
         if (Math.sign(history.compare(ids[a]!, ids[b]!)) !== Math.sign(a - b)) {
-          throw fault(`compare(${ids[a]}, ${ids[b]}) does not say which event came first.`);
+          throw new Error(`compare(${ids[a]}, ${ids[b]}) does not say which event came first.`);
         }
       }
     }
@@ -101,21 +101,21 @@ export function addHistoryCases({ add, writeAll, subject, timeout }: CaseList): 
     let position: string | undefined;
     for (let pages = 0, isLast = false; !isLast; pages++) {
       if (pages > texts.length + 2) {
-        throw fault(`After ${pages} pages none was the last.`);
+        throw new Error(`After ${pages} pages none was the last.`);
       }
       const page = await withDeadline(history.read(position, 3), timeout, 'history.read()');
       if (page.reset) {
-        throw fault(`The page after ${position} says ${page.reset}.`);
+        throw new Error(`The page after ${position} says ${page.reset}.`);
       }
       if (page.events.length > 3) {
-        throw fault(`A page of at most 3 events has ${page.events.length}.`);
+        throw new Error(`A page of at most 3 events has ${page.events.length}.`);
       }
       read.push(...page.events.map(({ data }) => data));
       position = page.events.at(-1)?.position ?? position;
       isLast = page.last;
     }
     if (read.join() !== texts.join()) {
-      throw fault(`The pages have ${read.join()}; they should have ${texts.join()}.`);
+      throw new Error(`The pages have ${read.join()}; they should have ${texts.join()}.`);
     }
   });
 
@@ -135,7 +135,7 @@ function checkOrder(history: ChannelHistory, nonsense: string, known: string): v
     [nonsense, nonsense],
   ] as const) {
     if (Number.isNaN(history.compare(a, b))) {
-      throw fault(`compare(${JSON.stringify(a)}, ${JSON.stringify(b)}) gave NaN.`);
+      throw new Error(`compare(${JSON.stringify(a)}, ${JSON.stringify(b)}) gave NaN.`);
     }
   }
 }

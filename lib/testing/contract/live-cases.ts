@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openFeed } from '../../channel/open-feed.js';
 import type { CaseList } from './case-list.js';
 import { RecordingSink } from './recording-sink.js';
-import { fault, numbered, until } from './rig.js';
+import { numbered, until } from './rig.js';
 
 /** Opening, delivering and closing. */
 export function addLiveCases({ add, writeAll, subject, timeout }: CaseList): void {
@@ -47,7 +47,7 @@ export function addLiveCases({ add, writeAll, subject, timeout }: CaseList): voi
     await writeAll(channel, numbered(5));
     await sleep(100);
     if (sink.late > 0) {
-      throw fault(`${sink.late} calls of the sink came after close().`);
+      throw new Error(`${sink.late} calls of the sink came after close().`);
     }
   });
 

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Subscription } from 'rxjs';
 import type { ChannelSource, SseLogger } from '../../channel/source.js';
-import { RESET_TYPE, type SseEvent } from '../../channel/sse-event.js';
+import { RESET_TYPE } from '../../channel/reset-event.js';
+import type { SseEvent } from '../../channel/sse-event.js';
 import { Delivery } from '../../delivery/delivery.js';
 
 /** One case of a contract, for any test runner: `it(name, run)`. */
@@ -11,10 +12,12 @@ export interface ContractTest {
   readonly run: () => Promise<void>;
 }
 
-/** What breaks or holds a contract is said by a plain error: it stands in the test's report. */
-export function fault(message: string): Error {
-  return new Error(message);
-}
+/** The log of what is under test, at which the contract does not look. */
+export const SILENT_LOG: SseLogger = {
+  log: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 /** Waits until something holds. */
 export async function until(
@@ -25,7 +28,7 @@ export async function until(
   const end = performance.now() + timeout;
   while (!holds()) {
     if (performance.now() > end) {
-      throw fault(`Waited ${timeout} ms in vain: ${what()}.`);
+      throw new Error(`Waited ${timeout} ms in vain: ${what()}.`);
     }
     await sleep(2);
   }
@@ -69,13 +72,10 @@ const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
 /** The core, as an application runs it, around the source under test. */
 export class ContractRig {
-  readonly lines: string[] = [];
   readonly delivery: Delivery;
   private readonly readers: ContractReader[] = [];
 
   constructor(private readonly timeout: number) {
-    const note = (message: string): void => void this.lines.push(message);
-    const log: SseLogger = { log: note, warn: note, error: note };
     this.delivery = new Delivery(
       {
         retain: { events: 10_000, bytes: 64 * 1_048_576, age: 3_600_000 },
@@ -92,7 +92,7 @@ export class ContractRig {
         maxConnections: NO_LIMIT,
         maxConnectionsPerClient: NO_LIMIT,
       },
-      log,
+      SILENT_LOG,
     );
   }
 
@@ -130,7 +130,7 @@ export class ContractRig {
     const { data } = reader;
     const at = data.findIndex((text, index) => text !== expected[index]);
     if (at >= 0) {
-      throw fault(
+      throw new Error(
         `Event ${at} should be ${JSON.stringify(expected[at])} and is ${JSON.stringify(data[at])}: ` +
           `events are lost, repeated or out of order.`,
       );
@@ -153,12 +153,12 @@ export class ContractRig {
     for (const text of data) {
       const next = expected.indexOf(text);
       if (next <= at) {
-        throw fault(`${JSON.stringify(text)} came twice or out of order.`);
+        throw new Error(`${JSON.stringify(text)} came twice or out of order.`);
       }
       at = next;
     }
     if (data.length < expected.length && reader.resets.length === 0) {
-      throw fault(
+      throw new Error(
         `${expected.length - data.length} of ${expected.length} events are lost, and no reset says so.`,
       );
     }
@@ -173,7 +173,7 @@ export class ContractRig {
     );
     const [reason] = reader.resets;
     if (!allowed.includes(reason!)) {
-      throw fault(`The reset has the reason ${reason}; it should be ${allowed.join(' or ')}.`);
+      throw new Error(`The reset has the reason ${reason}; it should be ${allowed.join(' or ')}.`);
     }
   }
 

@@ -1,6 +1,6 @@
 import { withDeadline } from '../../channel/deadline.js';
 import type { ChannelFeed, ChannelSource } from '../../channel/source.js';
-import { ContractRig, fault, freshChannel } from './rig.js';
+import { ContractRig, freshChannel, SILENT_LOG } from './rig.js';
 
 /** A source, and how to cause what can happen to it. What is left out is not tested. */
 export interface SourceSubject {
@@ -21,9 +21,9 @@ export interface SourceSubject {
 }
 
 /** What one case works with. */
-export interface Context {
+export interface Context<Source extends ChannelSource = ChannelSource> {
   rig: ContractRig;
-  source: ChannelSource;
+  source: Source;
   readonly channel: string;
   readonly other: string;
   /** The feed of the channel that is open. */
@@ -33,27 +33,23 @@ export interface Context {
 }
 
 /** Runs one case with a source of its own, and closes everything after it. */
-export async function inContext(
-  subject: SourceSubject,
+export async function inContext<Source extends ChannelSource>(
+  subject: { readonly source: () => Source | Promise<Source>; readonly channel?: () => string },
   timeout: number,
-  run: (context: Context) => Promise<void>,
+  run: (context: Context<Source>) => Promise<void>,
 ): Promise<void> {
   const name = subject.channel ?? freshChannel;
-  const start = async (): Promise<{ rig: ContractRig; source: ChannelSource }> => {
+  const start = async (): Promise<{ rig: ContractRig; source: Source }> => {
     const rig = new ContractRig(timeout);
     const source = await subject.source();
-    await withDeadline(
-      Promise.resolve(source.start?.(true, { log: drop, warn: drop, error: drop })),
-      timeout,
-      'start()',
-    );
+    await withDeadline(Promise.resolve(source.start?.(true, SILENT_LOG)), timeout, 'start()');
     return { rig, source };
   };
-  const stop = async ({ rig, source }: { rig: ContractRig; source: ChannelSource }) => {
+  const stop = async ({ rig, source }: { rig: ContractRig; source: Source }) => {
     await rig.close();
     await withDeadline(Promise.resolve(source.stop?.()), timeout, 'stop()');
   };
-  const context: Context = {
+  const context: Context<Source> = {
     ...(await start()),
     channel: name(),
     other: name(),
@@ -63,7 +59,7 @@ export async function inContext(
           return channel.feed;
         }
       }
-      throw fault('The channel is not open.');
+      throw new Error('The channel is not open.');
     },
     async restart() {
       await stop(this);
@@ -75,8 +71,4 @@ export async function inContext(
   } finally {
     await stop(context);
   }
-}
-
-function drop(): void {
-  // The log of the source under test is not looked at.
 }

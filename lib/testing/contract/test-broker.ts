@@ -1,6 +1,6 @@
 import type { Broker } from '../../channel/source.js';
-import { fault, numbered, ContractRig, freshChannel, until, type ContractTest } from './rig.js';
-import type { SourceSubject } from './source-context.js';
+import { numbered, until, type ContractTest } from './rig.js';
+import { inContext, type Context, type SourceSubject } from './source-context.js';
 import { testSource } from './test-source.js';
 
 /** A broker, and how to cause what can happen to it. */
@@ -25,87 +25,87 @@ export interface BrokerSubject extends Omit<SourceSubject, 'source' | 'write'> {
  * ```
  */
 export function testBroker(subject: BrokerSubject): readonly ContractTest[] {
-  const { broker, isShared = true, ...rest } = subject;
-  const timeout = subject.timeout ?? 10_000;
-  const name = subject.channel ?? freshChannel;
+  const { broker, isShared = true, timeout = 10_000, ...rest } = subject;
   let current: Broker | undefined;
   const tests = [
     ...testSource({
       ...rest,
+      timeout,
       source: async () => (current = await broker()),
       write: (channel, data) => current!.publish(channel, { data }),
     }),
   ];
-  const add = (title: string, run: (started: Started) => Promise<void>): void => {
+  /** Adds a case, which gets two brokers, each with an application around it. */
+  const add = (
+    name: string,
+    run: (one: Context<Broker>, two: Context<Broker>) => Promise<void>,
+  ): void => {
+    const brokers = { ...rest, source: broker };
     tests.push({
-      name: title,
-      run: async () => {
-        const started = await start(broker, timeout);
-        try {
-          await run(started);
-        } finally {
-          await started.stop();
-        }
-      },
+      name,
+      run: () =>
+        inContext(brokers, timeout, (one) => inContext(brokers, timeout, (two) => run(one, two))),
     });
   };
 
-  add('resolves with the id that the event arrives with', async ({ rig, one }) => {
-    const channel = name();
-    const reader = await rig.read(one, channel);
+  add('resolves with the id that the event arrives with', async ({ rig, source, channel }) => {
+    const reader = await rig.read(source, channel);
     const ids = [];
     for (const data of numbered(10)) {
-      ids.push(await one.publish(channel, { data }));
+      ids.push(await source.publish(channel, { data }));
     }
     await rig.received(reader, numbered(10));
     const arrived = reader.events.map(({ id }) => id);
     if (arrived.join() !== ids.join()) {
-      throw fault(`publish() gave ${ids.join()}, and the events arrived as ${arrived.join()}.`);
+      throw new Error(`publish() gave ${ids.join()}, and the events arrived as ${arrived.join()}.`);
     }
   });
 
-  add('keeps the order of what is published in one turn', async ({ rig, one }) => {
-    const channel = name();
-    const reader = await rig.read(one, channel);
-    await Promise.all(numbered(100).map((data) => one.publish(channel, { data })));
+  add('keeps the order of what is published in one turn', async ({ rig, source, channel }) => {
+    const reader = await rig.read(source, channel);
+    await Promise.all(numbered(100).map((data) => source.publish(channel, { data })));
     await rig.received(reader, numbered(100));
   });
 
-  add('carries type, id and retry, and resumes after an own id', async ({ rig, one }) => {
-    const channel = name();
-    const reader = await rig.read(one, channel);
-    await one.publish(channel, { data: 'event 0', type: 'kind', id: 'own-1', retry: 1_234 });
-    await one.publish(channel, { data: 'event 1', type: 'kind', id: 'own-2' });
-    await rig.received(reader, numbered(2));
-    const [first] = reader.events;
-    if (first!.type !== 'kind' || first!.id !== 'own-1' || first!.retry !== 1_234) {
-      throw fault(`The event arrived as ${JSON.stringify(first)}.`);
-    }
-    const returning = await rig.read(one, channel, 'own-1');
-    await rig.received(returning, ['event 1']);
-  });
+  add(
+    'carries type, id and retry, and resumes after an own id',
+    async ({ rig, source, channel }) => {
+      const reader = await rig.read(source, channel);
+      await source.publish(channel, { data: 'event 0', type: 'kind', id: 'own-1', retry: 1_234 });
+      await source.publish(channel, { data: 'event 1', type: 'kind', id: 'own-2' });
+      await rig.received(reader, numbered(2));
+      const [first] = reader.events;
+      if (first!.type !== 'kind' || first!.id !== 'own-1' || first!.retry !== 1_234) {
+        throw new Error(`The event arrived as ${JSON.stringify(first)}.`);
+      }
+      const returning = await rig.read(source, channel, 'own-1');
+      await rig.received(returning, ['event 1']);
+    },
+  );
 
-  add('ends a run, and begins another', async ({ rig, one }) => {
-    const channel = name();
-    const reader = await rig.read(one, channel);
-    await one.publish(channel, { data: 'event 0' });
-    await one.publish(channel, { data: '[DONE]', end: true });
+  add('ends a run, and begins another', async ({ rig, source, channel }) => {
+    const reader = await rig.read(source, channel);
+    await source.publish(channel, { data: 'event 0' });
+    await source.publish(channel, { data: '[DONE]', end: true });
     await until(
       () => reader.isComplete,
       () => 'the end of the run has not come',
       timeout,
     );
-    const next = await rig.read(one, channel);
-    await one.publish(channel, { data: 'event 1' });
+    const next = await rig.read(source, channel);
+    await source.publish(channel, { data: 'event 1' });
     await rig.received(next, ['event 1']);
   });
 
   if (isShared) {
-    add('reaches other instances, in one order for all', async ({ rig, one, two, otherRig }) => {
-      const channel = name();
-      const [here, there] = [await rig.read(one, channel), await otherRig.read(two, channel)];
+    add('reaches other instances, in one order for all', async (one, two) => {
+      const { channel } = one;
+      const here = await one.rig.read(one.source, channel);
+      const there = await two.rig.read(two.source, channel);
       await Promise.all(
-        numbered(60).map((data, index) => (index % 2 ? one : two).publish(channel, { data })),
+        numbered(60).map((data, index) =>
+          (index % 2 ? one : two).source.publish(channel, { data }),
+        ),
       );
       await until(
         () => here.data.length >= 60 && there.data.length >= 60,
@@ -113,44 +113,13 @@ export function testBroker(subject: BrokerSubject): readonly ContractTest[] {
         timeout,
       );
       if (here.data.join() !== there.data.join()) {
-        throw fault('Two instances have the events in different orders.');
+        throw new Error('Two instances have the events in different orders.');
       }
       if (new Set(here.data).size !== 60) {
-        throw fault('An event came twice.');
+        throw new Error('An event came twice.');
       }
     });
   }
 
   return tests;
-}
-
-interface Started {
-  readonly rig: ContractRig;
-  readonly otherRig: ContractRig;
-  readonly one: Broker;
-  readonly two: Broker;
-  stop(): Promise<void>;
-}
-
-async function start(broker: BrokerSubject['broker'], timeout: number): Promise<Started> {
-  const log = { log: drop, warn: drop, error: drop };
-  const [one, two] = [await broker(), await broker()];
-  const [rig, otherRig] = [new ContractRig(timeout), new ContractRig(timeout)];
-  await one.start?.(true, log);
-  await two.start?.(true, log);
-  return {
-    rig,
-    otherRig,
-    one,
-    two,
-    async stop() {
-      await Promise.all([rig.close(), otherRig.close()]);
-      await one.stop?.();
-      await two.stop?.();
-    },
-  };
-}
-
-function drop(): void {
-  // The log of the broker under test is not looked at.
 }

@@ -2,7 +2,7 @@ import { caseList } from './case-list.js';
 import { addFaultCases } from './fault-cases.js';
 import { addHistoryCases } from './history-cases.js';
 import { addLiveCases } from './live-cases.js';
-import { fault, type ContractTest } from './rig.js';
+import type { ContractTest } from './rig.js';
 import type { SourceSubject } from './source-context.js';
 
 /**
@@ -20,7 +20,7 @@ import type { SourceSubject } from './source-context.js';
  */
 export function testSource(subject: SourceSubject): readonly ContractTest[] {
   if (typeof subject.source !== 'function' || typeof subject.write !== 'function') {
-    throw fault('testSource() needs the functions `source` and `write`.');
+    throw new Error('testSource() needs the functions `source` and `write`.');
   }
   const tests: ContractTest[] = [];
   const cases = caseList(subject, tests);
