@@ -27,7 +27,7 @@ export class ChannelReader implements ConnectionReader {
 
   pull(): void {
     this.latest?.pull();
-    // A cursor still in history lacks events older than those of the log.
+    // While a cursor reads history, it lacks events that are older than those of the log.
     if (this.latest && this.connection.hasLagged && this.cursor.isInLog) {
       this.sendLatest(this.latest);
     }

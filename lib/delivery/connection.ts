@@ -63,7 +63,7 @@ export class Connection {
     private readonly owner: ConnectionOwner,
   ) {
     this.writer = new ResponseWriter(response);
-    // Emitted once; `on` is spared the wrapper that `once` keeps for each connection.
+    // The event comes once; `once` would keep a wrapper for each connection.
     response.on('close', this.close);
   }
 

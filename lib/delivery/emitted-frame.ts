@@ -7,10 +7,10 @@ import { textOf, type Serialize } from '../channel/value-text.js';
 import { entryOf, parsedFrom } from './event-of.js';
 import { entryFrame, entryFrameWith, frameOf, type FrameFields } from './frame.js';
 
-/** What a handler may emit in place of its data alone, as with Nest's own `@Sse()`. */
+/** An object that a handler emits as a whole message, as with Nest's own `@Sse()`. */
 type Message = Partial<Record<'data' | 'id' | 'type' | 'retry' | 'comment', unknown>>;
 
-/** How what a handler emits becomes frames. */
+/** How emitted values become frames. */
 export interface EmittedFrameOptions {
   readonly limits: EventLimits;
   /** Turns data other than strings into text. Default: as JSON. */
@@ -18,10 +18,9 @@ export interface EmittedFrameOptions {
 }
 
 /**
- * The frame of what a handler has emitted; `undefined` for an object that is no message. What is
- * made from an event that is being passed to the handler, and has no id, carries on its id.
+ * The frame of a value that a handler has emitted; `undefined` for an object that is no message.
  *
- * @param passed the event that is being passed to the handler
+ * @param passed the event that the handler is receiving, whose id a value without one takes over
  * @throws SseError `INVALID_EVENT`, `EVENT_TOO_LARGE`, and whatever the value's getters throw
  */
 export function emittedFrame(
@@ -46,14 +45,17 @@ export function emittedFrame(
   return messageFrame(message, text, passed, limits);
 }
 
-/** The frame of an unchanged event; its id differs from the entry's on several channels. */
+/**
+ * The frame of an event that a handler emits unchanged. On several channels its id is not the
+ * entry's.
+ */
 export function frameOfEvent(event: SseEvent, entry: LogEntry): string {
   return event.id === entry.id ? entryFrame(entry) : entryFrameWith(event.id, entry);
 }
 
 /**
- * The text of a message's data. That of a channel's event has its text already: `serialize` takes
- * the application's values, and not what was parsed from a text that it wrote.
+ * The text of a message's data. Data that was parsed from a channel's event keeps the event's text:
+ * `serialize` takes the application's own values only.
  */
 function dataText(data: unknown, serialize: Serialize | undefined): string {
   const text = serialize && typeof data === 'object' && data ? parsedFrom(data) : undefined;
@@ -95,7 +97,7 @@ function checkedFrame(
   checkEvent(
     {
       data,
-      // What the handler was given, it may emit.
+      // A handler may emit the id and the type of an event that it has received.
       id: id === passed?.id ? undefined : id,
       type: type === RESET_TYPE ? undefined : type,
       retry,
@@ -109,12 +111,12 @@ function isEmpty(message: object): boolean {
   return Object.getPrototypeOf(message) === Object.prototype && Object.keys(message).length === 0;
 }
 
-/** A field of one line. Nest's own streams take numbers, too. */
+/** The text of a field. Nest's own streams accept numbers as well. */
 function oneLine(value: unknown): string | undefined {
   return typeof value === 'number' ? String(value) : ((value ?? undefined) as string | undefined);
 }
 
-/** A comment: clients ignore it, and so it may have any number of lines. */
+/** The lines of a comment, which may be several: clients ignore them. */
 function noteOf(comment: unknown): string {
   if (typeof comment !== 'string') {
     throw new SseError('INVALID_EVENT', `A \`comment\` is a ${typeof comment}. Give a string.`);

@@ -8,8 +8,9 @@ const entries = new WeakMap<object, LogEntry>();
 const texts = new WeakMap<object, string>();
 
 /**
- * The event of an entry as Observables emit it; built once for all subscribers whose events have
- * the same id: the entry's own, or one that names the channels.
+ * The event of an entry as Observables emit it. Subscribers whose events have the same id share it.
+ *
+ * @param id a composite id. Default: the entry's own id
  */
 export function eventOf(channel: string, entry: LogEntry, id?: string): SseEvent {
   if (!entry.event) {
@@ -36,7 +37,7 @@ export function eventOf(channel: string, entry: LogEntry, id?: string): SseEvent
   return entry.labelledEvent;
 }
 
-/** The entry that an emitted event stands for, unless the event was made anew. */
+/** The entry of an event that `eventOf` has made; `undefined` for any other object. */
 export function entryOf(event: object): LogEntry | undefined {
   return entries.get(event);
 }
@@ -46,7 +47,7 @@ export function parsedFrom(data: object): string | undefined {
   return texts.get(data);
 }
 
-/** Text that is a JSON object or array becomes that; every other text stays text. */
+/** Parses text that is a JSON object or array, and returns any other text unchanged. */
 function parseData(data: string): string | object {
   if (!data.startsWith('{') && !data.startsWith('[')) {
     return data;

@@ -3,25 +3,26 @@ import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import { SLICE_MS } from '../channel/slices.js';
 
-/** How many readers are served between two looks at the clock. */
+/** Readers served between two readings of the clock. */
 const READERS_PER_LOOK = 16;
 
-/** Whatever reads on when it is told to. */
+/** A reader of channels, or a connection that goes on after a pause. */
 export interface Pullable {
   pull(): void;
 }
 
 /**
- * Has readers read: those of channels that were appended to, and those that may go on after a
- * pause. Each is served once per turn of the event loop, however many events came, and all of
- * them in slices, however many there are. A reader that is reached later simply reads more at once.
+ * Pulls the readers of channels that have new events, and readers that go on after a pause. It
+ * serves each reader once per turn of the event loop, however many events came, and works in slices
+ * of time, however many readers there are. A reader that waits for a later slice reads more at
+ * once.
  */
 export class FlushQueue {
   private readonly dirty = new Set<Channel>();
   private readonly woken = new Set<Pullable>();
   private current: { channel: Channel; readers: Iterator<Reader> } | undefined;
   private isScheduled = false;
-  /** Whether the next reader is one that was woken: they alternate with those of channels. */
+  /** Whether the next reader is a woken one: these alternate with the readers of channels. */
   private isWokenNext = false;
 
   constructor(
@@ -29,18 +30,18 @@ export class FlushQueue {
       /** Runs a function outside of any request's async context. */
       readonly detach: <R>(run: () => R) => R;
       readonly guard: Guard;
-      /** Called once everybody has been served. */
+      /** Called when every reader has been served. */
       readonly onIdle: () => void;
     },
   ) {}
 
-  /** Has the readers of a channel read at the end of this turn of the event loop. */
+  /** Pulls the readers of a channel at the end of this turn of the event loop. */
   readonly add = (channel: Channel): void => {
     this.dirty.add(channel);
     this.schedule();
   };
 
-  /** Has one reader read on, in a turn that has time for it. */
+  /** Pulls one reader, in a turn that has time for it. */
   readonly wake = (reader: Pullable): void => {
     this.woken.add(reader);
     this.schedule();
@@ -56,7 +57,7 @@ export class FlushQueue {
   private readonly flush = (): void => {
     this.isScheduled = false;
     const until = monotonicNow() + SLICE_MS;
-    // Who is woken while this runs has just been served.
+    // A reader that is woken while this runs has just been served, and waits for the next turn.
     let woken = this.woken.size;
     let served = 0;
     for (;;) {
@@ -84,7 +85,7 @@ export class FlushQueue {
     try {
       reader.pull();
     } catch (error) {
-      // The other readers are not to suffer.
+      // The other readers must still be served.
       this.options.guard.report('The delivery to a client', error);
     }
   }

@@ -2,7 +2,7 @@ import { labelledPosition } from '../channel/composite-id.js';
 import type { LogEntry } from '../channel/log-entry.js';
 
 /**
- * Frames as the standard reads them: one field a line, a blank line at the end.
+ * The fields of a frame. On the wire each is a line, and a blank line ends the frame.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */
 export interface FrameFields {
@@ -13,7 +13,7 @@ export interface FrameFields {
 }
 
 /**
- * The frame of a heartbeat: a comment, which clients ignore. It has no empty line, as some
+ * The frame of a heartbeat: a comment, which clients ignore. No blank line follows, since some
  * clients take that for the end of an event without data.
  */
 export const HEARTBEAT_FRAME = ':\n';
@@ -47,8 +47,8 @@ function entryFields(entry: LogEntry): string {
 }
 
 /**
- * The id comes last: some clients take it when its line arrives, and would not get the event
- * again when the connection breaks inside the frame. An empty one would erase the client's.
+ * The id comes last: some clients keep it as soon as its line arrives, and would miss the event if
+ * the connection broke inside the frame. An empty id is left out: it would erase the client's.
  */
 function withId(fields: string, id: string | undefined): string {
   return id ? `${fields}id: ${id}\n\n` : `${fields}\n`;
@@ -64,7 +64,7 @@ function fieldsOf(
     fields += `retry: ${retry}\n`;
   }
   if (data !== undefined) {
-    // Faster than the expression, and nearly all data is one line.
+    // Searching is faster than splitting, and nearly all data is one line.
     fields +=
       data.includes('\n') || data.includes('\r')
         ? data

@@ -11,9 +11,8 @@ import type { Guard } from '../channel/guard.js';
 import { guardTeardowns } from './guarded-teardowns.js';
 
 /**
- * Subscribes to a user's Observable, or on a user's behalf. A teardown that throws would
- * otherwise throw at whoever ends the subscription: a socket, a timer, another reader. It is
- * logged, once for each subscription.
+ * Subscribes to a user's Observable, or on a user's behalf. It logs the first error of a teardown,
+ * which would otherwise reach whoever ends the subscription: a socket, a timer, another reader.
  */
 export class GuardedSubscriber<T> extends Subscriber<T> {
   constructor(observer: Observer<T>, guard: Guard, what: string) {
@@ -27,7 +26,7 @@ export class GuardedSubscriber<T> extends Subscriber<T> {
     });
   }
 
-  /** Subscribes to what may only look like an Observable. */
+  /** Subscribes to an object that may only look like an Observable. */
   subscribeTo(source: Observable<T>): void {
     try {
       source.subscribe(this);
@@ -38,12 +37,11 @@ export class GuardedSubscriber<T> extends Subscriber<T> {
 }
 
 /**
- * A user's Observable among others: its teardown throws at nobody, and what is thrown at it
- * while it emits goes no further either. Operators that merge would never end.
+ * Wraps a user's Observable, so that errors of its teardown and of its consumers go no further: an
+ * operator that merges it with others would never end. The wrapper subscribes in the async context
+ * of this call, whoever subscribes to it.
  *
- * It is subscribed to in the async context of this call, whoever subscribes to the result.
- *
- * @param fail takes what was thrown at it
+ * @param fail takes the error of a consumer
  */
 export function guarded<T>(
   source: Observable<T>,
@@ -73,8 +71,8 @@ export function guarded<T>(
 }
 
 /**
- * An Observable whose subscribers may throw, also behind `pipe()`. RxJS throws their error
- * again in a timer, which ends the process.
+ * An Observable whose subscribers may throw, also behind `pipe()`. RxJS would throw their errors
+ * again in a timer, which would end the process.
  */
 export class GuardedObservable<T> extends Observable<T> {
   constructor(
@@ -113,18 +111,20 @@ export class GuardedObservable<T> extends Observable<T> {
   }
 }
 
-/** Whether it is a part of RxJS, which catches what its own functions are given. */
+/**
+ * Whether a value is a subscriber of RxJS itself, which catches errors of the functions behind it.
+ */
 function isSubscriber(value: unknown): value is Subscriber<unknown> {
   return (
     value instanceof Subscriber ||
-    // Of another copy of RxJS.
+    // A subscriber of another copy of RxJS.
     (typeof value === 'object' && value !== null && 'closed' in value && 'unsubscribe' in value)
   );
 }
 
 type Functions<T> = { [K in keyof Observer<T>]?: Observer<T>[K] | null | undefined };
 
-/** Whose functions are guarded already. */
+/** Observers whose functions are guarded. */
 const guardedObservers = new WeakSet<object>();
 
 function guardedObserver<T>(observer: Functions<T>, guard: Guard, what: string): Observer<T> {
@@ -150,9 +150,9 @@ function guardedObserver<T>(observer: Functions<T>, guard: Guard, what: string):
 }
 
 /**
- * Guards what is subscribed to an Observable made of this one and others, such as that of
- * `merge()`. Nothing but the way to it leads there: a subscriber has its destination, and the
- * last one, from RxJS 7.5.6 on, the functions that were given to `subscribe()`.
+ * Guards the consumer behind an operator such as `merge()`, whose Observable is not ours. Each
+ * subscriber knows the next one; the last one holds, from RxJS 7.5.6 on, the functions that the
+ * application gave to `subscribe()`.
  */
 function guardConsumer(subscriber: Subscriber<unknown>, guard: Guard, what: string): void {
   let last: { destination?: unknown; partialObserver?: Functions<unknown> } | undefined =

@@ -1,28 +1,20 @@
-import { Subscription, type Subscriber, type TeardownLogic } from 'rxjs';
+import { Subscription, type TeardownLogic } from 'rxjs';
 
-/** One whose teardowns throw at nobody. */
+/** A subscription that hands over errors of its teardowns. */
 interface Guarded extends Subscription {
-  /** Takes what they throw. */
   [REPORT]?: (error: unknown) => void;
 }
 
 const REPORT = Symbol('report');
 
 /**
- * Has the teardowns of a subscriber throw at nobody, nor those of the operators before it.
- * Operators that merge wait for a source until all of its teardown has been run: for ever, where
- * that throws; and another operator before them may take what it throws for an error of its own.
+ * Reports errors of the teardowns of a subscription, and of the operators before it, which would
+ * otherwise be thrown. An operator that merges would wait for such a source for ever, and others
+ * would take the error for one of their own.
  */
-export function guardTeardowns(
-  subscriber: Subscriber<never>,
-  report: (error: unknown) => void,
-): void {
-  guardBy(subscriber, report);
-}
-
-function guardBy(subscription: Guarded, report: (error: unknown) => void): void {
+export function guardTeardowns(subscription: Guarded, report: (error: unknown) => void): void {
   subscription[REPORT] = report;
-  // Functions that all have in common: a stream has several subscribers.
+  // All subscriptions share these functions: a stream has several.
   subscription.add = add;
   subscription.unsubscribe = unsubscribe;
 }
@@ -32,9 +24,9 @@ function add(this: Guarded, teardown: TeardownLogic): void {
   const report = this[REPORT]!;
   let guarded = teardown;
   if (teardown instanceof Subscription) {
-    // It stays the same, as it may be removed again.
+    // Added as it is, since it may be removed again.
     if (!teardown.closed && !(REPORT in teardown)) {
-      guardBy(teardown, report);
+      guardTeardowns(teardown, report);
     }
   } else if (teardown) {
     guarded = () =>

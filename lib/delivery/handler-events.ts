@@ -9,17 +9,17 @@ import { ObservableReader, type EventTarget } from './observable-reader.js';
 import type { Subscription } from './subscription.js';
 
 /**
- * The events of a request's channels as its handler receives them. However often the handler
- * subscribes, the channels are read once: what it emits is then in the order of the ids.
+ * The events of a request's channels, for its handler. However often the handler subscribes, one
+ * reader reads the channels, so that the handler emits in the order of the ids.
  */
 export class HandlerEvents implements HandlerChannels, EventTarget {
   readonly events$: Observable<SseEvent>;
-  /** Replaced when it changes: subscribers come and go while an event is passed to them. */
+  /** A new array after each change: subscribers come and go while they receive an event. */
   private subscribers: readonly Subscriber<SseEvent>[] = [];
   private reader: ObservableReader | undefined;
   /** Whether the reader has read something. */
   private hasRead = false;
-  /** Where a reader starts after one that was left; `undefined` for what comes from then on. */
+  /** Where the next reader starts, once the reader was closed; `undefined` for the head. */
   private position: string | undefined;
   private isReopening = false;
   private isClosed = false;
@@ -74,7 +74,7 @@ export class HandlerEvents implements HandlerChannels, EventTarget {
     const frame = frameOfEvent(event, entry);
     this.hasRead = true;
     if (entry.end && this.reader?.hasEnded) {
-      // The handler may still hold events back: it is told first, and the client last.
+      // The handler may still hold events back, so the client receives the end after them.
       this.writer.lastFrame = frame;
     } else {
       this.writer.isReading = true;
@@ -101,7 +101,7 @@ export class HandlerEvents implements HandlerChannels, EventTarget {
     this.subscribers = [...this.subscribers, subscriber];
     subscriber.add(() => {
       this.subscribers = this.subscribers.filter((each) => each !== subscriber);
-      // While an event is passed to it, a subscriber may leave and come back.
+      // A subscriber may leave while it receives an event, and come back.
       if (!this.writer.passed) {
         this.leave();
       }
@@ -145,7 +145,7 @@ export class HandlerEvents implements HandlerChannels, EventTarget {
     }
   }
 
-  /** Keeps the place, and nothing else, once nobody listens any more. */
+  /** Closes the reader and keeps its position, once the last subscriber has left. */
   private leave(): void {
     const { reader } = this;
     if (reader && this.hasRead && this.subscribers.length === 0) {

@@ -1,20 +1,18 @@
 import { SseError } from '../channel/sse-error.js';
 
-/** What a handler may emit that cannot be written, or not yet. */
-
 export function endlessValue(): SseError {
   return new SseError(
     'INVALID_EVENT',
-    'A value of the handler emits another one while it is written as JSON, and that one does as ' +
-      'well. Emit in an Observable, not in a toJSON() or a getter.',
+    'A value that the handler emitted emits another value while it is turned into JSON, and so on ' +
+      'without end. Emit from the Observable, not from a toJSON() or a getter.',
   );
 }
 
 export function noMessage(): SseError {
   return new SseError(
     'INVALID_EVENT',
-    'An object that it emitted has none of `data`, `type`, `id`, `retry` and `comment`, and ' +
-      'is left out. To send the object itself, emit { data: object }.',
+    'It emitted an object without `data`, `type`, `id`, `retry` and `comment`, which is left ' +
+      'out. To send the object itself, emit { data: object }.',
   );
 }
 

@@ -9,22 +9,21 @@ import { GuardedSubscriber } from './guarded-observable.js';
 import { clientDoesNotRead, endlessValue, noMessage, tooMuchAtOnce } from './handler-faults.js';
 
 /**
- * The most characters of frames that wait for a client that does not read. Channel events
- * are not read while it does not; what a handler makes itself cannot be paused.
+ * The most characters that wait for a client that does not read. Channels are not read meanwhile,
+ * but nothing can pause a handler's own events.
  */
 const MAX_PENDING = 4 * 1024 * 1024;
 
-/** How many values may be emitted within one another, by what turns them into text. */
+/** How deep emitted values may nest: the toJSON() of one may emit another. */
 const MAX_NESTED = 16;
 
-/** What a handler's stream is made with. */
 export interface HandlerWriterOptions extends EmittedFrameOptions {
   /** The handler, as log lines name it. */
   readonly handler: string;
   readonly guard: Guard;
 }
 
-/** The channels that a handler reads while its client does. */
+/** The channels that a handler reads, at the pace of its client. */
 export interface HandlerChannels {
   pull(): void;
   close(): void;
@@ -34,10 +33,10 @@ export interface HandlerChannels {
 export class HandlerWriter implements ConnectionReader, Observer<unknown> {
   /** Why the stream has failed, once it has. */
   failure: { readonly cause: unknown } | undefined;
-  /** While an event is being passed to the handler: that event, and its entry. */
+  /** The event that the handler is receiving, and its entry. */
   passed: SseEvent | undefined;
   passedEntry: LogEntry | undefined;
-  /** Whether channels are being read, so that more is about to come. */
+  /** Whether the handler is receiving events, so that more frames are about to come. */
   isReading = false;
   /** The last frame of the stream, which waits until the handler has completed. */
   lastFrame = '';
@@ -56,7 +55,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
 
   constructor(private readonly options: HandlerWriterOptions) {}
 
-  /** Subscribes to what is to be written. */
+  /** Subscribes to the handler's stream. */
   subscribe(source: Observable<unknown>, observer: Observer<unknown> = this): void {
     const { guard, handler } = this.options;
     const subscriber = new GuardedSubscriber(observer, guard, `the stream of ${handler}`);
@@ -69,7 +68,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     this.channels = channels;
   }
 
-  /** Starts to write: the head is out. */
+  /** Starts to write. The caller has written the head. */
   writingTo(connection: Connection): this {
     this.connection = connection;
     return this;
@@ -79,7 +78,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     return !this.connection || this.connection.isBlocked;
   }
 
-  /** Whether so much waits to be written that it should not become more. */
+  /** Whether a whole block waits to be written. */
   get isFull(): boolean {
     return this.pending.length >= BLOCK_SIZE;
   }
@@ -148,8 +147,8 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     }
     this.failure ??= { cause };
     this.flushSoon();
-    // It may be what the source emits that cannot be sent, and not the source that failed. Where
-    // the stack is used up, a teardown would not be run.
+    // The source goes on when a value of it could not be sent. After a stack overflow, its teardown
+    // could not run yet.
     if (!(cause instanceof RangeError)) {
       this.source?.unsubscribe();
     }
@@ -170,7 +169,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     }
   }
 
-  /** Writes what waits as far as the client takes it, and ends the response after the end. */
+  /** Writes the pending frames if the client takes them, and ends the response after the last. */
   flush(): void {
     const { connection, failure, pending } = this;
     if (!connection || this.isClosed) {
@@ -205,7 +204,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     this.options.guard.run(`Writing the stream of ${this.options.handler}`, () => this.flush());
   };
 
-  /** More waits than may. */
+  /** Ends the stream, as more frames wait than may. */
   private giveUp(): void {
     const { length } = this.pending;
     this.pending = '';

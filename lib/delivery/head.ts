@@ -1,11 +1,11 @@
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Response } from './response-writer.js';
 
-/** The head that every stream has, whatever was set before. */
+/** The headers of every stream, whatever the application has set. */
 export const STREAM_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'private, no-cache, no-store, must-revalidate, max-age=0, no-transform',
-  // nginx would otherwise collect the events:
+  // Otherwise nginx buffers events:
   // https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
   'x-accel-buffering': 'no',
 } as const;
@@ -22,7 +22,7 @@ export function writeStreamHead(
   Object.assign(head, STREAM_HEADERS);
   if (response instanceof ServerResponse && response.socket) {
     const { socket } = response;
-    // What Fastify injects a request with has none of these.
+    // A request that Fastify injects has a socket without these methods.
     socket.setKeepAlive?.(true);
     socket.setNoDelay?.(true);
     socket.setTimeout?.(0);
@@ -30,7 +30,7 @@ export function writeStreamHead(
   write(response, request, status, head);
 }
 
-/** Writes a head that says that nothing follows. */
+/** Writes the head of an answer without a body. */
 export function writeEmptyHead(
   response: Response,
   request: IncomingMessage,
@@ -55,7 +55,7 @@ function write(
   }
 }
 
-/** What Node's types leave out. */
+/** A member that Node's types leave out. */
 interface LimitedResponse extends ServerResponse {
   readonly maxRequestsOnConnectionReached?: boolean;
 }
@@ -68,15 +68,14 @@ function staysOpen(
 ): boolean {
   const given = head['connection'] ?? response.getHeader('connection');
   return (
-    // The client has not asked for the end: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+    // False when the client closes it: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
     response.shouldKeepAlive &&
-    // Nor does the server take more requests of it (`maxRequestsPerSocket`): Node knows, and would
-    // answer the next one with 503.
+    // Node answers a request beyond `maxRequestsPerSocket` with 503.
     !(response as LimitedResponse).maxRequestsOnConnectionReached &&
     !/\bclose\b/i.test(String(given)) &&
-    // To HTTP/1.0, the end of the connection is the end of the answer.
+    // In HTTP/1.0 the end of the connection is the end of the answer.
     response.useChunkedEncodingByDefault &&
-    // Whoever still sends a body that nobody reads would have us wait for all of it.
+    // A client that still sends a body would make us wait for all of it, though nobody reads it.
     request.complete !== false
   );
 }

@@ -4,15 +4,15 @@ import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import { SLICE_MS } from '../channel/slices.js';
 
-/** Where the values of an iterable go. */
+/** The writer of the values. */
 interface Room {
   readonly isFull: boolean;
   whenRoom(): Promise<void>;
 }
 
 /**
- * The values of a handler's async iterable. It is asked for the next one when there is room,
- * and told to end as soon as nobody wants one any more, not only at its next value.
+ * Streams a handler's async iterable. It requests a value when there is room for one, and ends the
+ * iterable as soon as the stream ends, not only at the next value.
  */
 export function iterableStream(
   iterable: AsyncIterable<unknown>,
@@ -38,7 +38,9 @@ export function iterableStream(
   });
 }
 
-/** Passes values on. Resolves with true after the last one, with false once nobody wants more. */
+/**
+ * Passes values on. Resolves with true after the last value, with false if the stream ended before.
+ */
 async function iterate(
   iterator: AsyncIterator<unknown>,
   subscriber: Subscriber<unknown>,

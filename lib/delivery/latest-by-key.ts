@@ -5,23 +5,23 @@ import { RESET_TYPE } from '../channel/reset-event.js';
 import { eventOf } from './event-of.js';
 import type { LatestOnly } from './overflow.js';
 
-/** How many keys are remembered; of more, those that changed longest ago are forgotten. */
+/** The most keys that are kept. Beyond them, the key that changed longest ago is forgotten. */
 const MAX_KEYS = 10_000;
-/** How many bytes their events take, in the same way. */
+/** The most bytes of their events, in the same way. */
 const MAX_BYTES = 8 * 1_048_576;
 
 /**
- * The newest event of each key of a channel, for readers that lag and are to be spared what
- * has been replaced since. It outlives the retained window, so a key that changes rarely is
- * not lost to one that changes often.
+ * The newest event of each key of a channel, so that readers that lag can skip the older ones. It
+ * keeps events beyond the retained window: a key that changes rarely is not lost because another
+ * changes often.
  */
 export class LatestByKey {
   private static readonly shared = new WeakMap<Channel, Map<LatestOnly['latest'], LatestByKey>>();
-  /** In the order in which they were appended. */
+  /** The newest events by key, in the order of the log. */
   private readonly latest = new Map<string, LogEntry>();
   private bytes = 0;
   private seq: number;
-  /** Nothing after this event is missing. */
+  /** The number of an event after which none is missing here. */
   private completeAfter: number;
   private users = 0;
 
@@ -33,7 +33,7 @@ export class LatestByKey {
     this.completeAfter = this.seq;
   }
 
-  /** The one for this channel and function; to be given back by `release`. */
+  /** Returns the one for this channel and function. Call `release` later. */
   static acquire(channel: Channel, key: LatestOnly['latest']): LatestByKey {
     let byKey = LatestByKey.shared.get(channel);
     if (!byKey) {
@@ -53,7 +53,7 @@ export class LatestByKey {
     }
   }
 
-  /** Notes what has been appended. Each reader calls it whenever it is woken. */
+  /** Notes what was appended since the last call. */
   pull(): void {
     const { log } = this.channel;
     if (this.seq < log.first - 1) {
@@ -68,8 +68,8 @@ export class LatestByKey {
   }
 
   /**
-   * The newest event of each key among those after `seq`, in order; `undefined` when it is
-   * not known for all of them.
+   * The newest events of all keys that changed after `seq`, in order; `undefined` when some are
+   * missing.
    */
   after(seq: number): readonly LogEntry[] | undefined {
     this.pull();
@@ -99,7 +99,10 @@ export class LatestByKey {
     }
   }
 
-  /** Resets and ends are replaced by nothing, and neither is what the function fails on. */
+  /**
+   * The key of an event. Resets, ends, and events that the function fails on have a key of their
+   * own.
+   */
   private keyOf(entry: LogEntry): string {
     if (!entry.end && entry.type !== RESET_TYPE) {
       try {

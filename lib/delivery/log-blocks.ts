@@ -16,19 +16,19 @@ export interface LogBlock extends Block {
 }
 
 /**
- * The most that the blocks of all logs take while readers are served, in bytes. It is 256 full
- * blocks: readers that take a large burst piece by piece stand at that many places.
+ * The most bytes of all kept blocks. 256 full blocks are enough for readers that take a large burst
+ * piece by piece, and so stand at many places.
  */
 const MOST_KEPT_BYTES = 256 * BLOCK_SIZE;
 
 /** The blocks of all logs, each built once for all readers at the same place. */
 export class BlockCache {
   private readonly byChannel = new WeakMap<Channel, ChannelBlocks>();
-  /** The logs of which blocks are kept. */
+  /** The logs with kept blocks. */
   private readonly kept = new Set<LogBlocks>();
   private bytes = 0;
 
-  /** The blocks that the readers of a channel share whose event ids have labels, or have none. */
+  /** The blocks for readers of a channel, whose event ids have labels or have none. */
   of(channel: Channel, isLabelled: boolean): LogBlocks {
     let blocks = this.byChannel.get(channel);
     if (!blocks) {
@@ -39,7 +39,7 @@ export class BlockCache {
       : (blocks.plain ??= new LogBlocks(channel.log, entryFrame, this.keep));
   }
 
-  /** Forgets all blocks: nobody is about to ask for them. */
+  /** Forgets all blocks, once every reader has been served. */
   clear(): void {
     for (const blocks of this.kept) {
       blocks.clear();
@@ -73,7 +73,7 @@ export class LogBlocks {
 
   constructor(
     private readonly log: EventLog,
-    /** Writes the frame of an event, as every reader of these blocks is to get it. */
+    /** Writes the frame of an event for all readers of these blocks. */
     readonly frameOf: (entry: LogEntry) => string,
     /** Called before a block of this many bytes is kept. */
     private readonly onKeep: (blocks: LogBlocks, size: number) => void,

@@ -21,7 +21,7 @@ export class MergedReader implements ConnectionReader {
   pull(): void {
     for (let blocks = 0; !this.connection.isBlocked; blocks++) {
       if (blocks === BLOCKS_PER_PULL) {
-        // Others want to be served as well.
+        // Lets the other readers have their turn.
         this.subscription.pull();
         return;
       }

@@ -16,19 +16,19 @@ export interface EventTarget {
   event(event: SseEvent, entry: LogEntry): void;
   /** A `sse:reset`, or the last event of a run. */
   control(event: SseEvent, entry: LogEntry): void;
-  /** Everything there was for now has been read. */
+  /** The reader has read all there was for now. */
   pulled?(): void;
   /** Every channel's run has ended. */
   end(): void;
 }
 
-/** How many events a subscriber is passed before others go on. */
+/** Events that a subscriber receives before the other readers get their turn. */
 const EVENTS_PER_PULL = 256;
 
 /** Reads channels one event at a time, for RxJS. */
 export class ObservableReader implements Reader {
   private readonly merge: EntryMerge;
-  /** The async context in which the subscriber's code is to run: that of its request. */
+  /** The async context of the subscriber's request, in which its code runs. */
   private readonly context = new AsyncResource('SseEvents', { requireManualDestroy: true });
   private isPulling = false;
   private isClosed = false;
@@ -41,7 +41,7 @@ export class ObservableReader implements Reader {
     subscription.attach(this);
   }
 
-  /** Where somebody would read on from here; `undefined` while that is unknown. */
+  /** Where another reader would go on; `undefined` while that is unknown. */
   get position(): string | undefined {
     const { id, cursors } = this.subscription;
     return cursors.some(({ resetReason }) => resetReason) ? NO_POSITION : id;
@@ -53,7 +53,7 @@ export class ObservableReader implements Reader {
   }
 
   pull(): void {
-    // A subscriber may do something that has this reader pulled while it is pulling.
+    // A subscriber's code may pull this reader again while it receives an event.
     if (this.isPulling) {
       return;
     }
@@ -77,7 +77,7 @@ export class ObservableReader implements Reader {
     try {
       while (!this.isClosed && !this.target.isBlocked && !this.merge.hasEnded) {
         if (events++ === EVENTS_PER_PULL) {
-          // Others want to be served as well.
+          // Lets the other readers have their turn.
           this.subscription.pull();
           break;
         }
@@ -87,7 +87,7 @@ export class ObservableReader implements Reader {
         this.pass(this.merge);
       }
     } finally {
-      // The subscriber may have left while it was reading, and gone on with something else.
+      // Also when the subscriber has left while it received an event.
       this.target.pulled?.();
     }
     if (!this.isClosed && this.merge.hasEnded) {

@@ -2,10 +2,11 @@ import { MAX_TIMER_MS } from '../channel/clock.js';
 import { frameOf } from './frame.js';
 
 /**
- * How a new connection is told its position.
+ * How a new client learns its position.
  *
- * - `event`: an event named `sse:open`. Every client keeps its id.
- * - `frame`: an `id:` without data. By the standard a client keeps the id and fires nothing, but
+ * - `event`: from an event named `sse:open`, whose id every client keeps.
+ * - `frame`: from an `id:` without data. By the standard a client keeps the id and fires nothing,
+ * but
  *   Firefox, WebKit and most clients of npm keep the ids of events only.
  */
 export type Opening = 'event' | 'frame';
@@ -24,7 +25,7 @@ export interface OpenData {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** What a client is told first, beside when to return. */
+/** What the opening frame tells a client. */
 export interface OpeningPlace extends OpenData {
   /** The position it starts at; `undefined` when there is none yet. */
   readonly id: string | undefined;
@@ -51,11 +52,12 @@ export function awayFrame(retry: number): string {
 }
 
 /**
- * When a connection breaks inside of a frame, WebKit keeps the part that came, up to the middle
- * of a line, and reads the next response as what follows; `eventsource` 1 and 2 keep the whole
- * lines. So the first line may become the end of another one: it is one that may be missed, and
- * not empty, as that would hand the part over as an event. The type that follows makes the part
- * arrive as `sse:open`, before the frame's own data. A frame without any data is no event.
+ * When a connection breaks inside a frame, WebKit keeps the part that it has received, up to the
+ * middle of a line, and reads the next response as the rest; `eventsource` 1 and 2 keep the whole
+ * lines. So the first line of a response may become the end of another line. It is `retry:`, which
+ * a client can miss. It is not blank, since a blank line would fire the part as an event. The type
+ * in the second line makes the part arrive as `sse:open`, before the frame's own data. A frame
+ * without data fires no event.
  */
 function firstFrame(retry: number, id?: string, data?: string): string {
   return `retry: ${retry}\n${frameOf({ type: OPEN_TYPE, data, id })}`;

@@ -21,7 +21,7 @@ interface Flushable {
 export class ResponseWriter {
   private readonly socket: Socket | undefined;
 
-  /** The head, and whatever is to be written before the first block, must be out. */
+  /** The caller must have written the head and the opening frame. */
   constructor(private readonly response: Response) {
     this.socket = directSocket(response);
   }
@@ -29,7 +29,8 @@ export class ResponseWriter {
   /** Writes a block. Returns false when the client should be given time to read. */
   write(block: Block): boolean {
     if (this.response.writableEnded) {
-      // Somebody else has ended it. On the bare socket this would be the begin of another answer.
+      // Somebody else has ended the response. A block on the bare socket would begin another
+      // answer.
       return false;
     }
     if (this.socket) {
@@ -47,7 +48,9 @@ export class ResponseWriter {
   }
 }
 
-/** Whether the way to the client is gone, as far as Node knows. It may not have told us. */
+/**
+ * Whether the connection to the client is gone, as far as Node knows. It may not have told us yet.
+ */
 export function isCutOff(response: Response): boolean {
   if (response instanceof ServerResponse) {
     const { socket } = response;
@@ -57,7 +60,10 @@ export function isCutOff(response: Response): boolean {
   return stream.closed || stream.destroyed;
 }
 
-/** Ends a response. Over HTTP/2 a request that goes on ends with it; over HTTP/1.1 the head said so. */
+/**
+ * Ends a response, and over HTTP/2 a request whose body still arrives. Over HTTP/1.1 the head's
+ * `connection: close` ends such a request.
+ */
 export function endResponse(response: Response, frame = ''): void {
   if (response instanceof ServerResponse) {
     response.end(frame);
@@ -85,7 +91,7 @@ function directSocket(response: Response): Socket | undefined {
     response.chunkedEncoding &&
     // A middleware that wrapped `write` wants to see the bytes.
     response.write === ServerResponse.prototype.write &&
-    // Nothing that the response keeps may be overtaken.
+    // A block must not overtake what the response still keeps.
     response.writableLength === socket.writableLength;
   return isSafe ? socket : undefined;
 }

@@ -4,17 +4,17 @@ import { EARLIEST } from '../channel/start-position.js';
 /** Stands for a Last-Event-ID that cannot be a position. */
 export const NO_POSITION = '\0';
 
-/** No frame could have carried it. */
+/** No frame can carry an id with one of these. */
 const NOT_A_POSITION = /[\r\n\0]/;
 
 /**
- * What a client resumes each of its channels from, by what it gives as its Last-Event-ID. The set
- * of its channels may have changed meanwhile: a label that matches counts, whether or not ids
- * have labels now.
+ * The positions from which a client resumes its channels, by its Last-Event-ID. Its set of channels
+ * may have changed meanwhile: a label that matches counts, even if ids have no labels now.
  *
  * @param labels the labels of the channels
- * @returns for each channel a position, or `undefined` when it is new to the client; nothing at
- * all when no channel can resume from it
+ * @returns for each channel a position, or `undefined` when the channel is new to the client;
+ * nothing
+ * at all when the id cannot be a position
  */
 export function resumePositions(
   lastEventId: string,
@@ -27,7 +27,7 @@ export function resumePositions(
   if (positions && labels.some((label) => positions.has(label))) {
     return labels.map((label) => positions.get(label));
   }
-  // It may be an id without labels. One that belongs to other channels altogether is refused by
-  // each: a start in silence would hide that.
+  // It may be an id without labels. If it belongs to other channels, each channel answers it with a
+  // reset: a silent start would hide the gap.
   return labels.map(() => lastEventId);
 }

@@ -11,8 +11,8 @@ export interface ChannelRequest {
   readonly source: ChannelSource;
   readonly name: string;
   /**
-   * Whether it is of a set that may be another one when the client returns. Event ids then name
-   * their channels. Default: only where there are several.
+   * Whether the client may return with other channels. Event ids then name their channels, as they
+   * always do with several. Default: false.
    */
   readonly isOfSet?: boolean;
 }
@@ -27,7 +27,7 @@ export interface SubscriptionOptions {
 
 /** The channels one client reads, and its cursor in each. */
 export class Subscription {
-  /** True when the client has read all there was: the run has ended for it. */
+  /** True when the client has received the ends of all its runs. */
   hasEnded = false;
   readonly cursors: readonly Cursor[];
   /** Whether event ids name the channels of their positions. */
@@ -46,8 +46,9 @@ export class Subscription {
   }
 
   /**
-   * Opens the channels and places the client's cursors.
-   * @param wake has a reader pulled, in a turn of the event loop that has time for it
+   * Opens the channels, with a cursor at the head of each.
+   *
+   * @param wake pulls a reader, in a turn of the event loop that has time for it
    * @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL`
    */
   static open(
@@ -71,7 +72,7 @@ export class Subscription {
     return new Subscription(registry, channels, isOfSet, wake);
   }
 
-  /** Places the cursors; returns a promise only if something has to be waited for. */
+  /** Places the cursors. Returns a promise only if that takes time. */
   place(options: SubscriptionOptions): void | Promise<void> {
     const late = this.cursors.filter(({ channel }) => !channel.ready);
     if (late.length === 0) {
@@ -89,8 +90,8 @@ export class Subscription {
   }
 
   /**
-   * The id a client that leaves now would have to return with; `undefined` to keep its own,
-   * as long as it has to be told of a reset.
+   * The id with which a client that leaves now would return; `undefined` while a reset is due,
+   * which the client receives when it returns with the id that it has.
    */
   get id(): string | undefined {
     if (this.cursors.some(({ resetReason }) => resetReason !== undefined)) {
@@ -113,7 +114,7 @@ export class Subscription {
       : {};
   }
 
-  /** Whether every channel has fewer readers than this, beside this one. */
+  /** Whether every channel has fewer than `limit` readers beside this one. */
   hasRoom(limit: number): boolean {
     return this.cursors.every(({ channel: { readers } }) => {
       const own = this.reader && readers.has(this.reader) ? 1 : 0;
@@ -121,14 +122,14 @@ export class Subscription {
     });
   }
 
-  /** Has the reader, if there is one by now, read on soon. */
+  /** Wakes the reader, if there is one by now. */
   pull(): void {
     if (this.reader) {
       this.wake(this.reader);
     }
   }
 
-  /** Has the reader pulled when a channel has news. */
+  /** Attaches the reader, which is pulled from now on when a channel has new events. */
   attach(reader: Reader): void {
     if (this.isClosed) {
       return;

@@ -17,7 +17,7 @@ export class Walk<T> {
   private readonly steps: number;
   private timer: NodeJS.Timeout | undefined;
   private at: Iterator<T> | undefined;
-  /** How many members the steps so far should have visited more than they have. */
+  /** How many visits the steps so far are behind. */
   private due = 0;
 
   constructor(
@@ -44,7 +44,7 @@ export class Walk<T> {
   }
 
   private step(): void {
-    // Members that left since then are not made up for by visiting others twice.
+    // Never more than one round: visiting others twice would not make up for members that left.
     this.due = Math.min(this.due + this.members.size / this.steps, this.members.size);
     while (this.due >= 1) {
       this.due--;

@@ -2,19 +2,15 @@ import { UnauthorizedException } from '@nestjs/common';
 import { kindOf } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 
-/**
- * What the application's functions answer about access. It fails closed: an answer that is none
- * refuses the request, as a mistake there would otherwise let somebody in.
- */
-
-/** Earlier times, in milliseconds, are seconds by mistake: this is September 2001. */
+/** An earlier time was given in seconds by mistake: these milliseconds are September 2001. */
 const EARLIEST_TIME = 1_000_000_000_000;
 
 /**
- * When the permission of a request ends, in milliseconds since the epoch.
+ * When the permission of a request ends, in milliseconds since the epoch. An invalid answer refuses
+ * the request, as all answers about access do: a mistake must let nobody in.
  *
  * @param answer what `expires` returned
- * @throws SseError `INVALID_OPTION` for what is no time
+ * @throws SseError `INVALID_OPTION` for an answer that is no time
  * @throws UnauthorizedException for a time that is past
  */
 export function expiryOf(answer: unknown, where: string): number | undefined {
@@ -53,7 +49,7 @@ export function checkExpiry(time: number | undefined): void {
  * Who is behind a request.
  *
  * @param answer what `client` returned
- * @throws SseError `INVALID_OPTION` for what is neither a string nor undefined
+ * @throws SseError `INVALID_OPTION` for an answer that is neither a string nor undefined
  */
 export function clientOf(answer: unknown, where: string): string | undefined {
   if (answer !== undefined && typeof answer !== 'string') {
@@ -62,14 +58,15 @@ export function clientOf(answer: unknown, where: string): string | undefined {
   return answer;
 }
 
-/** How often a resolver may name a channel again, for each that it may name. */
+/** How many names, with repeats, a resolver may give for each channel that is allowed. */
 const REPEATS = 100;
 
 /**
- * The names of the channels that a request may read. Of more than `most` it gives one too many.
+ * The names of the channels that a request may read: at most `most`, and one more to show that
+ * there are too many.
  *
  * @param answer what the resolver returned, or its promise resolved with
- * @throws SseError `INVALID_OPTION` for what is neither a name nor several
+ * @throws SseError `INVALID_OPTION` for an answer that is neither a name nor several
  */
 export function channelNamesOf(answer: unknown, where: string, most: number): string[] {
   if (typeof answer === 'string') {
@@ -83,7 +80,7 @@ export function channelNamesOf(answer: unknown, where: string, most: number): st
   return names as string[];
 }
 
-/** The first different items: an iterable may be endless, and give one of them again and again. */
+/** The first different items. An iterable may be endless, and may repeat one item for ever. */
 function firstOf(items: Iterable<unknown>, most: number): unknown[] {
   const first = new Set<unknown>();
   let looked = 0;
@@ -104,7 +101,7 @@ function noAnswer(what: string, where: string, answer: unknown, allowed: string)
   );
 }
 
-/** The kind of an answer, without what it holds: it may be a secret. */
+/** The kind of an answer, without its content, which may be a secret. */
 function described(answer: unknown): string {
   if (answer instanceof Date) {
     return 'an invalid Date';

@@ -12,15 +12,15 @@ interface ExpressRequest extends IncomingMessage {
   /** The client's address, as the framework's trust-proxy setting determines it. */
   readonly ip?: string;
   params?: Record<string, string>;
-  /** The parameters of the route's host, as Nest leaves them. */
+  /** The parameters of the route's host, which Nest keeps here. */
   hosts?: Record<string, string>;
   next?: unknown;
 }
 
-/** What both frameworks' requests have. */
+/** A request of Express or Fastify. */
 export type FrameworkRequest = ExpressRequest & { readonly raw?: IncomingMessage };
 
-/** Thrown where a request is given up, because it has been answered or its client has left. */
+/** Thrown to stop work on a request that has been answered, or whose client has left. */
 export class RequestGone extends Error {
   constructor() {
     super('The request has been answered, or its client has left.');
@@ -33,7 +33,7 @@ export class Exchange implements Arrival {
   /** Node's own response. */
   readonly response: Response;
   private readonly reply: FastifyReply | undefined;
-  /** Whether somebody has begun to answer in our name. */
+  /** Whether the package has begun to answer. */
   private isTaken = false;
   private giveUp: (() => void) | undefined;
   private gone: Promise<never> | undefined;
@@ -64,7 +64,7 @@ export class Exchange implements Arrival {
     return this.response.headersSent || this.reply?.sent === true;
   }
 
-  /** Waits until it is this request's turn to be answered; false when its client has left. */
+  /** Waits until this request can be answered; false when its client has left before. */
   async turn(): Promise<boolean> {
     const { response } = this;
     const isWaiting = response instanceof ServerResponse && response.socket === null;
@@ -82,7 +82,7 @@ export class Exchange implements Arrival {
       this.giveUp = () => reject(new RequestGone());
       this.response.once('close', this.giveUp);
     });
-    // Handled even if it comes when nobody waits.
+    // The rejection may come when nothing waits for it.
     this.gone.catch(() => undefined);
     if (this.isGone) {
       this.leave();
@@ -114,7 +114,7 @@ export class Exchange implements Arrival {
     if (this.isGone) {
       this.leave();
     } else if (!this.hasBegun) {
-      // Its end, once the client has it, has the work given up.
+      // Once the client has received the end, the response closes, and that stops the work.
       this.answer(frame).catch(() => undefined);
     }
   }
@@ -124,7 +124,7 @@ export class Exchange implements Arrival {
     this.leave();
   }
 
-  /** Calls back once nothing reaches the client any more. */
+  /** Calls back once nothing can reach the client any more. */
   onceClosed(callback: () => void): void {
     if (isCutOff(this.response)) {
       callback();
@@ -133,7 +133,7 @@ export class Exchange implements Arrival {
     }
   }
 
-  /** Makes `@SseSignal()` work, for the handlers that use it. */
+  /** Makes `@SseSignal()` work. */
   provideSignal(): void {
     let controller: AbortController | undefined;
     Object.defineProperty(this.request, SSE_ABORT_CONTROLLER, {
@@ -149,9 +149,9 @@ export class Exchange implements Arrival {
   }
 
   /**
-   * Makes the response ours, with the headers that were set so far and, on Fastify, those that
-   * its hooks add. Returns false when it is another's: it is being answered, or the client has left.
-   * From here on no exception filter can answer.
+   * Takes the response from the framework, with the headers that were set so far and, on Fastify,
+   * those that its hooks add. From here on no exception filter can answer. Returns false when
+   * somebody else answers, or the client has left.
    *
    * @throws RequestGone when the client leaves meanwhile
    */
@@ -175,7 +175,7 @@ export class Exchange implements Arrival {
     if (this.giveUp) {
       this.response.removeListener('close', this.giveUp);
     }
-    // What is left of it would hide the end of the client, whose socket is not read then.
+    // While the rest of a body is unread, Node does not notice that the client leaves.
     this.drain();
     return this.response;
   }
@@ -193,7 +193,7 @@ export class Exchange implements Arrival {
     }
   }
 
-  /** Tells an EventSource that there is nothing left to come for: it does not return. */
+  /** Answers 204, which tells an EventSource not to return. */
   async answerEnded(): Promise<void> {
     if (await this.take({})) {
       writeEmptyHead(this.response, this.node, this.headers);
@@ -217,17 +217,17 @@ export class Exchange implements Arrival {
     try {
       writeStreamHead(response, node, reply?.statusCode ?? response.statusCode, this.headers);
     } catch (error) {
-      // A header that Node refuses. Fastify does not answer any more, and its client would wait.
+      // Node refuses a header. Fastify does not answer after `hijack()`, and the client would wait.
       if (reply) {
         response.destroy();
       }
       throw error;
     }
-    // What Express left there to go on with the route is kept as long as the request.
+    // Express's `next` would keep the route's state in memory for as long as the request.
     this.request.next &&= undefined;
   }
 
-  /** The headers that Fastify keeps to itself. */
+  /** Headers that Fastify has not passed to Node's response yet. */
   private get headers(): OutgoingHttpHeaders {
     return this.reply?.getHeaders() ?? {};
   }

@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Response } from '../delivery/response-writer.js';
 
-/** What we need of a reply of Fastify. */
+/** The members of Fastify's reply that we use. */
 export interface FastifyReply {
   readonly raw: Response;
   readonly server: object;
@@ -21,18 +21,18 @@ interface FastifyRoute {
   onSend?: OnSend | OnSend[];
 }
 
-/** What we need of an instance of Fastify. */
+/** The members of a Fastify instance that we use. */
 interface FastifyInstance {
   addHook(name: 'onRoute', hook: (route: FastifyRoute) => void): unknown;
 }
 
-/** Replies whose head is to be ours, each with what tells whether it is. */
+/** Replies that we want to take, each with the function that says whether we could. */
 const waiting = new WeakMap<FastifyReply, (isOurs: boolean) => void>();
 
 /** Instances whose routes have our hook. */
 const hooked = new WeakSet<object>();
 
-/** Has our hook run behind all others, in the routes that are added from now on. */
+/** Adds our hook, behind all others, to the routes that are added from now on. */
 export function hookInto(instance: FastifyInstance): void {
   if (!hooked.has(instance)) {
     hooked.add(instance);
@@ -48,10 +48,10 @@ export function isHooked(reply: FastifyReply): boolean {
 }
 
 /**
- * Makes a reply ours once its `onSend` hooks have run: cookies and sessions are written there,
- * and a reply that is taken from Fastify runs none. The hooks get a stream without content.
+ * Takes a reply from Fastify once its `onSend` hooks have run, which write cookies and sessions: a
+ * reply that is hijacked at once runs none. The hooks receive a stream without content.
  *
- * @returns whether the reply is ours; a hook that fails has Fastify answer it
+ * @returns whether we have the reply; after a hook that fails, Fastify answers
  */
 export function afterOnSend(reply: FastifyReply, head: OutgoingHttpHeaders): Promise<boolean> {
   return new Promise((resolve) => {
@@ -61,7 +61,7 @@ export function afterOnSend(reply: FastifyReply, head: OutgoingHttpHeaders): Pro
   });
 }
 
-/** The last hook: behind it, Fastify would write what it was given. */
+/** The last hook: after it, Fastify would write the payload. */
 function takeHead(_request: unknown, reply: FastifyReply, payload: unknown, done: Done): void {
   const resolve = waiting.get(reply);
   const isOurs = resolve !== undefined && payload instanceof Readable;

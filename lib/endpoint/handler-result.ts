@@ -5,13 +5,13 @@ import { SseError } from '../channel/sse-error.js';
 import type { HandlerWriter } from '../delivery/handler-writer.js';
 import { iterableStream } from '../delivery/iterable-stream.js';
 
-/** What a handler returned, on its way to the endpoint through Nest's own machinery. */
+/** The value that a handler has returned, on its way through Nest to our interceptor. */
 export class HandlerResult {
   constructor(readonly value: unknown) {}
 }
 
 /**
- * What a handler returned as an Observable; nothing for nothing.
+ * The Observable of a handler; `undefined` when it has returned nothing.
  * @throws SseError `INVALID_OPTION`
  */
 export function streamOf(

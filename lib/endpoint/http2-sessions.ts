@@ -5,22 +5,22 @@ import type { Server, Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { monotonicNow } from '../channel/clock.js';
 
-/** How often sessions are looked at while they end. */
+/** How often `end` checks the sessions. */
 const POLL_MS = 5;
 /**
- * How long a client whose streams have ended may take to close its side. If we were first, what
- * it sends meanwhile would be answered by a reset, which may take what it has not read yet.
+ * How long a client may take to close its side after its streams have ended. If we closed first, we
+ * would answer its next bytes with a TCP reset, and it could lose what it has not read yet.
  */
 const LINGER_MS = 250;
 
-/** What we need of an instance of Fastify. */
+/** The members of a Fastify instance that we use. */
 interface FastifyInstance {
   addHook(name: 'onListen', hook: (done: () => void) => void): unknown;
 }
 
 /**
- * The HTTP/2 sessions of the application's server, which waits for them when it closes: for a
- * session without streams, and for one whose client does not close its side, for minutes.
+ * Ends the HTTP/2 sessions of the application's server. At shutdown the server would wait for them,
+ * for minutes if a session is idle or its client does not close its side.
  */
 @Injectable()
 export class Http2Sessions {
@@ -29,7 +29,7 @@ export class Http2Sessions {
 
   constructor(private readonly host: HttpAdapterHost) {}
 
-  /** Takes notice of every session from now on. */
+  /** Notes every session from now on. */
   watch(): void {
     const server = this.host.httpAdapter?.getHttpServer() as Server | undefined;
     if (server) {
@@ -38,8 +38,9 @@ export class Http2Sessions {
   }
 
   /**
-   * Takes notice of the sessions of further servers. Where a name such as `localhost` has several
-   * addresses, Fastify listens at each with a server of its own, which it does not wait for.
+   * Notes the sessions of Fastify's further servers. Where a name such as `localhost` has several
+   * addresses, Fastify listens at each with another server, and does not wait for these at
+   * shutdown.
    */
   watchBindings(fastify: FastifyInstance): void {
     fastify.addHook('onListen', (done) => {
@@ -53,8 +54,7 @@ export class Http2Sessions {
   }
 
   /**
-   * Ends every session: once its streams have ended, or after `timeout` milliseconds with
-   * those it still has.
+   * Ends every session once its streams have ended, and after `timeout` milliseconds the others.
    */
   async end(timeout: number): Promise<void> {
     this.isEnding = true;
@@ -65,7 +65,7 @@ export class Http2Sessions {
     }
     while (this.open.size > 0 && monotonicNow() < until) {
       for (const [session, socket] of this.open) {
-        // It is so once its streams have ended.
+        // A closed session is destroyed once its streams have ended.
         if (session.destroyed) {
           const since = overSince.get(socket) ?? monotonicNow();
           overSince.set(socket, since);
@@ -83,12 +83,12 @@ export class Http2Sessions {
   }
 
   private watchServer(server: Server): void {
-    // Only a server of HTTP/2 emits it.
+    // Only HTTP/2 servers emit this event.
     server.on('session', (session: ServerHttp2Session) => this.add(session));
   }
 
   private add(session: ServerHttp2Session): void {
-    // What a session gives as its socket refuses to be destroyed. This returns the real one.
+    // `session.socket` is a proxy that refuses `destroy()`. `once()` returns the real socket.
     const socket = session.socket.once('close', () => this.open.delete(session));
     this.open.set(session, socket);
     if (this.isEnding) {

@@ -21,15 +21,15 @@ export function lastEventIdOf({ headers, query }: RequestParts): string | undefi
   if (given === undefined || given === '') {
     return undefined;
   }
-  // Given more than once it is a list. Which of them counts cannot be known.
+  // If it was given more than once, it is a list, and we cannot know which one counts.
   return typeof given === 'string' ? given : NO_POSITION;
 }
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Node reads each byte of a header as one character. Browsers send UTF-8; clients that are built
- * on `fetch` or on Node send latin1, which is hardly ever valid UTF-8 as well.
+ * Node reads each byte of a header as one character. Browsers send UTF-8. Clients that use `fetch`
+ * or Node send latin1, which is hardly ever valid UTF-8 by chance.
  */
 function textOfHeader(header: string): string {
   try {

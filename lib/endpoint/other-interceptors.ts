@@ -2,18 +2,18 @@ import { Injectable, type ExecutionContext, type NestInterceptor } from '@nestjs
 import { INTERCEPTORS_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig } from '@nestjs/core';
 
-/** An `@SseChannel()` handler, and a controller that has it. */
+/** An `@SseChannel()` handler with its controller. */
 export interface Endpoint {
   readonly controller: object;
   readonly handler: object;
 }
 
-/** Knows whether an endpoint has interceptors beside ours. */
+/** Tells whether an endpoint has interceptors of the application. */
 @Injectable()
 export class OtherInterceptors {
-  /** By class and handler: classes that inherit a handler may have interceptors of their own. */
+  /** By class and handler: two classes that inherit a handler may have different interceptors. */
   private readonly known = new WeakMap<object, WeakMap<object, boolean>>();
-  /** Our own that surrounds them all. */
+  /** Our interceptor that surrounds them all. */
   private outermost: NestInterceptor | undefined;
 
   constructor(private readonly config: ApplicationConfig) {}

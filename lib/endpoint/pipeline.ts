@@ -1,19 +1,19 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** How many requests for a stream may wait on one socket for the one before to end. */
+/** How many requests may wait on one socket for the stream before them to end. */
 const MAX_WAITING = 16;
 
-/** Those who wait on a socket: each is told when it closes. One listener serves them all. */
+/** The requests that wait on a socket. One listener tells all when it closes. */
 const waitingOn = new WeakMap<Socket, Set<() => void>>();
 
 /**
- * Waits until a response has the socket. With HTTP/1.1 a client may send a request before the
- * one before has been answered: its answer then waits, and Node does not tell it when the
- * socket closes. A stream before it may last for days, and a client that knows what it asks
- * for waits for none: of those that flood a socket with requests, it is closed.
+ * Waits until a response has the socket. In HTTP/1.1 a client may send a request before it has
+ * received the answer to the one before. Its response then waits, and Node does not tell it when
+ * the socket closes. A stream may last for days, so no sensible client waits for its end: a client
+ * that floods its socket with requests loses it.
  *
- * @returns whether it has the socket; false once the socket is closed
+ * @returns whether the response has the socket; false once the socket is closed
  */
 export function turnOf(response: ServerResponse, socket: Socket): Promise<boolean> {
   const waiting = waitingOn.get(socket) ?? watch(socket);

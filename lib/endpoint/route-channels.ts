@@ -35,15 +35,12 @@ export class RouteChannels {
       return [];
     }
     const source = this.source(route);
-    // What a resolver answers may be another set when the client returns.
+    // A resolver may answer with other channels when the client returns.
     const isOfSet = typeof route.channels === 'function';
     return names.map((name) => ({ source, name, isOfSet }));
   }
 
-  /**
-   * Refuses a route whose source cannot be.
-   * @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED`
-   */
+  /** Checks the source of a route. @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED` */
   check(route: Route): void {
     if (route.channels !== undefined) {
       this.source(route);
@@ -85,7 +82,7 @@ export class RouteChannels {
       return [];
     }
     if (typeof channels === 'string') {
-      // Nest keeps the parameters of a host by themselves.
+      // Nest keeps the parameters of the host apart from those of the path.
       return [fill(channels, { ...request.hosts, ...request.params })];
     }
     const { channelsPerConnection } = this.settings.limits;
@@ -109,7 +106,7 @@ function isToken(source: SourceOption | undefined): source is ProviderToken {
 
 function fill(template: string, params: Record<string, string>): string {
   const placeholders = placeholdersOf(template);
-  // The path has them all, which was checked at the start. One may be optional there.
+  // The start has checked that the path has all of them, but one may be optional there.
   if (placeholders.some((placeholder) => params[placeholder] === undefined)) {
     throw new NotFoundException('There is no channel for this request.');
   }

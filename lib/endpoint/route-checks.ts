@@ -12,11 +12,11 @@ import { placeholdersOf } from '../channel/channel-name.js';
 import { SseError } from '../channel/sse-error.js';
 import { routeOf, type Route } from './route.js';
 
-/** What a request other than GET may be answered with: successes that have a body. */
+/** Statuses for requests other than GET: those of a success with a body. */
 const BODY_STATUSES = new Set([200, 201, 202, 203]);
 
 /**
- * Refuses what other decorators ask of a handler and a stream cannot give.
+ * Refuses decorators that a stream cannot obey.
  * @throws SseError `INVALID_OPTION`
  */
 export function checkDecorators(handler: object, where: string): void {
@@ -59,7 +59,7 @@ export function overriddenEndpoint(controller: Type, name: string): Type | undef
   return undefined;
 }
 
-/** What stands around a controller's own paths. */
+/** Where else a route's path has parameters, beside the controller and the handler. */
 export interface Surroundings {
   /** The prefix of all routes of the application. */
   readonly globalPrefix: string;
@@ -70,8 +70,8 @@ export interface Surroundings {
 }
 
 /**
- * Refuses a template with a placeholder that no part of the route's path, and no host, has as a
- * parameter: every request would fail.
+ * Refuses a template with a placeholder that is no parameter of the route's path or host: every
+ * request would fail.
  * @throws SseError `INVALID_OPTION`
  */
 export function checkPlaceholders(

@@ -3,12 +3,12 @@ import type { EndpointOptions } from '../setup/channel-options.js';
 // oxlint-disable-next-line typescript/no-explicit-any
 type AnyRequest = any;
 
-/** Finds the channels of a request. What it throws reaches the exception filters. */
+/** Finds the channels of a request. Its errors reach the exception filters. */
 export type ChannelResolver<Request = AnyRequest> = (
   request: Request,
 ) => string | readonly string[] | Promise<string | readonly string[]>;
 
-/** What `@SseChannel()` says of a handler. */
+/** The arguments of a handler's `@SseChannel()`, and what it has found out. */
 export interface Route {
   /** The class and method, for messages. */
   readonly where: string;
@@ -19,15 +19,14 @@ export interface Route {
   readonly hasCustomParams: boolean;
 }
 
-/** Metadata, as decorators that wrap a handler carry it over. */
+/** Metadata, since decorators that wrap a handler copy it. */
 const ROUTE_METADATA = 'sse:route';
 
-/** Notes what is known of a handler. */
 export function setRoute(handler: object, route: Route): void {
   Reflect.defineMetadata(ROUTE_METADATA, route, handler);
 }
 
-/** What was said of a handler, if anything. */
+/** The route of a handler with `@SseChannel()`. */
 export function routeOf(handler: object): Route | undefined {
   return Reflect.getMetadata(ROUTE_METADATA, handler) as Route | undefined;
 }

@@ -56,11 +56,11 @@ export function SseChannel<Request = any>(
       return isThenable(result) ? Promise.resolve(result).then(box) : box(result);
     };
     Object.defineProperty(handler, 'name', { value: original.name });
-    // Decorators further down have left their metadata on the original.
+    // Decorators below this one have left their metadata on the original.
     for (const metadata of Reflect.getMetadataKeys(original)) {
       Reflect.defineMetadata(metadata, Reflect.getMetadata(metadata, original), handler);
     }
-    // Parameter decorators have been evaluated before those of the method.
+    // Parameter decorators run before those of the method.
     const params = (Reflect.getMetadata(ROUTE_ARGS_METADATA, target.constructor, key) ??
       {}) as object;
     const hasCustomParams = Object.keys(params).some((param) =>
@@ -73,7 +73,7 @@ export function SseChannel<Request = any>(
   };
 }
 
-/** Whether Nest would wait for it: a promise, or a lazy query of a query builder. */
+/** Whether Nest would await the value: a promise, or the lazy query of a query builder. */
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     (typeof value === 'object' || typeof value === 'function') &&

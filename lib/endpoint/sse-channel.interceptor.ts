@@ -26,9 +26,8 @@ import { StreamRequest } from './stream-request.js';
 import { surroundedRequest, type SurroundedRequest } from './surrounded-request.js';
 
 /**
- * Turns a request to an `@SseChannel()` endpoint into a stream. It runs innermost, after
- * guards and all other interceptors. Until the head is written, whatever is thrown reaches
- * the exception filters.
+ * Turns a request to an `@SseChannel()` endpoint into a stream. It runs innermost, after guards and
+ * all other interceptors. Until the head is written, errors reach the exception filters.
  */
 @Injectable()
 export class SseChannelInterceptor implements NestInterceptor {
@@ -74,7 +73,7 @@ export class SseChannelInterceptor implements NestInterceptor {
     return this.others.surround(context) ? this.untilClosed(request) : of(undefined);
   }
 
-  /** Answers a request that our outermost interceptor waits for. */
+  /** Answers a request inside our outermost interceptor, which waits for the answer. */
   private async answerWithin(
     surrounded: SurroundedRequest,
     next: CallHandler,
@@ -102,7 +101,7 @@ export class SseChannelInterceptor implements NestInterceptor {
     return this.untilClosed(request);
   }
 
-  /** Answers a request, or returns the Observable of its handler, which is to be streamed. */
+  /** Answers a request, or returns the Observable of its handler for the caller to stream. */
   private async respond(
     request: StreamRequest,
     next: CallHandler,
@@ -174,8 +173,8 @@ export class SseChannelInterceptor implements NestInterceptor {
   }
 
   /**
-   * Logs what fails when nobody is there to be answered, but for what tells its client something,
-   * or ends with it.
+   * Logs an error that comes after the client has left. Answers to the client, and aborts because
+   * it has left, are no errors.
    */
   private lateFailure(what: string): (error: unknown) => void {
     return (error) => {
@@ -186,7 +185,7 @@ export class SseChannelInterceptor implements NestInterceptor {
     };
   }
 
-  /** Emits once the stream is over; ends the stream when nobody waits for that any more. */
+  /** Emits once the stream is over; ends the stream when its subscriber leaves. */
   private untilClosed({ exchange, route }: StreamRequest): Observable<unknown> {
     return new Observable((subscriber) => {
       exchange.onceClosed(

@@ -6,8 +6,8 @@ import { lastEventIdOf } from './last-event-id.js';
 const eventsOf = new WeakMap<object, Observable<SseEvent>>();
 
 /**
- * Runs a handler for whose parameters the request's events are available. They are
- * forgotten afterwards: a request lives as long as its stream.
+ * Runs a handler while `@SseEvents()` finds the request's events. They are forgotten afterwards,
+ * since a request lives as long as its stream.
  */
 export async function withEvents<R>(
   request: object,

@@ -27,12 +27,12 @@ import { SseChannelInterceptor } from './sse-channel.interceptor.js';
 const RESPONSE_PARAM = 1;
 
 /**
- * Prepares the application's `@SseChannel()` endpoints, before Nest's router reads them.
+ * Prepares the application's `@SseChannel()` endpoints before Nest's router reads them.
  *
- * Nest keeps a stream, an abort controller, a timer and a chain of promises for every open
- * `@Sse()` request, about 11 KB. An endpoint whose response is ours needs none of it, so its
- * route becomes one whose handler takes the response, as with `@Res()`: Nest still runs
- * guards, interceptors, pipes and filters, and keeps nothing afterwards.
+ * For every open `@Sse()` request Nest keeps a stream, an abort controller, a timer and a chain of
+ * promises, about 11 KB. We write the response ourselves and need none of it. So the route becomes
+ * one whose handler takes the response, as with `@Res()`: Nest still runs guards, interceptors,
+ * pipes and filters, and keeps nothing afterwards.
  */
 @Injectable()
 export class SseRoutes implements OnModuleInit {
@@ -52,7 +52,7 @@ export class SseRoutes implements OnModuleInit {
     }
   }
 
-  /** All endpoints of the application, each with every controller that has it. */
+  /** All endpoints of the application, once for every controller that has or inherits one. */
   get endpoints(): readonly Endpoint[] {
     return this.found.map(({ controller, handler }) => ({
       controller: controller.metatype as Type,
@@ -60,7 +60,9 @@ export class SseRoutes implements OnModuleInit {
     }));
   }
 
-  /** By now the paths around a controller's own are known, and all providers are there. */
+  /**
+   * Checks placeholders and sources, now that all parts of the paths and all providers are there.
+   */
   onModuleInit(): void {
     for (const { route, controller, handler } of this.found) {
       checkPlaceholders(route, controller.metatype as Type, handler, {
@@ -136,8 +138,8 @@ function prepareHandler(handler: object, where: string): void {
 const taken = new WeakMap<Type, Set<string>>();
 
 /**
- * Tells Nest that the handler answers by itself, by a parameter behind all others. Nest
- * keeps what it knows of parameters by controller, so each that inherits a handler is told.
+ * Tells Nest that the handler answers by itself, by a parameter after all others. Nest keeps the
+ * metadata of parameters by controller, so each controller that inherits a handler needs it.
  */
 function takeResponse(controller: Type, name: string): void {
   const names = taken.get(controller) ?? new Set();
@@ -145,7 +147,7 @@ function takeResponse(controller: Type, name: string): void {
     return;
   }
   taken.set(controller, names.add(name));
-  // `@Res({ passthrough: true })` would have Nest answer once more after the stream.
+  // With `@Res({ passthrough: true })` Nest would answer once more after the stream.
   Reflect.defineMetadata(RESPONSE_PASSTHROUGH_METADATA, false, controller, name);
   const params = (Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name) ?? {}) as Record<
     string,

@@ -9,22 +9,22 @@ const OWN_ANSWER_MS = 1_000;
 
 const surrounded = new WeakMap<object, SurroundedRequest>();
 
-/** The request as our outermost interceptor has met it, if there is one around the endpoint. */
+/** The request as our outermost interceptor has noted it, if the endpoint has one. */
 export function surroundedRequest(request: object): SurroundedRequest | undefined {
   return surrounded.get(request);
 }
 
 /**
- * A request on its way through the application's interceptors, between the outermost, which
- * is ours, and the endpoint. What comes out of them is written event by event, unless the
- * endpoint answers by itself.
+ * A request on its way through the application's interceptors, between our outermost interceptor
+ * and the endpoint. It writes what comes out of them as events, unless the endpoint answers by
+ * itself.
  */
 export class SurroundedRequest implements Observer<unknown> {
   /** Whether the interceptors have called the endpoint. */
   isReached = false;
   /** Whether clients received what an interceptor emitted without calling the endpoint. */
   isReplaced = false;
-  /** Who answers it, as far as that is known. */
+  /** Who answers the request, once that is known. */
   private answeredBy: 'handler' | 'endpoint' | 'interceptor' | undefined;
   private begun!: () => void;
   private failed!: (cause: unknown) => void;
@@ -37,8 +37,8 @@ export class SurroundedRequest implements Observer<unknown> {
   }
 
   /**
-   * Subscribes to what comes out of the interceptors. Resolves once the request has been
-   * answered; rejects with what is to be answered by exception filters.
+   * Subscribes to the result of the interceptors. Resolves once the request has been answered;
+   * rejects with an error for the exception filters.
    */
   follow(result: Observable<unknown>): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -57,7 +57,7 @@ export class SurroundedRequest implements Observer<unknown> {
     }
   }
 
-  /** The endpoint has answered. What interceptors emit changes nothing any more. */
+  /** The endpoint has answered: from now on, what interceptors emit has no effect. */
   isAnswered(): void {
     this.answeredBy = 'endpoint';
     this.begun();
@@ -89,7 +89,7 @@ export class SurroundedRequest implements Observer<unknown> {
     }
   }
 
-  /** Before the endpoint has answered, nobody else looks at what fails. */
+  /** Before anybody answers, exception filters can still answer a failure. */
   private look(): void {
     const { failure } = this.request.writer;
     if (failure && !this.answeredBy) {
@@ -97,7 +97,9 @@ export class SurroundedRequest implements Observer<unknown> {
     }
   }
 
-  /** An interceptor has answered in the endpoint's place, as one that caches does. */
+  /**
+   * Answers with what an interceptor has emitted in the endpoint's place, such as one that caches.
+   */
   private async answer(): Promise<void> {
     const { exchange, writer, route } = this.request;
     await setImmediate();
@@ -110,9 +112,8 @@ export class SurroundedRequest implements Observer<unknown> {
     if (writer.isEmpty) {
       throw new SseError(
         'INVALID_OPTION',
-        `An interceptor around ${route.where} answered in its place, and there is nothing to answer ` +
-          'with: it emitted nothing and did not write the response. Have it call next.handle(), ' +
-          'emit something, or throw.',
+        `An interceptor around ${route.where} answered in its place, but emitted nothing and did not ` +
+          'write the response. Let it call next.handle(), emit something, or throw.',
       );
     }
     this.isReplaced = !this.isReached;

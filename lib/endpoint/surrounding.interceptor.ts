@@ -17,13 +17,13 @@ import { StreamRequest } from './stream-request.js';
 import { SurroundedRequest } from './surrounded-request.js';
 
 /**
- * The outermost interceptor of an application that has others around its endpoints. They see
- * what a handler's Observable emits as they do with plain `@Sse()`, as Nest would subscribe to
- * what they return, and this interceptor does.
+ * The outermost interceptor of an application with interceptors around its endpoints. It subscribes
+ * to their result, as Nest does with plain `@Sse()`, so that they see what a handler's Observable
+ * emits.
  */
 @Injectable()
 export class SurroundingInterceptor implements NestInterceptor {
-  /** Endpoints that interceptors have answered in place of. */
+  /** Endpoints in whose place an interceptor has answered. */
   private readonly warned = new WeakSet<Route>();
 
   constructor(
@@ -33,7 +33,7 @@ export class SurroundingInterceptor implements NestInterceptor {
     private readonly routes: SseRoutes,
   ) {}
 
-  /** Goes around all others, where there are any. */
+  /** Puts this interceptor around all others, if an endpoint has any. */
   install(): void {
     this.others.surroundBy(this, this.routes.endpoints);
   }
@@ -79,7 +79,7 @@ export class SurroundingInterceptor implements NestInterceptor {
       this.warned.add(route);
       sseLog.warn(
         `An interceptor answered in place of ${route.where}, without next.handle(): ` +
-          'clients received what it emitted, and no stream. One that caches has to leave streams alone.',
+          'clients received what it emitted, and no stream. Let an interceptor that caches skip streams.',
       );
     }
   }

@@ -222,7 +222,7 @@ const ENDING: Record<
         const data = { toJSON: (): unknown => (subscriber.next({ data }), 'again') };
         subscriber.next({ data });
       }),
-    logged: 'emits another one while it is written',
+    logged: 'emits another value while it is turned into JSON',
   },
   'whose value completes it': {
     handler: () =>
