@@ -4,12 +4,12 @@ interface Wait {
   fail(why: string, cause?: unknown): void;
 }
 
-/** Waits for conditions that are looked at again whenever something has happened. */
+/** Waits for conditions, and checks them again whenever something has happened. */
 export class ConditionWaits {
   private readonly waits = new Set<Wait>();
   private over = false;
 
-  /** Looks at all conditions again. */
+  /** Checks all conditions again. */
   wake(): void {
     for (const wait of this.waits) {
       try {
@@ -20,7 +20,9 @@ export class ConditionWaits {
     }
   }
 
-  /** Nothing will happen any more: conditions that do not hold by now never will. */
+  /**
+   * Ends all waits, as nothing will happen any more: conditions that do not hold now never will.
+   */
   end(): void {
     this.over = true;
     this.wake();
@@ -28,7 +30,10 @@ export class ConditionWaits {
 
   /**
    * Resolves when the condition holds; rejects after `deadline` milliseconds, or when nothing will
-   * happen any more. `describe` says for the error what was waited for and what was there.
+   * happen any more.
+   *
+   * @param describe returns the end of the error's message: what the test waits for, and what is
+   * there
    */
   until(condition: () => boolean, deadline: number, describe: () => string): Promise<void> {
     return new Promise((resolve, reject) => {

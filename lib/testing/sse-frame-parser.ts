@@ -32,9 +32,10 @@ export class SseFrameParser {
   private afterCr = false;
 
   /**
-   * @param onFrame is called with every complete frame, also with those that are no event.
-   * @param onComment is called with each comment at the end of its line: a heartbeat is such a
-   * line, and the frame that it becomes part of may end much later. Default: nothing is called.
+   * @param onFrame takes every complete frame, also those that are no event
+   * @param onComment takes each comment at the end of its line, such as a heartbeat: the frame that
+   * the
+   * comment belongs to may end much later. Default: none
    */
   constructor(
     private readonly onFrame: (frame: SseFrame) => void,
@@ -45,8 +46,8 @@ export class SseFrameParser {
   push(chunk: Uint8Array): void {
     let decoded = this.decoder.decode(chunk, { stream: true });
     if (decoded === '') return;
-    // A CR ends its line at once, so that a frame does not wait for the next chunk. An LF that
-    // turns out to belong to it is then no line end of its own.
+    // A CR ends its line at once, so that a frame does not wait for the next chunk. If that begins
+    // with LF, this belongs to the CR and ends no line.
     if (this.afterCr && decoded.startsWith('\n')) decoded = decoded.slice(1);
     this.afterCr = decoded.endsWith('\r');
 

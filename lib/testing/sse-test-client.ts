@@ -24,7 +24,7 @@ const OPEN_TYPE = 'sse:open';
  * await client.close();
  */
 export class SseTestClient {
-  /** Every event so far, in order, but for `sse:open`: see {@link opening}. */
+  /** Every event so far, in order, without `sse:open`: see {@link opening}. */
   readonly events: SseTestEvent[] = [];
   /** Every frame so far, also those without data, in order. */
   readonly frames: SseFrame[] = [];
@@ -43,7 +43,7 @@ export class SseTestClient {
   /** Resolves when the stream has ended, however it did; it never rejects. */
   readonly closed: Promise<SseTestEnd>;
 
-  /** How many of `events` were returned or passed over. */
+  /** How many of `events` were returned or skipped. */
   private taken = 0;
   private readonly isStream: boolean;
   private ended: SseTestEnd | undefined;
@@ -85,8 +85,8 @@ export class SseTestClient {
    */
   static connect(url: string | URL, options?: SseTestClientOptions): Promise<SseTestClient>;
   /**
-   * The same on a Nest application, which is made to listen on a free loopback port if it does
-   * not listen yet. Closing the application stays the test's task.
+   * The same on a Nest application. If the application does not listen yet, this makes it listen on
+   * a free loopback port. The test has to close the application.
    */
   static connect(
     app: SseTestApplication,
@@ -114,8 +114,8 @@ export class SseTestClient {
   }
 
   /**
-   * The next event that no `next`, `take` or `until` has returned yet. With `type`, events of other
-   * types are passed over; `sse:open` is given for its type alone.
+   * The next event that no `next`, `take` or `until` has returned yet. With `type` it skips events
+   * of other types; it returns `sse:open` only for that type.
    *
    * @throws Error when the stream ends before, or the deadline passes.
    */
@@ -129,7 +129,7 @@ export class SseTestClient {
   /**
    * The next `count` events that were not returned yet.
    *
-   * @throws Error when the stream ends before, or the deadline passes; none are taken then.
+   * @throws Error when the stream ends before, or the deadline passes; then it takes none.
    */
   async take(count: number, options: SseTestWait = {}): Promise<SseTestEvent[]> {
     const from = this.taken;
@@ -143,8 +143,8 @@ export class SseTestClient {
   }
 
   /**
-   * The first event for which the predicate holds, among those that were not returned yet; the
-   * ones before it are passed over.
+   * The first event for which the predicate holds, among those that were not returned yet. It skips
+   * the events before.
    *
    * @throws Error when the stream ends before, or the deadline passes.
    */
@@ -161,7 +161,7 @@ export class SseTestClient {
     return SseTestClient.connect(this.url, { ...this.options, ...last, ...options });
   }
 
-  /** Stops reading from the socket, as a client does that is too slow. */
+  /** Stops reading from the socket, as a slow client does. */
   pause(): void {
     this.response.pause();
   }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { SseFrame } from './sse-frame-parser.js';
 
-/** What a browser's `EventSource` would hand to its listeners. */
+/** An event as a browser's `EventSource` passes it to its listeners. */
 export interface SseTestEvent {
   /** The event's name; `message` when the server gave none. */
   readonly type: string;

@@ -13,8 +13,8 @@ export interface SseTestClientOptions {
   /** The request's body. Default: none. */
   body?: string | Uint8Array;
   /**
-   * Milliseconds until the server's head must be there, and once more as many until the first
-   * frame of a stream must be. Default 10,000.
+   * The most milliseconds until the server's head, and again until the first frame of a stream.
+   * Default 10,000.
    */
   deadline?: number;
   /**
@@ -45,8 +45,8 @@ export function sendRequest(url: URL, options: SseTestClientOptions): Promise<In
   if (lastEventId !== undefined) {
     headers['last-event-id'] = Buffer.from(lastEventId, 'utf8').toString('latin1');
   }
-  // Node leaves the length out on GET, and the server would take the body for another request.
-  // As bytes, because Node would encode the headers like a text that follows them.
+  // Node sends no length with GET, and the server would read the body as another request. The body
+  // is bytes, since Node would encode the headers like a text.
   const body = options.body === undefined ? undefined : Buffer.from(options.body);
   if (body) headers['content-length'] = String(body.length);
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -62,7 +62,7 @@ export function sendRequest(url: URL, options: SseTestClientOptions): Promise<In
     });
     request.once('response', (response) => {
       clearTimeout(timer);
-      // From here on a broken connection is an end of the stream, not a failed request.
+      // From here on a broken connection ends the stream; the request has not failed.
       request.on('error', () => undefined);
       resolve(response);
     });
@@ -70,13 +70,13 @@ export function sendRequest(url: URL, options: SseTestClientOptions): Promise<In
   });
 }
 
-/** The URL without what logs in: user, password and the values of parameters. */
+/** The URL without secrets: user, password and the values of parameters. */
 export function shownUrl({ origin, pathname, searchParams }: URL): string {
   const names = [...searchParams.keys()].map((name) => `${name}=…`);
   return `${origin}${pathname}${names.length > 0 ? `?${names.join('&')}` : ''}`;
 }
 
-/** The application's address. Makes it listen on a free loopback port if it does not listen yet. */
+/** The application's address. Makes the application listen on a free loopback port if needed. */
 export async function addressOf(app: SseTestApplication): Promise<string> {
   const server = app.getHttpServer() as Server;
   if (!server.listening) await app.listen(0, '127.0.0.1');

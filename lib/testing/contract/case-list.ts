@@ -1,10 +1,10 @@
 import type { ContractTest } from './rig.js';
 import { inContext, type Context, type SourceSubject } from './source-context.js';
 
-/** The cases of a source's contract, and what they share. */
+/** Collects the cases of a source's contract, with the tools that they share. */
 export interface CaseList {
   readonly subject: SourceSubject;
-  /** How long to wait for what has to come, in milliseconds. */
+  /** How long a case waits for an event or a reset, in milliseconds. */
   readonly timeout: number;
   /** Adds a case, which gets a source of its own. */
   add(name: string, run: (context: Context) => Promise<void>): void;
@@ -12,7 +12,7 @@ export interface CaseList {
   writeAll(channel: string, texts: readonly string[]): Promise<void>;
 }
 
-/** Collects cases in `tests`. */
+/** A list that adds its cases to `tests`. */
 export function caseList(subject: SourceSubject, tests: ContractTest[]): CaseList {
   const { timeout = 10_000 } = subject;
   return {

@@ -4,7 +4,7 @@ import { numbered, until } from './rig.js';
 
 const REASONS = ['trimmed', 'unknown-position', 'failover'] as const;
 
-/** Restarts, and what happens to the system behind the source. */
+/** Cases with restarts, and with faults of the system behind the source. */
 export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): void {
   const { write, trim, replace, interrupt } = subject;
 
@@ -46,10 +46,10 @@ export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): vo
       const position = reader.events[5]!.id;
       await replace(channel);
       await writeAll(channel, numbered(3, 6));
-      // What was written about that time may be missing, once a reset has said so.
+      // Events of about that time may be missing, but only after a reset.
       await until(
         () => reader.resets.length > 0 || reader.data.at(-1) === 'event 8',
-        () => 'neither what was written after it nor a reset has come',
+        () => 'neither the events after it nor a reset came',
         timeout,
       );
       await write(channel, 'event 9');
@@ -72,7 +72,7 @@ export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): vo
         const written = ['event 0'];
         let attempts = 0;
         const writeNext = async (): Promise<void> => {
-          // Writing may fail meanwhile; whether the system has the event then, nobody knows.
+          // Writing may fail meanwhile. Nobody knows then whether the system has the event.
           written.push(
             await retried(
               () => `event ${++attempts}`,
@@ -85,7 +85,7 @@ export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): vo
           await interrupt();
           await writeNext();
         }
-        // A source without a history hears only what is written once it is back.
+        // A source without a history receives only events that are written after its return.
         const end = performance.now() + timeout;
         while (reader.data.at(-1) !== written.at(-1) && performance.now() < end) {
           await writeNext();
@@ -97,7 +97,7 @@ export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): vo
   }
 }
 
-/** Writes texts until one is taken, and gives that one. */
+/** Writes texts until the system takes one, and returns that one. */
 async function retried(
   next: () => string,
   write: (text: string) => Promise<unknown>,

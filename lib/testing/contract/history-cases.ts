@@ -4,7 +4,7 @@ import { EARLIEST } from '../../channel/start-position.js';
 import type { CaseList } from './case-list.js';
 import { numbered } from './rig.js';
 
-/** What a client may send as its Last-Event-ID. */
+/** Texts that a client may send as its Last-Event-ID. */
 const NONSENSE = [
   ' ',
   'nonsense',
@@ -28,7 +28,7 @@ const NONSENSE = [
   "'; drop table events; --",
 ];
 
-/** Resuming, and reading events again. */
+/** Cases of resuming, and of reading events again. */
 export function addHistoryCases({ add, writeAll, subject, timeout }: CaseList): void {
   const { write } = subject;
 
@@ -119,7 +119,7 @@ export function addHistoryCases({ add, writeAll, subject, timeout }: CaseList): 
     }
   });
 
-  add('begins with the oldest event for whoever asks for it', async ({ rig, source, channel }) => {
+  add('begins with the oldest event for `earliest`', async ({ rig, source, channel }) => {
     const first = await rig.read(source, channel);
     await writeAll(channel, numbered(8));
     await rig.received(first, numbered(8));

@@ -4,7 +4,7 @@ import type { CaseList } from './case-list.js';
 import { RecordingSink } from './recording-sink.js';
 import { numbered, until } from './rig.js';
 
-/** Opening, delivering and closing. */
+/** Cases of opening, delivering and closing. */
 export function addLiveCases({ add, writeAll, subject, timeout }: CaseList): void {
   const { write } = subject;
 

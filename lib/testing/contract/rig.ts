@@ -12,14 +12,14 @@ export interface ContractTest {
   readonly run: () => Promise<void>;
 }
 
-/** The log of what is under test, at which the contract does not look. */
+/** A log for sources under test. The contract does not look at it. */
 export const SILENT_LOG: SseLogger = {
   log: () => undefined,
   warn: () => undefined,
   error: () => undefined,
 };
 
-/** Waits until something holds. */
+/** Waits until a condition holds. */
 export async function until(
   holds: () => boolean,
   what: () => string,
@@ -28,13 +28,13 @@ export async function until(
   const end = performance.now() + timeout;
   while (!holds()) {
     if (performance.now() > end) {
-      throw new Error(`Waited ${timeout} ms in vain: ${what()}.`);
+      throw new Error(`After ${timeout} ms: ${what()}.`);
     }
     await sleep(2);
   }
 }
 
-/** What one client receives. */
+/** One client, with the events that it has received. */
 export class ContractReader {
   readonly events: SseEvent[] = [];
   isComplete = false;
@@ -56,7 +56,7 @@ export class ContractReader {
     return this.events.filter(({ type }) => type !== RESET_TYPE).map(({ data }) => String(data));
   }
 
-  /** Why events may be missing, for each time it was told. */
+  /** The reasons of all resets so far. */
   get resets(): string[] {
     return this.events
       .filter(({ type }) => type === RESET_TYPE)
@@ -112,7 +112,7 @@ export class ContractRig {
     if (reader.error !== undefined) {
       throw reader.error as Error;
     }
-    // Whoever has waited for the source is placed in a turn of its own.
+    // A client that has waited for the source is placed one turn later.
     await sleep(5);
     return reader;
   }
@@ -125,27 +125,27 @@ export class ContractRig {
         `${reader.data.length} of ${expected.length} events came, resets: ${list(reader.resets)}`,
       this.timeout,
     );
-    // What comes twice comes soon after.
+    // An event that comes twice comes soon.
     await sleep(20);
     const { data } = reader;
     const at = data.findIndex((text, index) => text !== expected[index]);
     if (at >= 0) {
       throw new Error(
         `Event ${at} should be ${JSON.stringify(expected[at])} and is ${JSON.stringify(data[at])}: ` +
-          `events are lost, repeated or out of order.`,
+          'events are lost, repeated or out of order.',
       );
     }
   }
 
   /**
-   * Waits until a reader has received the last of these data. Those before may be missing only
-   * where a reset has said so; none comes twice, and none out of order. Others may come as well.
+   * Waits until a reader has received the last of these data. The others may be missing only after
+   * a reset. None may come twice or out of order; further data may come.
    */
   async receivedOrTold(reader: ContractReader, expected: readonly string[]): Promise<void> {
     const last = expected.at(-1)!;
     await until(
       () => reader.data.at(-1) === last,
-      () => `${JSON.stringify(last)} has not come, resets: ${list(reader.resets)}`,
+      () => `${JSON.stringify(last)} did not come, resets: ${list(reader.resets)}`,
       this.timeout,
     );
     const data = reader.data.filter((text) => expected.includes(text));
@@ -159,16 +159,16 @@ export class ContractRig {
     }
     if (data.length < expected.length && reader.resets.length === 0) {
       throw new Error(
-        `${expected.length - data.length} of ${expected.length} events are lost, and no reset says so.`,
+        `${expected.length - data.length} of ${expected.length} events are lost without a reset.`,
       );
     }
   }
 
-  /** Waits for a reset, and tells its reason. */
+  /** Waits for a reset, and checks its reason. */
   async told(reader: ContractReader, allowed: readonly string[]): Promise<void> {
     await until(
       () => reader.resets.length > 0,
-      () => 'no reset has come: clients do not learn that events may be missing',
+      () => 'no reset came, so clients do not learn that events may be missing',
       this.timeout,
     );
     const [reason] = reader.resets;
@@ -190,12 +190,12 @@ function list(texts: readonly string[]): string {
   return texts.join(', ') || 'none';
 }
 
-/** A channel that nobody has used yet. */
+/** A channel name that nobody has used yet. */
 export function freshChannel(): string {
   return `contract-${randomBytes(6).toString('hex')}`;
 }
 
-/** `count` texts that count up. */
+/** The texts of `count` events, numbered from `from` on. */
 export function numbered(count: number, from = 0): string[] {
   return Array.from({ length: count }, (_, index) => `event ${from + index}`);
 }

@@ -2,37 +2,39 @@ import { withDeadline } from '../../channel/deadline.js';
 import type { ChannelFeed, ChannelSource } from '../../channel/source.js';
 import { ContractRig, freshChannel, SILENT_LOG } from './rig.js';
 
-/** A source, and how to cause what can happen to it. What is left out is not tested. */
+/**
+ * A source, and ways to cause what can happen to it. Cases that need a missing one are left out.
+ */
 export interface SourceSubject {
-  /** Makes a source; each time another one, which reads the same system. */
+  /** Makes another source of the same system, each time. */
   readonly source: () => ChannelSource | Promise<ChannelSource>;
-  /** Has the system hold one more event of a channel; resolves once it does. */
+  /** Adds an event to a channel in the system; resolves once the system has it. */
   readonly write: (channel: string, data: string) => Promise<unknown>;
   /** Drops the oldest events of a channel's history, but not the newest. Default: not tested. */
   readonly trim?: (channel: string) => Promise<unknown>;
   /** Replaces a channel's history by an empty one. Default: not tested. */
   readonly replace?: (channel: string) => Promise<unknown>;
-  /** Cuts the connections of sources, so that they have to come back. Default: not tested. */
+  /** Cuts the connections of sources, which have to connect again. Default: not tested. */
   readonly interrupt?: () => Promise<unknown>;
   /** A channel name that nobody has used yet. Default: random letters and digits. */
   readonly channel?: () => string;
-  /** How long to wait for what has to come, in milliseconds. Default: 10,000. */
+  /** How long a case waits for an event or a reset, in milliseconds. Default: 10,000. */
   readonly timeout?: number;
 }
 
-/** What one case works with. */
+/** The tools of one case. */
 export interface Context<Source extends ChannelSource = ChannelSource> {
   rig: ContractRig;
   source: Source;
   readonly channel: string;
   readonly other: string;
-  /** The feed of the channel that is open. */
+  /** The feed of the open channel. */
   feed(): ChannelFeed;
-  /** Closes everything, and makes it anew, as a new process would. */
+  /** Closes everything and makes it anew, like a new process. */
   restart(): Promise<void>;
 }
 
-/** Runs one case with a source of its own, and closes everything after it. */
+/** Runs one case with a new source, and closes everything after it. */
 export async function inContext<Source extends ChannelSource>(
   subject: { readonly source: () => Source | Promise<Source>; readonly channel?: () => string },
   timeout: number,

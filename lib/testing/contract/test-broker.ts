@@ -3,19 +3,19 @@ import { numbered, until, type ContractTest } from './rig.js';
 import { inContext, type Context, type SourceSubject } from './source-context.js';
 import { testSource } from './test-source.js';
 
-/** A broker, and how to cause what can happen to it. */
+/** A broker, and ways to cause what can happen to it. */
 export interface BrokerSubject extends Omit<SourceSubject, 'source' | 'write'> {
-  /** Makes a broker; each time another one, which publishes to the same system. */
+  /** Makes another broker of the same system, each time. */
   readonly broker: () => Broker | Promise<Broker>;
   /**
-   * Whether what one broker publishes reaches the channels of another, as those of several
-   * instances. Default: true.
+   * Whether events of one broker reach the channels of another, as those of several instances do.
+   * Default: true.
    */
   readonly isShared?: boolean;
 }
 
 /**
- * The contract of brokers, that of sources included, as cases for any test runner.
+ * The contract of brokers, with that of sources, as cases for any test runner.
  *
  * @example
  * ```ts
@@ -35,7 +35,7 @@ export function testBroker(subject: BrokerSubject): readonly ContractTest[] {
       write: (channel, data) => current!.publish(channel, { data }),
     }),
   ];
-  /** Adds a case, which gets two brokers, each with an application around it. */
+  /** Adds a case with two brokers, each of an application of its own. */
   const add = (
     name: string,
     run: (one: Context<Broker>, two: Context<Broker>) => Promise<void>,
@@ -89,7 +89,7 @@ export function testBroker(subject: BrokerSubject): readonly ContractTest[] {
     await source.publish(channel, { data: '[DONE]', end: true });
     await until(
       () => reader.isComplete,
-      () => 'the end of the run has not come',
+      () => 'the end of the run did not come',
       timeout,
     );
     const next = await rig.read(source, channel);

@@ -6,8 +6,8 @@ import type { ContractTest } from './rig.js';
 import type { SourceSubject } from './source-context.js';
 
 /**
- * The contract of sources, as cases for any test runner. Each makes a source of its own, and
- * runs it under the core that an application runs it under.
+ * The contract of sources, as cases for any test runner. Each case makes a new source, and reads it
+ * through the same core as an application does.
  *
  * @throws Error when `source` or `write` is no function
  *
