@@ -98,7 +98,7 @@ export class SseService {
     const source = this.sources.sourceFor(options);
     const isOfSet = typeof channels !== 'string';
     const requests = names.map((name) => ({ source, name, isOfSet }));
-    return this.delivery.observe(() => requests, options.lastEventId);
+    return this.delivery.observe(requests, options.lastEventId);
   }
 
   /**
@@ -210,7 +210,7 @@ export class SseService {
     const { doneSignal = this.settings.doneSignal, serialize = this.settings.serialize } = options;
     const source = new PollSource(read, { ...options, doneSignal, serialize }, this.sources.log);
     const requests = [{ source, name: 'poll' }];
-    return this.delivery.observe(() => requests);
+    return this.delivery.observe(requests);
   }
 
   /** What is open at this moment, and what was refused since the start. */

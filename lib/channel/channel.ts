@@ -63,58 +63,32 @@ export class Channel implements ChannelSink {
     this.history = feed.history && new CheckedHistory(feed.history, this, this.services);
   }
 
-  /** Ignores later calls of the source, whose feed has been closed. */
-  close(): void {
-    this.isClosed = true;
-  }
-
-  /** The label that stands for the channel's name in event ids. */
-  get label(): string {
-    return (this.ownLabel ??= labelOf(this.name));
-  }
-
-  /** The event that a new client receives first, if the source has one. */
-  current(): SourceEvent | undefined {
-    try {
-      const event = atOnce(this.feed?.current?.());
-      if (event) {
-        checkEvent(event, this.limits);
-      }
-      return event;
-    } catch (error) {
-      this.warn(`gave no first event for a new client: ${reasonOf(error)}`);
-      return resetEvent(this.name, 'skipped-event');
+  append(event: SourceEvent): string {
+    checkEvent(event, this.limits);
+    if (this.history && event.position === undefined) {
+      throw new SseError(
+        'INVALID_EVENT',
+        `An event of the channel ${JSON.stringify(this.name)} has no \`position\`, and its source ` +
+          'has a history. Give every event its position: otherwise clients could not resume after it.',
+      );
     }
-  }
-
-  /** Whether the source is listening. */
-  get ready(): boolean {
-    return this.isLive;
-  }
-
-  addReader(reader: Reader): void {
-    this.hadReaderBeforeLive ||= !this.isLive;
-    this.readers.add(reader);
-  }
-
-  removeReader(reader: Reader): void {
-    this.readers.delete(reader);
-  }
-
-  /** Resolves once the source is listening, or after `timeout` milliseconds. */
-  whenReady(timeout: number): Promise<void> {
-    if (this.isLive) {
-      return Promise.resolve();
+    if (this.isLate('append()')) {
+      return event.id ?? event.position ?? '';
     }
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.waiting.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, timeout);
-      this.waiting.add(done);
-    });
+    if (event.id !== undefined && this.log.numbers(event.id)) {
+      refuseAsPosition(event.id, 'of this channel');
+    }
+    if (this.isBehindHead(event.position)) {
+      throw new SseError(
+        'INVALID_EVENT',
+        `An event of the channel ${JSON.stringify(this.name)} has the position ${shown(event.position)}, which is ` +
+          `not after ${shown(this.log.headPosition)}, the last one. Append each event once, and call ` +
+          "reset('failover', position) when the history has begun anew: clients would receive events again.",
+      );
+    }
+    const entry = this.log.append(event);
+    this.onAppend(this);
+    return entry.id;
   }
 
   live(position?: string): void {
@@ -137,34 +111,6 @@ export class Channel implements ChannelSink {
     this.waiting.forEach((done) => done());
   }
 
-  append(event: SourceEvent): string {
-    checkEvent(event, this.limits);
-    if (this.history && event.position === undefined) {
-      throw new SseError(
-        'INVALID_EVENT',
-        `An event of the channel ${JSON.stringify(this.name)} has no \`position\`, and its source ` +
-          'has a history. Give every event its position: clients could not be shown it otherwise.',
-      );
-    }
-    if (this.isLate('append()')) {
-      return event.id ?? event.position ?? '';
-    }
-    if (event.id !== undefined && this.log.numbers(event.id)) {
-      refuseAsPosition(event.id, 'of this channel');
-    }
-    if (this.isBehindHead(event.position)) {
-      throw new SseError(
-        'INVALID_EVENT',
-        `An event of the channel ${JSON.stringify(this.name)} has the position ${shown(event.position)}, and ` +
-          `${shown(this.log.headPosition)} was appended before. Leave out what was appended already, and call ` +
-          "reset('failover', position) when the history has begun anew: clients would see events again.",
-      );
-    }
-    const entry = this.log.append(event);
-    this.onAppend(this);
-    return entry.id;
-  }
-
   reset(reason: ResetReason, position?: string, isInPlace = reason === 'skipped-event'): void {
     if (this.isLate('reset()')) {
       return;
@@ -183,10 +129,64 @@ export class Channel implements ChannelSink {
     this.onAppend(this);
   }
 
+  /** Ignores later calls of the source, whose feed has been closed. */
+  close(): void {
+    this.isClosed = true;
+  }
+
+  addReader(reader: Reader): void {
+    this.hadReaderBeforeLive ||= !this.isLive;
+    this.readers.add(reader);
+  }
+
+  removeReader(reader: Reader): void {
+    this.readers.delete(reader);
+  }
+
+  /** Whether the source is listening. */
+  get ready(): boolean {
+    return this.isLive;
+  }
+
+  /** Resolves once the source is listening, or after `timeout` milliseconds. */
+  whenReady(timeout: number): Promise<void> {
+    if (this.isLive) {
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, timeout);
+      this.waiting.add(done);
+    });
+  }
+
+  /** The event that a new client receives first, if the source has one. */
+  current(): SourceEvent | undefined {
+    try {
+      const event = atOnce(this.feed?.current?.());
+      if (event) {
+        checkEvent(event, this.limits);
+      }
+      return event;
+    } catch (error) {
+      this.warn(`gave no valid first event for a new client: ${reasonOf(error)}`);
+      return resetEvent(this.name, 'skipped-event');
+    }
+  }
+
+  /** The label that stands for the channel's name in event ids. */
+  get label(): string {
+    return (this.ownLabel ??= labelOf(this.name));
+  }
+
   /** A source that calls `live()` again may have missed events, unless it goes on at the head. */
   private liveAgain(position: string | undefined): void {
     if (position === undefined || position !== this.log.headPosition) {
-      this.warn('called live() again. Its readers are told of a gap.');
+      this.warn('called live() again. Its clients receive a reset.');
       this.reset('listener-gap', position);
     }
   }
@@ -217,7 +217,7 @@ export class Channel implements ChannelSink {
   /** Whether the source has made this call after its feed was closed. */
   private isLate(call: string): boolean {
     if (this.isClosed) {
-      this.warn(`called ${call} after close(). That is ignored.`);
+      this.warn(`called ${call} after close(). The call has no effect.`);
     }
     return this.isClosed;
   }
@@ -228,7 +228,7 @@ export class Channel implements ChannelSink {
       return position;
     }
     this.warn(
-      `called ${call} with the position ${shown(position)}, which clients cannot return with. It counts as none.`,
+      `called ${call} with the position ${shown(position)}, which clients cannot return with. The position is ignored.`,
     );
     return undefined;
   }

@@ -88,7 +88,7 @@ export class CheckedHistory {
       return NaN;
     }
     if (typeof order !== 'number' || Number.isNaN(order)) {
-      this.report(`compares two positions to ${shown(order)}, which is no order.`);
+      this.report(`compared two positions and returned ${shown(order)}, which is no order.`);
       return NaN;
     }
     return order;
@@ -148,11 +148,11 @@ export class CheckedHistory {
       return checkPage(page, this.owner, this);
     } catch (error) {
       if (error instanceof HistoryFault) {
-        this.report(`${error.message}. Its readers are told of a gap.`);
+        this.report(`${error.message}. Its clients receive a reset.`);
         return resetPage('listener-gap');
       }
       if (!isLogged && !signal.aborted) {
-        this.outage.begin(`${this.subject} cannot be read: ${reasonOf(error)} Its readers wait.`);
+        this.outage.begin(`${this.subject} cannot be read: ${reasonOf(error)} Its clients wait.`);
       }
       throw error;
     }

@@ -43,7 +43,7 @@ export class HistoryFault extends Error {}
  */
 export function checkPage(page: unknown, channel: HistoryChannel, source: PageSource): CheckedPage {
   if (typeof page !== 'object' || page === null) {
-    throw new HistoryFault(`gave ${shown(page)} in place of a page`);
+    throw new HistoryFault(`gave ${shown(page)} instead of a page`);
   }
   const { events, last, reset, ended, position } = page as Partial<HistoryPage>;
   if (reset !== undefined && reset !== null) {
@@ -93,7 +93,7 @@ function entriesOf(
     if (isNext) {
       add(position, eventOrReset(event!, channel, source));
     } else if (isInOrder) {
-      source.report(`gave an event at ${position} after one at ${previous}, which is left out.`);
+      source.report(`gave an event at ${position} after one at ${previous}. It is left out.`);
       // Its position would lead clients back, and they may have received it already.
       add(previous, resetEvent(channel.name, 'skipped-event'));
     }
@@ -114,7 +114,7 @@ function eventOrReset(
     checkEvent(event, limits);
     return event;
   } catch (error) {
-    source.report(`gave an event at ${event.position} that is left out: ${reasonOf(error)}`);
+    source.report(`gave an event at ${event.position} that cannot be sent: ${reasonOf(error)}`);
     return resetEvent(name, 'skipped-event');
   }
 }

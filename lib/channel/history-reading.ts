@@ -118,7 +118,7 @@ export class HistoryReading {
       this.reader.ended();
     } else if (first && this.last !== undefined && !this.isAfter(first.position, this.last)) {
       this.history.report(
-        `gave the event at ${first.position} after the one at ${this.last}. Its readers are told of a gap.`,
+        `gave the event at ${first.position} after the one at ${this.last}. Its clients receive a reset.`,
       );
       this.reader.reset('listener-gap');
     } else if (page.last && this.lacks(page, last)) {
@@ -163,7 +163,7 @@ export class HistoryReading {
       return false;
     }
     this.history.report(
-      `does not give the event at ${newest!.position}, which was appended before. Its readers are told of a gap.`,
+      `does not give the event at ${newest!.position}, which was appended before. Its clients receive a reset.`,
     );
     this.reader.reset('listener-gap');
     return true;

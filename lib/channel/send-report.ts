@@ -22,14 +22,13 @@ export class SendReport {
   }
 
   /**
-   * The one rule for methods that return a promise: they never throw, as a timer that calls them
-   * would end the process, and they handle the rejection, as a caller that does not wait would end
-   * it as well. An outage is one line, a mistake of the caller one each.
+   * Calls a method that sends, and logs its failure: once per outage, and once per mistake. The
+   * promise never throws into a timer, and its rejection is handled: a caller need not await it.
    */
   follow<R>(call: () => Promise<R>): Promise<R> {
     let result: Promise<R>;
     try {
-      // A broker of the application's may return what is no promise.
+      // A broker of the application may return something else than a promise.
       result = Promise.resolve(call());
     } catch (error) {
       result = Promise.reject(error);
@@ -39,14 +38,14 @@ export class SendReport {
   }
 
   private readonly onTaken = (): void => {
-    this.outage.end('What is sent is accepted again.');
+    this.outage.end('Sending works again.');
   };
 
   private readonly onRefused = (error: unknown): void => {
     if (isReported(error)) {
       return;
     }
-    const text = `What was sent was not accepted: ${reasonOf(error)}`;
+    const text = `An event was not accepted: ${reasonOf(error)}`;
     if (error instanceof SseError && error.code === 'UNAVAILABLE') {
       this.outage.begin(text);
     } else {

@@ -1,86 +1,13 @@
 /**
- * Why a client may miss events. Clients receive it as the `reason` of an `sse:reset` event.
+ * Feeds channels from a real system. Implement it to plug in your own.
  *
- * - `trimmed`: the events after the client's position are no longer retained
- * - `unknown-position`: the client's `Last-Event-ID` is not a position of this channel
- * - `failover`: the system behind the channel lost or replaced its history
- * - `listener-gap`: the source was not listening for a while
- * - `slow-consumer`: the client read so slowly that its next event is no longer retained
- * - `skipped-event`: an event from another system could not be sent, and was left out
+ * The package calls `open` once per channel, whatever the number of clients, outside of any
+ * request's async context. `open` must return at once. The source then connects in the
+ * background, retries for ever, and calls `sink.live()` once it listens. `open` may throw an
+ * `SseError` only for a channel name that the source can never serve.
  */
-export type ResetReason =
-  'trimmed' | 'unknown-position' | 'failover' | 'listener-gap' | 'slow-consumer' | 'skipped-event';
-
-/** An event as a source appends it to a channel's log. */
-export interface SourceEvent {
-  /** The event's text, as it goes on the wire after `data:`. */
-  readonly data: string;
-  /** The event's name, `event:` on the wire. Without CR, LF or NUL. Unset: a browser's `message`. */
-  readonly type?: string | undefined;
-  /**
-   * The event's position in the source's own numbering. A source with a history sets it on
-   * every event. A source without a history sets it on none, and the log numbers the events.
-   */
-  readonly position?: string | undefined;
-  /** The publisher's own id for the event; goes on the wire in place of the position. */
-  readonly id?: string | undefined;
-  /** The reconnection time for clients in milliseconds, `retry:` on the wire. */
-  readonly retry?: number | undefined;
-  /** True for the last event of a run: clients receive it and their streams end. */
-  readonly end?: boolean | undefined;
-}
-
-/** An event of a source's history: like any other, with its position. */
-export type HistoryEvent = SourceEvent & {
-  readonly position: string;
-  /**
-   * Set when the source has announced a reset in place at this position, or cannot read the event
-   * here. Clients receive a reset; the other fields are ignored.
-   */
-  readonly reset?: ResetReason | undefined;
-};
-
-/** One page of a source's history. */
-export interface HistoryPage {
-  /** Events in order, each after the requested position. */
-  readonly events: readonly HistoryEvent[];
-  /** True when no events followed these at the time of reading. */
-  readonly last: boolean;
-  /**
-   * Set when the events after the position have a gap. The reader announces the reset and goes
-   * on live; `events` is ignored.
-   */
-  readonly reset?: ResetReason | undefined;
-  /**
-   * True when the event at the requested position ended its run. The page still contains the
-   * events after it, for clients that started after the end.
-   */
-  readonly ended?: boolean | undefined;
-  /**
-   * The position of the requested event, when the request named the publisher's own id. Without
-   * it a client may receive again events that arrive during the request.
-   */
-  readonly position?: string | undefined;
-}
-
-/** Reads again the events that a source appended before. */
-export interface ChannelHistory {
-  /**
-   * Orders two positions of this channel: below zero when `a` is before `b`. It must never throw,
-   * as clients may send any text as their Last-Event-ID.
-   */
-  compare(a: string, b: string): number;
-  /**
-   * Reads up to `limit` events after `position`, or from the oldest retained event when it is
-   * `undefined`. The position came from this source, or from a client as its Last-Event-ID. The
-   * page must include every event appended before the call.
-   *
-   * A rejection, or no answer within 30 s, is an outage: the package logs it and calls again
-   * after growing pauses. A source that rejects with an `SseError` must log the outage itself.
-   *
-   * @param signal aborted when no reader waits for the page any more
-   */
-  read(position: string | undefined, limit: number, signal?: AbortSignal): Promise<HistoryPage>;
+export interface ChannelSource extends Lifecycle {
+  open(channel: string, sink: ChannelSink): ChannelFeed;
 }
 
 /** What a source may do with the channel it feeds. */
@@ -111,6 +38,38 @@ export interface ChannelSink {
   reset(reason: ResetReason, position?: string, isInPlace?: boolean): void;
 }
 
+/** An event as a source appends it to a channel's log. */
+export interface SourceEvent {
+  /** The event's text, as it goes on the wire after `data:`. */
+  readonly data: string;
+  /** The event's name, `event:` on the wire. Without CR, LF or NUL. Unset: a browser's `message`. */
+  readonly type?: string | undefined;
+  /**
+   * The event's position in the source's own numbering. A source with a history sets it on
+   * every event. A source without a history sets it on none, and the log numbers the events.
+   */
+  readonly position?: string | undefined;
+  /** The publisher's own id for the event; goes on the wire in place of the position. */
+  readonly id?: string | undefined;
+  /** The reconnection time for clients in milliseconds, `retry:` on the wire. */
+  readonly retry?: number | undefined;
+  /** True for the last event of a run: clients receive it and their streams end. */
+  readonly end?: boolean | undefined;
+}
+
+/**
+ * Why a client may miss events. Clients receive it as the `reason` of an `sse:reset` event.
+ *
+ * - `trimmed`: the events after the client's position are no longer retained
+ * - `unknown-position`: the client's `Last-Event-ID` is not a position of this channel
+ * - `failover`: the system behind the channel lost or replaced its history
+ * - `listener-gap`: the source was not listening for a while
+ * - `slow-consumer`: the client read so slowly that its next event is no longer retained
+ * - `skipped-event`: an event from another system could not be sent, and was left out
+ */
+export type ResetReason =
+  'trimmed' | 'unknown-position' | 'failover' | 'listener-gap' | 'slow-consumer' | 'skipped-event';
+
 /** A source's side of one open channel. */
 export interface ChannelFeed {
   /** Present when clients can resume from the source beyond the retained window. */
@@ -125,35 +84,58 @@ export interface ChannelFeed {
   close(): void;
 }
 
-/**
- * Feeds channels from a real system. Implement it to plug in your own.
- *
- * The package calls `open` once per channel, whatever the number of clients, outside of any
- * request's async context. `open` must return at once. The source then connects in the
- * background, retries for ever, and calls `sink.live()` once it listens. `open` may throw an
- * `SseError` only for a channel name that the source can never serve.
- */
-export interface ChannelSource extends Lifecycle {
-  open(channel: string, sink: ChannelSink): ChannelFeed;
-}
-
-/** An event that `send()` passes to a broker: checked, with its data as text. */
-export type OutgoingEvent = Omit<SourceEvent, 'position'>;
-
-/** A source that also takes events from `SseService.send()`. */
-export interface Broker extends ChannelSource {
-  /** Resolves with the event's position once the broker has it; rejects when it does not. */
-  publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string>;
-}
-
-/** Options that only some brokers know. */
-export interface PublishOptions {
+/** Reads again the events that a source appended before. */
+export interface ChannelHistory {
   /**
-   * `broker: 'event-table'` writes the event within this transaction of yours: a `pg` client, or
-   * anything else with `query(text, values)`. Default: none.
+   * Orders two positions of this channel: below zero when `a` is before `b`. It must never throw,
+   * as clients may send any text as their Last-Event-ID.
    */
-  readonly transaction?: unknown;
+  compare(a: string, b: string): number;
+  /**
+   * Reads up to `limit` events after `position`, or from the oldest retained event when it is
+   * `undefined`. The position came from this source, or from a client as its Last-Event-ID. The
+   * page must include every event appended before the call.
+   *
+   * A rejection, or no answer within 30 s, is an outage: the package logs it and calls again
+   * after growing pauses. A source that rejects with an `SseError` must log the outage itself.
+   *
+   * @param signal aborted when no reader waits for the page any more
+   */
+  read(position: string | undefined, limit: number, signal?: AbortSignal): Promise<HistoryPage>;
 }
+
+/** One page of a source's history. */
+export interface HistoryPage {
+  /** Events in order, each after the requested position. */
+  readonly events: readonly HistoryEvent[];
+  /** True when no events followed these at the time of reading. */
+  readonly last: boolean;
+  /**
+   * Set when the events after the position have a gap. The reader announces the reset and goes
+   * on live; `events` is ignored.
+   */
+  readonly reset?: ResetReason | undefined;
+  /**
+   * True when the event at the requested position ended its run. The page still contains the
+   * events after it, for clients that started after the end.
+   */
+  readonly ended?: boolean | undefined;
+  /**
+   * The position of the requested event, when the request named the publisher's own id. Without
+   * it a client may receive again events that arrive during the request.
+   */
+  readonly position?: string | undefined;
+}
+
+/** An event of a source's history: like any other, with its position. */
+export type HistoryEvent = SourceEvent & {
+  readonly position: string;
+  /**
+   * Set when the source has announced a reset in place at this position, or cannot read the event
+   * here. Clients receive a reset; the other fields are ignored.
+   */
+  readonly reset?: ResetReason | undefined;
+};
 
 /**
  * Optional methods of a source beside `open()`. The application starts and stops the broker and
@@ -172,6 +154,24 @@ export interface Lifecycle {
    * for the rest of `drainTimeout`, but at least half a second.
    */
   stop?(): Promise<void>;
+}
+
+/** A source that also takes events from `SseService.send()`. */
+export interface Broker extends ChannelSource {
+  /** Resolves with the event's position once the broker has it; rejects when it does not. */
+  publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string>;
+}
+
+/** An event that `send()` passes to a broker: checked, with its data as text. */
+export type OutgoingEvent = Omit<SourceEvent, 'position'>;
+
+/** Options that only some brokers know. */
+export interface PublishOptions {
+  /**
+   * `broker: 'event-table'` writes the event within this transaction of yours: a `pg` client, or
+   * anything else with `query(text, values)`. Default: none.
+   */
+  readonly transaction?: unknown;
 }
 
 /** Takes the package's messages for the operator. Nest's `Logger` is one. */

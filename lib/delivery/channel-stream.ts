@@ -11,7 +11,7 @@ import type { ChannelRequest, Subscription } from './subscription.js';
  */
 export class ChannelStream extends GuardedObservable<SseEvent> {
   constructor(
-    readonly requests: () => readonly ChannelRequest[],
+    readonly requests: readonly ChannelRequest[],
     readonly lastEventId: string | undefined,
     guard: Guard,
     subscribe: (subscriber: Subscriber<SseEvent>) => void,

@@ -90,11 +90,11 @@ export class Delivery {
   }
 
   /** Returns an Observable of channels, from the head or after a Last-Event-ID. */
-  observe(requests: () => readonly ChannelRequest[], lastEventId?: string): ChannelStream {
+  observe(requests: readonly ChannelRequest[], lastEventId?: string): ChannelStream {
     return new ChannelStream(requests, lastEventId, this.guard, (subscriber) => {
       this.subscribers.add(subscriber);
       subscriber.add(() => this.subscribers.delete(subscriber));
-      const subscription = this.subscribe(requests());
+      const subscription = this.subscribe(requests);
       subscriber.add(() => subscription.close());
       const { readyTimeout } = this;
       const placed = subscription.place({ lastEventId, readyTimeout });

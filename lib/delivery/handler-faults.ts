@@ -11,7 +11,7 @@ export function endlessValue(): SseError {
 export function noMessage(): SseError {
   return new SseError(
     'INVALID_EVENT',
-    'It emitted an object without `data`, `type`, `id`, `retry` and `comment`, which is left ' +
+    'It emitted an object with none of `data`, `type`, `id`, `retry` and `comment`, which is left ' +
       'out. To send the object itself, emit { data: object }.',
   );
 }

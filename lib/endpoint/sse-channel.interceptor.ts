@@ -143,7 +143,7 @@ export class SseChannelInterceptor implements NestInterceptor {
         );
       }
       // A handler may choose other channels than those of the route.
-      if (!source || (await request.subscribe(source.requests(), source.lastEventId))) {
+      if (!source || (await request.subscribe(source.requests, source.lastEventId))) {
         isStreamed = await request.streamChannels();
       }
       return undefined;

@@ -471,7 +471,7 @@ describe('A source that', () => {
     expect(dataOf(again)).toEqual(['1']);
   });
 
-  it('gives live() and reset() what cannot be a position: it counts as none', async () => {
+  it('calls live() and reset() with text that cannot be a position, which is ignored', async () => {
     const client = await rig.connect(requests());
     source.write();
     source.sink.reset('failover', 'a\nb');
@@ -480,7 +480,7 @@ describe('A source that', () => {
     await pass(1);
     expect(reasonsOf(client)).toEqual(['failover', 'failover', 'listener-gap']);
     expect(client.lastEventId).toMatch(/^1~next/);
-    expect(rig.logged.filter((line) => line.includes('counts as none'))).toHaveLength(3);
+    expect(rig.logged.filter((line) => line.includes('position is ignored'))).toHaveLength(3);
   });
 
   it.each(['resume', 'pause', 'close', 'current'] as const)(

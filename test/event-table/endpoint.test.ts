@@ -181,7 +181,7 @@ describe("broker: 'event-table'", () => {
     void app.sse.send('news', 'lost too');
     await expect(app.sse.send('news', 'x')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     expect(
-      errors.filter((message) => message.startsWith('What was sent was not accepted')),
+      errors.filter((message) => message.startsWith('An event was not accepted')),
     ).toHaveLength(1);
   });
 

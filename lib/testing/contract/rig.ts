@@ -42,13 +42,11 @@ export class ContractReader {
   private readonly subscription: Subscription;
 
   constructor(delivery: Delivery, source: ChannelSource, channel: string, lastEventId?: string) {
-    this.subscription = delivery
-      .observe(() => [{ source, name: channel }], lastEventId)
-      .subscribe({
-        next: (event) => void this.events.push(event),
-        complete: () => void (this.isComplete = true),
-        error: (error: unknown) => void (this.error = error),
-      });
+    this.subscription = delivery.observe([{ source, name: channel }], lastEventId).subscribe({
+      next: (event) => void this.events.push(event),
+      complete: () => void (this.isComplete = true),
+      error: (error: unknown) => void (this.error = error),
+    });
   }
 
   /** The data of the events, without resets. */
