@@ -41,6 +41,7 @@ describe('nestjs-sse-channels sql', () => {
     [[...orders, '--payload', 'key'], '--key is missing'],
     [[...orders, '--payload', 'key', '--key', 'a', '--columns', 'b'], '--columns does not go'],
     [[...orders, '--columns', ''], 'The column is empty'],
+    [['sql', '--table', 'x', '--channel', 'y:{id', '--durable'], 'without its other half'],
     [[...orders, '--events', 'truncate'], 'insert, update, delete'],
   ])('refuses %j', (args, message) => {
     const { code, output, errors } = runCli(args);

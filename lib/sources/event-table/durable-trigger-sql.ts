@@ -1,4 +1,4 @@
-import { checkChannelName, placeholdersOf } from '../../channel/channel-name.js';
+import { checkChannelName, checkTemplate, placeholdersOf } from '../../channel/channel-name.js';
 import { checkName, quoteBody, quoteName, quoteText } from '../postgres/identifier.js';
 import { dropOwnTriggersSql } from '../postgres/own-triggers-sql.js';
 import { qualified, readTableName } from '../postgres/table-name.js';
@@ -59,6 +59,7 @@ export function durableTriggerSql(options: DurableTriggerSqlOptions): string {
   const { bulk, eventSchema } = readOptions(TRIGGER_OPTIONS, options, '', 'durableTriggerSql(): ');
   const { schema, table } = readTableName(options.table, options.schema);
   checkChannelName(channel);
+  checkTemplate(channel);
   const named = [...new Set([...placeholdersOf(channel), ...columns])];
   for (const column of named) {
     checkName(column, 'The column');

@@ -50,10 +50,13 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** Quotes a string constant, whatever `standard_conforming_strings` is. */
+/**
+ * Quotes a string constant, whatever `standard_conforming_strings` is. A question mark is escaped,
+ * as `raw()` of Knex would take it for a placeholder.
+ */
 export function quoteText(text: string): string {
-  const quoted = `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`;
-  return text.includes('\\') ? `E${quoted}` : quoted;
+  const doubled = text.replaceAll("'", "''").replaceAll('\\', '\\\\');
+  return /[\\?]/.test(text) ? `E'${doubled.replaceAll('?', '\\x3f')}'` : `'${doubled}'`;
 }
 
 /**

@@ -45,11 +45,11 @@ export function triggerEvents(
 
 /**
  * Names a trigger after its channel, so that one table can feed several channels. A name that is
- * too long for Postgres has a digest in place of the channel.
+ * too long for Postgres, or has a placeholder of Knex, has a digest in place of the channel.
  */
 export function triggerName(prefix: string, channel: string, end = ''): string {
   const name = `${prefix}${channel}${end}`;
-  return Buffer.byteLength(name) <= 63
+  return Buffer.byteLength(name) <= 63 && !name.includes('?')
     ? name
     : `${prefix}${createHash('sha256').update(channel).digest('hex').slice(0, 32)}${end}`;
 }

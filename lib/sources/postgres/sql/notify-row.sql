@@ -15,16 +15,16 @@ begin
   if octet_length(payload) > 7900 then
     if tg_nargs > 1 then
       select jsonb_object_agg(name, to_jsonb(r) -> name) into key
-      from unnest(tg_argv[1:tg_nargs - 1]) as name;
+      from unnest(tg_argv[1 : tg_nargs - 1]) as name;
     else
       select jsonb_object_agg(a.attname, to_jsonb(r) -> a.attname::text) into key
       from pg_index i join pg_attribute a on a.attrelid = i.indrelid
-        and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+        and a.attnum = any ((i.indkey::int2[])[0 : i.indnkeyatts - 1])
       where i.indrelid = tg_relid and i.indisprimary;
     end if;
-    payload := head || (coalesce(key, '{}') || '{"truncated":true}')::text || '}';
+    payload := head || (coalesce(key, '{}') || '{"truncated": true}')::text || '}';
     if octet_length(payload) > 7900 then
-      payload := head || '{"truncated":true}}';
+      payload := head || '{"truncated":' || 'true}}';
     end if;
   end if;
   perform pg_notify(tg_argv[0], payload);

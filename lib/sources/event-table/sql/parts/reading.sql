@@ -21,7 +21,7 @@ set search_path = pg_catalog, pg_temp as $sse$
     -- The column came with PostgreSQL 14.
     coalesce((to_jsonb(i) ->> 'inhdetachpending')::boolean, false)
   from pg_inherits i join pg_class c on c.oid = i.inhrelid,
-    regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \('?(\d+)'?\) TO \('?(\d+)'?\)$$) bound
+    regexp_match(pg_get_expr(c.relpartbound, c.oid), $$FROM \('{0,1}(\d+)'{0,1}\) TO \('{0,1}(\d+)'{0,1}\)$$) bound
   where i.inhparent = 'sse.event'::regclass
 $sse$;
 

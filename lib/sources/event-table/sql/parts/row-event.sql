@@ -13,7 +13,7 @@ begin
   loop
     part := regexp_match(rest, '^([^{]*)[{]([^{}]*)[}](.*)$');
     exit when part is null;
-    if not r ? part[2] then
+    if not jsonb_exists(r, part[2]) then
       raise exception 'sse: the channel "%" names the column "%", which the table does not have', template, part[2]
         using errcode = 'undefined_column', hint = 'Create the trigger anew, with a column of the table.';
     end if;
@@ -38,9 +38,9 @@ end $sse$;
 create or replace function sse.pick(r jsonb, columns text[]) returns text
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $sse$
 begin
-  if not r ?& columns then
+  if not jsonb_exists_all(r, columns) then
     raise exception 'sse: the trigger names the column "%", which the table does not have',
-        (select c from unnest(columns) as c where not r ? c limit 1)
+        (select c from unnest(columns) as c where not jsonb_exists(r, c) limit 1)
       using errcode = 'undefined_column', hint = 'Create the trigger anew, with columns of the table.';
   end if;
   return (
@@ -60,7 +60,7 @@ begin
   if tg_nargs = 1 then
     data := row_to_json(r)::text;
   else
-    data := sse.pick(to_jsonb(r), tg_argv[1:tg_nargs - 1]);
+    data := sse.pick(to_jsonb(r), tg_argv[1 : tg_nargs - 1]);
   end if;
   if strpos(channel, '{') > 0 then
     channel := sse.fill(channel, to_jsonb(r));
@@ -77,7 +77,7 @@ end $sse$;
 create or replace function sse.statement_event() returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $sse$
 declare
-  columns text[] := tg_argv[1:tg_nargs - 1];
+  columns text[] := tg_argv[1 : tg_nargs - 1];
 begin
   insert into sse.event (topic, event, data)
   select t.channel, lower(tg_op), t.data from (
