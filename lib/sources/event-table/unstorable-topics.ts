@@ -20,12 +20,7 @@ export async function askForStorable<T>(
     if (!listed || !isDataRefusal(error)) {
       throw error;
     }
-    for (const topic of listed) {
-      const refusal = await encodingRefusal(topic, run);
-      if (refusal !== undefined) {
-        topics.refuse(topic, refusal);
-      }
-    }
+    await refuseUnstorable(listed, run, (topic, reason) => topics.refuse(topic, reason));
     const storable = listed.filter((topic) => !topics.isRefused(topic));
     if (storable.length === listed.length) {
       throw error;
@@ -36,18 +31,28 @@ export async function askForStorable<T>(
 
 /** Whether the database can hold a topic. */
 export async function isStorable(topic: string, run: Run): Promise<boolean> {
-  return (await encodingRefusal(topic, run)) === undefined;
+  let storable = true;
+  await refuseUnstorable([topic], run, () => (storable = false));
+  return storable;
 }
 
-/** Why the database cannot hold a topic; `undefined` when it can. */
-async function encodingRefusal(topic: string, run: Run): Promise<unknown> {
+async function refuseUnstorable(
+  topics: readonly string[],
+  run: Run,
+  refuse: (topic: string, reason: unknown) => void,
+): Promise<void> {
   try {
-    await run('select $1::text is null', [topic]);
-    return undefined;
+    await run('select $1::text[] is null', [topics]);
   } catch (error) {
     if (!isDataRefusal(error)) {
       throw error;
     }
-    return error;
+    if (topics.length === 1) {
+      refuse(topics[0]!, error);
+      return;
+    }
+    const half = topics.length >> 1;
+    await refuseUnstorable(topics.slice(0, half), run, refuse);
+    await refuseUnstorable(topics.slice(half), run, refuse);
   }
 }
