@@ -22,6 +22,7 @@ import { routeOf, type Route } from './route.js';
 import { checkDecorators, checkPlaceholders, overriddenEndpoint } from './route-checks.js';
 import { RouteChannels } from './route-channels.js';
 import { SseChannelInterceptor } from './sse-channel.interceptor.js';
+import { guardsOf, takesTicket, unknownChannels } from './sse-ticket.guard.js';
 
 /** `RouteParamtypes.RESPONSE`: a parameter that takes the response. */
 const RESPONSE_PARAM = 1;
@@ -61,7 +62,7 @@ export class SseRoutes implements OnModuleInit {
   }
 
   /**
-   * Checks placeholders and sources, now that all parts of the paths and all providers are there.
+   * Checks placeholders, sources and guards, now that all parts of the paths and all providers are there.
    */
   onModuleInit(): void {
     for (const { route, controller, handler } of this.found) {
@@ -71,6 +72,10 @@ export class SseRoutes implements OnModuleInit {
         module: controller.host?.metatype,
       });
       this.checkSource(route, handler);
+      const guards = [...guardsOf(handler), ...guardsOf(controller.metatype as Type)];
+      if (route.channels === undefined && guards.some(takesTicket)) {
+        throw unknownChannels(route.where);
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import { SseError } from '../channel/sse-error.js';
 import { SseTickets } from '../tickets/sse-tickets.js';
 import { routeOf } from './route.js';
@@ -15,15 +16,32 @@ export class SseTicketGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (routeOf(context.getHandler())?.channels === undefined) {
-      // Nobody would compare the channel of the ticket with anything.
-      throw new SseError(
-        'INVALID_OPTION',
-        `SseTicketGuard guards ${context.getClass().name}.${context.getHandler().name}, whose channels ` +
-          'it cannot know. Name them in its @SseChannel(), or call SseTickets.redeem() in a guard of ' +
-          'yours and compare the channels there.',
-      );
+      throw unknownChannels(`${context.getClass().name}.${context.getHandler().name}`);
     }
     await this.tickets.redeem(context.switchToHttp().getRequest<object>());
     return true;
   }
+}
+
+/** The guards of a handler or a controller, as classes or objects. */
+export function guardsOf(target: object): readonly unknown[] {
+  return (Reflect.getMetadata(GUARDS_METADATA, target) as unknown[] | undefined) ?? [];
+}
+
+/** Whether a guard, a class or an object of one, asks for a ticket. */
+export function takesTicket(guard: unknown): boolean {
+  return (
+    guard instanceof SseTicketGuard ||
+    (typeof guard === 'function' &&
+      (guard === SseTicketGuard || guard.prototype instanceof SseTicketGuard))
+  );
+}
+
+/** The error for an endpoint on which nobody would compare the ticket's channels with anything. */
+export function unknownChannels(where: string): SseError {
+  return new SseError(
+    'INVALID_OPTION',
+    `SseTicketGuard guards ${where}, whose channels it cannot know. Name them in its @SseChannel(), ` +
+      'or call SseTickets.redeem() in a guard of yours and compare the channels there.',
+  );
 }

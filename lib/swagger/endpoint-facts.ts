@@ -1,17 +1,12 @@
 import type { INestApplicationContext } from '@nestjs/common';
-import {
-  GUARDS_METADATA,
-  HOST_METADATA,
-  HTTP_CODE_METADATA,
-  PATH_METADATA,
-} from '@nestjs/common/constants.js';
+import { HOST_METADATA, HTTP_CODE_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig } from '@nestjs/core';
 import { placeholdersOf } from '../channel/channel-name.js';
 import { SseError } from '../channel/sse-error.js';
 import type { Endpoint } from '../endpoint/other-interceptors.js';
 import { routeOf, type ChannelResolver } from '../endpoint/route.js';
 import { SseRoutes } from '../endpoint/sse-routes.js';
-import { SseTicketGuard } from '../endpoint/sse-ticket.guard.js';
+import { guardsOf, takesTicket } from '../endpoint/sse-ticket.guard.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 
 /** What a document can tell of an endpoint before any request. */
@@ -110,19 +105,6 @@ function either(one: EndpointFacts, other: EndpointFacts): Partial<EndpointFacts
     isGuarded: one.isGuarded || other.isGuarded,
     takesTicket: one.takesTicket || other.takesTicket,
   };
-}
-
-function guardsOf(target: object): readonly unknown[] {
-  return (Reflect.getMetadata(GUARDS_METADATA, target) as unknown[] | undefined) ?? [];
-}
-
-/** A guard is a class, or an object of one. */
-function takesTicket(guard: unknown): boolean {
-  return (
-    guard instanceof SseTicketGuard ||
-    (typeof guard === 'function' &&
-      (guard === SseTicketGuard || guard.prototype instanceof SseTicketGuard))
-  );
 }
 
 function strings(value: unknown): string[] {
