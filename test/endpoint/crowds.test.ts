@@ -150,11 +150,12 @@ describe.each(ADAPTERS)('Crowds on %s', (adapter) => {
     await round(40);
     const before = await count();
     await round(CYCLES);
+    // One of the application's timers may be due at this moment.
+    await until(async () => (await count()).timers <= before.timers);
     const after = await count();
     expect(after.listeners).toBe(before.listeners);
     expect(after.processListeners).toBe(before.processListeners);
     expect(after.sockets).toBeLessThanOrEqual(before.sockets);
-    expect(after.timers).toBeLessThanOrEqual(before.timers);
     const polled = reads;
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(reads).toBe(polled);

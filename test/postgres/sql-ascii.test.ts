@@ -23,12 +23,13 @@ it('A payload that is no UTF-8 ends no session: its bytes arrive as U+FFFD', asy
   await client.query(`set client_encoding to 'SQL_ASCII'`);
   await until(async () => {
     await client.query(`select pg_notify('ü', 'ready')`);
-    return data.length > 0;
+    return data.includes('ready');
   });
   await client.query(`select pg_notify('ü', ${NOT_UTF8}), pg_notify('ü', 'ü')`);
   await sse.notify('ü', 'last');
   await until(() => data.includes('last'));
-  expect(data.filter((text) => text !== 'ready')).toEqual(['a\ufffdb', 'ü', 'last']);
+  // On a busy machine a reset comes first, as LISTEN takes longer than `readyTimeout`.
+  expect(data.slice(data.lastIndexOf('ready') + 1)).toEqual(['a\ufffdb', 'ü', 'last']);
 });
 
 it('A row of the event table that is no UTF-8 is announced, and the others go on', async () => {
