@@ -62,6 +62,7 @@ export default defineConfig({
           { text: 'Clients', link: '/docs/clients' },
           { text: 'Proxies', link: '/docs/proxies' },
           { text: 'OpenAPI', link: '/docs/openapi' },
+          { text: 'Compatibility', link: '/docs/compatibility' },
           { text: 'Error codes', link: '/docs/errors/' },
         ],
       },
