@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from '../../channel/clock.js';
 import { isEventType } from '../../channel/event-check.js';
 import {
   invalidOption,
@@ -6,9 +7,6 @@ import {
   type Option,
   type Settings,
 } from './option-table.js';
-
-/** The longest time that Node's timers can wait, in milliseconds. */
-export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Any option: a condition, the same in words, and what stands in for `undefined`. */
 export function option<Value, const Default>(
