@@ -11,7 +11,6 @@ export default {
   globalSetup: '<rootDir>/test/support/jest/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/jest/global-teardown.mjs',
   testSequencer: '<rootDir>/test/support/jest/longest-first.mjs',
-  // More than there may be cores: the tests wait for servers more than they compute.
   maxWorkers: 2,
   // It ends what hangs, and judges no speed: other work may be going on beside the tests.
   testTimeout: (process.env.SOAK === '1' ? 15 : 2) * 60_000,

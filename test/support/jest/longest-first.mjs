@@ -30,7 +30,7 @@ for (const path of LONG) {
 export default class LongestFirst extends TestSequencer {
   async sort(tests) {
     const sorted = await super.sort(tests);
-    const rank = ({ path }) => (LONG.indexOf(path) + 1 || Infinity) - LONG.length;
-    return sorted.toSorted((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
+    const rank = ({ path }) => LONG.indexOf(path) + 1 || LONG.length + 1;
+    return sorted.toSorted((a, b) => rank(a) - rank(b));
   }
 }
