@@ -234,6 +234,7 @@ export class Exchange implements Arrival {
 }
 
 /** Whether a request has no socket, as those of Fastify's inject(). */
-function isInjected(request: IncomingMessage & { isLightMyRequest?: boolean }): boolean {
-  return request.isLightMyRequest === true;
+function isInjected(request: IncomingMessage): boolean {
+  // `isLightMyRequest`, which says the same, is not in every version of Fastify 5.
+  return '_lightMyRequest' in request;
 }
