@@ -11,13 +11,12 @@ import { count, instance, NONE, stopInstances, withRedis, type Instance } from '
 import { startLoad } from './load.js';
 import { startCluster, type TestCluster } from './topologies.js';
 
-/** Resolves once the replica is in step with its master. */
-async function inStep(replica: RedisServer): Promise<void> {
-  await until(() =>
-    withRedis(replica.url, async (node) =>
-      String(await node.info('replication')).includes('master_link_status:up'),
-    ),
-  );
+/** Resolves once the replica is in step with its master, and the master knows: WAIT counts no other. */
+async function inStep(replica: RedisServer, master: RedisServer): Promise<void> {
+  const replication = (server: RedisServer) =>
+    withRedis(server.url, async (node) => String(await node.info('replication')));
+  await until(async () => (await replication(replica)).includes('master_link_status:up'));
+  await until(async () => (await replication(master)).includes('state=online'));
 }
 
 /** What each send came to: its id, or the message it was rejected with. */
@@ -65,7 +64,7 @@ describe('minReplicas, with one replica', () => {
   });
 
   it('events are delivered and sends reject while it is lost, and resolve when it is back', async () => {
-    await inStep(replica);
+    await inStep(replica, master);
     const one = await instance(master.url, { minReplicas: 1, replicaTimeout: 500 });
     const channels = Array.from({ length: 20 }, (_, n) => `channel ${n}`);
     const recorded = channels.map((channel) => one.open(channel));
@@ -89,7 +88,7 @@ describe('minReplicas, with one replica', () => {
     expect(ids).toEqual([]);
     expect(errors).toEqual(channels.map(() => expect.stringMatching(/^0 of 1 replicas/)));
     await replica.start();
-    await inStep(replica);
+    await inStep(replica, master);
     expect((await sendToAll('after')).ids).toHaveLength(20);
     await until(() => recorded.every((each) => each.events.length >= 3));
     expect(recorded.map((each) => each.data)).toEqual(
@@ -114,7 +113,7 @@ describe('minReplicas, with one replica', () => {
   });
 
   it('a send whose reply was lost is not taken for replicated', async () => {
-    await inStep(replica);
+    await inStep(replica, master);
     const users = new LosesReplies(master.url, { disconnectTimeout: 100 });
     users.on('error', () => undefined);
     try {
@@ -141,7 +140,7 @@ describe('minReplicas, with one replica', () => {
   });
 
   it('a sendKey() whose reply was lost is not taken for replicated', async () => {
-    await inStep(replica);
+    await inStep(replica, master);
     const users = new LosesReplies(master.url, { disconnectTimeout: 100 });
     users.on('error', () => undefined);
     const one = await keysInstance(users, {
@@ -169,7 +168,7 @@ describe('minReplicas, with one replica', () => {
   });
 
   it('a WAIT that a client repeats on its next connection is not believed', async () => {
-    await inStep(replica);
+    await inStep(replica, master);
     const proxy = await startProxy(master.url);
     const users = new Redis(proxy.url(master.url), { disconnectTimeout: 100 });
     users.on('error', () => undefined);
@@ -248,7 +247,7 @@ describe('minReplicas in a Cluster, of which one master has a replica', () => {
     expect(lost.errors).toEqual(safe.map(() => expect.stringMatching(/^0 of 1 replicas/)));
 
     await servers.replica.start();
-    await inStep(servers.replica);
+    await inStep(servers.replica, servers.masters[0]!);
     expect((await sendTo(safe, 'replica back')).errors).toEqual([]);
 
     await until(() => recorded.every((each, n) => each.events.length >= (n < safe.length ? 3 : 1)));
@@ -259,7 +258,7 @@ describe('minReplicas in a Cluster, of which one master has a replica', () => {
   });
 
   it('nothing that was accepted is lost with a master', async () => {
-    await inStep(servers.replica);
+    await inStep(servers.replica, servers.masters[0]!);
     const { safe } = await channelsByReplica();
     const channels = safe.slice(0, 3);
     const instances = [await start(), await start()];
