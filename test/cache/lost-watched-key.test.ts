@@ -37,26 +37,29 @@ async function looked(): Promise<void> {
 it.each([
   ['small', 'x'],
   ['large', 'x'.repeat(100_000)],
-])('A %s watched value that the server has lost comes again when it is set', async (_, value) => {
-  const { sse, connect } = await startApp({
-    controllers: [KeyController],
-    options: { redis: server.url },
-  });
-  const client = await connect('/watched');
-  await sse.sendKey('key', value);
-  expect(await client.next()).toMatchObject({ data: value });
-  await looked();
-  for (const lose of [() => redis.flushall(), () => redis.del('key')]) {
-    await lose();
+])(
+  'A %s watched value arrives again when the server loses it and somebody sets it again',
+  async (_, value) => {
+    const { sse, connect } = await startApp({
+      controllers: [KeyController],
+      options: { redis: server.url },
+    });
+    const client = await connect('/watched');
+    await sse.sendKey('key', value);
+    expect(await client.next()).toMatchObject({ data: value });
     await looked();
-    // A new client receives nothing that is gone.
-    const late = await connect('/watched');
-    await redis.set('key', value);
-    expect(await client.next()).toMatchObject({ data: value });
-    expect(await late.next()).toMatchObject({ data: value });
-    await sse.sendKey('key', `${value}, next`);
-    expect(await client.next()).toMatchObject({ data: `${value}, next` });
-    await redis.set('key', value);
-    expect(await client.next()).toMatchObject({ data: value });
-  }
-});
+    for (const lose of [() => redis.flushall(), () => redis.del('key')]) {
+      await lose();
+      await looked();
+      // A new client receives nothing that is gone.
+      const late = await connect('/watched');
+      await redis.set('key', value);
+      expect(await client.next()).toMatchObject({ data: value });
+      expect(await late.next()).toMatchObject({ data: value });
+      await sse.sendKey('key', `${value}, next`);
+      expect(await client.next()).toMatchObject({ data: `${value}, next` });
+      await redis.set('key', value);
+      expect(await client.next()).toMatchObject({ data: value });
+    }
+  },
+);

@@ -56,7 +56,7 @@ const stores: [string, () => { store: KeyStore; set: (key: string, value: string
     ],
   ];
 
-describe.each(stores)('a key %s', (_, create) => {
+describe.each(stores)('A key %s', (_, create) => {
   it('has no poller that instances could elect', () => {
     const source = sourceOf(create().store);
     expect(() => source.with({ poller: 'elected' })).toThrow(
@@ -67,7 +67,7 @@ describe.each(stores)('a key %s', (_, create) => {
     );
   });
 
-  it('is taken, waits while nobody reads, and gives every channel every value', async () => {
+  it('keeps values while nobody reads, and gives each value to every channel', async () => {
     const { store, set } = create();
     const source = sourceOf(store);
     await set('key', 'waiting');
@@ -85,7 +85,7 @@ describe.each(stores)('a key %s', (_, create) => {
     ]);
   });
 
-  it('keeps every value of sendKey, in order, with what waited', async () => {
+  it('gives every value of sendKey() in order, behind the values that waited', async () => {
     const { store, set } = create();
     const source = sourceOf(store);
     const values = Array.from({ length: 500 }, (_, n) => String(n));
@@ -103,7 +103,7 @@ describe.each(stores)('a key %s', (_, create) => {
     expect(channel.events[101]).toMatchObject({ type: 'named', id: 'own' });
   });
 
-  it('is watched: the present value, then changes', async () => {
+  it('gives its watchers the present value, then the changes', async () => {
     const { store, set } = create();
     const source = sourceOf(store);
     await set('key', 'a');
@@ -140,8 +140,8 @@ describe.each(stores)('a key %s', (_, create) => {
   });
 });
 
-describe('a key in memory', () => {
-  it('wakes its readers, so that nothing is polled', async () => {
+describe('A key in memory', () => {
+  it('wakes its readers, so that nobody polls', async () => {
     const store = new MemoryKeyStore();
     let takes = 0;
     const take = store.take.bind(store);
@@ -174,7 +174,7 @@ describe('a key in memory', () => {
     expect(contexts.every((context) => context === undefined)).toBe(true);
   });
 
-  it('drops what waited longer than it may, but no value of a key', async () => {
+  it('drops events that have waited too long, but never the value of the key', async () => {
     const store = new MemoryKeyStore({ waitingTtl: 1, maxWaiting: 2 });
     await store.set('held', 'value');
     await store.push('sent', { data: 'old' });
@@ -186,8 +186,8 @@ describe('a key in memory', () => {
   });
 });
 
-describe('a cache of the user', () => {
-  it('encodes values that are no strings, and takes falsy ones', async () => {
+describe('A cache of the application', () => {
+  it('gives values that are not strings as JSON, falsy ones too', async () => {
     const cache = createCache();
     const source = sourceOf(new AdapterKeyStore(cache));
     const channel = Recorder.open(source.with({ interval: 5 }), 'key');
@@ -199,7 +199,7 @@ describe('a cache of the user', () => {
     expect(channel.data).toEqual(['{"a":1}', '0', 'false', '']);
   });
 
-  it('that fails is one line per outage, and its streams go on', async () => {
+  it('that fails causes one log line per outage, and its streams go on', async () => {
     let broken = true;
     const values = new Map<string, unknown>();
     const guard = <T>(step: () => T): T => {
@@ -228,7 +228,7 @@ describe('a cache of the user', () => {
     expect(log.errors[0]).toContain('cache is down');
   });
 
-  it('with a value that JSON cannot express is one line, and the key goes on', async () => {
+  it('with a value that JSON cannot express causes one log line, and the key goes on', async () => {
     const log = new LogRecorder();
     const values = new Map<string, unknown>([['key', { big: 1n }]]);
     const source = sourceOf(new AdapterKeyStore(values), log);
@@ -242,7 +242,7 @@ describe('a cache of the user', () => {
     expect(log.errors[0]).toContain('BigInt');
   });
 
-  it('with a watched value that JSON cannot express is a line at its begin and one at its end', async () => {
+  it('with a watched value that JSON cannot express causes a log line at its begin and one at its end', async () => {
     const log = new LogRecorder();
     const values = new Map<string, unknown>([['key', { big: 1n }]]);
     let isDown = false;
@@ -276,15 +276,18 @@ describe('a cache of the user', () => {
     expect(log.lines).toContain('The key "key" can be read again.');
   });
 
-  it.each([[null], [{}], [{ get() {}, set() {} }], ['cache']])('refuses %p', (cache) => {
-    expect(() => settingsOf({ cache: cache as never })).toThrow(
-      expect.objectContaining({ code: 'INVALID_OPTION' }),
-    );
-  });
+  it.each([[null], [{}], [{ get() {}, set() {} }], ['cache']])(
+    'must have the methods that we call: %p does not',
+    (cache) => {
+      expect(() => settingsOf({ cache: cache as never })).toThrow(
+        expect.objectContaining({ code: 'INVALID_OPTION' }),
+      );
+    },
+  );
 });
 
-describe('values that may be lost on the way from a store', () => {
-  it('are announced to every channel once the store is back', async () => {
+describe('Values that a store may have lost on the way', () => {
+  it('cause a reset on every channel once the store is back', async () => {
     const store = new MemoryKeyStore();
     const take = store.take.bind(store);
     let failures = 2;
@@ -302,7 +305,7 @@ describe('values that may be lost on the way from a store', () => {
   });
 });
 
-describe('the options of a key', () => {
+describe('The options of a key', () => {
   it.each([
     [{ interval: 0 }, '0'],
     [{ interval: 1.5 }, '1.5'],
@@ -313,7 +316,7 @@ describe('the options of a key', () => {
     [{ mode: 'peek' }, '"peek"'],
     [{ doneSignal: '' }, '""'],
     [{ type: 'a\nb' }, '"a\\nb"'],
-  ])('refuse %p', (options, shown) => {
+  ])('%p cause an error', (options, shown) => {
     const source = sourceOf(new MemoryKeyStore());
     expect(() => source.with(options as never)).toThrow(
       expect.objectContaining({
@@ -323,13 +326,13 @@ describe('the options of a key', () => {
     );
   });
 
-  it('that are equal give the same source', () => {
+  it('give the same source when they are equal', () => {
     const source = sourceOf(new MemoryKeyStore());
     expect(source.with({})).toBe(source.with({ interval: 1_000, mode: 'take' }));
     expect(source.with({})).not.toBe(source.with({ interval: 999 }));
   });
 
-  it.each([[''], ['k'.repeat(1_025)], [42]])('go with no key such as %p', (key) => {
+  it.each([[''], ['k'.repeat(1_025)], [42]])('do not go with the key %p', (key) => {
     const source = sourceOf(new MemoryKeyStore());
     expect(() => Recorder.open(source, key as string)).toThrow(
       expect.objectContaining({ code: 'INVALID_CHANNEL' }),
@@ -337,7 +340,7 @@ describe('the options of a key', () => {
   });
 });
 
-describe('a cache that hangs or answers wrongly', () => {
+describe('A cache that hangs or answers wrongly', () => {
   const DEADLINE_MS = 50;
 
   /** A cache in a Map, of which single calls can be replaced. */
@@ -354,7 +357,7 @@ describe('a cache that hangs or answers wrongly', () => {
     return { values, cache, log, source };
   }
 
-  it('silences neither the other keys nor, once it answers, the key', async () => {
+  it('stops neither the other keys nor, once it answers, its own', async () => {
     let hangs = true;
     const { values, source, log, cache } = cacheWith({});
     const get = cache.get.bind(cache);
@@ -382,7 +385,7 @@ describe('a cache that hangs or answers wrongly', () => {
     ['get() rejects with nothing', { get: () => Promise.reject() }],
     ['set() hangs', { set: () => new Promise(() => undefined) }],
     ['set() answers false, as a Keyv without its store', { set: async () => false }],
-  ])('rejects sendKey() where nobody reads, and %s', async (_, replaced) => {
+  ])('makes sendKey() reject where nobody reads, and %s', async (_, replaced) => {
     const { source } = cacheWith(replaced as Partial<CacheLike>);
     await expect(source.sendKey('key', 'value')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await expect(source.sendKey('key', 'again')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
@@ -403,7 +406,7 @@ describe('a cache that hangs or answers wrongly', () => {
     expect(channel.data).toEqual(['a', 'b', 'c']);
   });
 
-  it('gives no value again and again that del() does not remove', async () => {
+  it('does not give a value again and again when del() does not remove it', async () => {
     const { values, source, log, cache } = cacheWith({ del: () => undefined });
     values.set('key', 'stays');
     const channel = Recorder.open(source.with({ interval: 2 }), 'key');
@@ -419,7 +422,7 @@ describe('a cache that hangs or answers wrongly', () => {
   it.each([
     ['no list', 'text'],
     ['a list of anything', [1, null, {}, '0', '1+9+9\n', '2=x', ['0=a'], '0=fine']],
-  ])('with %s for waiting events: it is left out, and the key goes on', async (_, list) => {
+  ])('with %s for waiting events loses that alone, and the key goes on', async (_, list) => {
     const { values, source, log } = cacheWith({});
     values.set(waitingKey('key'), list);
     const channel = Recorder.open(source.with({ interval: 2 }), 'key');

@@ -35,8 +35,8 @@ function clientOf(url: string): Redis {
   return client;
 }
 
-describe('an outage of Redis', () => {
-  it('is one line per outage for all keys, and the streams go on', async () => {
+describe('An outage of Redis', () => {
+  it('is one log line for all keys, and their streams go on', async () => {
     const server = await redis();
     const { source, log } = await start(server.url);
     const keys = Array.from({ length: 30 }, (_, n) => `key${n}`);
@@ -66,7 +66,7 @@ describe('an outage of Redis', () => {
     }
   });
 
-  it('of a client of the user is one line as well', async () => {
+  it('of a client of the application is one log line as well', async () => {
     const server = await redis();
     const { source, connection, log } = await start(clientOf(server.url));
     const channel = Recorder.open(source.with({ interval: 10 }), 'key');
@@ -87,7 +87,7 @@ describe('an outage of Redis', () => {
     expect(log.errors).toHaveLength(1);
   });
 
-  it('at the start keeps nothing from starting: values arrive once the server is there', async () => {
+  it('at the start stops nothing: values arrive once the server is there', async () => {
     const server = await redis();
     await server.stopServer();
     const { source, log } = await start(server.url);
@@ -99,7 +99,7 @@ describe('an outage of Redis', () => {
     expect(log.errors).toHaveLength(1);
   });
 
-  it('loses nothing silently when the connection is cut again and again', async () => {
+  it('loses nothing silently when connections break again and again', async () => {
     const server = await redis();
     const proxy = await startProxy(server.url);
     ends.push(() => proxy.close());
@@ -132,7 +132,7 @@ describe('an outage of Redis', () => {
     expect(channel.resets.length).toBeLessThanOrEqual(cuts);
   });
 
-  it('that is a frozen connection ends with a new one', async () => {
+  it('ends a frozen connection, and a new one takes over', async () => {
     const server = await redis();
     const proxy = await startProxy(server.url);
     ends.push(() => proxy.close());

@@ -29,14 +29,17 @@ afterAll(async () => {
   await server.stop();
 });
 
-describe('a key in a Redis Cluster', () => {
-  it.each(['empty{}', 'clo}sed'])('that shares no slot with its list is refused: %j', (key) => {
-    expect(() => Recorder.open(one.source, key)).toThrow(
-      expect.objectContaining({ code: 'INVALID_CHANNEL' }),
-    );
-  });
+describe('In a Redis Cluster', () => {
+  it.each(['empty{}', 'clo}sed'])(
+    'a key in another slot than its list causes an error: %j',
+    (key) => {
+      expect(() => Recorder.open(one.source, key)).toThrow(
+        expect.objectContaining({ code: 'INVALID_CHANNEL' }),
+      );
+    },
+  );
 
-  it.each(['plain', 'job:{42}:state', 'open{brace'])('is read: %j', async (key) => {
+  it.each(['plain', 'job:{42}:state', 'open{brace'])('a key gives its values: %j', async (key) => {
     await one.source.sendKey(key, 'waits');
     await cluster.set(key, 'foreign');
     const channel = Recorder.open(one.source.with({ interval: 10 }), key);
@@ -50,7 +53,7 @@ describe('a key in a Redis Cluster', () => {
     watching.feed!.close();
   });
 
-  it('is read together with keys of other slots', async () => {
+  it('a key is read in one turn with keys of other slots', async () => {
     const keys = Array.from({ length: 200 }, (_, n) => `key${n}`);
     const channels = keys.map((key) => Recorder.open(one.source.with({ interval: 20 }), key));
     await Promise.all(keys.map((key) => cluster.set(key, key)));

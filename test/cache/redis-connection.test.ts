@@ -31,7 +31,7 @@ describe('RedisConnection', () => {
     [[], 'array'],
     [{ port: 'x' }, 'redis.port'],
     [{ port: 0 }, '0'],
-  ])('refuses %j at construction', (option, shown) => {
+  ])('refuses %j when it is constructed', (option, shown) => {
     let error: unknown;
     try {
       connectionTo(option);
@@ -43,7 +43,7 @@ describe('RedisConnection', () => {
     expect((error as Error).message).not.toContain('sec');
   });
 
-  it('names the install command when ioredis is missing', async () => {
+  it('throws an error with the install command when ioredis is missing', async () => {
     const connection = new RedisConnection('redis://localhost', new LogRecorder(), () =>
       Promise.reject(new Error("Cannot find package 'ioredis'")),
     );
@@ -54,7 +54,7 @@ describe('RedisConnection', () => {
     await connection.stop();
   });
 
-  it('takes a URL, options and a client, and closes only what it made', async () => {
+  it('accepts a URL, options or a client, and closes only a client that it made', async () => {
     const { hostname, port, username, password } = new URL(server.url);
     const users = new Redis(server.url);
     const options = { host: hostname, port: Number(port), ...(password && { username, password }) };
@@ -76,7 +76,7 @@ describe('RedisConnection', () => {
     users.disconnect();
   });
 
-  it('rejects with failFast when there is no server, and logs nothing then', async () => {
+  it('rejects a start with failFast while the server is away, and logs nothing then', async () => {
     const log = new LogRecorder();
     const port = await freePort();
     const connection = connectionTo(`redis://user:secret@127.0.0.1:${port}`, log);
@@ -89,7 +89,7 @@ describe('RedisConnection', () => {
     expect(log.errors).toEqual([]);
   });
 
-  it('refuses commands while it is not connected instead of keeping them', async () => {
+  it('rejects commands while it is not connected instead of queueing them', async () => {
     const log = new LogRecorder();
     const connection = connectionTo(`redis://127.0.0.1:${await freePort()}`, log);
     await connection.start(false);

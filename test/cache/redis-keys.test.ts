@@ -32,8 +32,8 @@ afterAll(async () => {
   await server.drop();
 });
 
-describe('a key in Redis, taken', () => {
-  it('turns each value that is written into one event and removes it', async () => {
+describe("A key in Redis with mode: 'take'", () => {
+  it('turns each value into one event and removes it', async () => {
     const { source } = await start();
     const key = newKey();
     const channel = Recorder.open(source.with({ interval: 20 }), key);
@@ -46,7 +46,7 @@ describe('a key in Redis, taken', () => {
     expect(await writer.exists(key)).toBe(0);
   });
 
-  it('polls at once when the first reader comes, and gives every client all values', async () => {
+  it('is polled at once for the first reader, and gives every client all values', async () => {
     const { source } = await start();
     const key = newKey();
     await writer.set(key, 'waiting');
@@ -62,7 +62,7 @@ describe('a key in Redis, taken', () => {
     ]);
   });
 
-  it('polls once per interval, whatever the number of channels', async () => {
+  it('is polled once per interval, whatever the number of channels', async () => {
     const { source } = await start();
     const key = newKey();
     const others = [
@@ -80,7 +80,7 @@ describe('a key in Redis, taken', () => {
     expect(polls).toBeLessThanOrEqual(23);
   });
 
-  it('reads due keys together', async () => {
+  it('is read in one call with the other due keys', async () => {
     const { source } = await start();
     const endpoint = source.with({ interval: 500 });
     const keys = Array.from({ length: 1_000 }, newKey);
@@ -95,7 +95,7 @@ describe('a key in Redis, taken', () => {
     expect(channels.map((channel) => channel.data)).toEqual(keys.map((key) => [key]));
   });
 
-  it('is not polled while nobody reads: the value waits in the key', async () => {
+  it('is not polled while nobody reads, and keeps its value', async () => {
     const { source } = await start();
     const key = newKey();
     const channel = Recorder.open(source.with({ interval: 5 }), key);
@@ -115,7 +115,7 @@ describe('a key in Redis, taken', () => {
     expect(channel.data).toEqual(['first', 'second']);
   });
 
-  it('takes all elements of a list, in order', async () => {
+  it('gives all elements of a list, in order', async () => {
     const { source } = await start();
     const key = newKey();
     const values = Array.from({ length: 2_500 }, (_, n) => String(n));
@@ -126,7 +126,7 @@ describe('a key in Redis, taken', () => {
     expect(await writer.exists(key)).toBe(0);
   });
 
-  it('ends with the done signal', async () => {
+  it('ends the run at the done signal', async () => {
     const { source } = await start();
     const key = newKey();
     const channel = Recorder.open(source.with({ interval: 10 }), key);
@@ -137,7 +137,7 @@ describe('a key in Redis, taken', () => {
     expect(never.events[0]!.end).toBeUndefined();
   });
 
-  it('backs off on silence and comes back to the interval', async () => {
+  it('is polled less often while it is silent, and at its interval again after a value', async () => {
     const { source } = await start();
     const key = newKey();
     const channel = Recorder.open(source.with({ interval: 5, maxInterval: 400 }), key);
@@ -154,7 +154,7 @@ describe('a key in Redis, taken', () => {
     await until(async () => (await polls()) - before >= 3, { deadline: 300 });
   });
 
-  it('logs a value of another type once, and goes on with the other keys', async () => {
+  it('causes one log line when it has another type, and the other keys go on', async () => {
     const { source, log } = await start();
     const endpoint = source.with({ interval: 10 });
     const [bad, good] = [newKey(), newKey()];
@@ -175,8 +175,8 @@ describe('a key in Redis, taken', () => {
   });
 });
 
-describe('a value that is overwritten before the next poll', () => {
-  it.each(['take', 'watch'] as const)('is gone (%s)', async (mode) => {
+describe('A value that is overwritten before the next poll', () => {
+  it.each(['take', 'watch'] as const)('never arrives (%s)', async (mode) => {
     const { source } = await start();
     const key = newKey();
     const channel = Recorder.open(source.with({ interval: 10, mode }), key);
@@ -188,8 +188,8 @@ describe('a value that is overwritten before the next poll', () => {
   });
 });
 
-describe('a key in Redis, watched', () => {
-  it('gives the value once, then changes only, and leaves the key', async () => {
+describe("A key in Redis with mode: 'watch'", () => {
+  it('gives its value once, then its changes only, and keeps the value', async () => {
     const { source } = await start();
     const key = newKey();
     await writer.set(key, 'a');
@@ -210,7 +210,7 @@ describe('a key in Redis, watched', () => {
     expect(await writer.get(key)).toBe('b');
   });
 
-  it('logs a value of another type once', async () => {
+  it('causes one log line when it has another type', async () => {
     const { source, log } = await start();
     const key = newKey();
     await writer.hset(key, 'field', 'value');
@@ -222,7 +222,7 @@ describe('a key in Redis, watched', () => {
     expect(log.errors).toHaveLength(1);
   });
 
-  it('is set by sendKey, here and from an instance that does not read it', async () => {
+  it('can be set by sendKey(), here and on an instance that does not read it', async () => {
     const [reader, other] = await Promise.all([start(), start()]);
     const key = newKey();
     await writer.set(key, 'old');

@@ -43,8 +43,8 @@ afterAll(async () => {
   await server.drop();
 });
 
-describe('sendKey', () => {
-  it('loses none of 500 values from two instances, and doubles none', async () => {
+describe('sendKey()', () => {
+  it('loses and repeats none of 500 values from two instances', async () => {
     const instances = await Promise.all([start(), start()]);
     const key = newKey();
     const channels: Recorder[] = [];
@@ -76,7 +76,7 @@ describe('sendKey', () => {
     }
   });
 
-  it('keeps the order between what waited, foreign values and what is sent while it is read', async () => {
+  it('keeps the order of waiting values, foreign values and values sent while somebody reads', async () => {
     const { source } = await start();
     const key = newKey();
     await source.sendKey(key, 'one');
@@ -95,7 +95,7 @@ describe('sendKey', () => {
     expect(await client.exists(key, waitingKey(key))).toBe(0);
   });
 
-  it('refuses more than may wait, and everything after stop', async () => {
+  it('rejects more than may wait, and everything after stop()', async () => {
     const { source } = await start(server.url, { maxWaiting: 2 });
     const key = newKey();
     const sent = await Promise.allSettled(
@@ -111,7 +111,7 @@ describe('sendKey', () => {
     await expect(source.sendKey(key, 'late')).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
-  it('works through a client of the user, with its prefix, and leaves that client as it was', async () => {
+  it('works through a client of the application, with its prefix, and does not change that client', async () => {
     const users = new Redis(server.url, { keyPrefix: `${server.keyPrefix}app:` });
     try {
       const options = { ...users.options };

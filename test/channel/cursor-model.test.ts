@@ -219,7 +219,7 @@ describe('Cursors', () => {
   beforeEach(() => void jest.useFakeTimers());
   afterEach(() => void jest.useRealTimers());
 
-  it('show what a source appends once and in order, or say that something may be missing', async () => {
+  it('give what a source appends once and in order, or a reset where something may be missing', async () => {
     const seen = noSightings();
     await holds(
       fc.asyncProperty(schedule, async (each) => {

@@ -18,8 +18,8 @@ const filled = (count: number, limits: Partial<typeof UNLIMITED> = {}) => {
   return { log, ids };
 };
 
-describe('EventLog', () => {
-  it('numbers events from 1, and tells its positions from those of other logs', () => {
+describe('An EventLog', () => {
+  it('numbers events from 1, and tells its own positions from those of other logs', () => {
     const { log, ids } = filled(3);
     expect(ids).toEqual([0, 1, 2, 3].map((n) => `${epochOf(log)}-${n}`));
     expect(log.headPosition).toBe(ids[3]);
@@ -52,7 +52,7 @@ describe('EventLog', () => {
     }
   });
 
-  it('retains so many events, bytes, and for so long', () => {
+  it('retains a number of events and of bytes, and each event for a time', () => {
     const byEvents = filled(10, { events: 3 });
     expect(byEvents.log).toMatchObject({ size: 3, retained: 8, head: 10 });
     expect(byEvents.log.locate(byEvents.ids[7]!)).toBe(7);
@@ -77,7 +77,7 @@ describe('EventLog', () => {
     expect(byAge.log.at(11).data).toBe('11');
   });
 
-  it('keeps the newest event readable however large it is', () => {
+  it('keeps its newest event, however large that is', () => {
     const log = new EventLog({ ...UNLIMITED, bytes: 10 }, nobodyHasRead);
     log.append({ data: 'x'.repeat(10_000) });
     expect(log).toMatchObject({ head: 1, first: 1, size: 0 });
@@ -85,7 +85,7 @@ describe('EventLog', () => {
     expect(log).toMatchObject({ head: 2, first: 2, size: 0 });
   });
 
-  it('finds own ids, the first of several that are the same, and the last one trimmed', () => {
+  it('finds ids of the publisher, the first of several equal ones, and the last one trimmed', () => {
     const log = new EventLog({ ...UNLIMITED, events: 3 }, nobodyHasRead);
     for (const id of ['a', 'b', 'a', 'c']) {
       log.append({ data: id, id });
@@ -101,7 +101,7 @@ describe('EventLog', () => {
     expect(log.locate('e')).toBe(6);
   });
 
-  it('takes over the positions of a source', () => {
+  it('uses the positions of its source', () => {
     const compare = (a: string, b: string) => Number(a) - Number(b);
     const log = new EventLog(UNLIMITED, nobodyHasRead);
     log.startAfter('100');
@@ -117,7 +117,7 @@ describe('EventLog', () => {
     }
   });
 
-  it('finds an event at whose position announcements stand as well', () => {
+  it('finds an event at a position where resets stand as well', () => {
     const compare = (a: string, b: string) => Number(a) - Number(b);
     for (const announced of [1, 2, 5, 20]) {
       const log = new EventLog(UNLIMITED, nobodyHasRead);
@@ -135,7 +135,7 @@ describe('EventLog', () => {
     }
   });
 
-  it('knows which events ended their run, and asks about what was before it', () => {
+  it('knows which events ended their run, and lets the source answer for older ones', () => {
     const log = new EventLog({ ...UNLIMITED, events: 2 }, nobodyHasRead);
     expect(log.endsAt(0)).toBe(false);
     log.append({ data: 'end', end: true });
@@ -151,7 +151,7 @@ describe('EventLog', () => {
     expect(log.endsAt(log.retained - 1)).toBe(true);
   });
 
-  it('forgets for returning clients what was before a restart', () => {
+  it('drops what was before a restart for returning clients', () => {
     const { log, ids } = filled(5);
     log.restart();
     expect(log).toMatchObject({ size: 1, retained: 5 });
@@ -159,7 +159,7 @@ describe('EventLog', () => {
     expect(log.locate(ids[4]!)).toBe(4);
   });
 
-  it('costs the same per event, however many there were', () => {
+  it('spends the same time on an event, however many there were', () => {
     const log = new EventLog({ ...UNLIMITED, events: 100 }, nobodyHasRead);
     let longest = 0;
     for (let i = 0; i < 100_000; i++) {
@@ -174,7 +174,7 @@ describe('EventLog', () => {
     expect(log.bytes).toBe(100 * 129);
   });
 
-  it('keeps a burst only for as long as a cursor has to read it', () => {
+  it('keeps a burst only until the cursors have had time to read it', () => {
     let [read, asked] = [0, 0];
     const log = new EventLog({ ...UNLIMITED, events: 100 }, () => {
       asked++;

@@ -110,7 +110,7 @@ describe('A source whose history', () => {
       },
     ],
     ['rejects with nothing', () => Promise.reject(undefined)],
-  ])('%s is asked again, ever less often, and what is owed comes', async (_, fail) => {
+  ])('%s is read again, ever less often, and clients get what they missed', async (_, fail) => {
     source.read = fail as Read;
     const client = await connect('5');
     await pass(60_000);
@@ -127,7 +127,7 @@ describe('A source whose history', () => {
     expect(rig.notes).toEqual([expect.stringContaining('"bad" can be read again')]);
   });
 
-  it('never answers is an outage, and is asked again', async () => {
+  it('never answers causes an outage, and is read again', async () => {
     source.read = () => new Promise(() => undefined);
     const client = await connect('5');
     await pass(29_000);
@@ -139,7 +139,7 @@ describe('A source whose history', () => {
     expect(dataOf(client)).toEqual(texts(6, 20));
   });
 
-  it('rejects with an SseError has logged that by itself', async () => {
+  it('rejects with an SseError causes no log line of ours', async () => {
     source.read = () => Promise.reject(new SseError('UNAVAILABLE', 'Known.'));
     await connect('5');
     await pass(1_000);
@@ -166,7 +166,7 @@ describe('A source whose history', () => {
       ['an event without position', { events: [{ data: 'x' }], last: true }],
       ['a position with a line end', { events: [{ data: 'x', position: 'a\nb' }], last: true }],
       ['a position that is a big number', { events: [{ data: 'x', position: 7n }], last: true }],
-    ])('gives %s: the client is told, and goes on', async (__, page) => {
+    ])('gives %s causes a reset, and its client goes on', async (__, page) => {
       source.read = () => Promise.resolve(page);
       const client = await connect('5', several);
       await pass(1_000);
@@ -180,7 +180,7 @@ describe('A source whose history', () => {
       expect(dataOf(client)).toEqual(['21', '22']);
     });
 
-    it('gives the same page again and again: the client gets it once, and is told', async () => {
+    it('gives the same page again and again causes a reset after the first page', async () => {
       source.read = () => Promise.resolve({ events: numbered(6, 9), last: false });
       const client = await connect('5', several);
       await pass(10_000);
@@ -193,7 +193,7 @@ describe('A source whose history', () => {
       expect(dataOf(client).at(-1)).toBe('21');
     });
 
-    it('gives events that cannot be sent: they are left out, and announced in place', async () => {
+    it('gives events that cannot be sent causes a reset in their place', async () => {
       source.read = () =>
         Promise.resolve({
           events: [
@@ -231,7 +231,7 @@ describe('A source whose history', () => {
       ['gives NaN', () => NaN],
       ['gives nothing', () => undefined],
       ['gives a big number', () => 1n],
-    ])('has a compare() that %s: the client is told, and goes on', async (__, compare) => {
+    ])('has a compare() that %s causes a reset, and its client goes on', async (__, compare) => {
       source.compare = compare;
       source.write();
       const client = await connect('5', several);
@@ -249,7 +249,7 @@ describe('A source whose history', () => {
       expect(new Set(dataOf(client)).size).toBe(dataOf(client).length);
     });
 
-    it('is ahead of what was appended: the client gets each event once', async () => {
+    it('is ahead of the live events gives each client each event once', async () => {
       source.read = (position) =>
         Promise.resolve({ events: numbered(Number(position) + 1, 25), last: true });
       const client = await connect('5', several);
@@ -262,7 +262,7 @@ describe('A source whose history', () => {
       expect(reasonsOf(client)).toEqual([]);
     });
 
-    it('lags behind what was appended: the client waits, and misses nothing', async () => {
+    it('lags behind the live events makes the client wait, and loses nothing', async () => {
       let shown = 20;
       source.read = (position) => {
         const events = numbered(Number(position) + 1, shown);
@@ -280,7 +280,7 @@ describe('A source whose history', () => {
       expect(reasonsOf(client)).toEqual([]);
     });
 
-    it('never shows what was appended: the client is told', async () => {
+    it('never shows the live events causes a reset', async () => {
       source.read = (position) =>
         Promise.resolve({ events: numbered(Number(position) + 1, 20), last: true });
       await rig.connect([{ source, name: 'bad' }]);
@@ -295,7 +295,7 @@ describe('A source whose history', () => {
     });
   });
 
-  it('is read by many at a time is asked for few pages at a time, and by none who left', async () => {
+  it('has many readers is asked for few pages at a time, and for none after a reader has left', async () => {
     const answers: (() => void)[] = [];
     let aborted = 0;
     source.read = (position, limit, signal) => {
@@ -330,7 +330,7 @@ describe('A source whose history', () => {
     );
   });
 
-  it('shares a page among those who ask for the same, until the last of them leaves', async () => {
+  it('has many readers of one page is asked for it once, until the last of them has left', async () => {
     let signal: AbortSignal | undefined;
     source.read = (_position, _limit, given) => {
       signal = given;
@@ -365,7 +365,7 @@ describe('A source that', () => {
   const pass = (milliseconds: number) => jest.advanceTimersByTimeAsync(milliseconds);
   const requests = () => [{ source, name: 'bad' }];
 
-  it('appends without a position beside a history is told where it does', async () => {
+  it('appends without a position beside a history gets an error from append()', async () => {
     const client = await rig.connect(requests());
     expect(() => source.sink.append({ data: 'x' })).toThrow(
       expect.objectContaining({
@@ -383,7 +383,7 @@ describe('A source that', () => {
     ['a position that cannot come back', { data: 'x', position: 'a\u0001' }],
     ['a position that waits for the next run', { data: 'x', position: '1~next' }],
     ['a position with a comma', { data: 'x', position: '1,2' }],
-  ])('appends %s is told where it does', async (_, event) => {
+  ])('appends %s gets an error from append()', async (_, event) => {
     await rig.connect(requests());
     expect(() => source.sink.append(event)).toThrow(SseError);
   });
@@ -392,7 +392,7 @@ describe('A source that', () => {
     ['equal to', '5'],
     ['before', '3'],
     ['before where it began, which is', '-1'],
-  ])('appends at a position %s the one before is told where it does', async (_, position) => {
+  ])('appends at a position %s the one before gets an error from append()', async (_, position) => {
     const client = await rig.connect(requests());
     if (position !== '-1') {
       source.write(5);
@@ -422,7 +422,7 @@ describe('A source that', () => {
     );
   });
 
-  it('tells that its history has begun anew, and may then begin at any position', async () => {
+  it('says that its history begins anew may go on at any position', async () => {
     const client = await rig.connect(requests());
     source.write(5);
     source.sink.reset('failover', '0');
@@ -432,7 +432,7 @@ describe('A source that', () => {
     expect(reasonsOf(client)).toEqual(['failover']);
   });
 
-  it('calls live() again where it was has missed nothing, and elsewhere tells its readers', async () => {
+  it('calls live() again causes a reset, unless its position is the same', async () => {
     const client = await rig.connect(requests());
     source.write(2);
     source.sink.live('2');
@@ -471,7 +471,7 @@ describe('A source that', () => {
     expect(dataOf(again)).toEqual(['1']);
   });
 
-  it('calls live() and reset() with text that cannot be a position, which is ignored', async () => {
+  it('calls live() and reset() with an impossible position does nothing by it', async () => {
     const client = await rig.connect(requests());
     source.write();
     source.sink.reset('failover', 'a\nb');
@@ -484,7 +484,7 @@ describe('A source that', () => {
   });
 
   it.each(['resume', 'pause', 'close', 'current'] as const)(
-    'has a %s() that throws is logged, and its clients are served',
+    'throws from %s() causes a log line, and its clients go on',
     async (hook) => {
       source.hooks = {
         [hook]: () => {
@@ -502,7 +502,7 @@ describe('A source that', () => {
     },
   );
 
-  it('gives a first event that cannot be sent: the client is told', async () => {
+  it('gives a first event that cannot be sent causes a reset', async () => {
     source.hooks = { current: () => ({ data: { a: 1 } as never }) };
     const client = await rig.connect(requests());
     expect(reasonsOf(client)).toEqual(['skipped-event']);

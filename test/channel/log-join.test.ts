@@ -19,7 +19,7 @@ function rig(compare: ChannelHistory['compare'] = (a, b) => Number(a) - Number(b
   return { channel, append, join };
 }
 
-describe('After its history a reader goes on in the log', () => {
+describe('After history a reader goes on in the log', () => {
   it('behind what history has given, wherever that is', () => {
     const { append, join } = rig();
     append(11, 12, 14);
@@ -28,7 +28,7 @@ describe('After its history a reader goes on in the log', () => {
     expect(join(10, 0, 2)).toBe(2);
   });
 
-  it('behind what was covered, when the log has dropped that', () => {
+  it('behind what history covered, when the log has dropped that', () => {
     const { channel, append, join } = rig();
     const positions = Array.from({ length: 3_000 }, (_, index) => index + 11);
     append(...positions);
@@ -42,14 +42,14 @@ describe('After its history a reader goes on in the log', () => {
     expect(join(3_000, 0, first - 1)).toBe(2_990);
   });
 
-  it('not at all, when its source cannot order what it gave', () => {
+  it('nowhere, when its source cannot order the positions', () => {
     const { append, join } = rig(() => NaN);
     append(11);
     expect(join(10)).toBe('unordered');
   });
 
   it.each(['listener-gap', 'trimmed'] as const)(
-    'after a reset (%s) that came while history was read, and was ahead of it',
+    'behind a reset (%s) that came ahead of the reader while it read history',
     (reason) => {
       const { channel, append, join } = rig();
       append(11);
@@ -65,7 +65,7 @@ describe('After its history a reader goes on in the log', () => {
     },
   );
 
-  it('before a failover, however far history was', () => {
+  it('at a failover, however far history has come', () => {
     const { channel, append, join } = rig();
     append(11, 12);
     channel.reset('failover', '5');

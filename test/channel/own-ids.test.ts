@@ -5,7 +5,7 @@ const LIMITS = { events: 10, bytes: 10_000, age: Infinity, eventSize: 1_000 };
 
 const open = () => new Channel('c', LIMITS, () => undefined);
 
-it('an own id that is a position of its channel is refused: a client would miss what is between', () => {
+it('A client that resumes by an id of the publisher misses nothing: an id that is a position of the channel causes an error', () => {
   const channel = open();
   const ids = ['a', 'b', 'c'].map((data) => channel.append({ data }));
   const next = ids[2]!.replace(/3$/, '4');
@@ -21,7 +21,7 @@ it('an own id that is a position of its channel is refused: a client would miss 
   expect(channel.log.locate(ids[0]!)).toBe(1);
 });
 
-it('a position of another channel is an own id like any other', () => {
+it('An id of the publisher may be a position of another channel', () => {
   const channel = open();
   const id = open().append({ data: 'a' });
   expect(channel.append({ data: 'b', id })).toBe(id);

@@ -23,7 +23,7 @@ class Lines implements SseLogger {
   }
 }
 
-describe('A backoff', () => {
+describe('backoff()', () => {
   it('doubles up to its longest wait, and half of each wait is random', () => {
     const range = { first: 200, most: 30_000 };
     for (const [attempt, full] of [
@@ -41,8 +41,8 @@ describe('A backoff', () => {
   });
 });
 
-describe('An outage', () => {
-  it('is logged once when it begins and once when it ends, each time it comes', () => {
+describe('An Outage', () => {
+  it('logs a line when it begins and a line when it ends, each time', () => {
     const log = new Lines();
     const outage = new Outage(log);
     outage.end('back');
@@ -54,14 +54,14 @@ describe('An outage', () => {
   });
 });
 
-describe('A limited log', () => {
+describe('A LimitedLog', () => {
   const { now } = performance;
 
   afterEach(() => {
     performance.now = now;
   });
 
-  it('writes ten lines a minute, then says how many it left out', () => {
+  it('writes ten lines a minute, then the number of those it left out', () => {
     let time = 0;
     performance.now = () => time;
     const lines = new Lines();
@@ -77,8 +77,8 @@ describe('A limited log', () => {
   });
 });
 
-describe('A plain log', () => {
-  it('writes control characters so that a line stays a line', () => {
+describe('plainLog()', () => {
+  it('escapes control characters, so that a line remains a line', () => {
     const lines = new Lines();
     const log = plainLog(lines);
     log.error('a\nb\r\x1b[2J\u2028\x7f');
@@ -103,15 +103,15 @@ describe('A deadline', () => {
     await expect(withDeadline(failing, 1_000, 'The store')).rejects.toThrow('no');
   });
 
-  it('says whether a promise has settled in time, however it has', async () => {
+  it('tells whether a promise has settled in time, however it has settled', async () => {
     expect(await settledWithin(new Promise(() => undefined), 5)).toBe(false);
     expect(await settledWithin(Promise.resolve(), 1_000)).toBe(true);
     expect(await settledWithin(Promise.reject(new Error('no')), 1_000)).toBe(true);
   });
 });
 
-describe('A visit in slices', () => {
-  it('comes to every member once and in order, and lets others run in between', async () => {
+describe('inSlices()', () => {
+  it('visits every member once and in order, and lets others run in between', async () => {
     const members = Array.from({ length: 320 }, (_, index) => index);
     const visited: number[] = [];
     let turns = 0;
@@ -131,7 +131,7 @@ describe('A visit in slices', () => {
     expect(turns).toBeGreaterThan(3);
   });
 
-  it('takes no turn of its own where there is little to do', async () => {
+  it('takes no turn of its own for little work', async () => {
     const visited: number[] = [];
     let hasTurned = false;
     setImmediate(() => (hasTurned = true));
@@ -140,7 +140,7 @@ describe('A visit in slices', () => {
   });
 });
 
-describe('A pace', () => {
+describe('A Pace', () => {
   const { now } = performance;
 
   afterEach(() => {
@@ -157,7 +157,7 @@ describe('A pace', () => {
     return counter;
   }
 
-  it('lets each begin at once in a turn that has time, and the rest in their order, in later ones', async () => {
+  it('lets work begin at once while its turn has time, and the rest in order in later turns', async () => {
     let time = 1_000;
     performance.now = () => time;
     const pace = new Pace((run) => run());
@@ -196,8 +196,8 @@ describe('A pace', () => {
   });
 });
 
-describe('A guard', () => {
-  it('logs what is thrown or rejected, whatever it is, and lets nothing through', async () => {
+describe('A Guard', () => {
+  it("logs what users' code throws or rejects with, whatever it is, and passes nothing on", async () => {
     const log = new Lines();
     const guard = new Guard(log);
     expect(guard.run('A', () => 1)).toBe(1);

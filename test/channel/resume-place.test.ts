@@ -4,7 +4,7 @@ import { Cursor } from '../../lib/channel/cursor.js';
 import { resumePlace } from '../../lib/channel/resume-place.js';
 
 describe('A client that returns', () => {
-  it('with `earliest` begins with the oldest event that is retained', () => {
+  it('with `earliest` begins at the oldest retained event', () => {
     const limits = { events: 3, bytes: Infinity, age: Infinity, eventSize: 1_000 };
     const channel = new Channel('c', limits, () => undefined);
     channel.live();
@@ -17,7 +17,7 @@ describe('A client that returns', () => {
     expect(resumePlace(channel, 'earliest')).toEqual({ seq: 2, ...place });
   });
 
-  it('to what is trimmed is told, and still receives the end of its run', () => {
+  it('to a position that was trimmed gets a reset, and then the end of its run', () => {
     const limits = { events: 1, bytes: Infinity, age: Infinity, eventSize: 1_000 };
     const channel = new Channel('c', limits, () => undefined);
     channel.live();

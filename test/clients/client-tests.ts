@@ -97,7 +97,7 @@ export function testClient(
     expect({ seed, ...numbers.tally(events()) }).toEqual({ seed, ...EXACT });
   });
 
-  it('loses nothing when it is cut before its first event', async () => {
+  it('loses nothing when the connection is cut before its first event', async () => {
     await start();
     proxy.cutAt(cutAfterFirstFrame(() => proxy.refuse()));
     const stream = await open('/plain');
@@ -125,7 +125,7 @@ export function testClient(
 
   // Only the client could mend it: it takes an event for received when the line of its id arrives.
   const lost = client.keepsIdAtItsLine ? 1 : 0;
-  it(`loses ${lost} events when it is cut before the empty line of a frame`, async () => {
+  it(`loses ${lost} events when the connection is cut before the empty line of a frame`, async () => {
     await start();
     const stream = await open('/plain');
     proxy.cutAt(cutBeforeEmptyLine('2'));
@@ -166,7 +166,7 @@ export function testClient(
     expect(app.statusesOf('/plain')).toEqual([200, 204]);
   });
 
-  it('is told of a restart', async () => {
+  it('gets a reset after a restart of the server', async () => {
     await start();
     const stream = await open('/plain');
     await app.sse.send('plain', 'before');
@@ -220,12 +220,12 @@ export function testClient(
     expect(stream.events.filter(({ type }) => type === 'sse:reset')).toEqual([]);
   };
 
-  it('resumes after an id of latin1 letters', () => resumesAfter('é'));
+  it('resumes by an id with latin1 letters', () => resumesAfter('é'));
 
   if (client.withWideId === 'resumes') {
-    it('resumes after an id of other letters', () => resumesAfter('☃'));
+    it('resumes by an id with other letters', () => resumesAfter('☃'));
   } else if (client.withWideId === 'never returns') {
-    it('never returns with an id of other letters', async () => {
+    it('never returns with an id with other letters', async () => {
       await start();
       const stream = await open('/plain');
       await app.sse.send('plain', 'one', { id: '☃' });

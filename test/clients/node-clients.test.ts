@@ -24,7 +24,7 @@ describe.each(NODE_CLIENTS.filter(({ withWideId }) => withWideId === 'throws'))(
   ({ name }) => {
     afterEach(closeApps);
 
-    it('ends it when it has to return with an id beyond latin1', async () => {
+    it('ends that process when it has to return with an id beyond latin1', async () => {
       const { url, sse } = await startNumbersApp('express');
       const proxy = await startProxy(url);
       await sse.send('plain', 'one', { id: '☃' });

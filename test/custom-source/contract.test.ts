@@ -122,12 +122,12 @@ async function failures(source: () => ChannelSource): Promise<string[]> {
   return failed;
 }
 
-describe('The contract', () => {
-  it('is kept by a source without a fault', async () => {
+describe('The contract of sources', () => {
+  it('passes for a source without a fault', async () => {
     expect(await failures(() => new BrokenSource())).toEqual([]);
   });
 
-  it('notices a source that loses an event', async () => {
+  it('fails for a source that loses an event', async () => {
     class Losing extends BrokenSource {
       protected override pass(sink: ChannelSink, event: SourceEvent): void {
         if (event.data !== 'event 7') sink.append(event);
@@ -138,7 +138,7 @@ describe('The contract', () => {
     );
   });
 
-  it('notices a source that repeats an event', async () => {
+  it('fails for a source that repeats an event', async () => {
     class Repeating extends BrokenSource {
       protected override pass(sink: ChannelSink, event: SourceEvent): void {
         sink.append(event);
@@ -150,7 +150,7 @@ describe('The contract', () => {
     );
   });
 
-  it('notices an order that is none', async () => {
+  it('fails for a source with a wrong order', async () => {
     class Unordered extends BrokenSource {
       protected override compare(): number {
         return NaN;
@@ -164,7 +164,7 @@ describe('The contract', () => {
     );
   });
 
-  it('notices a source that is never live, and one that opens later', async () => {
+  it('fails for a source that is never live, and passes for one that opens late', async () => {
     const silent = { open: () => ({ close: () => undefined }) };
     expect(await failures(() => silent)).toContain('opens at once, and says when it is listening');
     const late = { open: () => Promise.resolve({ close: () => undefined }) } as never;
@@ -172,7 +172,7 @@ describe('The contract', () => {
   });
 });
 
-it('says at once when it lacks a function that it needs', () => {
+it('The contract of sources names a missing function at once', () => {
   const source = () => ({ open: () => ({ close: () => undefined }) });
   expect(() => testSource({ source } as never)).toThrow('`source` and `write`');
 });

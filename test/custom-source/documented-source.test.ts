@@ -36,15 +36,15 @@ function start(): Promise<TestApp> {
   });
 }
 
-describe('the source of docs/custom-sources.md', () => {
-  it('is the one that is tested here', async () => {
+describe('The source of docs/custom-sources.md', () => {
+  it('is the same code as the one in these tests', async () => {
     const code = await readFile(join(projectRoot, 'test/custom-source/log-file-source.ts'), 'utf8');
     const page = await readFile(join(projectRoot, 'docs/custom-sources.md'), 'utf8');
     const shown = code.replace('../../lib/index.js', 'nestjs-sse-channels');
     expect(page).toContain(`\`\`\`ts\n${shown}\`\`\``);
   });
 
-  it('delivers lines, once, in order, across a restart', async () => {
+  it('delivers lines once, in order, across a restart', async () => {
     const file = join(folder, 'build.log');
     await writeFile(file, 'zero\n');
     const one = await start();
@@ -63,7 +63,7 @@ describe('the source of docs/custom-sources.md', () => {
     expect(lines.map(({ data }) => data)).toEqual(['zero', 'one', 'two', 'three', 'four']);
   });
 
-  it('announces a file that was replaced, and a position that is none', async () => {
+  it('sends a reset after its file was replaced, and for an unknown position', async () => {
     const file = join(folder, 'build.log');
     await writeFile(file, 'one\ntwo\n');
     const app = await start();

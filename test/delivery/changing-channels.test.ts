@@ -38,7 +38,7 @@ class ChangingController {
 const labelsOf = (data: string) => (JSON.parse(data) as { labels: Record<string, string> }).labels;
 
 describe.each(ADAPTERS)(
-  'A set of channels that changes between two connections, on %s',
+  'When the set of channels changes between two connections, on %s',
   (adapter) => {
     afterEach(closeApps);
 
@@ -51,35 +51,40 @@ describe.each(ADAPTERS)(
         ['a,b', 'a,c'],
         ['a,b,c', 'c,a'],
         ['a', 'b,a,c'],
-      ])('from %s to %s resumes those that stay, and starts new ones live', async (from, to) => {
-        const { connect, sse } = await start();
-        for (const channel of ['a', 'b', 'c']) {
-          await sse.send(channel, `${channel} before`);
-        }
-        const client = await connect(`${path}?channels=${from}`);
-        await sse.send('a', 'a seen');
-        await client.next();
-        await client.close();
-        const sent: string[] = [];
-        for (const channel of ['a', 'b', 'c', 'a']) {
-          const data = `${channel} missed ${sent.length}`;
-          await sse.send(channel, data);
-          sent.push(data);
-        }
-        const stayed = new Set(
-          from.split(',').filter((channel) => to.split(',').includes(channel)),
-        );
-        const again = await connect(`${path}?channels=${to}`, { lastEventId: client.lastEventId });
-        const owed = sent.filter((data) => stayed.has(data[0]!));
-        expect((await again.take(owed.length)).map(({ data }) => data)).toEqual(owed);
-        for (const channel of to.split(',')) {
-          await sse.send(channel, `${channel} live`);
-          expect((await again.next()).data).toBe(`${channel} live`);
-        }
-        expect(again.events.map(({ type }) => type)).not.toContain('sse:reset');
-      });
+      ])(
+        'a client that goes from %s to %s resumes the channels that remain, and starts the new ones live',
+        async (from, to) => {
+          const { connect, sse } = await start();
+          for (const channel of ['a', 'b', 'c']) {
+            await sse.send(channel, `${channel} before`);
+          }
+          const client = await connect(`${path}?channels=${from}`);
+          await sse.send('a', 'a seen');
+          await client.next();
+          await client.close();
+          const sent: string[] = [];
+          for (const channel of ['a', 'b', 'c', 'a']) {
+            const data = `${channel} missed ${sent.length}`;
+            await sse.send(channel, data);
+            sent.push(data);
+          }
+          const stayed = new Set(
+            from.split(',').filter((channel) => to.split(',').includes(channel)),
+          );
+          const again = await connect(`${path}?channels=${to}`, {
+            lastEventId: client.lastEventId,
+          });
+          const owed = sent.filter((data) => stayed.has(data[0]!));
+          expect((await again.take(owed.length)).map(({ data }) => data)).toEqual(owed);
+          for (const channel of to.split(',')) {
+            await sse.send(channel, `${channel} live`);
+            expect((await again.next()).data).toBe(`${channel} live`);
+          }
+          expect(again.events.map(({ type }) => type)).not.toContain('sse:reset');
+        },
+      );
 
-      it('has labels also while it is one channel', async () => {
+      it('ids have labels also while the set has one channel', async () => {
         const { connect, sse } = await start();
         const client = await connect(`${path}?channels=a`);
         const labels = labelsOf(client.opening!.data);
@@ -93,7 +98,7 @@ describe.each(ADAPTERS)(
         expect((await byOwn.next()).data).toBe('missed');
       });
 
-      it('says so on each when it is another altogether', async () => {
+      it('a client gets a reset for each channel when no channel remains', async () => {
         const { connect } = await start();
         const client = await connect(`${path}?channels=a,b`);
         const again = await connect(`${path}?channels=c,d`, { lastEventId: client.lastEventId });
@@ -107,7 +112,7 @@ describe.each(ADAPTERS)(
       });
     });
 
-    it('may be one whose endpoint has no set, and the other way round', async () => {
+    it('one of the two endpoints may have a fixed channel', async () => {
       const { connect, sse } = await start();
       const both = await connect('/channels?channels=a,b');
       const one = await connect('/one');

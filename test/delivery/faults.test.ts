@@ -29,7 +29,7 @@ async function raw(app: TestApp): Promise<RawClient> {
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => String(i));
 
-describe.each(ADAPTERS)('delivery on %s', (adapter) => {
+describe.each(ADAPTERS)('Delivery on %s', (adapter) => {
   afterEach(async () => {
     raws.splice(0).forEach((client) => client.destroy());
     await closeApps();

@@ -28,7 +28,7 @@ function work(milliseconds: number): void {
 }
 
 describe('A flush', () => {
-  it('lets others run between slices, and serves everybody once', async () => {
+  it('lets others run between slices, and serves every reader once', async () => {
     const { queue, idle } = rig();
     const channel = new Channel('c', LIMITS, queue.add);
     const served: number[] = [];
@@ -46,7 +46,7 @@ describe('A flush', () => {
     await until(() => idle() === 1);
   });
 
-  it('serves who is woken and the readers of channels in turn, so that none starves', async () => {
+  it('alternates between woken readers and readers of channels, so that none starves', async () => {
     const { queue } = rig();
     const channel = new Channel('c', LIMITS, queue.add);
     const order: string[] = [];
@@ -62,7 +62,7 @@ describe('A flush', () => {
     expect(order.slice(0, 60).filter((who) => who === 'channel')).toHaveLength(30);
   });
 
-  it('serves a reader that wakes itself again and again, and still everybody else', async () => {
+  it('serves a reader that wakes itself again and again, and all others too', async () => {
     const { queue, idle } = rig();
     let own = 0;
     let other = 0;

@@ -108,7 +108,7 @@ const WRITERS: Record<string, (event: Event) => string> = {
 };
 
 describe.each(Object.entries(WRITERS))('Frames of %s', (_name, frame) => {
-  it('are read by independent parsers as the events they were, wherever they are cut', async () => {
+  it('give independent parsers the same events, wherever the bytes are cut', async () => {
     await holds(
       fc.property(
         fc.array(fc.tuple(event, fc.boolean()), { minLength: 1, maxLength: 6 }),
@@ -132,7 +132,7 @@ describe.each(Object.entries(WRITERS))('Frames of %s', (_name, frame) => {
     );
   });
 
-  it('have their id in the last line, so that a cut frame moves no position', async () => {
+  it('have the id in their last line, so that a cut frame moves no position', async () => {
     await holds(
       fc.property(event, (fields) => {
         const lines = frame(fields).split('\n');
@@ -145,14 +145,14 @@ describe.each(Object.entries(WRITERS))('Frames of %s', (_name, frame) => {
 });
 
 describe('Frames', () => {
-  it('without an id, or with an empty one, leave the position of the client as it is', () => {
+  it("without an id, or with an empty one, leave the client's position as it is", () => {
     expect(frameOf({ id: '', data: 'x' })).toBe('data: x\n\n');
     expect(frameOf({ id: undefined, data: '' })).toBe('data: \n\n');
     const entry = new LogEntry(0, '', { data: 'x' }, 0);
     expect(entryFrame(entry)).toBe('data: x\n\n');
   });
 
-  it('without any field are no frame, which some clients would take for an event', () => {
+  it('without any field do not exist, because some clients would take them for an event', () => {
     expect(frameOf({})).toBe('');
     expect(HEARTBEAT_FRAME).toBe(':\n');
   });

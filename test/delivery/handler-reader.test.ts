@@ -24,7 +24,7 @@ async function connected() {
 }
 
 describe('A handler', () => {
-  it('gets all of many events of one turn, and nothing has to come after them', async () => {
+  it('gets all of many events of one turn, without waiting for a later event', async () => {
     const { rig, write, numbers } = await connected();
     write(1_000);
     await until(() => numbers().length === 1_000);
@@ -32,7 +32,7 @@ describe('A handler', () => {
     rig.close();
   });
 
-  it('gets no more than a block of a client that does not read, and then the rest', async () => {
+  it('gets no more than a block for a client that does not read, and later the rest', async () => {
     const { rig, client, passed, write, numbers } = await connected();
     client.stall();
     write(100, 'x'.repeat(9_000));

@@ -112,7 +112,7 @@ describe('Over HTTP/2', () => {
   }
 
   it.each(['/events', '/observed', '/slow', '/slow-handler'])(
-    'streams of %s that are cancelled in the same breath leave nothing',
+    'streams of %s that clients cancel at once leave nothing behind',
     async (path) => {
       asked = 0;
       const app = await start({ limits: { connections: 500 } });
@@ -129,7 +129,7 @@ describe('Over HTTP/2', () => {
     },
   );
 
-  it('streams that are cancelled at any moment of their opening leave nothing', async () => {
+  it('streams that clients cancel at any moment of the opening leave nothing behind', async () => {
     const app = await start();
     const over = session(app);
     await once(over, 'connect');
@@ -145,7 +145,7 @@ describe('Over HTTP/2', () => {
   });
 
   it.each(['/slow', '/slow-handler'])(
-    'a session that is destroyed while %s is at work leaves nothing, whenever that ends',
+    'a session that its client destroys during %s leaves nothing behind, whenever that ends',
     async (path) => {
       const app = await start({ stallTimeout: 100 });
       const over = session(app);
@@ -162,7 +162,7 @@ describe('Over HTTP/2', () => {
     },
   );
 
-  it('a stream whose body nobody reads ends with it', async () => {
+  it("a stream ends with its client although nobody reads the request's body", async () => {
     const app = await start();
     const over = session(app);
     for (const code of [constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_CANCEL]) {
@@ -178,7 +178,7 @@ describe('Over HTTP/2', () => {
     await expectRoom(app);
   });
 
-  it('a client that stalls is counted once, and gone', async () => {
+  it('a stalled client counts once, and is gone', async () => {
     const app = await start({ stallTimeout: 200 });
     const over = session(app);
     ask(over, '/events');

@@ -75,34 +75,37 @@ afterEach(async () => {
   await closeApps();
 });
 
-describe('HTTP/2', () => {
-  it.each(['/events', '/mapped'])('streams %s, resumes and completes over h2c', async (path) => {
-    const app = await startApp({
-      httpAdapter: new FastifyAdapter({ http2: true }),
-      controllers: [Http2Controller],
-    });
-    const over = session(app.url);
-    const client = request(over, path).read();
-    await until(() => client.lastEventId);
-    expect(client.status).toBe(200);
-    await app.sse.send('events', 'one');
-    await until(() => client.data.length === 1);
-    const { lastEventId } = client;
-    client.stream.close();
-    await until(() => app.sse.stats().connections === 0);
-    await app.sse.send('events', 'two');
-    const again = request(over, path, { 'last-event-id': lastEventId }).read();
-    await until(() => again.data.length === 1);
-    expect(again.data[0]).toMatch(/two$/);
-    await app.sse.complete('events');
-    await until(() => again.ended);
-    expect(again.data.at(-1)).toBe('[DONE]');
-    const ended = request(over, path, { 'last-event-id': again.lastEventId }).read();
-    await until(() => ended.status);
-    expect(ended.status).toBe(204);
-  });
+describe('Over HTTP/2', () => {
+  it.each(['/events', '/mapped'])(
+    'a client of %s streams, resumes and completes in clear text',
+    async (path) => {
+      const app = await startApp({
+        httpAdapter: new FastifyAdapter({ http2: true }),
+        controllers: [Http2Controller],
+      });
+      const over = session(app.url);
+      const client = request(over, path).read();
+      await until(() => client.lastEventId);
+      expect(client.status).toBe(200);
+      await app.sse.send('events', 'one');
+      await until(() => client.data.length === 1);
+      const { lastEventId } = client;
+      client.stream.close();
+      await until(() => app.sse.stats().connections === 0);
+      await app.sse.send('events', 'two');
+      const again = request(over, path, { 'last-event-id': lastEventId }).read();
+      await until(() => again.data.length === 1);
+      expect(again.data[0]).toMatch(/two$/);
+      await app.sse.complete('events');
+      await until(() => again.ended);
+      expect(again.data.at(-1)).toBe('[DONE]');
+      const ended = request(over, path, { 'last-event-id': again.lastEventId }).read();
+      await until(() => ended.status);
+      expect(ended.status).toBe(204);
+    },
+  );
 
-  it('stalls one stream and not the session when one client does not read', async () => {
+  it('one client that does not read stalls its stream and not the session', async () => {
     const app = await startApp({
       httpAdapter: new FastifyAdapter({ http2: true }),
       controllers: [Http2Controller],
@@ -132,7 +135,7 @@ describe('HTTP/2', () => {
     await until(() => stalled.data.at(-1) === 'after');
   });
 
-  it('ends all streams of a session when the application closes', async () => {
+  it('all streams of a session end when the application closes', async () => {
     const app = await startApp({
       httpAdapter: new FastifyAdapter({ http2: true }),
       controllers: [Http2Controller],
@@ -148,13 +151,13 @@ describe('HTTP/2', () => {
   });
 });
 
-describe('TLS', () => {
+describe('Over TLS', () => {
   // A self-signed certificate that is good for nothing but tests.
   const read = (name: string) => readFileSync(join(projectRoot, 'test/support/tls', name));
   const key = read('key.pem');
   const cert = read('cert.pem');
 
-  it('carries the same stream over HTTPS', async () => {
+  it('HTTPS carries the same stream', async () => {
     const adapter = new ExpressAdapter();
     adapter.setHttpServer(createServer({ key, cert }, adapter.getInstance()));
     let app: TestApp | undefined;

@@ -5,7 +5,7 @@ import { MemoryBroker } from '../../lib/sources/memory/memory-broker.js';
 import { ClientRig } from './client-rig.js';
 
 describe('Labels of channels in event ids', () => {
-  it('that are the same for two chosen names are refused on one connection, and on it alone', async () => {
+  it('must differ on one connection: two names with the same label are refused there, and there alone', async () => {
     const [first, second] = ['channel 8dd7afb2f629', 'channel d756799ffc88'];
     expect(labelOf(first!)).toBe(labelOf(second!));
     const rig = new ClientRig({ maxChannels: 2 });
@@ -27,7 +27,7 @@ describe('Labels of channels in event ids', () => {
     rig.close();
   });
 
-  it('are the same for a channel that is asked for twice', async () => {
+  it('are the same for a channel that a request names twice', async () => {
     const rig = new ClientRig();
     const source = new MemoryBroker(rig.delivery.channels);
     await expect(rig.connect([1, 2].map(() => ({ source, name: 'a' })))).resolves.toBeDefined();

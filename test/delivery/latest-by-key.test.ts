@@ -27,8 +27,8 @@ function rig() {
   return { channel, latest, append, dataAfter };
 }
 
-describe('The newest event of each key', () => {
-  it('is remembered in order, beyond the retained window', () => {
+describe('LatestByKey', () => {
+  it('gives the newest event of each key in order, also of events that are no longer retained', () => {
     const { channel, append, dataAfter } = rig();
     append('a1');
     for (let i = 1; i <= 2_000; i++) {
@@ -44,7 +44,7 @@ describe('The newest event of each key', () => {
     expect(dataAfter(2_003)).toEqual([]);
   });
 
-  it('replaces no reset, no end, and nothing that has no key', () => {
+  it('keeps resets, ends and events without a key', () => {
     const { channel, append, dataAfter } = rig();
     append('!1');
     append('!2');
@@ -63,7 +63,7 @@ describe('The newest event of each key', () => {
     ]);
   });
 
-  it('is known only from where somebody began to look', () => {
+  it('knows events only from where the first reader began to lag', () => {
     const { channel, latest, append, dataAfter } = rig();
     append('a1');
     latest.release();
@@ -76,7 +76,7 @@ describe('The newest event of each key', () => {
     expect(again.after(1)!.map(({ data }) => data)).toEqual(['b1']);
   });
 
-  it('is not known of what was trimmed before anybody looked', () => {
+  it('does not know what was trimmed before the first reader lagged', () => {
     const { channel, latest, append } = rig();
     append('a1');
     for (let i = 0; i < 3_000; i++) {
@@ -89,7 +89,7 @@ describe('The newest event of each key', () => {
     expect(latest.after(first - 1)!.map(({ data }) => data)).toEqual(['b2999']);
   });
 
-  it('is forgotten beyond 10,000 keys, and who would miss it is told', () => {
+  it('forgets keys beyond 10,000, and readers that miss one get a reset', () => {
     const { channel, latest } = rig();
     const byData = LatestByKey.acquire(channel, ({ data }) => String(data));
     for (let i = 1; i <= 10_000; i++) {
@@ -103,7 +103,7 @@ describe('The newest event of each key', () => {
     latest.release();
   });
 
-  it('is forgotten beyond 8 MiB, and who would miss it is told', () => {
+  it('forgets keys beyond 8 MiB, and readers that miss one get a reset', () => {
     const { append, dataAfter } = rig();
     const big = 'x'.repeat(MEBIBYTE);
     for (const key of 'abcdefg') {

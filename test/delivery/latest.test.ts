@@ -57,7 +57,7 @@ describe('A client with overflow: { latest }', () => {
     ['within a page', 400],
     ['between two pages', 0],
   ])(
-    'that reads history and lags %s gets every event once, and none after a newer',
+    'that reads history and lags %s gets every event at most once, and none behind a newer one of its key',
     async (_, filler) => {
       const rig = new ClientRig({ readyTimeout: 10 });
       const source = new Prices('x'.repeat(filler));

@@ -29,13 +29,13 @@ class LifetimeController {
   many() {}
 }
 
-describe.each(ADAPTERS)('a connection on %s', (adapter) => {
+describe.each(ADAPTERS)('A connection on %s', (adapter) => {
   afterEach(closeApps);
 
   const start = (options: SseModuleOptions) =>
     startApp({ adapter, controllers: [LifetimeController], options });
 
-  it('gets a comment while it is silent, and none while it is not', async () => {
+  it('gets a comment while it is silent, and none while events come', async () => {
     const app = await start({ heartbeat: 40 });
     const silent = await app.connect('/events');
     const busy = await app.connect('/ticks');
@@ -58,7 +58,7 @@ describe.each(ADAPTERS)('a connection on %s', (adapter) => {
     expect(silent.comments).toHaveLength(0);
   });
 
-  it('ends at maxAge, is asked to return, and resumes', async () => {
+  it('ends at maxAge, with a time to return, and resumes', async () => {
     const app = await start({ maxAge: 200, retry: 500 });
     const client = await app.connect('/events');
     const started = performance.now();
@@ -89,7 +89,7 @@ describe.each(ADAPTERS)('a connection on %s', (adapter) => {
     expect(Math.max(...retries) - Math.min(...retries)).toBeGreaterThan(20_000);
   });
 
-  it('does not hold the shutdown up for longer than drainTimeout when its client stalls', async () => {
+  it('does not delay the shutdown for longer than drainTimeout when its client stalls', async () => {
     const app = await start({ drainTimeout: 200 });
     const client = (await RawClient.get(app.url, '/events')).stall();
     await until(() => app.sse.stats().connections === 1);
@@ -103,13 +103,13 @@ describe.each(ADAPTERS)('a connection on %s', (adapter) => {
   });
 });
 
-describe.each(ADAPTERS)('limits on %s', (adapter) => {
+describe.each(ADAPTERS)("The module's limits on %s", (adapter) => {
   afterEach(closeApps);
 
   const start = (options: SseModuleOptions) =>
     startApp({ adapter, controllers: [LifetimeController], options });
 
-  it('sends clients beyond limits.connections away with a long retry, and takes them later', async () => {
+  it('send clients beyond limits.connections away with a long retry, and let them in later', async () => {
     const app = await start({ limits: { connections: 3 } });
     const clients = await Promise.all([1, 2, 3].map(() => app.connect('/events')));
     await until(() => app.sse.stats().connections === 3);
@@ -126,7 +126,7 @@ describe.each(ADAPTERS)('limits on %s', (adapter) => {
     expect((await taken.next()).data).toBe('hello');
   });
 
-  it('keeps to limits.connections when clients come at the same moment', async () => {
+  it('hold for limits.connections when clients come at the same moment', async () => {
     const app = await start({ limits: { connections: 5 } });
     const clients = await Promise.all(Array.from({ length: 40 }, () => app.connect('/many/3')));
     await until(() => clients.filter(({ isOpen }) => isOpen).length === 5);
@@ -134,7 +134,7 @@ describe.each(ADAPTERS)('limits on %s', (adapter) => {
     expect(app.sse.stats().refused.capacity).toBe(35);
   });
 
-  it('answers a client beyond limits.connectionsPerClient with 429', async () => {
+  it('answer a client beyond limits.connectionsPerClient with 429', async () => {
     const app = await start({
       limits: { connectionsPerClient: 1 },
       client: ({ headers }: { headers: Record<string, string> }) => headers['x-user'] ?? '',
@@ -146,7 +146,7 @@ describe.each(ADAPTERS)('limits on %s', (adapter) => {
     expect(other.opened.status).toBe(200);
   });
 
-  it('limits the connections of one channel', async () => {
+  it('hold for the connections of one channel', async () => {
     const app = await start({ limits: { connectionsPerChannel: 2 } });
     await app.connect('/events');
     await app.connect('/events');
@@ -159,7 +159,7 @@ describe.each(ADAPTERS)('limits on %s', (adapter) => {
     expect((await elsewhere.next()).data).toBe('0');
   });
 
-  it('refuses more channels on one connection than limits.channelsPerConnection', async () => {
+  it('refuse more channels on one connection than limits.channelsPerConnection', async () => {
     const app = await start({ limits: { channelsPerConnection: 3 } });
     expect((await app.connect('/many/3')).opened.status).toBe(200);
     const refused = await app.connect('/many/4');
@@ -168,7 +168,7 @@ describe.each(ADAPTERS)('limits on %s', (adapter) => {
     expect(refused.body).toContain('at most 3');
   });
 
-  it('drops the longest unused channel for a new one, and never one that is read', async () => {
+  it('close the longest unused channel for a new one, and never a channel with readers', async () => {
     const app = await start({ limits: { channels: 2 } });
     await app.connect('/events');
     await app.sse.send('a', '1');
@@ -180,7 +180,7 @@ describe.each(ADAPTERS)('limits on %s', (adapter) => {
     expect(app.sse.stats().readers).toBe(1);
   });
 
-  it.each([0, -1, NaN, 1.5, '5'])('refuses %p as a limit', async (value) => {
+  it.each([0, -1, NaN, 1.5, '5'])('must not be %p', async (value) => {
     await expect(start({ limits: { connections: value as number } })).rejects.toThrow(
       /`limits.connections` is .*; it must be a whole number of at least 1, or Infinity/,
     );

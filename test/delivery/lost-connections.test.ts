@@ -53,7 +53,7 @@ afterEach(async () => {
   await closeApps();
 });
 
-it('An audit runs with stallTimeout: 0 as well', async () => {
+it('Connections that have ended unnoticed are found with stallTimeout: 0 as well', async () => {
   const app = await start({ stallTimeout: 0 });
   const client = await ask(app.url, '/events');
   await until(() => app.sse.stats().connections === 1);
@@ -63,7 +63,7 @@ it('An audit runs with stallTimeout: 0 as well', async () => {
 });
 
 describe.each(ADAPTERS)('On %s', (adapter) => {
-  it('an audit finds connections that nobody tells us the end of, and counts none as stalled', async () => {
+  it('the audit finds connections whose end nobody reports, and counts none of them as stalled', async () => {
     const app = await start({ stallTimeout: 400 }, adapter);
     const clients = await Promise.all(Array.from({ length: 20 }, () => ask(app.url, '/events')));
     await until(() => app.sse.stats().connections === 20);
@@ -73,7 +73,7 @@ describe.each(ADAPTERS)('On %s', (adapter) => {
     expect(app.sse.stats().stalled).toBe(0);
   });
 
-  it('a response that somebody else destroys ends its connection', async () => {
+  it('a connection ends when other code destroys its response', async () => {
     const app = await start({}, adapter);
     await ask(app.url, '/events');
     await until(() => app.sse.stats().connections === 1);
@@ -81,7 +81,7 @@ describe.each(ADAPTERS)('On %s', (adapter) => {
     await expectRoomFor(app, { path: '/events', channel: 'events' });
   });
 
-  it('a response that somebody else ends gets nothing behind its end', async () => {
+  it('nothing is written to a response after other code has ended it', async () => {
     const app = await start({}, adapter);
     const client = (await ask(app.url, '/events')).stall();
     await until(() => app.sse.stats().connections === 1);
@@ -104,7 +104,7 @@ describe.each(ADAPTERS)('On %s', (adapter) => {
   });
 
   it.each(['/hanging-resolver', '/hanging-handler'])(
-    'requests of %s count against the limits, and end with their clients',
+    'requests to %s count against the limits, and end with their clients',
     async (path) => {
       const app = await start({ limits: { connections: 10 } }, adapter);
       const clients = await Promise.all(Array.from({ length: 10 }, () => ask(app.url, path)));
@@ -119,7 +119,7 @@ describe.each(ADAPTERS)('On %s', (adapter) => {
   );
 
   it.each(['/hanging-resolver', '/hanging-handler', '/silent', '/events'])(
-    'requests of %s are sent back when the application closes',
+    'requests to %s are sent back when the application closes',
     async (path) => {
       const app = await start({ drainTimeout: 600_000 }, adapter);
       const clients = await Promise.all(Array.from({ length: 5 }, () => ask(app.url, path)));

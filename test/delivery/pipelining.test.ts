@@ -43,7 +43,7 @@ describe.each(ADAPTERS)('Pipelined requests on %s', (adapter) => {
     startApp({ adapter, controllers: [PipelineController], options: { heartbeat: 0, ...options } });
   const afterwards = (app: TestApp) => expectRoomFor(app, { path: '/events', channel: 'events' });
 
-  it('leave nothing when their socket closes', async () => {
+  it('leave nothing behind when their socket closes', async () => {
     const app = await start();
     for (const end of ['destroy', 'resetAndDestroy', 'end'] as const) {
       const client = await open(app);
@@ -55,7 +55,7 @@ describe.each(ADAPTERS)('Pipelined requests on %s', (adapter) => {
     }
   });
 
-  it('take the place of one connection, and close theirs when there are too many', async () => {
+  it('count as one connection, and when there are too many, their socket closes', async () => {
     const app = await start({ limits: { connections: 5 } });
     const clients = [];
     for (let i = 0; i < 4; i++) {
@@ -77,7 +77,7 @@ describe.each(ADAPTERS)('Pipelined requests on %s', (adapter) => {
     await afterwards(app);
   });
 
-  it('are answered in order, each once the one before has ended', async () => {
+  it('get their answers in order, each after the end of the one before', async () => {
     const app = await start();
     const client = await open(app);
     client.sendTogether(['/events', '/events', '/events']);
@@ -93,7 +93,7 @@ describe.each(ADAPTERS)('Pipelined requests on %s', (adapter) => {
     await afterwards(app);
   });
 
-  it('wait for a resolver of the one before, and end with their socket', async () => {
+  it('wait for the resolver of the request before, and end with their socket', async () => {
     const app = await start();
     resolving = 0;
     const client = await open(app);
@@ -117,7 +117,7 @@ describe.each(ADAPTERS)('Pipelined requests on %s', (adapter) => {
     expect(app.sse.stats()).toMatchObject({ connections: 0, opening: 0, readers: 0 });
   });
 
-  it('end with a socket that was upgraded behind them', async () => {
+  it('end with a socket that a request behind them has upgraded', async () => {
     const app = await start();
     const server = app.app.getHttpServer() as Server;
     let upgraded = 0;

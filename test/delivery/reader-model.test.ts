@@ -332,7 +332,7 @@ describe('Clients that stall, lose their connection and return', () => {
   beforeEach(() => void jest.useFakeTimers());
   afterEach(() => void jest.useRealTimers());
 
-  it('get each event of each of their channels once and in order, or are told', async () => {
+  it('get each event of each channel once and in order, or a reset', async () => {
     const seen = noSightings();
     await holds(
       fc.asyncProperty(readerSchedule, async (schedule) => {

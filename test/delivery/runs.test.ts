@@ -54,95 +54,102 @@ const BROKERS: Record<string, () => Promise<Broker>> = {
   },
 };
 
-describe.each(Object.entries(BROKERS))("Runs of channels of broker: '%s'", (name, start) => {
-  let broker: Broker;
-  let first: TestApp;
+describe.each(Object.entries(BROKERS))(
+  "After the runs of channels have ended, with broker: '%s'",
+  (name, start) => {
+    let broker: Broker;
+    let first: TestApp;
 
-  beforeAll(async () => void (broker = await start()));
-  afterEach(closeApps);
-  afterAll(() => broker.drop());
+    beforeAll(async () => void (broker = await start()));
+    afterEach(closeApps);
+    afterAll(() => broker.drop());
 
-  const startInstance = () => startApp({ controllers: [RunsController], options: broker.options });
+    const startInstance = () =>
+      startApp({ controllers: [RunsController], options: broker.options });
 
-  /** Ends a run of both channels; the instance knows of it when this resolves. */
-  const endRuns = async ({ sse, connect }: TestApp) => {
-    const witness = await connect('/both');
-    for (const channel of ['a', 'b']) {
-      await sse.send(channel, `${channel} of a run that ends`);
-      await sse.complete(channel);
-    }
-    await witness.closed;
-  };
+    /** Ends a run of both channels; the instance knows of it when this resolves. */
+    const endRuns = async ({ sse, connect }: TestApp) => {
+      const witness = await connect('/both');
+      for (const channel of ['a', 'b']) {
+        await sse.send(channel, `${channel} of a run that ends`);
+        await sse.complete(channel);
+      }
+      await witness.closed;
+    };
 
-  /** Where a client returns to: its instance, or one that has read nothing yet. */
-  const returnTo = async (where: string) => (where === 'the same' ? first : startInstance());
+    /** Where a client returns to: its instance, or one that has read nothing yet. */
+    const returnTo = async (where: string) => (where === 'the same' ? first : startInstance());
 
-  const wheres = name === 'memory' ? ['the same'] : ['the same', 'another'];
+    const wheres = name === 'memory' ? ['the same'] : ['the same', 'another'];
 
-  describe.each(wheres)('for a client that returns to %s instance', (where) => {
-    it.each(PATHS)('begin at %s for one that opened after the end', async (path) => {
-      first = await startInstance();
-      await endRuns(first);
-      const opened = await first.connect(path);
-      const { lastEventId } = opened;
-      expect(lastEventId).not.toBe('');
-      await opened.close();
-      const second = await returnTo(where);
-      // Still between two runs.
-      const waiting = await second.connect(path, { lastEventId });
-      expect(waiting.opened.status).toBe(200);
-      expect(waiting.lastEventId).toBe(lastEventId);
-      const again = await waiting.reconnect();
-      await first.sse.send('a', 'a of the next run');
-      expect((await again.next()).data).toBe('a of the next run');
-      expect(again.events).toHaveLength(1);
-      // It was away when the next run began.
-      const late = await second.connect(path, { lastEventId });
-      expect((await late.next()).data).toBe('a of the next run');
-      await first.sse.send('a', 'live');
-      expect((await late.next()).data).toBe('live');
-      expect((await again.next()).data).toBe('live');
+    describe.each(wheres)('and for a client that returns to %s instance,', (where) => {
+      it.each(PATHS)(
+        'the next run begins at %s when the client came after the end',
+        async (path) => {
+          first = await startInstance();
+          await endRuns(first);
+          const opened = await first.connect(path);
+          const { lastEventId } = opened;
+          expect(lastEventId).not.toBe('');
+          await opened.close();
+          const second = await returnTo(where);
+          // Still between two runs.
+          const waiting = await second.connect(path, { lastEventId });
+          expect(waiting.opened.status).toBe(200);
+          expect(waiting.lastEventId).toBe(lastEventId);
+          const again = await waiting.reconnect();
+          await first.sse.send('a', 'a of the next run');
+          expect((await again.next()).data).toBe('a of the next run');
+          expect(again.events).toHaveLength(1);
+          // It was away when the next run began.
+          const late = await second.connect(path, { lastEventId });
+          expect((await late.next()).data).toBe('a of the next run');
+          await first.sse.send('a', 'live');
+          expect((await late.next()).data).toBe('live');
+          expect((await again.next()).data).toBe('live');
+        },
+      );
+
+      it.each(PATHS)('%s answers 204 when the client has received the end', async (path) => {
+        first = await startInstance();
+        const client = await first.connect(path);
+        await endRuns(first);
+        await client.closed;
+        await first.sse.send('a', 'a of the next run');
+        const second = await returnTo(where);
+        const again = await second.connect(path, { lastEventId: client.lastEventId });
+        expect(again.opened.status).toBe(204);
+      });
+
+      it('each of several channels has an end of its own', async () => {
+        first = await startInstance();
+        await endRuns(first);
+        const client = await first.connect('/both');
+        await first.sse.send('b', 'b1');
+        await first.sse.complete('b');
+        expect((await client.take(2)).map(({ data }) => data)).toEqual(['b1', '[DONE]']);
+        await client.close();
+        await first.sse.send('b', 'b of the run after');
+        await first.sse.send('a', 'a of the next run');
+        const second = await returnTo(where);
+        const again = await second.connect('/both', { lastEventId: client.lastEventId });
+        expect((await again.next()).data).toBe('a of the next run');
+        await first.sse.send('b', 'b2');
+        await first.sse.complete('a');
+        expect((await again.next()).data).toBe('[DONE]');
+        await again.closed;
+        expect(again.events).toHaveLength(2);
+        const ended = await second.connect('/both', { lastEventId: again.lastEventId });
+        expect(ended.opened.status).toBe(204);
+      });
     });
-
-    it.each(PATHS)('have ended at %s for one that has received the end', async (path) => {
-      first = await startInstance();
-      const client = await first.connect(path);
-      await endRuns(first);
-      await client.closed;
-      await first.sse.send('a', 'a of the next run');
-      const second = await returnTo(where);
-      const again = await second.connect(path, { lastEventId: client.lastEventId });
-      expect(again.opened.status).toBe(204);
-    });
-
-    it('end on each of several channels for itself', async () => {
-      first = await startInstance();
-      await endRuns(first);
-      const client = await first.connect('/both');
-      await first.sse.send('b', 'b1');
-      await first.sse.complete('b');
-      expect((await client.take(2)).map(({ data }) => data)).toEqual(['b1', '[DONE]']);
-      await client.close();
-      await first.sse.send('b', 'b of the run after');
-      await first.sse.send('a', 'a of the next run');
-      const second = await returnTo(where);
-      const again = await second.connect('/both', { lastEventId: client.lastEventId });
-      expect((await again.next()).data).toBe('a of the next run');
-      await first.sse.send('b', 'b2');
-      await first.sse.complete('a');
-      expect((await again.next()).data).toBe('[DONE]');
-      await again.closed;
-      expect(again.events).toHaveLength(2);
-      const ended = await second.connect('/both', { lastEventId: again.lastEventId });
-      expect(ended.opened.status).toBe(204);
-    });
-  });
-});
+  },
+);
 
 describe('A client that was away when its run ended', () => {
   afterEach(closeApps);
 
-  it('receives the end when what came before is no longer retained', async () => {
+  it('receives the end when the events before it are no longer retained', async () => {
     const { connect, sse } = await startApp({
       controllers: [RunsController],
       options: { retain: { events: 2 } },

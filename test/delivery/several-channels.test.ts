@@ -34,14 +34,14 @@ function random(seed: number): () => number {
   };
 }
 
-describe.each(ADAPTERS)('several channels on one connection on %s', (adapter) => {
+describe.each(ADAPTERS)('Several channels on one connection on %s', (adapter) => {
   afterEach(closeApps);
 
   const start = (options = {}) => startApp({ adapter, controllers: [SetController], options });
 
   const data = (events: readonly { data: string }[]): string[] => events.map((event) => event.data);
 
-  it('resumes the channels that stayed, and starts new ones live', async () => {
+  it('resume where the client had them, and start live where it had not', async () => {
     const { sse, connect } = await start();
     const client = await connect('/set?set=a,b');
     await until(() => client.lastEventId);
@@ -65,7 +65,7 @@ describe.each(ADAPTERS)('several channels on one connection on %s', (adapter) =>
     expect(data(await back.take(1))).toEqual(['b4']);
   });
 
-  it('announces a reset for each channel when the id belongs to none of them', async () => {
+  it('each get a reset when the id belongs to none of them', async () => {
     const { connect } = await start();
     const client = await connect('/set?set=a,b', { lastEventId: 'elsewhere-3' });
     const resets = await client.take(2);
@@ -75,7 +75,7 @@ describe.each(ADAPTERS)('several channels on one connection on %s', (adapter) =>
     ]);
   });
 
-  it('announces what was trimmed, and resumes the rest exactly', async () => {
+  it('get a reset for what was trimmed, and resume exactly for the rest', async () => {
     const { sse, connect } = await start({ retain: { events: 5 } });
     const client = await connect('/set?set=a,b');
     await until(() => client.lastEventId);
@@ -94,7 +94,7 @@ describe.each(ADAPTERS)('several channels on one connection on %s', (adapter) =>
     expect((await again.next()).data).toBe('next');
   });
 
-  it('ends when the last of the channels has ended, and then for good', async () => {
+  it('end when the last of them has ended, and then for good', async () => {
     const { sse, connect } = await start();
     const client = await connect('/set?set=a,b');
     await until(() => client.lastEventId);
@@ -114,7 +114,7 @@ describe.each(ADAPTERS)('several channels on one connection on %s', (adapter) =>
   });
 
   it.each(['/set', '/handled'])(
-    'loses and repeats nothing on %s while connections break at random',
+    'lose and repeat nothing on %s while connections break at random',
     async (path) => {
       const seed = Math.floor(Math.random() * 2 ** 31);
       const app = await start({ retain: { events: 100_000 } });

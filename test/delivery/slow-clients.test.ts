@@ -50,13 +50,13 @@ async function flood(app: TestApp, channel: string, count: number, from = 0): Pr
   }
 }
 
-describe('a client that does not read', () => {
+describe('A client that does not read', () => {
   afterEach(async () => {
     raws.splice(0).forEach((client) => client.destroy());
     await closeApps();
   });
 
-  it('costs a cursor, not a queue, and slows nobody else', async () => {
+  it('costs a cursor instead of a queue, and slows nobody else', async () => {
     const clients = sized({ quick: 200, soak: 500 });
     const events = 10_000;
     const app = await startApp({
@@ -83,7 +83,7 @@ describe('a client that does not read', () => {
     expect(app.sse.stats().retained.bytes).toBeLessThanOrEqual(300_000);
   });
 
-  it('learns that it missed events, and goes on from there', async () => {
+  it('gets a reset for the events it missed, and goes on from there', async () => {
     const app = await startApp({
       controllers: [SlowController],
       options: { retain: { events: 50, bytes: 60_000 } },
@@ -105,7 +105,7 @@ describe('a client that does not read', () => {
     expect(numbers).toEqual(numbers.map((_, i) => i));
   });
 
-  it('is disconnected when the endpoint says so, and may resume', async () => {
+  it("is disconnected when its endpoint has overflow: 'disconnect', and may resume", async () => {
     const app = await startApp({
       controllers: [SlowController],
       options: { retain: { events: 50, bytes: 60_000 } },
@@ -123,7 +123,7 @@ describe('a client that does not read', () => {
     });
   });
 
-  it('receives the newest event of each key once it lags', async () => {
+  it('gets the newest event of each key once it lags', async () => {
     const app = await startApp({
       controllers: [SlowController],
       options: { retain: { events: 50, bytes: 60_000 } },
@@ -160,7 +160,7 @@ describe('a client that does not read', () => {
     }
   });
 
-  it('is given up after the stall timeout', async () => {
+  it('is disconnected after the stall timeout', async () => {
     const app = await startApp({
       controllers: [SlowController],
       options: { stallTimeout: 200 },
@@ -176,7 +176,7 @@ describe('a client that does not read', () => {
     await until(() => client.closed);
   });
 
-  it('reads a byte at a time and misses nothing that is retained', async () => {
+  it('until it reads a byte at a time misses nothing that is retained', async () => {
     const app = await startApp({ controllers: [SlowController] });
     const client = await RawClient.get(app.url, '/reset');
     raws.push(client);

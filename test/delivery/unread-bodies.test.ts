@@ -37,7 +37,7 @@ async function half(app: TestApp, method: string, path: string): Promise<RawClie
   return client;
 }
 
-describe.each(ADAPTERS)('A body that nobody reads on %s', (adapter) => {
+describe.each(ADAPTERS)("A request's body that nobody reads, on %s,", (adapter) => {
   afterEach(async () => {
     raws.splice(0).forEach((client) => client.destroy());
     await closeApps();
@@ -56,7 +56,7 @@ describe.each(ADAPTERS)('A body that nobody reads on %s', (adapter) => {
     ['GET', '/events', 'resetAndDestroy'],
     ['POST', '/posted', 'end'],
     ['POST', '/posted', 'resetAndDestroy'],
-  ] as const)('of %s %s does not hide the %s of its client', async (method, path, end) => {
+  ] as const)('of %s %s does not hide the %s() of its client', async (method, path, end) => {
     const app = await start();
     const client = await half(app, method, path);
     await until(() => client.text.includes('HTTP/1.1 200'));
@@ -65,7 +65,7 @@ describe.each(ADAPTERS)('A body that nobody reads on %s', (adapter) => {
     await expectRoomFor(app, { path: '/events', channel: 'events' });
   });
 
-  it('does not hide the end of a client whose resolver hangs', async () => {
+  it('does not hide the end of a client while a resolver hangs', async () => {
     const app = await start({ stallTimeout: 200 });
     const client = await half(app, 'POST', '/hanging');
     await until(() => app.sse.stats().opening === 1);

@@ -17,7 +17,7 @@ interface Section {
 
 function sections(document: string): Section[] {
   const [, ...parts] = read(document)
-    .replace(/^```[\s\S]*?^```/gm, '')
+    .replace(/^``[\s\S]*?^``/gm, '')
     .split(/^##+ /m);
   return parts.map((part) => {
     const [title = '', ...lines] = part.split('\n');
@@ -35,7 +35,7 @@ describe(GUARANTEES, () => {
   const found = sections(GUARANTEES).filter(({ title }) => title !== NOT_GUARANTEED);
 
   it.each(found.map((section) => [section.title, section] as const))(
-    'names a test for each statement: %s',
+    'cites a test for each statement: %s',
     (_, { blocks }) => {
       const cited = blocks.findLastIndex(isCitation);
       const without = blocks.filter(
@@ -45,7 +45,7 @@ describe(GUARANTEES, () => {
     },
   );
 
-  it('names files that hold tests', () => {
+  it('cites files that hold tests', () => {
     const files = [...read(GUARANTEES).matchAll(TEST)].map(([, file]) => join(projectRoot, file!));
     const empty = files.filter(
       (file) => !existsSync(file) || !/^\s*(?:it|test)\b/m.test(readFileSync(file, 'utf8')),

@@ -7,7 +7,7 @@ const blocks = documents().flatMap(codeBlocks);
 const typescript = blocks.filter(({ language }) => language === 'ts');
 const javascript = blocks.filter(({ language }) => language === 'js');
 
-describe("the documentation's TypeScript", () => {
+describe('The TypeScript in the documentation', () => {
   let program: ts.Program;
 
   const nameOf = (where: string): string => `${where.replace(/[^\w]/g, '-')}.ts`;
@@ -16,7 +16,7 @@ describe("the documentation's TypeScript", () => {
     program = programOf(new Map(typescript.map(({ where, code }) => [nameOf(where), code])));
   }, 120_000);
 
-  it('is there, and mistakes in it are found', () => {
+  it('is found, and so are its mistakes', () => {
     expect(typescript.length).toBeGreaterThan(10);
     const wrong = `import { SseService } from 'nestjs-sse-channels';\nSseService.prototype.sent;`;
     expect(complaints(programOf(new Map([['wrong.ts', wrong]])), 'wrong.ts')).toEqual([

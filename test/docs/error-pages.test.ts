@@ -12,14 +12,14 @@ const codes = [
   ),
 ].map(([, code]) => code as SseErrorCode);
 
-describe("the pages of errors' codes", () => {
-  it('are as many as there are codes, in the table of the options as well', () => {
+describe('The documentation of error codes', () => {
+  it('has a page for each code, and lists them all in the table of options', () => {
     expect(codes.length).toBeGreaterThan(8);
     const rows = tableUnder('docs/options.md', 'Errors').map(({ Code }) => Code);
     expect(rows).toEqual(codes.map((code) => expect.stringContaining(code)));
   });
 
-  it.each(codes)('%s links to its page, which the list of pages names', (code) => {
+  it.each(codes)('links from %s to its page, and to the page from the list', (code) => {
     const { repository } = JSON.parse(read('package.json')) as { repository: { url: string } };
     const files = repository.url.replace(/^git\+/, '').replace(/\.git$/, '/blob/main/');
     const { help } = new SseError(code, 'wrong');

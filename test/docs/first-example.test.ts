@@ -18,7 +18,7 @@ afterEach(async () => {
   removeBlocks();
 });
 
-describe("the README's first example", () => {
+describe("The README's first example", () => {
   it('starts, and streams what is posted to it', async () => {
     const first = codeBlocks('README.md').find(({ language }) => language === 'ts')!;
     const port = await freePort();

@@ -47,7 +47,7 @@ class SlowController {
   several() {}
 }
 
-describe.each(ADAPTERS)('a client that does not read on %s', (adapter) => {
+describe.each(ADAPTERS)('A client that does not read on %s', (adapter) => {
   let client: RawClient | undefined;
 
   afterEach(async () => {
@@ -55,7 +55,7 @@ describe.each(ADAPTERS)('a client that does not read on %s', (adapter) => {
     await closeApps();
   });
 
-  it('is given up when the handler emits more than can wait', async () => {
+  it('is disconnected when its handler emits more than can wait', async () => {
     emitted = 0;
     const app = await startApp({ adapter, controllers: [SlowController] });
     client = (await RawClient.get(app.url, '/own')).stall();
@@ -66,28 +66,25 @@ describe.each(ADAPTERS)('a client that does not read on %s', (adapter) => {
     expect(emitted).toBeLessThan(16 * MIBI);
   });
 
-  it.each(['/mapped', '/several'])(
-    'is told by a reset at %s, whatever overflow says',
-    async (path) => {
-      const app = await startApp({
-        adapter,
-        controllers: [SlowController],
-        options: { retain: { events: 50, bytes: 60_000 } },
-      });
-      client = (await RawClient.get(app.url, path)).stall();
-      await until(() => app.sse.stats().connections === 1);
-      for (let i = 0; i < 8_000; i++) {
-        await app.sse.send('bulk', KILOBYTE);
-        if (i % 20 === 19) await setImmediate();
-      }
-      client.read().socket.resume();
-      await until(() => client!.text.includes('"reason":"slow-consumer"'));
-      expect(app.sse.stats().connections).toBe(1);
-    },
-  );
+  it.each(['/mapped', '/several'])('gets a reset at %s, whatever `overflow` says', async (path) => {
+    const app = await startApp({
+      adapter,
+      controllers: [SlowController],
+      options: { retain: { events: 50, bytes: 60_000 } },
+    });
+    client = (await RawClient.get(app.url, path)).stall();
+    await until(() => app.sse.stats().connections === 1);
+    for (let i = 0; i < 8_000; i++) {
+      await app.sse.send('bulk', KILOBYTE);
+      if (i % 20 === 19) await setImmediate();
+    }
+    client.read().socket.resume();
+    await until(() => client!.text.includes('"reason":"slow-consumer"'));
+    expect(app.sse.stats().connections).toBe(1);
+  });
 });
 
-it.each(ADAPTERS)('events of one turn come in one write on %s', async (adapter) => {
+it.each(ADAPTERS)('Events of one turn arrive in one write on %s', async (adapter) => {
   const app = await startApp({ adapter, controllers: [SlowController] });
   const client = (await RawClient.get(app.url, '/bulk')).read();
   await until(() => client.text.includes('sse:open'));

@@ -7,8 +7,8 @@ import { anchors, documents, links } from './markdown.js';
 /** What the benchmark draws; it is there once the benchmark has run. */
 const MADE_BY_BENCH = 'docs/bench.svg';
 
-describe('the documentation', () => {
-  it.each(documents())('links to what is there: %s', (document) => {
+describe('The documentation', () => {
+  it.each(documents())('links to files and headings that exist: %s', (document) => {
     const broken = links(document).filter((target) => {
       if (/^https?:/.test(target)) return false;
       const [path = '', anchor] = target.split('#');

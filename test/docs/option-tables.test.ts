@@ -46,8 +46,8 @@ const groups = Object.entries<Entry>(MODULE_OPTIONS).flatMap(([name, entry]) =>
 /** Defaults that a table tells in words, as another option or the module has them. */
 const IN_WORDS = new Set(['Endpoint doneSignal', 'poll doneSignal']);
 
-describe('the tables of options', () => {
-  it('under Service have every member of it', () => {
+describe('The tables of options', () => {
+  it('list every member of the service', () => {
     expect(names('Service')).toEqual([...propertiesOf(['SseService']).get('SseService')!].sort());
   });
 
@@ -60,7 +60,7 @@ describe('the tables of options', () => {
     ['stream', { lastEventId }],
     ['poll', POLL_OPTIONS],
     ['Tickets', TICKET_OPTIONS],
-  ])('under %s have every option, its unit and its default', (heading, options) => {
+  ])('list every option of %s with its unit and its default', (heading, options) => {
     const entries = heading === 'Module' ? Object.entries<Entry>(options) : flat(options);
     const rows = table(heading);
     expect([...rows.keys()].sort()).toEqual(entries.map(([name]) => name).sort());
@@ -76,7 +76,7 @@ describe('the tables of options', () => {
     }
   });
 
-  it('name every code of an error', () => {
+  it('list every code of an error', () => {
     const codes: Record<api.SseErrorCode, true> = {
       INVALID_OPTION: true,
       INVALID_CHANNEL: true,
@@ -92,12 +92,12 @@ describe('the tables of options', () => {
     expect(names('Errors')).toEqual(Object.keys(codes).sort());
   });
 
-  it('stand beside every other thing that is exported', () => {
+  it('list everything else that the package exports', () => {
     const text = read(DOCUMENT);
     expect(Object.keys(api).filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
   });
 
-  it('stand beside every option of the command', () => {
+  it('list every option of the command', () => {
     const text = read(DOCUMENT);
     const flags = [...SQL_USAGE.matchAll(/--[a-z-]+/g)].map(([flag]) => flag);
     expect(flags.filter((flag) => !new RegExp(`${flag}\\b`).test(text))).toEqual([]);

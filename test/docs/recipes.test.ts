@@ -28,7 +28,7 @@ async function opened(app: TestApp, path: string, cookie?: string) {
   return client;
 }
 
-describe.each(ADAPTERS)('the recipes on %s', (adapter) => {
+describe.each(ADAPTERS)('The recipes on %s', (adapter) => {
   const start = (controller: Type, providers: Type[] = []) =>
     startApp({ adapter, controllers: [controller], providers });
 
@@ -116,7 +116,7 @@ describe.each(ADAPTERS)('the recipes on %s', (adapter) => {
     expect((await late.next()).data).toBe('{"percent":0}');
   });
 
-  it('stream from a plain @Sse(), with ids, resume, reset and end', async () => {
+  it('stream from a plain @Sse() with ids, resume, reset and end', async () => {
     const { PlainController } = await runBlock<Record<string, Type>>(RECIPES, 'PlainController');
     const app = await start(PlainController!);
     const client = await app.connect('/plain');
@@ -138,7 +138,7 @@ describe.each(ADAPTERS)('the recipes on %s', (adapter) => {
     await lost.close();
   });
 
-  it('run a handler in its request’s async context, and what feeds channels in none', async () => {
+  it('run a handler in its request’s async context, and a source in none', async () => {
     const storage = new AsyncLocalStorage<string>();
     const polledIn: (string | undefined)[] = [];
 
@@ -185,7 +185,7 @@ describe.each(ADAPTERS)('the recipes on %s', (adapter) => {
     expect(new Set(polledIn)).toEqual(new Set([undefined]));
   });
 
-  it('feed a channel from a source of one’s own', async () => {
+  it('feed a channel from the user’s own source', async () => {
     const { MemoryController, MemorySource } = await runBlock<Record<string, Type>>(
       RECIPES,
       'MemorySource',
@@ -227,12 +227,12 @@ describe.each(ADAPTERS)('the recipes on %s', (adapter) => {
   });
 });
 
-it('the recipe for tests is a test that passes', async () => {
+it('The recipe for tests is a test that passes', async () => {
   const { testNews } = await runBlock<{ testNews(): Promise<void> }>(RECIPES, 'testNews');
   await testNews();
 });
 
-it('the README’s handler filters events for each client', async () => {
+it('The README’s handler filters events for each client', async () => {
   const { NoticesController } = await runBlock<Record<string, Type>>(
     'README.md',
     'NoticesController',
@@ -244,7 +244,7 @@ it('the README’s handler filters events for each client', async () => {
   expect((await client.next()).data).toBe('{"level":2}');
 });
 
-it('the README’s browser code shows events, notices a reset, and lets go at the end', async () => {
+it('The README’s browser code shows events, notices a reset, and ends the stream', async () => {
   let sink: ChannelSink | undefined;
   const fed: ChannelSource = {
     open: (_channel, channel) => {

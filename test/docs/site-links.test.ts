@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkLinks } from '../../site/check-links.mjs';
 
-describe('the check of the links of the site', () => {
+describe('The link check of the documentation site', () => {
   let dist: string;
 
   beforeAll(() => {
@@ -15,7 +15,7 @@ describe('the check of the links of the site', () => {
   });
   afterAll(() => rmSync(dist, { recursive: true }));
 
-  it('finds pages, anchors and files that are not there, and those alone', () => {
+  it('finds missing pages, anchors and files, and nothing else', () => {
     const links = [
       'https://elsewhere.example/none',
       '/docs/other',

@@ -75,7 +75,7 @@ describe.each(ADAPTERS)('Access on %s', (adapter) => {
   };
 
   for (const path of ['/expiring', '/expiring-handler']) {
-    it.each(NO_TIMES)(`is refused at ${path} when expires answers %s`, async (_, value) => {
+    it.each(NO_TIMES)(`is refused at ${path} when \`expires\` returns %s`, async (_, value) => {
       const { connect, sse, lines } = await start();
       answer = value;
       const client = await connect(path, { lastEventId: 'earliest' });
@@ -101,7 +101,7 @@ describe.each(ADAPTERS)('Access on %s', (adapter) => {
     });
   }
 
-  it('lasts for ever where expires answers undefined', async () => {
+  it('lasts for ever where `expires` returns undefined', async () => {
     const { connect, sse } = await start();
     answer = undefined;
     const client = await connect('/expiring', { lastEventId: 'earliest' });
@@ -114,7 +114,7 @@ describe.each(ADAPTERS)('Access on %s', (adapter) => {
     ['a number', 7],
     ['an object', {}],
     ['a promise', Promise.resolve('client')],
-  ])('is refused when client answers %s, and nothing is kept', async (_, value) => {
+  ])('is refused when `client` returns %s, and leaves nothing behind', async (_, value) => {
     const { connect, sse, lines } = await start({
       client: () => value,
       limits: { connections: 3, connectionsPerClient: 2 },
@@ -136,7 +136,7 @@ describe.each(ADAPTERS)('Access on %s', (adapter) => {
     ['an object', {}],
     ['an array with null', ['news', null]],
     ['a promise of nothing', Promise.resolve()],
-  ])('is refused when a resolver answers %s', async (_, value) => {
+  ])('is refused when a resolver returns %s', async (_, value) => {
     const { connect, sse, lines } = await start();
     answer = value;
     const client = await connect('/resolved', { lastEventId: 'earliest' });

@@ -107,13 +107,13 @@ async function receive(
 const eventsOf = (frames: readonly SseFrame[]) =>
   frames.filter(({ type, data }) => data !== undefined && type !== 'sse:open');
 
-describe.each(ADAPTERS)('Whatever a client returns with, on %s', (adapter) => {
+describe.each(ADAPTERS)('Whatever position a client returns with, on %s', (adapter) => {
   let app: TestApp;
   let channels = 0;
   beforeAll(async () => void (app = await startApp({ adapter, controllers: [AnyController] })));
   afterAll(() => app.close());
 
-  it('every id that send() takes is resumed from, in a header and in the query', async () => {
+  it('it resumes by every id that send() accepts, in a header and in the query', async () => {
     let taken = 0;
     let refused = 0;
     await holds(
@@ -158,7 +158,7 @@ describe.each(ADAPTERS)('Whatever a client returns with, on %s', (adapter) => {
     expect(refused).toBeGreaterThan(5);
   });
 
-  it('what is no position is told on each channel, and what comes then arrives', async () => {
+  it('it gets a reset on each channel for an unknown position, and then live events', async () => {
     await app.sse.send('known', 'before');
     await app.sse.send('known.b', 'before');
     const labels = ['known', 'known.b', 'elsewhere'].map(labelOf);
@@ -216,7 +216,7 @@ describe.each(ADAPTERS)('Whatever a client returns with, on %s', (adapter) => {
   });
 
   it.each(['lastEventId=a&lastEventId=b', 'lastEventId[]=a', 'lastEventId[x]=a'])(
-    'a query of several, ?%s, is told, or is none',
+    'it gets a reset, or begins live, with several ids in the query: ?%s',
     async (query) => {
       await app.sse.send('listed', 'before');
       await until(() => app.sse.stats().readers === 0);

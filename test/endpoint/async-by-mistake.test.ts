@@ -58,7 +58,7 @@ class MistakenController {
   }
 }
 
-describe.each(ADAPTERS)('What is asynchronous by mistake, on %s,', (adapter) => {
+describe.each(ADAPTERS)('A function that is async by mistake, on %s,', (adapter) => {
   const unheard: unknown[] = [];
   const note = (error: unknown) => void unheard.push(error);
 
@@ -77,7 +77,7 @@ describe.each(ADAPTERS)('What is asynchronous by mistake, on %s,', (adapter) => 
   /** An unhandled rejection is reported after the microtasks of a turn. */
   const nextTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-  it('is refused, and its rejection ends nothing', async () => {
+  it('causes an error, and its rejection does not end the process', async () => {
     const { connect, sse } = await startApp({ adapter, controllers: [MistakenController] });
     const client = await connect('/expires');
     expect(client.opened.status).toBe(500);
@@ -87,7 +87,7 @@ describe.each(ADAPTERS)('What is asynchronous by mistake, on %s,', (adapter) => 
     expect(sse.stats()).toMatchObject({ connections: 0, opening: 0 });
   });
 
-  it('is refused of client as well', async () => {
+  it('causes an error as `client` too', async () => {
     const { connect } = await startApp({
       adapter,
       controllers: [MistakenController],
@@ -100,7 +100,7 @@ describe.each(ADAPTERS)('What is asynchronous by mistake, on %s,', (adapter) => 
     expect(unheard).toEqual([]);
   });
 
-  it('is told of where a source does so', async () => {
+  it('causes an error where a source has it', async () => {
     const { connect } = await startApp({ adapter, controllers: [MistakenController] });
     const client = await connect('/source');
     expect((await client.next()).type).toBe('sse:reset');
@@ -111,7 +111,7 @@ describe.each(ADAPTERS)('What is asynchronous by mistake, on %s,', (adapter) => 
     expect(unheard).toEqual([]);
   });
 
-  it('and a resolver without an end gets no further than the limit', async () => {
+  it('and a resolver that yields names without end stops at the limit', async () => {
     const { connect } = await startApp({ adapter, controllers: [MistakenController] });
     const client = await connect('/endless');
     expect(client.opened.status).toBe(400);
@@ -121,7 +121,7 @@ describe.each(ADAPTERS)('What is asynchronous by mistake, on %s,', (adapter) => 
   });
 });
 
-it('an event whose key is a promise is delivered, and replaces none', async () => {
+it('An event whose key is a promise is delivered, and replaces no other event', async () => {
   const unheard: unknown[] = [];
   const note = (error: unknown) => void unheard.push(error);
   process.on('unhandledRejection', note);

@@ -141,7 +141,7 @@ describe.each(ADAPTERS)('Async contexts on %s', (adapter) => {
     ['/poll', ['poll']],
     ['/source', ['source.open', 'source timer', 'source.resume', 'source.pause', 'source.close']],
     ['/key', ['cache.get']],
-  ])('of requests reach no source: %s', async (path, places) => {
+  ])('of requests do not reach a source: %s', async (path, places) => {
     const { connect, sse } = await start();
     const clients = [await connect(path), await connect(path)];
     await until(() => sse.stats().readers === 2);
@@ -157,14 +157,14 @@ describe.each(ADAPTERS)('Async contexts on %s', (adapter) => {
     }
   });
 
-  it('of a request that makes a poll are its own, for none but it reads it', async () => {
+  it('of a request belong to its own poll, because no other request reads it', async () => {
     const { connect } = await start();
     const client = await connect('/made');
     await client.take(3);
     expect(seen.get('poll made by a request')!.size).toBe(1);
   });
 
-  it('of each request are those of its handler and its operators', async () => {
+  it('of a request belong to its handler and its operators', async () => {
     const { connect, sse } = await start();
     const before = requests;
     const clients = [await connect('/mapped'), await connect('/mapped'), await connect('/mapped')];

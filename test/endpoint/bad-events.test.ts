@@ -55,7 +55,7 @@ describe.each(ADAPTERS)('Events on %s', (adapter) => {
     ['retry', -1],
     ['retry', 0.5],
     ['retry', NaN],
-  ])('are refused with %s %j, and nothing is written', async (field, value) => {
+  ])('with %s %j are refused, and nothing is written', async (field, value) => {
     const { sse, stream } = await start();
     const before = stream.text;
     await expect(sse.send('news', 'data', { [field]: value })).rejects.toMatchObject({
@@ -107,7 +107,7 @@ describe.each(ADAPTERS)('Events on %s', (adapter) => {
     expect((await other.next()).data).toBe(expected);
   });
 
-  it('arrive as JSON when their data is no string', async () => {
+  it('arrive as JSON when their data is not a string', async () => {
     const { sse, stream } = await start();
     const values = [
       0,
@@ -141,7 +141,7 @@ describe.each(ADAPTERS)('Events on %s', (adapter) => {
     );
   });
 
-  it('arrive in full when one is larger than all that is retained', async () => {
+  it('arrive complete when one is larger than all that the channel retains', async () => {
     const { sse, stream } = await start({ retain: { bytes: 1_000 } });
     const data = ['x'.repeat(500_000), 'y'.repeat(500_000), 'z'];
     for (const [index, each] of data.entries()) {

@@ -93,7 +93,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       ['longer than allowed', 'y'.repeat(101)],
       ['far too long', 'z'.repeat(8_000)],
       ['an object key', '__proto__'],
-    ])('that is %s, say so and go on live', async (_, id) => {
+    ])('that is %s get a reset and go on live', async (_, id) => {
       const { sse, connect, url } = await start({ limits: { lastEventIdLength: 100 } });
       const known = await sse.send('news', 'before');
       const lastEventId = typeof id === 'string' ? id : id(known);
@@ -118,7 +118,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       }
     });
 
-    it('with line ends in the query write nothing of it', async () => {
+    it('with line ends in the query cannot write into the stream', async () => {
       const { sse, url } = await start();
       const id = await sse.send('news', 'before');
       const forged = encodeURIComponent(`x\n\ndata: forged\n\n`);
@@ -131,7 +131,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       await stream.close();
     });
 
-    it('of another channel say so on each', async () => {
+    it('of another channel get a reset on each channel', async () => {
       const { sse, connect } = await start();
       const sport = await sse.send('sport', 'before');
       const single = await connect('/news', { lastEventId: sport });
@@ -156,7 +156,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       expect(sse.stats()).toMatchObject({ connections: 0, readers: 0 });
     });
 
-    it('given twice in the query are told of, as which of them counts cannot be known', async () => {
+    it('given twice in the query get a reset, because nobody knows which one counts', async () => {
       const { connect, sse } = await start();
       await sse.send('news', 'before');
       const client = await connect('/news?lastEventId=a&lastEventId=b');
@@ -166,7 +166,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       });
     });
 
-    it('given as an object or empty in the query are none, and the client is new', async () => {
+    it('given as an object or empty in the query begin live like new clients', async () => {
       const { connect, sse } = await start();
       await sse.send('news', 'before');
       for (const query of ['lastEventId[x]=a', 'lastEventId=']) {
@@ -221,7 +221,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       ['with NUL', 'a\0b'],
       ['with line ends', 'a\r\nb'],
       ['with an escape code', 'a\x1b[2Jb'],
-    ])('whose name is %s are answered with 400', async (_, name) => {
+    ])('whose name is %s get 400', async (_, name) => {
       const { connect, sse } = await start();
       const client = await connect(`/named?name=${encodeURIComponent(name)}`);
       expect(client.opened.status).toBe(400);
@@ -237,7 +237,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       ['emoji', '🙂👩‍👩‍👧'],
       ['1,024 bytes', '🙂'.repeat(256)],
       ["a prototype's name", 'constructor'],
-    ])('with %s in its name are served', async (_, name) => {
+    ])('with %s in its name get a stream', async (_, name) => {
       const { sse, connect } = await start();
       const client = await connect(`/named?name=${encodeURIComponent(name)}`);
       await until(() => client.lastEventId);
@@ -256,14 +256,14 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       });
     });
 
-    it('of more than are allowed on one connection are answered with 400, for none with 404', async () => {
+    it('get 400 for more channels than one connection may have, and 404 for none', async () => {
       const { connect } = await start({ limits: { channelsPerConnection: 3 } });
       expect((await connect('/many?count=3')).opened.status).toBe(200);
       expect((await connect('/many?count=4')).opened.status).toBe(400);
       expect((await connect('/many?count=0')).opened.status).toBe(404);
     });
 
-    it('get what the resolver throws through the exception filters', async () => {
+    it("get the resolver's exception through the exception filters", async () => {
       const { connect, sse } = await start();
       const denied = await connect('/denied');
       await denied.closed;
@@ -278,7 +278,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
     });
   });
 
-  it('that end while the resolver runs leave nothing, and reach no handler', async () => {
+  it('that end while the resolver runs leave nothing behind, and reach no handler', async () => {
     const { app, sse, url } = await start();
     resolverCalls = 0;
     handlerCalls = 0;
@@ -296,7 +296,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
     expect(sse.stats()).toMatchObject({ connections: 0, readers: 0, channels: 0 });
   });
 
-  it('of HEAD get the head, no stream, and no channel', async () => {
+  it('with HEAD get the head, no stream, and no channel', async () => {
     const { connect, sse } = await start();
     for (const path of ['/news', '/both', '/rooms/1/events', '/slow']) {
       const client = await connect(path, { method: 'HEAD' });
@@ -308,7 +308,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
     expect(sse.stats()).toMatchObject({ connections: 0, readers: 0, channels: 0 });
   });
 
-  it('of other methods find no endpoint', async () => {
+  it('with other methods find no endpoint', async () => {
     const { connect } = await start();
     for (const method of ['POST', 'PUT', 'DELETE']) {
       expect((await connect('/news', { method })).opened.status).toBe(404);
@@ -333,7 +333,7 @@ describe('channelName()', () => {
     );
   });
 
-  it('never lets two sets of values meet on one name', () => {
+  it('never gives two sets of values one name', () => {
     const values = [
       'a',
       'A',

@@ -62,7 +62,7 @@ describe.each(ADAPTERS)('@SseChannel() on %s', (adapter) => {
 
   const start = () => startApp({ adapter, controllers: [NewsController] });
 
-  it('streams what is sent to the channel', async () => {
+  it('streams what send() sends to the channel', async () => {
     const { sse, connect } = await start();
     const client = await connect('/news');
     expect(client.opened.status).toBe(200);
@@ -78,7 +78,7 @@ describe.each(ADAPTERS)('@SseChannel() on %s', (adapter) => {
     expect(client.retry).toBeLessThanOrEqual(4_500);
   });
 
-  it('resumes after the last event id, once and in order', async () => {
+  it('resumes behind the last event id, once and in order', async () => {
     const { sse, connect } = await start();
     const client = await connect('/news');
     await until(() => client.lastEventId);
@@ -98,7 +98,7 @@ describe.each(ADAPTERS)('@SseChannel() on %s', (adapter) => {
     );
   });
 
-  it('fills a template with the route parameter, encoded', async () => {
+  it('fills its template with the route parameter, encoded', async () => {
     const { sse, connect } = await start();
     const client = await connect(`/jobs/${encodeURIComponent('1:secret/..')}/events`);
     await until(() => client.lastEventId);
@@ -138,7 +138,7 @@ describe.each(ADAPTERS)('@SseChannel() on %s', (adapter) => {
     expect((await again.next()).data).toBe('{"level":3}');
   });
 
-  it('gives mapped events the id of the event they were made from', async () => {
+  it('gives mapped events the ids of their originals', async () => {
     const { sse, connect } = await start();
     const client = await connect('/levels/5', { lastEventId: 'earliest' });
     const id = await sse.send('notices', { level: 7 });
@@ -158,7 +158,7 @@ describe.each(ADAPTERS)('@SseChannel() on %s', (adapter) => {
     expect((await again.next()).data).toBe('missed');
   });
 
-  it('delivers the end, and answers the return with 204', async () => {
+  it('delivers the end of a run, and answers a returning client with 204', async () => {
     const { sse, connect } = await start();
     const client = await connect('/news');
     await until(() => client.lastEventId);
@@ -175,7 +175,7 @@ describe.each(ADAPTERS)('@SseChannel() on %s', (adapter) => {
     expect((await fresh.next()).data).toBe('next run');
   });
 
-  it('announces a position it does not know', async () => {
+  it('sends a reset for an unknown position', async () => {
     const { sse, connect } = await start();
     const client = await connect('/news', { lastEventId: 'from-elsewhere-7' });
     const reset = await client.next();
@@ -193,7 +193,7 @@ describe.each(ADAPTERS)('@SseChannel() on %s', (adapter) => {
     expect(sse.stats().connections).toBe(0);
   });
 
-  it('closes with open streams', async () => {
+  it('lets the application close with open streams', async () => {
     const { app, connect, sse } = await start();
     const clients = await Promise.all(Array.from({ length: 20 }, () => connect('/news')));
     await until(() => sse.stats().connections === 20);

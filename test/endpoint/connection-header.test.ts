@@ -51,33 +51,36 @@ describe.each(ADAPTERS)('The connection of a stream on %s', (adapter) => {
     ['of HTTP/1.0', '/events', '1.0', 'keep-alive', 'close'],
     ['that says nothing', '/events', '1.1', undefined, 'keep-alive'],
     ['that keeps it', '/kept', '1.1', 'keep-alive', 'keep-alive'],
-  ])('to a client %s is told and done', async (_, path, version, asked, told) => {
-    const app = await start();
-    const header = asked === undefined ? '' : `Connection: ${asked}\r\n`;
-    const client = await ask(
-      app.url,
-      `GET ${path} HTTP/${version}\r\nHost: localhost\r\n${header}\r\n`,
-    );
-    await until(() => app.sse.stats().connections === 1);
-    await app.sse.send('events', 'one');
-    await app.sse.complete('events');
-    await until(() => client.text.includes('[DONE]'));
-    expect(connectionOf(client)).toEqual([told]);
-    expect(client.data).toEqual(['one', '[DONE]']);
-    await untilNobodyIsLeft(app);
-    if (told === 'close') {
-      await until(() => client.closed);
-    } else {
-      // The same socket serves the next request.
-      client.send('/events', { Connection: 'close' });
+  ])(
+    'closes or remains as its header says, for a client %s',
+    async (_, path, version, asked, told) => {
+      const app = await start();
+      const header = asked === undefined ? '' : `Connection: ${asked}\r\n`;
+      const client = await ask(
+        app.url,
+        `GET ${path} HTTP/${version}\r\nHost: localhost\r\n${header}\r\n`,
+      );
       await until(() => app.sse.stats().connections === 1);
+      await app.sse.send('events', 'one');
       await app.sse.complete('events');
-      await until(() => client.closed);
-      expect(connectionOf(client)).toEqual([told, 'close']);
-    }
-  });
+      await until(() => client.text.includes('[DONE]'));
+      expect(connectionOf(client)).toEqual([told]);
+      expect(client.data).toEqual(['one', '[DONE]']);
+      await untilNobodyIsLeft(app);
+      if (told === 'close') {
+        await until(() => client.closed);
+      } else {
+        // The same socket serves the next request.
+        client.send('/events', { Connection: 'close' });
+        await until(() => app.sse.stats().connections === 1);
+        await app.sse.complete('events');
+        await until(() => client.closed);
+        expect(connectionOf(client)).toEqual([told, 'close']);
+      }
+    },
+  );
 
-  it('that may carry no further request is told and done', async () => {
+  it('closes after its stream when it cannot carry another request', async () => {
     const app = await start();
     (app.app.getHttpServer() as Server).maxRequestsPerSocket = 2;
     const client = (await RawClient.open(app.url)).read();
@@ -93,7 +96,7 @@ describe.each(ADAPTERS)('The connection of a stream on %s', (adapter) => {
     expect(client.data).toEqual(['[DONE]', '[DONE]']);
   });
 
-  it('that is refused ends as well when its client asks for it', async () => {
+  it('closes after a refusal when its client asks for that', async () => {
     const app = await start({ limits: { connections: 1 } });
     await app.connect('/events');
     await until(() => app.sse.stats().connections === 1);
@@ -106,7 +109,7 @@ describe.each(ADAPTERS)('The connection of a stream on %s', (adapter) => {
     expect(connectionOf(refused)).toEqual(['close']);
   });
 
-  it('that ended before ends with 204 when its client asks for it', async () => {
+  it('closes after a 204 when its client asks for that', async () => {
     const app = await start();
     const done = await app.sse.complete('events');
     const returned = await ask(

@@ -138,7 +138,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
     }
   });
 
-  describe('that cannot be found', () => {
+  describe('that Nest cannot find', () => {
     class Unknown extends JournalSource {}
     @Injectable({ scope: Scope.REQUEST })
     class PerRequest extends JournalSource {}
@@ -168,7 +168,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
       await expect(starting).rejects.toThrow('@SseChannel() on LostController.events: ');
     });
 
-    it('keeps a module with a class as its broker from being made', () => {
+    it('keeps a module from being created whose broker is a class', () => {
       expect(() => SseModule.forRoot({ broker: JournalSource as never })).toThrow(
         /`broker` is a function; it must be 'memory'.* an object with `open` and `publish`/,
       );
@@ -176,7 +176,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
   });
 
   it.each(['/symbol', '/handled'])(
-    'gives %s its history in pages, and joins live without a seam',
+    'gives %s its history in pages, and continues live without a gap',
     async (path) => {
       const { connect } = await start({ retain: { events: 50 } });
       for (const data of numbers(0, 1_000)) {
@@ -210,7 +210,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
     },
   );
 
-  it('names no position ahead of what the client has', async () => {
+  it("never makes the stream name a position ahead of the client's", async () => {
     const { connect } = await start({ retain: { events: 2 } });
     const first = await connect('/symbol');
     for (const data of numbers(0, 300)) {
@@ -237,7 +237,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
     expect(journal.reads).toBeGreaterThan(2);
   });
 
-  it('whose history is trimmed, or does not know the position, says so', async () => {
+  it('whose history is trimmed, or lacks the position, causes a reset', async () => {
     const { connect } = await start();
     for (const data of numbers(0, 10)) {
       journal.write(data);
@@ -271,7 +271,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
     expect((await client.closed).by).toBe('server');
   });
 
-  it('that says late that a run has ended ends the stream then', async () => {
+  it('that reports the end of a run late ends the stream then', async () => {
     const { connect } = await start({ readyTimeout: 20 });
     journal.write('one');
     journal.write('[DONE]', true);
@@ -284,7 +284,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
     expect((await connect('/symbol', { lastEventId: 'p2' })).opened.status).toBe(204);
   });
 
-  it('gives a client that stops reading everything once it reads on', async () => {
+  it('gives a client that stops reading every event once it reads on', async () => {
     const { connect } = await start({ retain: { events: 10 } });
     const client = await connect('/symbol');
     await until(() => client.lastEventId);

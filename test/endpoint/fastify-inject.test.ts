@@ -83,7 +83,7 @@ describe.each([{ http2: false }, { http2: true }])("Fastify's inject() on %o", (
     return { ...app, fastify: app.app.getHttpAdapter().getInstance() as Instance };
   };
 
-  it('is answered with the whole of a stream that ends', async () => {
+  it('resolves with the whole of a stream that ends', async () => {
     const app = await start();
     const observed = await app.fastify.inject({ url: '/observed' });
     expect(observed.statusCode).toBe(200);
@@ -100,7 +100,7 @@ describe.each([{ http2: false }, { http2: true }])("Fastify's inject() on %o", (
     await untilNobodyIsLeft(app);
   });
 
-  it('is answered with an error status, and without a body to HEAD', async () => {
+  it('resolves with an error status, and without a body for HEAD', async () => {
     const app = await start();
     const refused = await app.fastify.inject({ url: '/refused' });
     expect([refused.statusCode, refused.json()]).toEqual([
@@ -112,7 +112,7 @@ describe.each([{ http2: false }, { http2: true }])("Fastify's inject() on %o", (
     await untilNobodyIsLeft(app);
   });
 
-  it('may be read in part, and does not keep the application open', async () => {
+  it('can be read in part, and does not keep the application open', async () => {
     const app = await start();
     const answer = await app.fastify.inject({ url: '/events', payloadAsStream: true });
     expect([answer.statusCode, answer.headers['x-hooked']]).toEqual([200, 'yes']);
@@ -130,7 +130,7 @@ describe.each([{ http2: false }, { http2: true }])("Fastify's inject() on %o", (
   });
 
   it.each([{ payloadAsStream: false }, { payloadAsStream: true }])(
-    'is noticed to leave when it is aborted, on %o',
+    'ends its stream when the caller aborts it, on %o',
     async ({ payloadAsStream }) => {
       const app = await start();
       const leaving = new AbortController();

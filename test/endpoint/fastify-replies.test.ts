@@ -100,7 +100,7 @@ describe('On Fastify', () => {
       },
     ],
   ] as [string, Hook | undefined][])(
-    'what onSend hooks that are done %s add arrives with every answer',
+    'headers that onSend hooks add %s arrive with every answer',
     async (_, hook) => {
       const app = await start(hook, { limits: { connections: 1 } });
       for (const path of ['/events', '/both', '/observed']) {
@@ -119,7 +119,7 @@ describe('On Fastify', () => {
     },
   );
 
-  it('an onSend hook that fails is answered by Fastify, and leaves nothing', async () => {
+  it('Fastify answers when an onSend hook fails, and nothing is left behind', async () => {
     let fails = true;
     const app = await start(async (_, __, payload) => {
       if (fails) {
@@ -134,7 +134,7 @@ describe('On Fastify', () => {
     await expectRoomFor(app, { path: '/events', channel: 'events' });
   });
 
-  it('an onSend hook that replaces what is sent does not replace the stream', async () => {
+  it('an onSend hook that replaces the payload does not replace the stream', async () => {
     const app = await start(async (_, reply, payload) => {
       reply.header('x-replaced', 'yes');
       const { PassThrough } = await import('node:stream');
@@ -161,7 +161,7 @@ describe('On Fastify', () => {
     expect(app.sse.stats()).toMatchObject({ connections: 0, opening: 0, readers: 0 });
   });
 
-  it('an adapter over HTTP/2 runs them as well', async () => {
+  it('an adapter over HTTP/2 runs onSend hooks as well', async () => {
     const app = await startApp({
       httpAdapter: new FastifyAdapter({ http2: true }),
       controllers: [RepliesController],

@@ -326,7 +326,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
 
   const nothingLeft = { connections: 0, readers: 0 };
 
-  it.each(Object.keys(RETURNS))('that return a %s are answered with 500', async (what) => {
+  it.each(Object.keys(RETURNS))('that return a %s cause a 500', async (what) => {
     const { connect, sse } = await start();
     const client = await connect(`/returns/${what}`);
     expect(client.opened.status).toBe(500);
@@ -335,14 +335,14 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     expect(sse.stats()).toMatchObject(nothingLeft);
   });
 
-  it('that return nothing without a channel are answered with 500', async () => {
+  it('that return nothing and have no channel cause a 500', async () => {
     const { connect } = await start();
     expect((await connect('/nothing')).opened.status).toBe(500);
     expect(logged.join()).toContain('names no channel');
   });
 
   it.each(['/null', '/async', '/lazy', '/above', '/wrapped'])(
-    'stream the channel: %s',
+    "that return no stream of their own leave the channel's: %s",
     async (path) => {
       const { connect, sse } = await start();
       const client = await connect(path);
@@ -359,17 +359,20 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     expect((await client.closed).by).toBe('server');
   });
 
-  it.each(['/throws', '/rejects'])('that fail are answered with their status: %s', async (path) => {
-    const { connect, sse } = await start();
-    const client = await connect(path);
-    await client.closed;
-    expect(client.opened.status).toBe(410);
-    expect(JSON.parse(client.body)).toMatchObject({ message: 'Gone.' });
-    expect(sse.stats()).toMatchObject(nothingLeft);
-  });
+  it.each(['/throws', '/rejects'])(
+    'that fail determine the status of the answer: %s',
+    async (path) => {
+      const { connect, sse } = await start();
+      const client = await connect(path);
+      await client.closed;
+      expect(client.opened.status).toBe(410);
+      expect(JSON.parse(client.body)).toMatchObject({ message: 'Gone.' });
+      expect(sse.stats()).toMatchObject(nothingLeft);
+    },
+  );
 
   it.each(['at-once', 'in-a-microtask'])(
-    'whose Observable fails %s are answered with its status',
+    'whose Observable fails %s determine the status of the answer',
     async (when) => {
       const { connect, sse } = await start();
       const client = await connect(`/errors/${when}`);
@@ -379,7 +382,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     },
   );
 
-  it('whose Observable fails later have sent everything before, and end', async () => {
+  it('whose Observable fails later have sent everything before, and the stream ends', async () => {
     const { connect, sse } = await start();
     const client = await connect('/errors/after-an-event');
     expect(client.opened.status).toBe(200);
@@ -392,7 +395,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     expect(sse.stats()).toMatchObject({ connections: 0 });
   });
 
-  it('have their Observable unsubscribed when the client leaves', async () => {
+  it('lose their subscriber when the client leaves', async () => {
     const { connect, sse } = await start();
     const client = await connect('/own');
     expect(await client.next()).toMatchObject({ type: 'tick', data: '{"n":0}' });
@@ -402,7 +405,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     expect(sse.stats()).toMatchObject(nothingLeft);
   });
 
-  it('have their Observable unsubscribed when there is no room for the client', async () => {
+  it('lose their subscriber when there is no room for the client', async () => {
     const { connect, sse } = await start({ limits: { connections: 1 } });
     const clients = await Promise.all([connect('/own'), connect('/own'), connect('/own')]);
     await until(() => running === 1 && clients.filter(({ isOpen }) => isOpen).length === 1);
@@ -430,7 +433,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     );
   });
 
-  it('may leave the events for something of their own', async () => {
+  it('may return a stream of their own in place of the events', async () => {
     const { connect, sse } = await start();
     const own = await connect('/first-then-own');
     const never = await connect('/first-then-never');
@@ -470,7 +473,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
   });
 
   it.each(['at-once', 'later'])(
-    'miss nothing when they leave the events and return %s',
+    'miss no event when they leave the events and return %s',
     async (when) => {
       const { connect, sse } = await start();
       const client = await connect(`/returning/${when}`);
@@ -486,7 +489,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     },
   );
 
-  it('tell those who subscribe by themselves that the client has left', async () => {
+  it('that subscribe by themselves learn that the client has left', async () => {
     const { connect, sse } = await start();
     aside.length = 0;
     const client = await connect('/aside');
@@ -519,7 +522,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     await until(() => signals[0]!.aborted);
   });
 
-  it('of POST answer with 200, unless @HttpCode() says otherwise', async () => {
+  it('of a POST answer with 200, unless @HttpCode() says otherwise', async () => {
     const { connect, sse } = await start();
     const posted = await connect('/posted', { method: 'POST' });
     expect(posted.opened.status).toBe(200);
@@ -531,7 +534,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     expect((await accepted.next()).data).toBe('event');
   });
 
-  it('keep the headers of @Header(), but for those that make a stream', async () => {
+  it('keep the headers of @Header(), except those that a stream needs', async () => {
     const { connect } = await start();
     const { opened } = await connect('/headers');
     expect(opened.headers).toMatchObject({
@@ -555,7 +558,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     expect(logged).toEqual([]);
   });
 
-  it('are inherited by several controllers', async () => {
+  it('can be inherited by several controllers', async () => {
     const { connect, sse } = await start();
     const first = await connect('/first/events');
     const second = await connect('/second/events');
@@ -579,7 +582,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     expect(first!.data).not.toBe(second!.data);
   });
 
-  it("without @SseChannel() are Nest's own", async () => {
+  it("without @SseChannel() remain Nest's own", async () => {
     const { url } = await start();
     const answer = await fetch(`${url}/plain`, { method: 'POST' });
     expect(answer.status).toBe(201);

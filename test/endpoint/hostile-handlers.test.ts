@@ -471,7 +471,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
 
   const pathOf = (folder: string, what: string): string => `/${folder}/${encodeURIComponent(what)}`;
 
-  it('is answered with 500 when it fails before the head', async () => {
+  it('that fails before the head causes a 500', async () => {
     const { connect, isUnharmed } = await start();
     for (const path of [
       ...Object.keys(EMITTED).map((what) => pathOf('at-once', what)),
@@ -488,7 +488,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
   });
 
   it.each(inTens(Object.keys(EMITTED)))(
-    'ends its stream, and no other, for %#',
+    'that emits what it must not ends its own stream and no other, for %#',
     async ({ some }) => {
       const { connect, isUnharmed } = await start();
       for (const what of some) {
@@ -508,7 +508,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
   );
 
   it.each(inTens(Object.keys(EMITTED)))(
-    'ends its stream within an event, for %#',
+    'that emits what it must not for an event ends its stream, for %#',
     async ({ some }) => {
       const { connect, sse, isUnharmed } = await start();
       for (const what of some) {
@@ -528,49 +528,55 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     },
   );
 
-  it.each(inTens(Object.entries(ENDING)))('ends as it should, for %#', async ({ some }) => {
-    const { connect, isUnharmed } = await start();
-    for (const [what, expected] of some) {
-      logged.length = 0;
-      const client = await connect(pathOf('ending', what));
-      expect((await client.next()).data).toBe('first');
-      go.next();
-      expect([what, (await client.closed).by]).toEqual([what, 'server']);
-      await until(() => running === 0);
-      expect([what, client.events.map(({ data }) => data)]).toEqual([what, ['first']]);
-      expect([what, logged.slice(0, 1)]).toEqual([
-        what,
-        expected.logged === undefined ? [] : [expect.stringContaining(expected.logged)],
-      ]);
-      expect(logged.length).toBeLessThanOrEqual(2);
-    }
-    await isUnharmed();
-  });
+  it.each(inTens(Object.entries(ENDING)))(
+    'ends its stream in the expected way, for %#',
+    async ({ some }) => {
+      const { connect, isUnharmed } = await start();
+      for (const [what, expected] of some) {
+        logged.length = 0;
+        const client = await connect(pathOf('ending', what));
+        expect((await client.next()).data).toBe('first');
+        go.next();
+        expect([what, (await client.closed).by]).toEqual([what, 'server']);
+        await until(() => running === 0);
+        expect([what, client.events.map(({ data }) => data)]).toEqual([what, ['first']]);
+        expect([what, logged.slice(0, 1)]).toEqual([
+          what,
+          expected.logged === undefined ? [] : [expect.stringContaining(expected.logged)],
+        ]);
+        expect(logged.length).toBeLessThanOrEqual(2);
+      }
+      await isUnharmed();
+    },
+  );
 
-  it.each(inTens(Object.entries(LEFT)))('is left in peace, for %#', async ({ some }) => {
-    const { connect, sse, isUnharmed } = await start();
-    for (const [what, expected] of some) {
-      logged.length = 0;
-      const client = await connect(pathOf('left', what));
-      expect((await client.next()).data).toBe('first');
-      await client.close();
-      await until(() => sse.stats().connections === 1 && running === 0);
-      go.next();
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      expect([what, logged]).toEqual([
-        what,
-        expected.logged === undefined ? [] : [expect.stringContaining(expected.logged)],
-      ]);
-    }
-    await isUnharmed();
-  });
+  it.each(inTens(Object.entries(LEFT)))(
+    'stops when its client leaves, for %#',
+    async ({ some }) => {
+      const { connect, sse, isUnharmed } = await start();
+      for (const [what, expected] of some) {
+        logged.length = 0;
+        const client = await connect(pathOf('left', what));
+        expect((await client.next()).data).toBe('first');
+        await client.close();
+        await until(() => sse.stats().connections === 1 && running === 0);
+        go.next();
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        expect([what, logged]).toEqual([
+          what,
+          expected.logged === undefined ? [] : [expect.stringContaining(expected.logged)],
+        ]);
+      }
+      await isUnharmed();
+    },
+  );
 
   it.each<[string, () => unknown, boolean]>([
     ['an error', thrower, true],
     ['nothing', () => Promise.reject(undefined), true],
     ['an answer', () => Promise.reject(new HttpException('Not found.', 404)), false],
     ['the abort', () => Promise.reject(new DOMException('Left.', 'AbortError')), false],
-  ])('that rejects with %s once its client has left is logged', async (_, reject, isLogged) => {
+  ])('that rejects with %s after its client has left does no harm', async (_, reject, isLogged) => {
     const { url, sse, isUnharmed } = await start();
     for (const path of ['late/handler', 'late/resolver']) {
       logged.length = 0;
@@ -592,7 +598,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     await isUnharmed();
   });
 
-  it('may subscribe by itself with what throws', async () => {
+  it('may subscribe by itself with functions that throw', async () => {
     const { connect, sse, isUnharmed } = await start();
     const client = await connect('/throwing-subscribers');
     await until(() => sse.stats().readers === 2);
@@ -604,7 +610,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     await isUnharmed();
   });
 
-  it('is not the only one who may: so may whoever reads channels elsewhere', async () => {
+  it('shares that right with everybody who reads channels elsewhere', async () => {
     const { app, sse, close } = await start();
     const stream = sse.stream('news');
     stream.subscribe(thrower);
@@ -628,7 +634,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     expect(app.getHttpServer().listening).toBe(false);
   });
 
-  it('has its iterable told to end when the client leaves, not at its next value', async () => {
+  it('with an iterable has it closed when the client leaves, not at the next value', async () => {
     const { connect, isUnharmed } = await start();
     const client = await connect('/waiting');
     expect((await client.next()).data).toBe('first');
@@ -640,7 +646,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     expect(logged).toEqual([]);
   });
 
-  it('that is an endless generator is as fast as its client', async () => {
+  it('that is an endless generator runs as fast as its client reads', async () => {
     const { connect, isUnharmed } = await start();
     const client = await connect('/endless');
     const events = await client.take(1_000);
@@ -663,7 +669,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     await isUnharmed();
   });
 
-  it('that floods a client which does not read loses it, and is heard of once', async () => {
+  it('that floods a client which does not read loses that client, and causes one log line', async () => {
     const { url, sse, isUnharmed } = await start();
     const abort = new AbortController();
     const response = await fetch(`${url}/flood-later`, { signal: abort.signal });
@@ -675,7 +681,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     abort.abort();
   });
 
-  it('is told of an object that is no message', async () => {
+  it('gets a warning for an object that is no message', async () => {
     const { connect, isUnharmed } = await start();
     const client = await connect('/no-message');
     expect((await client.next()).data).toBe('first');

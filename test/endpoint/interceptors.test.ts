@@ -326,7 +326,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       ...more,
     });
 
-  it.each(Object.keys(SAME))('do what they do with plain @Sse(): %s', async (what) => {
+  it.each(Object.keys(SAME))('work as they do with plain @Sse(): %s', async (what) => {
     let pipe = SAME[what]!;
     const { url } = await start([piping((handled) => pipe(handled))], {
       controllers: [SameController],
@@ -364,7 +364,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     const one = { name: 'one', greeting: 'Hello one' };
     const two = { name: 'two', greeting: 'Hello two' };
 
-    it('keep what is excluded from the wire, event by event', async () => {
+    it('keep excluded fields off the wire, event by event', async () => {
       const { url } = await serializing();
       const stream = await RawStream.open(`${url}/users`);
       await stream.event(2);
@@ -377,20 +377,20 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       await stream.close();
     });
 
-    it('know the options of the handler', async () => {
+    it('use the serialize options of the handler', async () => {
       const { connect } = await serializing();
       const client = await connect('/users/admin');
       expect(JSON.parse((await client.next()).data)).toEqual({ ...one, email: 'a@b.example' });
     });
 
-    it('serialize what an async iterable gives', async () => {
+    it('serialize what an async iterable yields', async () => {
       const { connect } = await serializing();
       const client = await connect('/users/iterable');
       expect(JSON.parse((await client.next()).data)).toEqual(one);
       expect((await client.closed).by).toBe('server');
     });
 
-    it('serialize what is made from events, whose ids stay', async () => {
+    it('serialize what a handler makes from events, which keep their ids', async () => {
       const { connect, sse } = await serializing();
       const client = await connect('/users/of-events');
       await until(() => sse.stats().readers === 1);
@@ -426,7 +426,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     });
   });
 
-  it('stand where Nest puts them: global, of the class, of the method', async () => {
+  it("run in Nest's order: global, of the class, of the method", async () => {
     const { connect, sse } = await start([naming('global')], {
       controllers: [OnClassController, OnMethodController],
       providers: [{ provide: 'NAME', useValue: 'method' }],
@@ -463,7 +463,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     await until(() => sse.stats().readers === 0);
   });
 
-  it('of request scope are made for each client', async () => {
+  it('with request scope get an instance for each client', async () => {
     const { connect, sse } = await start([], {
       providers: [{ provide: APP_INTERCEPTOR, useClass: PerRequest }],
     });
@@ -486,7 +486,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     ]);
   });
 
-  it('see the end of a stream that the client has left', async () => {
+  it('see the end of a stream when the client leaves', async () => {
     const { connect, sse } = await start([naming('global')]);
     const client = await connect('/news/handler');
     await until(() => sse.stats().readers === 1);
@@ -508,7 +508,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
   });
 
   it.each(['/news/channel', '/news/stream'])(
-    'change no byte of channels as they are: %s',
+    'do not change a byte of plain channels: %s',
     async (path) => {
       const bytes: string[] = [];
       for (const interceptors of [
@@ -530,7 +530,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     },
   );
 
-  it('run in their async context, and so does what they hand on', async () => {
+  it('run in their async context, and so do the operators they add', async () => {
     const { connect, sse } = await start([
       {
         intercept: (_: ExecutionContext, next: CallHandler) =>
@@ -545,7 +545,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
   });
 
   describe('that fail', () => {
-    it('before the head are answered with their status', async () => {
+    it('before the head determine the status of the answer', async () => {
       const failing = piping((handled) =>
         handled.pipe(catchError(() => throwError(() => new HttpException('Caught.', 418)))),
       );
@@ -559,7 +559,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       expect(logged).toEqual([]);
     });
 
-    it('later end the stream, and one line is logged', async () => {
+    it('later end the stream, with one log line', async () => {
       const { connect, sse } = await start([
         piping((handled) =>
           handled.pipe(
@@ -594,7 +594,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     });
 
     it.each(['/news/channel', '/news/handler'])(
-      'in a finalizer end no process and no stream of others: %s',
+      'in a finalizer end neither the process nor another stream: %s',
       async (path) => {
         const { connect, sse } = await start([
           piping((handled) =>
@@ -627,7 +627,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       ['before an operator', 'ending', (o) => o.pipe(finalize(thrower), tap())],
       ['of an operator', 'ending', (o) => o.pipe(tap({ finalize: thrower }))],
       ['in what is merged', 'ending', (o) => of(o.pipe(finalize(thrower))).pipe(mergeAll())],
-    ])('in a finalizer do not keep a stream that has ended: %s', async (_, path, pipe) => {
+    ])('in a finalizer do not keep an ended stream open: %s', async (_, path, pipe) => {
       // Another one around it waits for it as well.
       const { connect, sse } = await start([piping((o) => o.pipe(tap())), piping(pipe)]);
       const client = await connect(`/news/${path}`);
@@ -639,7 +639,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     });
   });
 
-  it('may put something in place of what failed', async () => {
+  it('may emit something else in place of the failure', async () => {
     const { connect } = await start([
       piping((handled) => handled.pipe(catchError(() => of({ data: 'sorry' })))),
     ]);
@@ -660,7 +660,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     expect(logged).toEqual([]);
   });
 
-  it('take no place twice when they call the endpoint again', async () => {
+  it('count once against the limits when they call the endpoint again', async () => {
     const { connect, sse } = await start([piping((handled) => handled.pipe(retry(2)))], {
       options: { limits: { connections: 1 } },
     });
@@ -691,7 +691,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     expect(failing.events).toHaveLength(0);
   });
 
-  describe('that answer in the place of the endpoint', () => {
+  describe('that answer in place of the endpoint', () => {
     const answering = (answer: (response: RawResponse) => Observable<unknown>) =>
       start([
         {
@@ -720,7 +720,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       ['nothing', () => EMPTY],
       ['undefined', () => of(undefined)],
       ['an error', () => throwError(() => new Error('Hostile.'))],
-    ])('with %s are an error', async (_, answer) => {
+    ])('with %s cause an error', async (_, answer) => {
       const { connect, sse } = await answering(answer);
       const client = await connect('/news/channel');
       await client.closed;
@@ -729,7 +729,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       expect(logged).toHaveLength(1);
     });
 
-    it('by themselves are left to it', async () => {
+    it('on the response itself keep the response', async () => {
       const { connect } = await answering((response) => {
         void response.status(403).send({ own: true });
         return EMPTY;
@@ -741,7 +741,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       expect(logged).toEqual([]);
     });
 
-    it('and never do, are given up with the client', async () => {
+    it('and never do end with their client', async () => {
       const { url, sse } = await answering(() =>
         NEVER.pipe(finalize(() => noticed.push('given up'))),
       );

@@ -42,21 +42,24 @@ describe.each(ADAPTERS)('Limits on %s', (adapter) => {
   const start = (options: SseModuleOptions) =>
     startApp({ adapter, options, controllers: [RoomsController] });
 
-  it.each(['/rooms/a', '/handled/a'])('of connections send %s away for a while', async (path) => {
-    const { connect, sse } = await start({ limits: { connections: 2 } });
-    const clients = [await connect(path), await connect(path)];
-    await until(() => sse.stats().connections === 2);
-    const away = await connect(path);
-    expect(away.opened.status).toBe(200);
-    expect((await away.closed).by).toBe('server');
-    expect(away.retry).toBeGreaterThanOrEqual(15_000);
-    expect(away.events).toEqual([]);
-    expect(sse.stats()).toMatchObject({ connections: 2, readers: 2, refused: { capacity: 1 } });
-    await clients[0]!.close();
-    await until(() => sse.stats().connections === 1);
-    const next = await connect(path);
-    await until(() => next.lastEventId);
-  });
+  it.each(['/rooms/a', '/handled/a'])(
+    'of connections send clients of %s away for a while',
+    async (path) => {
+      const { connect, sse } = await start({ limits: { connections: 2 } });
+      const clients = [await connect(path), await connect(path)];
+      await until(() => sse.stats().connections === 2);
+      const away = await connect(path);
+      expect(away.opened.status).toBe(200);
+      expect((await away.closed).by).toBe('server');
+      expect(away.retry).toBeGreaterThanOrEqual(15_000);
+      expect(away.events).toEqual([]);
+      expect(sse.stats()).toMatchObject({ connections: 2, readers: 2, refused: { capacity: 1 } });
+      await clients[0]!.close();
+      await until(() => sse.stats().connections === 1);
+      const next = await connect(path);
+      await until(() => next.lastEventId);
+    },
+  );
 
   it.each(['/rooms/a', '/handled/a'])('of one client answer %s with 429', async (path) => {
     const { connect, sse } = await start({
@@ -74,7 +77,7 @@ describe.each(ADAPTERS)('Limits on %s', (adapter) => {
     expect(sse.stats()).toMatchObject({ refused: { 'client-limit': 1 } });
   });
 
-  it("of one client count by the endpoint's own function, else by address", async () => {
+  it("of one client count by the endpoint's `client` function, else by address", async () => {
     const { connect, sse } = await start({
       limits: { connectionsPerClient: 1 },
       client: () => 'the same for all',
@@ -95,7 +98,7 @@ describe.each(ADAPTERS)('Limits on %s', (adapter) => {
     expect(sse.stats()).toMatchObject({ connections: 5, readers: 5, refused: { capacity: 25 } });
   });
 
-  it('of a channel leave the others alone, also for clients that come at the same time', async () => {
+  it('of a channel do not touch other channels, and hold for clients that come at the same time', async () => {
     const { connect, sse } = await start({ limits: { connectionsPerChannel: 2 } });
     arrived = 0;
     const connecting = Array.from({ length: 10 }, () => connect('/together/a'));
@@ -109,7 +112,7 @@ describe.each(ADAPTERS)('Limits on %s', (adapter) => {
     expect(sse.stats()).toMatchObject({ connections: 3, readers: 3 });
   });
 
-  it('of channels let go of those that nobody reads', async () => {
+  it('of channels make room by closing those that nobody reads', async () => {
     const { connect, sse } = await start({ limits: { channels: 2 } });
     const first = await connect('/rooms/a');
     await until(() => first.lastEventId);

@@ -201,7 +201,7 @@ function gzip(_: IncomingMessage, response: ServerResponse, next: () => void): v
   next();
 }
 
-describe.each(ADAPTERS)('Nest on %s', (adapter) => {
+describe.each(ADAPTERS)('With Nest on %s,', (adapter) => {
   afterEach(async () => {
     await closeApps();
     log.length = 0;
@@ -218,7 +218,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
       ...(prepare && { prepare }),
     });
 
-  it('guards streams: 403 without permission, and a resolver that sees the user with it', async () => {
+  it('a guard answers 403 without permission, and a resolver sees the user that the guard has set', async () => {
     const { connect, sse } = await start();
     const denied = await connect('/guarded');
     expect(denied.opened.status).toBe(403);
@@ -232,7 +232,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
     expect((await allowed.next()).data).toBe('event');
   });
 
-  it('pipes parameters: 400 for a bad one, which leaves nothing', async () => {
+  it('a pipe answers 400 for a bad parameter, and leaves nothing behind', async () => {
     const { connect, sse } = await start();
     const bad = await connect('/rooms/x');
     expect(bad.opened.status).toBe(400);
@@ -245,7 +245,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
     expect((await good.next()).data).toBe('number 7: event');
   });
 
-  it('filters what is thrown before the head', async () => {
+  it('an exception filter handles what is thrown before the head', async () => {
     const { connect } = await start();
     const denied = await connect('/filtered');
     await denied.closed;
@@ -256,7 +256,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
     expect(JSON.parse(thrown.body)).toEqual({ filtered: true, status: 402 });
   });
 
-  it('adds the headers of CORS, for allowed origins only', async () => {
+  it('CORS headers stand on streams, for allowed origins only', async () => {
     const { connect } = await start((app) =>
       app.enableCors({ origin: ['https://a.example'], credentials: true }),
     );
@@ -270,7 +270,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
     expect(other.opened.headers['access-control-allow-origin']).toBeUndefined();
   });
 
-  it('finds streams under a global prefix and a version', async () => {
+  it('streams work under a global prefix and a version', async () => {
     const { connect, sse } = await start(
       (app) => {
         app.setGlobalPrefix('api');
@@ -291,7 +291,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
   it.each([
     ['/intercepted', ['above', 'below']],
     ['/class', ['class']],
-  ])('shows interceptors around %s the begin and the end', async (path, names) => {
+  ])('interceptors around %s see its begin and its end', async (path, names) => {
     const { connect, sse } = await start();
     const client = await connect(path);
     await until(() => client.lastEventId);
@@ -307,7 +307,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
     }
   });
 
-  it('shows interceptors an end by the server as well', async () => {
+  it('interceptors see an end by the server as well', async () => {
     const { connect, sse } = await start();
     const client = await connect('/intercepted');
     await until(() => client.lastEventId);
@@ -316,7 +316,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
     await until(() => log.filter((line) => line.endsWith('finalize')).length === 2);
   });
 
-  it('keeps the bytes of the stream whatever a global interceptor maps', async () => {
+  it('a global interceptor that maps does not change the bytes of a stream', async () => {
     const { sse, url } = await start((app) => app.useGlobalInterceptors(new MappingInterceptor()));
     const stream = await RawStream.open(`${url}/news`);
     await stream.textOnce((text) => text.endsWith('\n\n'));
@@ -331,7 +331,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
     expect(await plain.json()).toEqual({ wrapped: { plain: true } });
   });
 
-  it('serves every client anew under a global interceptor that caches', async () => {
+  it('a global interceptor that caches does not cache streams', async () => {
     const { connect, sse, url } = await start((app) =>
       app.useGlobalInterceptors(new CachingInterceptor()),
     );
@@ -348,7 +348,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
     }
   });
 
-  it('ends a stream that an interceptor gives up', async () => {
+  it('an interceptor can end a stream', async () => {
     const { connect, sse } = await start();
     const client = await connect('/timed');
     expect(client.opened.status).toBe(200);
@@ -357,7 +357,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
     expect(client.events).toEqual([]);
   });
 
-  it('streams through a middleware that compresses', async () => {
+  it('a middleware that compresses passes each event on', async () => {
     const { sse, url } = await start((app) => {
       if (adapter === 'fastify') {
         const fastify = app.getHttpAdapter().getInstance() as {
@@ -390,7 +390,7 @@ describe.each(ADAPTERS)('Nest on %s', (adapter) => {
     expect(stream.events.at(-1)!.data).toBe('[DONE]');
   });
 
-  it('serves the EventSource of npm, which resumes by itself and stops at the end', async () => {
+  it('the EventSource from npm resumes by itself and stops at the end', async () => {
     const { sse, url } = await start();
     const source = new EventSource(`${url}/news`);
     try {

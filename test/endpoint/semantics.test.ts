@@ -43,7 +43,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     return { ...app, raw };
   };
 
-  it('begin with an event that tells position, channels and reconnection time', async () => {
+  it('begin with an event that gives the position, the channels and the reconnection time', async () => {
     const { raw, sse } = await start({ retry: 1_234 });
     const id = await sse.send('news', 'before');
     const stream = await raw('/news');
@@ -54,7 +54,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     expect(stream.opening!.id).toBe(id);
   });
 
-  it('name the channel behind each label of their ids', async () => {
+  it('give the channel of each label in their ids', async () => {
     const { connect, sse } = await start();
     const client = await connect('/both');
     const { channels, labels } = JSON.parse(client.opening!.data) as {
@@ -112,7 +112,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     expect(stream.text).not.toContain('\n:\n');
   });
 
-  it('carry name, id and reconnection time of each event', async () => {
+  it('carry type, id and reconnection time of each event', async () => {
     const { raw, sse } = await start();
     const stream = await raw('/news');
     const head = await stream.textOnce((text) => text.endsWith('\n\n'));
@@ -125,7 +125,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     );
   });
 
-  it('resume after an id of the publisher', async () => {
+  it('resume by an id of the publisher', async () => {
     const { connect, sse } = await start({ retain: { events: 2 } });
     await sse.send('news', 'one', { id: 'a' });
     await sse.send('news', 'two', { id: 'b' });
@@ -155,7 +155,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     expect((await empty.next()).data).toBe('3');
   });
 
-  it('begin at the oldest retained event for earliest', async () => {
+  it('begin at the oldest retained event for `earliest`', async () => {
     const { connect, sse } = await start({ retain: { events: 3 } });
     for (let i = 0; i < 5; i++) {
       await sse.send('news', `${i}`);
@@ -170,25 +170,28 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     expect((await again.next()).data).toBe('live');
   });
 
-  it.each(PATHS)('tell %s of a position that is no longer retained', async (path) => {
-    const { connect, sse } = await start({ retain: { events: 2 } });
-    const client = await connect(path);
-    const id = await until(() => client.lastEventId);
-    await client.close();
-    for (let i = 0; i < 5; i++) {
-      await sse.send('news', `${i}`);
-    }
-    const again = await connect(path, { lastEventId: id });
-    const reset = await again.next();
-    expect(reset.type).toBe('sse:reset');
-    expect(JSON.parse(reset.data)).toEqual({ channel: 'news', reason: 'trimmed' });
-    await again.close();
-    const third = await connect(path, { lastEventId: reset.id });
-    await until(() => third.lastEventId === reset.id);
-    expect(third.events).toEqual([]);
-  });
+  it.each(PATHS)(
+    'give clients of %s a reset for a position that is no longer retained',
+    async (path) => {
+      const { connect, sse } = await start({ retain: { events: 2 } });
+      const client = await connect(path);
+      const id = await until(() => client.lastEventId);
+      await client.close();
+      for (let i = 0; i < 5; i++) {
+        await sse.send('news', `${i}`);
+      }
+      const again = await connect(path, { lastEventId: id });
+      const reset = await again.next();
+      expect(reset.type).toBe('sse:reset');
+      expect(JSON.parse(reset.data)).toEqual({ channel: 'news', reason: 'trimmed' });
+      await again.close();
+      const third = await connect(path, { lastEventId: reset.id });
+      await until(() => third.lastEventId === reset.id);
+      expect(third.events).toEqual([]);
+    },
+  );
 
-  it('are resumed exactly from the opening frame and from every event', async () => {
+  it('resume exactly from the opening frame and from every event', async () => {
     const { connect, sse } = await start();
     const first = await connect('/both');
     const ids = [await until(() => first.lastEventId)];
@@ -207,7 +210,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     }
   });
 
-  it.each(PATHS)('end with the run at %s, and 204 says not to return', async (path) => {
+  it.each(PATHS)('end with the run at %s, and 204 tells the client not to return', async (path) => {
     const { connect, sse } = await start();
     const client = await connect(path);
     await until(() => client.lastEventId);
@@ -223,7 +226,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     expect(sse.stats()).toMatchObject({ connections: 0, readers: 0 });
   });
 
-  it('deliver what came after a position and before the end, and then the end', async () => {
+  it('deliver the events between a position and the end, and then the end', async () => {
     const { connect, sse } = await start();
     const id = await sse.send('news', 'known');
     await sse.send('news', 'missed');
@@ -239,7 +242,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     expect((await fresh.next()).data).toBe('live');
   });
 
-  it('use the done signal that is configured', async () => {
+  it('use the configured done signal', async () => {
     const { connect, sse } = await start({ doneSignal: 'BYE' });
     const client = await connect('/news');
     await until(() => client.lastEventId);
@@ -248,7 +251,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     await client.closed;
   });
 
-  it('forget a channel that lingered in vain, and say so', async () => {
+  it('get a reset after their channel was closed for want of readers', async () => {
     const { connect, sse } = await start({ linger: 30 });
     const client = await connect('/news');
     await until(() => client.lastEventId);
@@ -263,7 +266,7 @@ describe.each(ADAPTERS)('Streams on %s', (adapter) => {
     });
   });
 
-  it('pass a handler by with what it may not filter: resets and the end', async () => {
+  it('deliver resets and the end beside a handler that filters', async () => {
     const { connect, sse } = await start();
     const client = await connect('/none', { lastEventId: 'unknown' });
     expect((await client.next()).type).toBe('sse:reset');

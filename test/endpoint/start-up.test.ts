@@ -74,7 +74,7 @@ class OrdersModule {}
 @Module({ imports: [SseModule.forRoot({ retry: 1_000 })] })
 class UsersModule {}
 
-describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
+describe.each(ADAPTERS)('At start-up on %s', (adapter) => {
   afterEach(closeApps);
 
   const warningsOf = async (options: AppOptions) => {
@@ -92,7 +92,7 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     return { ...app, warnings };
   };
 
-  it('a placeholder that the path has no parameter for is refused', async () => {
+  it('a placeholder that is no parameter of the path causes an error', async () => {
     await expect(startApp({ adapter, controllers: [MisspeltController] })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
       message:
@@ -104,7 +104,7 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     });
   });
 
-  it('a placeholder may stand in the controller, the global prefix, or the module', async () => {
+  it("a placeholder may stand in the controller's path, the global prefix, or the module's path", async () => {
     @Module({ controllers: [TenantController] })
     class TenantModule {}
     const [own, prefixed, routed] = [
@@ -133,7 +133,7 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     }
   });
 
-  it('a placeholder that a request leaves out is answered with 404', async () => {
+  it('a placeholder that a request leaves out leads to 404', async () => {
     const { connect } = await startApp({ adapter, controllers: [OptionalController] });
     const client = await connect('/optional');
     expect(client.opened.status).toBe(404);
@@ -153,7 +153,7 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     ['@HttpCode(202)', HttpCode(202)],
     ['@Redirect()', Redirect('/elsewhere')],
     ['@Render()', Render('page')],
-  ])('%s on a stream is refused', async (name, decorator) => {
+  ])('%s on a stream causes an error', async (name, decorator) => {
     const failing = startApp({ adapter, controllers: [controllerWith(decorator)] });
     await expect(failing).rejects.toMatchObject({
       code: 'INVALID_OPTION',
@@ -161,7 +161,7 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     });
   });
 
-  it('@HttpCode(204) on the stream of a POST is refused', async () => {
+  it('@HttpCode(204) on the stream of a POST causes an error', async () => {
     @Controller()
     class PostController {
       @Sse('events', { method: RequestMethod.POST })
@@ -175,12 +175,12 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     });
   });
 
-  it('@HttpCode(200) on a stream is what it has anyway', async () => {
+  it('@HttpCode(200) on a stream is allowed, as it changes nothing', async () => {
     const app = await startApp({ adapter, controllers: [controllerWith(HttpCode(200))] });
     expect((await app.connect('/events')).opened.status).toBe(200);
   });
 
-  it('a method that overrides an endpoint and is none is named', async () => {
+  it('a method without the decorator that overrides an endpoint causes a warning with its name', async () => {
     const { warnings } = await warningsOf({ controllers: [OverridingController] });
     expect(warnings).toEqual([
       'OverridingController.known overrides TeamsController.known, which has @SseChannel(), and has ' +
@@ -188,7 +188,7 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     ]);
   });
 
-  it('a second forRoot() is refused, and both are named', async () => {
+  it('a second forRoot() causes an error that names both', async () => {
     const failing = startApp({ adapter, imports: [OrdersModule, UsersModule] });
     await expect(failing).rejects.toMatchObject({
       code: 'INVALID_OPTION',
@@ -196,7 +196,7 @@ describe.each(ADAPTERS)('at start-up on %s', (adapter) => {
     });
   });
 
-  it('two applications in one process stay possible', async () => {
+  it('two applications in one process are possible', async () => {
     const [first, second] = [
       await startApp({ adapter, controllers: [TeamsController] }),
       await startApp({ adapter, controllers: [TeamsController] }),
@@ -236,7 +236,7 @@ describe('@SseChannel()', () => {
     },
   );
 
-  it('refuses an option that there is not', () => {
+  it('refuses an unknown option', () => {
     const options = { overlfow: 'latest' } as object;
     expect(() => {
       class MisspeltOptionController {

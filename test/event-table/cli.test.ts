@@ -5,14 +5,14 @@ import { durableTriggerSql, eventTableSql } from '../../lib/index.js';
 describe('nestjs-sse-channels sql', () => {
   const orders = ['sql', '--table', 'orders', '--channel', 'orders', '--durable'];
 
-  it('prints what eventTableSql returns', () => {
+  it('prints what eventTableSql() returns', () => {
     expect(runCli(['sql', '--event-table']).output).toBe(eventTableSql());
     const { output } = runCli(['sql', '--event-table', '--schema', 'Events']);
     expect(output).toBe(eventTableSql({ schema: 'Events' }));
     expect(output).toContain('create table if not exists "Events".event');
   });
 
-  it('prints what durableTriggerSql returns', () => {
+  it('prints what durableTriggerSql() returns', () => {
     const plain = { table: 'orders', channel: 'orders' };
     expect(runCli([...orders, '--key', 'id']).output).toBe(durableTriggerSql(plain));
     expect(runCli([...orders, '--payload', 'key', '--key', 'id']).output).toBe(
@@ -43,7 +43,7 @@ describe('nestjs-sse-channels sql', () => {
     [[...orders, '--columns', ''], 'The column is empty'],
     [['sql', '--table', 'x', '--channel', 'y:{id', '--durable'], 'without its other half'],
     [[...orders, '--events', 'truncate'], 'insert, update, delete'],
-  ])('refuses %j', (args, message) => {
+  ])('refuses the arguments %j', (args, message) => {
     const { code, output, errors } = runCli(args);
     expect([code, output]).toEqual([1, '']);
     expect(errors).toContain(message);

@@ -19,7 +19,7 @@ const FORMS: Record<string, (client: pg.Client) => object> = {
   }),
 };
 
-it.each(Object.keys(FORMS))('publishes within the transaction of %s', async (form) => {
+it.each(Object.keys(FORMS))('send() publishes within the transaction of %s', async (form) => {
   const instance = await startInstance(database.url);
   const sink = record(instance, 'orders');
   const client = await connect(database.url);
@@ -36,7 +36,7 @@ it.each(Object.keys(FORMS))('publishes within the transaction of %s', async (for
   expect(sink.events).toEqual([{ ...fields, position: id }]);
 });
 
-it('publishes within a transaction of Knex', async () => {
+it('send() publishes within a transaction of Knex', async () => {
   const instance = await startInstance(database.url);
   const sink = record(instance, 'orders');
   const knex = knexModule.knex({ client: 'pg', connection: database.url });
@@ -70,7 +70,7 @@ it.each([
   [{}, 'without query(text, values)'],
   [null, 'without query(text, values)'],
   [{ query: () => Promise.resolve('?') }, 'has no rows'],
-])('refuses %j as a client', async (client, message) => {
+])('send() refuses %j as its `transaction`', async (client, message) => {
   const instance = await startInstance(database.url);
   await expect(
     instance.table.publish('orders', { data: 'x' }, { transaction: client }),

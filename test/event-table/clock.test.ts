@@ -7,14 +7,14 @@ import { connect, record, startInstance } from './event-table-rig.js';
 const database = databaseForEach();
 const HOUR = 3_600_000;
 
-describe('a step of the clock', () => {
+describe('A step of the clock', () => {
   const { now } = Date;
   afterEach(() => void (Date.now = now));
 
   it.each([
     ['back by an hour', -HOUR],
     ['forward by a year', 365 * 24 * HOUR],
-  ])('of this system, %s, neither silences the table nor empties it', async (_, step) => {
+  ])('of this machine, %s, neither stops delivery nor empties the table', async (_, step) => {
     const instance = await startInstance(database.url, {
       retainInterval: 20,
       partitionSize: 10_000,
@@ -39,7 +39,7 @@ describe('a step of the clock', () => {
     expect(rows).toEqual([{ count: 13 }]);
   });
 
-  it("of the server's system makes no event older than it is", async () => {
+  it("of the database server's machine does not make events look older than they are", async () => {
     // Our statements see this clock; what the table's columns are filled with does not change.
     await database.client.query(`
       create table step (by interval); insert into step values ('0');
@@ -74,8 +74,8 @@ describe('a step of the clock', () => {
   });
 });
 
-describe('the age of a row', () => {
-  it("is asked of the server's clock once, and grows on ours", () => {
+describe('The age of a row', () => {
+  it("comes from the server's clock once, and grows by our own clock from then on", () => {
     const ages = new Ages();
     const look = (row: string, age: number, now: number): number => {
       const result = ages.of(row, age, now);

@@ -18,7 +18,7 @@ function textOf(data: string): string {
 }
 
 it(
-  'brings every committed event to three instances, once and in one order, whatever is killed',
+  'Three instances deliver every committed event once and in one order while servers and instances are killed',
   async () => {
     const duration = sized({ quick: 6_000, soak: 60_000 });
     const instances: Instance[] = [];

@@ -13,7 +13,7 @@ afterEach(async () => {
 const NO_EVENTS = /^Postgres event table: the channel "(📦|日本)" has no events, .*no equivalent/;
 
 describe('A channel whose name the database cannot hold', () => {
-  it('does not keep the events of others from being read', async () => {
+  it('does not stop the delivery of other channels', async () => {
     const instance = await startInstance(database.url, { pollInterval: 50 });
     const { table, logger } = instance;
     const names = ['a', '📦', 'é', '日本', 'z'];
@@ -33,7 +33,7 @@ describe('A channel whose name the database cannot hold', () => {
     expect(logger.warnings).toEqual([]);
   });
 
-  it('takes no event, and its history is empty', async () => {
+  it('refuses every event, and has an empty history', async () => {
     const instance = await startInstance(database.url);
     await expect(instance.table.publish('📦', { data: 'x' })).rejects.toMatchObject({
       code: 'INVALID_EVENT',
@@ -47,7 +47,7 @@ describe('A channel whose name the database cannot hold', () => {
 });
 
 describe('An own id that the database cannot hold', () => {
-  it('is one that it does not have', async () => {
+  it('is an unknown position', async () => {
     const instance = await startInstance(database.url);
     const sink = record(instance, 'a');
     await instance.table.publish('a', { data: 'x', id: 'é' });
@@ -72,7 +72,7 @@ describe.each([
 
   const LEFT_OUT = /^Postgres event table: the event 1\.\d+ of the channel "b" is left out.*0x/;
 
-  it('is announced, live and from history, and all others arrive', async () => {
+  it('becomes a reset in its place, live and from history, and every other row arrives', async () => {
     const instance = await startInstance(stored.url, { pollInterval: 50 });
     const client = await connect(stored.url);
     const [a, b] = [record(instance, 'a'), record(instance, 'b')];

@@ -46,7 +46,7 @@ describe("broker: 'event-table'", () => {
       },
     });
 
-  it('brings what one instance sends to the clients of all, with the same ids', async () => {
+  it('delivers what one instance sends to the clients of every instance, under the same ids', async () => {
     const [one, two] = [await start(), await start()];
     const clients = [await one.connect('/news'), await two.connect('/news')];
     const ids = [
@@ -61,7 +61,7 @@ describe("broker: 'event-table'", () => {
     }
   });
 
-  it('resumes on another instance that was started later, and by an own id', async () => {
+  it('resumes clients on an instance that started later, by position and by an id of the publisher', async () => {
     const one = await start();
     const first = await one.sse.send('news', 'a');
     await one.sse.send('news', 'b', { id: 'own id ü' });
@@ -80,7 +80,7 @@ describe("broker: 'event-table'", () => {
     expect(composite.events.slice(-2).map(({ data }) => data)).toEqual(['c', 'd']);
   });
 
-  it('ends the run on every instance, answers the return with 204, and lets new clients wait', async () => {
+  it('ends a run on every instance, answers a returning client with 204, and lets new clients wait', async () => {
     const [one, two] = [await start(), await start()];
     const clients = [await one.connect('/news'), await two.connect('/news')];
     const end = await one.sse.complete('news');
@@ -99,7 +99,7 @@ describe("broker: 'event-table'", () => {
     expect(await next.next()).toMatchObject({ data: 'next run' });
   });
 
-  it('announces positions it cannot continue from', async () => {
+  it('sends a reset to clients whose position it cannot continue from', async () => {
     const app = await start();
     const id = await app.sse.send('news', 'x');
     const reasons: Record<string, string> = {
@@ -120,7 +120,7 @@ describe("broker: 'event-table'", () => {
     }
   });
 
-  it('reads the table beside another broker, and streams what plain SQL publishes', async () => {
+  it('works beside another broker, and streams what plain SQL publishes', async () => {
     const app = await startApp({
       controllers: [TableController, NewsController],
       options: { postgres: database.url, eventTable: { install: true }, failFast: true },
@@ -136,7 +136,7 @@ describe("broker: 'event-table'", () => {
     expect(app.sse.stats().eventTable).toMatchObject({ outage: false, stuck: undefined });
   });
 
-  it('writes within the transaction of a client: nobody sees what is rolled back', async () => {
+  it("publishes within the application's transaction, so that nobody sees an event that was rolled back", async () => {
     const app = await start();
     const reader = await app.connect('/news');
     const client = await connect(database.url);
@@ -156,7 +156,7 @@ describe("broker: 'event-table'", () => {
     expect(reader.events[0]).toMatchObject({ type: 'order', id: 'order-1' });
   });
 
-  it('starts through a pooler with `failFast` when it is told not to listen', async () => {
+  it('starts through a pooler with `failFast` and `listen: false`', async () => {
     const pooler = await startPidChangingProxy(database.url);
     const eventTable = { install: true, listen: false, pollInterval: 50 };
     try {
@@ -170,7 +170,7 @@ describe("broker: 'event-table'", () => {
     }
   });
 
-  it('does not end the process over a send that fails and is not awaited', async () => {
+  it('survives a send() that fails and that nobody awaits', async () => {
     const errors: string[] = [];
     const logger = { log() {}, warn() {}, error: (message: string) => void errors.push(message) };
     const app = await startApp({
@@ -202,7 +202,7 @@ describe("broker: 'event-table'", () => {
       '`eventTable.partitionSize` is 10',
     ],
     [{ postgres: 'postgres://x', eventTable: { listen: 'no' } }, '`eventTable.listen` is "no"'],
-  ])('refuses %j', async (options, message) => {
+  ])('refuses the options %j', async (options, message) => {
     await expect(startApp({ options: options as SseModuleOptions })).rejects.toThrow(message);
   });
 });

@@ -103,9 +103,9 @@ const SCENARIOS = {
   },
 };
 
-describe('another timeline', () => {
+describe('When the database server moves to another timeline', () => {
   it.each(Object.entries(SCENARIOS))(
-    '%s: clients are told once, and receive what is written from then on',
+    '%s: each client gets one reset, and then every event written from there on',
     async (_, { kept, settings }) => {
       const isRestored = 'recovery_target_name' in settings;
       const { primary, link, standby, proxy } = await startPair(settings);

@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 afterAll(() => server.stop());
 
-describe('faults of the event table', () => {
+describe('The event table', () => {
   it.each([
     ['stopped', () => server.stopServer()],
     ['killed', () => server.killServer()],
@@ -60,7 +60,7 @@ describe('faults of the event table', () => {
     60_000,
   );
 
-  it('loses nothing when a connection is frozen', async () => {
+  it('loses nothing when a connection freezes', async () => {
     const proxy = await startProxy(server.url);
     try {
       const instance = await startInstance(proxy.url(server.url));
@@ -83,7 +83,7 @@ describe('faults of the event table', () => {
     }
   }, 60_000);
 
-  it('loses nothing when an instance is killed, and its clients return', async () => {
+  it('loses nothing when an instance is killed and its clients return to another', async () => {
     const port = await freePort();
     let app = await startAppProcess(server.url, port);
     const clients = Array.from({ length: 10 }, () => {
@@ -118,7 +118,7 @@ describe('faults of the event table', () => {
     }
   }, 90_000);
 
-  it('says so when the table is dropped, and goes on once it is back', async () => {
+  it('logs an error when somebody drops its table, and goes on once the table is back', async () => {
     const instance = await startInstance(server.url, { install: false }).catch(async () => {
       await (await connect(server.url)).query(eventTableSql());
       return startInstance(server.url, { install: false });
@@ -143,7 +143,7 @@ describe('faults of the event table', () => {
     await until(() => sink.data.at(-1) === 'new table');
   }, 60_000);
 
-  it('announces a failover: another timeline, or fewer ids than were read', async () => {
+  it('sends a reset after a failover: on another timeline, or with fewer ids than it has read', async () => {
     const instance = await startInstance(server.url);
     const sink = record(instance, 'news');
     await writeNumbers(server.url, 0, 5);
@@ -180,7 +180,7 @@ describe('faults of the event table', () => {
     expect(await history!.read('2.4', 10)).toMatchObject({ events: [{ data: '102' }] });
   }, 60_000);
 
-  it('refuses LISTEN through a pooler with the remedy, and reads through it by looking at intervals', async () => {
+  it('refuses to LISTEN through a pooler and names the remedy, with which it polls through the pooler', async () => {
     const pooler = await startPidChangingProxy(server.url);
     try {
       await expect(
@@ -212,7 +212,7 @@ describe('faults of the event table', () => {
     }
   }, 60_000);
 
-  it('starts without the server, and connects once it is there', async () => {
+  it('starts while the server is away, and connects once the server is there', async () => {
     await server.stopServer();
     const instance = createInstance(server.url, { install: true });
     await instance.table.start(false);

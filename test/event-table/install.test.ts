@@ -14,8 +14,8 @@ const message = (work: Promise<unknown>): Promise<string> =>
     (error: Error) => error.message,
   );
 
-describe('installing the event table', () => {
-  it('may be run again at any time, also beside an open writer', async () => {
+describe('Installing the event table', () => {
+  it("works again at any time, also while a writer's transaction is open", async () => {
     await database.client.query(eventTableSql());
     await database.client.query(eventTableSql());
     const writer = await connect(database.url);
@@ -30,7 +30,7 @@ describe('installing the event table', () => {
     expect(rows).toEqual([{ version: SCHEMA_VERSION, count: 1 }]);
   });
 
-  it('is done once by many instances that start at the same time', async () => {
+  it('happens once when many instances start at the same time', async () => {
     const instances = await Promise.all(
       Array.from({ length: 8 }, () => startInstance(database.url, { schema: 'Events_2' })),
     );
@@ -43,7 +43,7 @@ describe('installing the event table', () => {
     expect(rows).toEqual([{ count: 1 }]);
   });
 
-  it('is waited for by what is sent right after a start without `failFast`', async () => {
+  it('comes before what send() publishes right after a start without `failFast`', async () => {
     const instance = createInstance(database.url, { install: true });
     await instance.table.start(false);
     const client = await connect(database.url);
@@ -57,7 +57,7 @@ describe('installing the event table', () => {
     ).toEqual([expect.stringMatching(/^1[.][12]$/), '1']);
   });
 
-  it('is not proposed by what is sent after it has failed, and succeeds once it can', async () => {
+  it('succeeds once the role may do it; until then send() points to the log instead of proposing `install`', async () => {
     const role = `${new URL(database.url).pathname.slice(1)}_app`;
     await database.client.query(`create role ${role} login password 'x'`);
     try {
@@ -82,7 +82,7 @@ describe('installing the event table', () => {
     }
   });
 
-  it('upgrades a table that is in use, and keeps its events', async () => {
+  it('upgrades a table in use, and keeps its events', async () => {
     await database.client.query(await readFile(new URL('version-1.sql', import.meta.url), 'utf8'));
     await database.client.query(
       `insert into sse.event (topic, event, data) values ('a', 'old', 'from version 1')`,
@@ -101,7 +101,7 @@ describe('installing the event table', () => {
     ]);
   });
 
-  it('refuses to go back, and works with a newer table', async () => {
+  it('never downgrades: an older release works with the newer table', async () => {
     await database.client.query(eventTableSql());
     await database.client.query(`insert into sse.meta (version) values (99)`);
     expect(await message(database.client.query(eventTableSql()))).toContain('newer than version');
@@ -109,7 +109,7 @@ describe('installing the event table', () => {
     expect(await instance.table.publish('a', { data: 'x' })).toBe('1.1');
   });
 
-  it('says what to do when there is no table, and goes on once there is', async () => {
+  it('is what the error proposes while there is no table; the reader goes on once there is one', async () => {
     await expect(createInstance(database.url).table.start(true)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: expect.stringContaining('npx nestjs-sse-channels sql --event-table --schema sse'),
@@ -129,7 +129,7 @@ describe('installing the event table', () => {
   });
 });
 
-describe('privileges', () => {
+describe('The documented privileges', () => {
   const roles: string[] = [];
   const role = async (name: string): Promise<{ name: string; url: string }> => {
     const unique = `${name}_${new URL(database.url).pathname.slice(-8)}`;
@@ -147,7 +147,7 @@ describe('privileges', () => {
     }
   });
 
-  it('needs no superuser: an owner, publishers, trigger owners and readers as documented', async () => {
+  it('suffice for an owner, publishers, trigger owners and readers, none of them a superuser', async () => {
     const [owner, publisher, author, reader] = [
       await role('owner'),
       await role('publisher'),
@@ -203,7 +203,7 @@ describe('privileges', () => {
     }
   });
 
-  it('says what a role lacks', async () => {
+  it('appear in the error of a role that lacks one', async () => {
     await database.client.query(eventTableSql());
     const nobody = await role('nobody');
     await expect(createInstance(nobody.url).table.start(true)).rejects.toMatchObject({

@@ -27,7 +27,7 @@ const row = (id: number, size: number | null): LargeRow => ({
 describe('A page with large data', () => {
   const stored = (ids: readonly string[]) => ids.map((id) => ({ id, data: `large ${id}` }));
 
-  it('is filled in the order of its rows', async () => {
+  it('holds its rows in order', async () => {
     const page = [row(1, null), row(2, 9_000), row(3, null), row(4, 9_000)];
     const { rows, isCut } = await withLargeData(page, Infinity, async (ids) =>
       stored(ids).reverse(),
@@ -44,14 +44,14 @@ describe('A page with large data', () => {
     expect(isCut).toBe(true);
   });
 
-  it('takes an event that is larger than a page by itself', async () => {
+  it('holds one event alone when that event is larger than a page', async () => {
     const page = [row(1, 3 * PAGE_BYTES), row(2, 9_000)];
     const { rows, isCut } = await withLargeData(page, Infinity, async (ids) => stored(ids));
     expect(rows.map(({ id }) => id)).toEqual(['1']);
     expect(isCut).toBe(true);
   });
 
-  it('leaves out, and does not fetch, what is larger than an event may be', async () => {
+  it('leaves out, and does not fetch, an event that is larger than the limit', async () => {
     const page = [row(1, 9_000), row(2, 9_001), row(3, null)];
     const asked: string[] = [];
     const { rows, isCut } = await withLargeData(page, 9_000, async (ids) => {
@@ -63,7 +63,7 @@ describe('A page with large data', () => {
     expect(isCut).toBe(false);
   });
 
-  it('ends before an event that has been deleted meanwhile', async () => {
+  it('ends before an event that was deleted meanwhile', async () => {
     const page = [row(1, null), row(2, 9_000), row(3, 9_000)];
     const { rows, isCut } = await withLargeData(page, Infinity, async () => stored(['3']));
     expect(rows.map(({ id }) => id)).toEqual(['1']);
@@ -71,7 +71,7 @@ describe('A page with large data', () => {
   });
 });
 
-describe('What is fetched', () => {
+describe('A reader of the table', () => {
   let database: TestDatabase;
   let proxy: TcpProxy;
   let connection: PostgresConnection;
@@ -127,7 +127,7 @@ describe('What is fetched', () => {
     return most;
   }
 
-  it('is each event once, in order, in pages of bounded size, whatever the sizes', async () => {
+  it("fetches each event once and in order, in pages of bounded size, whatever the events' sizes", async () => {
     // From one byte to a quarter of a page, mixed.
     await fill('(n * 7919) % 21 * 50000 + 4', 60);
     const most = await largestPage(historyOf(60), 32, 60);
@@ -135,13 +135,13 @@ describe('What is fetched', () => {
     expect(most).toBeLessThanOrEqual(PAGE_BYTES * 1.1);
   });
 
-  it('is no more where many events are asked for, and all of them are of middling size', async () => {
+  it('fetches no larger pages when it asks for many events of middling size', async () => {
     await fill('8000', 3_000);
     const most = await largestPage(historyOf(3_000), 4_096, 3_000);
     expect(most).toBeLessThanOrEqual(PAGE_BYTES * 1.2);
   });
 
-  it('is not the data of an event that is too large to be sent, live or from history', async () => {
+  it('does not fetch the data of an event that is too large to send, neither live nor from history', async () => {
     const instance = await startInstance(proxy.url(database.url), { eventSize: 1_000_000 });
     const sink = record(instance, 'a');
     received = 0;

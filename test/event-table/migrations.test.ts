@@ -15,13 +15,16 @@ const SQL = {
   'durableTriggerSql, bulk': durableTriggerSql({ ...target, channel: 'o:{id}?', bulk: true }),
 };
 
-it.each(Object.entries(SQL))('%s has no placeholder of Knex', (_, sql) => {
-  expect(sql).not.toContain('?');
-  // A cast is none: Knex looks for names in a given object only, and leaves others as they are.
-  expect(sql.replaceAll('::', '').match(/:[a-z]\w*/gi) ?? []).toEqual([]);
-});
+it.each(Object.entries(SQL))(
+  'The SQL of %s holds nothing that Knex takes for a placeholder',
+  (_, sql) => {
+    expect(sql).not.toContain('?');
+    // A cast is none: Knex looks for names in a given object only, and leaves others as they are.
+    expect(sql.replaceAll('::', '').match(/:[a-z]\w*/gi) ?? []).toEqual([]);
+  },
+);
 
-it('runs through raw() of Knex, with and without bindings, and works', async () => {
+it('Our SQL runs through raw() of Knex, with and without bindings, and works', async () => {
   const knex = knexModule.knex({ client: 'pg', connection: database.url });
   try {
     await knex.raw('create table orders (id int primary key)');

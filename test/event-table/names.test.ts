@@ -49,8 +49,8 @@ async function tried(strict: boolean, code: () => Promise<void>): Promise<void> 
   }
 }
 
-describe('names in the SQL that is written', () => {
-  it('stay names in durableTriggerSql(), whatever they hold', async () => {
+describe('Names in the SQL that we generate', () => {
+  it('remain names in durableTriggerSql(), whatever characters they hold', async () => {
     process.stderr.write(`names: seed ${seed}\n`);
     await fc.assert(
       fc.asyncProperty(
@@ -75,7 +75,7 @@ describe('names in the SQL that is written', () => {
     );
   });
 
-  it('stay names in triggerSql(), whatever they hold', async () => {
+  it('remain names in triggerSql(), whatever characters they hold', async () => {
     process.stderr.write(`names: seed ${seed}\n`);
     await fc.assert(
       fc.asyncProperty(
@@ -101,7 +101,7 @@ describe('names in the SQL that is written', () => {
     );
   });
 
-  it('of one channel drop no trigger of another, whose name is the same', async () => {
+  it("never make one channel's SQL drop the trigger of another channel", async () => {
     const triggers = async (): Promise<string[]> => {
       const { rows } = await client.query<{ name: string }>(
         `select tgname as name from pg_trigger where tgrelid = 'items'::regclass order by 1`,

@@ -6,14 +6,14 @@ import { connect, record, startInstance, stopAll } from './event-table-rig.js';
 
 const database = databaseForEach();
 
-describe('sends of one turn', () => {
+describe('When one turn sends several events, send()', () => {
   const cleanUps: (() => Promise<unknown>)[] = [];
   afterEach(async () => {
     await stopAll();
     for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
   });
 
-  it('reject only those that a LATIN1 database cannot hold, and keep their order', async () => {
+  it('rejects only the events that a LATIN1 database cannot hold, and keeps the order of the others', async () => {
     const latin = await createDatabase('LATIN1');
     cleanUps.push(() => latin.drop());
     const instance = await startInstance(latin.url);
@@ -30,7 +30,7 @@ describe('sends of one turn', () => {
     expect(sink.data).toEqual(held);
   });
 
-  it('are given up with their reason when the table is locked at the shutdown', async () => {
+  it('rejects with the reason when a lock on the table outlasts the shutdown', async () => {
     const instance = await startInstance(database.url, { waker: false });
     const locker = await connect(database.url);
     await locker.query('begin; lock table sse.event in access exclusive mode');

@@ -6,8 +6,8 @@ import { connect, createInstance, record, startInstance } from './event-table-ri
 
 const database = databaseForEach();
 
-describe('reading the event table', () => {
-  it('holds the lock that the fence looks for before the id is taken, on the table itself', async () => {
+describe('The reader of the event table', () => {
+  it('relies on a lock that a writer takes on the table itself before it takes an id', async () => {
     await startInstance(database.url);
     const writer = await connect(database.url);
     await writer.query('begin');
@@ -27,7 +27,7 @@ describe('reading the event table', () => {
     await writer.query('rollback');
   });
 
-  it('waits for an open writer, blocks nobody, and passes what was rolled back', async () => {
+  it("waits for a writer's open transaction, blocks nobody, and skips ids that were rolled back", async () => {
     const instance = await startInstance(database.url);
     const sink = record(instance, 'a');
     const [early, undone] = [await connect(database.url), await connect(database.url)];
@@ -48,7 +48,7 @@ describe('reading the event table', () => {
     expect(ids).toEqual([1, ...Array.from({ length: 50 }, (_, number) => number + 3)]);
   });
 
-  it('waits for prepared transactions, through a restart of the reader', async () => {
+  it('waits for prepared transactions, also after a restart of the reader', async () => {
     const { rows } = await database.client.query('show max_prepared_transactions');
     expect((rows[0] as { max_prepared_transactions: string }).max_prepared_transactions).not.toBe(
       '0',
@@ -71,7 +71,7 @@ describe('reading the event table', () => {
     expect(late.start).toBe('1.2');
   });
 
-  it('names the transaction that holds delivery back, and goes on after it', async () => {
+  it('logs which transaction holds delivery up, and goes on when it ends', async () => {
     const instance = await startInstance(database.url);
     const sink = record(instance, 'a');
     const writer = await connect(database.url);
@@ -97,7 +97,7 @@ describe('reading the event table', () => {
     expect(instance.logger.logs).toEqual([expect.stringContaining('delivery goes on at 1.0')]);
   });
 
-  it('joins history and the live stream without a seam, while both grow', async () => {
+  it('joins history and live events without a gap while both grow', async () => {
     const instance = await startInstance(database.url);
     const total = sized({ quick: 3_000, soak: 30_000 });
     const sending = (async () => {
@@ -143,7 +143,7 @@ describe('reading the event table', () => {
     }
   });
 
-  it('keeps the order of sends, in few statements', async () => {
+  it('keeps the order of sends, and needs few statements', async () => {
     const instance = await startInstance(database.url);
     const sink = record(instance, 'a');
     const other = record(instance, 'b');
@@ -161,7 +161,7 @@ describe('reading the event table', () => {
     expect(Number(rows[0]!.count)).toBeLessThanOrEqual(12);
   });
 
-  it('refuses single events of a batch, and publishes the others', async () => {
+  it('publishes a batch without the events that the table refuses', async () => {
     const instance = await startInstance(database.url);
     const sink = record(instance, 'a');
     const results = await Promise.allSettled([
@@ -190,7 +190,7 @@ describe('reading the event table', () => {
     expect(await refused(`select sse.publish('a', 'x', null, null, -1)`)).toContain('retry is -1');
   });
 
-  it('keeps channels apart whose number is large, and closes those that are dropped', async () => {
+  it('serves many channels without mixing them up, and closes those that are dropped', async () => {
     const instance = await startInstance(database.url);
     const sinks = Array.from({ length: 600 }, (_, number) => record(instance, `topic ${number}`));
     await Promise.all(

@@ -74,7 +74,7 @@ async function toldFrom({ table }: Instance, { calls }: EventSink, count: number
   throw new Error('No event has arrived within 30 s.');
 }
 
-describe('a history that is replaced while the reader is connected', () => {
+describe("When the table's history is replaced while the reader is connected, clients", () => {
   it.each([
     [
       'set back, and as many events written anew',
@@ -85,7 +85,7 @@ describe('a history that is replaced while the reader is connected', () => {
       `set session_replication_role = replica; truncate sse.event restart identity`,
     ],
     ['dropped and created anew', `drop schema sse cascade; ${eventTableSql()}`],
-  ])('is announced when it is %s', async (_, replace) => {
+  ])('get a reset after the table was %s', async (_, replace) => {
     const { instance, sink } = await readTwelve();
     await betweenLooks(async () => {
       await run(`${replace}; set session_replication_role = origin`);
@@ -95,14 +95,14 @@ describe('a history that is replaced while the reader is connected', () => {
     expect(instance.logger.warnings).toEqual([expect.stringContaining('it was at 1.12')]);
   });
 
-  it('is announced at the next look when only the sequence is set back', async () => {
+  it('get a reset at the next poll after the sequence alone was set back', async () => {
     const { sink } = await readTwelve();
     await run(`delete from sse.event; select setval('sse.event_id_seq', 5)`);
     await until(() => sink.resets.length);
     expect(sink.resets).toEqual(['failover 1.5']);
   });
 
-  it('is announced when a pooler leads to a server on another timeline', async () => {
+  it('get a reset after a pooler led the reader to a server on another timeline', async () => {
     const pooler = await startPidChangingProxy(database.url);
     try {
       const instance = await startInstance(pooler.url, { listen: false, pollInterval: 50 });
@@ -120,8 +120,8 @@ describe('a history that is replaced while the reader is connected', () => {
   });
 });
 
-describe('TRUNCATE and DELETE', () => {
-  it('TRUNCATE with RESTART IDENTITY lets ids go on, so that nothing is lost', async () => {
+describe('After TRUNCATE or DELETE', () => {
+  it('with RESTART IDENTITY, ids continue, and nothing is lost', async () => {
     const { instance, sink } = await readTwelve();
     await betweenLooks(async () => {
       await run('truncate sse.event restart identity');
@@ -136,7 +136,7 @@ describe('TRUNCATE and DELETE', () => {
   });
 
   it.each(['sse.event', 'sse.event_1', 'sse.event, sse.history, sse.meta'])(
-    'TRUNCATE of %s announces events that were removed before they were read',
+    'of %s, clients get a reset for events removed before they were read',
     async (tables) => {
       const { instance, sink } = await readTwelve();
       await betweenLooks(async () => {
@@ -151,7 +151,7 @@ describe('TRUNCATE and DELETE', () => {
     },
   );
 
-  it('DELETE of what has not been read is announced as well', async () => {
+  it('of unread rows, clients get a reset as well', async () => {
     const { instance, sink } = await readTwelve();
     await betweenLooks(async () => {
       await write(13, 24);
@@ -168,7 +168,7 @@ describe('TRUNCATE and DELETE', () => {
     expect((await history!.read('1.22', 10)).reset).toBeUndefined();
   });
 
-  it('TRUNCATE that is rolled back changes nothing', async () => {
+  it('that is rolled back, nothing changes', async () => {
     const { instance, sink } = await readTwelve();
     await run('begin; truncate sse.event restart identity; rollback');
     expect(await toldFrom(instance, sink, 12)).toEqual(['next']);
@@ -177,11 +177,11 @@ describe('TRUNCATE and DELETE', () => {
   });
 });
 
-describe('a row with an id of its own', () => {
+describe('A row inserted with an explicit id', () => {
   const insert = (ids: string) =>
     `insert into sse.event (id, topic, data) overriding system value select id, 'a', 'own ' || id from unnest(array[${ids}]) id`;
 
-  it('below the position is announced, once for its transaction', async () => {
+  it("below the reader's position causes one reset per transaction", async () => {
     const { instance, sink } = await readTwelve();
     await run('delete from sse.event where id in (4, 5, 6)');
     // Of a session that has taken no id yet, and of one that has.
@@ -194,7 +194,7 @@ describe('a row with an id of its own', () => {
     expect(await history!.read('1.3', 100)).toMatchObject({ reset: 'trimmed' });
   });
 
-  it('is announced also where no trigger is run, if the reader was there last', async () => {
+  it('in the place of the row read last causes a reset even where triggers do not run', async () => {
     const { instance, sink } = await readTwelve();
     await run('delete from sse.event where id = 12');
     // Whether or not the reader has seen that it is gone.
@@ -207,7 +207,7 @@ describe('a row with an id of its own', () => {
   it.each([
     ['in a session with triggers', 'origin'],
     ['in a session without', 'replica'],
-  ])('above the sequence costs no event that follows, %s', async (_, role) => {
+  ])('above the sequence costs none of the events that follow, %s', async (_, role) => {
     const { instance, sink } = await readTwelve();
     const fresh = await connect(database.url);
     await fresh.query(`set session_replication_role = ${role}; ${insert('18, 19')}`);
@@ -223,7 +223,7 @@ describe('a row with an id of its own', () => {
     expect(ids).toEqual([...ids].sort((a, b) => a - b));
   });
 
-  it('is not taken for an old one by an instance that starts after a restore', async () => {
+  it('is not replayed by an instance that starts after a restore', async () => {
     await run(eventTableSql());
     await run(
       `set session_replication_role = replica; ${insert('1, 2, 3')}; set session_replication_role = origin`,
@@ -235,8 +235,8 @@ describe('a row with an id of its own', () => {
   });
 });
 
-describe('ids', () => {
-  it('end where numbers are no longer exact, and say so', async () => {
+describe('Ids of events', () => {
+  it("end where JavaScript's numbers stop being exact, and an error says so", async () => {
     const { instance, sink } = await readTwelve();
     const most = Number.MAX_SAFE_INTEGER;
     await run(`select setval('sse.event_id_seq', ${most - 2}), sse.extend(10000, 3)`);
@@ -256,7 +256,7 @@ describe('ids', () => {
   });
 });
 
-describe('any order of what can be done to the table', () => {
+describe('A random series of changes to the table', () => {
   let written: string[] = [];
   const next = (): string => {
     written.push(`event ${written.length}`);
@@ -298,7 +298,7 @@ describe('any order of what can be done to the table', () => {
     });
   };
 
-  it('loses nothing in silence', async () => {
+  it('loses nothing without a reset', async () => {
     const seed = Number(process.env['FC_SEED'] ?? Date.now() & 0x7fffffff);
     process.stderr.write(`replaced histories: seed ${seed}\n`);
     const instance = await startBehindProxy();

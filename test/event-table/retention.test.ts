@@ -14,8 +14,8 @@ const lows = async (): Promise<number[]> => {
   return rows.map(({ low }) => Number(low));
 };
 
-describe('retention', () => {
-  it('drops what is old while writers write, and tells clients that come too late', async () => {
+describe('Retention of the event table', () => {
+  it('drops old events while writers write, and sends a reset to clients that return too late', async () => {
     const retain = { age: 1_000 };
     const instance = await startInstance(database.url, {
       retain,
@@ -50,7 +50,7 @@ describe('retention', () => {
   }, 60_000);
 
   it(
-    'bounds the table by its size, and shows it',
+    'bounds the size of the table, and shows that size in the stats',
     async () => {
       const bytes = 4_000_000;
       const instance = await startInstance(database.url, { retain: { bytes }, retainInterval: 30 });
@@ -88,7 +88,7 @@ describe('retention', () => {
     sized({ quick: 60_000, soak: 300_000 }),
   );
 
-  it('shows what the table takes on every instance, whichever is elected', async () => {
+  it('shows the size of the table on every instance, whichever holds the lease', async () => {
     const instances = [
       await startInstance(database.url, { retainInterval: 50 }),
       await startInstance(database.url, { retainInterval: 50 }),
@@ -108,7 +108,7 @@ describe('retention', () => {
     expect(instances.flatMap(({ logger }) => logger.warnings)).toEqual([]);
   });
 
-  it('is applied by every instance behind a pooler, without one complaining of another', async () => {
+  it('runs on every instance behind a pooler, and none logs a complaint about another', async () => {
     const pooler = await startPidChangingProxy(database.url);
     const retain = { age: 100 };
     const options = {
@@ -134,7 +134,7 @@ describe('retention', () => {
     }
   }, 60_000);
 
-  it('does not wait for an open writer with others behind it', async () => {
+  it("does not wait for a writer's open transaction, which would block other writers behind it", async () => {
     const retain = { age: 200 };
     const instance = await startInstance(database.url, {
       retain,
@@ -166,7 +166,7 @@ describe('retention', () => {
     await until(async () => (await lows())[0]! > 1);
   }, 60_000);
 
-  it('creates partitions ahead of the ids, and says what is wrong when there is none', async () => {
+  it('creates partitions ahead of the ids, and logs what is wrong when a partition is missing', async () => {
     const instance = await startInstance(database.url, { partitionSize: 10_000 });
     const sink = record(instance, 'a');
     await until(() => instance.table.stats.disk);
@@ -184,7 +184,7 @@ describe('retention', () => {
     expect((await lows()).some((low) => low > 1_000_000)).toBe(true);
   });
 
-  it('continues ids behind the table when all partitions are gone', async () => {
+  it('continues the ids behind the newest when all partitions are gone', async () => {
     const instance = await startInstance(database.url);
     const sink = record(instance, 'a');
     const ids = [];

@@ -27,7 +27,7 @@ const start = async () => {
 };
 
 describe('send() within a transaction', () => {
-  it('that was aborted before says so', async () => {
+  it('rejects with the reason when the transaction was aborted before', async () => {
     const { client, publish } = await start();
     await client.query('begin');
     await expect(client.query('select 1 / 0')).rejects.toThrow('division by zero');
@@ -46,7 +46,7 @@ describe('send() within a transaction', () => {
     await expect(publish(client)).rejects.toMatchObject({ cause: { code: '25P02' } });
   });
 
-  it('that is read-only says so', async () => {
+  it('rejects with the reason when the transaction is read-only', async () => {
     const { client, publish } = await start();
     await client.query('begin read only');
     await expect(publish(client)).rejects.toMatchObject({
@@ -56,7 +56,7 @@ describe('send() within a transaction', () => {
     });
   });
 
-  it('whose client is closed says so', async () => {
+  it('rejects with the reason when its client is closed', async () => {
     const { client, publish } = await start();
     await client.end();
     await expect(publish(client)).rejects.toMatchObject({
@@ -66,7 +66,7 @@ describe('send() within a transaction', () => {
     });
   });
 
-  it('whose connection was ended says so', async () => {
+  it('rejects with the reason when the server has ended its connection', async () => {
     const { client, publish } = await start();
     client.on('error', () => undefined);
     await client.query('begin');
@@ -78,7 +78,7 @@ describe('send() within a transaction', () => {
     });
   });
 
-  it('that has to be run again rejects as the client does, so that a retry finds the SQLSTATE', async () => {
+  it("rejects with the client's own error when the transaction must be repeated, so that a retry finds the SQLSTATE", async () => {
     const { client, publish } = await start();
     await database.client.query(`create table public.account (id int primary key, sum int);
       insert into public.account values (1, 0), (2, 0);
@@ -93,7 +93,7 @@ describe('send() within a transaction', () => {
     await client.query('commit');
   });
 
-  it('is refused what the table refuses, and told what', async () => {
+  it("rejects an event that the table refuses, with the table's reason", async () => {
     const { client, publish } = await start();
     await client.query('begin');
     for (const id of ['1.42', '01.5', '1.12345678901234567890']) {
@@ -109,7 +109,7 @@ describe('send() within a transaction', () => {
     await client.query('commit');
   });
 
-  it('is refused a pool, which writes outside of the transaction', async () => {
+  it('refuses a pool, which would write outside of the transaction', async () => {
     const { publish } = await start();
     const pool = new pg.Pool({ connectionString: database.url });
     try {
@@ -122,7 +122,7 @@ describe('send() within a transaction', () => {
     }
   });
 
-  it('says what to do where the role may not write to the table', async () => {
+  it('rejects with the remedy where the role may not write to the table', async () => {
     const { client, publish } = await start();
     const role = `weak_${process.pid}`;
     await database.client.query(`drop role if exists ${role}; create role ${role}`);
@@ -140,7 +140,7 @@ describe('send() within a transaction', () => {
   });
 });
 
-it('What a trigger of the user refuses rejects with an SseError', async () => {
+it('send() rejects with an SseError when a trigger of the application refuses the row', async () => {
   const { table } = await startInstance(database.url, { waker: false });
   await database.client.query(`create function public.never() returns trigger language plpgsql as $$
       begin raise exception 'not this one'; end $$;

@@ -17,7 +17,7 @@ afterEach(stopAll);
 afterAll(() => database.drop());
 
 describe('durableTriggerSql', () => {
-  it('puts each changed row on the channel, deferred to the end of the transaction', async () => {
+  it('publishes each changed row to the channel at the end of the transaction', async () => {
     await client.query('create table orders (id int primary key, total numeric(20,2), note text)');
     const sql = durableTriggerSql({ table: 'orders', channel: 'orders' });
     await client.query(sql);
@@ -40,7 +40,7 @@ describe('durableTriggerSql', () => {
     ]);
   });
 
-  it('sends listed columns, or the key, and fills a channel template as channelName() does', async () => {
+  it('sends the listed columns or the key, and fills a channel template as channelName() does', async () => {
     await client.query('create table "My Items" ("Tenant Id" text, "Id" int, secret text)');
     const columns = ['Id', 'Tenant Id'];
     await client.query(
@@ -59,7 +59,7 @@ describe('durableTriggerSql', () => {
     expect(rows).toHaveLength(1);
   });
 
-  it('writes bulk statements in their order with one trigger per statement', async () => {
+  it('publishes bulk statements in their order, by one trigger per statement', async () => {
     await client.query('create table bulk (id int, grp text)');
     await client.query(durableTriggerSql({ table: 'bulk', channel: 'bulk', bulk: true }));
     await client.query(
@@ -85,7 +85,7 @@ describe('durableTriggerSql', () => {
     expect(group.data.at(-1)).toBe('{"id":3}');
   });
 
-  it('changes from one form to the other, and lets one table feed several channels', async () => {
+  it('changes a trigger from one form to the other, and lets one table feed several channels', async () => {
     await client.query('create table forms (id int)');
     await client.query(durableTriggerSql({ table: 'forms', channel: 'forms', bulk: true }));
     await client.query(durableTriggerSql({ table: 'forms', channel: 'forms', events: ['insert'] }));
@@ -100,7 +100,7 @@ describe('durableTriggerSql', () => {
     expect(sink.events.map(({ type }) => type)).toEqual(['insert']);
   });
 
-  it('takes rows of 10 MB, and as many as there are', async () => {
+  it('publishes rows of 10 MB, and any number of them', async () => {
     await client.query('create table large (id int, text text)');
     await client.query(durableTriggerSql({ table: 'large', channel: 'large' }));
     const sink = record(instance, 'large');
@@ -126,7 +126,7 @@ describe('durableTriggerSql', () => {
     expect(pages).toBe(5);
   });
 
-  it('refuses a column that is not there: at creation, and once it is renamed', async () => {
+  it('refuses a column that does not exist, at creation and after the column was renamed', async () => {
     await client.query('create table cols (id int, name text)');
     const refused = (sql: string) =>
       client.query(sql).then(

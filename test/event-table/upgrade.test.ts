@@ -42,8 +42,8 @@ const BAD_ROWS = {
   'a negative retry': `(topic, retry, data) values ('news', -1, 'x')`,
 };
 
-describe('rows that cannot be sent', () => {
-  it('are refused by the table', async () => {
+describe('The table', () => {
+  it('refuses rows that cannot be events', async () => {
     await database.client.query(eventTableSql());
     for (const [what, row] of Object.entries(BAD_ROWS)) {
       const refusal = await message(database.client.query(`insert into sse.event ${row}`));
@@ -60,7 +60,7 @@ describe('rows that cannot be sent', () => {
     );
   });
 
-  it('are left out and announced, live and from history, where they are there already', async () => {
+  it('leaves out such rows from before the upgrade, with a reset in their place, live and from history', async () => {
     await database.client.query(await versionTwo());
     for (const row of Object.values(BAD_ROWS)) {
       await database.client.query(`insert into sse.event ${row}`);
@@ -95,8 +95,8 @@ describe('rows that cannot be sent', () => {
   });
 });
 
-describe('an upgrade from version 2', () => {
-  it('keeps the events, and is refused without `install`', async () => {
+describe('An upgrade from version 2', () => {
+  it('keeps the events, and needs `install`', async () => {
     await database.client.query(await versionTwo());
     await database.client.query(`select sse.publish('a', 'from version 2', 'old', 'own', 3, true)`);
     await expect(createInstance(database.url).table.start(true)).rejects.toThrow(
@@ -116,7 +116,7 @@ describe('an upgrade from version 2', () => {
     expect(await instance.table.publish('a', { data: 'after' })).toBe('1.3');
   });
 
-  it('lets instances of the release before go on, on sessions that they have', async () => {
+  it('lets running instances of the previous release go on, on the sessions they have', async () => {
     await database.client.query(await versionTwo());
     const old = await connect(database.url);
     // The statements of that release.
@@ -174,7 +174,7 @@ describe('an upgrade from version 2', () => {
     await until(() => sink.data.at(-1) === 'four');
   });
 
-  it('waits for a long transaction without making writers wait', async () => {
+  it('waits for a long transaction without blocking writers', async () => {
     await database.client.query(await versionTwo());
     const holder = await connect(database.url);
     await holder.query('begin; select from sse.event');
@@ -198,7 +198,7 @@ describe('an upgrade from version 2', () => {
     expect(instance.table.stats.position).toBe('1.15');
   });
 
-  it('is made whole when the version was lost, as by a script that empties all tables', async () => {
+  it('repairs a table that has lost its version, as after a script that empties all tables', async () => {
     await startInstance(database.url);
     await database.client.query('truncate sse.meta, sse.history');
     const instance = await startInstance(database.url);
@@ -209,8 +209,8 @@ describe('an upgrade from version 2', () => {
   });
 });
 
-describe('the SQL of the event table', () => {
-  it('has only ASCII, so that a database of any encoding takes it', () => {
+describe('The SQL of the event table', () => {
+  it('holds ASCII only, so that a database of any encoding takes it', () => {
     // oxlint-disable-next-line no-control-regex
     expect(eventTableSql().match(/[^\x00-\x7f]/g)).toBeNull();
   });

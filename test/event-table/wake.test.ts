@@ -11,8 +11,8 @@ const database = databaseForEach();
 /** Far longer than the test: what arrives was not found by looking at intervals. */
 const NEVER = 600_000;
 
-describe('waking the reader', () => {
-  it('needs nothing but NOTIFY in the transaction', async () => {
+describe('The reader of the event table', () => {
+  it("hears of an event by the NOTIFY of the writer's transaction alone", async () => {
     const instance = await startInstance(database.url, { waker: false, pollInterval: NEVER });
     const sink = record(instance, 'a');
     await database.client.query(`set sse.wake = 'on'`);
@@ -22,7 +22,7 @@ describe('waking the reader', () => {
     }
   });
 
-  it('needs nothing but the waker, which wakes every instance', async () => {
+  it('hears of an event by the waker alone, which wakes every instance', async () => {
     const options = { pollInterval: NEVER };
     const instances = [
       await startInstance(database.url, options),
@@ -38,7 +38,7 @@ describe('waking the reader', () => {
     expect(instances.filter(({ table }) => table.stats.elected)).toHaveLength(1);
   });
 
-  it('has a waker also beside an instance that may not be it', async () => {
+  it("hears of an event by another instance's waker when its own may not wake", async () => {
     const first = await startInstance(database.url, { waker: false, pollInterval: NEVER });
     await until(() => first.table.stats.elected);
     const second = await startInstance(database.url, { pollInterval: NEVER });
@@ -50,7 +50,7 @@ describe('waking the reader', () => {
     }
   });
 
-  it('tells of what was written before the waker watched', async () => {
+  it('hears of an event that was written before the waker watched', async () => {
     const { hostname: host, port, username: user, password, pathname } = new URL(database.url);
     let connections = 0;
     const instance = await startInstance(
@@ -72,7 +72,7 @@ describe('waking the reader', () => {
     expect(sink.data).toEqual(['before']);
   });
 
-  it('needs nothing but looking at intervals', async () => {
+  it('finds an event by polling alone', async () => {
     const instance = await startInstance(database.url, {
       listen: false,
       waker: false,
@@ -86,7 +86,7 @@ describe('waking the reader', () => {
     }
   });
 
-  it('elects another waker within seconds when the elected instance is gone', async () => {
+  it('gets another waker soon after the instance with the lease is gone', async () => {
     const options = { pollInterval: NEVER };
     const first = await startInstance(database.url, options);
     await until(() => first.table.stats.elected);
@@ -97,7 +97,7 @@ describe('waking the reader', () => {
     await until(() => second.table.stats.elected);
   });
 
-  it('has the waker back soon, however often its connection was lost before', async () => {
+  it("gets its waker back soon, however often the waker's connection was lost before", async () => {
     const instance = await startInstance(database.url, { pollInterval: NEVER });
     const sink = record(instance, 'a');
     await database.client.query(`set sse.wake = 'off'`);
@@ -118,7 +118,7 @@ describe('waking the reader', () => {
     expect([...instance.logger.warnings, ...instance.logger.errors]).toEqual([]);
   });
 
-  it('notifies by default only while no other open transaction does', async () => {
+  it('hears a NOTIFY by default only while no other open transaction sends one', async () => {
     // As servers are by default; those of the other tests allow two-phase commits.
     const server = await startPostgres({ settings: { max_prepared_transactions: '0' } });
     try {
@@ -156,7 +156,7 @@ describe('waking the reader', () => {
     }
   });
 
-  it('does not notify by default where transactions may be prepared', async () => {
+  it('hears no NOTIFY by default where transactions can be prepared', async () => {
     const listener = await connect(database.url);
     let heard = 0;
     listener.on('notification', () => heard++);
@@ -174,7 +174,7 @@ describe('waking the reader', () => {
     await until(() => heard === 1);
   });
 
-  it('leaves an idle database at most two statements a second per instance', async () => {
+  it('sends an idle database at most two statements a second per instance', async () => {
     // Statistics count the transactions of autovacuum as well.
     const server = await startPostgres({ settings: { autovacuum: 'off' } });
     try {

@@ -23,7 +23,7 @@ async function query<T>(url: string, sql: string): Promise<T[]> {
   }
 }
 
-describe('the shared Postgres', () => {
+describe('The shared Postgres', () => {
   let database: TestDatabase;
   beforeAll(async () => {
     database = await createDatabase();
@@ -143,7 +143,7 @@ describe('startProxy', () => {
   });
 });
 
-describe('a killed test run', () => {
+describe('A killed test run', () => {
   it.each(['SIGINT', 'SIGKILL'] as const)('leaves no server behind after %s', async (signal) => {
     const child = fork(join(projectRoot, 'test/harness/left-behind.ts'), {
       execArgv: ['--import', join(projectRoot, 'scripts/typescript.mjs')],

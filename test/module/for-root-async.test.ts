@@ -101,7 +101,7 @@ describe('SseModule', () => {
     await expectRetry(app, retry);
   });
 
-  it('refuses bad options of a factory at the start', async () => {
+  it('refuses wrong options of a factory at the start', async () => {
     await expect(
       start(SseModule.forRootAsync({ useFactory: () => ({ retry: -1 }) })),
     ).rejects.toMatchObject({
@@ -137,7 +137,7 @@ describe('SseModule', () => {
       () => SseModule.forRootAsync({ usefactory: () => ({}) } as never),
       /there is no option `usefactory`/,
     ],
-  ])('refuses %s in plain words', async (_, configure, message) => {
+  ])('refuses %s with a plain error', async (_, configure, message) => {
     const starting = (async () => start(configure()))();
     await expect(starting).rejects.toMatchObject({
       code: 'INVALID_OPTION',
@@ -146,7 +146,7 @@ describe('SseModule', () => {
   });
 
   it.each([[[]], [[SseModule.forRoot()]]])(
-    'refuses to be imported without forRoot(), and says where: beside %j',
+    'refuses an import without forRoot() with an error that names the module: beside %j',
     async (others) => {
       @Module({ imports: [SseModule] })
       class FeatureModule {}
@@ -159,7 +159,7 @@ describe('SseModule', () => {
     },
   );
 
-  it('is missed by @SseChannel() in words of its own, and by SseService in those of Nest', async () => {
+  it("leads to an error of @SseChannel(), and to Nest's own for SseService, when it is missing", async () => {
     await expect(start(NewsModule)).rejects.toMatchObject({
       code: 'NOT_CONFIGURED',
       message: expect.stringMatching(
@@ -175,7 +175,7 @@ describe('SseModule', () => {
     await expect(start(ServiceModule)).rejects.toThrow(/NewsService.*SseService.*ServiceModule/s);
   });
 
-  it('that fails to start is no missing one', async () => {
+  it('is not called missing when it fails to start', async () => {
     await expect(start(SseModule.forRoot({ redis: 'nonsense' }), NewsModule)).rejects.toMatchObject(
       {
         code: 'INVALID_OPTION',
@@ -191,7 +191,7 @@ describe('SseModule', () => {
   it.each([
     ['forRoot', SseModule.forRoot({ isGlobal: false })],
     ['forRootAsync', SseModule.forRootAsync({ isGlobal: false, useFactory: () => ({}) })],
-  ])('of %s is only where it is imported with isGlobal: false', async (_, sse) => {
+  ])('of %s is available only where it is imported with isGlobal: false', async (_, sse) => {
     await expect(start(sse, NewsModule)).rejects.toThrow(
       /@SseChannel\(\) needs SseModule.*isGlobal/,
     );
@@ -200,7 +200,7 @@ describe('SseModule', () => {
     await expectRetry(await start(ImportingModule), 3_000);
   });
 
-  it('can be given on by a global module', async () => {
+  it('can be exported again by a global module', async () => {
     const sse = SseModule.forRoot({ isGlobal: false, retry: 7 });
     @Global()
     @Module({ imports: [sse], exports: [sse] })
@@ -208,7 +208,7 @@ describe('SseModule', () => {
     await expectRetry(await start(SharedModule, NewsModule), 7);
   });
 
-  it('leaves clients that it was given open', async () => {
+  it('does not close clients of the application', async () => {
     const server = await createRedis();
     const database = await createDatabase();
     const redis = new Redis(server.url);

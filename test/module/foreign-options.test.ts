@@ -86,7 +86,7 @@ const check = {
 };
 
 describe('Options of another library', () => {
-  it.each(CASES)('%s: %p is refused: %s', (name, value, message) => {
+  it.each(CASES)('for %s: %p cause an error: %s', (name, value, message) => {
     expect(() => check[name](value)).toThrow(
       expect.objectContaining({
         code: 'INVALID_OPTION',
@@ -99,7 +99,7 @@ describe('Options of another library', () => {
     ['redis', '`redis` has the key `url`'],
     ['postgres', '`postgres` has the key `url`'],
     ['listenConnection', '`listenConnection` has the key `url`'],
-  ])('%s: keep the application from starting', async (name, message) => {
+  ])('for %s keep the application from starting', async (name, message) => {
     const postgres = name === 'listenConnection' && { postgres: 'postgres://db' };
     const options = { ...postgres, [name]: { url: 'redis://db' } } as SseModuleOptions;
     await expect(startApp({ options })).rejects.toMatchObject({
@@ -110,7 +110,7 @@ describe('Options of another library', () => {
 });
 
 describe('Options that name the server', () => {
-  it('may have keys that a later release of the library brings', () => {
+  it('may have keys from a later release of the library', () => {
     const options = { host: 'db', somethingNew: true };
     expect(pgConfig('postgres', options)).toEqual(options);
     expect(() => checkRedisOption(options)).not.toThrow();
@@ -122,12 +122,12 @@ describe('Options that name the server', () => {
     expect(() => checkRedisOption(options)).not.toThrow();
   });
 
-  it('may be all defaults', () => {
+  it('may all be defaults', () => {
     expect(pgConfig('postgres', {})).toEqual({});
     expect(() => checkRedisOption({})).not.toThrow();
   });
 
-  it('are read from the getters of a class', () => {
+  it('may come from the getters of a class', () => {
     const settings = new DatabaseSettings({ HOST: 'db' });
     expect(pgConfig('postgres', settings)).toMatchObject({ host: 'db' });
     checkRedisOption(settings);

@@ -39,7 +39,7 @@ async function connected(url: string, sent = ''): Promise<Socket> {
   return socket;
 }
 
-describe.each(ADAPTERS)('The end of an application on %s', (adapter) => {
+describe.each(ADAPTERS)('An application that closes on %s', (adapter) => {
   it.each(['/plain', '/news'])('closes sockets that are idle after %s', async (path) => {
     const { app, url } = await startApp({ adapter, controllers: [NewsController] });
     const socket = await connected(url, `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
@@ -48,7 +48,7 @@ describe.each(ADAPTERS)('The end of an application on %s', (adapter) => {
     await closed;
   });
 
-  it('waits for a socket that has sent nothing, until its client closes it', async () => {
+  it('waits until the client closes a socket on which no request has come', async () => {
     const { app, url } = await startApp({ adapter, controllers: [NewsController] });
     const silent = await connected(url);
     // The server has the socket by the time it has answered another one.
@@ -61,7 +61,7 @@ describe.each(ADAPTERS)('The end of an application on %s', (adapter) => {
     await over;
   });
 
-  it('closes it with forceCloseConnections', async () => {
+  it('closes such a socket with forceCloseConnections', async () => {
     @Module({ imports: [SseModule.forRoot()], controllers: [NewsController] })
     class AppModule {}
 

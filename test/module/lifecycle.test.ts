@@ -107,7 +107,7 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     agent.destroy();
   });
 
-  it('closes at once with a client whose source is not there', async () => {
+  it('closes at once with a client whose source is away', async () => {
     const { app, connect, sse } = await start(LONG_DRAIN);
     const client = await connect('/waiting');
     expect(client.opened.status).toBe(200);
@@ -127,7 +127,7 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     expect(Math.max(...retries) - Math.min(...retries)).toBeGreaterThan(3_000);
   });
 
-  it('can be closed twice, and one after the other in one process', async () => {
+  it('can be closed twice, and another can start in the same process afterwards', async () => {
     for (let i = 0; i < 3; i++) {
       const { app, connect, sse } = await start();
       const client = await connect('/news');
@@ -139,7 +139,7 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     }
   });
 
-  it('shares nothing with another of the same process', async () => {
+  it('shares nothing with another application of the same process', async () => {
     const one = await start();
     const two = await start();
     const clients = [await one.connect('/news'), await two.connect('/news')];
@@ -154,7 +154,7 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     expect(clients[0]!.events).toHaveLength(1);
   });
 
-  it('refuses what is published or read after it has closed', async () => {
+  it('refuses to publish and to read after it has closed', async () => {
     const { app, sse } = await start();
     await sse.send('news', 'event');
     await app.close();
@@ -170,7 +170,7 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     expect(sse.stats()).toMatchObject({ channels: 0, readers: 0 });
   });
 
-  it('does not start with an endpoint that is none', async () => {
+  it('does not start with a wrong endpoint', async () => {
     const failing = startApp({ adapter, controllers: [UnnamedController] });
     await expect(failing).rejects.toMatchObject({
       code: 'INVALID_OPTION',
@@ -213,7 +213,7 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     });
 
     it.each(['redis', 'postgres', 'eventTable'] as const)(
-      'announces no further attempt where there is none, with failFast: %s',
+      'logs nothing of a next attempt with failFast, as there is none: %s',
       async (name) => {
         const { redis, postgres } = await unreachable();
         const options = name === 'redis' ? { redis } : { postgres };
@@ -276,7 +276,7 @@ describe('@SseChannel()', () => {
     );
   });
 
-  it('refuses a name that is none', () => {
+  it('refuses a wrong name', () => {
     for (const name of ['x'.repeat(1_025), 'a\0b']) {
       expect(define(name)).toThrow(expect.objectContaining({ code: 'INVALID_CHANNEL' }));
     }

@@ -84,30 +84,33 @@ const CHECKS: [string, (value: unknown) => unknown][] = [
 ];
 
 describe('A password', () => {
-  it.each(CHECKS)('is not shown, wherever it stands in a wrong `%s`', async (_, check) => {
-    let refused = 0;
-    let tried = 0;
-    await holds(
-      fc.property(option, (given) => {
-        let error: unknown;
-        tried++;
-        try {
-          check(given.option);
-          return;
-        } catch (thrown) {
-          error = thrown;
-        }
-        refused++;
-        expect(error).toMatchObject({ code: 'INVALID_OPTION' });
-        const text = printed(error);
-        expect(given.parts.filter((secretPart) => text.includes(secretPart))).toEqual([]);
-      }),
-      { quick: 300, soak: 30_000 },
-    );
-    expect(refused).toBeGreaterThan(tried / 2);
-  });
+  it.each(CHECKS)(
+    'does not appear in the error for a wrong `%s`, wherever it stands',
+    async (_, check) => {
+      let refused = 0;
+      let tried = 0;
+      await holds(
+        fc.property(option, (given) => {
+          let error: unknown;
+          tried++;
+          try {
+            check(given.option);
+            return;
+          } catch (thrown) {
+            error = thrown;
+          }
+          refused++;
+          expect(error).toMatchObject({ code: 'INVALID_OPTION' });
+          const text = printed(error);
+          expect(given.parts.filter((secretPart) => text.includes(secretPart))).toEqual([]);
+        }),
+        { quick: 300, soak: 30_000 },
+      );
+      expect(refused).toBeGreaterThan(tried / 2);
+    },
+  );
 
-  it('is not shown when the server that it is for cannot be reached', async () => {
+  it('does not appear when its server cannot be reached', async () => {
     const port = await freePort();
     const forms = [
       `//me:Zq1234@127.0.0.1:${port}/0`,
@@ -137,7 +140,7 @@ describe('A password', () => {
     expect(shown.filter((text) => text.includes('Zq1234'))).toEqual([]);
   });
 
-  it('is not shown when the server refuses it', async () => {
+  it('does not appear when its server refuses it', async () => {
     const wrong = new URL(postgresUrl());
     wrong.password = 'Zq1234';
     const log = new RecordingLogger();

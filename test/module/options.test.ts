@@ -77,7 +77,7 @@ const thrownBy = (run: () => unknown): SseError => {
 
 describe('Options', () => {
   it.each(CASES)(
-    '%s: %p is refused, and the message says what is allowed',
+    'with %s: %p cause an error that names the allowed values',
     (name, value, allowed) => {
       const error = thrownBy(() => SseModule.forRoot(optionsWith(name, value)));
       expect(error).toBeInstanceOf(SseError);
@@ -95,7 +95,7 @@ describe('Options', () => {
   );
 
   it.each(['hearbeat', 'limits.conections', 'retain.size', 'isglobal'])(
-    'that do not exist are named, with those that do: %s',
+    'that are unknown cause an error that names them and the known ones: %s',
     (name) => {
       const error = thrownBy(() => SseModule.forRoot(optionsWith(name, 1)));
       expect(error.code).toBe('INVALID_OPTION');
@@ -104,7 +104,7 @@ describe('Options', () => {
     },
   );
 
-  it.each([null, 7, 'redis://localhost'])('that are no object are refused: %p', (options) => {
+  it.each([null, 7, 'redis://localhost'])('must be an object, not %p', (options) => {
     expect(() => settingsOf(options as unknown as SseModuleOptions)).toThrow(SseError);
   });
 
@@ -121,7 +121,7 @@ describe('Options', () => {
     ['cache', {}],
     ['cache', { get: () => undefined }],
     ['cache', 'redis'],
-  ])('%s: %p keeps the application from starting, with the reason', async (name, value) => {
+  ])('with %s: %p keep the application from starting, with the reason', async (name, value) => {
     const others = name === 'listenConnection' && { postgres: 'postgres://db' };
     const starting = startApp({ options: { ...others, ...optionsWith(name, value) } });
     await expect(starting).rejects.toBeInstanceOf(SseError);
@@ -140,7 +140,7 @@ describe('Options', () => {
     [{ broker: 'redis' }, "`broker: 'redis'` needs Redis"],
     [{ broker: 'event-table' }, "`broker: 'event-table'` needs Postgres"],
     [{ redis, cache: new Map() as never }, '`redis` has no effect'],
-  ])('that have no effect are refused, with the remedy: %j', (options, message) => {
+  ])('without an effect cause an error with the remedy: %j', (options, message) => {
     const error = thrownBy(() => SseModule.forRoot(options));
     expect(error.code).toMatch(/^(NOT_CONFIGURED|INVALID_OPTION)$/);
     expect(error.message).toContain(message);
@@ -156,7 +156,7 @@ describe('Options', () => {
     ['eventTable.waker', () => settingsOf({ postgres, eventTable: { waker: null as never } })],
     ['immediate', () => new PollSource(() => 1, { immediate: 'no' as never }, console)],
     ['bulk', () => durableTriggerSql({ table: 'users', channel: 'news', bulk: 'no' as never })],
-  ])('are true or false where they are a switch: %s', (name, give) => {
+  ])('must be true or false where they are a switch: %s', (name, give) => {
     const error = thrownBy(give);
     expect(error.code).toBe('INVALID_OPTION');
     expect(error.message).toContain(`\`${name}\``);
@@ -168,7 +168,7 @@ describe('Options', () => {
     ['coulmns', () => triggerSql({ table: 'a', channel: 'b', coulmns: [] } as never)],
     ['shema', () => eventTableSql({ shema: 'a' } as never)],
     ['maxWaitings', () => new MemoryStore({ maxWaitings: 1 } as never)],
-  ])('of functions are refused where they do not exist: %s', (name, give) => {
+  ])('of functions cause an error when they are unknown: %s', (name, give) => {
     const error = thrownBy(give);
     expect(error.code).toBe('INVALID_OPTION');
     expect(error.message).toMatch(new RegExp(`there is no option \`${name}\`. There are: .+`));
@@ -179,7 +179,7 @@ describe('Options', () => {
     expect(() => new MemoryStore({ waitingTtl: '1d' as never })).toThrow(/`waitingTtl` is "1d"/);
   });
 
-  it('show no password', async () => {
+  it('never show a password', async () => {
     for (const options of [
       { redis: 'http://user:hunter2@localhost' },
       { postgres: 'mysql://user:hunter2@localhost/db' },
@@ -195,7 +195,7 @@ describe('Options', () => {
     }
   });
 
-  it('have defaults for all that is left out, undefined included', () => {
+  it('have a default when they are left out or undefined', () => {
     const settings = settingsOf({});
     expect(settings).toMatchObject({
       broker: 'memory',

@@ -39,7 +39,7 @@ describe('A method that returns a promise', () => {
   /** An unhandled rejection is reported after the microtasks of a turn. */
   const nextTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-  it('refuses a misspelt option, and names those that there are', async () => {
+  it('refuses a misspelt option, and names the known ones', async () => {
     const { sse } = await startApp({ controllers: [] });
     const misspelt = { typ: 'a', intervall: 5 } as never;
     const refused = (of: string, known: string) =>
@@ -90,7 +90,7 @@ describe('A method that returns a promise', () => {
     );
   });
 
-  it('logs mistakes each, but ten lines a minute at the most', async () => {
+  it('logs each mistake, at most ten lines a minute', async () => {
     const { sse } = await startApp({ controllers: [] });
     for (let i = 0; i < 1_000; i++) void sse.send('', 'x');
     await nextTurn();
@@ -107,7 +107,7 @@ describe('A method that returns a promise', () => {
     ],
     ['rejects', () => Promise.reject(new Error('rejected'))],
     ['rejects with nothing', () => Promise.reject(undefined as unknown as Error)],
-  ])('rejects when a broker %s, and says so', async (_, publish) => {
+  ])('rejects with the reason when a broker %s', async (_, publish) => {
     const { sse } = await startApp({
       controllers: [],
       options: { broker: failingBroker(publish) },

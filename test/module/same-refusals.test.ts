@@ -81,7 +81,7 @@ const REFUSED: Record<string, [code: string, sent: Sent]> = {
 };
 
 describe.each(Object.keys(BROKERS))('send() to %s', (broker) => {
-  it('refuses itself what cannot be sent, with the same codes everywhere', async () => {
+  it('refuses what cannot be sent with the same codes as every broker', async () => {
     const { options, send } = BROKERS[broker]!();
     const app = await startApp({
       controllers: [NewsController],

@@ -55,7 +55,7 @@ class NewsController {
 const serialize = (data: unknown): string =>
   JSON.stringify(data, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
 
-describe.each(ADAPTERS)('What is published on %s', (adapter) => {
+describe.each(ADAPTERS)('Data that is not a string, on %s,', (adapter) => {
   afterEach(closeApps);
 
   const start = async (options: SseModuleOptions) => {
@@ -65,7 +65,7 @@ describe.each(ADAPTERS)('What is published on %s', (adapter) => {
     return { ...app, client };
   };
 
-  it('is written by serialize, but for strings', async () => {
+  it('is written by `serialize` when send() gets it', async () => {
     const { sse, client, connect } = await start({ serialize });
     await sse.send('news', { id: 7n });
     await sse.send('news', 'as it is');
@@ -81,7 +81,7 @@ describe.each(ADAPTERS)('What is published on %s', (adapter) => {
     expect((await keys.next()).data).toBe('{"id":"8n"}');
   });
 
-  it('is also what a handler emits, but for strings', async () => {
+  it('is written by `serialize` when a handler emits it', async () => {
     const { connect } = await start({ serialize });
     const client = await connect('/own');
     expect((await client.take(3)).map(({ data }) => data)).toEqual([
@@ -92,13 +92,13 @@ describe.each(ADAPTERS)('What is published on %s', (adapter) => {
     expect((await (await connect('/iterable')).next()).data).toBe('["9n"]');
   });
 
-  it('is also what a polled function returns', async () => {
+  it('is written by `serialize` when a polled function returns it', async () => {
     const { connect } = await start({ serialize });
     const client = await connect('/polled');
     expect((await client.take(2)).map(({ data }) => data)).toEqual(['{"id":"7n"}', '{"id":"7n"}']);
   });
 
-  it('is also a value of a cache', async () => {
+  it('is written by `serialize` when it is a value of a cache', async () => {
     const values = new Map<string, unknown>();
     const { connect } = await start({ serialize, cache: values });
     const client = await connect('/key');
@@ -106,7 +106,7 @@ describe.each(ADAPTERS)('What is published on %s', (adapter) => {
     expect((await client.next()).data).toBe('{"id":"7n"}');
   });
 
-  it('is not written again where a handler passes on the data of an event', async () => {
+  it('is not written again when a handler passes on the data of an event', async () => {
     const wrap = (data: unknown): string => JSON.stringify({ wrapped: data });
     const { sse, connect } = await start({ serialize: wrap });
     const client = await connect('/mapped');
@@ -125,7 +125,7 @@ describe.each(ADAPTERS)('What is published on %s', (adapter) => {
     ['returns nothing', () => undefined, /returned undefined/],
     ['returns a promise', () => Promise.reject(new Error('later')), /must return a string at once/],
     ['returns an object', () => ({}), /returned an object/],
-  ])('is refused where serialize %s, and nothing is sent', async (_, broken, message) => {
+  ])('is refused when `serialize` %s, and nothing is sent', async (_, broken, message) => {
     const { sse, client } = await start({ serialize: broken as () => string });
     await expect(sse.send('news', { id: 1 })).rejects.toMatchObject({
       code: 'INVALID_EVENT',
@@ -135,7 +135,7 @@ describe.each(ADAPTERS)('What is published on %s', (adapter) => {
     expect((await client.next()).data).toBe('after');
   });
 
-  it('is refused where an event brings a serialize that is no function', async () => {
+  it("is refused when the event's `serialize` is not a function", async () => {
     const { sse } = await start({});
     await expect(sse.send('news', {}, { serialize: 'json' as never })).rejects.toMatchObject({
       code: 'INVALID_EVENT',
@@ -143,7 +143,7 @@ describe.each(ADAPTERS)('What is published on %s', (adapter) => {
   });
 });
 
-it('A module whose serialize is no function does not start', async () => {
+it('A module whose `serialize` is not a function does not start', async () => {
   await expect(
     (async () => startApp({ options: { serialize: 'json' as never } }))(),
   ).rejects.toMatchObject({

@@ -104,7 +104,7 @@ const released = (sse: SseService) =>
   });
 
 describe('SseService', () => {
-  it('streams channels from a provider, to each subscriber all of it', async () => {
+  it('streams channels from a provider, and gives each subscriber all events', async () => {
     const { sse, jobs } = await start();
     const all = collect(jobs.progress());
     expect(sse.stats()).toMatchObject({ readers: 3, channels: 1 });
@@ -150,7 +150,7 @@ describe('SseService', () => {
     await released(sse);
   });
 
-  it('starts at the oldest event, after an id, or with a reset', async () => {
+  it('streams from the oldest event, from behind an id, or after a reset', async () => {
     const { sse } = await start({ linger: 10_000 });
     const id = await sse.send('news', 'one');
     await sse.send('news', 'two');
@@ -163,7 +163,7 @@ describe('SseService', () => {
     expect(reset.data).toEqual({ channel: 'news', reason: 'unknown-position' });
   });
 
-  it('refuses to stream nothing', async () => {
+  it('refuses to stream no channel', async () => {
     const { sse } = await start();
     expect(() => sse.stream([])).toThrow(expect.objectContaining({ code: 'INVALID_CHANNEL' }));
     expect(() => sse.streamPostgres('c')).toThrow(
@@ -184,7 +184,7 @@ describe('SseService', () => {
     });
   });
 
-  it('lets no subscriber that fails keep the others from anything', async () => {
+  it('does not let a subscriber that fails disturb the others', async () => {
     const { sse } = await start();
     const all = collect(sse.stream<string>('news'), 1);
     const failing = firstValueFrom(
@@ -201,22 +201,25 @@ describe('SseService', () => {
     expect(sse.stats().readers).toBe(2);
   });
 
-  it.each(['in this process', 'on Redis'])('streams keys %s, polled once', async (where) => {
-    const { sse } = await start(where === 'on Redis' ? { redis: redis.url } : {});
-    const key = `${redis.keyPrefix}key`;
-    const all = collect(sse.streamKey<string>(key, { interval: 20 }));
-    await until(() => sse.stats().readers === 3 && sse.stats().polledKeys > 0);
-    expect(sse.stats()).toMatchObject({ polledKeys: 1, channels: 1, readers: 3 });
-    await sse.sendKey(key, 'one');
-    await sse.sendKey(key, { two: 2 });
-    await until(() => all.received.every(({ length }) => length === 2));
-    expect(all.data()).toEqual(Array.from({ length: 3 }, () => ['one', { two: 2 }]));
-    await sse.sendKey(key, '[DONE]');
-    await until(() => all.completed.size === 3);
-    await released(sse);
-  });
+  it.each(['in this process', 'on Redis'])(
+    'streams keys %s, and polls each once',
+    async (where) => {
+      const { sse } = await start(where === 'on Redis' ? { redis: redis.url } : {});
+      const key = `${redis.keyPrefix}key`;
+      const all = collect(sse.streamKey<string>(key, { interval: 20 }));
+      await until(() => sse.stats().readers === 3 && sse.stats().polledKeys > 0);
+      expect(sse.stats()).toMatchObject({ polledKeys: 1, channels: 1, readers: 3 });
+      await sse.sendKey(key, 'one');
+      await sse.sendKey(key, { two: 2 });
+      await until(() => all.received.every(({ length }) => length === 2));
+      expect(all.data()).toEqual(Array.from({ length: 3 }, () => ['one', { two: 2 }]));
+      await sse.sendKey(key, '[DONE]');
+      await until(() => all.completed.size === 3);
+      await released(sse);
+    },
+  );
 
-  it('streams notifications, listened to once', async () => {
+  it('streams notifications, and listens to each channel once', async () => {
     const { sse } = await start({ postgres: database.url });
     const all = collect(sse.streamPostgres<string | Job>('Quoted "channel"'));
     await until(async () => {
@@ -230,7 +233,7 @@ describe('SseService', () => {
     await released(sse);
   });
 
-  it("ends a polled stream by the module's done signal, unless it has one of its own", async () => {
+  it("ends a polled stream by the module's done signal, unless the poll has its own", async () => {
     const { sse } = await start({ doneSignal: 'BYE' });
     const polled = async (options: PollOptions) => {
       const values = ['a', '[DONE]', 'BYE', 'own'];

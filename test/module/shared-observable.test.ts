@@ -20,7 +20,7 @@ const subscribe = (source: Observable<unknown>) => {
   return seen;
 };
 
-it('RxJS itself reports what a subscriber behind share() throws, whatever the Observable', async () => {
+it('RxJS itself reports what a subscriber behind share() throws, for any Observable', async () => {
   const seen = subscribe(concat(of(1, 2)).pipe(share()));
   await until(() => seen.length === 2);
   await until(() => unhandled.length === 2);
@@ -33,7 +33,7 @@ it('RxJS itself reports what a subscriber behind share() throws, whatever the Ob
   await until(() => unhandled.length === 4);
 });
 
-it('What a subscriber throws behind other operators is logged, and RxJS is told nothing', async () => {
+it('Our log reports what a subscriber behind other operators throws, and RxJS does not', async () => {
   const errors: unknown[] = [];
   const nothing = (): void => undefined;
   const logger = { log: nothing, warn: nothing, error: (text: unknown) => errors.push(text) };

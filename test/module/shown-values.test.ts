@@ -78,8 +78,8 @@ const PLACES: Record<string, (value: Value) => unknown> = {
     ).publishWithin(value, 'a', { data: '' }),
 };
 
-describe.each(Object.entries(PLACES))('The error of %s that is wrong', (_, give) => {
-  it.each(Object.entries(VALUES))('shows %s shortly', async (_, value) => {
+describe.each(Object.entries(PLACES))('The error for a wrong value of %s', (_, give) => {
+  it.each(Object.entries(VALUES))('shows %s in few characters', async (_, value) => {
     const error: unknown = await (async () => give(value))().then(
       () => undefined,
       (reason: unknown) => reason,
@@ -109,11 +109,11 @@ it.each([
     'an option of Redis streams',
     () => readOptions(REDIS_STREAMS_OPTIONS, { retain: { age: URL_WITH_PASSWORD } }),
   ],
-])('A URL in the place of %s is not repeated', (_, give) => {
+])('An error does not repeat a URL that stands in the place of %s', (_, give) => {
   expect(give).toThrow(/is a string/);
   expect(give).not.toThrow(/Zq1234/);
 });
 
-it('A function that is thrown is not written out', () => {
+it('An error does not show the code of a thrown function', () => {
   expect(reasonOf(() => 'Zq1234')).toBe('a function');
 });

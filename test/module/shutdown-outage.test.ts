@@ -90,7 +90,7 @@ describe('An application whose servers no longer answer', () => {
     },
   );
 
-  it('closes with sends pending on a table that is locked', async () => {
+  it('closes with sends pending on a locked table', async () => {
     const app = await start({ broker: 'event-table', eventTable: { install: true } });
     await app.sse.send('events', 'before');
     const client = new pg.Client({ connectionString: database.url });

@@ -91,7 +91,7 @@ describe('An application on HTTP/2', () => {
   });
 
   it.each(['/events', '/silent', '/hanging-resolver', '/hanging-handler'])(
-    'sends streams of %s back and closes',
+    'sends clients of %s back and closes',
     async (path) => {
       const app = await start({ drainTimeout: 600_000 });
       const client = connect(app.url);
@@ -110,7 +110,7 @@ describe('An application on HTTP/2', () => {
     },
   );
 
-  it('closes with streams that their clients do not read, and requests they do not finish', async () => {
+  it('closes with streams that their clients do not read, and with unfinished requests', async () => {
     const app = await start({ drainTimeout: 200 });
     const client = connect(app.url);
     sessions.push(client);
@@ -178,7 +178,7 @@ describe('An application on HTTP/2', () => {
     }
   });
 
-  it('ends a request whose body goes on with the run', async () => {
+  it('ends a request whose body continues through the run', async () => {
     const app = await start();
     const client = connect(app.url);
     sessions.push(client);
@@ -204,33 +204,36 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     ['in place of the endpoint', '/silent', () => NEVER],
     ['behind a handler', '/silent', (next) => next.handle().pipe(concatMap(() => NEVER))],
     ['in place of a failure', '/failing', (next) => next.handle().pipe(catchError(() => NEVER))],
-  ])('sends away who waits for an interceptor that hangs %s', async (_, path, intercept) => {
-    let asked = 0;
-    const {
-      app,
-      sse,
-      connect: open,
-    } = await startApp({
-      adapter,
-      controllers: [ShutdownController],
-      options: { drainTimeout: 600_000 },
-      prepare: (nest) =>
-        nest.useGlobalInterceptors({
-          intercept: (__: unknown, next: CallHandler) => {
-            asked++;
-            return intercept(next);
-          },
-        }),
-    });
-    const clients = [open(path), open(path), open('/hanging-handler')];
-    await until(() => asked === 3 && sse.stats().opening + sse.stats().connections === 3);
-    await app.close();
-    for (const client of await Promise.all(clients)) {
-      await client.closed;
-      expect(client.opened.status).toBe(200);
-      expect(client.retry).toBeLessThanOrEqual(600_000);
-    }
-  });
+  ])(
+    'sends away clients that wait for an interceptor that hangs %s',
+    async (_, path, intercept) => {
+      let asked = 0;
+      const {
+        app,
+        sse,
+        connect: open,
+      } = await startApp({
+        adapter,
+        controllers: [ShutdownController],
+        options: { drainTimeout: 600_000 },
+        prepare: (nest) =>
+          nest.useGlobalInterceptors({
+            intercept: (__: unknown, next: CallHandler) => {
+              asked++;
+              return intercept(next);
+            },
+          }),
+      });
+      const clients = [open(path), open(path), open('/hanging-handler')];
+      await until(() => asked === 3 && sse.stats().opening + sse.stats().connections === 3);
+      await app.close();
+      for (const client of await Promise.all(clients)) {
+        await client.closed;
+        expect(client.opened.status).toBe(200);
+        expect(client.retry).toBeLessThanOrEqual(600_000);
+      }
+    },
+  );
 
   /** A broker or source that does no more than to be stopped. */
   abstract class Stoppable implements Broker {

@@ -62,7 +62,7 @@ async function end(channel: string): Promise<void> {
 }
 
 describe('A NATS JetStream source', () => {
-  it('answers 204 to who has received the end, also on another instance', async () => {
+  it('answers a client that has received the end with 204, also on another instance', async () => {
     const one = await start();
     const reader = await one.connect('/jobs/a');
     await client.publish('jobs.a', 'one');
@@ -74,7 +74,7 @@ describe('A NATS JetStream source', () => {
     expect(again.opened.status).toBe(204);
   });
 
-  it('lets who came after the end wait for the next run, also after a return', async () => {
+  it('lets a client that came after the end wait for the next run, also when it returns', async () => {
     await client.publish('jobs.a', 'one');
     await end('a');
     const one = await start();
@@ -87,7 +87,7 @@ describe('A NATS JetStream source', () => {
     expect((await again.next()).data).toBe('of the next run');
   });
 
-  it('tells a purge of its own subject from that of another', async () => {
+  it('sends a reset after a purge of its own subject, and none after that of another', async () => {
     const one = await start();
     const readers = [await one.connect('/jobs/a'), await one.connect('/jobs/b')] as const;
     for (const text of ['one', 'two', 'three', 'four']) {
@@ -106,7 +106,7 @@ describe('A NATS JetStream source', () => {
     expect((await whole.take(3)).map(({ data }) => data)).toEqual(['two', 'three', 'four']);
   });
 
-  it('refuses a name that is no subject', async () => {
+  it('refuses a name that is not a subject', async () => {
     const app = await start();
     expect((await app.connect('/jobs/a..b')).opened.status).toBe(400);
   });

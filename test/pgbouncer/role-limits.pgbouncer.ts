@@ -14,7 +14,7 @@ import { startPgBouncer, type PgBouncer } from './pgbouncer.js';
 
 const REFUSED = { code: 'UNAVAILABLE', message: expect.stringContaining('connection pooler') };
 
-describe.each(['transaction', 'session'] as const)('PgBouncer in %s mode', (mode) => {
+describe.each(['transaction', 'session'] as const)('Through PgBouncer in %s mode,', (mode) => {
   let database: TestDatabase;
   let pooler: PgBouncer;
   beforeEach(async () => {
@@ -37,7 +37,7 @@ describe.each(['transaction', 'session'] as const)('PgBouncer in %s mode', (mode
     await database.drop();
   });
 
-  it("loses nothing to a role's time limits, and logs nothing", async () => {
+  it("a role's time limits cause no loss and no log line", async () => {
     // The retention rests for longer than a session may be idle.
     const retainInterval = 2_500;
     const instance = await startInstance(pooler.url, { listen: false, retainInterval });
@@ -55,7 +55,7 @@ describe.each(['transaction', 'session'] as const)('PgBouncer in %s mode', (mode
     expect([...instance.logger.warnings, ...instance.logger.errors]).toEqual([]);
   });
 
-  it('says UNAVAILABLE when a limit ends a statement that waits, and goes on after it', async () => {
+  it('a statement that a time limit ends leads to UNAVAILABLE, and the next one works', async () => {
     const instance = await startInstance(pooler.url, { listen: false });
     const sink = record(instance, 'news');
     const locker = await connect(database.url);
@@ -73,7 +73,7 @@ describe.each(['transaction', 'session'] as const)('PgBouncer in %s mode', (mode
     expect(instance.logger.errors).toEqual([expect.stringContaining('no event is lost')]);
   });
 
-  it('is refused by LISTEN, and by an event table that listens', async () => {
+  it('LISTEN is refused, and so is an event table that listens', async () => {
     const refused = listening(pooler.url);
     await expect(refused.source.start(true)).rejects.toMatchObject(REFUSED);
     await refused.stop();

@@ -51,8 +51,8 @@ afterEach(async () => {
 
 const POLLING = { listen: false, pollInterval: 50, retainInterval: 200 };
 
-describe('PgBouncer in transaction mode', () => {
-  it('is refused by LISTEN, with the remedy; a direct connection beside it works', async () => {
+describe('Through PgBouncer in transaction mode,', () => {
+  it('LISTEN is refused with the remedy, and a direct connection beside it works', async () => {
     const refused = listening(pooler.url);
     await expect(refused.source.start(true)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
@@ -72,7 +72,7 @@ describe('PgBouncer in transaction mode', () => {
     expect(client.events[0]).toMatchObject({ data: 'through the pooler' });
   });
 
-  it('is refused by the event table, with both remedies, which work', async () => {
+  it('the event table is refused with two remedies, and both work', async () => {
     await expect(
       createInstance(pooler.url, { install: true }).table.start(true),
     ).rejects.toMatchObject({
@@ -93,7 +93,7 @@ describe('PgBouncer in transaction mode', () => {
   });
 
   it(
-    'loses nothing to three readers at intervals, while writers share its connections',
+    "three readers that poll lose nothing, while writers share the pooler's connections",
     async () => {
       const instances: Instance[] = [];
       for (let number = 0; number < 3; number++) {
@@ -137,7 +137,7 @@ describe('PgBouncer in transaction mode', () => {
     sized({ quick: 60_000, soak: 300_000 }),
   );
 
-  it('loses nothing when it is killed and started again', async () => {
+  it('the event table loses nothing when PgBouncer is killed and started again', async () => {
     const instances = [
       await startInstance(pooler.url, POLLING),
       await startInstance(pooler.url, POLLING),
@@ -157,7 +157,7 @@ describe('PgBouncer in transaction mode', () => {
     }
   });
 
-  it('takes sse.send() within a transaction of a client that goes through it', async () => {
+  it('send() works within a transaction of a client that goes through PgBouncer', async () => {
     const start = () =>
       startApp({
         controllers: [NewsController],

@@ -38,8 +38,8 @@ function sequence(...values: unknown[]): () => unknown {
   };
 }
 
-describe('poll', () => {
-  it('sends strings as they are and the rest as JSON, and nothing for null and undefined', async () => {
+describe('poll()', () => {
+  it('sends strings as they are, other values as JSON, and nothing for null and undefined', async () => {
     const read = sequence('text', null, { a: 1 }, undefined, 0, false, '', [1]);
     const channel = poll(read, { type: 'tick' });
     await until(() => channel.events.length === 6);
@@ -48,14 +48,14 @@ describe('poll', () => {
     expect(channel.events[0]!.type).toBe('tick');
   });
 
-  it('is given a `serialize`, which writes what is no string', async () => {
+  it('writes values that are not strings by the `serialize` it gets', async () => {
     const serialize = (value: unknown) => `<${String(value)}>`;
     const channel = poll(sequence(7n, 'text', { toString: () => 'an object' }), { serialize });
     await until(() => channel.events.length === 3);
     expect(channel.data).toEqual(['<7>', 'text', '<an object>']);
   });
 
-  it('ends with the done signal', async () => {
+  it('ends the run at the done signal', async () => {
     const channel = poll(sequence('[DONE]'));
     await until(() => channel.events.length === 1);
     expect(channel.events[0]).toMatchObject({ data: '[DONE]', end: true });
@@ -74,7 +74,7 @@ describe('poll', () => {
     expect(most).toBe(1);
   });
 
-  it('reads only while somebody does', async () => {
+  it('reads only while it has a reader', async () => {
     let reads = 0;
     const channel = poll(() => ++reads);
     await until(() => reads >= 3);
@@ -93,7 +93,7 @@ describe('poll', () => {
     expect(channel.events.length).toBe(events);
   });
 
-  it('appends nothing after it was closed during a read', async () => {
+  it('appends nothing when it is closed during a read', async () => {
     let finish: (value: string) => void = () => undefined;
     let reads = 0;
     const channel = poll(() => (reads++, new Promise((resolve) => (finish = resolve))));
@@ -115,7 +115,7 @@ describe('poll', () => {
     expect(log.lines).toHaveLength(2);
   });
 
-  it('leaves out what JSON cannot express: one line at its begin and its end, a reset for each', async () => {
+  it('leaves out what JSON cannot express, with a reset for each value and a log line at begin and end', async () => {
     const log = new LogRecorder();
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
@@ -131,7 +131,7 @@ describe('poll', () => {
     expect(channel.resets).toEqual(['skipped-event', 'skipped-event', 'skipped-event']);
   });
 
-  it('does not wait for a read that never settles: it is an outage, and tried again', async () => {
+  it('treats a read that never settles as an outage, and reads again', async () => {
     const log = new LogRecorder();
     let finish: (value: string) => void = () => undefined;
     const reads: unknown[] = [new Promise((resolve) => (finish = resolve)), 'next', 'last'];
@@ -178,7 +178,7 @@ describe('poll', () => {
     expect(log.errors).toHaveLength(1);
   });
 
-  it('holds `limits.eventSize`, and announces what it leaves out', async () => {
+  it('keeps to `limits.eventSize`, and sends a reset for what it leaves out', async () => {
     const log = new LogRecorder();
     const source = new PollSource(
       sequence('x'.repeat(50_000_000), { type: 'fine' }),
@@ -203,7 +203,7 @@ describe('poll', () => {
     expect(log.lines).toEqual(['Polled values can be sent again.']);
   });
 
-  it('waits an interval for the first read when asked to', async () => {
+  it('waits an interval before the first read with immediate: false', async () => {
     const started = performance.now();
     const channel = poll(() => 'x', { interval: 60, immediate: false });
     await until(() => channel.events.length === 1);
@@ -234,13 +234,13 @@ describe('poll', () => {
     [{ timeout: 0 }],
     [{ serialize: 'json' }],
     [{ timeout: Infinity }],
-  ])('refuses %p', (options) => {
+  ])('refuses the options %p', (options) => {
     expect(() => new PollSource(() => 1, options as never, new LogRecorder())).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),
     );
   });
 
-  it('refuses what is no function', () => {
+  it('refuses anything but a function', () => {
     expect(() => new PollSource('x' as never, {}, new LogRecorder())).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),
     );

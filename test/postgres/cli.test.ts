@@ -19,7 +19,7 @@ function spawned(...args: string[]) {
 }
 
 describe('nestjs-sse-channels sql', () => {
-  it('prints what triggerSql returns', async () => {
+  it('prints what triggerSql() returns', async () => {
     const { code, out, err } = await spawned(
       'sql',
       '--table',
@@ -32,7 +32,7 @@ describe('nestjs-sse-channels sql', () => {
     expect(out).toContain('after insert or update or delete on "users"');
   });
 
-  it('takes a key of several columns and a list of events', () => {
+  it('accepts a key of several columns and a list of events', () => {
     const names = ['--table', 'app.Users', '--channel', 'ü', '--key', 'tenant', '--key', 'user id'];
     const { code, output } = runCli(['sql', ...names, '--events', 'delete, INSERT']);
     expect(code).toBe(0);
@@ -47,7 +47,7 @@ describe('nestjs-sse-channels sql', () => {
   });
 
   it.each([[['--help']], [['-h']], [['help']], [['sql', '--help']], [['sql', '-h']]])(
-    'explains itself: %j',
+    'prints its usage for %j',
     (args) => {
       const { code, output, errors } = runCli(args);
       expect([code, errors]).toEqual([0, '']);
@@ -70,7 +70,7 @@ describe('nestjs-sse-channels sql', () => {
     [['sql', '--table', 'users', '--channel', 'x', '--key', ''], 'The key column is empty'],
     [['sql', '--table', 'users', '--channel', 'x', '--events', 'insert,truncate'], '"truncate"'],
     [['sql', '--table', 'users', '--channel', 'x', '--events', ''], 'insert, update, delete'],
-  ])('refuses %j', (args, message) => {
+  ])('refuses the arguments %j', (args, message) => {
     const { code, output, errors } = runCli(args);
     expect([code, output]).toEqual([1, '']);
     expect(errors).toMatch(/^nestjs-sse-channels: /);
@@ -78,7 +78,7 @@ describe('nestjs-sse-channels sql', () => {
     expect(errors).not.toMatch(/^\s+at /m);
   });
 
-  it('ends with exit code 1, and says why on stderr without a stack', async () => {
+  it('exits with code 1, and prints the reason to stderr without a stack', async () => {
     const { code, out, err } = await spawned('sql', '--table', 'a.b.c', '--channel', 'x');
     expect([code, out]).toEqual([1, '']);
     expect(err).toMatch(/^nestjs-sse-channels: The table "a\.b\.c" is not a name .*\n$/);

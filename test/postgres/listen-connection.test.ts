@@ -27,7 +27,7 @@ async function works(listen: Listening): Promise<void> {
   expect(listen.logger.errors).toEqual([]);
 }
 
-describe('the option `postgres`', () => {
+describe('The option `postgres`', () => {
   const rig = listenRig();
 
   function options(): pg.ClientConfig {
@@ -41,20 +41,20 @@ describe('the option `postgres`', () => {
     };
   }
 
-  it('takes a URL', () => works(rig.listening(rig.url)));
+  it('accepts a URL', () => works(rig.listening(rig.url)));
 
-  it('takes the options of a client', () => works(rig.listening(options())));
+  it('accepts the options of a client', () => works(rig.listening(options())));
 
-  it('takes a URL among the options', async () => {
+  it('accepts a URL among the options', async () => {
     await works(rig.listening({ connectionString: rig.url }));
   });
 
-  it('takes a password that is fetched for each connection', async () => {
+  it('accepts a function that fetches a password for each connection', async () => {
     const { password, ...rest } = options();
     await works(rig.listening({ ...rest, password: async () => password as string }));
   });
 
-  it('takes a pool, borrows it for statements, listens on a connection of its own', async () => {
+  it('accepts a pool, borrows its clients for statements, and listens on a connection of its own', async () => {
     const pool = new pg.Pool({ ...options(), max: 1 });
     rig.cleanUp(() => pool.end());
     const listen = rig.listening(pool);
@@ -74,7 +74,7 @@ describe('the option `postgres`', () => {
   });
 
   it.each(['URL', 'options'])(
-    'takes a client created from %s, and does not close it',
+    'accepts a client created from %s, and does not close it',
     async (from) => {
       const client = new pg.Client(from === 'URL' ? rig.url : options());
       await client.connect();
@@ -86,7 +86,7 @@ describe('the option `postgres`', () => {
     },
   );
 
-  it('lets a statement of the application decide with its transaction', async () => {
+  it("runs notify() on the application's client, so that the client's transaction decides over it", async () => {
     const client = await statements(rig.url);
     rig.cleanUp(() => client.end());
     const listen = rig.listening(client);
@@ -101,7 +101,7 @@ describe('the option `postgres`', () => {
     expect(sink.data).toEqual(['kept']);
   });
 
-  it('connects at first need only, and shows its name to the server', async () => {
+  it('opens a connection only when one is needed, and shows its name to the server', async () => {
     const listen = rig.listening(rig.url);
     await listen.source.start(false);
     await listen.connection.start();
@@ -112,14 +112,14 @@ describe('the option `postgres`', () => {
     await until(async () => (await listeningBackends(rig.writer)).length === 0);
   });
 
-  it('passes on what the server says about a statement', async () => {
+  it("passes on the server's error for a statement", async () => {
     const listen = rig.listening(rig.url);
     await expect(listen.connection.query('select * from nowhere')).rejects.toMatchObject({
       code: '42P01',
     });
   });
 
-  it('says which server was away when a statement could not be run', async () => {
+  it('names the server that was away when a statement could not run', async () => {
     const listen = rig.listening(`postgres://me:secret@localhost:${await freePort()}/app`);
     await expect(listen.notify('x', 'y')).rejects.toMatchObject({
       code: 'UNAVAILABLE',
@@ -159,18 +159,18 @@ describe('the option `postgres`', () => {
     expect(() => listening(option)).not.toThrow(/sec|c:r|host\/app/);
   });
 
-  it('names `listenConnection` when that is the wrong one', () => {
+  it('names `listenConnection` in the error when that one is wrong', () => {
     expect(() => listening(rig.url, { listenConnection: 'nonsense' })).toThrow(
       '`listenConnection` is "***"',
     );
   });
 
-  it('takes anything with query() when it is told where to listen', async () => {
+  it('accepts any object with query() beside a `listenConnection`', async () => {
     const wrapped = { query: (text: string, values?: unknown[]) => rig.writer.query(text, values) };
     await works(rig.listening(wrapped, { listenConnection: rig.url }));
   });
 
-  it('keeps no process alive after stop', async () => {
+  it('keeps no process alive after stop()', async () => {
     const program = `
       import { ListenSource } from './lib/sources/postgres/listen-source.ts';
       import { Notifier } from './lib/sources/postgres/notifier.ts';
@@ -192,7 +192,7 @@ describe('the option `postgres`', () => {
     );
   });
 
-  it('names the install command when pg is not installed', async () => {
+  it('leads to an error with the install command when pg is not installed', async () => {
     // Outside of this project, where no node_modules has the package.
     const folder = await mkdtemp(join(tmpdir(), 'nestjs-sse-no-pg-'));
     rig.cleanUp(() => rm(folder, { recursive: true }));

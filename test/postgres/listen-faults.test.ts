@@ -19,10 +19,10 @@ async function notifyUntilHeard(client: pg.Client, channel: string, sink: Record
   });
 }
 
-describe('faults of the listening connection', () => {
+describe('The listening connection', () => {
   const rig = listenRig();
 
-  it('announces one gap per killed backend, and delivers what was sent while connected once', async () => {
+  it('announces one gap per killed backend, and delivers once what was sent while it was connected', async () => {
     const listen = rig.listening(rig.url);
     const sinks = [await rig.open(listen, 'killed'), await rig.open(listen, 'killed too')];
     const sent: string[] = [];
@@ -54,7 +54,7 @@ describe('faults of the listening connection', () => {
     expect(listen.logger.logs).toHaveLength(gaps);
   });
 
-  it('goes on by itself after the server was stopped and started', async () => {
+  it('works again by itself after the server was stopped and started', async () => {
     const server = await startPostgres();
     rig.cleanUp(() => server.stop());
     const listen = rig.listening(server.url, { healthInterval: 200 });
@@ -82,7 +82,7 @@ describe('faults of the listening connection', () => {
     await until(() => sink.data.includes('ours'));
   });
 
-  it('notices a connection that is open and silent, and listens on a new one', async () => {
+  it('notices when it is open but silent, and a new connection replaces it', async () => {
     const proxy = await startProxy(rig.url);
     rig.cleanUp(() => proxy.close());
     const listen = rig.listening(proxy.url(rig.url), { healthInterval: 100, timeout: 300 });
@@ -104,7 +104,7 @@ describe('faults of the listening connection', () => {
     await until(async () => (await listeningBackends(rig.writer)).length === 1);
   });
 
-  it('survives 20 cut connections in a row', async () => {
+  it('survives 20 cuts in a row', async () => {
     const proxy = await startProxy(rig.url);
     rig.cleanUp(() => proxy.close());
     const listen = rig.listening(proxy.url(rig.url));
@@ -121,7 +121,7 @@ describe('faults of the listening connection', () => {
     ]);
   });
 
-  it('notices when the server has forgotten the channels', async () => {
+  it('notices that the server has forgotten its channels', async () => {
     const listen = rig.listening(rig.url, { healthInterval: 50 });
     const sink = await rig.open(listen, 'forgotten');
     // Nobody can send UNLISTEN into another's session. So the server is made to say what it would
@@ -142,7 +142,7 @@ describe('faults of the listening connection', () => {
     await notifyUntilHeard(rig.writer, 'forgotten', sink);
   });
 
-  it('goes live when a server that was away at the start comes', async () => {
+  it('goes live once a server that was away at the start is there', async () => {
     const port = await freePort();
     const url = (password: string) => `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
     let password = 'not known yet';
@@ -172,7 +172,7 @@ describe('faults of the listening connection', () => {
     expect(listen.logger.logs).toHaveLength(1);
   });
 
-  it('fails the notifications of an outage together, and sends those after it', async () => {
+  it('rejects all notifications sent during an outage, and sends those that come after it', async () => {
     const proxy = await startProxy(rig.url);
     rig.cleanUp(() => proxy.close());
     const listen = rig.listening({
@@ -195,15 +195,15 @@ describe('faults of the listening connection', () => {
     expect(sink.calls).toEqual(['live', 'after']);
   });
 
-  describe('failFast', () => {
-    it('resolves once the server has taken the connection', async () => {
+  describe('with failFast', () => {
+    it('lets start() resolve once the server accepts the connection', async () => {
       const listen = rig.listening(rig.url);
       await listen.source.start(true);
       expect(await listeningBackends(rig.writer)).toHaveLength(1);
       await listen.source.start(true);
     });
 
-    it('rejects when the server is away, and leaves nothing behind', async () => {
+    it('makes start() reject while the server is away, and leaves nothing behind', async () => {
       const listen = rig.listening(`postgres://me:secret@127.0.0.1:${await freePort()}/app`);
       const error = await listen.source.start(true).then(
         () => undefined,
@@ -219,7 +219,7 @@ describe('faults of the listening connection', () => {
       );
     });
 
-    it('rejects a wrong password and an unknown database', async () => {
+    it('makes start() reject a wrong password and an unknown database', async () => {
       const wrong = new URL(rig.url);
       wrong.password = 'wrong';
       const unknown = new URL(rig.url);
@@ -236,7 +236,7 @@ describe('faults of the listening connection', () => {
     });
   });
 
-  it('reports a wrong password once, however often it tries', async () => {
+  it('logs a wrong password once, however often it tries', async () => {
     const proxy = await startProxy(rig.url);
     rig.cleanUp(() => proxy.close());
     const wrong = new URL(proxy.url(rig.url));
@@ -250,7 +250,7 @@ describe('faults of the listening connection', () => {
     expect(listen.logger.errors[0]).not.toContain('wrong');
   });
 
-  it('refuses to listen through a pooler, and takes a direct connection instead', async () => {
+  it('refuses to listen through a pooler, and accepts a direct connection instead', async () => {
     const pooler = await startPidChangingProxy(rig.url);
     rig.cleanUp(() => pooler.close());
     const refused = {
@@ -274,7 +274,7 @@ describe('faults of the listening connection', () => {
     await until(() => heard.events.length === 1);
   });
 
-  it('says that a standby cannot be listened to, and goes live when it becomes the primary', async () => {
+  it('logs that nobody can listen to a standby, and goes live when the standby becomes the primary', async () => {
     const server = await startPostgres({ settings: { hot_standby: 'on' } });
     rig.cleanUp(() => server.stop());
     await server.stopServer();
@@ -302,11 +302,11 @@ describe('faults of the listening connection', () => {
     await until(() => sink.events.length === 1);
   });
 
-  describe('stop', () => {
+  describe('on stop()', () => {
     /** Longer than a test may last: a stop that waits for the answer does not pass. */
     const NO_ANSWER = { timeout: 600_000 };
 
-    it('ends at once on a frozen connection and during an attempt to connect', async () => {
+    it('ends at once while it is frozen, and during an attempt to connect', async () => {
       const proxy = await startProxy(rig.url);
       rig.cleanUp(() => proxy.close());
       const connected = rig.listening(proxy.url(rig.url), NO_ANSWER);
@@ -327,7 +327,7 @@ describe('faults of the listening connection', () => {
       proxy.cut();
     });
 
-    it('ends a wait between two attempts, and one for a password', async () => {
+    it('ends the wait between two attempts, and the wait for a password', async () => {
       const away = rig.listening(`postgres://127.0.0.1:${await freePort()}/x`);
       away.source.open('x', new RecordingSink());
       await until(() => away.logger.errors.length > 0);
@@ -350,7 +350,7 @@ describe('faults of the listening connection', () => {
       }
     });
 
-    it('leaves no connection on the server', async () => {
+    it('leaves nothing open on the server', async () => {
       const listen = rig.listening(rig.url);
       await rig.open(listen, 'x');
       await listen.notify('x', '');

@@ -36,10 +36,10 @@ async function startSlowProxy(target: string, pause: number) {
   };
 }
 
-describe('a flood of notifications', () => {
+describe('A flood of notifications', () => {
   const rig = listenRig();
 
-  it('takes longer than an answer may, and is no loss of the connection', async () => {
+  it('that takes longer than an answer may take is not mistaken for a lost connection', async () => {
     const count = sized({ quick: 1_000, soak: 200_000 });
     const proxy = await startSlowProxy(rig.url, sized({ quick: 20, soak: 2 }));
     rig.cleanUp(() => proxy.close());

@@ -44,7 +44,7 @@ const payload = fc
   )
   .map((value) => Buffer.from(value).subarray(0, 7_999).toString().replaceAll('\ufffd', ''));
 
-describe('whatever is notified, and whatever the hooks do', () => {
+describe('Whatever others notify and hooks return', () => {
   const rig = listenRig();
   let listen: Listening;
 
@@ -71,7 +71,7 @@ describe('whatever is notified, and whatever the hooks do', () => {
     }
   }
 
-  it('every payload is an event or an announcement', async () => {
+  it('each payload becomes an event or a reset', async () => {
     let named: unknown;
     const channels = [
       await open(),
@@ -116,7 +116,7 @@ describe('whatever is notified, and whatever the hooks do', () => {
     expect(listen.logger.errors.length).toBeLessThan(20);
   });
 
-  it('a function `type` may be async, and reject', async () => {
+  it('a function `type` may be async, and may reject', async () => {
     const channel = await open({
       type: (async () => Promise.reject(new Error('no name'))) as never,
     });
@@ -153,7 +153,7 @@ describe('whatever is notified, and whatever the hooks do', () => {
     ['nothing', undefined, []],
     ['null', null, []],
     ['a set', new Set([good]), ['good']],
-  ])('`refetch` that returns %s', async (what, returned, expected) => {
+  ])('a `refetch` that returns %s harms no other event', async (what, returned, expected) => {
     const channel = await open({ refetch: () => returned as SourceEvent[] });
     await killListener();
     await until(() => channel.log.head > 0);
@@ -168,7 +168,7 @@ describe('whatever is notified, and whatever the hooks do', () => {
     expect(complaints).toHaveLength(isRight ? 0 : 1);
   });
 
-  it('`refetch` with a getter, an iterator or a thenable that throws', async () => {
+  it('a `refetch` whose result throws from a getter, an iterator or a thenable does no harm', async () => {
     const fault = () => {
       throw new Error('hostile');
     };
@@ -189,7 +189,7 @@ describe('whatever is notified, and whatever the hooks do', () => {
     expect(listen.logger.errors.filter((line) => line.endsWith('failed: hostile'))).toHaveLength(4);
   });
 
-  it('holds no more than it can while `refetch` takes long, and announces what it gave up', async () => {
+  it('a slow `refetch` makes the channel hold a bounded number of notifications and announce those it drops', async () => {
     const finish: ((events: SourceEvent[]) => void)[] = [];
     const channel = await open({ refetch: () => new Promise((resolve) => finish.push(resolve)) });
     await killListener();
@@ -207,7 +207,7 @@ describe('whatever is notified, and whatever the hooks do', () => {
   });
 });
 
-describe('a function for the password', () => {
+describe('A password function', () => {
   const rig = listenRig();
   const bare: unknown = Object.create(null);
   const fault = () => {
@@ -224,7 +224,7 @@ describe('a function for the password', () => {
     ['rejects with nothing', () => Promise.reject(undefined as unknown as Error)],
     ['returns a number', () => 7],
     ['returns an object', () => bare],
-  ])('that %s is logged once, and asked again', async (_, password) => {
+  ])('that %s causes one log line, and is called again', async (_, password) => {
     const { hostname, port, username, pathname } = new URL(rig.url);
     let asked = 0;
     const listen = rig.listening(
@@ -249,7 +249,7 @@ describe('a function for the password', () => {
   });
 });
 
-describe('a hook', () => {
+describe('A hook', () => {
   const never = () => new Promise<void>(() => undefined);
 
   it('that does not answer is given up', async () => {
@@ -260,7 +260,7 @@ describe('a hook', () => {
     });
   });
 
-  it('that does not answer is not waited for when the channel is closed', async () => {
+  it('that does not answer does not delay the close of its channel', async () => {
     const closed = new AbortController();
     const waiting = refetched(never, 'news', closed.signal);
     closed.abort();

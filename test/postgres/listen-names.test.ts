@@ -3,7 +3,7 @@ import { until } from '../support/until.js';
 import { RecordingSink, type Listening } from './listen-recording.js';
 import { listenRig } from './listen-rig.js';
 
-describe('names and payloads of a Postgres channel', () => {
+describe('A Postgres channel', () => {
   const rig = listenRig();
   let listen: Listening;
 
@@ -30,12 +30,12 @@ describe('names and payloads of a Postgres channel', () => {
     ['63 bytes', 'x'.repeat(63)],
     ['63 bytes of several each', `${'é'.repeat(31)}x`],
     ['a line break', 'a\r\nb'],
-  ])('hears a name with %s', async (_, channel) => {
+  ])('receives under a name with %s', async (_, channel) => {
     const sink = await received(channel, 'hello');
     expect(sink.calls).toEqual(['live', 'hello']);
   });
 
-  it('does not confuse names that differ in case', async () => {
+  it('is another one when its name differs in case alone', async () => {
     const [upper, lower] = [new RecordingSink(), new RecordingSink()];
     listen.source.open('Case', upper);
     listen.source.open('case', lower);
@@ -52,7 +52,7 @@ describe('names and payloads of a Postgres channel', () => {
     ['10,000 bytes', 'x'.repeat(10_000), 'has 10000 bytes'],
     ['with NUL', 'a\0b', 'cannot store'],
     ['half an emoji', '\ud83d', 'cannot store'],
-  ])('refuses a name that is %s, for reading and notifying', async (_, channel, message) => {
+  ])('refuses a name that is %s, for reading and for notifying', async (_, channel, message) => {
     const error = { code: 'INVALID_CHANNEL', message: expect.stringContaining(message) };
     expect(() => listen.source.open(channel, new RecordingSink())).toThrow(
       expect.objectContaining(error),
@@ -67,12 +67,12 @@ describe('names and payloads of a Postgres channel', () => {
     ['7,999 bytes', 'x'.repeat(7_999)],
     ['JSON that is not an envelope', '{"sse":1,"data":2}'],
     ['an envelope without data', '{"sse":"insert","data":}'],
-  ])('delivers %s as it is', async (_, payload) => {
+  ])('delivers %s unchanged', async (_, payload) => {
     const sink = await received('payloads', payload);
     expect(sink.events).toEqual([{ data: payload }]);
   });
 
-  it('takes a name for the event from an envelope, and leaves the digits of its data alone', async () => {
+  it('takes the type of an event from an envelope, and leaves the digits of its data alone', async () => {
     const sink = await received(
       'payloads',
       '{"sse":"insert","data":{"id": 12345678901234567890.10}}',
@@ -80,7 +80,7 @@ describe('names and payloads of a Postgres channel', () => {
     expect(sink.events).toEqual([{ type: 'insert', data: '{"id": 12345678901234567890.10}' }]);
   });
 
-  it('notifies in the order of the calls', async () => {
+  it('delivers notifications in the order of the calls', async () => {
     const sink = new RecordingSink();
     listen.source.open('orders', sink);
     await until(() => sink.isLive);
@@ -101,7 +101,7 @@ describe('names and payloads of a Postgres channel', () => {
     });
   });
 
-  describe('in a database that is not in UTF8', () => {
+  describe('in a database with another encoding than UTF8', () => {
     let url: URL;
 
     beforeEach(async () => {
@@ -114,7 +114,7 @@ describe('names and payloads of a Postgres channel', () => {
       rig.cleanUp(() => rig.writer.query(`drop database ${name} with (force)`));
     });
 
-    it('a name that it cannot hold does not take other channels with it', async () => {
+    it('fails alone when its name cannot be stored there', async () => {
       const latin = rig.listening(url.href);
       const names = ['a', '📦', 'é', '日本', 'z'];
       const sinks = names.map((name) => {
@@ -132,7 +132,7 @@ describe('names and payloads of a Postgres channel', () => {
       ]);
     });
 
-    it('what it cannot hold is not notified', async () => {
+    it('refuses to notify what cannot be stored there', async () => {
       const latin = rig.listening(url.href);
       await expect(latin.notify('news', '📦')).rejects.toMatchObject({
         code: 'INVALID_EVENT',

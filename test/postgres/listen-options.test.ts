@@ -4,7 +4,7 @@ import { until } from '../support/until.js';
 import { listeningBackends, RecordingSink, type Listening } from './listen-recording.js';
 import { listenRig } from './listen-rig.js';
 
-describe('options of a Postgres channel', () => {
+describe('Options of a Postgres channel', () => {
   const rig = listenRig();
   let listen: Listening;
 
@@ -25,10 +25,10 @@ describe('options of a Postgres channel', () => {
     }
   }
 
-  describe('event', () => {
+  describe('type', () => {
     const envelope = '{"sse":"update","data":{"level":3}}';
 
-    it('names every event', async () => {
+    it('sets the type of every event', async () => {
       const sink = await open({ type: 'notice' });
       await listen.notify('news', 'plain');
       await listen.notify('news', envelope);
@@ -39,7 +39,7 @@ describe('options of a Postgres channel', () => {
       ]);
     });
 
-    it('names events by payload and operation', async () => {
+    it('computes the type from payload and operation', async () => {
       const sink = await open({
         type: (payload, operation) =>
           payload === 'unnamed' ? undefined : `${operation ?? 'none'}:${payload.length}`,
@@ -51,7 +51,7 @@ describe('options of a Postgres channel', () => {
       expect(sink.events.map((event) => event.type)).toEqual(['none:5', undefined, 'update:11']);
     });
 
-    it('delivers the event, and complains once, when the function throws or returns no name', async () => {
+    it('lets the event through, and logs once, when the function throws or returns no type', async () => {
       const sink = await open({
         type: (payload) => {
           if (payload === 'throw') throw new Error('no such kind');
@@ -74,7 +74,7 @@ describe('options of a Postgres channel', () => {
       ['[DONE]', {}, [false, true]],
       ['bye', { doneSignal: 'bye' }, [false, true]],
       ['[DONE]', { doneSignal: false as const }, [false, false]],
-    ])('%j with %j', async (last, options, ends) => {
+    ])('ends the run or not: payload %j with options %j', async (last, options, ends) => {
       const sink = await open(options);
       await listen.notify('news', 'first');
       await listen.notify('news', last);
@@ -84,7 +84,7 @@ describe('options of a Postgres channel', () => {
   });
 
   describe('refetch', () => {
-    it('runs before the gap is announced, and its events come before what is notified meanwhile', async () => {
+    it('runs before the gap is announced, and its events come before later notifications', async () => {
       const order: string[] = [];
       let finish: (() => void) | undefined;
       const sink = await open({
@@ -109,7 +109,7 @@ describe('options of a Postgres channel', () => {
       expect(sink.events[1]).toMatchObject({ data: 'state', type: 'snapshot' });
     });
 
-    it('announces the gap all the same when it throws', async () => {
+    it('does not hide the gap when it throws', async () => {
       const sink = await open({
         refetch: () => {
           throw new Error('database of users is away');
@@ -125,7 +125,7 @@ describe('options of a Postgres channel', () => {
       );
     });
 
-    it('announces each of two gaps when the second falls into the hook of the first', async () => {
+    it('runs for each of two gaps, also when the second falls into the first run', async () => {
       const finish: (() => void)[] = [];
       const sink = await open({
         refetch: () => new Promise<void>((resolve) => finish.push(resolve)),
@@ -161,7 +161,7 @@ describe('options of a Postgres channel', () => {
     [{ refetch: 'x' as never }, '`refetch` is "x"'],
     [{ doneSignal: true as never }, '`doneSignal` is true'],
     [{ doneSignal: '' }, '`doneSignal` is ""'],
-  ])('refuses %j', (options, message) => {
+  ])('refuse %j', (options, message) => {
     expect(() => listen.source.with(options)).toThrow(
       expect.objectContaining({
         code: 'INVALID_OPTION',
@@ -170,7 +170,7 @@ describe('options of a Postgres channel', () => {
     );
   });
 
-  it.each([0, -1, Number.NaN, Infinity, '10s' as never])('refuses an interval of %p', (value) => {
+  it.each([0, -1, Number.NaN, Infinity, '10s' as never])('refuse an interval of %p', (value) => {
     expect(() => rig.listening(rig.url, { healthInterval: value })).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),
     );

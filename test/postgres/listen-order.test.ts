@@ -8,7 +8,7 @@ import {
 } from './listen-recording.js';
 import { listenRig } from './listen-rig.js';
 
-describe('notifications of many writers to many channels', () => {
+describe('LISTEN with many writers and many channels', () => {
   const rig = listenRig();
   let listen: Listening;
 
@@ -18,7 +18,7 @@ describe('notifications of many writers to many channels', () => {
 
   const open = (channel: string): Promise<RecordingSink> => rig.open(listen, channel);
 
-  it('delivers 10,000 of four writers once, each writer in order, the same to every sink', async () => {
+  it("delivers 10,000 events of four writers once, in each writer's order, and the same to every reader", async () => {
     const sinks = [await open('many'), await open('many')];
     const writers = await Promise.all([1, 2, 3, 4].map(() => statements(rig.url)));
     await Promise.all(
@@ -56,7 +56,7 @@ describe('notifications of many writers to many channels', () => {
     expect(sink.data).toEqual(['committed first', 'committed second']);
   });
 
-  it('delivers equal payloads of one transaction once, as Postgres folds them', async () => {
+  it('delivers equal payloads of one transaction once, because Postgres folds them', async () => {
     const sink = await open('equal');
     await rig.writer.query(
       `begin; notify equal, 'a'; notify equal, 'b'; notify equal, 'a'; commit`,
@@ -66,7 +66,7 @@ describe('notifications of many writers to many channels', () => {
     expect(sink.data).toEqual(['a', 'b', 'a']);
   });
 
-  it('uses one connection, and one LISTEN for each of 1,000 channels with two sinks', async () => {
+  it('uses one connection, and one LISTEN for each of 1,000 channels with two readers', async () => {
     const names = Array.from({ length: 1_000 }, (_, n) => `channel ${n}`);
     const sinks = names.flatMap((name) =>
       [1, 2].map(() => {
@@ -92,7 +92,7 @@ describe('notifications of many writers to many channels', () => {
     expect(sinks.flatMap(({ sink }) => sink.data)).not.toContain('unheard');
   });
 
-  it('hears a channel that is closed and opened again at once, 300 times', async () => {
+  it('hears a channel that closes and opens again at once, 300 times', async () => {
     let missed = 0;
     let feed = listen.source.open('again', new RecordingSink());
     for (let round = 0; round < 300; round++) {
@@ -110,7 +110,7 @@ describe('notifications of many writers to many channels', () => {
     expect(missed).toBe(0);
   });
 
-  it('appends nothing to a closed feed, not even from a notification that is under way', async () => {
+  it('appends nothing to a closed feed, not even a notification that was under way', async () => {
     const sink = new RecordingSink();
     const feed = listen.source.open('closed', sink);
     const other = await open('closed');
@@ -123,7 +123,7 @@ describe('notifications of many writers to many channels', () => {
     expect(sink.calls).toEqual(['live']);
   });
 
-  it('does not open a channel after stop', async () => {
+  it('opens no channel after stop()', async () => {
     await listen.stop();
     expect(() => listen.source.open('late', new RecordingSink())).toThrow(
       expect.objectContaining({ code: 'CLOSED' }),

@@ -31,7 +31,7 @@ const FOREIGN_PARSERS: [number, (text: string) => unknown][] = [
   ],
 ];
 
-describe('sessions of ours', () => {
+describe('Our sessions', () => {
   const rig = listenRig();
   const defaults = FOREIGN_PARSERS.map(([oid]) => [oid, pg.types.getTypeParser(oid)] as const);
 
@@ -69,7 +69,7 @@ describe('sessions of ours', () => {
         return pool;
       },
     ],
-  ])('read values as ever, whatever parsers the process has, over %s', async (_, option) => {
+  ])('read values correctly over %s, whatever parsers the process has set', async (_, option) => {
     for (const [oid, parse] of FOREIGN_PARSERS) pg.types.setTypeParser(oid, parse);
     const listen = rig.listening(option(), { healthInterval: 20, listenConnection: rig.url });
     const heard = await rig.open(listen, 'parsers');
@@ -97,7 +97,7 @@ describe('sessions of ours', () => {
     expect(heard.calls).toEqual(['live', 'a']);
   });
 
-  it('name events that go into a transaction, whatever parsers its client has', async () => {
+  it('read the id of an event published in a transaction, whatever parsers its client has', async () => {
     for (const [oid, parse] of FOREIGN_PARSERS) pg.types.setTypeParser(oid, parse);
     const { events, channel, sink } = await table(rig.url);
     const wrapped = {
@@ -111,7 +111,7 @@ describe('sessions of ours', () => {
     expect(sink.events.map(({ position }) => position)).toEqual(ids);
   });
 
-  it('read values as ever when the application asks for binary ones', async () => {
+  it('read values correctly when the application asks for binary ones', async () => {
     pg.defaults.binary = true;
     const { events, channel, logger, sink, history } = await table(rig.url);
     const id = await events.publish(channel, { data: 'a' });
@@ -145,10 +145,10 @@ describe('sessions of ours', () => {
   });
 });
 
-describe("a role's time limits", () => {
+describe('Time limits of a role', () => {
   const rig = listenRig();
 
-  it('end no session of ours, and no statement of it', async () => {
+  it('end none of our sessions, and none of our statements', async () => {
     const limits = await rig.writer.query<{ name: string }>(
       `select name from pg_settings where name in ('statement_timeout', 'lock_timeout',
        'idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`,
@@ -189,7 +189,7 @@ describe("a role's time limits", () => {
     expect([...logger.errors, ...logger.warnings]).toEqual([]);
   });
 
-  it('stay what they are on a connection that belongs to a pooler', async () => {
+  it('remain as they are on a connection that belongs to a pooler', async () => {
     const pooler = await startPidChangingProxy(rig.url);
     const pooled = new PostgresConnection(pooler.url);
     const direct = new PostgresConnection(rig.url);

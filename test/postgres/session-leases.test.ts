@@ -29,7 +29,7 @@ describe('Leases of a Postgres session', () => {
     return { session, leases, lease, changes };
   }
 
-  it('go to one instance, and to another once the first releases it', async () => {
+  it('belong to one instance, and to another after the first has released them', async () => {
     const [a, b] = [await instance(), await instance()];
     await a.leases.attempt(a.session);
     await b.leases.attempt(b.session);
@@ -46,7 +46,7 @@ describe('Leases of a Postgres session', () => {
     expect([a.lease.isHeld, b.lease.isHeld]).toEqual([false, false]);
   });
 
-  it('are lost with the session, and another instance gets them', async () => {
+  it('end with their session, and another instance gets them', async () => {
     const [a, b] = [await instance(), await instance()];
     await a.leases.attempt(a.session);
     const kill = `select pg_terminate_backend(${a.session.pid})`;
@@ -63,7 +63,7 @@ describe('Leases of a Postgres session', () => {
     expect(b.lease.isHeld).toBe(true);
   });
 
-  it('under different names are held beside each other', async () => {
+  it('with different names can be held at the same time', async () => {
     const [a, b] = [await instance(), await instance()];
     const other = b.leases.claim('another', () => undefined);
     await a.leases.attempt(a.session);

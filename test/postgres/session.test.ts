@@ -25,7 +25,7 @@ describe('A session', () => {
     await database.drop();
   });
 
-  it('does not keep the answers it has handed over', async () => {
+  it('does not keep answers that it has handed over', async () => {
     const answers: WeakRef<object>[] = [];
     for (let query = 0; query < 100; query++) {
       answers.push(
@@ -40,7 +40,7 @@ describe('A session', () => {
     expect(kept.length).toBeLessThanOrEqual(2);
   });
 
-  it('fails what waits for an answer when the connection is lost', async () => {
+  it('rejects the statements under way when its connection is lost', async () => {
     const waiting = [1, 2].map(async () => session.query({ text: 'select pg_sleep(60)' }));
     const reasons = Promise.allSettled(waiting);
     await session.close();

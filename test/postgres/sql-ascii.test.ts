@@ -15,7 +15,7 @@ afterAll(() => database.drop());
 
 const NOT_UTF8 = String.raw`E'a\xfcb'`;
 
-it('A payload that is no UTF-8 ends no session: its bytes arrive as U+FFFD', async () => {
+it('A session survives a payload that is not UTF-8, and delivers its bytes as U+FFFD', async () => {
   const { sse } = await startApp({ options: { postgres: database.url } });
   const data: unknown[] = [];
   sse.streamPostgres('ü').subscribe((event) => data.push(event.data));
@@ -32,7 +32,7 @@ it('A payload that is no UTF-8 ends no session: its bytes arrive as U+FFFD', asy
   expect(data.slice(data.lastIndexOf('ready') + 1)).toEqual(['a\ufffdb', 'ü', 'last']);
 });
 
-it('A row of the event table that is no UTF-8 is announced, and the others go on', async () => {
+it('A row of the event table that is not UTF-8 becomes a reset, and every other row arrives', async () => {
   const instance = await startInstance(database.url);
   const sink = record(instance, 'a');
   const client = await connect(database.url);

@@ -5,7 +5,7 @@ import { until } from '../support/until.js';
 import { statements, type Listening, type RecordingSink } from './listen-recording.js';
 import { listenRig } from './listen-rig.js';
 
-describe('the generated trigger', () => {
+describe('A trigger from triggerSql()', () => {
   const rig = listenRig();
   let sql: pg.Client;
   let listen: Listening;
@@ -51,7 +51,7 @@ describe('the generated trigger', () => {
     return sql.query(`insert into big values ${values}`);
   }
 
-  it('tells of inserts, updates and deletes, with the operation as name and the row as data', async () => {
+  it('notifies of inserts, updates and deletes, with the operation as type and the row as data', async () => {
     await sql.query('create table users (id int primary key, name text, tags text[])');
     await sql.query(triggerSql({ table: 'users', channel: 'user_updates' }));
     const sink = await open('user_updates');
@@ -67,7 +67,7 @@ describe('the generated trigger', () => {
     ]);
   });
 
-  it('says nothing of a transaction that is rolled back', async () => {
+  it('notifies nobody when its transaction is rolled back', async () => {
     await sql.query('create table users (id int primary key)');
     await sql.query(triggerSql({ table: 'users', channel: 'rollback' }));
     const sink = await open('rollback');
@@ -76,7 +76,7 @@ describe('the generated trigger', () => {
     expect(await heard(sink, 'rollback')).toEqual([['insert', { id: 2 }]]);
   });
 
-  it('is JSON to anybody else who listens', async () => {
+  it('sends plain JSON to other listeners', async () => {
     await sql.query('create table users (id int primary key)');
     await sql.query(triggerSql({ table: 'users', channel: 'foreign' }));
     const payloads: (string | undefined)[] = [];
@@ -89,7 +89,7 @@ describe('the generated trigger', () => {
     expect(payloads).toEqual(['{"sse":"insert","data":{"id":1}}']);
   });
 
-  it('tells of the chosen operations only, and can be run again with others', async () => {
+  it('notifies of the chosen operations only, and its SQL can run again with other operations', async () => {
     await sql.query('create table users (id int primary key)');
     const text = triggerSql({ table: 'users', channel: 'some', events: ['delete', 'insert'] });
     await sql.query(text);
@@ -107,7 +107,7 @@ describe('the generated trigger', () => {
     expect(await heard(sink, 'some')).toEqual([['update', { id: 2 }]]);
   });
 
-  it('feeds several channels from one table', async () => {
+  it('can stand beside others on one table, each for its own channel', async () => {
     const long = 'c'.repeat(63);
     await sql.query('create table users (id int primary key)');
     for (const channel of [long, `${long.slice(1)}d`, 'short']) {
@@ -119,8 +119,8 @@ describe('the generated trigger', () => {
     expect(sinks.map((sink) => sink.data)).toEqual(sinks.map(() => ['{"id":1}']));
   });
 
-  describe('a row that is too large', () => {
-    it('is written, whatever its size, and arrives whole or as its key', async () => {
+  describe('with a row that is too large for a notification', () => {
+    it('lets it be written, whatever its size, and notifies with the whole row or its key', async () => {
       const sink = await bigTable('id int primary key, body text');
       const sizes = [
         0, 1_000, 3_900, 3_918, 3_919, 3_920, 3_925, 3_930, 3_960, 4_000, 8_000, 1_000_000,
@@ -144,7 +144,7 @@ describe('the generated trigger', () => {
       expect(warnings).toEqual([]);
     });
 
-    it('arrives with its key on update and delete as well', async () => {
+    it('notifies with the key on update and delete as well', async () => {
       const sink = await bigTable('id bigint primary key, body text');
       await insert(`(9007199254740993, 'small')`);
       await sql.query(`update big set body = repeat('x', 9000)`);
@@ -175,14 +175,14 @@ describe('the generated trigger', () => {
       ['a chosen key', 'a int primary key, "B b" text, body text', 'B b', { 'B b': 'k' }],
       ['two chosen columns', 'a int, "B b" text, body text', ['B b', 'a'], { a: 1, 'B b': 'k' }],
       ['a chosen column that it has not', 'a int, "B b" text, body text', 'nope', { nope: null }],
-    ])('of a table with %s', async (_, columns, key, expected) => {
+    ])('notifies with the key of a table with %s', async (_, columns, key, expected) => {
       const sink = await bigTable(columns, key);
       await insert(`(1, 'k', repeat('x', 8000))`);
       expect(await heard(sink, 'big')).toEqual([['insert', { truncated: true, ...expected }]]);
       expect(warnings).toEqual([]);
     });
 
-    it('with a key that is too large itself', async () => {
+    it('notifies without the key when the key is too large as well', async () => {
       const sink = await bigTable('a text primary key, b text');
       await sql.query('alter table big drop constraint big_pkey');
       await sql.query(triggerSql({ table: 'big', channel: 'big', key: 'a' }));
@@ -190,7 +190,7 @@ describe('the generated trigger', () => {
       expect(await heard(sink, 'big')).toEqual([['insert', { truncated: true }]]);
     });
 
-    it('has its column "truncated" replaced', async () => {
+    it('notifies with a "truncated" of ours in place of a column of that name', async () => {
       const sink = await bigTable('truncated text primary key, body text');
       await insert(`('no', repeat('x', 8000))`);
       expect(await heard(sink, 'big')).toEqual([['insert', { truncated: true }]]);
@@ -219,7 +219,7 @@ describe('the generated trigger', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('quotes a channel also where backslashes escape', async () => {
+  it('quotes its channel correctly also where backslashes escape', async () => {
     await sql.query('create table users (id int primary key)');
     await sql.query(`set standard_conforming_strings = off`).catch(() => undefined);
     await sql.query(triggerSql({ table: 'users', channel: `\\'; drop table users; --` }));
@@ -229,7 +229,7 @@ describe('the generated trigger', () => {
     await until(() => sink.events.length === 1);
   });
 
-  it('works in another schema, whatever the search path of the writer is', async () => {
+  it("works for a table in another schema, whatever the writer's search path is", async () => {
     await sql.query('create schema app; create table app.users (id int primary key)');
     await sql.query(triggerSql({ table: 'app.users', channel: 'app' }));
     const sink = await open('app');
@@ -240,7 +240,7 @@ describe('the generated trigger', () => {
     await sql.query('drop schema app cascade');
   });
 
-  it('tells of the rows of a partitioned table', async () => {
+  it('notifies of the rows of a partitioned table', async () => {
     await sql.query(`
       create table parted (id int primary key, body text) partition by range (id);
       create table parted_1 partition of parted for values from (0) to (100)`);
@@ -250,7 +250,7 @@ describe('the generated trigger', () => {
     expect(await heard(sink, 'parted')).toEqual([['insert', { id: 1, truncated: true }]]);
   });
 
-  it('turns an error of its own into a warning, and lets the row be written', async () => {
+  it('turns an error of its own into a warning, so that the row is written', async () => {
     await sql.query(`
       create table users (id int primary key);
       create type odd as enum ('x');
@@ -269,7 +269,7 @@ describe('the generated trigger', () => {
     expect(warnings).toEqual(['sse: insert on public.users was not notified: cannot be shown']);
   });
 
-  it('serves a writer who may do nothing but insert', async () => {
+  it('works for a writer who has no right but to insert', async () => {
     await sql.query(`
       create table users (id int primary key, body text);
       drop role if exists sse_test_writer; create role sse_test_writer;
@@ -285,7 +285,7 @@ describe('the generated trigger', () => {
   });
 });
 
-describe('triggerSql refuses', () => {
+describe('triggerSql() refuses', () => {
   const good = { table: 'users', channel: 'user_updates' };
   it.each([
     ['an empty table', { table: '' }, 'INVALID_OPTION', 'The table ""'],

@@ -81,7 +81,7 @@ async function sendOneByOne(client: ProxiedClient): Promise<void> {
 }
 
 describe.each(PROXY_KINDS)('$name as documented', (kind) => {
-  it('passes each event on at once, and tells that the client has gone', async () => {
+  it('passes each event on at once, and reports that the client has left', async () => {
     await start(kind);
     const client = new ProxiedClient();
     await sendOneByOne(client);
@@ -100,7 +100,7 @@ describe.each(PROXY_KINDS)('$name as documented', (kind) => {
     expect(app.sse.stats().connections).toBe(1);
   });
 
-  it('keeps an EventSource over a restart of the application', async () => {
+  it('lets an EventSource return after a restart of the application', async () => {
     const port = await start(kind);
     const client = new ProxiedClient();
     await until(() => app.sse.stats().connections === 1);

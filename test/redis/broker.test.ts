@@ -27,8 +27,8 @@ function start(options: Parameters<typeof instance>[1] = {}): Promise<Instance> 
   return instance(redis.url, { prefix, ...options });
 }
 
-describe('events between two instances', () => {
-  it('reach every instance, once, in one order, whoever sends them', async () => {
+describe('Events sent on one of two instances', () => {
+  it('reach every instance once and in one order, whichever instance sends them', async () => {
     const [one, two] = [await start(), await start()];
     const [here, there] = [one.open('news'), two.open('news')];
     await until(() => here.isLive && there.isLive);
@@ -53,7 +53,7 @@ describe('events between two instances', () => {
     expect([...one.log.errors, ...two.log.errors]).toEqual([]);
   });
 
-  it('carry type, own id, retry, end and any text', async () => {
+  it('arrive with type, id, retry, end and any text', async () => {
     const [one, two] = [await start(), await start()];
     const there = two.open('all');
     await until(() => there.isLive);
@@ -87,7 +87,7 @@ describe('events between two instances', () => {
     expect(page.events).toEqual(expected);
   });
 
-  it('stay apart where prefixes differ', async () => {
+  it('reach nobody under another prefix', async () => {
     const [one, other] = [await start(), await start({ prefix: `${prefix}other:` })];
     const [here, there] = [one.open('news'), other.open('news')];
     await until(() => here.isLive && there.isLive);
@@ -97,7 +97,7 @@ describe('events between two instances', () => {
     expect([here.data, there.data]).toEqual([['for one'], ['for the other']]);
   });
 
-  it('take two connections per instance, whatever the number of channels', async () => {
+  it('need two connections per instance, whatever the number of channels', async () => {
     const before = await withRedis(redis.url, async (client) =>
       String(await client.client('LIST')),
     );
@@ -111,8 +111,8 @@ describe('events between two instances', () => {
   });
 });
 
-describe('subscriptions', () => {
-  it('follow the open channels', async () => {
+describe('An instance', () => {
+  it('subscribes to its open channels, and to no other', async () => {
     const one = await start();
     const subscriptions = () =>
       withRedis(redis.url, async (client) => {
@@ -132,8 +132,8 @@ describe('subscriptions', () => {
   });
 });
 
-describe('history', () => {
-  it('is read after a position, page by page', async () => {
+describe('The history of a channel', () => {
+  it('can be read behind a position, page by page', async () => {
     const [one, two] = [await start(), await start()];
     const ids = await Promise.all(
       Array.from({ length: 25 }, (_, n) => one.broker.publish('log', { data: String(n) })),
@@ -151,7 +151,7 @@ describe('history', () => {
     expect(await history!.read(ids[24], 10)).toEqual({ events: [], last: true });
   });
 
-  it("is read after the publisher's own id, of which the first use counts", async () => {
+  it('can be read behind an id of the publisher; its first use counts', async () => {
     const one = await start();
     for (const [data, id] of [
       ['0', 'a'],
@@ -180,7 +180,7 @@ describe('history', () => {
     expect(await history!.read('the end', 10)).toMatchObject({ ended: true });
   });
 
-  it('says why a position cannot be continued from', async () => {
+  it('answers a position it cannot continue from with the reason', async () => {
     const one = await start({ retain: { events: 100 } });
     const first = await one.broker.publish('short', { data: 'first' });
     for (let n = 0; n < 10; n++) {
@@ -203,7 +203,7 @@ describe('history', () => {
     '01-1',
     '1-01',
     '00000000000000000001-0',
-  ])('answers %s, which Redis takes for no id or writes otherwise', async (id) => {
+  ])('answers the position %s, which Redis refuses or writes in another way', async (id) => {
     const one = await start();
     await one.broker.publish('ids', { data: 'first' });
     const { history } = one.open('ids').feed;
@@ -223,7 +223,7 @@ describe('history', () => {
     expect(await history!.read(greatest, 10)).toMatchObject({ reset: 'failover' });
   });
 
-  it('is kept by bytes', async () => {
+  it('retains as many bytes as `retain` allows', async () => {
     const one = await start({ retain: { bytes: 100_000 } });
     for (let n = 0; n < 100; n++) {
       await one.broker.publish('large', { data: 'x'.repeat(5_000) });
@@ -233,7 +233,7 @@ describe('history', () => {
     expect(events.length).toBeLessThanOrEqual(24);
   });
 
-  it('is removed once it is older than `age` and nobody reads it', async () => {
+  it('goes away once it is older than `retain.age` and nobody reads it', async () => {
     const one = await start({ retain: { age: 10_000 } });
     await one.broker.publish('old', { data: 'x' });
     const ttl = await withRedis(redis.url, (client) => client.pttl(`${prefix}{old}`));
@@ -242,7 +242,7 @@ describe('history', () => {
   });
 
   it.each(['a', '1', '1-', '-1', '1-1-1', '99999999999999999999999-0', ''])(
-    'orders %j without complaint',
+    'orders %j without an error',
     async (id) => {
       const one = await start();
       const { history } = one.open('order').feed;
@@ -253,7 +253,7 @@ describe('history', () => {
   );
 });
 
-it("keeps channels apart from keys, whose streams' names could be the same", async () => {
+it('A channel and a key never share a stream, whatever their names', async () => {
   const one = await start();
   const { settings } = one.streams;
   const store = new RedisKeyStore(one.streams, { eventSize: 1_000 });
@@ -274,7 +274,7 @@ it("keeps channels apart from keys, whose streams' names could be the same", asy
 });
 
 it.each(['1-1', '1764201600000-0', '0-0'])(
-  'refuses the own id %s, which could be a position',
+  'send() refuses the id %s, which could be a position',
   async (id) => {
     const one = await start();
     const refused = expect.objectContaining({
@@ -287,14 +287,14 @@ it.each(['1-1', '1764201600000-0', '0-0'])(
   },
 );
 
-it('refuses a transaction, as it would be passed over', async () => {
+it('send() refuses a transaction, which Redis would ignore', async () => {
   const one = await start();
   expect(() => one.broker.publish('a', { data: 'x' }, { transaction: {} })).toThrow(
     expect.objectContaining({ code: 'NOT_CONFIGURED' }),
   );
 });
 
-it('refuses a channel that cannot be mapped to a stream', async () => {
+it('send() refuses a channel whose name cannot name a stream', async () => {
   const one = await start();
   expect(() => one.open('}x')).toThrow(expect.objectContaining({ code: 'INVALID_CHANNEL' }));
 });

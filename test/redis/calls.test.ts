@@ -20,8 +20,8 @@ function calls(): Promise<number[]> {
 const names = (amount: number): string[] =>
   Array.from({ length: amount }, (_, n) => `channel ${n}`);
 
-describe('the events of one turn', () => {
-  it('to one channel are one call, one entry and one message', async () => {
+describe('The events of one turn', () => {
+  it('travel in one call, one entry and one message when they go to one channel', async () => {
     const one = await instance(redis.url, { prefix, auditInterval: 60_000 });
     await one.broker.publish('warm', { data: '' });
     const [scripts, publishes] = await calls();
@@ -37,7 +37,7 @@ describe('the events of one turn', () => {
     expect(entries.map(([id]) => id).slice(1)).toEqual([ids.at(-1)]);
   });
 
-  it('to many channels share calls, and their markers', async () => {
+  it('share calls and markers when they go to many channels', async () => {
     const one = await instance(redis.url, { prefix, auditInterval: 60_000 });
     const channels = names(200);
     const recorded = channels.map((channel) => one.open(channel));
@@ -59,7 +59,7 @@ describe('the events of one turn', () => {
     expect(markers.length).toBeLessThanOrEqual(4);
   });
 
-  it('reach the other channels when one of them is refused', async () => {
+  it('reach the other channels when Redis refuses one channel', async () => {
     const one = await instance(redis.url, { prefix });
     await withRedis(redis.url, (admin) => admin.set(`${prefix}{channel 5}`, 'a string'));
     const channels = names(10);
@@ -80,7 +80,7 @@ describe('the events of one turn', () => {
     );
   });
 
-  it('reach the other channels, once, when our user may not touch one of them', async () => {
+  it('reach the other channels once when our user may not write to one channel', async () => {
     const keys = [`~${prefix}from:*`, `~${prefix}{allowed*`, `~${prefix}ids:{allowed*`];
     const rights = ['resetchannels', '+@all', '&*', ...keys];
     await withRedis(redis.url, (admin) =>
@@ -108,7 +108,7 @@ describe('the events of one turn', () => {
     expect(recorded.map((each) => each.data)).toEqual([['0', '1', '2'], [], ['0', '1', '2']]);
   });
 
-  it('never come twice, also when our user may append and not note that it has', async () => {
+  it('never arrive twice, also when our user may append but may not set the marker', async () => {
     const rights = ['resetchannels', '+@all', '-set', '&*', '~*'];
     await withRedis(redis.url, (admin) =>
       admin.call('ACL', 'SETUSER', 'most', 'on', '>secret', ...rights),
@@ -127,7 +127,7 @@ describe('the events of one turn', () => {
     expect(recorded.map((each) => each.data)).toEqual(channels.map(() => ['once', 'last']));
   });
 
-  it('are not stopped by a newest entry that was deleted by hand', async () => {
+  it('arrive although somebody deleted the newest entry by hand', async () => {
     const one = await instance(redis.url, { prefix });
     const there = one.open('deleted');
     await until(() => there.isLive);
@@ -154,7 +154,7 @@ describe('the events of one turn', () => {
   });
 });
 
-describe('what is retained', () => {
+describe('A stream with a limit', () => {
   const eventsOf = async (one: Awaited<ReturnType<typeof instance>>, channel: string) => {
     const { history } = one.open(channel).feed;
     const events: string[] = [];
@@ -173,7 +173,7 @@ describe('what is retained', () => {
     ['one by one', 1, 3_000],
     ['in turns of 7', 7, 700],
     ['in turns of 400', 400, 20],
-  ])('are the last events, sent %s', async (_, burst, turns) => {
+  ])('retains the last events, sent %s', async (_, burst, turns) => {
     const one = await instance(redis.url, { prefix, retain: { events: 1_000 } });
     const sent: string[] = [];
     for (let turn = 0; turn < turns; turn++) {
@@ -188,7 +188,7 @@ describe('what is retained', () => {
     expect(kept.length).toBeLessThanOrEqual(1_000 + 128 + 62 + burst);
   });
 
-  it('are the last bytes, sent in turns', async () => {
+  it('retains the last bytes, sent in turns', async () => {
     const one = await instance(redis.url, { prefix, retain: { bytes: 100_000 } });
     const sent: string[] = [];
     for (let turn = 0; turn < 100; turn++) {
@@ -202,7 +202,7 @@ describe('what is retained', () => {
     expect(kept.length).toBeLessThanOrEqual(240);
   });
 
-  it('is read page by page, from any event on, however it was sent', async () => {
+  it('can be read page by page from any event on, however events were sent', async () => {
     const one = await instance(redis.url, { prefix, retain: { events: 100_000 } });
     const random = new Random(4_711);
     const texts = ['', 'a', 'ä€', '😀', '\n', '+,', '12+3'];
@@ -233,7 +233,7 @@ describe('what is retained', () => {
     }
   });
 
-  it('is resumed from within what travelled together, on another instance', async () => {
+  it('lets another instance resume in the middle of events that were sent together', async () => {
     const [one, two] = [
       await instance(redis.url, { prefix }),
       await instance(redis.url, { prefix }),

@@ -36,8 +36,8 @@ async function documentedRights(): Promise<string[]> {
     .filter((right) => !right.startsWith('+') || commands.has(right.slice(1).split('|')[0]!));
 }
 
-describe('a user with the documented rights', () => {
-  it('can do all that is needed, and nothing else', async () => {
+describe('A user with the documented rights', () => {
+  it('can do all that we need, and nothing else', async () => {
     const rights = await documentedRights();
     await withRedis(server.url, (admin) =>
       admin.call('ACL', 'SETUSER', 'sse', 'on', '>secret', ...rights, '~job:*'),
@@ -69,7 +69,7 @@ describe('a user with the documented rights', () => {
     });
   });
 
-  it('that lacks a right is told which', async () => {
+  it('that lacks a right leads to an error that names it', async () => {
     const rights = (await documentedRights()).filter(
       (right) => right !== '+xadd' && right !== '+getdel',
     );
@@ -89,8 +89,8 @@ describe('a user with the documented rights', () => {
   });
 });
 
-describe("a client of the user's", () => {
-  it('is not changed, not subscribed with, and not closed', async () => {
+describe('A client of the application', () => {
+  it('is neither changed, nor used to subscribe, nor closed', async () => {
     const users = new Redis(server.url, { keyPrefix: 'mine:', connectionName: 'users' });
     try {
       const options = { ...users.options };
@@ -120,7 +120,7 @@ describe("a client of the user's", () => {
     }
   });
 
-  it('may be an older protocol', async () => {
+  it('may speak the older protocol', async () => {
     const users = new Redis(server.url, { protocol: 2 });
     try {
       const one = await instance(users);
@@ -135,7 +135,7 @@ describe("a client of the user's", () => {
   });
 });
 
-describe('options', () => {
+describe('The options of redisStreams', () => {
   it.each([
     [{ prefix: 'a{b' }, 'redisStreams.prefix'],
     [{ retain: { events: 0 } }, 'redisStreams.retain.events'],
@@ -147,7 +147,7 @@ describe('options', () => {
     [{ auditInterval: 99 }, 'redisStreams.auditInterval'],
     [{ nonsense: 1 }, 'There is no option `redisStreams.nonsense`'],
     [null, 'redisStreams'],
-  ])('%j is refused', (options, named) => {
+  ])('%j lead to an error', (options, named) => {
     expect(() => readOptions(REDIS_STREAMS_OPTIONS, options, 'redisStreams')).toThrow(
       expect.objectContaining({
         code: 'INVALID_OPTION',
@@ -156,7 +156,7 @@ describe('options', () => {
     );
   });
 
-  it('without limits are taken', () => {
+  it('may leave the limits out', () => {
     expect(
       readOptions(REDIS_STREAMS_OPTIONS, { retain: { age: Infinity, bytes: Infinity } }),
     ).toMatchObject({

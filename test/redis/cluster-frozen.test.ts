@@ -133,7 +133,7 @@ function lostInSilence(accepted: readonly Accepted[], reader: TimedRecorder): re
     .map(({ text }) => text);
 }
 
-it('what a frozen master had accepted, and its replica has not, is announced', async () => {
+it('Readers get a reset for events that a frozen master accepted and its replica lacks', async () => {
   const { master, replica } = await roles();
   const [channels, names] = [namesOfFirst('channel', 4), namesOfFirst('key', 4)];
   const [one, other]: Instance[] = [
@@ -196,7 +196,7 @@ it('what a frozen master had accepted, and its replica has not, is announced', a
   expect(lost).toBeGreaterThan(0);
 }, 90_000);
 
-it('an event that was accepted, and is lost, is announced before the next one', async () => {
+it('Readers get the reset for a lost event before the next event', async () => {
   const one = await instance(clusterClient(), { auditInterval: 60_000 });
   const [channel] = namesOfFirst('announced', 1);
   const send = (data: string) => one.broker.publish(channel!, { data });

@@ -24,7 +24,7 @@ const NO_LOG = { log() {}, warn() {}, error() {} };
 /** Channels in slots of each of the three masters. */
 const CHANNELS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
-describe('in a Cluster', () => {
+describe('In a Cluster', () => {
   let servers: TestCluster;
   const clients: Cluster[] = [];
 
@@ -56,7 +56,7 @@ describe('in a Cluster', () => {
     );
   }
 
-  it('a ticket is good once, on whichever instance and node', async () => {
+  it('a ticket opens one stream, on whichever instance and node', async () => {
     const tickets = Array.from({ length: 30 }, (_, n) => `digest ${n}`);
     const stores = [0, 1].map(() => {
       const client = servers.client();
@@ -83,7 +83,7 @@ describe('in a Cluster', () => {
     expect(taken.filter((content) => content !== undefined)).toEqual(tickets);
   });
 
-  it('events reach every instance, within the shard of their channel where it can be', async () => {
+  it('events reach every instance, by a message of their shard where the server has those', async () => {
     const [one, two] = [await start(), await start()];
     const channels = Array.from({ length: 60 }, (_, n) => `channel ${n}`);
     const recorded = [one, two].flatMap((each) => channels.map((channel) => each.open(channel)));
@@ -106,7 +106,7 @@ describe('in a Cluster', () => {
     expect([...one.log.errors, ...two.log.errors]).toEqual([]);
   });
 
-  it('the first event of an instance is heard at once, before it knows of the server', async () => {
+  it("the first event of an instance arrives at once, before the instance knows the server's version", async () => {
     const rarely = { auditInterval: 60_000 };
     const there = (await start({}, rarely)).open('first');
     await until(() => there.isLive);
@@ -117,7 +117,7 @@ describe('in a Cluster', () => {
     expect(there.position).toBe(sent);
   });
 
-  it('without the right to INFO, classic messages go to every node, wherever a slot is', async () => {
+  it('classic messages go to every node when our user may not call INFO', async () => {
     for (const { url } of [...servers.masters, servers.replica]) {
       const rights = ['resetchannels', '&*', '~*', '+@all', '-info'];
       await withRedis(url, (node) => node.call('ACL', 'SETUSER', 'blind', 'on', '>x', ...rights));
@@ -147,29 +147,32 @@ describe('in a Cluster', () => {
     );
   });
 
-  it.each(['plain', 'job:{42}:state'])('the key %s is taken for every instance', async (key) => {
-    const instances = [await start(), await start()];
-    const sources = instances.map(
-      ({ streams, log }) => new CacheSource(new RedisKeyStore(streams), log),
-    );
-    const recorded = sources.map((source) => {
-      const one = new Recorded(source.with({ interval: 10 }), key);
-      one.feed.resume?.();
-      return one;
-    });
-    await until(() => recorded.every((one) => one.isLive));
-    await sources[1]!.sendKey(key, 'sent');
-    await until(() => recorded.every((one) => one.events.length === 1));
-    await clients[0]!.set(key, 'set');
-    await until(() => recorded.every((one) => one.events.length === 2));
-    expect(recorded.map((one) => one.data)).toEqual([
-      ['sent', 'set'],
-      ['sent', 'set'],
-    ]);
-    await Promise.all(sources.map((source) => source.stop()));
-  });
+  it.each(['plain', 'job:{42}:state'])(
+    'every instance gets the values of the key %s',
+    async (key) => {
+      const instances = [await start(), await start()];
+      const sources = instances.map(
+        ({ streams, log }) => new CacheSource(new RedisKeyStore(streams), log),
+      );
+      const recorded = sources.map((source) => {
+        const one = new Recorded(source.with({ interval: 10 }), key);
+        one.feed.resume?.();
+        return one;
+      });
+      await until(() => recorded.every((one) => one.isLive));
+      await sources[1]!.sendKey(key, 'sent');
+      await until(() => recorded.every((one) => one.events.length === 1));
+      await clients[0]!.set(key, 'set');
+      await until(() => recorded.every((one) => one.events.length === 2));
+      expect(recorded.map((one) => one.data)).toEqual([
+        ['sent', 'set'],
+        ['sent', 'set'],
+      ]);
+      await Promise.all(sources.map((source) => source.stop()));
+    },
+  );
 
-  it('the slot of a live channel moves, and nothing is lost', async () => {
+  it('nothing is lost when the slot of a live channel moves', async () => {
     const instances = [await start(), await start()];
     const recorded = instances.flatMap((one) => CHANNELS.map((channel) => one.open(channel)));
     await until(() => recorded.every((one) => one.isLive));
@@ -194,7 +197,7 @@ describe('in a Cluster', () => {
     expect(load.rejected).toBe(0);
   }, 90_000);
 
-  it('the slot of a live channel returns to its node, and events come at once', async () => {
+  it('events arrive at once when the slot of a live channel returns to its node', async () => {
     const rarely = { auditInterval: 600_000 };
     const [one, two] = [await start({}, rarely), await start({}, rarely)];
     const there = two.open('returning');
@@ -227,7 +230,7 @@ describe('in a Cluster', () => {
     expect(two.log.errors).toEqual([]);
   });
 
-  it('a node is lost and its replica takes its place', async () => {
+  it('a replica takes over when its node is lost', async () => {
     const instances = [await start(), await start()];
     const recorded = instances.flatMap((one) => CHANNELS.map((channel) => one.open(channel)));
     await until(() => recorded.every((one) => one.isLive));

@@ -18,7 +18,7 @@ async function settled(recorded: readonly Recorded[], expected: (channel: number
   await until(isComplete, { every: 50 }).catch(() => undefined);
 }
 
-describe('on a server without persistence', () => {
+describe('On a server without persistence', () => {
   let server: RedisServer;
 
   beforeAll(async () => {
@@ -29,7 +29,7 @@ describe('on a server without persistence', () => {
     await server.stop();
   });
 
-  it('nothing is lost and nothing comes twice while connections are killed at random', async () => {
+  it('no event is lost or repeated while connections are killed at random', async () => {
     const instances = [await instance(server.url), await instance(server.url)];
     const recorded = instances.flatMap((one) => CHANNELS.map((channel) => one.open(channel)));
     await until(() => recorded.every((one) => one.isLive));
@@ -60,7 +60,7 @@ describe('on a server without persistence', () => {
     expect(load.sent).toBeGreaterThan(1_000);
   }, 120_000);
 
-  it('nothing is lost when the scripts are flushed under load', async () => {
+  it('no event is lost when somebody flushes the scripts under load', async () => {
     const instances = [await instance(server.url), await instance(server.url)];
     const recorded = instances.flatMap((one) => CHANNELS.map((channel) => one.open(channel)));
     await until(() => recorded.every((one) => one.isLive));
@@ -78,7 +78,7 @@ describe('on a server without persistence', () => {
     expect(load.rejected).toBe(0);
   });
 
-  it('a connection that is frozen is noticed, and what was missed is read', async () => {
+  it('the instance notices a frozen connection, and reads what it missed', async () => {
     const proxy = await startProxy(server.url);
     try {
       const [behind, direct] = [await instance(proxy.url(server.url)), await instance(server.url)];
@@ -100,7 +100,7 @@ describe('on a server without persistence', () => {
     }
   });
 
-  it('what is sent on a frozen connection arrives once, and in order', async () => {
+  it('events sent on a frozen connection arrive once and in order', async () => {
     const proxy = await startProxy(server.url);
     try {
       const [behind, direct] = [await instance(proxy.url(server.url)), await instance(server.url)];
@@ -125,7 +125,7 @@ describe('on a server without persistence', () => {
     }
   });
 
-  it('an entry whose message was lost is found by the next comparison', async () => {
+  it('the next comparison of streams finds an entry whose message was lost', async () => {
     const one = await instance(server.url, { auditInterval: 200 });
     const there = one.open('quiet');
     await until(() => there.isLive);
@@ -137,7 +137,7 @@ describe('on a server without persistence', () => {
     expect(there.resets).toEqual([]);
   });
 
-  it('what was trimmed before it could be read is announced', async () => {
+  it('readers get a reset for events trimmed before they could read them', async () => {
     const proxy = await startProxy(server.url);
     try {
       const behind = await instance(proxy.url(server.url), { retain: { events: 10 } });
@@ -164,7 +164,7 @@ describe('on a server without persistence', () => {
     }
   });
 
-  it('a server that has no memory rejects, and loses nothing silently', async () => {
+  it('send() rejects when the server has no memory, and loses nothing silently', async () => {
     const one = await instance(server.url);
     const there = one.open('oom');
     await until(() => there.isLive);
@@ -187,7 +187,7 @@ describe('on a server without persistence', () => {
     });
   });
 
-  it('a key of another type is named, and the channel goes live once it is gone', async () => {
+  it('a log line names a key of another type, and the channel goes live once that key is gone', async () => {
     await withRedis(server.url, async (admin) => {
       await admin.set('sse:{taken}', 'a string');
       const one = await instance(server.url);
@@ -205,7 +205,7 @@ describe('on a server without persistence', () => {
     });
   });
 
-  it.each([-1, 1])('a clock that jumps by %i hours changes nothing', async (hours) => {
+  it.each([-1, 1])('a jump of the clock by %i hours changes nothing', async (hours) => {
     const channel = `clock ${hours}`;
     const one = await instance(server.url);
     const there = one.open(channel);
@@ -233,22 +233,25 @@ describe('on a server without persistence', () => {
     expect(page.events.map((event) => event.data)).toEqual(there.data.slice(1));
   });
 
-  it.each(['allkeys-lru', 'volatile-ttl'])('%s is warned of at start-up', async (policy) => {
-    await withRedis(server.url, async (admin) => {
-      await admin.config('SET', 'maxmemory', '1gb');
-      await admin.config('SET', 'maxmemory-policy', policy);
-      try {
-        const one = await instance(server.url);
-        await until(() => one.log.lines.length > 0);
-        expect(one.log.lines).toEqual([expect.stringContaining(`maxmemory-policy ${policy}`)]);
-      } finally {
-        await admin.config('SET', 'maxmemory', '0');
-        await admin.config('SET', 'maxmemory-policy', 'noeviction');
-      }
-    });
-  });
+  it.each(['allkeys-lru', 'volatile-ttl'])(
+    'a warning at start-up names the eviction policy %s',
+    async (policy) => {
+      await withRedis(server.url, async (admin) => {
+        await admin.config('SET', 'maxmemory', '1gb');
+        await admin.config('SET', 'maxmemory-policy', policy);
+        try {
+          const one = await instance(server.url);
+          await until(() => one.log.lines.length > 0);
+          expect(one.log.lines).toEqual([expect.stringContaining(`maxmemory-policy ${policy}`)]);
+        } finally {
+          await admin.config('SET', 'maxmemory', '0');
+          await admin.config('SET', 'maxmemory-policy', 'noeviction');
+        }
+      });
+    },
+  );
 
-  it('an evicted stream is announced', async () => {
+  it('readers get a reset when the server evicts their stream', async () => {
     const one = await instance(server.url, { auditInterval: 200 });
     const there = one.open('evicted');
     await until(() => there.isLive);
@@ -263,7 +266,7 @@ describe('on a server without persistence', () => {
     expect(count(['before', 'later'], there.data)).toEqual(NONE);
   });
 
-  it('a send that is not accepted in time rejects, awaited or not', async () => {
+  it('send() rejects when the server does not accept it in time, awaited or not', async () => {
     const proxy = await startProxy(server.url);
     try {
       const one = await instance(proxy.url(server.url), { sendTimeout: 300 });
@@ -287,7 +290,7 @@ describe('on a server without persistence', () => {
     }
   });
 
-  it("a client of the user's that resends what was not acknowledged doubles nothing", async () => {
+  it("no event is repeated by an application's client that sends unacknowledged commands again", async () => {
     const proxy = await startProxy(server.url);
     const users = new Redis(proxy.url(server.url), { maxRetriesPerRequest: null });
     users.on('error', () => undefined);
@@ -315,8 +318,8 @@ describe('on a server without persistence', () => {
   });
 });
 
-describe('a restart of the server', () => {
-  it('with its data loses nothing', async () => {
+describe('A restart of the server', () => {
+  it('loses no event when the server keeps its data', async () => {
     const server = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
     try {
       const instances = [await instance(server.url), await instance(server.url)];
@@ -343,7 +346,7 @@ describe('a restart of the server', () => {
     }
   }, 120_000);
 
-  it('without its data is announced to everybody, also on an idle channel', async () => {
+  it('causes a reset for every reader when the server loses its data, on idle channels too', async () => {
     const server = await startRedis();
     try {
       const instances = [await instance(server.url), await instance(server.url)];

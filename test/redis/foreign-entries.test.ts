@@ -65,7 +65,7 @@ async function history(channel: Channel): Promise<string[]> {
   return shown;
 }
 
-describe('what somebody else has written to a stream', () => {
+describe('An entry that another program writes to a stream', () => {
   it.each([
     ['meta `null`', ['l', '4+1', 'd', 'nullx']],
     ['meta `null`, by itself', ['m', 'null', 'd', 'x']],
@@ -83,7 +83,7 @@ describe('what somebody else has written to a stream', () => {
     ['more events than there are ids', ['l', '1'.padEnd(40, ',0'), 'd', 'x'], '5-3'],
     ['data beyond the limit', ['m', '', 'd', 'x'.repeat(2_001)]],
     ['data beyond the limit, in bytes', ['m', '', 'd', 'ä'.repeat(1_001)]],
-  ])('is left out and announced: %s', async (_, fields, id = '*') => {
+  ])('becomes a reset in its place: %s', async (_, fields, id = '*') => {
     const one = await instance(redis.url, { prefix, auditInterval: 100 });
     const key = `${prefix}{foreign}`;
     await withRedis(redis.url, (admin) => admin.xadd(key, '5-1', 'm', 'o', 'd', ''));
@@ -100,7 +100,7 @@ describe('what somebody else has written to a stream', () => {
     expect(await history(there.channel)).toEqual(['skipped-event', 'after']);
   });
 
-  it('is read as an event where it is one', async () => {
+  it('is delivered when it has the form of an event', async () => {
     const one = await instance(redis.url, { prefix, auditInterval: 100 });
     const there = open(one, 'plain');
     await until(() => there.channel.ready);
@@ -113,7 +113,7 @@ describe('what somebody else has written to a stream', () => {
     expect(there.reasons()).toEqual([]);
   });
 
-  it('neither ends the numbering of what is retained nor lets it grow', async () => {
+  it('leaves the count of retained events correct', async () => {
     const one = await instance(redis.url, { prefix, retain: { events: 100, bytes: 10_000 } });
     const key = `${prefix}{counted}`;
     const foreign = [
@@ -135,7 +135,7 @@ describe('what somebody else has written to a stream', () => {
     expect(events.length).toBeLessThanOrEqual(100 + 128 + 2 * 20 + 20);
   });
 
-  it('may leave no room for more events: send() says so, and what to do', async () => {
+  it('can use up the ids of the stream: send() then rejects with the remedy', async () => {
     const one = await instance(redis.url, { prefix });
     const there = open(one, 'full');
     await until(() => there.channel.ready);
@@ -162,7 +162,7 @@ describe('what somebody else has written to a stream', () => {
   });
 
   it.each(['9999999999999-18446744073709551615', '9999999999999-9007199254740993'])(
-    'with the id %s does not stop what is sent in turns',
+    'with the id %s does not stop the events of one turn',
     async (id) => {
       const one = await instance(redis.url, { prefix, auditInterval: 100 });
       const there = open(one, 'high');
@@ -180,7 +180,7 @@ describe('what somebody else has written to a stream', () => {
   );
 });
 
-describe('what somebody else has published', () => {
+describe('A message that another program publishes', () => {
   it.each([
     ['meta `null`', (last: string) => `${last} ${after(last)} 4+1\nnullx`],
     ['an id that is none', (last: string) => `${last} zzz \nx`],
@@ -209,7 +209,7 @@ describe('what somebody else has published', () => {
     expect(one.log.lines).toEqual([expect.stringContaining('not of this package')]);
   });
 
-  it('of a later version are announced with their entries, and logged once', async () => {
+  it('in a later format makes the instance read its entries from the stream, and log that once', async () => {
     const one = await instance(redis.url, { prefix });
     const there = open(one, 'later');
     await until(() => there.channel.ready);
@@ -232,7 +232,7 @@ describe('what somebody else has published', () => {
     expect(one.log.lines).toEqual([expect.stringContaining('later version')]);
   });
 
-  it('with an id of its own choice is announced once the stream shows otherwise', async () => {
+  it('with an invented id causes one reset, once the stream shows otherwise', async () => {
     const one = await instance(redis.url, { prefix });
     const there = open(one, 'forged');
     await until(() => there.channel.ready);
@@ -248,7 +248,7 @@ describe('what somebody else has published', () => {
     expect(there.reasons()).toEqual(['failover']);
   });
 
-  it('fills no log', async () => {
+  it('cannot fill the log', async () => {
     const one = await instance(redis.url, { prefix });
     const there = open(one, 'noisy');
     await until(() => there.channel.ready);
@@ -269,7 +269,7 @@ function after(id: string): string {
   return `${time}-${Number(number) + 1}`;
 }
 
-describe('entries and messages of every shape', () => {
+describe('Random entries and messages', () => {
   const json = fc.oneof(
     fc.json({ maxDepth: 2 }),
     fc
@@ -317,7 +317,7 @@ describe('entries and messages of every shape', () => {
     fc.tuple(id, id, fitting).map(([previous, first, [l, d]]) => `${previous} ${first} ${l}\n${d}`),
   );
 
-  it('are read without a throw, and with an id for each item', () => {
+  it('never make the parser throw, which gives each event an id', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('5-0', '5-3', '9999999999999-18446744073709551615'),
@@ -350,7 +350,7 @@ describe('entries and messages of every shape', () => {
     fc.record({ publish: message }),
   );
 
-  it('are announced or are events, and nothing that is sent is lost, twice or late', async () => {
+  it('become resets or events, and delay, lose or repeat no event of ours', async () => {
     const one = await instance(redis.url, { prefix, auditInterval: 100 });
     let runs = 0;
     await withRedis(redis.url, async (admin) => {

@@ -47,8 +47,8 @@ function start(): Promise<TestApp> {
   });
 }
 
-describe('clients of several instances', () => {
-  it('receive what is sent on any of them, under the same ids', async () => {
+describe('Clients of several instances', () => {
+  it('receive what any instance sends, under the same ids', async () => {
     const [one, two] = [await start(), await start()];
     const clients = [await one.connect('/events/all'), await two.connect('/events/all')];
     const id = await one.sse.send('all', { n: 1 }, { type: 'count' });
@@ -61,7 +61,7 @@ describe('clients of several instances', () => {
     expect(own).toMatch(/^\d+-\d+$/);
   });
 
-  it('return to another instance, from a position or an id of the publisher', async () => {
+  it('resume on another instance, by position or by an id of the publisher', async () => {
     const [one, two] = [await start(), await start()];
     const client = await one.connect('/events/moved');
     await one.sse.send('moved', 'a');
@@ -78,7 +78,7 @@ describe('clients of several instances', () => {
     expect(await own.next()).toMatchObject({ data: 'd' });
   });
 
-  it('return before their first event, and miss none', async () => {
+  it('lose nothing when they change the instance before their first event', async () => {
     const [one, two] = [await start(), await start()];
     const client = await one.connect('/events/empty');
     await until(() => client.lastEventId !== '');
@@ -88,7 +88,7 @@ describe('clients of several instances', () => {
     expect(await back.next()).toMatchObject({ data: 'while away' });
   });
 
-  it('are ended everywhere, and do not come back to a run that is over', async () => {
+  it('all end with the run, and do not return to it', async () => {
     const [one, two] = [await start(), await start()];
     const clients = [await one.connect('/events/run'), await two.connect('/events/run')];
     await two.sse.complete('run');
@@ -104,7 +104,7 @@ describe('clients of several instances', () => {
     expect(await fresh.next()).toMatchObject({ data: 'next run' });
   });
 
-  it('read all that is retained from `earliest`, then live', async () => {
+  it('read all retained events with `earliest`, then live ones', async () => {
     const [one, two] = [await start(), await start()];
     await Promise.all(Array.from({ length: 700 }, (_, n) => one.sse.send('long', `${n}`)));
     const client = await two.connect('/events/long', { lastEventId: 'earliest' });
@@ -119,7 +119,7 @@ describe('clients of several instances', () => {
     ).toEqual(NONE);
   });
 
-  it('see nothing of a rolling restart of three instances under load', async () => {
+  it('notice nothing of a rolling restart of three instances under load', async () => {
     const apps = [await start(), await start(), await start()];
     const publisher = await instance(redis.url, {
       prefix: redis.keyPrefix,
@@ -154,7 +154,7 @@ describe('clients of several instances', () => {
     await Promise.all(clients.map((client) => client.close()));
   }, 120_000);
 
-  it('resume elsewhere when their instance is killed', async () => {
+  it('resume on another instance when theirs is killed', async () => {
     const instances = [await startAppProcess(redis.url), await startAppProcess(redis.url)];
     const publisher = await instance(redis.url, { retain: { events: 50_000 } });
     let turn = 0;

@@ -76,8 +76,8 @@ async function writeAndReceive(recorded: Recorded, values: string[]): Promise<vo
   await until(() => recorded.data.at(-1) === values.at(-1));
 }
 
-describe('another instance takes over', () => {
-  it('at once from one that stops', async () => {
+describe('Another instance becomes the poller', () => {
+  it('at once when the poller stops', async () => {
     const { instances, recorded } = await threeReaders();
     const values: string[] = [];
     await write(values, 10);
@@ -93,7 +93,7 @@ describe('another instance takes over', () => {
     expect(polled(instances.slice(1)).reduce((sum, one) => sum + one)).toBe(1);
   });
 
-  it('from one whose connections have frozen, which does no harm when they thaw', async () => {
+  it("when the poller's connections freeze, and the old poller does no harm when they thaw", async () => {
     const { instances, recorded } = await threeReaders(proxy.url(server.url));
     const values: string[] = [];
     await write(values, 10);
@@ -107,7 +107,7 @@ describe('another instance takes over', () => {
     expect(polled(instances)[0]).toBe(0);
   });
 
-  it('for what sendKey sends before it is noticed that the poller is gone', async () => {
+  it('without losing what sendKey() sends before anybody notices that the poller is gone', async () => {
     const { instances, recorded } = await threeReaders(proxy.url(server.url));
     proxy.freeze();
     const values = ['a', 'b', 'c'];
@@ -120,7 +120,7 @@ describe('another instance takes over', () => {
     await until(() => polled(instances).reduce((sum, one) => sum + one) === 1);
   });
 
-  it('while connections break again and again, and none is lost or comes twice', async () => {
+  it('while connections break again and again, and no value is lost or repeated', async () => {
     const { instances, recorded } = await threeReaders(proxy.url(server.url));
     const values: string[] = [];
     for (let cuts = 0; cuts < sized({ quick: 8, soak: 100 });) {
@@ -144,7 +144,7 @@ describe('another instance takes over', () => {
     await until(() => polled(instances).reduce((sum, one) => sum + one) === 1);
   }, 30_000);
 
-  it('when Redis has forgotten who polls, and everything else', async () => {
+  it('when Redis has lost all data, including the lease of the poller', async () => {
     const { instances, recorded } = await threeReaders();
     const values: string[] = [];
     await write(values, 10);
@@ -171,7 +171,7 @@ describe('another instance takes over', () => {
     await until(() => polled(instances).reduce((sum, one) => sum + one) === 1);
   });
 
-  it('of many keys in a few calls', async () => {
+  it('of 1,200 keys with a few calls', async () => {
     const keys = Array.from({ length: 1_200 }, (_, n) => `${key}-${n}`);
     const first = await start();
     const recorded = [keys.map((one) => first.read(one, { interval: 500 }))];
@@ -211,8 +211,8 @@ async function pollerOfAnotherKey() {
   return { poller, untilPolledAgain };
 }
 
-describe('the poller', () => {
-  it('polls as often as the instance wants that wants it most', async () => {
+describe('The poller', () => {
+  it('polls at the shortest interval that any instance wants', async () => {
     const instances = [await start(), await start(), await start()];
     const recorded = instances.map((one, n) => one.read(key, { interval: n < 2 ? 60_000 : 20 }));
     await untilElected(instances, recorded, 1);
@@ -222,7 +222,7 @@ describe('the poller', () => {
     await expectAll(recorded, values);
   });
 
-  it('polls what it does not read itself, until nobody reads it', async () => {
+  it('polls keys that only other instances read, until nobody reads them', async () => {
     const { poller, untilPolledAgain } = await pollerOfAnotherKey();
     const instances = [poller, await start(), await start()];
     const recorded = instances.slice(1).map((one) => one.read(key));
@@ -243,7 +243,7 @@ describe('the poller', () => {
     await until(() => recorded.every(({ data }) => data.at(-1) === 'waits'));
   });
 
-  it('leaves values in the key for an instance that is gone', async () => {
+  it('leaves values in the key when the only reading instance is gone', async () => {
     const { poller, untilPolledAgain } = await pollerOfAnotherKey();
     const other = await start(proxy.url(server.url));
     other.read(key);
@@ -255,7 +255,7 @@ describe('the poller', () => {
     expect(await redis.get(key)).toBe('waits');
   });
 
-  it('finds what it was not told', async () => {
+  it('finds the wants of other instances although their messages are lost', async () => {
     const { instances } = await threeReaders();
     const [one] = await redis.keys(`${prefix}{pollers}:wants:*`);
     const version = Number(await redis.hget(one!, ''));
@@ -266,8 +266,8 @@ describe('the poller', () => {
   });
 });
 
-describe('each instance polls', () => {
-  it('that also reads the key so that each does', async () => {
+describe('Every instance polls for itself', () => {
+  it("a key that some instance reads with poller: 'each'", async () => {
     const { instances, recorded } = await threeReaders();
     recorded.push(instances[1]!.read(key, { poller: 'each' }));
     await until(() => polled(instances).join() === '1,1,0');
@@ -278,7 +278,7 @@ describe('each instance polls', () => {
     await until(() => polled(instances).join() === '1,0,0');
   });
 
-  it('when its user may not share polls, and one line says so', async () => {
+  it('when its user lacks the rights for sharing, and one log line says so', async () => {
     await redis.call('ACL', 'SETUSER', 'less', 'on', '>secret', '~*', '&*', '+@all', '-hset');
     const url = server.url.replace('redis://', 'redis://less:secret@');
     const instances = [await start(url), await start(url)];
@@ -299,15 +299,15 @@ describe('each instance polls', () => {
   });
 });
 
-describe('what sharing polls leaves in Redis', () => {
-  it('is nothing once all instances have stopped', async () => {
+describe('Redis keeps', () => {
+  it('nothing of shared polls once all instances have stopped', async () => {
     const { instances, recorded } = await threeReaders();
     await expectAll(recorded, []);
     await Promise.all(instances.map((one) => one.stop()));
     expect(await redis.keys(`${prefix}{pollers}*`)).toEqual([]);
   });
 
-  it('is forgotten of an instance that is gone and whose keys nobody else reads', async () => {
+  it('nothing of an instance that is gone and whose keys nobody else reads', async () => {
     const one = await start(proxy.url(server.url));
     await untilElected([one], [one.read(`${key}-own`)], 1);
     const other = await start();

@@ -128,7 +128,7 @@ async function untilOnePolls(running: readonly AppProcess[]): Promise<AppProcess
   });
 }
 
-it('another instance takes over from one that is frozen, and from one that is killed', async () => {
+it('Another instance becomes the poller when the poller freezes, and when it is killed', async () => {
   const clients = [...(await startThree())];
   const pollers = new Pollers();
   const writing = new Writing();
@@ -168,7 +168,7 @@ it('another instance takes over from one that is frozen, and from one that is ki
   await expectAll(clients, writing.values);
 }, 60_000);
 
-it('clients that return elsewhere miss nothing of a rolling restart of all instances', async () => {
+it('Clients that resume on other instances miss nothing during a rolling restart', async () => {
   apps = await Promise.all([0, 1, 2].map(() => startAppProcess(server.url)));
   let turn = 0;
   const clients = KEYS.flatMap((key) =>

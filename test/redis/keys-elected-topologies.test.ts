@@ -39,8 +39,8 @@ function expectAll(recorded: readonly Recorded[], values: readonly string[]): vo
   }
 }
 
-describe('the poller of a key is elected', () => {
-  it('in a Cluster, also after a master was lost', async () => {
+describe('Instances that share their polls', () => {
+  it('work in a Cluster, also after it has lost a master', async () => {
     const cluster = await startCluster();
     stops.push(() => cluster.stop());
     const clients = [0, 1, 2].map(() => cluster.client());
@@ -80,7 +80,7 @@ describe('the poller of a key is elected', () => {
     await until(() => sum(polled(instances.slice(1))) === keys.length);
   }, 90_000);
 
-  it('by nobody while that node of a Cluster is lost: then each instance polls', async () => {
+  it('poll for themselves while the Cluster has lost the node with the lease', async () => {
     const cluster = await startCluster();
     stops.push(() => cluster.stop());
     const lost = cluster.masters[2]!;
@@ -111,7 +111,7 @@ describe('the poller of a key is elected', () => {
     await until(() => sum(polled(instances)) === 1);
   }, 90_000);
 
-  it('through a Sentinel failover', async () => {
+  it('go on after a Sentinel failover', async () => {
     const group = await startSentinelGroup();
     stops.push(() => group.stop());
     const instances = await Promise.all([0, 1, 2].map(() => electing(group.options)));
@@ -141,7 +141,7 @@ describe('the poller of a key is elected', () => {
     await until(() => sum(polled(instances)) === 1);
   }, 60_000);
 
-  it("with a client of the user's that has a prefix, and apart from those with another", async () => {
+  it('share them among clients of one prefix only', async () => {
     const server = await startRedis();
     stops.push(() => server.stop());
     const clients = ['one:', 'one:', 'other:'].map(

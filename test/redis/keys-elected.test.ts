@@ -40,8 +40,8 @@ const start = (): Promise<Electing> => electing(server.url, { prefix, auditInter
 const startThree = () => Promise.all([start(), start(), start()]);
 const positionsOf = (recorded: Recorded) => recorded.events.map(({ position }) => position);
 
-describe('a key whose poller is elected', () => {
-  it('is polled as often by three instances as by one', async () => {
+describe("A key with poller: 'elected'", () => {
+  it('causes as many polls from three instances as from one', async () => {
     const key = `${prefix}rate`;
     const options = { interval: 50 };
     const one = await start();
@@ -65,7 +65,7 @@ describe('a key whose poller is elected', () => {
     expect(each).toBeLessThan(nominal * 3.3);
   });
 
-  it('shares its questions with others, in a handful of round trips', async () => {
+  it('is polled together with other keys, in a few round trips', async () => {
     const keys = Array.from({ length: sized({ quick: 1_000, soak: 10_000 }) }, (_, n) => `${n}`);
     const instances = await startThree();
     const readers: Recorded[] = [];

@@ -59,11 +59,11 @@ const skips = ({ resets }: Recorded) =>
 
 const leftOut = (log: LogRecorder) => log.errors.filter((line) => line.includes('left out'));
 
-describe('what no text can hold', () => {
+describe('Half of a surrogate pair in a value', () => {
   const broken = 'Party 😀'.slice(0, 7);
 
   it.each(['take', 'watch'] as const)(
-    'is sent as U+FFFD, in data and in the type of the event, to who may %s it',
+    "arrives as U+FFFD, in the data and in the type, with mode: '%s'",
     async (mode) => {
       const { source } = await start();
       const one = read(source, { mode });
@@ -77,7 +77,7 @@ describe('what no text can hold', () => {
     },
   );
 
-  it('waits for the first reader like any other', async () => {
+  it('waits for the first reader like any other value', async () => {
     const { source } = await start();
     await source.sendKey(key, broken, { type: 'x' });
     await source.sendKey(key, { text: broken });
@@ -88,13 +88,13 @@ describe('what no text can hold', () => {
   });
 });
 
-describe('what others write', () => {
+describe('Data that another program writes', () => {
   it.each([
     ['lengths that are not those of its text', '1+2+3\n{"t":1}'],
     ['a meta that is no JSON', '1+2+5\n{"t":1}'],
     ['a meta that is none of ours', '0+4+1\nnullx'],
     ['a length of characters that it does not have', '0+2+1\n{}äöü'],
-  ])('spoils no event beside it: %s', async (_, foreign) => {
+  ])('harms no event beside it: %s', async (_, foreign) => {
     const { source } = await start({ eventSize: 1_000 });
     await redis.rpush(waitingKey(key), '0=before', foreign);
     for (const value of ['one', 'two', 'three']) {
@@ -110,7 +110,7 @@ describe('what others write', () => {
     ]);
   });
 
-  it('of any bytes does not stop a key: it comes, or is announced and logged', async () => {
+  it('never stops a key, whatever its bytes: it becomes an event, or a reset and a log line', async () => {
     const { source, log } = await start({ eventSize: 1_000 });
     const one = read(source);
     await until(() => one.isLive);
@@ -168,7 +168,7 @@ describe('what others write', () => {
   });
 
   it.each(['take', 'watch'] as const)(
-    'among waiting events is left out, announced in its place and logged: %s',
+    'into the list of waiting events becomes a reset and a log line: %s',
     async (mode) => {
       const { source, log } = await start();
       await source.sendKey(key, 'a');
@@ -182,7 +182,7 @@ describe('what others write', () => {
     },
   );
 
-  it('that gives the list of waiting events another type keeps only sendKey() from the key', async () => {
+  it('in the place of the list of waiting events makes sendKey() fail, and nothing else', async () => {
     const { source, log } = await start();
     await redis.set(waitingKey(key), 'theirs');
     const one = read(source);
@@ -204,7 +204,7 @@ describe('what others write', () => {
   });
 
   it.each(['hash', 'set', 'zset', 'stream'])(
-    'that gives the key the type %s is logged once, and sendKey() goes on',
+    'that makes the key a %s causes one log line, and sendKey() goes on',
     async (type) => {
       const { source, log } = await start();
       const others = { hash: 'hset f v', set: 'sadd v', zset: 'zadd 1 v', stream: 'xadd * f v' };
@@ -224,10 +224,10 @@ describe('what others write', () => {
   );
 });
 
-describe('a value larger than `limits.eventSize`', () => {
+describe('A value larger than `limits.eventSize`', () => {
   const LARGE = 50 * 1_048_576;
 
-  it('is left out and announced, and Redis does not send it', async () => {
+  it('becomes a reset, and Redis never sends the value', async () => {
     const { source, log } = await start({ eventSize: 1_048_576 });
     const one = read(source);
     const watching = read(source, { mode: 'watch' }, `${key}:watched`);
@@ -252,14 +252,14 @@ describe('a value larger than `limits.eventSize`', () => {
   });
 });
 
-describe('the work of one call', () => {
+describe('One call to Redis', () => {
   /** How many scripts the server has run so far. */
   const scripts = async () => (await commandCounts(redis)).get('evalsha') ?? 0;
 
   it.each([
     ['ASCII', 'x'.repeat(300_000)],
     ['text beyond ASCII', 'é'.repeat(150_000)],
-  ])('is bounded by bytes, however few values there are: %s', async (_, large) => {
+  ])('takes a bounded number of bytes, however few the values are: %s', async (_, large) => {
     const { source } = await start();
     const one = read(source);
     await until(() => one.isLive);
@@ -271,7 +271,7 @@ describe('the work of one call', () => {
     expect((await scripts()) - before).toBeGreaterThanOrEqual(values.length);
   });
 
-  it('is bounded by values, however small they are', async () => {
+  it('takes a bounded number of values, however small they are', async () => {
     const { source } = await start();
     const one = read(source);
     await until(() => one.isLive);
@@ -283,7 +283,7 @@ describe('the work of one call', () => {
     expect((await scripts()) - before).toBeGreaterThanOrEqual(5);
   });
 
-  it('of sendKey() is bounded as well, and the values keep their order', async () => {
+  it('takes a bounded part of what sendKey() has sent, and values keep their order', async () => {
     const { source } = await start();
     const values = Array.from({ length: 12 }, (__, n) => `${n} ${'x'.repeat(300_000)}`);
     const before = await scripts();

@@ -69,7 +69,7 @@ describe('sendKey() waits as send() does', () => {
     expect([taking.data, watching.data]).toEqual([['sent'], ['sent']]);
   });
 
-  it('while connections are cut, and every value comes once and in order', async () => {
+  it('while connections break, and every value arrives once and in order', async () => {
     const server = await redis();
     const proxy = await proxyOf(server.url);
     const [sender, reader] = [await start(proxy.url(server.url)), await start(server.url)];
@@ -88,7 +88,7 @@ describe('sendKey() waits as send() does', () => {
     expect(there.resets).toEqual([]);
   });
 
-  it('while its slot moves to another node of a Cluster', async () => {
+  it('while the slot of its key moves to another node of a Cluster', async () => {
     const cluster = await startCluster();
     ends.push(() => cluster.stop());
     const client = cluster.client();
@@ -110,7 +110,7 @@ describe('sendKey() waits as send() does', () => {
     expect(count(values, there.data)).toEqual(NONE);
   }, 60_000);
 
-  it('for sendTimeout, then rejects, and the outage is one line', async () => {
+  it('for sendTimeout, then rejects, and the outage is one log line', async () => {
     const server = await redis();
     const proxy = await proxyOf(server.url);
     const one = await start(proxy.url(server.url), { sendTimeout: 200 });
@@ -136,7 +136,7 @@ describe('sendKey() waits as send() does', () => {
   });
 });
 
-describe('what sendKey() had sent, and the server has lost,', () => {
+describe('When the server loses what sendKey() has sent, readers get a reset', () => {
   /** A master and its replica; the sender and the reader are led to one of them each. */
   async function partition() {
     const [master, replica] = [await redis(), await redis()];
@@ -163,7 +163,7 @@ describe('what sendKey() had sent, and the server has lost,', () => {
     return { sender: sender!, reader: reader!, there, leadSender: leadSender! };
   }
 
-  it('is announced by the next comparison', async () => {
+  it('by the next comparison of streams', async () => {
     const { sender, there, leadSender } = await partition();
     await sender.source.sendKey('key', 'lost');
     leadSender();
@@ -177,7 +177,7 @@ describe('what sendKey() had sent, and the server has lost,', () => {
     );
   });
 
-  it('is announced also when the next value comes before that, and once', async () => {
+  it('once, before the next value when that comes first', async () => {
     const { sender, there, leadSender } = await partition();
     await sender.source.sendKey('key', 'lost');
     leadSender();

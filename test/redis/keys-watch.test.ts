@@ -53,10 +53,10 @@ async function looks(times: number): Promise<void> {
 
 const sent = async () => Number(/total_net_output_bytes:(\d+)/.exec(await redis.info('stats'))![1]);
 
-describe('a large value that is watched', () => {
+describe('An instance that watches a large value', () => {
   const large = (text: string) => text.padEnd(200_000, '.');
 
-  it('is read again when it has changed, also where its length has not', async () => {
+  it('reads it again when it has changed, also when its length has not', async () => {
     const one = watch(await start());
     const values: string[] = [];
     for (const value of [large('a'), large('b'), `${large('c')}longer`, 'small', large('a')]) {
@@ -72,7 +72,7 @@ describe('a large value that is watched', () => {
     expect(one.resets).toEqual([]);
   });
 
-  it('is not read again while it has not changed', async () => {
+  it('does not read it again while it has not changed', async () => {
     const started = await start();
     const keys = Array.from({ length: 20 }, (_, n) => `${key}-${n}`);
     await Promise.all(keys.map((one) => redis.set(one, large(one))));
@@ -87,7 +87,7 @@ describe('a large value that is watched', () => {
     await until(() => recorded[7]!.events.length === 2);
   });
 
-  it('is compared in turn where Redis cannot compare all, and one line says so', async () => {
+  it('compares a few values in turn where Redis cannot compare all, and logs that once', async () => {
     const started = await start();
     const keys = Array.from({ length: 10 }, (_, n) => `${key}-${n}`);
     const huge = (text: string) => text.padEnd(1_000_000, '.');
@@ -103,7 +103,7 @@ describe('a large value that is watched', () => {
     );
   });
 
-  it('that is no text is not read again and again either', async () => {
+  it('does not read it again and again when its bytes are not text', async () => {
     const one = watch(await start());
     const bytes = Buffer.alloc(100_000, 0xe9);
     await redis.set(key, bytes);
@@ -115,8 +115,8 @@ describe('a large value that is watched', () => {
   });
 });
 
-describe('a small value that is watched', () => {
-  it('may be empty, and is told from one that is not there', async () => {
+describe('A small watched value', () => {
+  it('may be empty, which differs from a missing value', async () => {
     const one = watch(await start());
     for (const value of ['a', '', 'é'.repeat(8_192), 'é'.repeat(8_193), '']) {
       const { length } = one.events;
@@ -130,7 +130,7 @@ describe('a small value that is watched', () => {
     expect(one.events).toHaveLength(5);
   });
 
-  it('that was set after what sendKey() had sent is not overwritten by that', async () => {
+  it('that somebody set after sendKey() is not overwritten by what sendKey() had sent', async () => {
     const started = await start();
     await started.source.sendKey(key, 'sent', { type: 'sent' });
     await redis.set(key, 'newer');

@@ -56,7 +56,7 @@ function read(source: CacheSource, options: CacheOptions = {}): Recorded {
   return recorded;
 }
 
-describe('a key that several instances read', () => {
+describe('A key that several instances read', () => {
   it('gives every value to every instance, once and in one order', async () => {
     const instances = await Promise.all([start(), start(), start()]);
     const recorded = instances.map((source) => read(source));
@@ -74,7 +74,7 @@ describe('a key that several instances read', () => {
     expect(positions[2]).toEqual(positions[0]);
   });
 
-  it('gives all values of a list that a foreign writer fills', async () => {
+  it('gives all values of a list that another program fills', async () => {
     const instances = await Promise.all([start(), start()]);
     const recorded = instances.map((source) => read(source));
     await until(() => recorded.every((one) => one.isLive));
@@ -86,7 +86,7 @@ describe('a key that several instances read', () => {
     recorded.forEach((one) => expect(count(sent, one.data)).toEqual(NONE));
   });
 
-  it('brings what sendKey sends at once, from an instance that reads it or not', async () => {
+  it('gives what sendKey() sends at once, whether the sending instance reads the key or not', async () => {
     const instances = await Promise.all([start(), start(), start()]);
     const recorded = instances.slice(0, 2).map((source) => read(source, { interval: 60_000 }));
     await until(() => recorded.every((one) => one.isLive));
@@ -102,7 +102,7 @@ describe('a key that several instances read', () => {
     });
   });
 
-  it('lets values wait while nobody reads, and gives them to the first who does', async () => {
+  it('keeps its values while nobody reads, and gives them to the first reader', async () => {
     const source = await start();
     await source.sendKey(key, 'waits', { type: 'named' });
     await redis.set(key, 'also waits');
@@ -112,7 +112,7 @@ describe('a key that several instances read', () => {
     expect(one.events[0]!.type).toBe('named');
   });
 
-  it('is resumed from any instance', async () => {
+  it('lets a client resume on any instance', async () => {
     const [one, two] = [await start(), await start()];
     const here = read(one);
     for (const text of ['a', 'b', 'c']) {
@@ -132,7 +132,7 @@ describe('a key that several instances read', () => {
     expect(await history!.read(here.events[3]!.position, 10)).toMatchObject({ ended: true });
   });
 
-  it('gives values of any text, also of bytes that are no text', async () => {
+  it('gives values of any text, and of bytes that are not text', async () => {
     const instances = await Promise.all([start(), start()]);
     const recorded = instances.map((source) => read(source));
     await until(() => recorded.every((one) => one.isLive));
@@ -158,7 +158,7 @@ describe('a key that several instances read', () => {
     }
   });
 
-  it('is watched by every instance', async () => {
+  it('gives every change to every instance that watches it', async () => {
     const instances = await Promise.all([start(), start()]);
     const recorded = instances.map((source) => read(source, { mode: 'watch' }));
     for (const text of ['a', 'b']) {
@@ -174,7 +174,7 @@ describe('a key that several instances read', () => {
     expect(await redis.get(key)).toBe('c');
   });
 
-  it('loses nothing and doubles nothing while connections break', async () => {
+  it('loses and repeats nothing while connections break', async () => {
     const proxy = await startProxy(server.url);
     try {
       const instances = await Promise.all([start(proxy.url(server.url)), start(server.url)]);
@@ -198,7 +198,7 @@ describe('a key that several instances read', () => {
     }
   });
 
-  it('that is read and watched in one instance gives both all values', async () => {
+  it('gives all values to its readers and to its watchers in one instance', async () => {
     const source = await start();
     const [taking, watching] = [read(source), read(source, { mode: 'watch' })];
     await until(() => taking.isLive);

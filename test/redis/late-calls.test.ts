@@ -37,9 +37,9 @@ afterAll(async () => {
 /** A connection through the proxy that gives up early. */
 const impatient = () => ({ host: proxy.host, port: proxy.port, socketTimeout: PATIENCE_MS });
 
-describe('what was sent on a connection that was given up, and arrives after its repetition,', () => {
+describe('A call that arrives late, on an abandoned connection and after its repetition,', () => {
   it.each([['at once', false] as const, ['after later calls', true] as const])(
-    'is not appended twice: %s',
+    'appends no event twice: %s',
     async (_, laterCalls) => {
       const [one, other] = [
         await instance(impatient(), { prefix }),
@@ -65,7 +65,7 @@ describe('what was sent on a connection that was given up, and arrives after its
   );
 
   it.each([['at once', false] as const, ['after later calls', true] as const])(
-    'does not bring the values of sendKey() twice: %s',
+    'appends no value of sendKey() twice: %s',
     async (_, laterCalls) => {
       const [one, other] = [
         await keysInstance(impatient(), { prefix }),
@@ -88,7 +88,7 @@ describe('what was sent on a connection that was given up, and arrives after its
     },
   );
 
-  it('does not set a key to an older value', async () => {
+  it('does not set a key back to an older value', async () => {
     const store = new RedisKeyStore((await instance(impatient(), { prefix })).streams);
     const key = `set ${tests}`;
     const get = () => withRedis(redis.url, (client) => client.get(key));

@@ -77,9 +77,9 @@ async function app(options: SseModuleOptions) {
   return { sse, connect, lines };
 }
 
-describe('an outage of Redis', () => {
+describe('An outage of Redis', () => {
   it.each(['own connection', "the application's client"])(
-    'is one line, whatever fails by it, and one when it is over: %s',
+    'is one log line at its begin and one at its end, whatever fails meanwhile: %s',
     async (whose) => {
       const redis = await server();
       const proxy = await proxyTo(redis);
@@ -124,7 +124,7 @@ describe('an outage of Redis', () => {
     },
   );
 
-  it('that is none of the connection is one line as well', async () => {
+  it('without a lost connection is one log line as well', async () => {
     const redis = await server();
     const { sse, lines } = await app({ redis: redis.url });
     await sse.send('oom', 'before');
@@ -142,7 +142,7 @@ describe('an outage of Redis', () => {
     expect(lines.infos).toEqual([expect.stringContaining('Sending works again')]);
   });
 
-  it('is none where one channel refuses and others accept in turns: the log stays short', async () => {
+  it('of one channel among others that work adds few lines to the log', async () => {
     const redis = await server();
     const { sse, lines } = await app({ redis: redis.url });
     await withRedis(redis.url, (admin) => admin.set('sse:{taken}', 'a string'));
@@ -154,8 +154,8 @@ describe('an outage of Redis', () => {
   });
 });
 
-describe('a connection that Redis closes', () => {
-  it('as it was idle, and that is there again at once, is no line, and nothing is lost', async () => {
+describe('A connection that Redis closes', () => {
+  it('because it was idle causes no log line and no loss when it is back at once', async () => {
     const redis = await server(['timeout 1']);
     const one = await instance(redis.url, { auditInterval: 60_000 });
     const there = one.open('idle');
@@ -170,7 +170,7 @@ describe('a connection that Redis closes', () => {
     expect(one.log.lines).toEqual([]);
   });
 
-  it('and that does not come back is told within a second or so', async () => {
+  it('and that does not come back causes a log line within a second or so', async () => {
     const redis = await server();
     const proxy = await proxyTo(redis);
     const one = await instance(proxy.url(redis.url), { auditInterval: 60_000 });

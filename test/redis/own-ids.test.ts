@@ -32,7 +32,7 @@ const dataAfter = async (one: Instance, channel: string, id: string) => {
 const sentBytes = async () =>
   Number(/total_net_output_bytes:(\d+)/.exec(await admin.info('stats'))![1]);
 
-it('what is no position here is found to be none without reading an event', async () => {
+it('The history rejects a foreign position without reading an event', async () => {
   const one = await instance(server.url, { auditInterval: 60_000, retain: { events: 10_000 } });
   const sends = Array.from({ length: 2_000 }, (_, n) =>
     one.broker.publish('large', { data: 'x'.repeat(1_000), id: `own ${n}` }),
@@ -60,7 +60,7 @@ it('what is no position here is found to be none without reading an event', asyn
   expect((await sentBytes()) - before).toBeLessThan(120 * 200);
 });
 
-it('an own id is resumed from, wherever it stands, on another instance', async () => {
+it('A client resumes behind an id of the publisher, wherever its event is, on another instance', async () => {
   const [one, two] = [await instance(server.url), await instance(server.url)];
   const texts = ['alone', 'ä', '😀', '"quoted"', '"i":"x"}', '5-5-5', 'x'.repeat(1_024)];
   const sent: string[] = [];
@@ -76,7 +76,7 @@ it('an own id is resumed from, wherever it stands, on another instance', async (
   }
 });
 
-it('an own id is found where so many stand in one millisecond that the index is not exact', async () => {
+it('A client resumes behind an id of the publisher among so many in one millisecond that the index is not exact', async () => {
   const one = await instance(server.url, { retain: { events: 20_000 } });
   const there = one.open('crowded');
   await until(() => there.isLive);
@@ -92,7 +92,7 @@ it('an own id is found where so many stand in one millisecond that the index is 
   expect(await dataAfter(one, 'crowded', 'own 6000')).toBe('unknown-position');
 });
 
-it('the index is trimmed with the stream, is kept as long, and begins anew with it', async () => {
+it("The index of the publisher's ids is trimmed with its stream, expires with it, and starts again with it", async () => {
   const one = await instance(server.url, { retain: { events: 100, age: 20_000 } });
   for (let turn = 0; turn < 40; turn++) {
     const sends = Array.from({ length: 25 }, (_, n) =>
@@ -119,7 +119,7 @@ it('the index is trimmed with the stream, is kept as long, and begins anew with 
   expect(await admin.zcard(index)).toBe(1);
 });
 
-it('an own id of sendKey() is resumed from as well', async () => {
+it('A client resumes behind an id given to sendKey()', async () => {
   const [one, two] = [await instance(server.url), await instance(server.url)];
   const sources = [one, two].map(
     ({ streams, log }) => new CacheSource(new RedisKeyStore(streams), log),
@@ -146,7 +146,7 @@ it('an own id of sendKey() is resumed from as well', async () => {
   await Promise.all(sources.map((source) => source.stop()));
 });
 
-it('an index shares the slot of its stream, and no stream is an index', () => {
+it("The index of the publisher's ids lies in the slot of its stream, and no stream's name is an index's name", () => {
   for (const stream of ['sse:{a}', 'sse:{a b}:key:{x}', 'sse:{job:1}:key:job:1']) {
     expect(hashSlot(indexKey(stream, 'sse:'))).toBe(hashSlot(stream));
     expect(indexKey(stream, 'sse:')).toMatch(/^sse:ids:\{/);
@@ -158,7 +158,7 @@ it('an index shares the slot of its stream, and no stream is an index', () => {
   expect(placeOf(-1)).toEqual({ id: '1704067199999-4095', isExact: false });
 });
 
-it('without the rights for the index events are sent, and own ids are not found', async () => {
+it("Without the rights for the index, events arrive, and the publisher's ids are unknown positions", async () => {
   const rights = ['resetchannels', '&*', '~*', '+@all', '-zadd', '-zscore', '-zremrangebyscore'];
   await admin.call('ACL', 'SETUSER', 'before', 'on', '>x', ...rights);
   const one = await instance(server.url.replace('redis://', 'redis://before:x@'));

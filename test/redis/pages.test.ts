@@ -26,38 +26,41 @@ async function sendAll({ broker }: Instance, texts: readonly string[]): Promise<
   return ids;
 }
 
-describe('a page of history', () => {
+describe('A page of history', () => {
   it.each([
     ['large ones only', () => 6 * LARGE, 10],
     ['large ones among small ones', (n: number) => (n % 40 < 37 ? 10 : LARGE), 120],
     ['any', (_: number, random: Random) => random.below(200_000), 60],
-  ])('is bounded by bytes, and none is left out: %s', async (_, sizeOf, amount) => {
-    const random = new Random(1_789);
-    const one = await instance(redis.url, { prefix, auditInterval: 60_000 });
-    const texts = Array.from({ length: amount }, (__, n) =>
-      `${n} `.padEnd(Math.min(LARGE, sizeOf(n, random)), 'x'),
-    );
-    const ids = await sendAll(one, texts);
-    const { history } = one.open('large').feed;
-    const received: string[] = [];
-    let position = ids[0]!;
-    for (let last = false; !last;) {
-      const page = await history!.read(position, 256);
-      const sizes = page.events.map(({ data }) => data.length);
-      const beforeStep = sizes.slice(0, -16).reduce((sum, size) => sum + size, 0);
-      expect(beforeStep).toBeLessThanOrEqual(PAGE_BYTES);
-      if (sizes[0]! >= PAGE_BYTES) {
-        expect(sizes.length).toBeLessThanOrEqual(1);
+  ])(
+    'holds a bounded number of bytes, and pages leave no event out: %s',
+    async (_, sizeOf, amount) => {
+      const random = new Random(1_789);
+      const one = await instance(redis.url, { prefix, auditInterval: 60_000 });
+      const texts = Array.from({ length: amount }, (__, n) =>
+        `${n} `.padEnd(Math.min(LARGE, sizeOf(n, random)), 'x'),
+      );
+      const ids = await sendAll(one, texts);
+      const { history } = one.open('large').feed;
+      const received: string[] = [];
+      let position = ids[0]!;
+      for (let last = false; !last;) {
+        const page = await history!.read(position, 256);
+        const sizes = page.events.map(({ data }) => data.length);
+        const beforeStep = sizes.slice(0, -16).reduce((sum, size) => sum + size, 0);
+        expect(beforeStep).toBeLessThanOrEqual(PAGE_BYTES);
+        if (sizes[0]! >= PAGE_BYTES) {
+          expect(sizes.length).toBeLessThanOrEqual(1);
+        }
+        received.push(...page.events.map(({ data }) => data));
+        expect(page.last || page.events.length > 0).toBe(true);
+        position = page.events.at(-1)?.position ?? position;
+        last = page.last;
       }
-      received.push(...page.events.map(({ data }) => data));
-      expect(page.last || page.events.length > 0).toBe(true);
-      position = page.events.at(-1)?.position ?? position;
-      last = page.last;
-    }
-    expect(count(texts.slice(1), received)).toEqual(NONE);
-  });
+      expect(count(texts.slice(1), received)).toEqual(NONE);
+    },
+  );
 
-  it('that nobody waits for any more is not read', async () => {
+  it('is not read when nobody waits for it any more', async () => {
     const one = await instance(redis.url, { prefix, auditInterval: 60_000 });
     const ids = await sendAll(
       one,

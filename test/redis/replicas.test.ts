@@ -45,7 +45,7 @@ class LosesReplies extends Redis {
   }
 }
 
-describe('minReplicas, with one replica', () => {
+describe('With minReplicas and one replica', () => {
   let master: RedisServer;
   let replica: RedisServer;
 
@@ -63,7 +63,7 @@ describe('minReplicas, with one replica', () => {
     await Promise.all([master, replica].map((server) => server.stop()));
   });
 
-  it('events are delivered and sends reject while it is lost, and resolve when it is back', async () => {
+  it('send() rejects while the replica is lost, although events arrive, and resolves when it is back', async () => {
     await inStep(replica, master);
     const one = await instance(master.url, { minReplicas: 1, replicaTimeout: 500 });
     const channels = Array.from({ length: 20 }, (_, n) => `channel ${n}`);
@@ -97,7 +97,7 @@ describe('minReplicas, with one replica', () => {
     expect(one.log.errors).toEqual([]);
   });
 
-  it('a user who may not WAIT is told so', async () => {
+  it('the error tells a user that it may not call WAIT', async () => {
     await withRedis(master.url, (admin) =>
       admin.call('ACL', 'SETUSER', 'waitless', 'on', '>secret', '+@all', '-wait', '~*', '&*'),
     );
@@ -112,7 +112,7 @@ describe('minReplicas, with one replica', () => {
     expect(waiting).toEqual([expect.stringMatching(/does not permit.*wait.*docs\/redis\.md/)]);
   });
 
-  it('a send whose reply was lost is not taken for replicated', async () => {
+  it('send() does not take a lost reply for a replicated event', async () => {
     await inStep(replica, master);
     const users = new LosesReplies(master.url, { disconnectTimeout: 100 });
     users.on('error', () => undefined);
@@ -139,7 +139,7 @@ describe('minReplicas, with one replica', () => {
     }
   });
 
-  it('a sendKey() whose reply was lost is not taken for replicated', async () => {
+  it('sendKey() does not take a lost reply for a replicated value', async () => {
     await inStep(replica, master);
     const users = new LosesReplies(master.url, { disconnectTimeout: 100 });
     users.on('error', () => undefined);
@@ -167,7 +167,7 @@ describe('minReplicas, with one replica', () => {
     }
   });
 
-  it('a WAIT that a client repeats on its next connection is not believed', async () => {
+  it('send() does not believe a WAIT that its client repeats on the next connection', async () => {
     await inStep(replica, master);
     const proxy = await startProxy(master.url);
     const users = new Redis(proxy.url(master.url), { disconnectTimeout: 100 });
@@ -194,7 +194,7 @@ describe('minReplicas, with one replica', () => {
   });
 });
 
-describe('minReplicas in a Cluster, of which one master has a replica', () => {
+describe('With minReplicas in a Cluster where one master has a replica', () => {
   let servers: TestCluster;
   const clients: Cluster[] = [];
 
@@ -228,7 +228,7 @@ describe('minReplicas in a Cluster, of which one master has a replica', () => {
     };
   }
 
-  it('each send is judged by the replicas of its own shard, and all are delivered', async () => {
+  it('send() is judged by the replicas of its own shard, and every event arrives', async () => {
     const [one, two] = [await start(), await start()];
     const { safe, unsafe } = await channelsByReplica();
     expect(Math.min(safe.length, unsafe.length)).toBeGreaterThan(5);
@@ -257,7 +257,7 @@ describe('minReplicas in a Cluster, of which one master has a replica', () => {
     ]);
   });
 
-  it('nothing that was accepted is lost with a master', async () => {
+  it('no accepted event is lost with a master', async () => {
     await inStep(servers.replica, servers.masters[0]!);
     const { safe } = await channelsByReplica();
     const channels = safe.slice(0, 3);

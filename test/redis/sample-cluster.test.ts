@@ -9,7 +9,7 @@ afterEach(async () => {
   await sample?.dispose();
 });
 
-it('the sample of two instances shows both, and survives the end of one', async () => {
+it('The cluster sample shows both instances, and survives the end of one', async () => {
   sample = await startSample({}, [
     process.execPath,
     '--import',

@@ -27,7 +27,7 @@ async function rejection(promise: Promise<unknown>): Promise<Error> {
 
 afterEach(stopInstances);
 
-describe('a password that the server refuses', () => {
+describe('A password that the server refuses', () => {
   let server: RedisServer;
 
   beforeAll(async () => {
@@ -38,7 +38,7 @@ describe('a password that the server refuses', () => {
     await server.stop();
   });
 
-  it('is neither in the error of a start with `failFast` nor in the log', async () => {
+  it('appears neither in the error of a start with `failFast` nor in the log', async () => {
     const { port } = server;
     const options: RedisOption[] = [
       `redis://:s3cret@127.0.0.1:${port}`,
@@ -64,7 +64,7 @@ describe('a password that the server refuses', () => {
   });
 });
 
-describe('what was given to a command', () => {
+describe('An argument of a command', () => {
   let server: RedisServer;
   let renaming: RedisServer;
 
@@ -83,7 +83,7 @@ describe('what was given to a command', () => {
     return new CacheSource(new RedisKeyStore(streams), log);
   };
 
-  it('is not in what is said of a command that the server does not know', async () => {
+  it('does not appear in the error for a command that the server does not know', async () => {
     const one = await instance(renaming.url);
     const sent = await rejection(one.broker.publish('renamed', { data: 's3cret' }));
     expect(sent.message).toMatch(/unknown command 'evalsha'$/i);
@@ -97,7 +97,7 @@ describe('what was given to a command', () => {
     expect(logged).not.toContain('beginning with');
   });
 
-  it('is not in the error of a call that the server refuses', async () => {
+  it('does not appear in the error of a call that the server refuses', async () => {
     await withRedis(server.url, (admin) =>
       admin.call('ACL', 'SETUSER', 'less', 'on', '>x', 'allkeys', 'allchannels', '+@all', '-eval'),
     );
@@ -113,8 +113,8 @@ describe('what was given to a command', () => {
   });
 });
 
-describe('an error of ioredis', () => {
-  it('keeps what tells it apart, and loses what its command was given', () => {
+describe('An error of ioredis', () => {
+  it('keeps what identifies it, and loses the arguments of its command', () => {
     const aborted = Object.assign(new Error('Command aborted'), {
       name: 'AbortError',
       code: 'ECONNRESET',
@@ -135,7 +135,7 @@ describe('an error of ioredis', () => {
     expect(seen(ofCluster)).not.toContain('s3cret');
   });
 
-  it('is left alone when it holds nothing of a command', () => {
+  it('is not changed when it holds nothing of a command', () => {
     const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     expect(plainError(error)).toBe(error);
     expect(plainError('text')).toMatchObject({ message: 'text' });

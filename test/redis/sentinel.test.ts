@@ -7,7 +7,7 @@ import { startSentinelGroup, type SentinelGroup } from './topologies.js';
 
 const CHANNELS = ['a', 'b', 'c'];
 
-describe('with Sentinel', () => {
+describe('With Sentinel', () => {
   let group: SentinelGroup;
 
   beforeAll(async () => {
@@ -20,7 +20,7 @@ describe('with Sentinel', () => {
     await group.stop();
   });
 
-  it('a send resolves once a replica has the event, and rejects when none is there', async () => {
+  it('send() resolves once a replica has the event, and rejects when there is none', async () => {
     const one = await instance(group.options, { minReplicas: 1, replicaTimeout: 4_000 });
     const there = one.open('replicated');
     await until(() => there.isLive);
@@ -34,7 +34,7 @@ describe('with Sentinel', () => {
   });
 
   it.each(['planned', 'after the master was killed'])(
-    'a failover that is %s loses nothing, or says so',
+    'readers lose nothing without a reset in a failover: %s',
     async (how) => {
       const options = { retain: { events: 50_000 } };
       const instances = [

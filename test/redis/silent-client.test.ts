@@ -56,23 +56,26 @@ function silentClient(ignores: Ignores): SilentClient {
   return client;
 }
 
-it.each(['INFO', 'evalsha'])('a channel goes live once %s is answered again', async (command) => {
-  const client = silentClient((called) => called === command);
-  const one = await instance(client);
-  const there = one.open(command);
-  const sent = one.broker.publish(command, { data: 'sent meanwhile' });
-  const times = command === 'INFO' ? 1 : 3;
-  await until(() => (client.ignored.get(command) ?? 0) >= times);
-  expect(there.isLive).toBe(false);
-  client.ignores = () => false;
-  await until(() => there.isLive);
-  await sent;
-  await one.broker.publish(command, { data: 'sent later' });
-  const page = await there.feed.history!.read(undefined, 10);
-  expect(page.events.map(({ data }) => data)).toEqual(['sent meanwhile', 'sent later']);
-});
+it.each(['INFO', 'evalsha'])(
+  'A channel goes live once the client answers %s again',
+  async (command) => {
+    const client = silentClient((called) => called === command);
+    const one = await instance(client);
+    const there = one.open(command);
+    const sent = one.broker.publish(command, { data: 'sent meanwhile' });
+    const times = command === 'INFO' ? 1 : 3;
+    await until(() => (client.ignored.get(command) ?? 0) >= times);
+    expect(there.isLive).toBe(false);
+    client.ignores = () => false;
+    await until(() => there.isLive);
+    await sent;
+    await one.broker.publish(command, { data: 'sent later' });
+    const page = await there.feed.history!.read(undefined, 10);
+    expect(page.events.map(({ data }) => data)).toEqual(['sent meanwhile', 'sent later']);
+  },
+);
 
-it('what a message missed is read once the stream is answered for again', async () => {
+it('A channel reads an entry whose message it missed once the client answers again', async () => {
   const client = silentClient(() => false);
   const [one, other] = [await instance(client, { auditInterval: 100 }), await instance(server.url)];
   const there = one.open('missed');
@@ -89,7 +92,7 @@ it('what a message missed is read once the stream is answered for again', async 
   expect(there.resets).toEqual([]);
 });
 
-it('a read of history that is not answered rejects', async () => {
+it('Reading history rejects when the client does not answer', async () => {
   const client = silentClient(() => false);
   const one = await instance(client);
   const id = await one.broker.publish('history', { data: 'first' });
@@ -104,7 +107,7 @@ it('a read of history that is not answered rejects', async () => {
   expect((await history!.read(id, 10)).events.map(({ data }) => data)).toEqual(['second']);
 });
 
-it('a start with `failFast` rejects', async () => {
+it('A start with `failFast` rejects when the client does not answer', async () => {
   const client = silentClient((command) => command === 'PING');
 
   await expect(new RedisConnection(client, new LogRecorder()).start(true)).rejects.toMatchObject({

@@ -26,11 +26,11 @@ async function readByComparisons(streams: number): Promise<number> {
 
 const start = () => instance(redis.url, { prefix, auditInterval: 100 });
 
-describe('the comparison of streams', () => {
+describe('The comparison of streams', () => {
   it.each([
     ['of one event', [LARGE]],
     ['of several events', ['a', 'b'.repeat(20_000), 'c']],
-  ])('reads no large last entry, %s', async (_, texts) => {
+  ])('does not read a large last entry %s', async (_, texts) => {
     const [one, other] = [await start(), await start()];
     const channels = Array.from({ length: 10 }, (__, n) => `channel ${n}`);
     const recorded = channels.map((channel) => other.open(channel));
@@ -52,7 +52,7 @@ describe('the comparison of streams', () => {
     expect([...one.log.lines, ...other.log.lines]).toEqual([]);
   });
 
-  it('reads one that another program has written once, and finds what comes behind it', async () => {
+  it('reads an entry of another program once, and finds the entries behind it', async () => {
     const one = await start();
     const there = one.open('foreign');
     await until(() => there.isLive);

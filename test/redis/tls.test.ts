@@ -44,7 +44,7 @@ async function expectEventsAcross(redis: () => RedisOption, admin: Redis): Promi
   expect([...one.log.errors, ...two.log.errors]).toEqual([]);
 }
 
-describe('over TLS', () => {
+describe('Over TLS', () => {
   let server: RedisServer;
   let admin: Redis;
   const clients: (Redis | Cluster)[] = [];
@@ -69,16 +69,16 @@ describe('over TLS', () => {
     await server.stop();
   });
 
-  it("events reach every instance with ioredis' options", async () => {
+  it('events reach every instance with options for ioredis', async () => {
     await expectEventsAcross(() => ({ host: 'localhost', port: server.port, tls: { ca } }), admin);
   });
 
-  it("events reach every instance with a client of the user's", async () => {
+  it('events reach every instance with a client of the application', async () => {
     const options = { host: 'localhost', port: server.port, tls: { ca } };
     await expectEventsAcross(() => own(new Redis(options)), admin);
   });
 
-  it('events reach every instance with a URL, and an authority that Node was given', async () => {
+  it('events reach every instance with a URL and an authority that Node was given', async () => {
     const url = `rediss://localhost:${server.port}`;
     const env = { NODE_EXTRA_CA_CERTS: certFile };
     const [one, two] = await Promise.all([startAppProcess(url, env), startAppProcess(url, env)]);
@@ -119,9 +119,9 @@ describe('over TLS', () => {
   });
 
   it.each([
-    ['nobody vouches for', 'localhost', {}],
-    ['is of another name', '127.0.0.1', { ca }],
-  ])('a certificate that %s is refused, and the reason is told', async (_, host, tls) => {
+    ['comes from an unknown authority', 'localhost', {}],
+    ['has another name', '127.0.0.1', { ca }],
+  ])('a start rejects with the reason when the certificate %s', async (_, host, tls) => {
     const option = { host, port: server.port, tls };
     const strict = new RedisConnection(option, new LogRecorder());
     await expect(strict.start(true)).rejects.toMatchObject({

@@ -37,7 +37,7 @@ afterAll(async () => {
 it.each([
   ['small values', ['a', 'b', 'c']],
   ['values that travel alone', ['x'.repeat(20_000), 'ä'.repeat(10_000)]],
-])('a key is taken once: %s', async (name, values) => {
+])("An instance that may not publish takes a key's values once: %s", async (name, values) => {
   const reader = new Recorded(one.source.with({ interval: 10 }), name);
   reader.feed.resume?.();
   await until(() => reader.isLive);
@@ -50,7 +50,7 @@ it.each([
   expect(reader.resets).toEqual([]);
 });
 
-it('what is too large is announced once', async () => {
+it('An instance that may not publish announces a value that is too large once', async () => {
   const reader = new Recorded(one.source.with({ interval: 10 }), 'too large');
   reader.feed.resume?.();
   await until(() => reader.isLive);
@@ -63,7 +63,7 @@ it('what is too large is announced once', async () => {
   expect(reader.resets).toEqual([{ reason: 'skipped-event', after: 0 }]);
 });
 
-it('sendKey() is accepted, and its value comes once', async () => {
+it('An instance that may not publish accepts sendKey(), and its value arrives once', async () => {
   const reader = new Recorded(one.source.with({ interval: 10 }), 'sent');
   reader.feed.resume?.();
   await until(() => reader.isLive);

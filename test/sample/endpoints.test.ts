@@ -33,8 +33,8 @@ function send(method: string, path: string, body?: unknown, type = 'application/
   });
 }
 
-describe('the page', () => {
-  it('is served with its files, and loads nothing from elsewhere', async () => {
+describe('The page of the sample', () => {
+  it('comes with its files, and loads nothing from elsewhere', async () => {
     const html = await (await send('GET', '/')).text();
     const named = [...html.matchAll(/<(\w+)[^>]* (?:src|href)="([^"]+)"/g)];
     const files = named.filter(([, tag]) => tag !== 'a').map(([, , file]) => file!);
@@ -49,7 +49,7 @@ describe('the page', () => {
     }
   });
 
-  it('learns what the sample runs on', async () => {
+  it('shows what the sample runs on', async () => {
     const stats = await (await send('GET', '/stats')).json();
     expect(stats).toMatchObject({
       uses: { cache: 'in-process', postgres: 'embedded, in a temporary folder' },
@@ -57,8 +57,8 @@ describe('the page', () => {
   });
 });
 
-describe('the OpenAPI document', () => {
-  it('describes every stream, and is shown as a page', async () => {
+describe('The OpenAPI document of the sample', () => {
+  it('describes every stream, and has a page of its own', async () => {
     const document = (await (await send('GET', '/api-json')).json()) as OpenApi;
     await expectValid(document);
     const streams = Object.keys(document.paths).filter((path) => path.startsWith('/events/'));
@@ -77,8 +77,8 @@ describe('the OpenAPI document', () => {
   });
 });
 
-describe('users', () => {
-  it('sends every written row, with the operation as the name', async () => {
+describe('The users of the sample', () => {
+  it('stream every written row, with the operation as type', async () => {
     const users = await listen('/events/users');
 
     const created = await send('POST', '/users', { name: 'Ada', status: 'online' });
@@ -98,7 +98,7 @@ describe('users', () => {
     ]);
   });
 
-  it('writes a row that is too large for a notification, which then carries its key', async () => {
+  it('stream the key of a row that is too large for a notification', async () => {
     const users = await listen('/events/users');
     const created = await send('POST', '/users', { name: 'x'.repeat(20_000), status: 'online' });
     const { id } = (await created.json()) as { id: number };
@@ -108,13 +108,13 @@ describe('users', () => {
   });
 });
 
-describe('keys', () => {
+describe('The keys of the sample', () => {
   it.each([
     ['/keys', 'application/json', { percent: 50 }, '{"percent":50}'],
     ['/keys', 'text/plain', 'half done', 'half done'],
     ['/cache', 'application/json', { percent: 50 }, '{"percent":50}'],
     ['/cache', 'text/plain', 'half done', 'half done'],
-  ])('PUT %s/:key with %s arrives', async (path, type, body, data) => {
+  ])('deliver PUT %s/:key with %s', async (path, type, body, data) => {
     const key = `job ${encodeURIComponent(path + type)}`;
     const stream = await listen(`/events/keys/${encodeURIComponent(key)}`);
     const response = await send('PUT', `${path}/${encodeURIComponent(key)}`, body, type);
@@ -122,7 +122,7 @@ describe('keys', () => {
     expect((await stream.take(1)).map((event) => event.data)).toEqual([data]);
   });
 
-  it('ends the stream at the done signal, and answers its reconnect with 204', async () => {
+  it('end the stream at the done signal, and answer its reconnect with 204', async () => {
     const stream = await listen('/events/keys/done');
     expect((await send('DELETE', '/keys/done')).status).toBe(204);
     const [last] = await stream.take(1);
@@ -134,8 +134,8 @@ describe('keys', () => {
   });
 });
 
-describe('rooms', () => {
-  it('sends JSON and text to all who listen, and to nobody in another room', async () => {
+describe('The rooms of the sample', () => {
+  it('deliver JSON and text to every listener, and to nobody in another room', async () => {
     const [first, second, other] = await Promise.all(
       ['lobby', 'lobby', 'attic'].map((room) => listen(`/events/rooms/${room}`)),
     );
@@ -154,7 +154,7 @@ describe('rooms', () => {
   });
 });
 
-describe('clock', () => {
+describe('The clock of the sample', () => {
   it('tells the time, later each time', async () => {
     const clock = await SseTestClient.connect(`${address}/events/clock`);
     open.push(clock);
@@ -163,8 +163,8 @@ describe('clock', () => {
   });
 });
 
-describe('orders', () => {
-  it('sends what is committed and nothing that is rolled back, also to who returns later', async () => {
+describe('The orders of the sample', () => {
+  it('stream committed events and none that was rolled back, also to clients that return later', async () => {
     const orders = await listen('/events/orders');
     const place = async (item: string, rollback: boolean) => {
       const response = await send('POST', '/orders', { item, rollback });
@@ -184,7 +184,7 @@ describe('orders', () => {
   });
 });
 
-describe('bad input', () => {
+describe('For bad input the sample', () => {
   it.each([
     ['POST', '/users', undefined, 'application/json', 400, /JSON object/],
     ['POST', '/users', [], 'application/json', 400, /JSON object/],
@@ -204,7 +204,7 @@ describe('bad input', () => {
     ['POST', '/rooms/a', undefined, 'application/json', 400, /body is empty/],
     ['POST', '/rooms/a', 'x=1', 'application/x-www-form-urlencoded', 415, /text\/plain/],
     ['POST', '/nowhere', 'x', 'text/plain', 404, /nowhere/],
-  ])('%s %s with %j as %s: %d', async (method, path, body, type, status, message) => {
+  ])('answers %s %s with %j as %s: %d', async (method, path, body, type, status, message) => {
     const response = await send(method, path, body, type);
     expect(response.status).toBe(status);
     expect(((await response.json()) as { message: string }).message).toMatch(message);
@@ -216,7 +216,7 @@ describe('bad input', () => {
     expect(await response.json()).toMatchObject({ code: 'INVALID_CHANNEL' });
   });
 
-  it('refuses JSON that is none', async () => {
+  it('refuses malformed JSON', async () => {
     const response = await fetch(`${address}/rooms/a`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

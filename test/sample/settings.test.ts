@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { StartError, maskUrl, readSettings } from '../../sample/settings.js';
 
-describe('a URL that the sample shows', () => {
+describe('A URL that the sample prints', () => {
   it.each([
     ['redis://localhost:6379/1', 'redis://localhost:6379/1'],
     ['redis://me:secret@host/1', 'redis://me:****@host/1'],
@@ -19,18 +19,18 @@ describe('a URL that the sample shows', () => {
     ['postgres://secret/secret@host/db', 'postgres://****'],
     ['postgres://secret?secret@host/db', 'postgres://****'],
     ['redis://host#secret', 'redis://host#****'],
-  ])('%s is shown as %s', (url, shown) => {
+  ])('%s appears as %s', (url, shown) => {
     expect(maskUrl(url)).toBe(shown);
   });
 });
 
-describe('the variables of the sample', () => {
+describe('The variables of the sample', () => {
   it.each([
     [{ PORT: 'http' }, 'PORT is "http"'],
     [{ PORT: '65536' }, 'PORT is "65536"'],
     [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL is not a URL'],
     [{ DATABASE_URL: 'mysql://a:secret@localhost/b' }, 'DATABASE_URL is not a URL'],
-  ])('are refused where they are wrong, without a secret: %j', (variables, message) => {
+  ])('cause an error without a secret when they are wrong: %j', (variables, message) => {
     const read = () => readSettings(variables);
     expect(read).toThrow(StartError);
     expect(read).toThrow(message);

@@ -29,7 +29,7 @@ function serversIn(folder: string): string[] {
     .filter((line) => line.includes(`-D ${folder}`));
 }
 
-describe('stopping', () => {
+describe('Stopping the sample', () => {
   // SIGINT: below, and from `npm start`.
   it.each(['SIGTERM', 'SIGHUP'] as const)(
     'leaves nothing behind after %s, with streams open',
@@ -49,7 +49,7 @@ describe('stopping', () => {
     60_000,
   );
 
-  it('bears Ctrl-C pressed again and again', async () => {
+  it('works when somebody presses Ctrl-C again and again', async () => {
     const sample = await start();
     await sample.address();
     for (let presses = 0; presses < 5; presses++) {
@@ -101,8 +101,8 @@ describe('npm start', () => {
   );
 });
 
-describe('starting', () => {
-  it('says which port is in use, and how to choose another', async () => {
+describe('Starting the sample', () => {
+  it('names the port in use, and how to choose another', async () => {
     const database = await createDatabase();
     cleanups.push(() => database.drop());
     const other = createServer();
@@ -124,7 +124,7 @@ describe('starting', () => {
       /a:\*\*\*\*@127.0.0.1:1\/b cannot be used/,
     ],
   ])(
-    'refuses %j',
+    'fails with %j',
     async (variables, message) => {
       const sample = await start(variables);
       expect(await sample.exited).toBe(1);
@@ -135,7 +135,7 @@ describe('starting', () => {
     60_000,
   );
 
-  it('uses the Redis and the Postgres it is given, and finds its table there again', async () => {
+  it('uses the given Redis and Postgres, and finds its table there again', async () => {
     const database = await createDatabase();
     cleanups.push(() => database.drop());
     const redis = await createRedis();

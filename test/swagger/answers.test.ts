@@ -44,10 +44,10 @@ class AnswersController {
   resolver() {}
 }
 
-describe.each(ADAPTERS)('What endpoints answer on %s', (adapter) => {
+describe.each(ADAPTERS)('The OpenAPI document on %s', (adapter) => {
   afterEach(closeApps);
 
-  it('is described, status by status', async () => {
+  it('describes what endpoints answer, status by status', async () => {
     const { app, sse, connect } = await startApp({
       adapter,
       controllers: [AnswersController],

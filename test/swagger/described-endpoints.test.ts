@@ -165,10 +165,10 @@ const documentOf = (app: INestApplication, version = '3.1.0', options?: SwaggerD
 const start = (adapter: Adapter, controllers: Type[], options?: SseModuleOptions) =>
   startApp({ adapter, controllers, ...(options && { options }) });
 
-describe.each(ADAPTERS)('A document of OpenAPI on %s', (adapter) => {
+describe.each(ADAPTERS)('The OpenAPI document on %s', (adapter) => {
   afterEach(closeApps);
 
-  it.each(VERSIONS)('%s describes each endpoint, and is valid', async (version) => {
+  it.each(VERSIONS)('is valid as %s, and describes each endpoint', async (version) => {
     const { app } = await start(adapter, [JobsController, AliasController, OwnWordsController]);
     const { described, plain } = documentOf(app, version);
     await expectValid(described);
@@ -211,7 +211,7 @@ describe.each(ADAPTERS)('A document of OpenAPI on %s', (adapter) => {
     expect(paths['/jobs/hidden']).toBeUndefined();
   });
 
-  it('has the statuses that can come, and no others', async () => {
+  it('lists the statuses that can come, and no others', async () => {
     const { app } = await start(adapter, [JobsController, AliasController, AnyController]);
     const { paths } = documentOf(app).described;
     const statuses = (path: string, method = 'get') =>
@@ -230,7 +230,7 @@ describe.each(ADAPTERS)('A document of OpenAPI on %s', (adapter) => {
     expect(paths['/any']!['head']!.responses['200']!.content).toBeUndefined();
   });
 
-  it('knows of guards of all routes, and of the limit of a client', async () => {
+  it('covers guards of all routes, and the limit of a client', async () => {
     const { app } = await startApp({
       adapter,
       controllers: [JobsController],
@@ -242,7 +242,7 @@ describe.each(ADAPTERS)('A document of OpenAPI on %s', (adapter) => {
     expect(responses['200']!.description).not.toContain('sse:open');
   });
 
-  it("leaves the application's own words as they are", async () => {
+  it("keeps the application's own words", async () => {
     const { app } = await start(adapter, [OwnWordsController]);
     for (const version of VERSIONS) {
       const { described, plain } = documentOf(app, version);
@@ -260,7 +260,7 @@ describe.each(ADAPTERS)('A document of OpenAPI on %s', (adapter) => {
     }
   });
 
-  it('takes a type without a type of content for that of the data', async () => {
+  it('takes an @ApiResponse type without a content type as the type of the data', async () => {
     const { app } = await start(adapter, [TypedController]);
     const $ref = '#/components/schemas/Progress';
     for (const version of VERSIONS) {
@@ -331,7 +331,7 @@ describe.each(ADAPTERS)('A document of OpenAPI on %s', (adapter) => {
     expect(parametersOf(bare.paths['/jobs/{id}/events']!['get']!)).toContain('query lastEventId');
   });
 
-  it('names the parameters of a host, which are in no path', async () => {
+  it('lists the parameters of a host, which are in no path', async () => {
     @Controller({ path: 'tenants', host: ':tenant.example.com' })
     class TenantsController {
       @Sse(':id')
@@ -348,7 +348,7 @@ describe.each(ADAPTERS)('A document of OpenAPI on %s', (adapter) => {
     );
   });
 
-  it('is made before the application has been initialised, as main.ts does', async () => {
+  it('can be made before the application has been initialised, as in a main.ts', async () => {
     const module = await Test.createTestingModule({
       imports: [SseModule.forRoot({})],
       controllers: [JobsController],
@@ -382,7 +382,7 @@ describe('describeSseChannels()', () => {
   afterEach(closeApps);
   afterAll(removeBlocks);
 
-  it('serves the document as docs/openapi.md shows it', async () => {
+  it('serves the document in the way that docs/openapi.md shows', async () => {
     const { serveDocument } = await runBlock<{ serveDocument: (app: INestApplication) => void }>(
       'docs/openapi.md',
       'serveDocument',
@@ -397,7 +397,7 @@ describe('describeSseChannels()', () => {
     expect((await fetch(`${url}/api`)).status).toBe(200);
   });
 
-  it('refuses what makes no document, and an application without the module', async () => {
+  it('refuses a function that makes no document, and an application without the module', async () => {
     const { app } = await startApp({ controllers: [JobsController] });
     const call = (create: unknown) => () => describeSseChannels(app, create as () => never);
     expect(call({ openapi: '3.1.0' })).toThrow(
@@ -422,7 +422,7 @@ describe('describeSseChannels()', () => {
     await bare.close();
   });
 
-  it('leaves nothing behind when the document cannot be made', async () => {
+  it('leaves nothing behind when making the document fails', async () => {
     const { app } = await startApp({ controllers: [JobsController, OwnWordsController] });
     const before = documentOf(app).plain;
     expect(() =>

@@ -38,7 +38,7 @@ afterEach(async () => {
 });
 
 describe('SseTestClient', () => {
-  it('resolves with the head before any frame when told so, and records what comes', async () => {
+  it('resolves with the head before any frame on request, and records what comes', async () => {
     let send!: ServerResponse;
     const url = await serve(stream((response) => (send = response)));
     const client = await SseTestClient.connect(url, { awaitOpening: false });
@@ -59,7 +59,7 @@ describe('SseTestClient', () => {
     expect(await client.closed).toEqual({ by: 'client' });
   });
 
-  it('resolves only once the opening frame is there, however late it comes', async () => {
+  it('resolves when the opening frame has arrived, however late that is', async () => {
     let send!: ServerResponse;
     const url = await serve(stream((response) => (send = response)));
     let isConnected = false;
@@ -77,7 +77,7 @@ describe('SseTestClient', () => {
     await client.close();
   });
 
-  it('resolves when a stream ends without a frame, and rejects when none comes', async () => {
+  it('resolves when a stream ends without a frame, and rejects when no stream comes', async () => {
     const empty = await serve(stream((response) => void response.end()));
     const client = await SseTestClient.connect(empty);
     expect((await client.closed).by).toBe('server');
@@ -87,7 +87,7 @@ describe('SseTestClient', () => {
     );
   });
 
-  it('shows nothing of its address that logs in', async () => {
+  it('never shows the credentials of its address', async () => {
     const url = new URL(await serve(stream(() => undefined)));
     url.username = 'me';
     url.password = 'secret';
@@ -102,7 +102,7 @@ describe('SseTestClient', () => {
     );
   });
 
-  it('passes sse:open over unless it is asked for', async () => {
+  it('skips sse:open unless the test asks for it', async () => {
     let send!: ServerResponse;
     const url = await serve(stream((response) => (send = response)));
     const client = await SseTestClient.connect(url, { awaitOpening: false });
@@ -136,7 +136,7 @@ describe('SseTestClient', () => {
     await client.close();
   });
 
-  it('takes a number of events, each once, and waits for the one asked for', async () => {
+  it('takes a number of events, each once, or waits for a certain one', async () => {
     const url = await serve(
       stream((response) => {
         for (let i = 1; i <= 10; i++) response.write(`id: ${i}\ndata: ${i}\n\n`);
@@ -151,7 +151,7 @@ describe('SseTestClient', () => {
     await client.close();
   });
 
-  it('says what it waited for and what was there when a wait fails', async () => {
+  it('says what it waited for and what had arrived when a wait fails', async () => {
     const url = await serve(stream((response) => void response.write('id: 1\ndata: one\n\n')));
     const client = await SseTestClient.connect(url);
     await expect(client.take(2, { deadline: 50 })).rejects.toThrow(
@@ -188,7 +188,7 @@ describe('SseTestClient', () => {
     await Promise.all(waits);
   });
 
-  it('sends method, headers, body and the last event id, and sends it again on reconnect', async () => {
+  it('sends method, headers, body and the last event id, on reconnect as well', async () => {
     const heads: (string | undefined)[][] = [];
     const url = await serve(
       stream((response, { method, headers }) => {
@@ -212,7 +212,7 @@ describe('SseTestClient', () => {
     expect(again.url.search).toBe('?a=1');
   });
 
-  it('keeps the body of an answer that is no event stream', async () => {
+  it('keeps the body of an answer that is not an event stream', async () => {
     const url = await serve((_request, response) => {
       response.writeHead(403, { 'content-type': 'application/json' }).end('{"message":"no"}');
     });
@@ -221,7 +221,7 @@ describe('SseTestClient', () => {
     expect(await client.closed).toEqual({ by: 'server' });
   });
 
-  it('waits for the end of such a body, and rejects when it does not come', async () => {
+  it('waits for the end of such a body, and rejects when the end does not come', async () => {
     let end!: () => void;
     const url = await serve((_request, response) => {
       response.writeHead(500, { 'content-type': 'text/plain' }).write('be');
@@ -266,7 +266,7 @@ describe('SseTestClient', () => {
     await client.close();
   });
 
-  it('makes an application listen that does not yet', async () => {
+  it('makes an application listen that does not listen yet', async () => {
     const server = serverOf(stream((response) => void response.write('data: app\n\n')));
     let listens = 0;
     const app = {

@@ -105,7 +105,7 @@ describe.each(ADAPTERS.flatMap((adapter) => STORES.map((store) => ({ adapter, st
       return { ...started, tickets, answered };
     };
 
-    it('open a stream once, of their channel', async () => {
+    it('open one stream of their channel', async () => {
       const { tickets, answered, connect, sse } = await start();
       const ticket = await tickets.issue(ANN);
       expect(ticket).toMatch(/^[\w-]{43}$/);
@@ -121,7 +121,7 @@ describe.each(ADAPTERS.flatMap((adapter) => STORES.map((store) => ({ adapter, st
       expect(await answered(returned)).toBe(401);
     });
 
-    it('let a page go on where it was, by a new one', async () => {
+    it('let a page resume by a new ticket', async () => {
       const { tickets, connect, sse } = await start();
       const first = await connect(`/events/jobs/1?ticket=${await tickets.issue(ANN)}`);
       const position = await until(() => first.lastEventId);
@@ -132,7 +132,7 @@ describe.each(ADAPTERS.flatMap((adapter) => STORES.map((store) => ({ adapter, st
       expect((await second.next()).data).toBe('missed');
     });
 
-    it('open no other channel, and are spent by the attempt', async () => {
+    it('open no other channel, and are used up by the attempt', async () => {
       const { tickets, answered } = await start();
       const ticket = await tickets.issue(ANN);
       expect(await answered(`jobs/2?ticket=${ticket}`)).toBe(403);
@@ -158,7 +158,7 @@ describe.each(ADAPTERS.flatMap((adapter) => STORES.map((store) => ({ adapter, st
       expect(await answered(`both/1?ticket=${await issue()}`)).toBe(401);
     });
 
-    it('count their client, not the address', async () => {
+    it('make the limits count their client instead of the address', async () => {
       const { tickets, answered } = await start({ limits: { connectionsPerClient: 1 } });
       const as = async (client: string) =>
         answered(`jobs/1?ticket=${await tickets.issue({ channel: 'job:1', client })}`);
@@ -167,14 +167,14 @@ describe.each(ADAPTERS.flatMap((adapter) => STORES.map((store) => ({ adapter, st
       expect(await as('ann')).toBe(429);
     });
 
-    it('run out', async () => {
+    it('expire', async () => {
       const { tickets, answered } = await start();
       const ticket = await tickets.issue({ ...ANN, ttl: 1 });
       await sleep(20);
       expect(await answered(`jobs/1?ticket=${ticket}`)).toBe(401);
     });
 
-    it('are won by one of a hundred who come at once', async () => {
+    it('work for one of a hundred requests that come at once', async () => {
       const { tickets, answered } = await start();
       const ticket = await tickets.issue(ANN);
       const uses = Array.from({ length: 100 }, () => answered(`jobs/1?ticket=${ticket}`));
@@ -183,7 +183,7 @@ describe.each(ADAPTERS.flatMap((adapter) => STORES.map((store) => ({ adapter, st
       expect(results.filter((result) => result === 401)).toHaveLength(99);
     });
 
-    it('are nothing but what was issued', async () => {
+    it('must be texts that the server has issued', async () => {
       const { tickets, answered } = await start();
       const [one, two] = [await tickets.issue(ANN), await tickets.issue(ANN)];
       const hostile = [
@@ -210,7 +210,7 @@ describe.each(ADAPTERS.flatMap((adapter) => STORES.map((store) => ({ adapter, st
       }
     });
 
-    it('guard no endpoint whose channels are not known', async () => {
+    it('cannot guard an endpoint whose channels are unknown before its handler runs', async () => {
       const { tickets, answered } = await start();
       expect(await answered(`plain?ticket=${await tickets.issue(ANN)}`)).toBe(500);
 
@@ -259,7 +259,7 @@ describe('SseTickets.issue()', () => {
     });
   });
 
-  it('keeps a bounded number in this process, without those that have run out', async () => {
+  it('keeps a bounded number in this process, and drops those that have expired', async () => {
     const store = new MemoryTicketStore(100);
     const fill = async (count: number, ttl: number) => {
       for (let i = 0; i < count; i++) await store.put(`${ttl}:${i}`, '{}', ttl);
@@ -275,7 +275,7 @@ describe('SseTickets.issue()', () => {
     expect(await store.take('one')).toBeUndefined();
   });
 
-  it('warns where other instances do not know the tickets', async () => {
+  it('logs a warning where other instances do not know the tickets', async () => {
     const lines: string[] = [];
     const logger = { log() {}, error() {}, warn: (line: string) => void lines.push(line) };
     const broker = { open: () => ({ close() {} }), publish: () => Promise.resolve('1') };
@@ -301,7 +301,7 @@ describe('Tickets in Redis', () => {
     return { ...started, tickets };
   };
 
-  it('are good on every instance, and on one of them', async () => {
+  it('work once, on any instance', async () => {
     const [one, two] = [await start(redis.url), await start(redis.url)];
     const ticket = await one.tickets.issue(ANN);
     const uses = Array.from({ length: 100 }, (_, i) =>
@@ -314,7 +314,7 @@ describe('Tickets in Redis', () => {
     expect(won.reduce<number>((sum, each) => sum + each, 0)).toBe(1);
   });
 
-  it('are not there to be read, and leave by themselves', async () => {
+  it('cannot be read from Redis, and expire there', async () => {
     const prefix = 'kept:';
     const { tickets } = await start(redis.url, { redisStreams: { prefix } });
     const ticket = await tickets.issue({ ...ANN, ttl: 20_000 });
@@ -339,7 +339,7 @@ describe('Tickets in Redis', () => {
     });
   });
 
-  it('are refused while Redis is away or does not answer, and no line tells one', async () => {
+  it('are refused while Redis is away or silent, and no log line shows one', async () => {
     const own = await startRedis();
     const lines: string[] = [];
     const keep = (...line: unknown[]) => void lines.push(line.map(String).join(' '));

@@ -59,7 +59,7 @@ it.each([
   ['whose table had version 2', SCHEMA_2, 2],
   ['whose table had version 3', BEFORE_FORMATS, 3],
 ])(
-  'instances of a version %s and of today replace each other, and nothing is lost',
+  'instances of version %s and of today replace each other without a loss',
   async (_, commit, version) => {
     const older = olderVersion(commit);
     let writer: ReturnType<typeof startWriter> | undefined;

@@ -15,7 +15,7 @@ afterEach(endAppProcesses);
 
 afterAll(() => server.stop());
 
-it('instances of the version before and of today replace each other, and nothing is lost', async () => {
+it('instances of the version before and of today replace each other without a loss', async () => {
   const older = olderVersion(BEFORE_FORMATS);
   const rolled = await roll({
     // The last one is the way back.
