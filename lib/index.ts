@@ -10,6 +10,9 @@ export type {
   SourceOption,
   StreamOptions,
 } from './setup/channel-options.js';
+export type { ConnectionFilter, ConnectionsOptions } from './connections/list-connections.js';
+export type { SseClient } from './delivery/client.js';
+export type { SseConnection } from './delivery/sse-connection.js';
 export { SseChannel } from './endpoint/sse-channel.decorator.js';
 export type { ChannelResolver } from './endpoint/route.js';
 export { LastEventId, SseEvents } from './endpoint/sse-params.decorator.js';

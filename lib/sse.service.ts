@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { checkChannelName } from './channel/channel-name.js';
+import { listConnections, type ConnectionsOptions } from './connections/list-connections.js';
 import { outgoingEvent } from './channel/outgoing-event.js';
 import { SendReport } from './channel/send-report.js';
 import type { OutgoingEvent } from './channel/source.js';
@@ -8,6 +9,7 @@ import { LimitedLog } from './channel/limited-log.js';
 import { SseError } from './channel/sse-error.js';
 import type { SseEvent } from './channel/sse-event.js';
 import { Delivery } from './delivery/delivery.js';
+import type { SseConnection } from './delivery/sse-connection.js';
 import {
   SEND_KEY_OPTIONS,
   SEND_OPTIONS,
@@ -211,6 +213,16 @@ export class SseService {
     const source = new PollSource(read, { ...options, doneSignal, serialize }, this.sources.log);
     const requests = [{ source, name: 'poll' }];
     return this.delivery.observe(requests);
+  }
+
+  /**
+   * The open connections of this instance, in the order in which they were opened, page by page.
+   *
+   * @param options whose connections, of which channel, and which page
+   * @throws SseError `INVALID_OPTION`
+   */
+  connections(options: ConnectionsOptions = {}): SseConnection[] {
+    return listConnections(this.delivery.connections, options);
   }
 
   /** What is open at this moment, and what was refused since the start. */

@@ -1,3 +1,4 @@
+import type { CountedAs } from './client.js';
 import { Walk } from './walk.js';
 
 /** A request whose stream has not begun: an interceptor, a resolver or a handler still runs. */
@@ -20,7 +21,7 @@ export interface Arrival {
  */
 export class Arrivals {
   /** Each with the client that it counts for, if any, and whether an audit has seen it. */
-  private readonly open = new Map<Arrival, { client: string | undefined; wasSeen: boolean }>();
+  private readonly open = new Map<Arrival, { client: CountedAs | undefined; wasSeen: boolean }>();
   private readonly audit: Walk<Arrival>;
 
   constructor(auditPeriod: number) {
@@ -32,7 +33,7 @@ export class Arrivals {
   }
 
   /** Adds a request, or notes the client that it counts for. */
-  add(arrival: Arrival, client?: string): void {
+  add(arrival: Arrival, client?: CountedAs): void {
     this.open.set(arrival, { client, wasSeen: false });
     this.audit.start();
   }
@@ -43,7 +44,7 @@ export class Arrivals {
   }
 
   /** Forgets a request, and returns the client that it counted for; `undefined` without a place. */
-  take(arrival: Arrival): string | undefined {
+  take(arrival: Arrival): CountedAs | undefined {
     const client = this.open.get(arrival)?.client;
     this.open.delete(arrival);
     if (this.open.size === 0) {

@@ -25,6 +25,10 @@ export class ChannelReader implements ConnectionReader {
     subscription.attach(this);
   }
 
+  get channels(): readonly string[] {
+    return this.subscription.channels;
+  }
+
   pull(): void {
     this.latest?.pull();
     // While a cursor reads history, it lacks events that are older than those of the log.

@@ -6,6 +6,8 @@ import { endResponse, isCutOff, ResponseWriter, type Response } from './response
 
 /** Reads events for one connection. */
 export interface ConnectionReader {
+  /** The names of the channels it reads. */
+  readonly channels: readonly string[];
   /** Called when the client takes more. */
   pull(): void;
   /** Called when the connection is over. */
@@ -55,12 +57,16 @@ export class Connection {
   /** Whether the client had stopped reading when the reader was last pulled. */
   hasLagged = false;
   private wroteSinceBeat = true;
+  /** When it was opened, on the clock of `monotonicNow()`. */
+  readonly openedAt = monotonicNow();
   private expiry: NodeJS.Timeout | undefined;
 
   /** The caller must have written the head and the opening frame of the response. */
   constructor(
     private readonly response: Response,
     private readonly owner: ConnectionOwner,
+    /** Each connection of the owner has a higher one than those before it. */
+    readonly number: number,
   ) {
     this.writer = new ResponseWriter(response);
     // The event comes once; `once` would keep a wrapper for each connection.
@@ -77,14 +83,19 @@ export class Connection {
     return this.ended;
   }
 
+  /** The names of its channels. */
+  get channels(): readonly string[] {
+    return this.reader?.channels ?? [];
+  }
+
   /** Attaches the reader, and pulls it from now on. */
   readBy(reader: ConnectionReader): void {
-    if (this.ended !== undefined) {
-      reader.close();
-      return;
-    }
     this.reader = reader;
-    reader.pull();
+    if (this.ended === undefined) {
+      reader.pull();
+    } else {
+      reader.close();
+    }
   }
 
   send(block: Block): void {
@@ -159,10 +170,12 @@ export class Connection {
   };
 
   private stop(reason: EndReason): void {
-    this.ended ??= reason;
+    if (this.ended !== undefined) {
+      return;
+    }
+    this.ended = reason;
     clearTimeout(this.expiry);
     const { reader } = this;
-    this.reader = undefined;
     if (reader) {
       this.owner.guard.run('The end of a stream', () => reader.close());
     }

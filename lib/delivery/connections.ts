@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { MAX_TIMER_MS, monotonicNow } from '../channel/clock.js';
 import { settledWithin } from '../channel/deadline.js';
@@ -5,10 +6,12 @@ import type { Guard } from '../channel/guard.js';
 import { inSlices } from '../channel/slices.js';
 import { Admission, type AdmissionLimits, type Refusal } from './admission.js';
 import { Arrivals, type Arrival } from './arrivals.js';
+import { countedKey, type CountedAs } from './client.js';
 import { Connection, type ConnectionOwner, type EndReason } from './connection.js';
 import { frameOf } from './frame.js';
 import { awayFrame } from './opening.js';
 import type { Response } from './response-writer.js';
+import type { SseConnection } from './sse-connection.js';
 import { Walk } from './walk.js';
 
 /** How connections live and end. Durations in milliseconds. */
@@ -27,6 +30,8 @@ export interface ConnectionOptions extends AdmissionLimits {
 
 /** Clients that found no room return after 1 to 4 times this. */
 const CAPACITY_RETRY_MS = 15_000;
+/** How many random bytes tell the connections of an instance from those of others. */
+const PREFIX_BYTES = 9;
 /** The longest time between two checks for connections that have ended or stalled. */
 const MAX_AUDIT_PERIOD_MS = 5_000;
 
@@ -35,7 +40,11 @@ export class Connections implements ConnectionOwner {
   private readonly admission: Admission;
   private readonly arrivals: Arrivals;
   /** Open connections, each with the client that it counts for. */
-  private readonly open = new Map<Connection, string>();
+  private readonly open = new Map<Connection, CountedAs>();
+  /** How many connections there were so far. */
+  private count = 0;
+  /** What the ids of this instance's connections begin with. */
+  private readonly prefix = `${randomBytes(PREFIX_BYTES).toString('base64url')}.`;
   private readonly heartbeats: Walk<Connection> | undefined;
   private readonly audit: Walk<Connection>;
   readonly guard: Guard;
@@ -98,11 +107,11 @@ export class Connections implements ConnectionOwner {
   }
 
   /** Gives a request a place until it is dismissed or its connection ends; or returns a refusal. */
-  admit(arrival: Arrival, client: string): Refusal | undefined {
+  admit(arrival: Arrival, client: CountedAs): Refusal | undefined {
     if (this.arrivals.hasPlace(arrival)) {
       return undefined;
     }
-    const refusal = this.admission.enter(client);
+    const refusal = this.admission.enter(countedKey(client));
     if (!refusal) {
       this.detach(() => this.arrivals.add(arrival, client));
     }
@@ -120,7 +129,7 @@ export class Connections implements ConnectionOwner {
    */
   add(arrival: Arrival, response: Response, expiresAt: number | undefined): Connection {
     const client = this.arrivals.take(arrival)!;
-    const connection = new Connection(response, this);
+    const connection = new Connection(response, this, ++this.count);
     this.open.set(connection, client);
     this.detach(() => {
       this.audit.start();
@@ -143,6 +152,34 @@ export class Connections implements ConnectionOwner {
       this.heartbeats?.stop();
     }
     this.leave(client);
+  }
+
+  /** The open connections, in the order in which they were opened, each with whom it counts for. */
+  *[Symbol.iterator](): IterableIterator<readonly [Connection, CountedAs]> {
+    for (const entry of this.open) {
+      if (entry[0].endReason === undefined) {
+        yield entry;
+      }
+    }
+  }
+
+  /** The connection as applications see it. */
+  shown(connection: Connection, counted: CountedAs): SseConnection {
+    const client = typeof counted === 'string' ? undefined : counted;
+    return {
+      id: this.prefix + connection.number,
+      client: client?.id,
+      info: client?.info === undefined ? undefined : JSON.parse(client.info),
+      channels: connection.channels,
+      // Both clocks start together, so that the date of a connection never changes.
+      openedAt: new Date(performance.timeOrigin + connection.openedAt),
+    };
+  }
+
+  /** The number in the id of a connection; `undefined` for the id of another instance. */
+  numberOf(id: string): number | undefined {
+    const number = id.startsWith(this.prefix) ? Number(id.slice(this.prefix.length)) : NaN;
+    return Number.isSafeInteger(number) ? number : undefined;
   }
 
   /** The frame for a client that finds no room: it tells a random time after which to return. */
@@ -193,9 +230,9 @@ export class Connections implements ConnectionOwner {
     }
   }
 
-  private leave(client: string | undefined): void {
+  private leave(client: CountedAs | undefined): void {
     if (client !== undefined) {
-      this.admission.leave(client);
+      this.admission.leave(countedKey(client));
     }
     if (this.open.size === 0 && this.arrivals.size === 0) {
       this.onEmpty?.();

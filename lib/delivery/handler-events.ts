@@ -6,7 +6,7 @@ import { frameOfEvent } from './emitted-frame.js';
 import { GuardedObservable } from './guarded-observable.js';
 import type { HandlerChannels, HandlerWriter } from './handler-writer.js';
 import { ObservableReader, type EventTarget } from './observable-reader.js';
-import type { Subscription } from './subscription.js';
+import type { ChannelRequest, Subscription } from './subscription.js';
 
 /**
  * The events of a request's channels, for its handler. However often the handler subscribes, one
@@ -27,12 +27,17 @@ export class HandlerEvents implements HandlerChannels, EventTarget {
   constructor(
     /** The client's place in the channels, until a reader takes it. */
     private subscription: Subscription | undefined,
+    private readonly requests: readonly ChannelRequest[],
     /** Opens the channels at another place. */
     private readonly reopen: (position: string | undefined) => Promise<Subscription>,
     private readonly writer: HandlerWriter,
     private readonly guard: Guard,
   ) {
     this.events$ = new GuardedObservable(guard, '@SseEvents()', this.add);
+  }
+
+  get names(): readonly string[] {
+    return this.requests.map(({ name }) => name);
   }
 
   get isBlocked(): boolean {

@@ -25,6 +25,8 @@ export interface HandlerWriterOptions extends EmittedFrameOptions {
 
 /** The channels that a handler reads, at the pace of its client. */
 export interface HandlerChannels {
+  /** Their names. */
+  readonly names: readonly string[];
   pull(): void;
   close(): void;
 }
@@ -40,7 +42,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
   isReading = false;
   /** The last frame of the stream, which waits until the handler has completed. */
   lastFrame = '';
-  private channels: HandlerChannels | undefined;
+  private read: HandlerChannels | undefined;
   private connection: Connection | undefined;
   private source: GuardedSubscriber<unknown> | undefined;
   private pending = '';
@@ -65,13 +67,17 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
 
   /** Reads channels from here on, at the pace of the client. */
   readFrom(channels: HandlerChannels): void {
-    this.channels = channels;
+    this.read = channels;
   }
 
   /** Starts to write. The caller has written the head. */
   writingTo(connection: Connection): this {
     this.connection = connection;
     return this;
+  }
+
+  get channels(): readonly string[] {
+    return this.read?.names ?? [];
   }
 
   get isBlocked(): boolean {
@@ -97,7 +103,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
 
   pull(): void {
     this.flush();
-    this.channels?.pull();
+    this.read?.pull();
   }
 
   close(): void {
@@ -105,7 +111,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     this.pending = '';
     try {
       this.source?.unsubscribe();
-      this.channels?.close();
+      this.read?.close();
     } finally {
       this.wake();
     }

@@ -18,6 +18,10 @@ export class MergedReader implements ConnectionReader {
     subscription.attach(this);
   }
 
+  get channels(): readonly string[] {
+    return this.subscription.channels;
+  }
+
   pull(): void {
     for (let blocks = 0; !this.connection.isBlocked; blocks++) {
       if (blocks === BLOCKS_PER_PULL) {

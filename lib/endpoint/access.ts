@@ -1,6 +1,7 @@
 import { UnauthorizedException } from '@nestjs/common';
 import { kindOf } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
+import { MAX_CLIENT_LENGTH, type Client } from '../delivery/client.js';
 
 /** An earlier time was given in seconds by mistake: these milliseconds are September 2001. */
 const EARLIEST_TIME = 1_000_000_000_000;
@@ -45,17 +46,57 @@ export function checkExpiry(time: number | undefined): void {
   }
 }
 
+/** The most characters that the `info` of a client may have as JSON: others will be shown it. */
+const MAX_INFO_LENGTH = 4_096;
+
+const CLIENT =
+  `an id of 1 to ${MAX_CLIENT_LENGTH} characters, { id, info } with such an id, ` +
+  'or undefined to count by address';
+
 /**
  * Who is behind a request.
  *
  * @param answer what `client` returned
- * @throws SseError `INVALID_OPTION` for an answer that is neither a string nor undefined
+ * @throws SseError `INVALID_OPTION` for an answer that names no client and is not `undefined`
  */
-export function clientOf(answer: unknown, where: string): string | undefined {
-  if (answer !== undefined && typeof answer !== 'string') {
-    throw noAnswer('client', where, answer, 'a string, or undefined to count by address');
+export function clientOf(answer: unknown, where: string): Client | undefined {
+  if (answer === undefined) {
+    return undefined;
   }
-  return answer;
+  const { id, info } =
+    typeof answer === 'object' && answer !== null
+      ? (answer as Record<'id' | 'info', unknown>)
+      : { id: answer };
+  if (typeof id !== 'string') {
+    throw noAnswer('client', where, answer, CLIENT);
+  }
+  if (id === '' || id.length > MAX_CLIENT_LENGTH) {
+    throw refused('client', where, `an id of ${id.length} characters`, CLIENT);
+  }
+  return { id, info: infoText(info, where) };
+}
+
+function infoText(info: unknown, where: string): string | undefined {
+  if (info === undefined) {
+    return undefined;
+  }
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(info);
+  } catch {
+    // A cycle, a BigInt, or a toJSON() that throws. The error may repeat what is in there.
+  }
+  if (text === undefined || text.length > MAX_INFO_LENGTH) {
+    throw refused(
+      'client',
+      where,
+      text === undefined
+        ? 'an `info` that JSON cannot express'
+        : `an \`info\` of ${text.length} characters as JSON`,
+      `an \`info\` of at most ${MAX_INFO_LENGTH} characters as JSON`,
+    );
+  }
+  return text;
 }
 
 /** How many names, with repeats, a resolver may give for each channel that is allowed. */
@@ -94,10 +135,14 @@ function firstOf(items: Iterable<unknown>, most: number): unknown[] {
 }
 
 function noAnswer(what: string, where: string, answer: unknown, allowed: string): SseError {
+  return refused(what, where, described(answer), allowed);
+}
+
+function refused(what: string, where: string, returned: string, allowed: string): SseError {
   const subject = what.startsWith('The') ? what : `\`${what}\``;
   return new SseError(
     'INVALID_OPTION',
-    `${subject} of ${where} returned ${described(answer)}; it must return ${allowed}. The request is refused.`,
+    `${subject} of ${where} returned ${returned}; it must return ${allowed}. The request is refused.`,
   );
 }
 

@@ -69,8 +69,8 @@ export class StreamRequest {
     this.expiresAt = expiryOf(atOnce(options.expires?.(request)), where);
     const clientOption = options.client ?? settings.client;
     const answer = clientOf(atOnce(clientOption?.(request)), where);
-    const client = clientByTicket(request, answer) ?? request.ip ?? '';
-    const refusal = delivery.connections.admit(exchange, client);
+    const client = clientByTicket(request, answer);
+    const refusal = delivery.connections.admit(exchange, client ?? request.ip ?? '');
     if (refusal === 'client-limit') {
       throw new HttpException(
         'This client has too many open event streams.',
@@ -99,7 +99,7 @@ export class StreamRequest {
     this.leaveChannels();
     this.subscription = subscription;
     const reopen = (position?: string) => delivery.subscribeAt(requests, position);
-    this.events = new HandlerEvents(subscription, reopen, writer, delivery.guard);
+    this.events = new HandlerEvents(subscription, requests, reopen, writer, delivery.guard);
     writer.readFrom(this.events);
     const placed = subscription.place({ lastEventId, readyTimeout: this.settings.readyTimeout });
     if (placed) {

@@ -2,6 +2,7 @@ import type { EventFields } from '../channel/outgoing-event.js';
 import type { Serialize } from '../channel/value-text.js';
 import type { ChannelSource, PublishOptions } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
+import type { SseClient } from '../delivery/client.js';
 import type { LatestOnly, Overflow } from '../delivery/overflow.js';
 import { CACHE_OPTIONS, type CacheOptions } from '../sources/cache/cache-options.js';
 import { callback, option, passedOn } from '../sources/options/option-kinds.js';
@@ -60,7 +61,7 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
    */
   readonly expires?: (request: Request) => Date | number | undefined;
   /** Who is behind a request, in place of the module's `client`. Default: the module's. */
-  readonly client?: (request: Request) => string | undefined;
+  readonly client?: (request: Request) => string | SseClient | undefined;
 }
 
 /** What `source` may be, in words. */

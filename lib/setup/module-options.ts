@@ -1,3 +1,4 @@
+import type { SseClient } from '../delivery/client.js';
 import type { Opening } from '../delivery/opening.js';
 import type { Broker } from '../channel/source.js';
 import type { CacheLike } from '../sources/cache/cache-calls.js';
@@ -138,11 +139,13 @@ export interface SseModuleOptions {
   /** What clients and publishers may use. Default: as for each of its options. */
   readonly limits?: LimitOptions;
   /**
-   * Who is behind a request, for `limits.connectionsPerClient`. An endpoint may have a function of
-   * its own. Where it returns `undefined`, the client's address counts. Any other answer that is
-   * no string is an error, and the request is answered with 500.
-   * Default: the request's `ip`, as the framework's trust-proxy setting determines it.
+   * Who is behind a request: an id, or `{ id, info }` with what others may know of the client. An
+   * endpoint may have a function of its own. Where it returns `undefined`, the connection has no
+   * client, and `limits.connectionsPerClient` counts by address. Any other answer is an error, and
+   * the request is answered with 500.
+   * Default: no client; the request's `ip` counts, as the framework's trust-proxy setting determines
+   * it.
    */
   // oxlint-disable-next-line typescript/no-explicit-any
-  readonly client?: (request: any) => string | undefined;
+  readonly client?: (request: any) => string | SseClient | undefined;
 }

@@ -1,4 +1,5 @@
 import { ForbiddenException } from '@nestjs/common';
+import type { Client } from '../delivery/client.js';
 
 /** What a ticket allows. */
 export interface SseTicket {
@@ -41,10 +42,10 @@ export function checkTicketChannels(request: object, names: readonly string[]): 
  * Who is behind a request: whom `client` names, else whom the ticket was issued for.
  * @throws HttpException 403 when these are not the same
  */
-export function clientByTicket(request: object, client: string | undefined): string | undefined {
+export function clientByTicket(request: object, client: Client | undefined): Client | undefined {
   const ticket = redeemed.get(request);
-  if (ticket && client !== undefined && client !== ticket.client) {
+  if (ticket && client !== undefined && client.id !== ticket.client) {
     throw new ForbiddenException('The ticket was issued for another client.');
   }
-  return client ?? ticket?.client;
+  return client ?? (ticket && { id: ticket.client, info: undefined });
 }

@@ -6,6 +6,7 @@ import {
 } from '@nestjs/common';
 import { createHash, randomBytes } from 'node:crypto';
 import { checkChannelName } from '../channel/channel-name.js';
+import { MAX_CLIENT_LENGTH } from '../delivery/client.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
 import { option, whole } from '../sources/options/option-kinds.js';
@@ -27,7 +28,6 @@ export interface TicketOptions {
 const MAX_TTL_MS = 300_000;
 /** How many channels one ticket may name. */
 const MAX_CHANNELS = 1_000;
-const MAX_CLIENT_LENGTH = 1_024;
 
 /** The options of `issue()`. */
 export const TICKET_OPTIONS = {

@@ -58,6 +58,7 @@ export default defineConfig({
         items: [
           { text: 'Options, calls, errors', link: '/docs/options' },
           { text: 'Recipes', link: '/docs/recipes' },
+          { text: 'Connections and clients', link: '/docs/connections' },
           { text: 'OpenAPI', link: '/docs/openapi' },
           { text: 'Clients', link: '/docs/clients' },
           { text: 'Proxies', link: '/docs/proxies' },

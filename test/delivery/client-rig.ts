@@ -217,7 +217,7 @@ export class ClientRig {
     const { guard, eventLimits: limits } = delivery;
     const writer = new HandlerWriter({ handler: 'a handler', guard, limits });
     const reopen = (position: string | undefined) => delivery.subscribeAt(requests, position);
-    const events = new HandlerEvents(subscription, reopen, writer, guard);
+    const events = new HandlerEvents(subscription, requests, reopen, writer, guard);
     writer.readFrom(events);
     writer.subscribe(handler(events.events$));
     return writer;

@@ -137,7 +137,7 @@ describe.each(ADAPTERS)("The module's limits on %s", (adapter) => {
   it('answer a client beyond limits.connectionsPerClient with 429', async () => {
     const app = await start({
       limits: { connectionsPerClient: 1 },
-      client: ({ headers }: { headers: Record<string, string> }) => headers['x-user'] ?? '',
+      client: ({ headers }: { headers: Record<string, string> }) => headers['x-user'],
     });
     await app.connect('/events', { headers: { 'x-user': 'ann' } });
     const second = await app.connect('/events', { headers: { 'x-user': 'ann' } });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { SQL_USAGE } from '../../lib/cli/sql-command.js';
+import { CONNECTIONS_OPTIONS } from '../../lib/connections/list-connections.js';
 import * as api from '../../lib/index.js';
 import { ENDPOINT_OPTIONS, SEND_OPTIONS, STREAM_OPTIONS } from '../../lib/setup/channel-options.js';
 import { MODULE_OPTIONS } from '../../lib/setup/settings.js';
@@ -59,6 +60,7 @@ describe('The tables of options', () => {
     ['send', SEND_OPTIONS],
     ['stream', { lastEventId }],
     ['poll', POLL_OPTIONS],
+    ['connections', CONNECTIONS_OPTIONS],
     ['Tickets', TICKET_OPTIONS],
   ])('list every option of %s with its unit and its default', (heading, options) => {
     const entries = heading === 'Module' ? Object.entries<Entry>(options) : flat(options);

@@ -1,0 +1,72 @@
+import type { CountedAs } from '../delivery/client.js';
+import type { Connection } from '../delivery/connection.js';
+import type { Connections } from '../delivery/connections.js';
+import type { SseConnection } from '../delivery/sse-connection.js';
+import { option, whole } from '../sources/options/option-kinds.js';
+import { invalidOption, readOptions, type TableOf } from '../sources/options/option-table.js';
+
+/** Which connections are meant. With several of these, all must hold. */
+export interface ConnectionFilter {
+  /** Those of this client. */
+  readonly client?: string | undefined;
+  /** Those that read this channel, among others. */
+  readonly channel?: string | undefined;
+}
+
+/** The options of `SseService.connections()`. */
+export interface ConnectionsOptions extends ConnectionFilter {
+  /** How many at most: 1 to 1,000. Default: 100. */
+  readonly limit?: number | undefined;
+  /** The id of the last connection of the page before. Default: from the oldest on. */
+  readonly after?: string | undefined;
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+
+export const CONNECTION_FILTER = {
+  client: option(isText, "a client's id", undefined),
+  channel: option(isText, "a channel's name", undefined),
+} satisfies TableOf<ConnectionFilter>;
+
+export const CONNECTIONS_OPTIONS = {
+  ...CONNECTION_FILTER,
+  limit: whole(100, { unit: 'connections', to: 1_000 }),
+  after: option(isText, 'the id of a connection', undefined),
+} satisfies TableOf<ConnectionsOptions>;
+
+/** Whether a connection is one of those that a filter means. */
+export function isMeant(
+  [connection, counted]: readonly [Connection, CountedAs],
+  { client, channel }: ConnectionFilter,
+): boolean {
+  return (
+    (client === undefined || (typeof counted !== 'string' && counted.id === client)) &&
+    (channel === undefined || connection.channels.includes(channel))
+  );
+}
+
+/**
+ * A page of the open connections, in the order in which they were opened.
+ * @throws SseError `INVALID_OPTION`
+ */
+export function listConnections(
+  connections: Connections,
+  options: ConnectionsOptions,
+): SseConnection[] {
+  const of = 'connections(): ';
+  const { limit, after, ...filter } = readOptions(CONNECTIONS_OPTIONS, options, '', of);
+  const last = after === undefined ? 0 : connections.numberOf(after);
+  if (last === undefined) {
+    throw invalidOption('after', after, 'the id of a connection of this instance', of);
+  }
+  const page: SseConnection[] = [];
+  for (const entry of connections) {
+    if (entry[0].number > last && isMeant(entry, filter)) {
+      page.push(connections.shown(...entry));
+      if (page.length === limit) {
+        break;
+      }
+    }
+  }
+  return page;
+}
