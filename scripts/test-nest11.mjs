@@ -13,7 +13,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { NEST_11 } from './nest-versions.mjs';
 
 const root = resolve(import.meta.dirname, '..');
@@ -35,7 +35,10 @@ function copyProject() {
   mkdirSync(copy, { recursive: true });
   for (const name of written(copy)) rmSync(join(copy, name), { recursive: true });
   for (const name of written(root)) {
-    cpSync(join(root, name), join(copy, name), { recursive: true });
+    cpSync(join(root, name), join(copy, name), {
+      recursive: true,
+      filter: (path) => basename(path) !== 'node_modules',
+    });
   }
 }
 

@@ -58,8 +58,8 @@ export default defineConfig({
         items: [
           { text: 'Options, calls, errors', link: '/docs/options' },
           { text: 'Recipes', link: '/docs/recipes' },
+          { text: 'With other packages', link: '/docs/packages' },
           { text: 'Connections and clients', link: '/docs/connections' },
-          { text: 'OpenAPI', link: '/docs/openapi' },
           { text: 'Clients', link: '/docs/clients' },
           { text: 'Proxies', link: '/docs/proxies' },
           { text: 'OpenAPI', link: '/docs/openapi' },

@@ -1,0 +1,76 @@
+// Runs the applications of recipes/, which docs/packages.md shows, with the built package:
+//   npm run test:recipes                                 all of them
+//   npm run test:recipes -- throttler helmet             those with one of these words in their name
+//   npm run test:recipes -- --json --outputFile=x.json   and writes how many tests passed
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const root = resolve(import.meta.dirname, '..');
+/** Each has packages of its own. */
+const FOLDERS = ['recipes', 'recipes/nest-11'];
+const NAME = 'nestjs-sse-channels';
+
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'boolean' }, outputFile: { type: 'string' } },
+  allowPositionals: true,
+});
+const files = FOLDERS.flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => join(folder, name)),
+).filter((file) => positionals.length === 0 || positionals.some((word) => file.includes(word)));
+if (files.length === 0) throw new Error(`No recipe is called ${positionals.join(' or ')}.`);
+
+const started = performance.now();
+await run(root, process.execPath, 'scripts/build.mjs');
+await Promise.all(FOLDERS.map(install));
+await run(root, process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'recipes');
+console.log(`built, installed and compiled in ${secondsSince(started)} s`);
+await run(
+  root,
+  process.execPath,
+  '--disable-warning=ExperimentalWarning',
+  '--import=./scripts/typescript.mjs',
+  '--test',
+  '--test-concurrency=2',
+  '--test-timeout=60000',
+  '--test-reporter=spec',
+  '--test-reporter-destination=stdout',
+  '--test-reporter=./recipes/support/count-reporter.mjs',
+  `--test-reporter-destination=${values.outputFile ?? '/dev/null'}`,
+  ...files,
+);
+console.log(`${files.length} recipes in ${secondsSince(started)} s`);
+
+/** Installs what the folder's lock file names, unless it is there, and the package as it is built. */
+async function install(folder) {
+  const path = join(root, folder);
+  const installed = join(path, 'node_modules/.recipes');
+  const state = createHash('sha1')
+    .update(readFileSync(join(path, 'package-lock.json')))
+    .digest('hex');
+  if (!existsSync(installed) || readFileSync(installed, 'utf8') !== state) {
+    const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
+    await run(path, 'npm', 'ci', ...flags);
+    writeFileSync(installed, state);
+  }
+  const copy = join(path, 'node_modules', NAME);
+  rmSync(copy, { recursive: true, force: true });
+  for (const name of ['package.json', 'dist']) {
+    cpSync(join(root, name), join(copy, name), { recursive: true });
+  }
+}
+
+async function run(cwd, command, ...args) {
+  const child = spawn(command, args, { cwd, stdio: 'inherit' });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) process.exit(code ?? 1);
+}
+
+function secondsSince(time) {
+  return Math.round((performance.now() - time) / 1000);
+}
