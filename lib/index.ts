@@ -10,6 +10,9 @@ export type {
   SourceOption,
   StreamOptions,
 } from './setup/channel-options.js';
+export { OnSseConnect, OnSseDisconnect } from './connections/connection-hooks.decorators.js';
+export type { SseClosed, SseConnectionEvent, SseOpened } from './delivery/connection-events.js';
+export type { EndReason as SseEndReason } from './delivery/connection.js';
 export type { ConnectionFilter, ConnectionsOptions } from './connections/list-connections.js';
 export type { SseClient } from './delivery/client.js';
 export type { SseConnection } from './delivery/sse-connection.js';

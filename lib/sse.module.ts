@@ -18,6 +18,7 @@ import {
 } from '@nestjs/core';
 import { SseError } from './channel/sse-error.js';
 import { monotonicNow } from './channel/clock.js';
+import { ConnectionHooks } from './connections/connection-hooks.js';
 import { Delivery } from './delivery/delivery.js';
 import { hookInto } from './endpoint/fastify-head.js';
 import { Http2Sessions } from './endpoint/http2-sessions.js';
@@ -93,6 +94,7 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
     },
     SseService,
     SseTickets,
+    ConnectionHooks,
     RouteChannels,
     OtherInterceptors,
     SseRoutes,

@@ -9,6 +9,7 @@ import { LimitedLog } from './channel/limited-log.js';
 import { SseError } from './channel/sse-error.js';
 import type { SseEvent } from './channel/sse-event.js';
 import { Delivery } from './delivery/delivery.js';
+import type { SseConnectionEvent } from './delivery/connection-events.js';
 import type { SseConnection } from './delivery/sse-connection.js';
 import {
   SEND_KEY_OPTIONS,
@@ -59,6 +60,11 @@ export interface SseStats {
  */
 @Injectable()
 export class SseService {
+  /**
+   * Connections of this instance that open and close, from the moment of the subscription on. It
+   * completes at shutdown, once every connection has closed.
+   */
+  readonly connections$: Observable<SseConnectionEvent>;
   /** Each system has outages of its own: while one fails, others work. */
   private readonly published: SendReport;
   private readonly keys: SendReport;
@@ -70,6 +76,7 @@ export class SseService {
     private readonly delivery: Delivery,
     private readonly sources: SseSources,
   ) {
+    this.connections$ = delivery.connections.events.events$;
     const mistakes = new LimitedLog(sources.log);
     this.published = new SendReport(sources.log, mistakes);
     this.notified = new SendReport(sources.log, mistakes);

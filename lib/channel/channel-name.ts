@@ -57,6 +57,22 @@ export function placeholdersOf(template: string): string[] {
 }
 
 /**
+ * What names a template such as `job:{id}` can become, as `channelName()` fills it: a pattern of
+ * them all.
+ */
+export function patternOf(template: string): RegExp {
+  const literals = template.split(PLACEHOLDER_TEXT).map((text) => text.replace(SPECIAL, '\\$&'));
+  return new RegExp(`^${literals.join(ENCODED)}$`);
+}
+
+/** Any placeholder, for `split()`, which would keep a group. */
+const PLACEHOLDER_TEXT = /\{[^{}]*\}/;
+/** What a regular expression takes for more than a character. */
+const SPECIAL = /[$()*+.?[\\\]^{|}]/g;
+/** What `encode()` leaves of a value. */
+const ENCODED = '[\\w.~%-]+';
+
+/**
  * Fills a template such as `job:{id}`. Each value is percent-encoded, so that a value
  * can only ever name a channel of this template: `1:secret` becomes `1%3Asecret`.
  * Publishers and endpoints that fill the same template meet on the same channel.

@@ -55,14 +55,14 @@ export function listConnections(
 ): SseConnection[] {
   const of = 'connections(): ';
   const { limit, after, ...filter } = readOptions(CONNECTIONS_OPTIONS, options, '', of);
-  const last = after === undefined ? 0 : connections.numberOf(after);
+  const last = after === undefined ? 0 : connections.views.numberOf(after);
   if (last === undefined) {
     throw invalidOption('after', after, 'the id of a connection of this instance', of);
   }
   const page: SseConnection[] = [];
   for (const entry of connections) {
     if (entry[0].number > last && isMeant(entry, filter)) {
-      page.push(connections.shown(...entry));
+      page.push(connections.views.of(...entry));
       if (page.length === limit) {
         break;
       }

@@ -13,17 +13,19 @@ export interface Block {
   readonly chunk: Buffer;
   /** The frames alone: ready for a response that does its own framing. */
   readonly frames: Buffer;
+  /** How many events there are in it. */
+  readonly events: number;
 }
 
 /** Encodes frames; https://www.rfc-editor.org/rfc/rfc9112#section-7.1 */
-export function blockOf(frames: string): Block {
+export function blockOf(frames: string, events: number): Block {
   const size = Buffer.byteLength(frames);
   const header = `${size.toString(16)}\r\n`;
   const chunk = Buffer.allocUnsafeSlow(header.length + size + 2);
   chunk.write(header, 0, 'latin1');
   chunk.write(frames, header.length, 'utf8');
   chunk.write('\r\n', header.length + size, 'latin1');
-  return { chunk, frames: chunk.subarray(header.length, header.length + size) };
+  return { chunk, frames: chunk.subarray(header.length, header.length + size), events };
 }
 
 let lastFrames = '';
@@ -33,9 +35,9 @@ let lastBlock: Block | undefined;
  * Like `blockOf`, but returns the last block again for the same frames. Use it for frames that
  * other readers are likely to write next.
  */
-export function sharedBlockOf(frames: string): Block {
+export function sharedBlockOf(frames: string, events: number): Block {
   if (!lastBlock || frames !== lastFrames) {
-    lastBlock = blockOf(frames);
+    lastBlock = blockOf(frames, events);
     lastFrames = frames;
   }
   return lastBlock;

@@ -53,7 +53,7 @@ export class ChannelReader implements ConnectionReader {
             this.connection.destroy();
             return;
           }
-          this.connection.sendShared(this.blocks.frameOf(this.cursor.take()));
+          this.connection.sendShared(this.blocks.frameOf(this.cursor.take()), 1);
           break;
         case 'ended':
           this.connection.end();
@@ -77,12 +77,15 @@ export class ChannelReader implements ConnectionReader {
       return;
     }
     let frames = '';
+    let events = 0;
     for (const entry of entries) {
       frames += this.blocks.frameOf(entry);
+      events++;
       cursor.moveTo(entry.seq, entry.resumeAt);
       if (entry.end || frames.length >= BLOCK_SIZE) {
-        connection.sendShared(frames);
+        connection.sendShared(frames, events);
         frames = '';
+        events = 0;
         if (entry.end) {
           connection.end();
         }
@@ -92,7 +95,7 @@ export class ChannelReader implements ConnectionReader {
       }
     }
     if (frames !== '') {
-      connection.sendShared(frames);
+      connection.sendShared(frames, events);
     }
   }
 
@@ -107,15 +110,17 @@ export class ChannelReader implements ConnectionReader {
 
   private sendPage(): void {
     let frames = '';
+    let events = 0;
     do {
       const entry = this.cursor.take();
       frames += this.blocks.frameOf(entry);
+      events++;
       if (entry.end) {
-        this.connection.sendShared(frames);
+        this.connection.sendShared(frames, events);
         this.connection.end();
         return;
       }
     } while (frames.length < BLOCK_SIZE && this.cursor.next() === 'page');
-    this.connection.sendShared(frames);
+    this.connection.sendShared(frames, events);
   }
 }

@@ -19,6 +19,7 @@ export interface ConnectionReader {
  *
  * - `client-left`: its client closed it, or the network did
  * - `completed`: the run, or the handler's Observable, has ended
+ * - `revoked`: the application has ended it by `disconnect()`
  * - `expired`: the client's permission has ended
  * - `max-age`: it was as old as connections may get
  * - `stalled`: the client did not read for too long
@@ -29,6 +30,7 @@ export interface ConnectionReader {
 export type EndReason =
   | 'client-left'
   | 'completed'
+  | 'revoked'
   | 'expired'
   | 'max-age'
   | 'stalled'
@@ -41,6 +43,8 @@ export interface ConnectionOwner {
   readonly guard: Guard;
   /** Pulls the connection in a turn of the event loop that has time for it. */
   wake(connection: Connection): void;
+  /** Called once, before the connection's reader is pulled. */
+  onOpened(connection: Connection): void;
   /** Called once, when the connection has closed. */
   onClosed(connection: Connection): void;
 }
@@ -59,6 +63,9 @@ export class Connection {
   private wroteSinceBeat = true;
   /** When it was opened, on the clock of `monotonicNow()`. */
   readonly openedAt = monotonicNow();
+  /** How many events, and how many bytes of frames, were written. */
+  events = 0;
+  bytes = 0;
   private expiry: NodeJS.Timeout | undefined;
 
   /** The caller must have written the head and the opening frame of the response. */
@@ -91,6 +98,7 @@ export class Connection {
   /** Attaches the reader, and pulls it from now on. */
   readBy(reader: ConnectionReader): void {
     this.reader = reader;
+    this.owner.onOpened(this);
     if (this.ended === undefined) {
       reader.pull();
     } else {
@@ -103,6 +111,8 @@ export class Connection {
       return;
     }
     this.wroteSinceBeat = true;
+    this.events += block.events;
+    this.bytes += block.frames.length;
     if (!this.writer.write(block) && this.blockedSince === 0) {
       this.blockedSince = monotonicNow();
       this.writer.onceDrained(() => this.owner.wake(this));
@@ -110,8 +120,8 @@ export class Connection {
   }
 
   /** Writes frames that other readers are likely to write next, as one shared block. */
-  sendShared(frames: string): void {
-    this.send(sharedBlockOf(frames));
+  sendShared(frames: string, events: number): void {
+    this.send(sharedBlockOf(frames, events));
   }
 
   /** Writes a heartbeat if nothing was written since the last one was due. */
@@ -138,15 +148,17 @@ export class Connection {
     this.expiry.unref();
   }
 
-  /** Ends the response after everything that was written before. */
-  end(frame?: string, reason: EndReason = 'completed'): void {
+  /** Ends the response after everything that was written before, and after these frames. */
+  end(frames = '', reason: EndReason = 'completed', events = 0): void {
     if (this.ended !== undefined) {
       return;
     }
     this.stop(reason);
+    this.events += events;
+    this.bytes += Buffer.byteLength(frames);
     // From here on the client has the stall timeout to take the rest.
     this.blockedSince ||= monotonicNow();
-    endResponse(this.response, frame);
+    endResponse(this.response, frames);
   }
 
   /** Closes the connection at once; the client may lose the rest of the response. */
@@ -197,4 +209,4 @@ export class Connection {
   }
 }
 
-const HEARTBEAT = blockOf(HEARTBEAT_FRAME);
+const HEARTBEAT = blockOf(HEARTBEAT_FRAME, 0);

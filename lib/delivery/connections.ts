@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { MAX_TIMER_MS, monotonicNow } from '../channel/clock.js';
 import { settledWithin } from '../channel/deadline.js';
@@ -7,11 +6,12 @@ import { inSlices } from '../channel/slices.js';
 import { Admission, type AdmissionLimits, type Refusal } from './admission.js';
 import { Arrivals, type Arrival } from './arrivals.js';
 import { countedKey, type CountedAs } from './client.js';
+import { ConnectionEvents } from './connection-events.js';
 import { Connection, type ConnectionOwner, type EndReason } from './connection.js';
 import { frameOf } from './frame.js';
 import { awayFrame } from './opening.js';
 import type { Response } from './response-writer.js';
-import type { SseConnection } from './sse-connection.js';
+import { ConnectionViews } from './sse-connection.js';
 import { Walk } from './walk.js';
 
 /** How connections live and end. Durations in milliseconds. */
@@ -30,8 +30,6 @@ export interface ConnectionOptions extends AdmissionLimits {
 
 /** Clients that found no room return after 1 to 4 times this. */
 const CAPACITY_RETRY_MS = 15_000;
-/** How many random bytes tell the connections of an instance from those of others. */
-const PREFIX_BYTES = 9;
 /** The longest time between two checks for connections that have ended or stalled. */
 const MAX_AUDIT_PERIOD_MS = 5_000;
 
@@ -43,10 +41,12 @@ export class Connections implements ConnectionOwner {
   private readonly open = new Map<Connection, CountedAs>();
   /** How many connections there were so far. */
   private count = 0;
-  /** What the ids of this instance's connections begin with. */
-  private readonly prefix = `${randomBytes(PREFIX_BYTES).toString('base64url')}.`;
+  /** How applications see the connections. */
+  readonly views = new ConnectionViews();
   private readonly heartbeats: Walk<Connection> | undefined;
   private readonly audit: Walk<Connection>;
+  /** Tells of connections that open and close. */
+  readonly events: ConnectionEvents;
   readonly guard: Guard;
   readonly wake: (connection: Connection) => void;
   private readonly detach: <R>(run: () => R) => R;
@@ -67,6 +67,7 @@ export class Connections implements ConnectionOwner {
     this.guard = services.guard;
     this.detach = services.detach;
     this.wake = services.wake;
+    this.events = new ConnectionEvents(this.guard, this.detach);
     const { heartbeat } = options;
     const stallTimeout = options.stallTimeout || Infinity;
     const period = Math.min(stallTimeout / 4, MAX_AUDIT_PERIOD_MS);
@@ -142,11 +143,24 @@ export class Connections implements ConnectionOwner {
     return connection;
   }
 
+  onOpened(connection: Connection): void {
+    if (this.events.areHeard) {
+      const shown = this.views.of(connection, this.open.get(connection)!);
+      this.events.tell({ type: 'opened', connection: shown });
+    }
+  }
+
   onClosed(connection: Connection): void {
     const client = this.open.get(connection)!;
     this.open.delete(connection);
     const reason = connection.endReason!;
     this.ends.set(reason, (this.ends.get(reason) ?? 0) + 1);
+    if (this.events.areHeard) {
+      const { openedAt, events, bytes } = connection;
+      const duration = monotonicNow() - openedAt;
+      const shown = this.views.of(connection, client);
+      this.events.tell({ type: 'closed', connection: shown, reason, duration, events, bytes });
+    }
     if (this.open.size === 0) {
       this.audit.stop();
       this.heartbeats?.stop();
@@ -161,25 +175,6 @@ export class Connections implements ConnectionOwner {
         yield entry;
       }
     }
-  }
-
-  /** The connection as applications see it. */
-  shown(connection: Connection, counted: CountedAs): SseConnection {
-    const client = typeof counted === 'string' ? undefined : counted;
-    return {
-      id: this.prefix + connection.number,
-      client: client?.id,
-      info: client?.info === undefined ? undefined : JSON.parse(client.info),
-      channels: connection.channels,
-      // Both clocks start together, so that the date of a connection never changes.
-      openedAt: new Date(performance.timeOrigin + connection.openedAt),
-    };
-  }
-
-  /** The number in the id of a connection; `undefined` for the id of another instance. */
-  numberOf(id: string): number | undefined {
-    const number = id.startsWith(this.prefix) ? Number(id.slice(this.prefix.length)) : NaN;
-    return Number.isSafeInteger(number) ? number : undefined;
   }
 
   /** The frame for a client that finds no room: it tells a random time after which to return. */
@@ -203,6 +198,7 @@ export class Connections implements ConnectionOwner {
       this.dismiss(arrival);
     });
     await inSlices(this.open.keys(), (connection) => connection.destroy('shutdown'));
+    await this.events.end();
     // The server only counts the ended responses' sockets as idle after this turn.
     await setImmediate();
   }

@@ -46,6 +46,8 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
   private connection: Connection | undefined;
   private source: GuardedSubscriber<unknown> | undefined;
   private pending = '';
+  /** How many frames are pending. */
+  private pendingCount = 0;
   private isFlushDue = false;
   private isComplete = false;
   private isClosed = false;
@@ -165,9 +167,10 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     this.flush();
   }
 
-  /** Adds frames, which are written at the end of this turn. */
-  write(frames: string): void {
-    this.pending += frames;
+  /** Adds a frame, which is written at the end of this turn. */
+  write(frame: string): void {
+    this.pending += frame;
+    this.pendingCount += frame === '' ? 0 : 1;
     if (this.pending.length > MAX_PENDING) {
       this.giveUp();
     } else if (!this.isReading) {
@@ -177,21 +180,22 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
 
   /** Writes the pending frames if the client takes them, and ends the response after the last. */
   flush(): void {
-    const { connection, failure, pending } = this;
+    const { connection, failure, pending, pendingCount } = this;
     if (!connection || this.isClosed) {
       return;
     }
     if (failure) {
       this.report(failure.cause);
-      connection.end(pending || undefined, 'error');
+      connection.end(pending, 'error', pendingCount);
       return;
     }
     if (pending !== '' && !connection.isBlocked) {
       this.pending = '';
-      connection.sendShared(pending);
+      this.pendingCount = 0;
+      connection.sendShared(pending, pendingCount);
     }
     if (this.isComplete && this.pending === '') {
-      connection.end(this.lastFrame || undefined);
+      connection.end(this.lastFrame, 'completed', this.lastFrame === '' ? 0 : 1);
     }
     if (!connection.isBlocked) {
       this.wake();

@@ -105,7 +105,7 @@ export class LogBlocks {
       frames += this.frameOf(entry);
     } while (!entry.end && to < log.head && frames.length < BLOCK_SIZE);
     return {
-      ...blockOf(frames),
+      ...blockOf(frames, to - seq),
       to,
       position: entry.resumeAt,
       end: entry.end,

@@ -8,6 +8,8 @@ import type { Subscription } from './subscription.js';
 /** Brings several channels to one connection, in order of arrival, under composite ids. */
 export class MergedReader implements ConnectionReader {
   private readonly merge: EntryMerge;
+  /** How many events there are in the frames that were taken last. */
+  private events = 0;
 
   constructor(
     private readonly subscription: Subscription,
@@ -31,7 +33,7 @@ export class MergedReader implements ConnectionReader {
       }
       const frames = this.takeFrames();
       if (frames !== '') {
-        this.connection.sendShared(frames);
+        this.connection.sendShared(frames, this.events);
       }
       if (this.merge.hasEnded) {
         this.connection.end();
@@ -47,6 +49,7 @@ export class MergedReader implements ConnectionReader {
 
   private takeFrames(): string {
     let frames = '';
+    this.events = 0;
     while (frames.length < BLOCK_SIZE && !this.merge.hasEnded) {
       if (!this.merge.next()) {
         break;
@@ -56,6 +59,7 @@ export class MergedReader implements ConnectionReader {
         return '';
       }
       frames += entryFrameWith(this.subscription.id, this.merge.entry);
+      this.events++;
     }
     return frames;
   }

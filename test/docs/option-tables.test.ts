@@ -17,7 +17,7 @@ const table = (heading: string) =>
   new Map(
     tableUnder(DOCUMENT, heading).map((row) => {
       const name = Object.values(row)[0]!;
-      return [/`([\w.]+)/.exec(name)![1]!, row];
+      return [/`([\w.$]+)/.exec(name)![1]!, row];
     }),
   );
 
