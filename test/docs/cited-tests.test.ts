@@ -17,7 +17,7 @@ interface Section {
 
 function sections(document: string): Section[] {
   const [, ...parts] = read(document)
-    .replace(/^``[\s\S]*?^``/gm, '')
+    .replace(/^```[\s\S]*?^```/gm, '')
     .split(/^##+ /m);
   return parts.map((part) => {
     const [title = '', ...lines] = part.split('\n');
