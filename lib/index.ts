@@ -55,6 +55,8 @@ export type {
 export type { ListenOptions } from './sources/postgres/listen.options.js';
 export { triggerSql } from './sources/postgres/trigger-sql.js';
 export type { TriggerSqlOptions } from './sources/postgres/trigger-sql.js';
+export { dropTriggerSql } from './sources/postgres/drop-trigger-sql.js';
+export type { DropTriggerSqlOptions } from './sources/postgres/drop-trigger-sql.js';
 export type { TriggerEvent } from './sources/postgres/trigger-target.js';
 export type {
   EventTableOptions,
@@ -65,3 +67,7 @@ export { eventTableSql } from './sources/event-table/event-table-sql.js';
 export type { EventTableSqlOptions } from './sources/event-table/event-table-sql.js';
 export { durableTriggerSql } from './sources/event-table/durable-trigger-sql.js';
 export type { DurableTriggerSqlOptions } from './sources/event-table/durable-trigger-sql.js';
+export { dropEventTableSql } from './sources/event-table/drop-event-table-sql.js';
+export type { DropEventTableSqlOptions } from './sources/event-table/drop-event-table-sql.js';
+export { dropDurableTriggerSql } from './sources/event-table/drop-durable-trigger-sql.js';
+export type { DropDurableTriggerSqlOptions } from './sources/event-table/drop-durable-trigger-sql.js';

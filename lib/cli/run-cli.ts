@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { SseError } from '../channel/sse-error.js';
 import { sqlCommand } from './sql-command.js';
 import { UsageError } from './usage-error.js';
@@ -5,7 +6,10 @@ import { UsageError } from './usage-error.js';
 const USAGE = `Usage: nestjs-sse-channels <command> [options]
 
 Commands:
-  sql   print the SQL of a trigger, or of the Postgres event table
+  sql         print the SQL that creates or removes a trigger, or the Postgres event table
+
+Options:
+  --version   print the version of the package
 
 nestjs-sse-channels <command> --help says more.
 `;
@@ -28,6 +32,9 @@ export function runCli(args: readonly string[]): CliResult {
       case '-h':
       case 'help':
         return printed(USAGE);
+      case '--version':
+      case '-v':
+        return printed(`${packageVersion()}\n`);
       case undefined:
         throw new UsageError('A command is missing.');
       default:
@@ -40,10 +47,15 @@ export function runCli(args: readonly string[]): CliResult {
     if (error instanceof UsageError || isArgumentError(error)) {
       const help =
         command === 'sql' ? 'nestjs-sse-channels sql --help' : 'nestjs-sse-channels --help';
-      return failed(`${error.message}\nSee: ${help}`);
+      return failed(`${error.message.replaceAll(/\s*\n\s*/g, ' ')} See: ${help}`);
     }
     throw error;
   }
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 /** What `parseArgs` throws for an unknown option or a missing value. */

@@ -1,6 +1,11 @@
 import { parseArgs } from 'node:util';
+import { shown } from '../channel/shown.js';
+import { dropDurableTriggerSql } from '../sources/event-table/drop-durable-trigger-sql.js';
+import { dropEventTableSql } from '../sources/event-table/drop-event-table-sql.js';
 import { durableTriggerSql } from '../sources/event-table/durable-trigger-sql.js';
 import { eventTableSql } from '../sources/event-table/event-table-sql.js';
+import { dropTriggerSql } from '../sources/postgres/drop-trigger-sql.js';
+import { checkColumns } from '../sources/postgres/identifier.js';
 import { triggerSql } from '../sources/postgres/trigger-sql.js';
 import type { TriggerEvent } from '../sources/postgres/trigger-target.js';
 import { UsageError } from './usage-error.js';
@@ -8,6 +13,8 @@ import { UsageError } from './usage-error.js';
 export const SQL_USAGE = `Usage: nestjs-sse-channels sql --table <table> --channel <channel> [options]
        nestjs-sse-channels sql --table <table> --channel <channel> --durable [options]
        nestjs-sse-channels sql --event-table [--schema <schema>]
+       nestjs-sse-channels sql --drop --table <table> --channel <channel> [--durable] [--schema <schema>]
+       nestjs-sse-channels sql --drop --event-table [--schema <schema>] [--force]
 
 Prints SQL for your migrations. All of it may be run again at any time.
 
@@ -30,6 +37,11 @@ A trigger that puts each changed row into the event table, in the same transacti
 The event table itself, to be created or upgraded:
   --event-table
   --schema <schema>    where to create it. Default: sse
+
+What removes a trigger, or the event table:
+  --drop               with what names the trigger, or with --event-table
+  --durable            the trigger is one that writes to the event table
+  --force              remove the event table with its events, and with the triggers that write to it
 `;
 
 /**
@@ -38,39 +50,59 @@ The event table itself, to be created or upgraded:
  * @throws UsageError when an argument is missing or unknown; SseError when one cannot be used.
  */
 export function sqlCommand(args: readonly string[]): string {
-  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  const { values, tokens } = parseArgs({ args: [...args], options: OPTIONS, tokens: true });
   if (values.help === true) {
     return SQL_USAGE;
   }
-  const { table, channel, key, schema } = values;
-  // Unknown names are refused by what writes the SQL, with the list of those that are allowed.
-  const events = listOf(values.events)?.map((event) => event.toLowerCase() as TriggerEvent);
+  refuseRepeated(tokens);
+  const { table, channel, key, schema, durable, force } = values;
   if (values['event-table'] === true) {
-    refuse(values, ['table', 'channel', 'key', 'events', ...DURABLE_ONLY], '--event-table');
+    refuse(
+      values,
+      [...TRIGGER_ONLY, ...DURABLE_ONLY],
+      'does not go with --event-table: leave it out',
+    );
+    if (values.drop === true) {
+      return dropEventTableSql({ schema, force });
+    }
+    refuse(values, ['force'], 'goes with --drop --event-table');
     return eventTableSql({ schema });
   }
+  refuse(values, ['force'], 'goes with --drop --event-table');
   if (table === undefined) {
-    throw new UsageError('--table is missing.');
+    throw new UsageError('--table is missing. Give the table, as --table users.');
   }
   if (channel === undefined) {
-    throw new UsageError('--channel is missing.');
+    throw new UsageError('--channel is missing. Give the channel, as --channel user_updates.');
   }
-  if (values.durable === true) {
-    const columns = columnsOf(values.payload, listOf(values.columns), key);
-    return durableTriggerSql({
-      table,
-      channel,
-      columns,
-      events,
-      bulk: values.bulk,
-      eventSchema: schema,
-    });
+  if (durable !== true) {
+    refuse(values, [...DURABLE_ONLY, 'schema'], 'goes with --durable');
   }
-  const stray = [...DURABLE_ONLY, 'schema' as const].find((name) => values[name] !== undefined);
-  if (stray !== undefined) {
-    throw new UsageError(`--${stray} goes with --durable.`);
+  if (values.drop === true) {
+    refuse(
+      values,
+      ['key', 'events', 'payload', 'columns', 'bulk'],
+      'does not go with --drop, which removes all triggers of the channel on the table: leave it out',
+    );
+    return durable === true
+      ? dropDurableTriggerSql({ table, channel, eventSchema: schema })
+      : dropTriggerSql({ table, channel });
   }
-  return triggerSql({ table, channel, key, events });
+  // Unknown names are refused by what writes the SQL, with the list of those that are allowed.
+  const events = listOf(values.events)?.map((event) => event.toLowerCase() as TriggerEvent);
+  if (durable !== true) {
+    return triggerSql({ table, channel, key, events });
+  }
+  checkColumns(key ?? [], 'The key column');
+  const columns = columnsOf(values.payload, listOf(values.columns), key);
+  return durableTriggerSql({
+    table,
+    channel,
+    columns,
+    events,
+    bulk: values.bulk,
+    eventSchema: schema,
+  });
 }
 
 const OPTIONS = {
@@ -84,15 +116,37 @@ const OPTIONS = {
   bulk: { type: 'boolean' },
   'event-table': { type: 'boolean' },
   schema: { type: 'string' },
+  drop: { type: 'boolean' },
+  force: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
+const TRIGGER_ONLY = ['table', 'channel', 'key', 'events'] as const;
 const DURABLE_ONLY = ['durable', 'payload', 'columns', 'bulk'] as const;
 
-function refuse(values: Record<string, unknown>, names: readonly string[], beside: string): void {
+function refuse(
+  values: Record<string, unknown>,
+  names: readonly (keyof typeof OPTIONS)[],
+  why: string,
+): void {
   const stray = names.find((name) => values[name] !== undefined);
   if (stray !== undefined) {
-    throw new UsageError(`--${stray} does not go with ${beside}.`);
+    throw new UsageError(`--${stray} ${why}.`);
+  }
+}
+
+/** `parseArgs` takes the last of several values, without a word. */
+function refuseRepeated(tokens: readonly { kind: string; name?: string; value?: unknown }[]): void {
+  const seen = new Map<string | undefined, unknown>();
+  for (const { kind, name, value } of tokens) {
+    if (kind !== 'option' || name === 'key') {
+      continue;
+    }
+    if (seen.has(name)) {
+      const values = value === undefined ? '' : `: ${shown(seen.get(name))} and ${shown(value)}`;
+      throw new UsageError(`--${name} is given twice${values}. Give it once.`);
+    }
+    seen.set(name, value);
   }
 }
 
@@ -102,16 +156,22 @@ function columnsOf(
   key: readonly string[] | undefined,
 ): readonly string[] | undefined {
   if (payload !== 'row' && payload !== 'key') {
-    throw new UsageError(`--payload is ${JSON.stringify(payload)}; it is row or key.`);
+    throw new UsageError(
+      `--payload is ${JSON.stringify(payload)}; it is row or key. Give one of them.`,
+    );
   }
   if (payload === 'row') {
     return columns;
   }
   if (columns !== undefined) {
-    throw new UsageError('--columns does not go with --payload key.');
+    throw new UsageError(
+      '--columns does not go with --payload key, which sends those of --key: leave it out.',
+    );
   }
   if (key === undefined) {
-    throw new UsageError('--key is missing: --payload key sends its columns.');
+    throw new UsageError(
+      '--key is missing: --payload key sends its columns. Give them, as --key id.',
+    );
   }
   return key;
 }

@@ -1,6 +1,13 @@
 import knexModule from 'knex';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { durableTriggerSql, eventTableSql, triggerSql } from '../../lib/index.js';
+import {
+  dropDurableTriggerSql,
+  dropEventTableSql,
+  dropTriggerSql,
+  durableTriggerSql,
+  eventTableSql,
+  triggerSql,
+} from '../../lib/index.js';
 import { createDatabase, type TestDatabase } from '../support/databases.js';
 
 let database: TestDatabase;
@@ -15,7 +22,14 @@ const SQL = {
   'durableTriggerSql, bulk': durableTriggerSql({ ...target, channel: 'o:{id}?', bulk: true }),
 };
 
-it.each(Object.entries(SQL))(
+const DROP = {
+  dropTriggerSql: dropTriggerSql(target),
+  dropDurableTriggerSql: dropDurableTriggerSql(target),
+  'dropDurableTriggerSql, bulk': dropDurableTriggerSql({ ...target, channel: 'o:{id}?' }),
+  dropEventTableSql: dropEventTableSql({ force: true }),
+};
+
+it.each(Object.entries({ ...SQL, ...DROP }))(
   'The SQL of %s holds nothing that Knex takes for a placeholder',
   (_, sql) => {
     expect(sql).not.toContain('?');
@@ -40,6 +54,14 @@ it('Our SQL runs through raw() of Knex, with and without bindings, and works', a
     ]);
     await expect(knex.raw(`select sse.publish('x', '', null, ' blank')`)).rejects.toThrow('blanks');
     await expect(knex.raw(`select sse.publish('x', '', null, 'a blank?')`)).resolves.toBeDefined();
+    for (const sql of Object.values(DROP)) {
+      await knex.raw(sql);
+      await knex.raw(sql, {});
+    }
+    const ours = await knex.raw(`select tgname::text from pg_trigger where tgname like 'sse%'
+      union select nspname from pg_namespace where nspname = 'sse'
+      union select proname from pg_proc where proname like 'sse%'`);
+    expect(ours.rows).toEqual([]);
   } finally {
     await knex.destroy();
   }

@@ -1,12 +1,13 @@
 import { checkChannelName, checkTemplate, placeholdersOf } from '../../channel/channel-name.js';
-import { checkName, quoteBody, quoteName, quoteText } from '../postgres/identifier.js';
-import { dropOwnTriggersSql } from '../postgres/own-triggers-sql.js';
+import { checkColumns, quoteBody, quoteName, quoteText } from '../postgres/identifier.js';
+import { dropOwnTriggersSql, type OwnTriggers } from '../postgres/own-triggers-sql.js';
 import { qualified, readTableName } from '../postgres/table-name.js';
 import {
   TRIGGER_EVENTS,
   TRIGGER_TARGET,
   triggerEvents,
   triggerName,
+  type TriggerEvent,
   type TriggerTarget,
 } from '../postgres/trigger-target.js';
 import { flag, passedOn } from '../options/option-kinds.js';
@@ -57,39 +58,48 @@ const TRIGGER_OPTIONS = {
 export function durableTriggerSql(options: DurableTriggerSqlOptions): string {
   const { channel, columns = [] } = options;
   const { bulk, eventSchema } = readOptions(TRIGGER_OPTIONS, options, '', 'durableTriggerSql(): ');
-  const { schema, table } = readTableName(options.table, options.schema);
-  checkChannelName(channel);
-  checkTemplate(channel);
+  const own = durableTriggers(options);
+  const { on } = own;
   const named = [...new Set([...placeholdersOf(channel), ...columns])];
-  for (const column of named) {
-    checkName(column, 'The column');
-  }
+  checkColumns(columns, 'The column');
   const events = triggerEvents(options.events);
-  const on = qualified(schema, table);
-  const name = (event?: string): string =>
-    triggerName('sse_event_', channel, event === undefined ? '' : `_${event}`);
   const args = [channel, ...columns].map(quoteText).join(', ');
-  const drop = dropOwnTriggersSql({
-    on,
-    names: [name(), ...TRIGGER_EVENTS.map((event) => name(event))],
-    functions: ['row_event', 'statement_event'],
-    channel,
-  });
   const triggers = bulk
     ? events.map(
-        (event) => `create trigger ${quoteName(name(event))} after ${event} on ${on}
+        (event) => `create trigger ${quoteName(nameOf(channel, event))} after ${event} on ${on}
   referencing ${event === 'delete' ? 'old' : 'new'} table as sse_rows
   for each statement execute function ${quoteName(eventSchema)}.statement_event(${args});`,
       )
     : [
         `-- Deferred, so that ids are taken at the end of the transaction: other events wait less.
-create constraint trigger ${quoteName(name())} after ${events.join(' or ')} on ${on}
+create constraint trigger ${quoteName(nameOf(channel))} after ${events.join(' or ')} on ${on}
   deferrable initially deferred
   for each row execute function ${quoteName(eventSchema)}.row_event(${args});`,
       ];
   return `-- Written by nestjs-sse-channels. Puts each changed row into the event table.
-${named.length > 0 ? columnCheck(on, named) : ''}${[drop, ...triggers].join('\n')}
+${named.length > 0 ? columnCheck(on, named) : ''}${[dropOwnTriggersSql(own), ...triggers].join('\n')}
 `;
+}
+
+/** The triggers that put a table's rows on a channel: one per row, or some per statement. */
+export function durableTriggers(
+  target: Pick<DurableTriggerSqlOptions, 'table' | 'schema' | 'channel'>,
+): OwnTriggers {
+  const { channel } = target;
+  const { schema, table } = readTableName(target.table, target.schema);
+  checkChannelName(channel);
+  checkTemplate(channel);
+  checkColumns([...new Set(placeholdersOf(channel))], 'The column');
+  return {
+    on: qualified(schema, table),
+    names: [nameOf(channel), ...TRIGGER_EVENTS.map((event) => nameOf(channel, event))],
+    functions: ['row_event', 'statement_event'],
+    channel,
+  };
+}
+
+function nameOf(channel: string, event?: TriggerEvent): string {
+  return triggerName('sse_event_', channel, event === undefined ? '' : `_${event}`);
 }
 
 /** Refuses a column that is not there now, and not only with the first changed row. */

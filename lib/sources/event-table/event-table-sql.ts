@@ -20,13 +20,17 @@ export interface EventTableSqlOptions {
  */
 export function eventTableSql(options: EventTableSqlOptions = {}): string {
   const { schema } = readOptions({ schema: SCHEMA }, options, '', 'eventTableSql(): ');
-  return EVENT_TABLE.replaceAll(SCHEMA_NAME, (_, bare?: string) =>
+  return inSchema(schema, EVENT_TABLE);
+}
+
+/** Puts the schema's name into SQL that is written for the schema `sse`. */
+export function inSchema(schema: string, sql: string): string {
+  return sql.replaceAll(SCHEMA_NAME, (_, bare?: string) =>
     bare === undefined ? quoteName(schema) : schema,
   );
 }
 
 /**
- * The schema's name in the file, which is written for the schema `sse`: quoted or before a dot, or
- * bare at the end of a string. Settings such as `sse.wake` are no objects of the schema.
+ * The schema's name in such SQL: quoted or before a dot, or bare at the end of a string. Settings such as `sse.wake` are no objects of the schema.
  */
 const SCHEMA_NAME = /(?<=[' ])(sse)(?=')|"sse"|\bsse(?=\.(?!(?:wake|rewritten|truncated)\b))/g;

@@ -35,6 +35,39 @@ export function checkName(
   }
 }
 
+/** Columns that a table has of its own: no row as JSON has them. */
+const SYSTEM_COLUMNS: ReadonlySet<string> = new Set([
+  'tableoid',
+  'xmin',
+  'cmin',
+  'xmax',
+  'cmax',
+  'ctid',
+]);
+
+/**
+ * Checks the columns that a trigger names.
+ *
+ * @throws SseError `INVALID_OPTION` for one that no table can have, or that is there twice
+ */
+export function checkColumns(names: readonly string[], what: string): void {
+  for (const [place, name] of names.entries()) {
+    checkName(name, what);
+    if (SYSTEM_COLUMNS.has(name)) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `${what} ${shown(name)} is one of the server's own, which no row as JSON has. Give a column of the table.`,
+      );
+    }
+    if (names.indexOf(name) !== place) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `${what} ${shown(name)} is given twice. Give each column once.`,
+      );
+    }
+  }
+}
+
 /**
  * Checks the name of a notification channel: LISTEN truncates a long name, and then hears nothing
  * of what is sent to the full one.

@@ -1,6 +1,6 @@
-import { quoteBody, quoteText } from './identifier.js';
+import { quoteBody, quoteName, quoteText } from './identifier.js';
 
-/** Which triggers an earlier run of the same SQL may have left. */
+/** Which triggers the SQL that creates them may have left. */
 export interface OwnTriggers {
   /** The table, as SQL. */
   readonly on: string;
@@ -8,25 +8,72 @@ export interface OwnTriggers {
   readonly names: readonly string[];
   /** The functions that they may call. */
   readonly functions: readonly string[];
+  /** The schema of these functions. Default: any. */
+  readonly functionSchema?: string | undefined;
   /** Their first argument. */
   readonly channel: string;
 }
 
-/**
- * Writes SQL that drops these triggers. Another channel's trigger may have one of the names: the
- * channel `a_insert` shares one with `a`. Dropping that trigger would end its channel's events in
- * silence.
- */
-export function dropOwnTriggersSql({ on, names, functions, channel }: OwnTriggers): string {
-  const list = (texts: readonly string[]): string => texts.map(quoteText).join(', ');
-  const body = `declare own text; begin
-  for own in select t.tgname from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
-    where t.tgrelid = ${quoteText(on)}::regclass and t.tgname in (${list(names)}) and p.proname in (${list(functions)})
-      and position(convert_to(${quoteText(channel)}, getdatabaseencoding()) || decode('00', 'hex') in t.tgargs) = 1
-  loop
-    execute format('drop trigger %I on %s', own, ${quoteText(on)});
-  end loop;
+/** Writes SQL that drops these triggers, before others take their place. */
+export function dropOwnTriggersSql(own: OwnTriggers): string {
+  const body = `declare own record; begin
+${dropEach(own, `${quoteText(own.on)}::regclass`)}
 end
 `;
   return `do ${quoteBody(body)};`;
 }
+
+/**
+ * Writes SQL that removes these triggers for good. What is missing becomes a notice.
+ *
+ * @param shared the function that they call, as SQL, where other tables' triggers may call it too:
+ *   it goes with the last of them
+ */
+export function removeOwnTriggersSql(own: OwnTriggers, shared?: string): string {
+  const { on, channel } = own;
+  const body = `declare own record; ${shared === undefined ? '' : declareFunctions(shared)}begin
+${dropEach(own, `to_regclass(${quoteText(on)})`, shared === undefined ? '' : NOTE_FUNCTION)}
+  if not found then
+    raise notice 'There is no trigger of the channel "%" on %.', ${quoteText(channel)}, ${quoteText(on)};
+  end if;
+${shared === undefined ? '' : DROP_UNUSED}end
+`;
+  return `-- Written by nestjs-sse-channels. Removes the trigger of a channel; may be run again at any time.
+do ${quoteBody(body)};
+`;
+}
+
+/**
+ * Another channel's trigger may have one of the names: the channel `a_insert` shares one with `a`.
+ * Dropping that trigger would end its channel's events in silence.
+ */
+function dropEach(own: OwnTriggers, table: string, more = ''): string {
+  const list = (texts: readonly string[]): string => texts.map(quoteText).join(', ');
+  const schema =
+    own.functionSchema === undefined
+      ? ''
+      : ` and p.pronamespace = to_regnamespace(${quoteText(quoteName(own.functionSchema))})`;
+  return `  for own in select t.tgname, t.tgfoid, t.tgrelid::regclass as relation
+    from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+    where t.tgrelid = ${table} and t.tgname in (${list(own.names)}) and p.proname in (${list(own.functions)})${schema}
+      and position(convert_to(${quoteText(own.channel)}, getdatabaseencoding()) || decode('00', 'hex') in t.tgargs) = 1
+  loop
+    execute format('drop trigger %I on %s', own.tgname, own.relation);${more}
+  end loop;`;
+}
+
+/** The function of that name, and those that the dropped triggers called. */
+function declareFunctions(shared: string): string {
+  return `fn regprocedure; fns oid[] := array[to_regprocedure(${quoteText(`${shared}()`)})]; `;
+}
+
+const NOTE_FUNCTION = `
+    fns := fns || own.tgfoid;`;
+
+const DROP_UNUSED = `  for fn in select p.oid from pg_catalog.pg_proc p where p.oid = any (fns) and p.prorettype = 'trigger'::regtype
+    and not exists (select from pg_catalog.pg_depend d
+      where d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = p.oid)
+  loop
+    execute format('drop function %s', fn);
+  end loop;
+`;

@@ -1,7 +1,9 @@
+import { shown } from '../../channel/shown.js';
+import { SseError } from '../../channel/sse-error.js';
 import { passedOn } from '../options/option-kinds.js';
 import { checkNames, type TableOf } from '../options/option-table.js';
-import { checkChannel, checkName, quoteName, quoteText } from './identifier.js';
-import { dropOwnTriggersSql } from './own-triggers-sql.js';
+import { checkChannel, checkColumns, quoteName, quoteText } from './identifier.js';
+import { dropOwnTriggersSql, type OwnTriggers } from './own-triggers-sql.js';
 import { NOTIFY_ROW } from './sql/sql.generated.js';
 import { qualified, readTableName } from './table-name.js';
 import {
@@ -10,6 +12,9 @@ import {
   triggerName,
   type TriggerTarget,
 } from './trigger-target.js';
+
+/** The function that the triggers of a schema's tables share. */
+const FUNCTION = 'sse_notify_row';
 
 /** What `triggerSql` writes a trigger for. */
 export interface TriggerSqlOptions extends TriggerTarget {
@@ -50,27 +55,41 @@ const TRIGGER_OPTIONS = {
  */
 export function triggerSql(options: TriggerSqlOptions): string {
   checkNames(TRIGGER_OPTIONS, options, '', 'triggerSql(): ');
-  const { schema, table } = readTableName(options.table, options.schema);
-  checkChannel(options.channel);
+  const { own, fn } = notifyTriggers(options);
   const key =
     options.key === undefined ? [] : typeof options.key === 'string' ? [options.key] : options.key;
-  for (const column of key) {
-    checkName(column, 'The key column');
-  }
+  checkColumns(key, 'The key column');
   const events = triggerEvents(options.events);
-  const fn = qualified(schema, 'sse_notify_row');
-  const on = qualified(schema, table);
-  const trigger = triggerName('sse_', options.channel);
   const args = [options.channel, ...key].map(quoteText).join(', ');
-  const drop = dropOwnTriggersSql({
-    on,
-    names: [trigger],
-    functions: ['sse_notify_row'],
-    channel: options.channel,
-  });
-  return `${NOTIFY_ROW.replace('sse_notify_row', () => fn)}
-${drop}
-create trigger ${quoteName(trigger)} after ${events.join(' or ')} on ${on}
+  return `${NOTIFY_ROW.replace(FUNCTION, () => fn)}
+${dropOwnTriggersSql(own)}
+create trigger ${quoteName(own.names[0]!)} after ${events.join(' or ')} on ${own.on}
   for each row execute function ${fn}(${args});
 `;
+}
+
+/** The trigger that notifies a channel of a table's rows, and the function that it calls. */
+export function notifyTriggers(target: Pick<TriggerSqlOptions, 'table' | 'schema' | 'channel'>): {
+  readonly own: OwnTriggers;
+  readonly fn: string;
+} {
+  const { channel } = target;
+  const { schema, table } = readTableName(target.table, target.schema);
+  checkChannel(channel);
+  if (/[{}]/.test(channel)) {
+    throw new SseError(
+      'INVALID_CHANNEL',
+      `The channel ${shown(channel)} has braces, and a trigger that notifies fills no template. ` +
+        'Give a name without braces, or use durableTriggerSql() (--durable).',
+    );
+  }
+  return {
+    own: {
+      on: qualified(schema, table),
+      names: [triggerName('sse_', channel)],
+      functions: [FUNCTION],
+      channel,
+    },
+    fn: qualified(schema, FUNCTION),
+  };
 }
