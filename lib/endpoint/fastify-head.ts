@@ -10,6 +10,7 @@ export interface FastifyReply {
   statusCode: number;
   getHeaders(): OutgoingHttpHeaders;
   headers(values: OutgoingHttpHeaders): unknown;
+  removeHeader(name: string): unknown;
   hijack(): unknown;
   send(payload: unknown): unknown;
 }
@@ -26,8 +27,15 @@ interface FastifyInstance {
   addHook(name: 'onRoute', hook: (route: FastifyRoute) => void): unknown;
 }
 
-/** Replies that we want to take, each with the function that says whether we could. */
-const waiting = new WeakMap<FastifyReply, (isOurs: boolean) => void>();
+interface Wait {
+  /** What the hooks receive. */
+  readonly payload: Readable;
+  /** Says whether we have the reply. */
+  resolve(isOurs: boolean): void;
+}
+
+/** Replies that we want to take. */
+const waiting = new WeakMap<FastifyReply, Wait>();
 
 /** Instances whose routes have our hook. */
 const hooked = new WeakSet<object>();
@@ -55,22 +63,35 @@ export function isHooked(reply: FastifyReply): boolean {
  */
 export function afterOnSend(reply: FastifyReply, head: OutgoingHttpHeaders): Promise<boolean> {
   return new Promise((resolve) => {
-    waiting.set(reply, resolve);
+    const payload = new Readable({ read: () => undefined });
+    waiting.set(reply, { payload, resolve });
     reply.headers(head);
-    reply.send(new Readable({ read: () => undefined }));
+    reply.send(payload);
   });
 }
 
 /** The last hook: after it, Fastify would write the payload. */
 function takeHead(_request: unknown, reply: FastifyReply, payload: unknown, done: Done): void {
-  const resolve = waiting.get(reply);
-  const isOurs = resolve !== undefined && payload instanceof Readable;
+  const wait = waiting.get(reply);
   waiting.delete(reply);
+  const isOurs = wait !== undefined && isStream(payload);
   if (isOurs) {
-    payload.destroy();
+    if (payload === wait.payload) {
+      wait.payload.destroy();
+    } else {
+      // A hook that compresses has put its stream around ours. We write past it, and let it end.
+      reply.removeHeader('content-encoding');
+      payload.resume?.();
+      wait.payload.push(null);
+    }
     reply.hijack();
   } else {
     done(null, payload);
   }
-  resolve?.(isOurs);
+  wait?.resolve(isOurs);
+}
+
+/** Compressing plugins bring a class of streams of their own. */
+function isStream(payload: unknown): payload is { pipe: unknown; resume?(): unknown } {
+  return typeof (payload as { pipe?: unknown } | null | undefined)?.pipe === 'function';
 }

@@ -8,6 +8,8 @@ import {
 } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { Stream } from 'node:stream';
+import { createGzip } from 'node:zlib';
 import { of } from 'rxjs';
 import { SseChannel } from '../../lib/index.js';
 import { expectRoomFor, untilNobodyIsLeft } from '../support/newcomer.js';
@@ -56,6 +58,13 @@ interface Instance {
     hook: (request: never, reply: CookieReply, payload: never, done: () => void) => void,
   ): void;
   addHook(name: 'onSend', hook: Hook): void;
+}
+
+/** It can be written to and piped, and is no Readable of Node's. */
+class OtherStream extends Stream {
+  writable = true;
+  write = () => true;
+  end = () => this;
 }
 
 describe('On Fastify', () => {
@@ -145,6 +154,25 @@ describe('On Fastify', () => {
     await until(() => app.sse.stats().connections === 1);
     await app.sse.send('events', 'hello');
     expect((await client.next()).data).toBe('hello');
+  });
+
+  it.each<[string, () => NodeJS.WritableStream]>([
+    ['Node’s', () => createGzip()],
+    // As in packages that bring streams of their own.
+    ['another class', () => new OtherStream() as never],
+  ])('an onSend hook that compresses by a stream of %s leaves events readable', async (_, wrap) => {
+    const app = await start(async (_request, reply, payload) => {
+      reply.header('content-encoding', 'gzip');
+      return (payload as NodeJS.ReadableStream).pipe(wrap());
+    });
+    const client = await app.connect('/events');
+    expect(client.opened.headers['content-encoding']).toBeUndefined();
+    await app.sse.send('events', 'hello');
+    expect((await client.next()).data).toBe('hello');
+    const done = await app.sse.complete('events');
+    const returned = await app.connect('/events', { lastEventId: done });
+    expect(returned.opened.status).toBe(204);
+    expect(returned.opened.headers['content-encoding']).toBeUndefined();
   });
 
   it('an onSend hook that hangs ends with its client, and with the application', async () => {
