@@ -12,7 +12,7 @@ import { SseTestClient, type SseTestClientOptions } from 'nestjs-sse-channels/te
 import type { INestApplication } from '@nestjs/common';
 import { SseService } from 'nestjs-sse-channels';
 
-Logger.overrideLogger(['error', 'warn']);
+Logger.overrideLogger(false);
 
 /** The HTTP frameworks that a recipe has to work on, unless it is about one of them. */
 export const ADAPTERS = ['express', 'fastify'] as const;
