@@ -143,7 +143,7 @@ describe('In a Cluster', () => {
     }
     expect(load.rejected).toBe(0);
     expect(instances.map(({ log }) => log.lines)).toEqual(
-      instances.map(() => [expect.stringContaining('classic pub/sub is used')]),
+      instances.map(() => [expect.stringContaining('we use classic pub/sub')]),
     );
   });
 

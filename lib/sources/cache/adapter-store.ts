@@ -14,13 +14,14 @@ import {
 import {
   formatWaiting,
   inOrder,
+  NO_WAITING_EVENT,
   parseWaiting,
   tooManyWaiting,
   waitingKey,
   type WaitingEvent,
 } from './waiting-event.js';
 
-/** How a cache of the user's is called. */
+/** How to call the application's cache. */
 export interface AdapterLimits extends WaitingLimits {
   /** How long one call of the cache may take, in milliseconds. Default 5,000. */
   readonly deadline?: number | undefined;
@@ -126,8 +127,8 @@ export class AdapterKeyStore implements KeyStore {
     } catch (error) {
       skipped ??= { count: 1, why: reasonOf(error) };
     }
-    // What could be removed has been taken, even if the cache fails half-way. What could not may
-    // still be removed later, by a call that was not answered in time.
+    // A removed value is taken, even if the cache fails after that. A value that was not removed may
+    // go later, by a call that was not answered in time.
     try {
       if (held.list !== undefined) {
         await this.calls.remove(waitingKey(key), held.list);
@@ -181,10 +182,7 @@ export class AdapterKeyStore implements KeyStore {
       value: await this.calls.get(key),
       list,
       waiting,
-      skipped:
-        count > 0
-          ? { count, why: 'It stood among the events that wait for readers, and is none.' }
-          : undefined,
+      skipped: count > 0 ? { count, why: NO_WAITING_EVENT } : undefined,
     };
   }
 

@@ -2,7 +2,7 @@ import { withDeadline } from '../../channel/deadline.js';
 import { SseError } from '../../channel/sse-error.js';
 import { textOf } from '../../channel/value-text.js';
 
-/** How long a call of a cache may take, in milliseconds. */
+/** How long a cache may take for a call, in milliseconds. */
 export const CACHE_DEADLINE_MS = 5_000;
 
 /** A cache that the application brings, such as cache-manager's or Keyv. Times to live are in milliseconds. */
@@ -15,7 +15,7 @@ export interface CacheLike {
   del?(key: string): unknown;
   /** Removes the key, where there is no `del`. */
   delete?(key: string): unknown;
-  /** Tells of the store's own writes, which are then not waited for until the next poll. */
+  /** Reports the store's own writes, so that they need not wait for the next poll. */
   on?(event: 'set', listener: (set: { key?: unknown }) => void): unknown;
   /** Ends what `on` began. */
   off?(event: 'set', listener: (set: { key?: unknown }) => void): unknown;
@@ -50,15 +50,15 @@ export class CacheCalls {
 
   async set(key: string, value: unknown, ttl?: number): Promise<void> {
     const answer = await this.call('set', () => this.cache.set(key, value, ttl));
-    // A Keyv whose store has failed emits an event, and answers this.
+    // A Keyv emits an event and answers false when its store fails.
     if (answer === false) {
       throw new SseError('UNAVAILABLE', 'set() of the cache answered false.');
     }
   }
 
   /**
-   * Removes the value that was read. Where the cache does not confirm this, it looks again: a value
-   * that stays would be taken again and again.
+   * Removes the value that was read. If the cache does not confirm this, it looks again: a value that
+   * remains would be taken again and again.
    */
   async remove(key: string, held: unknown): Promise<void> {
     const { cache } = this;

@@ -10,14 +10,13 @@ import {
 /** How a key feeds its channel. */
 export interface CacheOptions {
   /**
-   * The time between two polls of the key, in milliseconds, at least 1. Where the same
-   * key is read with several intervals, the smallest counts. Default 1,000.
+   * The time between two polls of the key, in milliseconds, at least 1. Of several readers of one
+   * key, the shortest interval counts. Default 1,000.
    */
   readonly interval?: number | undefined;
   /**
-   * While nothing comes, the time between two polls doubles up to this many
-   * milliseconds; the first value brings it back to `interval`. Default: `interval`,
-   * so that it stays as it is.
+   * While nothing comes, the time between two polls doubles up to this many milliseconds; the first
+   * value brings it back to `interval`. Default: `interval`, so that it never grows.
    */
   readonly maxInterval?: number | undefined;
   /**
@@ -26,13 +25,13 @@ export interface CacheOptions {
    * - `watch`: the value stays, each change becomes an event, and a new client receives
    *   the present value at once
    *
-   * A key that is read in both modes at once is taken. Default `take`.
+   * When readers use both modes at once, `take` counts. Default `take`.
    */
   readonly mode?: 'take' | 'watch' | undefined;
   /**
-   * Which instances poll a key in Redis that is taken:
+   * Which instances poll a key in Redis, with `mode: 'take'`:
    *
-   * - `each`: every instance that has readers of it
+   * - `each`: every instance with readers of the key
    * - `elected`: one instance for all, at the shortest interval that any instance asks for, so that
    *   the polls per second do not grow with the instances. Another takes over at once when it
    *   stops, and within 4 seconds when it dies. An instance that also reads the key with `each`

@@ -18,10 +18,10 @@ import { KeysForAll } from './key-for-all.js';
 import { KeyPoll, STOP_WAIT_MS, type PolledKey } from './key-poll.js';
 import type { KeyEvent, KeyReading, KeyStore, SharedPolls, Skipped } from './key-store.js';
 
-/** Sets of options that are remembered, so that endpoints with equal ones share their channels. */
+/** The most sets of options that we remember, so that endpoints with equal options share channels. */
 const MAX_OPTION_SETS = 1_000;
 
-/** The reading of a key that was not read, because another instance may be the poller by now. */
+/** The reading of a key that this instance did not read, as another one may be the poller by now. */
 const NOT_READ: KeyReading = { events: [] };
 
 /** Feeds channels from keys: the channel's name is the key. */
@@ -64,14 +64,14 @@ export class CacheSource implements ChannelSource, Lifecycle {
     this.unsubscribe.push(...[offSet, offAvailable].filter((off) => off !== undefined));
   }
 
-  /** How many keys are being polled. */
+  /** The number of polled keys. */
   get polledKeys(): number {
     return this.poll.size;
   }
 
   /**
-   * The same keys with other options. Equal options give the same source, so that
-   * endpoints share their channels; where options differ, the key is still polled once.
+   * The same keys with other options. Equal options give the same source, so that endpoints share
+   * their channels. With different options, the key is still polled once.
    *
    * @throws SseError `INVALID_OPTION`
    */
@@ -106,10 +106,10 @@ export class CacheSource implements ChannelSource, Lifecycle {
 
   /**
    * Sends a value to the readers of a key: a string as it is, anything else as JSON. Lone
-   * surrogates, which no store can hold, become U+FFFD. While this instance reads the key, the
-   * value is appended at once, behind values that wait in the store; otherwise it waits there, and
-   * no other value overwrites it. A watched key is set to the value.
-   * `type` and `id` are as `outgoingEvent()` has let them pass.
+   * surrogates, which no store can hold, become U+FFFD. While this instance reads the key, the source
+   * appends the value at once, behind values that wait in the store. Otherwise the value waits there,
+   * and no other value overwrites it. A watched key is set to the value. The caller has checked `type`
+   * and `id`, with `outgoingEvent()`.
    *
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `UNAVAILABLE` when the store
    * does not take it, `LIMIT_REACHED` when too many wait already
@@ -129,7 +129,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
     await this.detach(() => (feed ? feed.send(event) : this.store.push(key, event)));
   }
 
-  /** Ends all polling. Values that were taken and not handed on go back into their keys. */
+  /** Ends all polling. Values that have reached no reader go back into their keys. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.unsubscribe.splice(0).forEach((off) => off());
@@ -163,7 +163,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
     }
   }
 
-  /** Takes or looks, each on its own: a look that fails must not hide the values that were taken. */
+  /** Takes or looks, each on its own: a look that fails must not hide values that were taken. */
   private async read(feeds: readonly PolledKey[]): Promise<readonly KeyReading[]> {
     const readings = new Map<PolledKey, KeyReading>();
     const readAll = async (

@@ -2,7 +2,7 @@ import type { ChannelFeed, ChannelSink, ResetReason, SourceEvent } from '../../c
 import { sourceEvent, type Outlet } from './key-outlets.js';
 import type { KeyStore } from './key-store.js';
 
-/** What a channel needs from the feed of its key. */
+/** The key's feed, as its channels see it. */
 export interface OutletFeed {
   /** Starts or ends reading the key for the channel. */
   setRead(read: boolean): void;
@@ -18,7 +18,7 @@ export interface OutletFeed {
   close(): void;
 }
 
-/** Opens a channel that is fed from the key. */
+/** Opens a channel that the key feeds. */
 export function openChannel(
   store: KeyStore,
   key: string,
@@ -38,7 +38,7 @@ export function openChannel(
   };
 }
 
-/** Opens a channel that gets the values that any instance takes from the key. */
+/** Opens a channel that gets the values which any instance takes from the key. */
 function openFollowing(
   store: KeyStore,
   key: string,
@@ -46,7 +46,7 @@ function openFollowing(
   feed: OutletFeed,
 ): ChannelFeed {
   let [wanted, live] = [false, false];
-  // Polling begins only when the channel follows the stream: it would miss the values taken before.
+  // Polling begins only when the channel follows the stream: it would miss values taken before that.
   const settle = () => feed.setRead(wanted && live);
   const following: ChannelSink = {
     live: (position) => {

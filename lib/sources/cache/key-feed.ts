@@ -15,31 +15,31 @@ import {
 import { SentEvents } from './sent-events.js';
 import { WatchedValue } from './watched-value.js';
 
-/** What a key's feed needs from its source. */
+/** The source of a key, as its feed sees it. */
 export interface KeyFeedOwner {
   readonly store: KeyStore;
   readonly poll: KeyPoll;
-  /** Set when one instance can poll for all. */
+  /** Set if one instance can poll for all. */
   readonly shared: SharedPolls | undefined;
-  /** The feed has no channel any more, and no reading is under way. */
+  /** Drops a feed without a channel and without a reading under way. */
   drop(feed: KeyFeed): void;
-  /** Returns values to the store that were taken or sent while the last channel closed. */
+  /** Returns values to the store that had no reader left. */
   returnUnread(key: string, taken: readonly KeyEvent[], sent: readonly KeyEvent[]): void;
-  /** Logs that values were left out. */
+  /** Logs values that were left out. */
   reportSkipped(key: string, skipped: Skipped): void;
 }
 
 /**
- * One key of one store and all channels that it feeds. The key is polled once, whatever their number
- * and options, and each channel gets every value.
+ * One key of one store and all channels that it feeds. The key is polled once for all of them,
+ * whatever their options, and each channel gets every value.
  */
 export class KeyFeed implements PolledKey {
   private readonly outlets = new KeyOutlets();
   private readonly watched = new WatchedValue();
   private readonly sent = new SentEvents();
-  /** One instance, this one or another, polls the key for all. */
+  /** Whether one instance, this one or another, polls the key for all. */
   private isShared = false;
-  /** A value may wait in the key: this instance reads it once, even if another one polls it. */
+  /** Whether a value may wait in the key, so that this instance reads it once, even if another polls. */
   private isDue = false;
   private gap = false;
   private busy = false;
@@ -62,7 +62,7 @@ export class KeyFeed implements PolledKey {
     return this.readMode;
   }
 
-  /** Feeds one more channel. The key is read for it from `resume()` on. */
+  /** Feeds one more channel, for which it reads the key from `resume()` on. */
   open(sink: ChannelSink, options: KeyOptions): ChannelFeed {
     const follows = options.mode === 'take' && this.owner.store.follow !== undefined;
     const outlet: Outlet = { sink, options, follows, read: false };
@@ -84,7 +84,7 @@ export class KeyFeed implements PolledKey {
   }
 
   private noteArrived(from: Outlet, { data, type, id }: SourceEvent): void {
-    // A channel here may watch a key that other instances take: it gets their values, too.
+    // A channel here may watch a key whose values other instances take: it gets them as well.
     if (this.outlets.passesOn(from)) {
       this.publish({ data, type, id });
     }
@@ -113,7 +113,7 @@ export class KeyFeed implements PolledKey {
     this.settle();
   }
 
-  /** Polling has ended: values that nobody got yet go back to the store. */
+  /** Returns values that have reached nobody to the store, once polling has ended. */
   end(): void {
     this.outlets.clear();
     this.returnAll({ events: [] });
@@ -133,7 +133,7 @@ export class KeyFeed implements PolledKey {
     }
   }
 
-  /** What the store knows the present value of a watched key by. */
+  /** The store's note of the watched value. */
   get known(): KnownValue | undefined {
     return this.watched.known;
   }
@@ -187,7 +187,7 @@ export class KeyFeed implements PolledKey {
     return this.outlets.size > 0 && (polls || this.sent.size > 0);
   }
 
-  /** Begins or ends polling as the channels want it, here or by the instance that polls for all. */
+  /** Begins or ends polling as the channels want it, here or by the poller of all instances. */
   settle(): void {
     const { shared } = this.owner;
     const rate = this.outlets.sharedRate;

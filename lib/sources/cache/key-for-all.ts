@@ -1,7 +1,7 @@
 import type { KeyPoll, PolledKey } from './key-poll.js';
 import type { KeyReading, PollRate, Skipped } from './key-store.js';
 
-/** What polling for all instances needs from this instance. */
+/** This instance, as the polling for all instances sees it. */
 interface Duty {
   /** Whether this instance polls for all, at this moment. */
   isPoller(): boolean;
@@ -43,7 +43,7 @@ class KeyForAll implements PolledKey {
   ) {}
 
   begin(): void {
-    // After a freeze this process does not know which keys are wanted: it could take a value for nobody.
+    // After a freeze this process does not know who wants the key, and could take a value for nobody.
     this.reading = this.duty.isPoller() ? 'take' : 'not';
   }
 

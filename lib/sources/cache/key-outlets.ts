@@ -4,7 +4,7 @@ import type { SseError } from '../../channel/sse-error.js';
 import type { KeyOptions } from './cache-options.js';
 import type { KeyEvent, PollRate } from './key-store.js';
 
-/** One channel that is fed by a key. */
+/** One channel that a key feeds. */
 export interface Outlet {
   readonly sink: ChannelSink;
   readonly options: KeyOptions;
@@ -13,7 +13,7 @@ export interface Outlet {
   read: boolean;
 }
 
-/** All channels that one key feeds: what they want together, and what each gets. */
+/** All channels that one key feeds. It knows what they want together, and hands each its events. */
 export class KeyOutlets {
   private readonly outlets = new Set<Outlet>();
 
@@ -21,7 +21,7 @@ export class KeyOutlets {
     return this.outlets.size;
   }
 
-  /** The smallest interval of all channels; infinite when nobody reads the key. */
+  /** The shortest interval of all channels; infinite when nobody reads the key. */
   get interval(): number {
     return this.least('interval');
   }
@@ -41,7 +41,7 @@ export class KeyOutlets {
     return mode;
   }
 
-  /** How often one instance should poll the key for all; `undefined` when this instance polls it itself. */
+  /** How often one instance should poll the key for all; `undefined` when this instance polls for itself. */
   get sharedRate(): PollRate | undefined {
     if (this.mode !== 'take') {
       return undefined;
@@ -68,9 +68,9 @@ export class KeyOutlets {
   }
 
   /**
-   * Appends the event to each channel that does not follow the store's stream. If it cannot be
+   * Appends the event to each channel that does not follow the store's stream. If the event cannot be
    * sent, the channel gets a reset in its place.
-   * @returns why it was left out
+   * @returns the reason why the event was left out
    */
   publish(event: KeyEvent): SseError | undefined {
     let refusal: SseError | undefined;
@@ -106,7 +106,7 @@ export class KeyOutlets {
   }
 }
 
-/** What an event of the key is to a channel with these options. */
+/** Makes an event of the key into one for a channel with these options. */
 export function sourceEvent({ data, type, id }: KeyEvent, options: KeyOptions): OutgoingEvent {
   return {
     data,

@@ -11,15 +11,15 @@ export const STOP_WAIT_MS = 300;
 /** A key that is polled. */
 export interface PolledKey {
   readonly key: string;
-  /** The time between two polls, in milliseconds. Infinite: only when asked by `now()`. */
+  /** The time between two polls, in milliseconds. Infinite: poll only on `now()`. */
   readonly interval: number;
-  /** What the interval may grow to while nothing comes, in milliseconds. */
+  /** The longest interval while nothing comes, in milliseconds. */
   readonly maxInterval: number;
-  /** How the key is being read; `not` when it may not be read at this moment. */
+  /** How to read the key; `not` when this instance may not read it at this moment. */
   readonly reading: 'take' | 'watch' | 'not';
-  /** What the store knows the present value of a watched key by. */
+  /** The store's note of a watched value. */
   readonly known?: KnownValue | undefined;
-  /** The key is about to be read. */
+  /** Called before the key is read. */
   begin(): void;
   /** Takes over the reading. Returns whether it brought something new. */
   receive(reading: KeyReading): boolean;
@@ -33,16 +33,16 @@ interface Entry extends Scheduled {
 }
 
 /**
- * The parts of an interval. The keys are spread over the parts, and those of one part are read
- * together: 10,000 keys make 20 batches a second, not 10,000.
+ * The number of parts of an interval. Each key belongs to a part, and one batch reads the keys of a
+ * part: 10,000 keys make 20 batches a second, not 10,000.
  */
 const PHASES = 20;
-/** The most keys in one batch, in a store that reads several at a time. */
+/** The most keys in one batch of a store that reads several at a time. */
 const BATCH = 1_000;
 
 /**
- * Polls all keys of one store, each once per interval whatever the number of its
- * readers, and those that are due together in one batch.
+ * Polls all keys of one store. It polls each key once per interval, whatever the number of its
+ * readers, and reads keys that are due together in one batch.
  */
 export class KeyPoll {
   private readonly entries = new Map<PolledKey, Entry>();
@@ -56,7 +56,7 @@ export class KeyPoll {
 
   /**
    * @param read reads the keys, in their order; never rejects
-   * @param store whose keys they are
+   * @param store the store of the keys
    */
   constructor(
     private readonly read: (keys: readonly PolledKey[]) => Promise<readonly KeyReading[]>,
@@ -67,12 +67,12 @@ export class KeyPoll {
     this.outage = new PollOutage(logger);
   }
 
-  /** How many keys are polled. */
+  /** The number of polled keys. */
   get size(): number {
     return this.entries.size;
   }
 
-  /** Polls the key from now on, at once for the first time. Known keys take over their interval. */
+  /** Polls the key at once, and then at its interval. A known key only gets its new interval. */
   add(polled: PolledKey): void {
     let entry = this.entries.get(polled);
     const known = entry !== undefined && !entry.removed;
@@ -99,7 +99,7 @@ export class KeyPoll {
     }
   }
 
-  /** Polls the key no longer. A reading that is under way is still received. */
+  /** Polls the key no longer. It still receives a reading under way. */
   remove(polled: PolledKey): void {
     const entry = this.entries.get(polled);
     if (!entry) {
@@ -114,7 +114,7 @@ export class KeyPoll {
     }
   }
 
-  /** Polls a key that was added at once. */
+  /** Polls an added key at once. */
   now(polled: PolledKey): void {
     const entry = this.entries.get(polled);
     if (entry && !entry.removed) {
@@ -122,7 +122,7 @@ export class KeyPoll {
     }
   }
 
-  /** Tries again at once where the store had failed. */
+  /** Reads at once the keys with which the store had failed. */
   retry(): void {
     this.outage.retryNow();
     for (const entry of this.failing) {

@@ -12,7 +12,7 @@ export interface KeyEvent {
   readonly id?: string | undefined;
 }
 
-/** What a store remembers about a value, so that it need not read it again while it is unchanged. */
+/** A store's note of a value, so that it need not read the value again while it is unchanged. */
 export type KnownValue = object;
 
 /** Values that were left out because they cannot be sent. */
@@ -27,47 +27,46 @@ export function tooLarge(bytes: number): string {
   return `It has ${bytes} bytes, more than \`limits.eventSize\` allows.`;
 }
 
-/** What reading one key brought. */
+/** The result of reading one key. */
 export interface KeyReading {
   /**
-   * The values that were taken, in order. In `look` only those that `sendKey` had
-   * left waiting.
+   * The values that were taken, in order. With `look`: the waiting events of `sendKey`.
    */
   readonly events: readonly KeyEvent[];
-  /** How many values were taken. They are on their way to everybody who follows the key. */
+  /** The number of taken values that are on their way to all followers of the key. */
   readonly shared?: number | undefined;
   /** `look` only: the key's present value. Unset when there is no such key. */
   readonly value?: string | undefined;
-  /** `look` only: what the store knows the value by at the next look. */
+  /** `look` only: the store's note of the value, for the next look. */
   readonly known?: KnownValue | undefined;
-  /** `look` only: true when the key holds what it held before; `value` is unset then. */
+  /** `look` only: true when the value has not changed; `value` is unset then. */
   readonly unchanged?: boolean | undefined;
-  /** `look` only: how many bytes the value has, if that is too large to be read. */
+  /** `look` only: the number of bytes of a value that is too large to be read. */
   readonly tooLarge?: number | undefined;
   /** Values that were left out. With `shared`, readers already got a reset. */
   readonly skipped?: Skipped | undefined;
-  /** True when more values wait than are taken at a time. */
+  /** True when more values wait than one reading takes. */
   readonly more?: boolean | undefined;
-  /** Why this key alone cannot be read, such as a value that is no text. */
+  /** Why this key alone cannot be read, such as another type. */
   readonly refused?: string | undefined;
   /** Why the store could not be read. The next poll tries again. */
   readonly failure?: unknown;
   /** True when the owner of the connection has logged the failure already. */
   readonly reported?: boolean | undefined;
-  /** True when values may have been taken that did not arrive here. */
+  /** True when the reading may have taken values that did not arrive here. */
   readonly lost?: boolean | undefined;
 }
 
 /** How often a key is polled, in milliseconds. */
 export interface PollRate {
   readonly interval: number;
-  /** What the interval may grow to while nothing comes. */
+  /** The longest interval while nothing comes. */
   readonly maxInterval: number;
 }
 
 /** This instance's part in the polling of keys by one instance for all. */
 export interface SharedPolls {
-  /** Whether one instance polls for all. While it is false, each polls the keys that it reads. */
+  /** Whether one instance polls for all. If not, each instance polls the keys that it reads. */
   readonly work: boolean;
   /** Whether this instance is the one that polls for all, at this moment. */
   readonly isPoller: boolean;
@@ -77,7 +76,7 @@ export interface SharedPolls {
   stop(): Promise<void>;
 }
 
-/** What shared polls need from the instance. */
+/** The instance, as shared polls see it. */
 export interface SharedPollsOwner {
   /** Polls the key at this rate for all instances; `undefined`: no longer. */
   poll(key: string, rate: PollRate | undefined): void;
@@ -94,23 +93,23 @@ export interface FollowOptions {
 }
 
 /**
- * Where keys live. Readings come in the order of the keys that are passed. A rejected promise means
- * a `failure` of every key.
+ * A store of keys. Readings come in the order of the given keys. A rejected promise means a
+ * `failure` of every key.
  */
 export interface KeyStore {
   /**
-   * True when each key is read by calls of its own. Reading several at a time would save nothing, and
-   * a slow one would hold up the others.
+   * True when each key takes calls of its own. Reading several at a time would save nothing, and a
+   * slow one would delay the others.
    */
   readonly readsAlone?: boolean | undefined;
-  /** False when `onSet` tells of every new value, so that nothing need be polled. */
+  /** False when `onSet` reports every new value, so that polling is needless. */
   readonly polled: boolean;
   /**
    * Refuses a key that the store can never serve.
    * @throws SseError `INVALID_CHANNEL`
    */
   check?(key: string): void;
-  /** Takes the values away from the keys, each at once with those that wait for it. */
+  /** Takes the values from the keys, each together with the events that wait beside it. */
   take(keys: readonly string[]): Promise<readonly KeyReading[]>;
   /**
    * Reads the keys' values and leaves them. Waiting values are moved into their key.
@@ -138,13 +137,13 @@ export interface KeyStore {
    */
   readonly follow?:
     ((key: string, sink: ChannelSink, options: FollowOptions) => ChannelFeed) | undefined;
-  /** Has one instance take the values of keys for all that follow them. Present only beside `follow`. */
+  /** Makes one instance take the values of keys for all followers. Present only beside `follow`. */
   sharePolls?(owner: SharedPollsOwner): SharedPolls;
-  /** Calls the listener with each key that was set. Returns how to end that. */
+  /** Calls the listener with each key that was set. Returns a function that ends this. */
   onSet?(listener: (key: string) => void): () => void;
-  /** Calls the listener when the store can be reached again. Returns how to end that. */
+  /** Calls the listener when the store can be reached again. Returns a function that ends this. */
   onAvailable?(listener: () => void): () => void;
-  /** Releases its resources. Calls that are under way are finished, or given up. */
+  /** Releases its resources, after it has finished or given up calls under way. */
   stop?(): Promise<void>;
 }
 

@@ -25,7 +25,7 @@ interface Slot {
 
 const NOTHING: KeyReading = { events: [] };
 
-/** Keys in this process. Setting one wakes its readers, so nothing is polled. */
+/** Keys in this process. Setting a key wakes its readers, so nobody polls. */
 export class MemoryKeyStore implements KeyStore {
   readonly polled = false;
   private readonly slots = new Map<string, Slot>();
@@ -41,7 +41,7 @@ export class MemoryKeyStore implements KeyStore {
     this.waitingTtl = waitingTtl;
   }
 
-  /** How many keys hold something. */
+  /** The number of keys that hold something. */
   get size(): number {
     return this.slots.size;
   }
@@ -85,7 +85,7 @@ export class MemoryKeyStore implements KeyStore {
     this.slot(key).items.unshift(...events.map((event) => ({ ...event, value: false })));
   }
 
-  /** The key's value; `undefined` when there is none, or when it was taken. */
+  /** The key's value; `undefined` when it is missing or taken. */
   async get(key: string): Promise<string | undefined> {
     return this.slots.get(key)?.value;
   }

@@ -7,7 +7,7 @@ import type { KeyReading } from './key-store.js';
 
 const RETRY = { first: 100, most: 5_000 };
 
-/** Logs each failure of a store once, and says when to try again. */
+/** Logs each failure of a store once, and determines the next attempt. */
 export class PollOutage {
   /** When to try failed keys again, on the clock of `monotonicNow()`. */
   retryAt = 0;
@@ -21,10 +21,10 @@ export class PollOutage {
     this.outage = new Outage(logger);
   }
 
-  /** The store failed. */
+  /** Notes a failure of the store. */
   failed({ failure, reported }: KeyReading): void {
     const now = monotonicNow();
-    // Keys that fail meanwhile wait for the same attempt and do not put it off.
+    // Keys that fail meanwhile wait for the same attempt and do not delay it.
     if (now >= this.retryAt) {
       this.retryAt = Math.ceil(now + backoff(this.attempts++, RETRY));
     }
@@ -36,13 +36,13 @@ export class PollOutage {
     }
   }
 
-  /** The store is said to be back. */
+  /** Tries again at once, as the store may be back. */
   retryNow(): void {
     this.attempts = 0;
     this.retryAt = 0;
   }
 
-  /** Everything could be read. */
+  /** Ends the outage, as all keys could be read. */
   over(): void {
     this.outage.end('Keys can be read again.');
     this.isReported = false;

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { monotonicNow } from '../../channel/clock.js';
 
-/** Something that is polled again and again. */
+/** A member of the schedule. */
 export interface Scheduled {
-  /** Which part of the interval is its own, from 0 to below 1. */
+  /** Its place within the interval, from 0 to below 1. */
   readonly phase: number;
   state: 'idle' | 'due' | 'soon' | 'reading';
   /** When it is or was last due, on the clock of `monotonicNow()`; 0: never. */
@@ -17,11 +17,11 @@ interface Bucket<T> {
   readonly timer: NodeJS.Timeout;
 }
 
-/** Runs all entries that are due at one time together. Its timers do not keep the process alive. */
+/** Runs together the entries that are due at the same time. Its timers do not keep the process alive. */
 export class PollSchedule<T extends Scheduled> {
   private readonly buckets = new Map<number, Bucket<T>>();
   private readonly soon = new Set<T>();
-  /** A poll that a request sets off must not go on in that request's async context. */
+  /** A poll that a request starts must not continue in that request's async context. */
   private readonly detach = AsyncLocalStorage.snapshot();
   private immediate: NodeJS.Immediate | undefined;
 

@@ -5,28 +5,28 @@ interface Sending {
   readonly done: () => void;
 }
 
-/** Events of `sendKey` that follow on a reading of their key, so that they keep their place. */
+/** Events of `sendKey` that wait for a reading of their key, so that they come behind its values. */
 export class SentEvents {
   private sendings: Sending[] = [];
-  /** How many of them follow on the reading that is under way; the others, on the next one. */
+  /** The number of events for the reading under way; the others wait for the next one. */
   private travelling = 0;
 
   get size(): number {
     return this.sendings.length;
   }
 
-  /** Resolves once the event was taken out. */
+  /** Resolves once the event has been handed over. */
   add(event: KeyEvent): Promise<void> {
     return new Promise((done) => this.sendings.push({ event, done }));
   }
 
-  /** The key is about to be read. */
+  /** Called before the key is read. */
   beginReading(): void {
     this.travelling = this.sendings.length;
   }
 
   /**
-   * Hands over the events that follow on the reading that has ended.
+   * Hands over the events for the reading that has ended.
    * @returns whether there were any
    */
   endReading(publish: (event: KeyEvent) => void): boolean {

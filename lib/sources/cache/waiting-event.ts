@@ -4,6 +4,9 @@ import { asciiJson } from '../redis/own-ids.js';
 import { metaOf, type EventText } from '../redis/stream-entry.js';
 import type { KeyEvent } from './key-store.js';
 
+/** Why text among the waiting events is left out. */
+export const NO_WAITING_EVENT = 'It stood among the waiting events, and is not one.';
+
 /** An event that waits beside its key. */
 export interface WaitingEvent extends KeyEvent {
   /** Whether the key held a value when the event came, so that the value is the older one. */
@@ -17,8 +20,8 @@ interface Meta {
 }
 
 /**
- * The text under which an event waits in a store, without the first character, which says whether
- * the key held a value (`1`) or not (`0`): only the store knows that.
+ * The text of an event that waits in a store, without the first character, which the store adds: `1`
+ * when the key held a value, else `0`.
  *
  * `=<data>`, or `+<length of the meta>+<length of the data>\n<meta><data>`, lengths in UTF-16
  * units as in a stream's entry. The meta is JSON in ASCII, so its length is also that in bytes:
@@ -33,7 +36,7 @@ export function waitingText({ meta, data }: EventText): string {
   return `+${ascii.length}+${data.length}\n${ascii}${data}`;
 }
 
-/** As `waitingText()`, of an event. */
+/** Like `waitingText()`, for an event. */
 export function formatWaiting(event: KeyEvent): string {
   return waitingText({ meta: metaOf(event), data: event.data });
 }
@@ -58,8 +61,8 @@ export function parseWaiting(text: unknown): WaitingEvent | undefined {
 }
 
 /**
- * Puts the key's own values between the waiting events, where they came: behind the
- * last event that found the key empty.
+ * Puts the key's own values between the waiting events, in order of arrival: behind the last event
+ * that found the key empty.
  */
 export function inOrder(
   waiting: readonly WaitingEvent[],
@@ -96,7 +99,7 @@ export function tooManyWaiting(key: string, limit: number): SseError {
   return new SseError(
     'LIMIT_REACHED',
     `${limit} events wait for a reader of the key ${JSON.stringify(key)} already. Read the key, ` +
-      'or send only while it is read.',
+      'or send only while somebody reads it.',
   );
 }
 
@@ -105,7 +108,7 @@ function parseMeta(text: string): Meta | undefined {
     const { t, i } = JSON.parse(text) as Meta;
     return isTextOrUnset(t) && isTextOrUnset(i) ? { t, i } : undefined;
   } catch {
-    // Somebody else has written it.
+    // Another program has written it.
     return undefined;
   }
 }

@@ -1,8 +1,8 @@
 import type { KeyEvent, KeyReading, KnownValue } from './key-store.js';
 
 /**
- * The value of a watched key, as its readers know it. A look that overlaps a write is ignored, as it
- * may have found the value from before.
+ * The value of a watched key, as its readers know it. It ignores a look that overlaps a write, as the
+ * look may have found the older value.
  */
 export class WatchedValue {
   private given: KeyEvent | undefined;
@@ -14,17 +14,17 @@ export class WatchedValue {
   private writing = 0;
   private writesAtBegin = -1;
 
-  /** The value that readers got last and that new readers get first; unset when the key is gone. */
+  /** The last value of readers, and the first of new readers; unset when the key is gone. */
   get present(): KeyEvent | undefined {
     return this.isSendable ? this.given : undefined;
   }
 
-  /** What the store knows the value by. */
+  /** The store's note of the value. */
   get known(): KnownValue | undefined {
     return this.knownBy;
   }
 
-  /** Runs what writes the key. */
+  /** Runs a function that writes the key. */
   async write(write: () => Promise<void>): Promise<void> {
     this.writing++;
     try {
@@ -36,10 +36,10 @@ export class WatchedValue {
   }
 
   /**
-   * Readers were given an event.
+   * Notes the event that readers have got.
    *
    * @param isSendable false when the event could not be sent to them
-   * @param known what the store knows the value by
+   * @param known the store's note of the value
    */
   note(event: KeyEvent | undefined, isSendable = true, known?: KnownValue): void {
     this.given = event;
@@ -53,8 +53,8 @@ export class WatchedValue {
   }
 
   /**
-   * Takes over what the look that was begun last has found.
-   * @returns the value that readers do not know yet; for one that is too large, its number of bytes
+   * Takes the result of the last look.
+   * @returns a value that is new to readers; for one that is too large, its number of bytes
    */
   endLook({ value, unchanged, known, tooLarge }: KeyReading): KeyEvent | number | undefined {
     if (this.writing > 0 || this.writesAtBegin !== this.writes || unchanged) {

@@ -9,16 +9,16 @@ import {
 } from './subscriber-connection.js';
 import { SUBSCRIBER_OPTIONS } from './subscriber-options.js';
 
-/** How often the owners of the slots are looked up without a sign of change. */
+/** How often we look up the owners of the slots without a sign of change. */
 const REFRESH_MS = 10_000;
-/** The pause before they are looked up after a sign of change, and again after a failure. */
+/** The pause before we look them up after a sign of change, and after a failed lookup. */
 const SOON = { first: 100, most: 2_000 };
 
 /** A range of slots in the reply to CLUSTER SLOTS: its first, its last, their master, the replicas. */
 type SlotRange = readonly [first: number, last: number, master: readonly [string, number]];
 
 /**
- * The subscriptions in a Cluster. With sharded pub/sub each channel is subscribed at the node that
+ * The subscriptions in a Cluster. With sharded pub/sub we subscribe to each channel at the node that
  * holds its slot. Otherwise every node gets every message, and one node serves all channels.
  */
 export class ClusterSubscriber {

@@ -1,10 +1,10 @@
-/** How many slots the keys of a Redis Cluster are spread over. */
+/** The number of slots in a Redis Cluster. */
 export const SLOTS = 16_384;
 
-/** How many channels one command names. */
+/** The most channels that one command names. */
 const CHUNK = 500;
 
-/** The table of CRC-16/XMODEM, which Redis Cluster hashes keys with. */
+/** The table of CRC-16/XMODEM, the hash of keys in a Redis Cluster. */
 const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
   for (let bit = 0; bit < 8; bit++) {
@@ -22,14 +22,14 @@ export function hashSlot(key: string): number {
   return crc % SLOTS;
 }
 
-/** What stands between a key's first `{` and the next `}`; `undefined` when that is nothing. */
+/** The text between a key's first `{` and the next `}`; `undefined` when it is empty. */
 export function hashTag(key: string): string | undefined {
   const open = key.indexOf('{');
   const close = open < 0 ? -1 : key.indexOf('}', open + 1);
   return close > open + 1 ? key.slice(open + 1, close) : undefined;
 }
 
-/** Channels by command, as SSUBSCRIBE takes those of one slot only. */
+/** Groups channels into commands, because one SSUBSCRIBE takes channels of one slot only. */
 export function byCommand(channels: readonly string[], sharded: boolean): string[][] {
   const groups = new Map<number, string[]>();
   for (const channel of channels) {

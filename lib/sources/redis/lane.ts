@@ -2,11 +2,11 @@ import type { OutgoingEvent } from '../../channel/source.js';
 import type { SseError } from '../../channel/sse-error.js';
 import { metaOf, type EventText } from './stream-entry.js';
 
-/** How many events and about how many bytes of one lane a call takes. */
+/** The most events, and about the most bytes, of one lane in a call. */
 const BATCH_EVENTS = 500;
 const BATCH_SIZE = 131_072;
 
-/** An event on its way to Redis, and who waits for the outcome. */
+/** An event on its way to Redis, with the functions that report its outcome. */
 interface Sending extends EventText {
   readonly deadline: number;
   readonly resolve: (id: string) => void;
@@ -16,16 +16,16 @@ interface Sending extends EventText {
 
 const NONE: readonly Sending[] = [];
 
-/** The events of one channel on their way to Redis: those in a call, and those that wait for one. */
+/** The events of one channel on their way to Redis: some are in a call, others wait for the next. */
 export class Lane {
-  /** Whether it gets a call of its own, because Redis refused a call that it shared. */
+  /** Whether this lane gets calls of its own, because Redis refused a call that it shared. */
   isAlone = false;
   private waiting: Sending[] = [];
   private inCall: readonly Sending[] = NONE;
 
   /**
    * @param keys the keys that a call for it names; the first is the lane's name
-   * @param resized takes the change of how many bytes are on their way
+   * @param resized called with the change in the number of bytes on their way
    */
   constructor(
     readonly keys: readonly string[],
@@ -50,7 +50,7 @@ export class Lane {
     return !this.isInCall && this.waiting.length === 0;
   }
 
-  /** The event waits for the next call. Resolves with its id. */
+  /** Adds an event to the next call. Resolves with its id. */
   add(event: OutgoingEvent, deadline: number): Promise<string> {
     const meta = metaOf(event);
     const { data, id: own } = event;
@@ -60,7 +60,7 @@ export class Lane {
     });
   }
 
-  /** What waits goes into a call. Returns about how many bytes that is. */
+  /** Moves waiting events into a call. Returns about how many bytes they have. */
   beginCall(): number {
     let [count, size] = [0, 0];
     while (count < this.waiting.length && count < BATCH_EVENTS && size < BATCH_SIZE) {
@@ -72,15 +72,15 @@ export class Lane {
     return size;
   }
 
-  /** Redis has not taken the events of the call: they wait again, before all others. */
+  /** Makes the events of the call wait again, before all others: Redis has not taken them. */
   giveBack(): void {
     this.waiting = [...this.inCall.filter(({ isSettled }) => !isSettled), ...this.waiting];
     this.inCall = NONE;
   }
 
   /**
-   * The outcome of the call is known.
-   * @param outcomes the id of each event, or the error that it is rejected with
+   * Ends the call.
+   * @param outcomes the id of each event, or the error with which its promise rejects
    */
   settle(outcomes: readonly (string | SseError)[]): void {
     this.inCall.forEach((sending, index) => this.finish(sending, outcomes[index]!));
@@ -88,8 +88,8 @@ export class Lane {
   }
 
   /**
-   * Rejects what has waited too long.
-   * @param error makes the error of an event that may have arrived, or cannot have
+   * Rejects the events that have waited too long.
+   * @param error makes the error for an event, which may have arrived or cannot have
    */
   giveUp(now: number, error: (mayHaveArrived: boolean) => SseError): void {
     for (const sending of this.inCall) {

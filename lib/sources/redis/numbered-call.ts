@@ -6,23 +6,23 @@ import { refusalOf, replyError } from './redis-refusal.js';
 import type { RedisStreams } from './redis-streams.js';
 import type { EventText } from './stream-entry.js';
 
-/** What the calls of one kind say to Redis, and what the answers mean. */
+/** One kind of call: what it sends to Redis, and what the answers mean. */
 export interface CallKind {
   /**
    * The script. KEYS: the marker, then the keys of each lane. ARGV: the number of the call, PUBLISH
    * or SPUBLISH, the number of `last` and how many ms ago it was, `args`, then each lane's batch.
    */
   readonly script: RedisScript;
-  /** Whether each call takes one lane, which has a marker of its own. In a Cluster all calls do. */
+  /** Whether each call takes one lane, with a marker of its own. In a Cluster every call does. */
   readonly isPerLane: boolean;
   readonly args: readonly (string | number)[];
-  /** The events of a lane as the script takes them. */
+  /** Writes the events of a lane as the script takes them. */
   batchOf(events: readonly EventText[]): readonly (string | number)[];
-  /** The last call with the lane's own marker that was answered: the server must still know it. */
+  /** The last answered call with the lane's own marker, which the server must still know. */
   last?(keys: readonly string[]): LastPublished | undefined;
   /**
    * Takes over the answer for a lane.
-   * @returns for each of `count` events its id, or what errors call it, or the error that refuses it
+   * @returns for each of `count` events its id, or its name in errors, or the error that refuses it
    */
   outcomes(
     keys: readonly string[],
@@ -32,15 +32,15 @@ export interface CallKind {
   ): readonly (string | SseError)[];
 }
 
-/** One run of a script, for the events of one or several lanes. It says the same however often it is sent. */
+/** One run of a script, for the events of one or several lanes. It never changes, however often we send it. */
 export class NumberedCall {
   private readonly batches: readonly (string | number)[];
   private isUnderWay = false;
-  /** Whether it was sent before, and may have arrived. */
+  /** Whether we have sent it before, so that it may have arrived. */
   private mayHaveArrived = false;
 
   /**
-   * @param number higher than that of each call before: it tells Redis whether the call was made already
+   * @param number higher than that of each call before; tells Redis whether it has run the call already
    * @param marker the key under which Redis notes number and answers; no other call uses it meanwhile
    */
   constructor(
@@ -55,7 +55,7 @@ export class NumberedCall {
 
   /**
    * Sends the call, unless it is under way.
-   * @returns when it is over, the lanes that can go on at once; else `undefined`
+   * @returns the lanes that can go on at once when the call is over; else `undefined`
    */
   async send(): Promise<readonly Lane[] | undefined> {
     if (this.isUnderWay) {
@@ -106,7 +106,7 @@ export class NumberedCall {
     if (answer.startsWith('!')) {
       const refusal = this.refusalOf(replyError(answer.slice(1)), lane);
       if (!refusal) {
-        // The server cannot for now.
+        // The server cannot take it for now.
         lane.giveBack();
         return false;
       }
@@ -122,7 +122,7 @@ export class NumberedCall {
     return true;
   }
 
-  /** An error, or nothing, is the answer to the call as a whole. */
+  /** The call as a whole got an error, or no answer. */
   private failed(error: Error): readonly Lane[] | undefined {
     const refusal = this.refusalOf(error, this.lanes[0]!);
     if (!refusal) {
@@ -130,7 +130,7 @@ export class NumberedCall {
       return this.isWanted ? undefined : this.givenBack();
     }
     if (this.lanes.length > 1 && !this.mayHaveArrived) {
-      // What Redis refuses of one lane must not keep the others.
+      // One lane's refusal must not stop the others, so each gets a call of its own.
       this.lanes.forEach((lane) => (lane.isAlone = true));
       return this.givenBack();
     }

@@ -8,21 +8,21 @@ import { Lane } from './lane.js';
 import { NumberedCall, type CallKind } from './numbered-call.js';
 import type { RedisStreams } from './redis-streams.js';
 
-/** How many bytes of events may wait for Redis. */
+/** The most bytes of events that may wait for Redis. */
 const MAX_WAITING_BYTES = 64 * 1_048_576;
-/** How often calls are sent again, and events that have waited too long are rejected. */
+/** How often we send calls again, and reject events that have waited too long. */
 const TICK_MS = 100;
-/** How long a stop waits for what is on its way. */
+/** How long a stop waits for events on their way. */
 const STOP_MS = 1_000;
-/** How many lanes, and about how many bytes, share a call. */
+/** The most lanes, and about the most bytes, that share a call. */
 const CALL_LANES = 64;
 const CALL_SIZE = 524_288;
-/** How many shared calls are under way at a time: Redis works on one while the next is made. */
+/** The most shared calls under way at a time: Redis works on one while we make the next. */
 const MAX_CALLS = 64;
 
 /**
  * Sends events to Redis by numbered calls of one kind. Events wait in lanes. A lane is in one call at
- * a time, so its events keep their order, and a call is sent until Redis answers it or nobody waits.
+ * a time, so its events keep their order. We send a call until Redis answers it or nobody waits.
  */
 export class NumberedCalls {
   private readonly lanes = new Map<string, Lane>();
@@ -52,8 +52,8 @@ export class NumberedCalls {
   }
 
   /**
-   * Resolves with what `outcomes()` of the kind calls the event. A rejection that nobody awaits is
-   * harmless, as the log tells what failed.
+   * Resolves with the event's id, as `outcomes()` of the kind gives it. A rejection that nobody awaits
+   * is harmless, as the log tells what failed.
    *
    * @param keys the keys that a call for the event names; the first names its lane
    */
@@ -64,12 +64,12 @@ export class NumberedCalls {
     return sent;
   }
 
-  /** The key of the marker that only this lane has. */
+  /** The key of a lane's own marker. */
   markerOf(lane: string): string {
     return `${lane}:from:${this.instance}`;
   }
 
-  /** Sends what waits once more, and rejects what Redis does not accept in time. */
+  /** Sends waiting events once more, and rejects those that Redis does not accept in time. */
   async stop(): Promise<void> {
     if (this.lanes.size > 0) {
       const emptied = new Promise<void>((resolve) => (this.onEmpty = resolve));
@@ -103,14 +103,14 @@ export class NumberedCalls {
       lane = new Lane(keys, (by) => (this.waitingBytes += by));
       this.lanes.set(name, lane);
     }
-    // The timer ends when there is no lane: each event may have a lane of its own.
+    // One timer serves all lanes, as each event may have a lane of its own. It ends with the last lane.
     this.tick ??= this.detach(() => setInterval(() => this.onTick(), TICK_MS));
     const sent = lane.add(event, monotonicNow() + this.streams.settings.sendTimeout);
     this.proceed(lane);
     return sent;
   }
 
-  /** The lane waits for a call, unless it is in one. An empty lane is dropped. */
+  /** Makes the lane wait for a call, unless it is in one. Drops an empty lane. */
   private proceed(lane: Lane): void {
     if (lane.isEmpty) {
       this.lanes.delete(lane.keys[0]!);
@@ -125,7 +125,7 @@ export class NumberedCalls {
     }
   }
 
-  /** Makes calls for what waits, as long as there is room. */
+  /** Makes calls for waiting lanes, as long as there is room. */
   private makeCalls(): void {
     clearImmediate(this.flush);
     this.flush = undefined;
@@ -147,7 +147,7 @@ export class NumberedCalls {
     return this.idleMarkers.pop() ?? `${prefix}from:${this.instance}:${++this.markers}`;
   }
 
-  /** The lanes of the next call, with what waits in them. */
+  /** Takes the lanes of the next call, and moves their waiting events into it. */
   private takeLanes(): readonly Lane[] {
     const most = this.isPerLane ? 1 : CALL_LANES;
     const lanes: Lane[] = [];
@@ -177,7 +177,7 @@ export class NumberedCalls {
     }
   }
 
-  /** Sends what was not answered, and what waits. */
+  /** Sends unanswered calls again, and new calls for waiting events. */
   private sendNow(): void {
     this.calls.forEach((call) => void this.send(call));
     this.makeCalls();

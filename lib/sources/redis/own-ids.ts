@@ -6,9 +6,9 @@ export function indexKey(stream: string, prefix: string): string {
   return `${prefix}ids:${stream.slice(prefix.length)}`;
 }
 
-/** What stands in the index for an id: of the same size for each, and text that scripts know too. */
+/** The digest that stands for an id in the index. Scripts compute the same one. */
 export function digestOf(id: string): string {
-  // As the id stands among the events that wait beside a key.
+  // Scripts know the id only in this form, from the events that wait beside a key.
   const json = asciiJson(JSON.stringify(id));
   return createHash('sha1').update(json).digest('hex').slice(0, DIGEST_LENGTH);
 }
@@ -21,7 +21,7 @@ export function asciiJson(json: string): string {
   );
 }
 
-/** The ids of a turn's events for the script that appends: the place of each, and its digest. */
+/** Writes the publisher's ids for the script that appends: the place of each event, and the id's digest. */
 export function ownIdsOf(events: readonly { readonly own?: string | undefined }[]): string {
   let text = '';
   events.forEach(({ own }, index) => {
@@ -32,7 +32,7 @@ export function ownIdsOf(events: readonly { readonly own?: string | undefined }[
   return text;
 }
 
-/** Where the event stands that the index has under this score, or from where on it is looked for. */
+/** The place of the event with this score in the index; without `isExact`, where to begin the search. */
 export function placeOf(score: number): { readonly id: string; readonly isExact: boolean } {
   const number = ((score % NUMBERS) + NUMBERS) % NUMBERS;
   const time = (score - number) / NUMBERS + EPOCH;

@@ -1,6 +1,6 @@
 /**
- * An error of `ioredis` that can be shown and logged. Those of commands hold all that the command
- * was given, such as a password or the text of events, and some servers quote it.
+ * Makes an error of `ioredis` safe to show and log. A command's error holds the arguments of the
+ * command, such as a password or the text of events, and some servers quote them.
  */
 export function plainError(error: unknown): Error {
   const given = error as IoredisError | null | undefined;
@@ -11,7 +11,7 @@ export function plainError(error: unknown): Error {
   if (!given.command && given.lastNodeError === undefined && message === given.message) {
     return given;
   }
-  // Of the Cluster's last node, where there is none of a command.
+  // A Cluster's error without a command brings the error of the last node.
   const cause = given.lastNodeError === undefined ? undefined : plainError(given.lastNodeError);
   const plain = new Error(message, cause && { cause });
   Object.defineProperty(plain, 'name', { value: given.name, configurable: true, writable: true });
@@ -25,7 +25,7 @@ interface IoredisError extends Error {
   readonly lastNodeError?: unknown;
 }
 
-/** How servers go on after the name of a command that they do not know. */
+/** The end of a server's error for an unknown command. */
 const QUOTED_ARGUMENTS = /, with args beginning with:[^]*$/;
 
 function framesOf(stack = ''): string {

@@ -2,12 +2,12 @@ import { monotonicNow } from '../../channel/clock.js';
 
 /** How long we remember what was published, to check that Redis still has it. */
 const REMEMBERED_MS = 60_000;
-/** How long we remember it while Redis cannot be asked: later it may have expired. */
+/** How long we remember it while Redis does not answer: after that it may have expired. */
 const FORGOTTEN_MS = 600_000;
 /** How many streams we verify at a time. */
 const BATCH = 500;
 
-/** What was published last. */
+/** An instance's last event in a stream or key. */
 export class LastPublished {
   private readonly time = monotonicNow();
 
@@ -24,8 +24,8 @@ export class LastPublished {
 }
 
 /**
- * What this instance published last to each stream or key. Redis acknowledged it, so it must still
- * be there after an outage.
+ * The last events that this instance published to each stream or key. Redis has acknowledged them, so
+ * they must still be there after an outage.
  */
 export class PublishedEvents {
   private readonly last = new Map<string, LastPublished>();
@@ -33,8 +33,7 @@ export class PublishedEvents {
 
   /**
    * @param age for how long events are retained, in ms
-   * @param verify finds out whether Redis still has what was published last; rejects when Redis
-   * cannot be asked
+   * @param verify finds out whether Redis still has the event; rejects when Redis does not answer
    */
   constructor(
     age: number,
@@ -48,14 +47,14 @@ export class PublishedEvents {
     this.last.set(key, new LastPublished(id, number));
   }
 
-  /** What was published last, if that is remembered. */
+  /** The last event, if we remember it. */
   lastOf(key: string): LastPublished | undefined {
     return this.last.get(key);
   }
 
   /**
-   * It was lost, and the loss is announced.
-   * @param id what was lost. Default: whatever was published last
+   * Forgets an event that was lost, once the loss has been announced.
+   * @param id the event. Default: the last one, whatever it is
    */
   forget(key: string, id?: string): void {
     if (id === undefined || this.last.get(key)?.id === id) {

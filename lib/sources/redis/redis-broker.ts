@@ -19,7 +19,7 @@ import { isStreamId, laterStreamId } from './stream-id.js';
 
 /**
  * Carries events from every instance to every instance by Redis: a stream per channel, which
- * is also its history, and a message per publication. One order for all, as the stream has it.
+ * is also its history, and a message per publication. The stream gives all readers one order.
  */
 export class RedisBroker implements Broker, Lifecycle {
   private readonly appends: NumberedCalls;
@@ -60,7 +60,7 @@ export class RedisBroker implements Broker, Lifecycle {
       );
     }
     const { prefix } = this.streams.settings;
-    // A key that ends in } has a stream of the other form, and of such a name.
+    // The stream of a cache key that ends in } has such a name as well.
     return channel.includes('}:key:') ? `${prefix}channel:{${channel}}` : `${prefix}{${channel}}`;
   }
 }
@@ -78,7 +78,7 @@ function appendKind({ connection, limits, published, reading }: RedisStreams): C
       }
       return [events.length, lengthsOf(events), text, ownIdsOf(events)];
     },
-    // In a Cluster a marker is one stream's, and tells whether the server still has the last event.
+    // In a Cluster each stream has its own marker, which tells whether the server has the last event.
     last: ([key]) => (connection.isCluster ? published.lastOf(key!) : undefined),
     outcomes: ([key], answer, number, count) => {
       const [first, announcement] = answer.split(' ') as [string, string?];

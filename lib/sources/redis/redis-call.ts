@@ -22,9 +22,9 @@ export interface ScriptCall {
 }
 
 /**
- * How long we wait for a reply, in milliseconds. A connection of ours ends before that;
- * a client of the application's may keep a command for as long as it likes. At most two WAITs of
- * four seconds each come before a command.
+ * How long we wait for a reply, in milliseconds. Our own connection ends before that; a client of
+ * the application may keep a command for ever. At most two WAITs of four seconds each run before a
+ * command.
  */
 export const CALL_TIMEOUT_MS = 10_000;
 
@@ -38,7 +38,7 @@ export function callRedis(client: RedisClient, ...[name, ...args]: RedisCommand)
 }
 
 /**
- * Runs a script, and sends its text where the server does not know it yet.
+ * Runs a script, and sends its text if the server does not know it yet.
  * @throws SseError `UNAVAILABLE` when the connection is down or there is no reply in time
  */
 export async function callScript(
@@ -56,7 +56,7 @@ export async function callScript(
   }
 }
 
-/** Runs many script calls like `runBatch`, and sends a script's text where it is not known yet. */
+/** Runs many script calls like `runBatch`, and sends a script's text if the server does not know it yet. */
 export async function runScripts(
   client: RedisClient,
   calls: readonly ScriptCall[],

@@ -18,15 +18,14 @@ import { ConnectionLoss, RedisOutage } from './redis-outage.js';
 /** How long the first connection may take with `failFast`, in milliseconds. */
 const START_TIMEOUT_MS = 15_000;
 
-/** What OpenSSL and Node call the reasons for which a certificate is refused. */
+/** Codes of OpenSSL and Node for a refused certificate. */
 const REFUSED_CERTIFICATE = /CERT|LEAF_SIGNATURE|INVALID_CA/;
 
 /**
- * The connection for commands, shared by everything that talks to Redis. It is made
- * on `start()` or on first use, and made again for ever when it is lost.
+ * The connection for commands, shared by everything that talks to Redis. It connects on `start()` or
+ * on first use, and again, for ever, after each loss.
  *
- * A client of the user's is used as it is: it is not configured, not connected anew
- * and not closed.
+ * It uses a client of the application as it is: it neither configures nor reconnects nor closes it.
  */
 export class RedisConnection implements Lifecycle {
   /** Whether the client is ours, made from a URL or options. */
@@ -70,7 +69,7 @@ export class RedisConnection implements Lifecycle {
     );
   }
 
-  /** How often the connection was lost. Each time, replies that were under way were lost with it. */
+  /** The number of losses so far. Each loss takes the replies under way with it. */
   get drops(): number {
     return this.dropCount;
   }
@@ -126,7 +125,7 @@ export class RedisConnection implements Lifecycle {
     return this.owned || this.loss.isNoted;
   }
 
-  /** Something fails for good. If the connection is lost, that is logged now. */
+  /** Notes that a call has failed for good. If the connection is lost, this logs the loss now. */
   felt(): void {
     this.loss.felt();
   }
@@ -136,19 +135,19 @@ export class RedisConnection implements Lifecycle {
     return this.outage.lasts ? asReported(error) : error;
   }
 
-  /** Calls the listener each time the connection is there (again). Returns how to end that. */
+  /** Calls the listener each time the connection is there (again). Returns a function that ends this. */
   onReady(listener: () => void): () => void {
     this.readyListeners.add(listener);
     return () => void this.readyListeners.delete(listener);
   }
 
-  /** Calls the listener each time the connection is lost. Returns how to end that. */
+  /** Calls the listener each time the connection is lost. Returns a function that ends this. */
   onDrop(listener: () => void): () => void {
     this.dropListeners.add(listener);
     return () => void this.dropListeners.delete(listener);
   }
 
-  /** Closes the connection if it is ours. Replies that are under way are not waited for. */
+  /** Closes the connection if it is ours, without waiting for replies under way. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.loss.stop();
@@ -165,7 +164,7 @@ export class RedisConnection implements Lifecycle {
   }
 
   /**
-   * The client in whatever state it is, to make others like it.
+   * The client in any state, to make others like it.
    * @throws SseError `MISSING_PEER` or `CLOSED`
    */
   open(): Promise<RedisClient> {
@@ -183,7 +182,7 @@ export class RedisConnection implements Lifecycle {
       this.dropCount++;
       this.lost(client, 'the connection was closed');
       this.dropListeners.forEach((listener) =>
-        this.guard.run('What follows on the loss of a connection to Redis', listener),
+        this.guard.run('A listener for a lost connection to Redis', listener),
       );
     };
     const onReady = () => this.back();
@@ -191,7 +190,7 @@ export class RedisConnection implements Lifecycle {
     client.on('ready', onReady);
     if (this.owned) {
       client.on('error', (error: unknown) => this.lost(client, connectionFailure(error)));
-      // A failed attempt is reported through `error`, and is followed by the next one.
+      // A failed attempt emits `error`, and the next attempt follows.
       client.connect().catch(() => undefined);
     } else {
       this.release = () => {
@@ -212,7 +211,7 @@ export class RedisConnection implements Lifecycle {
   private back(): void {
     this.loss.over();
     for (const listener of this.readyListeners) {
-      this.guard.run('What follows on a connection to Redis', listener);
+      this.guard.run('A listener for a new connection to Redis', listener);
     }
   }
 }

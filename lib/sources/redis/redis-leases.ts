@@ -9,13 +9,13 @@ import type { RedisStreams } from './redis-streams.js';
 
 /** How long an instance holds a lease without renewing it. */
 const LEASE_MS = 2_000;
-/** How often an instance renews its leases, and asks for those that others hold. */
+/** How often an instance renews its leases, and asks for leases that others hold. */
 const RENEW_MS = 500;
-/** How long giving a lease up may take. If it fails, the lease runs out. */
+/** How long an instance may take to give a lease up. If it fails, the lease expires. */
 const RELEASE_MS = 300;
 
 class ClaimedLease {
-  /** Until when this instance holds the lease, on the clock of `monotonicNow()`. */
+  /** When this instance's hold on the lease ends, on the clock of `monotonicNow()`. */
   until = 0;
   unlisten: () => void = () => undefined;
   private wasHeld = false;
@@ -40,11 +40,11 @@ class ClaimedLease {
 }
 
 /**
- * Leases that Redis grants: a key with a time to live, whose value is the holder. By its own clock
- * an instance never holds a lease longer than Redis keeps the key, as it counts from before it asked.
+ * Leases that Redis grants: a key with a time to live, whose value is the holder. An instance counts
+ * from before it asked, so by its own clock it never holds a lease longer than Redis keeps the key.
  */
 export class RedisLeases implements Leases {
-  /** Tells this start of the instance from all others, even in the same process. */
+  /** A new id with each start of the instance, even in the same process. */
   readonly incarnation = randomBytes(9).toString('base64url');
   private readonly leases = new Set<ClaimedLease>();
   private readonly detach = AsyncLocalStorage.snapshot();
@@ -60,7 +60,7 @@ export class RedisLeases implements Leases {
     this.leases.add(lease);
     this.timer ??= this.detach(() => setInterval(() => this.renew(), RENEW_MS).unref());
     const renew = () => this.renew();
-    // The holder publishes it when it gives the lease up.
+    // The holder publishes on this channel when it gives the lease up.
     lease.unlisten = this.streams.listen(lease.key, { message: renew, subscribed: renew });
     this.renew();
     return {
@@ -78,7 +78,7 @@ export class RedisLeases implements Leases {
   }
 
   private renew(): void {
-    // A lease that was not renewed in time has run out.
+    // A lease that was not renewed in time has expired.
     this.leases.forEach((lease) => lease.tellChange());
     if (this.renewing) {
       this.isRenewedAgain = true;
@@ -86,7 +86,7 @@ export class RedisLeases implements Leases {
     }
     this.isRenewedAgain = false;
     this.renewing = this.renewAll([...this.leases])
-      // Redis cannot be reached, so the leases run out.
+      // Redis cannot be reached, so the leases expire.
       .catch(() => undefined)
       .finally(() => {
         this.renewing = undefined;
@@ -97,7 +97,7 @@ export class RedisLeases implements Leases {
   }
 
   private async renewAll(leases: readonly ClaimedLease[]): Promise<void> {
-    // A lease that is released and claimed again at once must not be given up after the claim.
+    // When a lease is released and claimed again at once, its release must come before the claim.
     await this.releasing;
     const askedAt = monotonicNow();
     const args = [this.incarnation, LEASE_MS];
@@ -131,7 +131,7 @@ export class RedisLeases implements Leases {
   }
 
   private async giveUp({ key }: ClaimedLease, renewing: Promise<void> | undefined): Promise<void> {
-    // A renewal that is under way may still grant the lease.
+    // A renewal under way may still grant the lease.
     await renewing;
     const { connection, server } = this.streams;
     await server.known();

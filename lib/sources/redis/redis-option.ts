@@ -11,11 +11,11 @@ import { urlFault } from '../options/url-option.js';
 /** @ts-ignore The package is optional: a compiler that does not find it reads `any`. */
 export type RedisOptions = import('ioredis').RedisOptions;
 
-// What `ioredis` declares its listeners to take.
+// The type that `ioredis` declares for listeners.
 // oxlint-disable-next-line typescript/no-explicit-any
 type Listener = (...args: any[]) => void;
 
-/** What we use of an `ioredis` client. `Redis` and `Cluster` both are one. */
+/** The part of an `ioredis` client that we use. `Redis` and `Cluster` both have it. */
 export interface RedisClient {
   readonly status: string;
   readonly isCluster?: boolean;
@@ -38,9 +38,8 @@ export type RedisNode = RedisClient & {
 };
 
 /**
- * How Redis or Valkey is reached: a URL (`redis://`, `rediss://`), the options of
- * `ioredis`, or a client of yours, `Redis` or `Cluster`, which we neither change
- * nor close.
+ * The address of Redis or Valkey: a URL (`redis://`, `rediss://`), the options of `ioredis`, or a
+ * client of yours, `Redis` or `Cluster`, which we neither change nor close.
  */
 export type RedisOption = string | RedisOptions | RedisClient;
 
@@ -48,7 +47,7 @@ const ALLOWED =
   'Allowed are a URL such as `redis://user:password@host:6379/0` (`rediss://` for TLS), ' +
   "ioredis' own options, or an ioredis client (`new Redis(…)`, `new Cluster(…)`).";
 
-/** What `ioredis` takes, and what other libraries call it. */
+/** The options of `ioredis`, and their names in other libraries. */
 const FORM: ObjectForm = {
   library: 'ioredis',
   keys: [
@@ -146,7 +145,7 @@ const FORM: ObjectForm = {
   },
 };
 
-/** Whether the option is a client of the user's. */
+/** Whether the option is a client of the application. */
 export function isRedisClient(option: unknown): option is RedisClient {
   const client = option as Partial<Record<'status' | 'call' | 'pipeline', unknown>> | null;
   return (
@@ -159,7 +158,7 @@ export function isRedisClient(option: unknown): option is RedisClient {
 }
 
 /**
- * Refuses what cannot be a `redis` option. The message repeats no value.
+ * Checks the option `redis`. An error's message repeats no value.
  * @throws SseError `INVALID_OPTION`
  */
 export function checkRedisOption(option: unknown): asserts option is RedisOption {
@@ -170,12 +169,12 @@ export function checkRedisOption(option: unknown): asserts option is RedisOption
   }
 }
 
-/** The options to create a client with; those that a class has getters for among them. */
+/** The options for a new client, including those for which a class has getters. */
 export function redisOptions(option: RedisOptions): RedisOptions {
   return copyOptions(option, FORM.keys);
 }
 
-/** Where the option points to, for messages; without user and password. */
+/** The server's address for messages, without user and password. */
 export function describeRedis(option: RedisOption): string {
   if (typeof option === 'string') {
     const { host, pathname } = new URL(option);

@@ -1,10 +1,10 @@
 import { Outage } from '../../channel/outage.js';
 import type { SseLogger } from '../../channel/source.js';
 
-/** A loss is logged after this time, as servers close idle connections. */
+/** How long a loss must last before we log it, as servers close idle connections. */
 const GRACE_MS = 1_000;
 
-/** A time in which Redis cannot be reached by one or more connections. It is logged once. */
+/** The time in which one or more connections cannot reach Redis. Logs one line for all of them. */
 export class RedisOutage {
   private readonly outage: Outage;
   private readonly lost = new Set<ConnectionLoss>();
@@ -39,7 +39,7 @@ export class ConnectionLoss {
   private reason: string | undefined;
   private isStopped = false;
 
-  /** @param textOf the log line of an outage that begins with this connection */
+  /** @param textOf makes the log line of an outage that begins with this connection */
   constructor(
     private readonly outage: RedisOutage,
     private readonly textOf: (reason: string) => string,
@@ -64,7 +64,7 @@ export class ConnectionLoss {
     }
   }
 
-  /** Something fails. If the connection is lost, that is the reason, and it is logged now. */
+  /** Notes that a call has failed. If the connection is lost, this logs the loss now. */
   felt(): void {
     if (this.reason !== undefined) {
       this.begin();
@@ -78,7 +78,7 @@ export class ConnectionLoss {
     this.outage.end(this);
   }
 
-  /** Nobody needs the connection any more. */
+  /** Ends, as nobody needs the connection any more. */
   stop(): void {
     this.isStopped = true;
     this.over();

@@ -15,7 +15,7 @@ const PASSING = new Set([
   'UNBLOCKED',
 ]);
 
-/** What Redis 6.2 says before the reply that a command of a script has had. */
+/** The text with which Redis 6.2 begins the error of a command in a script. */
 const PLACE_IN_SCRIPT = /^ERR Error running script \(call to \w+\): (?:@user_script: ?\d+: )*-?/;
 
 /** The error that stands for an error in a server's reply. */
@@ -24,8 +24,8 @@ export function replyError(message: string): Error {
 }
 
 /**
- * What a server's reply means for the one who sent the command. `undefined` when the command
- * is worth sending again: the connection was lost, or the server's state will pass.
+ * The error for a server's reply; `undefined` when the command is worth sending again, because the
+ * connection was lost or the server's state will pass.
  */
 export function refusalOf(error: Error, address: string, key: string): SseError | undefined {
   if (error instanceof SseError) {
@@ -50,8 +50,8 @@ function meaningOf(message: string, key: string): string {
   }
   if (/exhausted the last possible ID|equal or smaller than the target/.test(message)) {
     return (
-      `has no room for more entries in the stream under the key ${JSON.stringify(key)}: somebody ` +
-      'else has added one with the last id there is, or nearly. Remove that key; its clients will ' +
+      `has no room for more entries in the stream under the key ${JSON.stringify(key)}: another ` +
+      'program has added one with the last possible id, or nearly. Remove that key; its clients will ' +
       'receive sse:reset.'
     );
   }

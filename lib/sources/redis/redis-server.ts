@@ -8,7 +8,7 @@ import { refusalOf } from './redis-refusal.js';
 /** The first version in which a Cluster publishes within a shard. */
 const SHARDED_SINCE = 7;
 
-/** What we must know about the server before it can carry channels. */
+/** Facts about the server that we must know before it can carry channels. */
 export class RedisServer {
   private info: Promise<void> | undefined;
   private isSharded = false;
@@ -32,7 +32,7 @@ export class RedisServer {
   }
 
   /**
-   * Resolves once the server was asked: whether it is sharded, and whether it evicts keys. Asks once.
+   * Asks the server once whether it shards messages and whether it evicts keys.
    * @throws SseError `UNAVAILABLE`
    */
   known(): Promise<void> {
@@ -42,7 +42,7 @@ export class RedisServer {
     }));
   }
 
-  /** How many replicas have what our connection has written to this key; 0 when nobody knows. */
+  /** The number of replicas that have what our connection wrote to this key; 0 when nobody knows. */
   async waitForReplicas(key: string, count: number, timeout: number): Promise<number> {
     const client = await this.connection.client().catch(() => undefined);
     const node = client && nodeOf(client, key);
@@ -50,8 +50,8 @@ export class RedisServer {
   }
 
   /**
-   * While replicas are missing, WAIT blocks all other commands of the connection. So all that one
-   * turn has written shares one WAIT.
+   * While replicas are missing, WAIT blocks all other commands of the connection. So all writes of one
+   * turn share one WAIT.
    */
   private waitAt(node: RedisClient, count: number, timeout: number): Promise<number> {
     let wait = this.waits.get(node);
@@ -62,7 +62,7 @@ export class RedisServer {
           this.waits.delete(node);
           return callRedis(node, 'WAIT', count, timeout);
         })
-        // A client of the user's repeats it on the next connection, which has written nothing.
+        // A client of the application repeats WAIT on its next connection, which has written nothing.
         .then((replicas) => (this.connection.drops === drops ? Number(replicas) : 0))
         .catch((error: unknown) => this.noReplicas(error as Error));
       this.waits.set(node, wait);
@@ -90,7 +90,7 @@ export class RedisServer {
       }
       this.logger.warn(
         `Redis at ${this.connection.address} refuses INFO: ${(error as Error).message}. Its version ` +
-          'and its eviction policy stay unknown, and classic pub/sub is used.',
+          'and its eviction policy remain unknown, and we use classic pub/sub.',
       );
       return;
     }
@@ -102,11 +102,11 @@ export class RedisServer {
   private warnOfEviction(info: string): void {
     const policy = lineOf(info, 'maxmemory_policy');
     const limited = Number(lineOf(info, 'maxmemory')) > 0;
-    // Our keys have a time to live, so the volatile policies evict them too.
+    // Our keys have a time to live, so the volatile policies evict them as well.
     if (limited && policy !== '' && policy !== 'noeviction') {
       this.logger.warn(
         `Redis at ${this.connection.address} evicts keys when its memory is full (maxmemory-policy ` +
-          `${policy}), channels among them. Clients would be told by sse:reset. Set noeviction.`,
+          `${policy}), and with them channels, whose clients receive sse:reset. Set noeviction.`,
       );
     }
   }
@@ -116,7 +116,7 @@ function lineOf(info: string, name: string): string {
   return new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim() ?? '';
 }
 
-/** The connection on which a command with this key is sent. */
+/** The connection that carries commands with this key. */
 function nodeOf(client: RedisClient, key: string): RedisClient | undefined {
   if (!client.isCluster) {
     return client;

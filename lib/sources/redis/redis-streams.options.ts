@@ -2,7 +2,7 @@ import { duration, group, option, whole } from '../options/option-kinds.js';
 import type { Settings, TableOf } from '../options/option-table.js';
 import { MARKER_MS } from './lua/lua.generated.js';
 
-/** How much of each channel stays readable in Redis. */
+/** How much of each channel Redis retains. */
 export interface RedisRetainOptions {
   /** About how many events per channel, at least 1. Default: 1,000. */
   readonly events?: number;
@@ -18,12 +18,11 @@ export interface RedisRetainOptions {
 /** How channels are kept in Redis with `broker: 'redis'`. */
 export interface RedisStreamsOptions {
   /**
-   * What the keys of the streams begin with: `<prefix>{<channel>}`. Applications that share a
-   * Redis take different ones, also when they use different databases. Without braces.
-   * Default: `sse:`.
+   * The prefix of the streams' keys, `<prefix>{<channel>}`, without braces. Applications that share
+   * a Redis need different prefixes, also when they use different databases. Default: `sse:`.
    */
   readonly prefix?: string;
-  /** How much of each channel stays readable. Default: as for each of its options. */
+  /** How much of each channel Redis retains. Default: as for each of its options. */
   readonly retain?: RedisRetainOptions;
   /**
    * How long `send()` tries while Redis cannot be reached, in milliseconds, at most 300,000,
@@ -36,11 +35,11 @@ export interface RedisStreamsOptions {
    * Default: 0.
    */
   readonly minReplicas?: number;
-  /** How long `minReplicas` is waited for, in milliseconds, at most 4,000. Default: 1,000. */
+  /** How long `send()` waits for `minReplicas`, in milliseconds, at most 4,000. Default: 1,000. */
   readonly replicaTimeout?: number;
   /**
-   * How often each open channel is compared with its stream, in milliseconds, at least 100:
-   * the longest that an event can stay unnoticed whose message was lost. Default: 20,000.
+   * How often each instance compares its open channels with their streams, in milliseconds, at least
+   * 100. An event whose message was lost arrives with the next comparison. Default: 20,000.
    */
   readonly auditInterval?: number;
 }

@@ -11,7 +11,7 @@ import { StreamReading } from './stream-reading.js';
 import { StreamTails, type TailReader } from './stream-tails.js';
 import { Subscriber } from './subscriber.js';
 
-/** Hears what is published on a channel without a stream. */
+/** Hears the messages of a channel without a stream. */
 export interface Listener {
   message(text: string): void;
   /** From now on messages arrive; earlier ones may have been missed. */
@@ -19,8 +19,8 @@ export interface Listener {
 }
 
 /**
- * The streams that this instance reads: their subscriptions, and the comparisons that find what
- * messages did not bring. The broker and keys share them.
+ * The streams that this instance reads: their subscriptions, and the comparisons that find entries
+ * whose messages were lost. The broker and keys share them.
  */
 export class RedisStreams implements Lifecycle, TailReader {
   readonly server: RedisServer;
@@ -28,9 +28,9 @@ export class RedisStreams implements Lifecycle, TailReader {
   private readonly feeds = new Map<string, Set<StreamFeed>>();
   private readonly listeners = new Map<string, Listener>();
   private readonly tails: StreamTails;
-  /** What was appended last to each stream, to see later whether it is still there. */
+  /** The last event of this instance in each stream, to check later whether Redis still has it. */
   readonly published: PublishedEvents;
-  /** What feeds read their streams with. */
+  /** Reads streams, for all feeds. */
   readonly reading: StreamReading;
   private readonly guard: Guard;
   private readonly auditors = new Set<() => Promise<unknown>>();
@@ -59,7 +59,7 @@ export class RedisStreams implements Lifecycle, TailReader {
     this.published = new PublishedEvents(settings.retain.age, (key, id) =>
       this.reading.verify(key, id),
     );
-    // Once a loss is announced, there is nothing more to find out, whoever noticed it.
+    // An announced loss needs no further check.
     this.reading.onLoss = (key) => this.published.forget(key);
     this.subscriber = new Subscriber(connection, this.server, events, logger);
   }

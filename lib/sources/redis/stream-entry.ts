@@ -4,12 +4,12 @@ import { BEGIN, DATA, GO_ON, LENGTHS, META, RESET } from './lua/lua.generated.js
 import { compareStreamIds, isStreamId, laterStreamId } from './stream-id.js';
 
 /**
- * The version of what instances write to Redis, as docs/internals/redis.md describes it. Entries of
- * version 1 have no field `v`, and its messages do not begin with `v`. Later versions have both.
+ * The version of the format in Redis, which docs/internals/redis.md describes. Entries of version 1
+ * have no field `v`, and its messages do not begin with `v`. Later versions have both.
  */
 const WIRE_VERSION = '1';
 const LATER_MESSAGE = /^v(\d+) /;
-/** How many events an entry may hold, and how long their lengths may be. Ours hold far fewer. */
+/** The most events of an entry, and the most characters of their lengths. Ours have far fewer. */
 const MAX_EVENTS = 10_000;
 const MAX_LENGTHS = 16 * MAX_EVENTS;
 
@@ -129,7 +129,7 @@ export function parseMessage(text: string): StreamMessage | undefined {
     lengths === ''
       ? [item(first, '', texts)]
       : split(lengths, texts, (index) => laterStreamId(first, index));
-  // If a part cannot be read, the stream is read instead of the message.
+  // If a part is unreadable, the feed reads the stream instead of the message.
   return items?.every(isReadable) ? { previous, items } : undefined;
 }
 

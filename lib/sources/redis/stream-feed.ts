@@ -8,17 +8,17 @@ import type { StreamReading } from './stream-reading.js';
 
 /** Entries per read after a missed message. One may hold many events. */
 const PAGE = 100;
-/** Messages that may wait while the stream is read. If more come, it is read once more. */
+/** The most messages that wait while the feed reads the stream. After more, it reads once more. */
 const MAX_BUFFERED = 1_000;
 const RETRY = { first: 100, most: 5_000 };
 
-/** In what one feed of a stream differs from the others of the same stream. */
+/** The options in which feeds of one stream differ. */
 export interface StreamOptions {
   /** The channel's name, for its resets. */
   readonly channel: string;
   /** Turns an event of the stream into one of this channel. Default: unchanged. */
   readonly shape?: (event: HistoryEvent) => HistoryEvent;
-  /** Called when a publisher wakes those who read this stream. */
+  /** Called when a publisher wakes the readers of this stream. */
   readonly onWake?: () => void;
 }
 
@@ -41,7 +41,7 @@ export class StreamFeed implements ChannelFeed {
   private readAgain = false;
   private retry: NodeJS.Timeout | undefined;
   private attempt = 0;
-  /** An entry that a page lacked although Redis said that it is there. */
+  /** An entry that a page lacked although Redis has it. */
   private unfound: string | undefined;
   private isClosed = false;
 
@@ -54,7 +54,7 @@ export class StreamFeed implements ChannelFeed {
     this.history = new StreamHistory(key, owner.reading, options.shape);
   }
 
-  /** The channel is subscribed, and its stream ends with this entry. */
+  /** Notes that the subscription works, and that the stream ends with this entry. */
   tailIs(id: string): void {
     if (this.isClosed) {
       return;
@@ -68,7 +68,7 @@ export class StreamFeed implements ChannelFeed {
     }
   }
 
-  /** The stream may hold an entry that no message has brought: reads it. */
+  /** Reads the stream, which may hold an entry whose message was lost. */
   read(): void {
     if (this.last === undefined || this.reading) {
       this.readAgain = true;
@@ -78,24 +78,22 @@ export class StreamFeed implements ChannelFeed {
     }
   }
 
-  /** A publisher woke those who read this stream. */
   wake(): void {
     this.options.onWake?.();
   }
 
-  /** A message has come. */
   receive(message: StreamMessage): void {
     if (this.last === undefined || this.reading) {
       this.buffer(message);
     } else if (message.previous === this.last) {
       this.take(message.items);
     } else {
-      // The stream holds what was missed, and what this message brought.
+      // The stream holds the missed entries, and those of this message.
       this.read();
     }
   }
 
-  /** The connection is back: tries a failed reading again at once. */
+  /** Repeats a failed reading at once, as the connection is back. */
   retryNow(): void {
     if (this.retry) {
       clearTimeout(this.retry);
@@ -157,7 +155,7 @@ export class StreamFeed implements ChannelFeed {
 
   private async readOn(): Promise<void> {
     this.retry = undefined;
-    // The stream holds what the messages until now have brought.
+    // The stream holds the entries of all messages until now.
     this.buffered = [];
     this.readAgain = false;
     try {
@@ -191,7 +189,7 @@ export class StreamFeed implements ChannelFeed {
     }
     const { what, tail } = await this.owner.reading.verify(this.key, last);
     if (what === 'here' && this.unfound !== last) {
-      // It may have come in between. If the next page lacks it too, somebody else wrote it.
+      // It may have come in between. If the next page lacks it as well, another program wrote it.
       this.unfound = last;
       return false;
     }

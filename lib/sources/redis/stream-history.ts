@@ -4,16 +4,16 @@ import { itemsOf, type StreamItem } from './stream-entry.js';
 import { compareStreamIds, isStreamId } from './stream-id.js';
 import type { StreamReading } from './stream-reading.js';
 
-/** Entries per read while we look for an event of which the index knows only where to begin. */
+/** Entries per read in a search for an event whose exact place the index does not know. */
 const SCAN = 100;
 /** The highest number an id can have within a millisecond. */
 const LAST_NUMBER = '18446744073709551615';
 /** Entries in the first page, when we do not know yet how many events an entry holds. */
 const FIRST_PAGE = 32;
-/** How many positions are remembered until their readers ask for the next page. */
+/** The most positions that we remember until their readers ask for the next page. */
 const MAX_KNOWN = 256;
 
-/** How many events a page may hold, and the signal that nobody waits for it any more. */
+/** The most events of a page, and the signal that nobody waits for it any more. */
 interface Wanted {
   readonly limit: number;
   readonly signal: AbortSignal | undefined;
@@ -21,7 +21,7 @@ interface Wanted {
 
 /** A channel's history: its stream. */
 export class StreamHistory implements ChannelHistory {
-  /** The positions of events by the publisher's own id, and those of the last events of pages. */
+  /** Positions by the publisher's own id, and the positions of the last events of pages. */
   private known: Map<string, string> | undefined;
   /** How many events an entry held on average in the last page. */
   private perEntry: number | undefined;
@@ -35,7 +35,7 @@ export class StreamHistory implements ChannelHistory {
   compare(a: string, b: string): number {
     const [first, second] = [this.positionOf(a), this.positionOf(b)];
     if (first === undefined || second === undefined) {
-      // A text that is no position comes before every position, so that nothing is left out.
+      // Any other text comes before every position, so that no event is left out.
       return (first === undefined ? 0 : 1) - (second === undefined ? 0 : 1);
     }
     return compareStreamIds(first, second);
@@ -55,7 +55,7 @@ export class StreamHistory implements ChannelHistory {
     return page ?? this.pageOf(position, wanted);
   }
 
-  /** The events after the position that a client sent. No event is read before its place is known. */
+  /** Reads the events after the position that a client sent, once the position's place is known. */
   private async pageOf(position: string, wanted: Wanted): Promise<HistoryPage> {
     const { signal } = wanted;
     const { what, where } = await this.reading.locate(this.key, position, signal);
@@ -76,8 +76,8 @@ export class StreamHistory implements ChannelHistory {
   }
 
   /**
-   * The events after an item of the stream. The item itself is read as well: while it exists, nothing
-   * after it can have been trimmed. `undefined` when it does not exist.
+   * Reads an item of the stream and the events after it: while the item exists, nothing after it can
+   * have been trimmed. `undefined` when it does not exist.
    */
   private async pageAfter(id: string, wanted: Wanted): Promise<HistoryPage | undefined> {
     const { items, last } = await this.itemsFrom(id, wanted.limit + 1, wanted.signal);
@@ -95,7 +95,7 @@ export class StreamHistory implements ChannelHistory {
     return this.page(items, last, wanted);
   }
 
-  /** Reads about so many items from an id on, and says whether these are all. */
+  /** Reads about `about` items from an id on, and tells whether these are all. */
   private async itemsFrom(
     start: string,
     about: number,
@@ -128,7 +128,7 @@ export class StreamHistory implements ChannelHistory {
       }
       return { events, last };
     }
-    // The page holds nothing but marks, and only the last page may be empty.
+    // The page holds only marks, and none but the last page may be empty.
     const next = taken.at(-1)!.id;
     return (await this.pageAfter(next, wanted)) ?? gap(next, '');
   }
@@ -182,12 +182,12 @@ export class StreamHistory implements ChannelHistory {
   }
 }
 
-/** @param oldest the oldest id there is, or empty */
+/** @param oldest the oldest id in the stream, or empty */
 function gap(position: string | undefined, oldest: string): HistoryPage {
   if (position === undefined) {
     return { events: [], last: true, reset: 'unknown-position' };
   }
-  // Redis trims entries at the beginning only: one that is missing after that was lost.
+  // Redis trims entries at the beginning only: an entry that is missing behind it was lost.
   const trimmed = oldest !== '' && compareStreamIds(position, oldest) < 0;
   return { events: [], last: true, reset: trimmed ? 'trimmed' : 'failover' };
 }

@@ -1,14 +1,13 @@
 /** A stream id: `<milliseconds>-<number>`, each without leading zeros, as Redis writes it. */
 const STREAM_ID = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;
 
-/** What 64 bits hold at most. Digits of the same length compare as text. */
+/** The largest number of 64 bits. Digits of the same length compare as text. */
 const MAX_NUMBER = '18446744073709551615';
-/** Digits up to this many are exact as a double. */
+/** A double holds numbers of up to this many digits exactly. */
 const EXACT_DIGITS = 15;
 
 /**
- * Whether a text is a stream id. Redis answers a range from anything else with an error, for as
- * long as it is asked.
+ * Whether a text is a stream id. Redis answers a range from any other text with an error.
  */
 export function isStreamId(text: string): boolean {
   const match = STREAM_ID.exec(text);
@@ -43,7 +42,7 @@ export function laterStreamId(id: string, steps: number): string | undefined {
   return later > BigInt(MAX_NUMBER) ? undefined : `${id.slice(0, dash)}-${later}`;
 }
 
-/** Compares digits as text, as the numbers may be beyond what a double holds exactly. */
+/** Compares numbers as text, since a double may not hold them exactly. */
 function compareNumbers(a: string, b: string): number {
   if (a === b) {
     return 0;

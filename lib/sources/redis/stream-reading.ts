@@ -12,20 +12,20 @@ import type { RawEntry } from './stream-entry.js';
 import { StreamRefusals } from './stream-refusals.js';
 import { isStreamId } from './stream-id.js';
 
-/** Pages that are read at a time: while Redis reads a page it serves nobody else. */
+/** The most pages that we read at a time: while Redis reads a page, it serves nobody else. */
 const PAGES_AT_A_TIME = 16;
-/** About how many bytes of entries one page has, so that reading it blocks nobody for long. */
+/** About the most bytes of one page, so that reading it blocks nobody for long. */
 const PAGE_BYTES = 262_144;
-/** The number of streams whose last loss is remembered, so that each is logged once. */
+/** The most streams whose last loss we remember, so that we log it once. */
 const MAX_LOSSES = 1_000;
 
-/** What became of an entry, and where the stream ends now. */
+/** Whether an entry is there, was trimmed or was lost; and where the stream ends. */
 export interface Verdict {
   readonly what: 'here' | 'trimmed' | 'lost';
   readonly tail: string;
 }
 
-/** Whether a position is there, is a publisher's id (with its score), or is gone (with the oldest id). */
+/** A position is in the stream, is a publisher's id (with its score), or is gone (with the oldest id). */
 export interface Located {
   readonly what: 'here' | 'own' | 'gone';
   readonly where: string;
@@ -46,7 +46,7 @@ export interface EntryPage {
   readonly last: boolean;
 }
 
-/** Reads streams, and logs what is wrong with them. */
+/** Reads streams, and logs their faults. */
 export class StreamReading {
   private readonly refusals: StreamRefusals;
   private readonly tailRefusals: StreamRefusals;
@@ -57,10 +57,10 @@ export class StreamReading {
   private lastSkipped = '';
   /** The later version that was logged last. */
   private laterVersion: string | undefined;
-  /** Called when a stream has lost entries, once readers are told. */
+  /** Called when a stream has lost entries, after readers have got the announcement. */
   onLoss: (key: string) => void = () => undefined;
 
-  /** @param age for how long a stream that is looked at is kept, in ms; 0 for ever */
+  /** @param age how long a reading keeps a stream from expiring, in ms; 0 for ever */
   constructor(
     private readonly connection: RedisConnection,
     private readonly server: RedisServer,
@@ -103,7 +103,7 @@ export class StreamReading {
     return { what, where };
   }
 
-  /** Finds out what became of an entry. If it was lost, the script announces that to all readers. */
+  /** Finds out whether an entry is there. If it was lost, the script announces that to all readers. */
   async verify(key: string, id: string): Promise<Verdict> {
     await this.server.known();
     const args = [id, this.server.publishCommand, this.age];
@@ -116,7 +116,7 @@ export class StreamReading {
     return { what, tail };
   }
 
-  /** Says for each stream where it ends, or why that is not known. */
+  /** Reads for each stream where it ends, or the error. */
   async tails(keys: readonly string[]): Promise<readonly RedisReply[]> {
     let replies: readonly RedisReply[];
     try {
@@ -145,12 +145,12 @@ export class StreamReading {
     if (what !== this.lastSkipped) {
       this.lastSkipped = what;
       this.limitedLog.warn(
-        `The entry ${id} of the stream ${key} was left out: ${reason} Its clients receive sse:reset.`,
+        `The entry ${id} of the stream ${key} cannot be sent: ${reason} Its clients receive sse:reset.`,
       );
     }
   }
 
-  /** A later version of this package wrote to a stream what this one cannot read. */
+  /** Logs that a later version of this package has written entries that this one cannot read. */
   noteLater(key: string, version: string): void {
     if (this.laterVersion !== version) {
       this.laterVersion = version;
@@ -163,8 +163,8 @@ export class StreamReading {
   }
 
   /**
-   * Somebody published on a stream's channel what this version does not write.
-   * @param version of the format, when a later version of this package wrote it
+   * Logs a message on a stream's channel that this version does not write.
+   * @param version that of the format, when a later version of this package wrote it
    */
   noteForeign(key: string, version?: string): void {
     if (version !== undefined) {
@@ -172,11 +172,11 @@ export class StreamReading {
       return;
     }
     this.limitedLog.warn(
-      `A message on the channel of ${key} is not of this package. Its stream is read instead.`,
+      `Another program published a message on the channel of ${key}. We read the stream instead.`,
     );
   }
 
-  /** Nobody reads this stream any more. */
+  /** Forgets a stream that nobody reads any more. */
   forget(key: string): void {
     this.refusals.forget(key);
     this.tailRefusals.forget(key);
@@ -186,7 +186,7 @@ export class StreamReading {
     return [key, indexKey(key, this.prefix)];
   }
 
-  /** Runs a script, and logs when Redis refuses it: callers retry for ever, and would fail in silence. */
+  /** Runs a script, and logs a refusal of Redis, as callers retry for ever without a word. */
   private async run(call: ScriptCall, signal?: AbortSignal): Promise<unknown> {
     const key = call.keys[0]!;
     try {

@@ -2,7 +2,7 @@ import type { SseLogger } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import { refusalOf } from './redis-refusal.js';
 
-/** Streams that Redis refuses to read: each is logged once, until it could be read again. */
+/** Streams that Redis refuses to read. Logs each once, until it can be read again. */
 export class StreamRefusals {
   private readonly refused = new Set<string>();
 
@@ -12,8 +12,8 @@ export class StreamRefusals {
   ) {}
 
   /**
-   * The stream could not be read. The connection logs an outage; and while we stop, nothing is a
-   * fault.
+   * Notes that a reading has failed. The connection logs outages itself, and a reading that ends
+   * with the shutdown is no fault.
    */
   note(key: string, error: unknown): void {
     if (error instanceof SseError && error.code === 'CLOSED') {
@@ -26,7 +26,7 @@ export class StreamRefusals {
     }
   }
 
-  /** The stream was read, or nobody reads it any more. */
+  /** Forgets a stream that was read, or that nobody reads any more. */
   forget(key: string): void {
     this.refused.delete(key);
   }

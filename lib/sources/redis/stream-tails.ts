@@ -5,20 +5,20 @@ import type { StreamReading } from './stream-reading.js';
 
 /** Streams per round trip. */
 const BATCH = 500;
-/** The pause before a tail that could not be read is asked for again. */
+/** The pause before we ask again for a tail after a failure. */
 const RETRY = { first: 200, most: 5_000 };
-/** How often that is done for those that are due. */
+/** How often we look for tails that are due. */
 const TICK_MS = 100;
 
-/** Wants to know where streams end. */
+/** Takes the ends of streams. */
 export interface TailReader {
-  /** Whether the end of this stream is still of interest. */
+  /** Whether somebody still reads this stream. */
   isOpen(key: string): boolean;
   /** The stream's last entry has this id. */
   tailIs(key: string, id: string): void;
 }
 
-/** How often the tail of a stream could not be read, and when to ask for it again. */
+/** The failures to read one tail, and when to ask for it again. */
 interface Failed {
   attempts: number;
   due: number;
@@ -92,7 +92,7 @@ export class StreamTails {
       if (!this.reader.isOpen(key)) {
         this.failed.delete(key);
       } else if (failed.due <= now) {
-        // Not due again before the answer.
+        // It is not due again before the answer.
         failed.due = Infinity;
         this.ask([key]);
       }

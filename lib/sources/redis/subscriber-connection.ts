@@ -7,19 +7,19 @@ import type { RedisClient } from './redis-option.js';
 import { ConnectionLoss, type RedisOutage } from './redis-outage.js';
 import { refusalOf } from './redis-refusal.js';
 
-/** How often the connection is tested by a PING, in milliseconds. */
+/** How often we test the connection with a PING, in milliseconds. */
 const PING_INTERVAL_MS = 4_000;
-/** The pause before a refused subscription is tried again. */
+/** The pause before we repeat a refused subscription. */
 const REFUSED_RETRY = { first: 100, most: 2_000 };
-/** Refusals for a passing reason that are not logged yet. */
+/** The number of refusals for a passing reason before we log one. */
 const PATIENCE = 5;
-/** The error of ioredis 5 when the server ends a subscription by itself; later versions emit `moved`. */
+/** The error of ioredis 5 when the server ends a subscription; later versions emit `moved`. */
 const UNASKED_REPLY = 'Command queue state error';
 
 /** What a connection reports about its channels. */
 export interface SubscriberEvents {
   message(channel: string, text: string): void;
-  /** The messages of these channels arrive from now on. */
+  /** From now on the messages of these channels arrive. */
   subscribed(channels: readonly string[]): void;
   /** The channels of this connection may have moved to another node. */
   moved(): void;
@@ -38,7 +38,7 @@ export interface SubscriberSettings {
 /** One connection in subscriber mode. When it is lost, it connects again, for ever. */
 export class SubscriberConnection {
   private readonly wanted = new Set<string>();
-  /** The channels that were sent to the server on the present connection. */
+  /** The channels that we have sent to the server on the present connection. */
   private readonly sent = new Set<string>();
   /** Those of them that the server has confirmed. */
   private readonly confirmed = new Set<string>();
@@ -65,8 +65,8 @@ export class SubscriberConnection {
     this.loss = new ConnectionLoss(
       outage,
       (reason) =>
-        `Subscriptions at Redis ${address} are interrupted: ${reason}. They are restored, and ` +
-        'missed events are read then.',
+        `Subscriptions at Redis ${address} are interrupted: ${reason}. We restore them, and then ` +
+        'read the missed events.',
     );
     client.on('ready', () => this.onReady());
     client.on('close', () => this.onClose());
@@ -121,8 +121,8 @@ export class SubscriberConnection {
   }
 
   /**
-   * The server has ended subscriptions by itself, as it does when their slot moves to another node.
-   * The slot may be back already, so only what the server has said counts.
+   * Handles that the server has ended subscriptions, as it does when their slot moves to another
+   * node. The slot may be back already, so only the server's own words count.
    */
   private onEnded(): void {
     const left = this.subscribed();
@@ -164,7 +164,7 @@ export class SubscriberConnection {
       }
     }
     this.changed.clear();
-    // These were closed and opened again at once: whoever opened them has to be told as well.
+    // These were closed and opened again at once: the new reader must hear that messages arrive.
     this.events.subscribed(kept);
     for (const channels of byCommand(added, this.sharded)) {
       void this.subscribe(channels);
@@ -178,7 +178,7 @@ export class SubscriberConnection {
 
   private async subscribe(channels: readonly string[]): Promise<void> {
     try {
-      // The answer comes after all messages before it, so it has no deadline of its own. When nothing
+      // The answer comes behind all earlier messages, so it has no deadline of its own. When nothing
       // comes at all, the socket's timeout ends the connection.
       await this.client.call(this.command, ...channels);
     } catch (error) {
@@ -186,7 +186,7 @@ export class SubscriberConnection {
       return;
     }
     this.attempt = 0;
-    this.refusals.end(`Redis ${this.address} takes subscriptions again.`);
+    this.refusals.end(`Redis ${this.address} accepts subscriptions again.`);
     const left = this.subscribed();
     const there = channels.filter((channel) => this.sent.has(channel));
     const ended = there.filter((channel) => left && !left.has(channel));
@@ -207,8 +207,8 @@ export class SubscriberConnection {
       this.events.moved();
     } else if (refusalOf(error, this.address, '') || this.attempt >= PATIENCE) {
       this.refusals.begin(
-        `Redis ${this.address} refuses subscriptions: ${error.message}. They are tried again; ` +
-          'until then events are found by comparison only.',
+        `Redis ${this.address} refuses subscriptions: ${error.message}. We try again; until then ` +
+          'only the comparison of streams finds events.',
       );
     }
     this.again ??= setTimeout(
@@ -220,7 +220,7 @@ export class SubscriberConnection {
     ).unref();
   }
 
-  /** When the other end is gone the connection is just silent; only an unanswered PING shows it. */
+  /** Sends a PING: when the other end is gone the connection is silent, and only this shows it. */
   private check(): void {
     if (this.client.status === 'ready') {
       this.client.call('ping').catch(() => undefined);

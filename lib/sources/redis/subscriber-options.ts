@@ -4,13 +4,13 @@ import { backoff } from '../../channel/backoff.js';
 const REPLY_TIMEOUT_MS = 4_000;
 const RETRY = { first: 50, most: 2_000 };
 
-/** The options in which a subscriber's client differs from the client that it is copied from. */
+/** The options in which a subscriber's client differs from its original. */
 export const SUBSCRIBER_OPTIONS = {
   connectionName: 'nestjs-sse-channels-subscriber',
   lazyConnect: true,
   keyPrefix: '',
   readOnly: false,
-  // We subscribe again ourselves, because missed events have to be read then.
+  // We subscribe again ourselves, because we then have to read the missed events.
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
   enableOfflineQueue: false,

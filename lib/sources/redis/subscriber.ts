@@ -100,7 +100,7 @@ export class Subscriber {
           );
       this.wanted.forEach((key) => this.subscriptions!.add(this.prefix + key));
     } catch {
-      // The connection for commands reports what is wrong.
+      // The connection for commands logs the reason.
       if (!this.stopped) {
         this.retry = setTimeout(() => void this.connect(), backoff(this.attempt++, OPEN_RETRY));
         this.retry.unref();

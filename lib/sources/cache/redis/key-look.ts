@@ -9,15 +9,15 @@ import { CALL_BYTES, CALL_VALUES, existsCommand, type KeyReads } from './key-rea
 import { waitingKey } from '../waiting-event.js';
 
 /**
- * A value of up to so many bytes is simply read. A digest of a larger one costs Redis about three
- * times what reading it does, but neither the network nor this process carries the value.
+ * We simply read a value of up to this many bytes. The digest of a larger one costs Redis about three
+ * times as much as reading it, but neither the network nor this process carries the value.
  */
 const SMALL_BYTES = 16_384;
 
-/** How many bytes Redis makes digests of for us, in a second: about 4 % of its one core. */
+/** The most bytes a second of which Redis makes digests for us: about 4 % of its one core. */
 const DIGEST_BYTES_PER_S = 8 * 1_048_576;
 
-/** A large value as it was read last. */
+/** A large value at the last reading. */
 interface LargeValue extends KnownValue {
   readonly length: number;
   readonly digest: string;
@@ -25,7 +25,7 @@ interface LargeValue extends KnownValue {
   comparedAt: number;
 }
 
-/** A key that is looked at. */
+/** One key of a look. */
 interface Looked {
   readonly key: string;
   readonly known: LargeValue | undefined;
@@ -42,7 +42,7 @@ export class KeyLook {
   private readonly digests = new DigestBudget();
   private hasWarned = false;
 
-  /** @param largest how many bytes a value may have */
+  /** @param largest the most bytes of a value */
   constructor(
     private readonly reads: KeyReads,
     private readonly largest: number,
@@ -97,7 +97,7 @@ export class KeyLook {
     });
   }
 
-  /** Takes what waits beside keys, and sets the keys to it. */
+  /** Takes the events that wait beside keys, and sets each key to its last event. */
   private async settle(client: RedisClient, looked: readonly Looked[]): Promise<void> {
     const waiting = looked.filter(({ waits, reading }) => waits && !reading);
     const replies = await this.reads.inGroups(
@@ -112,7 +112,7 @@ export class KeyLook {
     waiting.forEach((one, index) => {
       const reply = replies[index]!;
       const failed = this.failed(reply);
-      // The missing reply may have held events that the script took.
+      // The script may have taken events that the missing reply held.
       one.reading = failed ? { ...failed, lost: isLost(reply) } : settledReading(reply);
     });
   }
@@ -120,7 +120,7 @@ export class KeyLook {
   /** Reads the large values that are not the known ones. */
   private async compare(client: RedisClient, looked: readonly Looked[]): Promise<void> {
     const now = monotonicNow();
-    // If the budget is too small for all, those that have waited longest come first.
+    // If the budget is too small for all, the keys that have waited longest come first.
     const open = looked
       .filter(({ reading }) => !reading)
       .toSorted((a, b) => (a.known?.comparedAt ?? 0) - (b.known?.comparedAt ?? 0))
@@ -163,7 +163,7 @@ export class KeyLook {
   }
 }
 
-/** What the look script's reply says. */
+/** Turns the look script's reply into a reading. */
 function readingOf(reply: RedisReply, now: number): KeyReading {
   const answer = 'ok' in reply ? reply.ok : null;
   if (answer === '=') {
@@ -182,12 +182,12 @@ function readingOf(reply: RedisReply, now: number): KeyReading {
 
 const UNCHANGED: KeyReading = { events: [], unchanged: true };
 
-/** Limits how many bytes Redis makes digests of. */
+/** Limits the bytes of which Redis makes digests. */
 class DigestBudget {
   private left = DIGEST_BYTES_PER_S;
   private at = monotonicNow();
 
-  /** Whether there is budget left for a value; if so, it is spent. */
+  /** Spends budget on a value, if there is any left. Returns whether there was. */
   spend(bytes: number): boolean {
     const now = monotonicNow();
     this.left = Math.min(
@@ -198,7 +198,7 @@ class DigestBudget {
     if (this.left <= 0) {
       return false;
     }
-    // One large value may overdraw it; the next ones wait for that.
+    // One large value may overdraw the budget; the next ones wait longer.
     this.left -= bytes;
     return true;
   }

@@ -11,11 +11,11 @@ import type { KeyEvent } from '../key-store.js';
 import { PUSH, WAS_LOST } from './lua/lua.generated.js';
 import { tooManyWaiting, waitingKey, waitingText } from '../waiting-event.js';
 
-/** What an answer ends with when the server has lost what it had answered before. */
+/** The end of an answer when the server has lost a call that it had answered. */
 const LOST = 'L';
 
 /**
- * Lets events wait beside their keys. Each call is sent until the server answers it. After an outage
+ * Lets events wait beside their keys. It sends each call until the server answers it. After an outage
  * the server must still know the calls that it answered; if it does not, readers get a reset.
  */
 export class KeyPushes implements CallKind {
@@ -23,13 +23,13 @@ export class KeyPushes implements CallKind {
   readonly isPerLane = true;
   readonly args: readonly number[];
   private readonly calls: NumberedCalls;
-  /** The number of the last call for each key that was answered. */
+  /** For each key, the number of the last answered call. */
   private readonly answered: PublishedEvents;
   private readonly offAudit: () => void;
 
   /**
-   * @param maxWaiting how many events may wait for one key
-   * @param waitingTtl for how long, in milliseconds
+   * @param maxWaiting the most events that wait for one key
+   * @param waitingTtl how long they wait, in milliseconds
    * @param streamKey gives the stream of a key
    */
   constructor(
@@ -103,8 +103,8 @@ export class KeyPushes implements CallKind {
 
   private reportLoss(key: string): void {
     this.streams.logger.warn(
-      `Redis has lost what was sent to the key ${JSON.stringify(key)} and had not reached every ` +
-        'reader. Its clients receive sse:reset.',
+      `Redis has lost values of the key ${JSON.stringify(key)} that had not reached every reader. ` +
+        'Its clients receive sse:reset.',
     );
   }
 }

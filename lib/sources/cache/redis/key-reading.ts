@@ -1,6 +1,6 @@
 import type { RedisReply } from '../../redis/redis-call.js';
 import { tooLarge, type KeyEvent, type KeyReading } from '../key-store.js';
-import { parseWaiting } from '../waiting-event.js';
+import { NO_WAITING_EVENT, parseWaiting } from '../waiting-event.js';
 
 /**
  * The reading of a key whose command has failed; `undefined` when there is a reply.
@@ -12,20 +12,18 @@ export function failedReading(reply: RedisReply, reportsLoss: boolean): KeyReadi
   }
   const { error } = reply;
   if (error.message.includes('WRONGTYPE')) {
-    return { events: [], refused: 'it, or a key that goes along with it, has another type' };
+    return { events: [], refused: 'it, or a key beside it, has another type' };
   }
-  // What the server itself answers is known only here; a lost connection reports itself.
+  // Only this code knows the server's own errors; the connection logs a loss itself.
   return { events: [], failure: error, reported: reportsLoss && isLost(reply) };
 }
-
-const NO_EVENT = 'It stood among the events that wait for readers, and is none.';
 
 /** Whether the reply is missing: the command may or may not have run. */
 export function isLost(reply: RedisReply): boolean {
   return 'error' in reply && reply.error.name !== 'ReplyError';
 }
 
-/** What the share script's reply says. */
+/** Turns the share script's reply into a reading. */
 export function sharedReading(reply: RedisReply): KeyReading {
   const [count, kind, waitingKind, more, skipped, bytes] = ('ok' in reply ? reply.ok : []) as [
     number,
@@ -40,14 +38,16 @@ export function sharedReading(reply: RedisReply): KeyReading {
     shared: count + skipped,
     more: more > 0,
     skipped:
-      skipped > 0 ? { count: skipped, why: bytes < 0 ? NO_EVENT : tooLarge(bytes) } : undefined,
+      skipped > 0
+        ? { count: skipped, why: bytes < 0 ? NO_WAITING_EVENT : tooLarge(bytes) }
+        : undefined,
     refused:
       wrongType(kind, ['string', 'list'], 'its value in Redis') ??
       wrongType(waitingKind, ['list'], 'the list of its waiting events'),
   };
 }
 
-/** How many bytes the share script has appended. */
+/** The number of bytes that the share script has appended. */
 export function bytesShared(answer: unknown): number {
   return Number((answer as readonly unknown[])[6]);
 }
@@ -60,7 +60,7 @@ export function bytesOf(answer: unknown): number {
   return typeof answer === 'string' ? answer.length : 0;
 }
 
-/** What the settle script's reply says; `undefined` when nothing has waited. */
+/** Turns the settle script's reply into a reading; `undefined` when nothing has waited. */
 export function settledReading(reply: RedisReply): KeyReading | undefined {
   const [waiting, more] = ('ok' in reply ? reply.ok : []) as [string[], number];
   const events = waiting.map(parseWaiting).filter((event) => event !== undefined);
@@ -72,9 +72,9 @@ export function settledReading(reply: RedisReply): KeyReading | undefined {
     events: events.map(({ data, type, id }): KeyEvent => ({ data, type, id })),
     value: events.at(-1)?.data,
     unchanged: events.length === 0,
-    // Without a readable event the value has not been looked at.
+    // Without a readable event nobody has looked at the value.
     more: more > 0 || events.length === 0,
-    skipped: skipped > 0 ? { count: skipped, why: NO_EVENT } : undefined,
+    skipped: skipped > 0 ? { count: skipped, why: NO_WAITING_EVENT } : undefined,
   };
 }
 

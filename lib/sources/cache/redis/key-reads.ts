@@ -14,25 +14,25 @@ import { waitingKey } from '../waiting-event.js';
 import { isLost } from './key-reading.js';
 
 /*
- * While a script runs, Redis serves nobody else. So a call stops when it has used up any of these
- * budgets, and the next call goes on from there.
+ * While a script runs, Redis serves nobody else. So a call stops when it has used up one of these
+ * budgets, and the next call continues.
  */
 
-/** How many values one call takes from a key. */
+/** The most values that one call takes from a key. */
 export const CALL_VALUES = 1_000;
-/** About how many bytes, unless one value has more. */
+/** About the most bytes, unless one value has more. */
 export const CALL_BYTES = 262_144;
-/** About how many microseconds. */
+/** About the most microseconds. */
 export const CALL_MICROS = 5_000;
 
-/** How many calls are sent together: few at first, and more while they take little. */
+/** The number of calls in a group: few at first, and more while calls take little. */
 const FEWEST = 4;
 const MOST = 256;
 /** A group of calls that takes more bytes than this makes the next one smaller, and delays it. */
 const GROUP_BYTES = 131_072;
 /**
- * How much is taken in a second, then: Redis publishes it to every instance that follows the key,
- * and drops the connection of one that falls too far behind.
+ * The pace after large groups: Redis publishes values to every instance that follows the key, and
+ * drops the connection of an instance that falls too far behind.
  */
 const BYTES_PER_MS = 33_554_432 / 1_000;
 
@@ -49,8 +49,8 @@ interface Pending {
 }
 
 /**
- * Sends the commands that read keys. It never rejects and never waits for long: a client that the
- * application brings may hold a command until its connection is back, or wait for ever for a reply.
+ * Sends the commands that read keys. It never rejects and never waits for long, although a client of
+ * the application may hold a command until its connection is back, or wait for ever for a reply.
  */
 export class KeyReads {
   private pending: Pending[] = [];
@@ -108,7 +108,7 @@ export class KeyReads {
    * Runs script calls that may each keep Redis busy for a while. Only a few are under way at a
    * time, for all callers together, so that Redis serves others in between.
    *
-   * @param bytesOf how many bytes a call has taken, by its answer
+   * @param bytesOf the number of bytes that a call has taken, by its answer
    */
   inGroups(
     client: RedisClient,
@@ -156,7 +156,7 @@ export class KeyReads {
     count: number,
   ): Promise<readonly RedisReply[]> {
     if (this.connection.owned) {
-      // It has a time limit of its own.
+      // Our own connection has a time limit itself.
       return replies;
     }
     let giveUp: (reason: Error) => void;
@@ -171,7 +171,7 @@ export class KeyReads {
   }
 }
 
-/** Asks how many of the keys, and of the lists beside them, exist. */
+/** Counts the keys, and the lists beside them, that exist. */
 export function existsCommand(...keys: readonly string[]): RedisCommand {
   return ['exists', ...keys, ...keys.map(waitingKey)];
 }

@@ -1,7 +1,7 @@
 import { rateText } from './wanted-keys.js';
 import type { PollRate } from '../key-store.js';
 
-/** How many keys one change tells of. */
+/** The most keys of one change. */
 const BATCH = 1_000;
 
 /** A change of the keys that an instance wants. Changes are numbered, so that a missed one shows. */
@@ -12,7 +12,7 @@ export interface Change {
   readonly pairs: readonly string[];
 }
 
-/** The keys that this instance wants polled, and which of them Redis does not know yet. */
+/** The keys that this instance wants polled; some of them Redis does not know yet. */
 export class OwnWants {
   private readonly rates = new Map<string, string>();
   private readonly changed = new Set<string>();
@@ -37,7 +37,7 @@ export class OwnWants {
     return true;
   }
 
-  /** Redis has no record of this instance, so all keys go into the next changes. */
+  /** Puts all keys into the next changes, as Redis has no record of this instance. */
   forgetAll(): void {
     this.rates.forEach((_, key) => this.changed.add(key));
   }
@@ -50,7 +50,7 @@ export class OwnWants {
     return { number: ++this.changes, keys, pairs };
   }
 
-  /** The call has failed, so Redis may not know of the change: its keys go into the next one. */
+  /** Puts the keys of a change into the next one: its call has failed, so Redis may not know them. */
   tellAgain({ keys }: Change): void {
     keys.forEach((key) => this.changed.add(key));
   }

@@ -16,9 +16,9 @@ const BEAT_MS = 500;
 const LEAVE_MS = 300;
 
 /**
- * Has one instance poll what all of them want: the holder of a lease. Each instance keeps in Redis
- * which keys it wants polled and how often, for as long as it lives, and publishes the changes.
- * Two pollers at a time do no harm: one script takes a value, whichever instance calls it.
+ * Makes one instance, the holder of a lease, poll the keys that any instance wants. Each instance keeps
+ * the keys that it wants polled in Redis for as long as it lives, and publishes changes. Two pollers at
+ * a time do no harm: one script takes a value, whichever instance calls it.
  */
 export class RedisSharedPolls implements SharedPolls {
   private readonly leases: RedisLeases;
@@ -26,9 +26,9 @@ export class RedisSharedPolls implements SharedPolls {
   private lease: Lease | undefined;
   private readonly outage: SharingOutage;
   private readonly ownWants = new OwnWants();
-  /** What all instances want, while this one polls for them. */
+  /** The keys that all instances want, while this one polls for them. */
   private readonly wanted: WantedKeys;
-  /** Instances whose wants this one has to read as a whole. */
+  /** Instances whose wants this one must read as a whole. */
   private readonly unread = new Set<string>();
   private readonly detach = AsyncLocalStorage.snapshot();
   private timer: NodeJS.Timeout | undefined;
@@ -64,7 +64,7 @@ export class RedisSharedPolls implements SharedPolls {
       return;
     }
     this.begin();
-    // What changes in one turn goes in one call.
+    // One call takes the changes of one turn.
     this.soon ??= this.detach(() =>
       setImmediate(() => {
         this.soon = undefined;
@@ -79,7 +79,7 @@ export class RedisSharedPolls implements SharedPolls {
     clearImmediate(this.soon);
     this.unlisten();
     if (this.timer) {
-      // If this fails, what the instance wants runs out.
+      // If this fails, the instance's wants expire.
       const left = this.leave().catch(() => undefined);
       await Promise.all([this.lease?.release(), settledWithin(left, LEAVE_MS)]);
     }
@@ -90,14 +90,14 @@ export class RedisSharedPolls implements SharedPolls {
       this.timer = this.detach(() => setInterval(() => this.tick(), BEAT_MS).unref());
       this.unlisten = this.streams.listen(this.calls.channel, {
         message: (text) => this.noteChange(text),
-        // A change that was missed shows with the next beat.
+        // The next beat shows a missed change.
         subscribed: () => undefined,
       });
       this.detach(() => this.compete());
     }
   }
 
-  /** While an instance cannot learn what others want, it must not be the one that polls for them. */
+  /** Competes for the lease, unless this instance cannot learn which keys others want. */
   private compete(): void {
     const { lease } = this;
     if (this.outage.lasts) {
@@ -167,7 +167,7 @@ export class RedisSharedPolls implements SharedPolls {
   private noteInstances(changes: ReadonlyMap<string, number>): void {
     this.wanted.keepOnly(changes);
     changes.forEach((number, instance) => {
-      // A change may have been heard of after the question was answered.
+      // A message may have brought a change after this answer.
       if (this.wanted.versionOf(instance) < number) {
         this.unread.add(instance);
       }
@@ -192,7 +192,7 @@ export class RedisSharedPolls implements SharedPolls {
     }
   }
 
-  /** An instance says what it wants from now on, or that it leaves. */
+  /** Takes a message: an instance's change of its wants, or that it leaves. */
   private noteChange(text: string): void {
     if (!this.isPoller) {
       return;
@@ -217,7 +217,7 @@ function changeOf(text: string): readonly string[] {
     const change: unknown = JSON.parse(text);
     return Array.isArray(change) ? change.map(String) : [];
   } catch {
-    // Somebody else has published it.
+    // Another program has published it.
     return [];
   }
 }

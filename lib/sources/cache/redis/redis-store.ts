@@ -27,29 +27,29 @@ import { sharesSlot, slotTag, waitingKey } from '../waiting-event.js';
 const NOTHING: KeyReading = { events: [] };
 
 /**
- * Calls that set keys. One that is sent again does nothing, so it does not overwrite what another
+ * Calls that set keys. A repeated call does nothing, so it does not overwrite a value that another
  * program has set meanwhile.
  */
 const SETS: CallKind = {
   script: SET,
   isPerLane: true,
   args: [],
-  // Of several values that are set in one turn only the last stays.
+  // Of several values set in one turn only the last remains.
   batchOf: (events) => [events.at(-1)!.data],
   outcomes: ([, key], _answer, _number, count) =>
     Array.from({ length: count }, () => `for the key ${JSON.stringify(key)}`),
 };
 
-/** How much keys in Redis may hold. */
+/** Limits of keys in Redis. */
 export interface RedisKeyLimits extends WaitingLimits {
-  /** How many bytes a value may have; larger values are left out. Default: any number. */
+  /** The most bytes of a value; larger values are left out. Default: any number. */
   readonly eventSize?: number | undefined;
 }
 
 /**
- * Keys in Redis ≥ 6.2 or Valkey. Idle keys share an `EXISTS`, all in one pipeline; only those that
- * hold something are taken, each in one atomic script that appends what it takes to a stream,
- * which the key's readers on all instances follow.
+ * Keys in Redis ≥ 6.2 or Valkey. Idle keys share an `EXISTS`, all in one pipeline. One atomic script
+ * per key that holds something takes its values and appends them to a stream, which the key's readers
+ * on all instances follow.
  */
 export class RedisKeyStore implements KeyStore {
   readonly polled = true;
@@ -57,7 +57,7 @@ export class RedisKeyStore implements KeyStore {
   private readonly sets: NumberedCalls;
   private readonly looks: KeyLook;
   private readonly reads: KeyReads;
-  /** How many bytes a value may have. */
+  /** The most bytes of a value. */
   private readonly largest: number;
 
   /** @param streams carries taken values to all instances */

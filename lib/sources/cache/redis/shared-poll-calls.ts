@@ -6,11 +6,11 @@ import { BEAT, LEAVE, WANT } from './lua/lua.generated.js';
 /** How long Redis keeps the wants of an instance that does not renew them, in milliseconds. */
 const WANTS_MS = 2_000;
 
-/** What Redis answers to an instance that says that it lives. */
+/** The answer of Redis to an instance's sign of life. */
 interface Beat {
   /** The id of the instance that polls for all; empty while there is none. */
   readonly poller: string;
-  /** Whether Redis knows anything of what this instance wants. */
+  /** Whether Redis knows this instance's wants. */
   readonly isKnown: boolean;
   /** To the poller only: the number of each instance's last change. */
   readonly changes: ReadonlyMap<string, number>;
@@ -20,7 +20,7 @@ interface Beat {
 export class SharedPollCalls {
   /** The instances that share polls. */
   readonly instances: string;
-  /** The channel on which instances publish changes of what they want. */
+  /** The channel on which instances publish changes of their wants. */
   readonly channel: string;
 
   /** @param incarnation the id of this instance */

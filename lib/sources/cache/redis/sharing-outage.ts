@@ -3,15 +3,15 @@ import { SseError } from '../../../channel/sse-error.js';
 import { refusalOf } from '../../redis/redis-refusal.js';
 import type { RedisStreams } from '../../redis/redis-streams.js';
 
-/** After so many beats in vain, though Redis is connected, every instance polls for itself. */
+/** After this many unanswered beats on a working connection, every instance polls for itself. */
 const MOST_UNANSWERED = 16;
 
-/** Notices and logs when instances cannot share their polls. Then all poll, as otherwise none might. */
+/** Notices and logs that instances cannot share their polls. All poll then, as otherwise none might. */
 export class SharingOutage {
   private readonly outage: Outage;
-  /** How many beats were due since the last one that was answered. */
+  /** The number of beats since the last answered one. */
   private unanswered = 0;
-  /** Redis is not connected, so that no key could be polled either. */
+  /** Whether Redis is not connected, so that nobody could poll either. */
   private isDown = false;
 
   /** @param onChange called when `lasts` has changed */
@@ -66,7 +66,7 @@ export class SharingOutage {
     if (!this.outage.lasts) {
       this.outage.begin(
         `Instances cannot agree through Redis at ${this.streams.connection.address} on which one polls ` +
-          `keys: ${reason}. Until they can, each polls what it reads. They need the keys ` +
+          `keys: ${reason}. Until they can, each polls the keys that it reads. They need the keys ` +
           `${this.key.replace('instances', '*')}, and the rights that docs/redis.md lists.`,
       );
       this.onChange();

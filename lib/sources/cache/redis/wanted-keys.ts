@@ -2,7 +2,7 @@ import type { PollRate } from '../key-store.js';
 
 /** The keys that one instance wants polled. */
 interface Wants {
-  /** The number of the last change that was taken over. */
+  /** The number of the last change in `rates`. */
   version: number;
   readonly rates: Map<string, PollRate>;
 }
@@ -19,10 +19,10 @@ export function rateText({ interval, maxInterval }: PollRate): string {
 export class WantedKeys {
   private readonly byInstance = new Map<string, Wants>();
 
-  /** @param poll polls a key so often, or no longer */
+  /** @param poll polls a key at a rate, or no longer */
   constructor(private readonly poll: (key: string, rate: PollRate | undefined) => void) {}
 
-  /** The number of the last change that is known of an instance; 0 when nothing is known of it. */
+  /** The number of an instance's last known change; 0 for an unknown instance. */
   versionOf(instance: string): number {
     return this.byInstance.get(instance)?.version ?? 0;
   }
@@ -65,14 +65,14 @@ export class WantedKeys {
     }
   }
 
-  /** The instance is gone. */
+  /** Forgets an instance that is gone. */
   forget(instance: string): void {
     const wants = this.byInstance.get(instance);
     this.byInstance.delete(instance);
     wants?.rates.forEach((_, key) => this.settle(key));
   }
 
-  /** The shortest interval that any instance wants counts. */
+  /** Polls the key at the shortest interval that any instance wants. */
   private settle(key: string): void {
     let [interval, maxInterval] = [Infinity, Infinity];
     for (const { rates } of this.byInstance.values()) {

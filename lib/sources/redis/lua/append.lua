@@ -3,9 +3,9 @@
 -- KEYS: marker, then each stream and its index. ARGV: as in numbered.lua, then `RedisStreams.limits`;
 -- then for each stream the number, the lengths and the texts of its events, and the ids that their
 -- publishers gave them.
--- Answers for each stream the id of its first event, or `!` and an error: what one stream refuses does
--- not keep the others. When the server has lost the call that was answered before, readers are told
--- first, and the id of that announcement follows behind a blank.
+-- Answers for each stream the id of its first event, or `!` and an error: one stream's refusal does not
+-- stop the others. When the server has lost the last call that it had answered, the script announces
+-- that to readers first, and the announcement's id follows behind a blank.
 --!include parts/numbered.lua
 local maxEvents, age, maxBytes = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 --!include parts/append.lua

@@ -1,4 +1,4 @@
--- Finds the place of what a client sent as its position, without reading an event.
+-- Finds the place of the position that a client sent, without reading an event.
 -- KEYS: stream, its index. ARGV: the position if it is a stream id, its digest.
 -- Answers: `here` when an entry holds it; `own` and a score when a publisher gave it to an event; else
 -- `gone` and the id of the oldest entry, if there is one.

@@ -1,9 +1,9 @@
--- Reads entries until there are enough of them, or a budget of bytes is spent. The first one does not
--- count: it is most often the one that the page goes on from.
--- KEYS: stream. ARGV: from which id and up to which one, as in XRANGE; how many entries, and about how
--- many bytes, at most. Answers: the entries, and 1 when there are no others.
+-- Reads entries until there are enough of them, or a budget of bytes is spent. The first entry does not
+-- count, as it is most often the one behind which the page begins.
+-- KEYS: stream. ARGV: the first id and the last id, as in XRANGE; the most entries, and about the most
+-- bytes. Answers: the entries, and 1 when there are no others.
 
--- How many entries one XRANGE reads at most: one may be of any size.
+-- The most entries of one XRANGE, as an entry may have any size.
 local STEP = 16
 local most, budget = tonumber(ARGV[3]), tonumber(ARGV[4])
 local entries, bytes, from, step = {}, 0, ARGV[1], 2

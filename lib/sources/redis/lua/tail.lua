@@ -1,5 +1,5 @@
--- Says where a stream ends, begins one that does not exist, and keeps it from expiring. All open streams
--- are compared at once, so a large last entry is not read each time.
+-- Answers where a stream ends, creates a missing stream, and keeps it from expiring. It runs for all open
+-- streams at once, so it does not read a large last entry each time.
 -- KEYS: stream, its index. ARGV: for how many ms (0: for ever). Answers: the last entry's id.
 --!include parts/index.lua
 local id = lastId(KEYS[1], KEYS[2], ARGV[1])

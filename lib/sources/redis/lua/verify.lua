@@ -1,5 +1,5 @@
--- Finds out why an event is missing that this instance appended or read. If nothing trimmed it, the
--- server lost it, and maybe others: an entry announces that to everybody.
+-- Finds out why an event that this instance appended or read is missing. If it was not trimmed, the
+-- server has lost it, and maybe others: an entry announces that to every reader.
 -- KEYS: stream, its index. ARGV: the event's id, PUBLISH or SPUBLISH, for how many ms to keep the stream.
 -- Answers: `here`, `trimmed` or `lost`, and the last entry's id, which with `lost` is the announcement's.
 --!include parts/index.lua

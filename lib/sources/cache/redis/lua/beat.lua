@@ -1,12 +1,12 @@
--- Says that an instance lives.
+-- Tells Redis that an instance lives.
 --
--- What an instance wants polled is a hash of its own, `wants`: keys and their rates, and under the empty
--- name, which no key has, the number of the last change. It lives for as long as the instance renews
--- it. `instances` is a hash with the ids of all instances.
+-- Each instance has a hash, `wants`, of the keys that it wants polled: keys and their rates, and under
+-- the empty name, which no key has, the number of the last change. The hash expires unless the instance
+-- renews it. `instances` is a hash with the ids of all instances.
 --
--- KEYS: lease of the poller, instances, the instance's wants. ARGV: its id, for how many ms that holds.
--- Answers: the poller's id, the number of the last change that is known of this instance ('' when
--- nothing is), and to the poller also each instance and the number of its last change.
+-- KEYS: lease of the poller, instances, the instance's wants. ARGV: its id, the wants' lifetime in ms.
+-- Answers: the poller's id, the number of this instance's last change ('' when Redis knows none), and to
+-- the poller also each instance and the number of its last change.
 local call, me = redis.call, ARGV[1]
 local poller, version = call('GET', KEYS[1]) or '', call('HGET', KEYS[3], '') or ''
 if version ~= '' then

@@ -1,4 +1,4 @@
--- An instance wants nothing any more.
+-- Forgets an instance that leaves, and tells the poller.
 -- KEYS: instances, its wants, the channel of changes. ARGV: its id, PUBLISH or SPUBLISH.
 redis.call('DEL', KEYS[2])
 redis.call('HDEL', KEYS[1], ARGV[1])

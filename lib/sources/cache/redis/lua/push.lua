@@ -1,8 +1,8 @@
--- Lets events wait, and wakes those who poll the key.
--- KEYS: marker, waiting list, key, the key's stream. ARGV: as in numbered.lua, then how many events may
+-- Adds events to those that wait for the key's readers, and wakes the instances that poll the key.
+-- KEYS: marker, waiting list, key, the key's stream. ARGV: as in numbered.lua, then the most events that
 -- wait, for how many ms, and the events.
 -- Answers: for each event 1, or 0 when too many wait, and behind that an L when the server has lost the
--- call that was answered before and readers have been told.
+-- last answered call and the script has announced that.
 --!include ../../../redis/lua/parts/numbered.lua
 local waiting, key, stream = KEYS[2], KEYS[3], KEYS[4]
 local room = ARGV[5] - call('LLEN', waiting)

@@ -1,8 +1,8 @@
--- Takes what waits, and sets the key to the last of it, as readers of the key look at its value and
--- leave it there. It works until a budget is spent, but takes one event at least.
--- KEYS: key, waiting list. ARGV: how many events at most, how many bytes.
--- Answers: the events as they have waited, and 1 when there is more to look at: further events, or a
--- value that came after all of them.
+-- Takes the waiting events of a watched key, and sets the key to the last one. It works until a budget
+-- is spent, but takes at least one event.
+-- KEYS: key, waiting list. ARGV: the most events, the most bytes.
+-- Answers: the events in their waiting form, and 1 when there is more: further events, or a value that
+-- came after all of them.
 local call = redis.call
 local waiting, bytes = {}, 0
 while #waiting < tonumber(ARGV[1]) and bytes < tonumber(ARGV[2]) do
@@ -22,7 +22,7 @@ while i > 0 and not data do
 end
 local isMore = call('LLEN', KEYS[2]) > #waiting
 if data and not isMore then
-  -- A value that came after the last event stays.
+  -- A value that came after the last event remains.
   isMore = string.sub(waiting[i + 1], 1, 1) == '0' and call('EXISTS', KEYS[1]) == 1
   if not isMore then call('SET', KEYS[1], data, 'KEEPTTL') end
 end

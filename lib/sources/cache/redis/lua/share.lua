@@ -1,25 +1,25 @@
--- Takes what waits and then the key itself, and appends it to the stream that the key's readers on all
--- instances follow, all in one step: whatever becomes of the reply, nothing is lost.
+-- Takes the waiting events and then the key's own values, and appends them to the stream that the key's
+-- readers on all instances follow, in one step: nothing is lost, even if the reply is.
 --
--- What is no event, or too large for one, is removed as well, and announced in its place. One call works
--- until a budget is spent, but takes one value at least, so that it blocks nobody for long.
+-- It also removes a value that is no event, or too large, and a reset stands in its place. One call works
+-- until a budget is spent, so that it blocks nobody for long, but takes at least one value.
 --
 -- KEYS: key, waiting list, stream, its index. ARGV: PUBLISH or SPUBLISH, `RedisStreams.limits`, the
--- budgets: values, bytes, microseconds; and how many bytes one value may have.
--- Answers: how many were taken, the key's type, the waiting list's, 1 when there is more, how many were
--- left out, how many bytes the first of them had (-1 when it was no event), and how many bytes were
--- handled.
+-- budgets: values, bytes, microseconds; and the most bytes of one value.
+-- Answers: the number of taken values, the type of the key, the type of the waiting list, 1 when there is
+-- more, the number of values left out, the bytes of the first of those (-1 when it was no event), and the
+-- number of bytes handled.
 local publish, age = ARGV[1], ARGV[3]
 local maxEvents, maxBytes = tonumber(ARGV[2]), tonumber(ARGV[4])
 --!include ../../../redis/lua/parts/append.lua
 --!include ../../../redis/lua/parts/announce.lua
 
--- A text of up to so many bytes travels together with others. It is looked through for characters beyond
--- ASCII, as their number is not that of their bytes.
+-- A text of up to so many bytes travels together with others, if it is ASCII: only then its length in
+-- characters is its length in bytes.
 local SMALL = 8192
--- About how many bytes travel together.
+-- About the most bytes that travel together.
 local TOGETHER = 131072
--- How many elements of a list one LRANGE reads at most: one may be of any size.
+-- The most elements of one LRANGE, as an element may have any size.
 local STEP = 16
 
 local key, waiting, stream, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -56,7 +56,7 @@ local function add(length, text, own)
     texts[#texts + 1], lengths[#lengths + 1], size = text, length or tostring(#text), size + #text
     if size >= TOGETHER then flush() end
   else
-    -- Others may write what is no text, and whose length nobody knows: it travels alone.
+    -- Another program may write bytes that are not text, whose length nobody knows: they travel alone.
     flush()
     append(stream, 1, length or '', text, index, own and '0:' .. own or '')
   end
@@ -92,7 +92,7 @@ local function read(list, elements, count, bytes)
   return call('LLEN', list) > #elements
 end
 local handled = 0
--- Hands elements on until the time is over. Answers how many it handed on.
+-- Hands elements on until the time is over. Answers their number.
 local function handOn(elements, from, to, by)
   for i = from, to do
     local isTimeToLook = handled > 0 and (handled % 8 == 0 or #elements[i] > SMALL)
@@ -106,7 +106,7 @@ end
 local kind, waitingKind = call('TYPE', key).ok, call('TYPE', waiting).ok
 local events, values, isCut = {}, {}, false
 if waitingKind == 'list' then isCut = read(waiting, events, 0, 0) end
--- The key's own values come after the last event that found the key empty.
+-- The key's own values come behind the last event that found the key empty.
 local behind, bytes = #events, 0
 while behind > 0 and string.sub(events[behind], 1, 1) == '1' do behind = behind - 1 end
 for i = 1, behind do bytes = bytes + #events[i] end
@@ -130,6 +130,6 @@ flush()
 if taken > 0 then call('LTRIM', waiting, taken, -1) end
 if kind == 'string' and takenValues > 0 then call('DEL', key) end
 if kind == 'list' and takenValues > 0 then call('LTRIM', key, takenValues, -1) end
--- Readers find it late: the caller has to know.
+-- Readers find these entries late, so the caller has to know.
 if untold then return redis.error_reply(untold) end
 return {taken + takenValues - skipped, kind, waitingKind, isMore and 1 or 0, skipped, first, handledBytes}

@@ -1,6 +1,6 @@
--- Changes what an instance wants, and tells the poller. A change that arrives late is dropped.
+-- Changes the keys that an instance wants, and tells the poller. Drops a change that arrives late.
 -- KEYS: instances, the instance's wants, the channel of changes. ARGV: its id, the number of the change,
--- for how many ms it holds, PUBLISH or SPUBLISH, pairs of a key and its rate, '' for none.
+-- the wants' lifetime in ms, PUBLISH or SPUBLISH, pairs of a key and its rate, '' for none.
 local call = redis.call
 local number = tonumber(ARGV[2])
 if number <= tonumber(call('HGET', KEYS[2], '') or '0') then return 0 end

@@ -1,7 +1,7 @@
 --!include stream.lua
 -- Announces to all readers of a stream that events may be missing, by an entry that is part of the
--- channel like any other. Answers its id. Where the last entry announces the same already, and is not
--- older than `since` (milliseconds since the epoch), that entry counts.
+-- channel like any other. Answers the entry's id. If the last entry announces the same already, and is
+-- not older than `since` (milliseconds since the epoch), no second one follows.
 local function announce(publish, stream, reason, since)
   local tail, bytes, events, meta, data = tailOrBegin(stream)
   local time = tonumber(string.match(tail, '^%d+'))

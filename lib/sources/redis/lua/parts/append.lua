@@ -21,7 +21,7 @@ local function idsAfter(previous, count)
   if tonumber(time) < tonumber(now) then
     time, number = now, -1
   elseif #number > 15 and #time < 16 then
-    -- Somebody else chose an id so large that a double does not hold it exactly.
+    -- Another program chose an id so large that a double does not hold it exactly.
     time, number = string.format('%.0f', time + 1), -1
   end
   local id = time .. '-%.0f'
@@ -41,13 +41,13 @@ local function trim(stream, bytes, events, most)
     local kept
     for _, entry in ipairs(page) do
       local b, n = countsOf(entry)
-      -- Counts above the last ones began elsewhere, and say nothing.
+      -- Counts above the newest ones are not ours, and mean nothing.
       local isCounted = b and n and b <= bytes and n <= events
       if isCounted and bytes - b < maxBytes and events - n < most then
         kept = entry[1]
         break
       end
-      -- Something is to be dropped: then down to the limit.
+      -- Trimming has begun: it goes down to the limit.
       from, most = '(' .. entry[1], maxEvents
     end
     if kept and from ~= '-' then call('XTRIM', stream, 'MINID', kept) end

@@ -4,10 +4,10 @@
 -- tells whether an id is known, whatever the stream holds.
 --
 -- A score is `(milliseconds - EPOCH) * NUMBERS + number`, which a double holds exactly until 2093. All
--- numbers from the last one on share a score: then the event is at that place or behind it.
+-- numbers from `NUMBERS - 1` on share a score: their event is at that place or behind it.
 local EPOCH = 1704067200000 --!export
 local NUMBERS = 4096 --!export
--- How many characters the digest of an id has.
+-- The number of characters in the digest of an id.
 local DIGEST_LENGTH = 16 --!export
 -- The member whose score is the place of the last large entry. It is no digest.
 local TAIL_MEMBER = 'tail'
@@ -18,7 +18,7 @@ local function scoreOf(time, number)
   local score = (time - EPOCH) * NUMBERS + math.min(number, NUMBERS - 1)
   return math.abs(score) < 9007199254740992 and string.format('%.0f', score)
 end
--- Without the right to write here, the events stay in the stream, and their ids are not found.
+-- Without the right to write here, events are still in the stream, but nobody finds them by their ids.
 local function noteIds(index, owns, first, age)
   local time, number = string.match(first, '^(%d+)%-(%d+)$')
   local pairs = {}
@@ -49,7 +49,7 @@ local function noteTail(index, id, bytes, age)
     keep(index, age)
   end
 end
--- Where a stream ends. A stream that does not exist gets its first entry.
+-- Answers the id of a stream's last entry. A stream that does not exist gets its first entry.
 local function lastId(stream, index, age)
   local score = redis.pcall('ZSCORE', index, TAIL_MEMBER)
   if type(score) == 'string' then

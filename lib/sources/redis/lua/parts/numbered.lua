@@ -1,10 +1,10 @@
 --!include marker.lua
--- How every numbered call begins: one that is sent again does nothing, and answers what it did before.
--- KEYS[1]: marker. ARGV: number of the call, PUBLISH or SPUBLISH, the number of a call with this marker
--- that was answered before (0: none), and how many ms ago that was.
+-- The beginning of every numbered call: a repeated call does nothing, and gives the first answer again.
+-- KEYS[1]: marker. ARGV: number of the call, PUBLISH or SPUBLISH, the number of the last answered call
+-- with this marker (0: none), and how many ms ago that was.
 --
--- Every call looks at the marker: what was sent on a lost connection may arrive after its repetition. It
--- is written then, too, as WAIT counts only what its own connection wrote.
+-- Every call checks the marker, as a call on a lost connection may arrive after its repetition. A
+-- repeated call renews the marker: WAIT counts only what its own connection wrote.
 local marker, publish = KEYS[1], ARGV[2]
 local last, lastAnswers = lastCall(marker)
 if last == tonumber(ARGV[1]) then
@@ -14,7 +14,7 @@ if last == tonumber(ARGV[1]) then
   return again
 end
 if last > tonumber(ARGV[1]) then return redis.error_reply('SUPERSEDED a later call has been made') end
--- Announces to readers when the server has lost the call that was answered before. Answers the id of that.
+-- Announces to readers that the server has lost the last answered call, if so. Answers the entry's id.
 local function announceLoss(stream)
   if last < tonumber(ARGV[3]) then return announce(publish, stream, 'failover', nowMs() - ARGV[4]) end
 end

@@ -1,5 +1,5 @@
--- What every script knows of streams.
--- The message on a stream's channel that wakes those who read the stream.
+-- The format of streams, shared by all scripts.
+-- The message on a stream's channel that wakes the instances that read the stream.
 local WAKE = 'wake' --!export
 -- The fields of an entry: meta or lengths, data, and the bytes and events of the stream up to here.
 local META = 'm' --!export
@@ -11,10 +11,10 @@ local EVENTS = 'n'
 local BEGIN = 'o' --!export
 local GO_ON = '-' --!export
 local RESET = 'x' --!export
--- How long the number of a call is remembered.
+-- How long a marker remembers the number of a call.
 local MARKER_MS = 600000 --!export
 local call = redis.call
--- A number that a double holds exactly: others may have written the text.
+-- A number that a double holds exactly. Another program may have written the text.
 local function numberOf(text)
   return text and #text < 16 and string.match(text, '^%d+$') and tonumber(text)
 end
@@ -32,7 +32,7 @@ local function tailOrBegin(stream)
   end
   local bytes, events = countsOf(tail)
   if not (bytes and events) then
-    -- Somebody else wrote the last entry: the counts go on from the last one of ours.
+    -- Another program wrote the last entry: the counts go on from our own last entry.
     for _, entry in ipairs(call('XREVRANGE', stream, '+', '-', 'COUNT', 100)) do
       bytes, events = countsOf(entry)
       if bytes and events then break end
