@@ -28,7 +28,7 @@ import type { PollOptions } from './sources/poll/poll.options.js';
 import { checkNames, readOptions } from './sources/options/option-table.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
 
-/** What is open and what was refused; see `SseService.stats()`. */
+/** Counts of open and refused things; see `SseService.stats()`. */
 export interface SseStats {
   /** Open connections. */
   readonly connections: number;
@@ -42,7 +42,7 @@ export interface SseStats {
   readonly retained: { readonly events: number; readonly bytes: number };
   /** Cache keys that are polled. */
   readonly polledKeys: number;
-  /** How the Postgres event table stands; unset without one. */
+  /** The state of the Postgres event table; unset without one. */
   readonly eventTable: EventTableStats | undefined;
   /** Clients not let in since the start, by reason. */
   readonly refused: {
@@ -65,7 +65,10 @@ export class SseService {
    * completes at shutdown, once every connection has closed.
    */
   readonly connections$: Observable<SseConnectionEvent>;
-  /** Each system has outages of its own: while one fails, others work. */
+  /*
+   * These log failures of `send()`, `sendKey()` and `notify()`, so that nobody need await the promises.
+   * Each system behind them has its own report, as one can fail while another works.
+   */
   private readonly published: SendReport;
   private readonly keys: SendReport;
   private readonly notified: SendReport;
@@ -73,21 +76,24 @@ export class SseService {
   /** @internal */
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
+    /** Everything between the logs of the channels and the clients. */
     private readonly delivery: Delivery,
+    /** Whatever feeds channels, the broker of `send()` among them. */
     private readonly sources: SseSources,
   ) {
     this.connections$ = delivery.connections.events.events$;
     const mistakes = new LimitedLog(sources.log);
     this.published = new SendReport(sources.log, mistakes);
     this.notified = new SendReport(sources.log, mistakes);
-    const isOneRedis = settings.broker === 'redis' && settings.cache === undefined;
-    this.keys = isOneRedis ? this.published : new SendReport(sources.log, mistakes);
+    // Then send() and sendKey() fail together, and one line is enough.
+    const areBothOnRedis = settings.broker === 'redis' && settings.cache === undefined;
+    this.keys = areBothOnRedis ? this.published : new SendReport(sources.log, mistakes);
   }
 
   /**
-   * Reads one or several channels. Each subscriber reads for itself; the channel behind
-   * is fed once. Emits every event, `sse:reset` among them (see `isReset`), and completes
-   * after the last event of the run.
+   * Reads one or several channels. Each subscriber has its own place in them; the source feeds each
+   * channel once. Emits every event, `sse:reset` among them (see `isReset`), and completes after the
+   * last event of the run.
    *
    * @param channels a channel's name, or several
    * @param options the source of the channels, and where to start
@@ -117,8 +123,8 @@ export class SseService {
    * @param data a string goes out as it is, everything else as `serialize` writes it, or as JSON
    * @returns the event's id, once the broker has the event
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `LIMIT_REACHED`,
-   * `UNAVAILABLE`, `TRANSACTION_FAILED`, `CLOSED`. The promise rejects, and this call never throws. The error is logged,
-   * so that the promise need not be awaited.
+   * `UNAVAILABLE`, `TRANSACTION_FAILED`, `CLOSED`: the promise rejects, the call never throws. The
+   * module logs the error, so you need not await the promise.
    */
   send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {
     return this.published.follow(() => {
@@ -205,11 +211,12 @@ export class SseService {
   }
 
   /**
-   * Calls a function again and again, and emits what it returns, but not `null` and
-   * `undefined`. However many subscribe to the Observable, there is one loop, which rests
-   * while there are none. A call that throws is logged, and tried again.
+   * Calls a function again and again, and emits its results, except `null` and `undefined`. One loop
+   * serves all subscribers of the Observable, and pauses while there are none. When a call throws, the
+   * module logs that and calls again.
    *
-   * @param read what to emit: a string as it is, everything else as `serialize` writes it, or as JSON
+   * @param read returns the next value: a string as it is, everything else as `serialize` writes it, or
+   * as JSON
    * @throws SseError `INVALID_OPTION`
    */
   poll<T extends string | object>(

@@ -16,11 +16,7 @@ export interface RetainLimits {
   readonly age: number;
 }
 
-/**
- * A burst may exceed the retained window in one turn of the event loop. Attached cursors can
- * still read entries younger than this, so that a reader whose socket takes the burst piece by
- * piece does not count as slow.
- */
+/** How long attached cursors can still read an entry that has left the window. */
 const GRACE_MS = 10_000;
 /** All readable entries together take at most this many times the retained bytes. */
 const GRACE_FACTOR = 16;
@@ -33,18 +29,33 @@ export interface AppendedEvent {
   readonly id: string;
 }
 
-/** The events of one channel in order, of which a window is retained. */
+/**
+ * The events of one channel in order. Each entry has a number, its `seq`.
+ *
+ * ```
+ *                  first        retained         head
+ *                    │              │              │
+ *     39   40   │   41   42   43   44   45   46   47
+ *     dropped   │   the grace     │   the window
+ *          base: 43, as a client that comes back to 43 goes on with the window
+ * ```
+ *
+ * The limits bound the window: a client that comes back can go on from any place in it. A burst may
+ * exceed the window in one turn of the event loop, and a reader whose socket takes the burst piece by
+ * piece must not count as slow. So cursors that are attached now can read the grace as well. An entry
+ * of the grace is dropped once every cursor has read it, or after `GRACE_MS`.
+ */
 export class EventLog {
   private entries: LogEntry[] = [];
-  /** Index of the oldest entry that attached cursors can still read. */
+  /** The index of `first` in `entries`. Those before it are dropped, and sliced off from time to time. */
   private start = 0;
   /** The newest event, retained or not; `undefined` after a failover, which may have lost it. */
   newest: AppendedEvent | undefined;
-  /** Number of the newest entry; 0 before the first. */
+  /** The number of the newest entry; 0 before the first. */
   head = 0;
-  /** Number of the oldest entry that attached cursors can still read. */
+  /** The number of the oldest entry that attached cursors can still read. */
   first = 1;
-  /** Number of the oldest retained entry: the earliest that a returning client receives. */
+  /** The number of the oldest entry in the window: the earliest that a returning client receives. */
   retained = 1;
   /** Bytes of all entries from `first` on. */
   private readableBytes = 0;

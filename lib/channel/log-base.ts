@@ -1,7 +1,7 @@
 import type { LogEntry } from './log-entry.js';
 import { plainPosition } from './start-position.js';
 
-/** What a log remembers of the event before its window, as clients return to that place as well. */
+/** The last event before a log's window, of which the log keeps the place: clients return to it as well. */
 export class LogBase {
   /** The position of that event; `undefined` until the source tells it. */
   position: string | undefined;

@@ -5,13 +5,17 @@ import { isReported } from './reported.js';
 import type { SseLogger } from './source.js';
 import { SseError } from './sse-error.js';
 
-/** Logs outages of one system and mistakes of those who send to it. */
+/**
+ * Logs why sends to one system fail: the outages of the system, one line each, and the mistakes of the
+ * application's calls. So a caller who does not await `send()` misses nothing that an operator needs.
+ */
 export class SendReport {
   private readonly outage: Outage;
 
   /**
    * @param log takes the outages of the system
-   * @param mistakes takes the mistakes of callers; limited, as they may be many
+   * @param mistakes takes the callers' mistakes, such as an event without data; limited, as they may be
+   * many
    */
   constructor(
     log: SseLogger,
@@ -33,15 +37,15 @@ export class SendReport {
     } catch (error) {
       result = Promise.reject(error);
     }
-    result.then(this.onTaken, this.onRefused);
+    result.then(this.onAccepted, this.onRejected);
     return result;
   }
 
-  private readonly onTaken = (): void => {
+  private readonly onAccepted = (): void => {
     this.outage.end('Sending works again.');
   };
 
-  private readonly onRefused = (error: unknown): void => {
+  private readonly onRejected = (error: unknown): void => {
     if (isReported(error)) {
       return;
     }

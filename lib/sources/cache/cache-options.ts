@@ -34,7 +34,7 @@ export interface CacheOptions {
    * - `each`: every instance with readers of the key
    * - `elected`: one instance for all, at the shortest interval that any instance asks for, so that
    *   the polls per second do not grow with the instances. Another takes over at once when it
-   *   stops, and within 4 seconds when it dies. An instance that also reads the key with `each`
+   *   stops, and within 2.5 seconds when it dies. An instance that also reads the key with `each`
    *   polls it besides.
    *
    * Default `each`.

@@ -8,9 +8,9 @@ import { callScript, runScripts } from './redis-call.js';
 import type { RedisStreams } from './redis-streams.js';
 
 /** How long an instance holds a lease without renewing it. */
-const LEASE_MS = 2_000;
+export const LEASE_MS = 2_000;
 /** How often an instance renews its leases, and asks for leases that others hold. */
-const RENEW_MS = 500;
+export const RENEW_MS = 500;
 /** How long an instance may take to give a lease up. If it fails, the lease expires. */
 const RELEASE_MS = 300;
 
