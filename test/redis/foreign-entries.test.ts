@@ -96,7 +96,9 @@ describe('An entry that another program writes to a stream', () => {
     await until(() => there.data().length > 0);
     expect(there.data()).toEqual(['after']);
     expect(one.log.errors).toEqual([]);
-    expect(one.log.lines).toEqual([expect.stringMatching(/entry \S+ of the stream .* cannot be sent/)]);
+    expect(one.log.lines).toEqual([
+      expect.stringMatching(/entry \S+ of the stream .* cannot be sent/),
+    ]);
     expect(await history(there.channel)).toEqual(['skipped-event', 'after']);
   });
 

@@ -172,9 +172,9 @@ describe('When the server loses what sendKey() has sent, readers get a reset', (
     await sender.source.sendKey('key', 'next');
     await until(() => there.data.length === 2);
     expect(there.data).toEqual(['first', 'next']);
-    expect(sender.log.lines.filter((line) => line.includes('has lost values of the key'))).toHaveLength(
-      1,
-    );
+    expect(
+      sender.log.lines.filter((line) => line.includes('has lost values of the key')),
+    ).toHaveLength(1);
   });
 
   it('once, before the next value when that comes first', async () => {
