@@ -245,6 +245,7 @@ describe('In a Cluster', () => {
     );
     const { sent } = load;
     await until(() => load.sent > sent + 1_000);
+    await until(() => recorded.every((one) => one.sinceReset > 100));
     await load.stop();
     for (const [n, one] of recorded.entries()) {
       await expectContinuity(one, load.accepted(CHANNELS[n % CHANNELS.length]!));

@@ -54,6 +54,7 @@ describe('With Sentinel', () => {
       }
       const sent = load.sent;
       await until(() => load.sent > sent + 1_000);
+      await until(() => recorded.every((one) => one.sinceReset > 100));
       await load.stop();
       for (const [n, one] of recorded.entries()) {
         await expectContinuity(one, load.accepted(CHANNELS[n % CHANNELS.length]!));
