@@ -76,10 +76,17 @@ export function shownUrl({ origin, pathname, searchParams }: URL): string {
   return `${origin}${pathname}${names.length > 0 ? `?${names.join('&')}` : ''}`;
 }
 
+/** Applications that clients have made listen: several of them may connect at once. */
+const listening = new WeakMap<SseTestApplication, Promise<unknown>>();
+
 /** The application's address. Makes the application listen on a free loopback port if needed. */
 export async function addressOf(app: SseTestApplication): Promise<string> {
   const server = app.getHttpServer() as Server;
-  if (!server.listening) await app.listen(0, '127.0.0.1');
+  if (!server.listening) {
+    const begun = listening.get(app) ?? app.listen(0, '127.0.0.1');
+    listening.set(app, begun);
+    await begun.finally(() => listening.delete(app));
+  }
   const { port } = server.address() as AddressInfo;
   return `${'setSecureContext' in server ? 'https' : 'http'}://127.0.0.1:${port}`;
 }

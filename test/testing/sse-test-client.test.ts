@@ -277,9 +277,13 @@ describe('SseTestClient', () => {
         await once(server, 'listening');
       },
     };
-    for (const path of ['/one', '/two']) {
-      const client = await SseTestClient.connect(app, path);
-      expect(client.url.pathname).toBe(path);
+    // Two at once, and one when it listens.
+    const clients = await Promise.all(
+      ['/one', '/two'].map((path) => SseTestClient.connect(app, path)),
+    );
+    clients.push(await SseTestClient.connect(app, '/three'));
+    expect(clients.map(({ url }) => url.pathname)).toEqual(['/one', '/two', '/three']);
+    for (const client of clients) {
       expect((await client.next()).data).toBe('app');
       await client.close();
     }
