@@ -7,7 +7,7 @@ import {
   refusesTwoCopies,
   runsWithTwoReflectMetadata,
 } from './faults.mjs';
-import { runJest, runVitest } from './test-runners.mjs';
+import { runJest, runTsJest, runVitest } from './test-runners.mjs';
 
 const ES_MODULES = 'ES modules';
 
@@ -28,6 +28,8 @@ export const CASES = [
   of('nest-12: Jest, ES modules', () => runJest('nest-12', 'module')),
   of('nest-11: Jest, ES modules', () => runJest('nest-11', 'module')),
   of('nest-11: Jest, CommonJS', () => runJest('nest-11', 'commonjs')),
+  of('nest-12: ts-jest, ES modules', () => runTsJest('nest-12', 'module')),
+  of('nest-11: ts-jest, CommonJS', () => runTsJest('nest-11', 'commonjs')),
   of('nest-12: Vitest', () => runVitest('nest-12')),
   of('nest-11: Vitest', () => runVitest('nest-11')),
   types('nest-12', '5.4', ES_MODULES),

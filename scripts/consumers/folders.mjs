@@ -34,7 +34,10 @@ const TOOLS = {
   // It brings webpack.
   '@nestjs/cli': '11.0.24',
   esbuild: '^0.28.2',
+  jest: '^30.5.2',
   'reflect-metadata-0.1': 'npm:reflect-metadata@0.1.14',
+  'ts-jest': '^29.4.0',
+  typescript: '5.9.3',
   'typescript-5.4': 'npm:typescript@5.4.5',
   'typescript-5.9': 'npm:typescript@5.9.3',
   // The last that runs on Node 20.

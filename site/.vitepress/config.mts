@@ -73,6 +73,7 @@ export default defineConfig({
           { text: 'Brokers', link: '/docs/brokers' },
           { text: 'Redis', link: '/docs/redis' },
           { text: 'Postgres', link: '/docs/postgres' },
+          { text: 'Operating Postgres', link: '/docs/operating' },
           { text: 'Sources and brokers of your own', link: '/docs/custom-sources' },
         ],
       },

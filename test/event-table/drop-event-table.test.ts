@@ -106,6 +106,14 @@ describe('dropEventTableSql', () => {
     expect(await left()).toEqual([]);
   });
 
+  it('removes it for a moment only while an instance with `install: true` is running', async () => {
+    const instance = await startInstance(database.url, { pollInterval: 50 });
+    await run(dropEventTableSql());
+    await until(async () => (await left()).includes('relation sse.event'));
+    await until(() => !instance.table.stats.outage);
+    await instance.table.publish('a', { data: 'x' });
+  });
+
   it('keeps the schema, and what else is in it', async () => {
     await run(eventTableSql());
     await run(
