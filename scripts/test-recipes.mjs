@@ -1,7 +1,7 @@
 // Runs the applications of recipes/, which docs/packages.md shows, with the built package:
 //   npm run test:recipes                                 all of them
 //   npm run test:recipes -- throttler helmet             those with one of these words in their name
-//   npm run test:recipes -- --json --outputFile=x.json   and writes how many tests passed
+//   npm run test:recipes -- --json --outputFile=x.json   and writes what passed and failed
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -15,7 +15,11 @@ const FOLDERS = ['recipes', 'recipes/nest-11'];
 const NAME = 'nestjs-sse-channels';
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: 'boolean' }, outputFile: { type: 'string' } },
+  options: {
+    json: { type: 'boolean' },
+    outputFile: { type: 'string' },
+    maxWorkers: { type: 'string', default: '2' },
+  },
   allowPositionals: true,
 });
 const files = FOLDERS.flatMap((folder) =>
@@ -36,7 +40,7 @@ await run(
   '--disable-warning=ExperimentalWarning',
   '--import=./scripts/typescript.mjs',
   '--test',
-  '--test-concurrency=2',
+  `--test-concurrency=${values.maxWorkers}`,
   '--test-timeout=60000',
   '--test-reporter=spec',
   '--test-reporter-destination=stdout',
