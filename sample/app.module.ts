@@ -4,6 +4,7 @@ import { APP_FILTER } from '@nestjs/core';
 // In an app of yours: from 'nestjs-sse-channels'.
 import { SseModule } from '../lib/index.js';
 import { ClockController } from './clock.controller.js';
+import { InboxesController } from './inboxes.controller.js';
 import { createKeyStore } from './key-store.js';
 import { KeysController } from './keys.controller.js';
 import { OrderStore } from './order.store.js';
@@ -42,6 +43,7 @@ export class AppModule {
         OrdersController,
         KeysController,
         RoomsController,
+        InboxesController,
         ClockController,
         StatsController,
       ],

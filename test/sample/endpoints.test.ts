@@ -62,7 +62,7 @@ describe('The OpenAPI document of the sample', () => {
     const document = (await (await send('GET', '/api-json')).json()) as OpenApi;
     await expectValid(document);
     const streams = Object.keys(document.paths).filter((path) => path.startsWith('/events/'));
-    expect(streams).toHaveLength(5);
+    expect(streams).toHaveLength(6);
     for (const path of streams) {
       expect(document.paths[path]!['get']!.responses['200']!.content).toHaveProperty([
         'text/event-stream',
@@ -154,6 +154,28 @@ describe('The rooms of the sample', () => {
   });
 });
 
+describe('The inboxes of the sample', () => {
+  const ticketOf = async (user: string) => (await send('POST', `/inboxes/${user}/ticket`)).text();
+
+  it('open by a ticket of their user, once', async () => {
+    const ticket = await ticketOf('ada');
+    const ada = await listen(`/events/inboxes/ada?ticket=${ticket}`);
+    await send('POST', '/inboxes/bob', 'for Bob', 'text/plain');
+    await send('POST', '/inboxes/ada', 'for Ada', 'text/plain');
+    expect((await ada.next()).data).toBe('for Ada');
+    expect((await listen(`/events/inboxes/ada?ticket=${ticket}`)).opened.status).toBe(401);
+    const missed = `ticket=${await ticketOf('ada')}&lastEventId=earliest`;
+    const again = await listen(`/events/inboxes/ada?${missed}`);
+    expect((await again.next()).data).toBe('for Ada');
+  });
+
+  it('stay closed without a ticket, and for that of another user', async () => {
+    expect((await listen('/events/inboxes/ada')).opened.status).toBe(401);
+    const path = `/events/inboxes/ada?ticket=${await ticketOf('bob')}`;
+    expect((await listen(path)).opened.status).toBe(403);
+  });
+});
+
 describe('The clock of the sample', () => {
   it('tells the time, later each time', async () => {
     const clock = await SseTestClient.connect(`${address}/events/clock`);
@@ -210,10 +232,13 @@ describe('For bad input the sample', () => {
     expect(((await response.json()) as { message: string }).message).toMatch(message);
   });
 
-  it('refuses a room whose name is too long for a channel', async () => {
-    const response = await send('POST', `/rooms/${'a'.repeat(10_000)}`, 'x', 'text/plain');
-    expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ code: 'INVALID_CHANNEL' });
+  it('refuses a room or a user whose name is too long for a channel', async () => {
+    const name = 'a'.repeat(10_000);
+    for (const path of [`/rooms/${name}`, `/inboxes/${name}`, `/inboxes/${name}/ticket`]) {
+      const response = await send('POST', path, 'x', 'text/plain');
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ code: 'INVALID_CHANNEL' });
+    }
   });
 
   it('refuses malformed JSON', async () => {
