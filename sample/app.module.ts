@@ -17,7 +17,7 @@ import { DATABASE_URL, KEY_STORE, USES, type Uses } from './tokens.js';
 import { UserStore } from './user.store.js';
 import { UsersController } from './users.controller.js';
 
-/** What the sample's module is made from. */
+/** The options of the sample's module. */
 export interface AppOptions {
   /** The Postgres that holds the users, prepared by `prepareDatabase`. */
   readonly databaseUrl: string;

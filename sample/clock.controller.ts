@@ -2,7 +2,7 @@ import { Controller, Sse } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { SseChannel, SseService, type SseEvent } from '../lib/index.js';
 
-/** A function that is asked again and again: once a second, however many clients there are. */
+/** A function that the module calls once a second, for all clients together. */
 @Controller()
 export class ClockController {
   private readonly time$: Observable<SseEvent<{ time: string }>>;

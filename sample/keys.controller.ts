@@ -13,9 +13,9 @@ import { Content } from './content.decorator.js';
 import { KEY_STORE, type KeyStore } from './tokens.js';
 
 /**
- * A key of the cache: whatever any program writes there goes out to the browsers, and
- * the key is gone. In an app of yours, put a prefix of your own into the template
- * (`'job:{key}'`): this one lets everybody read every key.
+ * A key of the cache: the module takes every value that a program writes there, and sends it to the
+ * browsers. In an app of yours, put a prefix of your own into the template (`'job:{key}'`): this one
+ * lets everybody read every key.
  */
 const KEY = '{key}';
 
@@ -36,14 +36,14 @@ export class KeysController {
     await this.sse.sendKey(channelName(KEY, { key }), value);
   }
 
-  /** The done signal: every client receives it, its stream ends, and it does not come back. */
+  /** Sends the done signal: every client receives it, and does not return after its stream has ended. */
   @Delete('keys/:key')
   @HttpCode(204)
   async done(@Param('key') key: string): Promise<void> {
     await this.sse.sendKey(channelName(KEY, { key }), '[DONE]');
   }
 
-  /** What `redis-cli SET` or a program in another language does. It needs nothing of ours. */
+  /** Writes to the key as `redis-cli SET` or a program in another language does, without the module. */
   @Put('cache/:key')
   @HttpCode(204)
   async write(@Param('key') key: string, @Content() value: unknown): Promise<void> {

@@ -3,8 +3,8 @@ import { SseChannel } from '../lib/index.js';
 import { OrderStore, type Order } from './order.store.js';
 
 /**
- * Rows of Postgres that must not get lost: the trigger writes each into the event table, within
- * the transaction. What is rolled back is never seen, and whoever returns misses nothing.
+ * Rows of Postgres that must not get lost: the trigger writes each into the event table, within the
+ * transaction. Nobody sees a row that is rolled back, and a client that returns misses nothing.
  */
 @Controller()
 export class OrdersController {

@@ -2,7 +2,7 @@ import { Controller, Get, Inject } from '@nestjs/common';
 import { SseService } from '../lib/index.js';
 import { USES, type Uses } from './tokens.js';
 
-/** What the sample runs on and what the module is doing, for the page's header. */
+/** The systems that the sample uses and the module's numbers, for the page's header. */
 @Controller()
 export class StatsController {
   constructor(

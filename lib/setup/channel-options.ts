@@ -40,7 +40,7 @@ export interface SendOptions extends EventFields, PublishOptions {
   readonly serialize?: Serialize | undefined;
 }
 
-/** Where a stream that no HTTP request stands behind starts. */
+/** The start of a stream without an HTTP request. */
 export interface ResumeOptions {
   /** The id of the last event read before, or `earliest`. Default: what comes from now on. */
   readonly lastEventId?: string | undefined;
@@ -55,9 +55,9 @@ export interface StreamOptions extends Omit<ChannelOptions, 'overflow'>, ResumeO
 export interface EndpointOptions<Request = any> extends ChannelOptions {
   /**
    * When the client's permission ends: a date, or milliseconds since the epoch. The
-   * connection ends then at the latest, and the client's return is authorised anew. A time that
-   * is past is answered with 401, and an answer that is no time with 500, before anything is
-   * read. `undefined`: never. Default: never.
+   * connection ends then at the latest, and your guards see the client again when it returns. A past
+   * time leads to 401, and a value that is no time to 500, before anything is read. `undefined`: never.
+   * Default: never.
    */
   readonly expires?: (request: Request) => Date | number | undefined;
   /** Who is behind a request, in place of the module's `client`. Default: the module's. */
@@ -74,7 +74,7 @@ const CHANNEL = {
   ...LISTEN_OPTIONS,
 } satisfies TableOf<Omit<ChannelOptions, 'overflow'>>;
 
-/** Options of an endpoint that say how its channels are read. */
+/** Options of an endpoint for reading its channels. */
 export const CHANNEL_OPTIONS = {
   ...CHANNEL,
   overflow: option(isOverflow, "'reset', 'disconnect', or { latest: (event) => key }", 'reset'),

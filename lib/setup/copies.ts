@@ -1,6 +1,6 @@
 import { sseLog } from './sse-log.js';
 
-/** How many copies of the package this process has loaded, for all of them to see. */
+/** Counts the copies of the package in this process; all of them share the number. */
 const LOADED = Symbol.for('nestjs-sse-channels:copies');
 const shared = globalThis as { [LOADED]?: number };
 shared[LOADED] = (shared[LOADED] ?? 0) + 1;
@@ -10,7 +10,7 @@ export const ONE_COPY =
   'Have one for all: `npm ls nestjs-sse-channels` shows who brings which version, and ' +
   '`npm dedupe` puts equal ones together. A library names the package as a peer dependency.';
 
-/** What an error adds that another copy may be the cause of; nothing where there is one copy. */
+/** A remark for errors that another copy may cause; empty with one copy. */
 export function remarkOnCopies(): string {
   const count = shared[LOADED] ?? 1;
   return count > 1
@@ -21,7 +21,7 @@ export function remarkOnCopies(): string {
 
 let isTold = false;
 
-/** Nest cannot inject the service of another copy, and its error does not tell which it is. */
+/** Warns of copies: Nest cannot inject the service of another copy, and its error does not say so. */
 export function warnOfCopies(): void {
   const remark = remarkOnCopies().trimStart();
   if (remark && !isTold) {

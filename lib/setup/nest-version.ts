@@ -1,4 +1,4 @@
-// A name that Nest lacks would keep the module from being linked, before anything could be said.
+// Importing a name that Nest lacks would fail before this could say why.
 import * as nest from '@nestjs/common';
 import { SseError } from '../channel/sse-error.js';
 

@@ -55,7 +55,7 @@ export const MODULE_OPTIONS = {
   redisStreams: group(REDIS_STREAMS_OPTIONS),
   eventTable: {
     ...EVENT_TABLE,
-    // That it is set, if only to {}, has the table read.
+    // Setting it, if only to {}, makes the module read the table.
     read: (value: unknown, path: string, of: string) =>
       value === undefined ? undefined : EVENT_TABLE.read(value, path, of),
   },
@@ -104,14 +104,14 @@ export function settingsOf(
   return settings;
 }
 
-/** What an option needs, for people, and how it is set. */
+/** The systems that options need: the name for people, and how to set it. */
 const SYSTEMS = {
   redis: ['Redis', "redis: 'redis://…'"],
   postgres: ['Postgres', "postgres: 'postgres://…'"],
   eventTable: ['the event table', "postgres: 'postgres://…', eventTable: {}"],
 } as const;
 
-/** The error for what needs a system that is not configured. */
+/** The error for using a system that is not configured. */
 export function notConfigured(what: string, needs: keyof typeof SYSTEMS, or = ''): SseError {
   const [name, setting] = SYSTEMS[needs];
   return new SseError(

@@ -5,7 +5,7 @@ import { describedOperation } from './described-operation.js';
 import { factsOf, type EndpointFacts } from './endpoint-facts.js';
 import type { OpenApiDocument, Operation } from './open-api.js';
 
-/** The metadata of `@ApiExtension()`: what is there becomes part of each operation of a handler. */
+/** The metadata of `@ApiExtension()`, which Swagger copies into each operation of a handler. */
 const API_EXTENSION = 'swagger/apiExtension';
 
 /** Marks the operations of an endpoint while a document is made. */
@@ -76,8 +76,8 @@ function describeItems(
 }
 
 /**
- * Makes a document in which each operation of a handler tells by which of them it is made: paths
- * and operation ids depend on prefixes, versions and options that only Swagger knows.
+ * Makes a document in which each operation carries the number of its handler: paths and operation ids
+ * depend on prefixes, versions and options that only Swagger knows.
  */
 function marked<Document>(handlers: readonly object[], create: () => Document): Document {
   const before = handlers.map(

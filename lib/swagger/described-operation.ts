@@ -30,7 +30,7 @@ export interface Place {
   readonly hasItemSchema: boolean;
 }
 
-/** Completes what is said of an endpoint's operation. What is there already stays as it is. */
+/** Completes an endpoint's operation, and keeps everything that is there already. */
 export function describedOperation(
   operation: Operation,
   facts: EndpointFacts,
@@ -86,7 +86,7 @@ function parametersOf(
   ];
 }
 
-/** The statuses that the module itself, or a guard, can answer with beside a stream. */
+/** The statuses beside a stream with which the module itself, or a guard, can answer. */
 function responsesOf(facts: EndpointFacts): Record<number, string> {
   const { channels, placeholders, isGuarded, expires } = facts;
   const isResolver = typeof channels === 'function';
@@ -115,7 +115,7 @@ function responsesOf(facts: EndpointFacts): Record<number, string> {
 
 function withParameters(given: readonly Parameter[], ours: readonly Parameter[]): Parameter[] {
   const keyOf = ({ in: where, name }: Parameter): string =>
-    // Names of headers are told apart without regard to case.
+    // The names of headers ignore case.
     `${where} ${where === 'header' ? String(name).toLowerCase() : name}`;
   const known = new Set(given.map(keyOf));
   return [...given, ...ours.filter((parameter) => !known.has(keyOf(parameter)))];
@@ -145,8 +145,8 @@ function withResponses(
 }
 
 /**
- * A stream, or what the application calls it. Swagger writes a type of which nobody has said how it
- * is sent, such as that of `@ApiOkResponse({ type })`, as JSON, which a stream never is: it is then
+ * The content of a stream, unless the application describes it. Swagger writes a type without a content
+ * type, such as that of `@ApiOkResponse({ type })`, as JSON, which a stream never is. We take it for
  * the type of the data.
  */
 function contentOf(

@@ -9,7 +9,7 @@ import { SseRoutes } from '../endpoint/sse-routes.js';
 import { guardsOf, takesTicket } from '../endpoint/sse-ticket.guard.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 
-/** What a document can tell of an endpoint before any request. */
+/** The facts about an endpoint that a document can tell before any request. */
 export interface EndpointFacts {
   /** A name or template, a resolver, or nothing for a handler that brings its own stream. */
   readonly channels: string | ChannelResolver | undefined;
@@ -19,7 +19,7 @@ export interface EndpointFacts {
   readonly hosts: readonly string[];
   /** The status of a stream. */
   readonly success: number;
-  /** Whether a run may have ended, so that nothing is left to come for. */
+  /** Whether a run may have ended, so that a client need not return. */
   readonly canEnd: boolean;
   /** Whether a parameter of the template may be missing in the path or the host. */
   readonly isOptional: boolean;

@@ -5,7 +5,7 @@ import type { Client } from '../delivery/client.js';
 export interface SseTicket {
   /** The channels that may be read with it. */
   readonly channels: readonly string[];
-  /** Whom it was issued for. */
+  /** The client that it was issued for. */
   readonly client: string;
 }
 
@@ -27,8 +27,8 @@ export function ticketOf(request: object): SseTicket | undefined {
 }
 
 /**
- * Refuses channels that the request's ticket was not issued for. A request without one may read
- * what its guards let it.
+ * Refuses channels that the request's ticket was not issued for. For a request without a ticket, its
+ * guards decide.
  * @throws HttpException 403
  */
 export function checkTicketChannels(request: object, names: readonly string[]): void {
@@ -39,8 +39,8 @@ export function checkTicketChannels(request: object, names: readonly string[]): 
 }
 
 /**
- * Who is behind a request: whom `client` names, else whom the ticket was issued for.
- * @throws HttpException 403 when these are not the same
+ * The client of a request: the one that `client` names, else the ticket's.
+ * @throws HttpException 403 when the two differ
  */
 export function clientByTicket(request: object, client: Client | undefined): Client | undefined {
   const ticket = redeemed.get(request);

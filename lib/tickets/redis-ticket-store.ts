@@ -37,12 +37,12 @@ export class RedisTicketStore implements TicketStore {
     return typeof content === 'string' ? content : undefined;
   }
 
-  /** Keys of streams have a channel in braces there. */
+  /** Differs from the keys of streams, which have a channel in braces there. */
   private keyOf(digest: string): string {
     return `${this.prefix}ticket:${digest}`;
   }
 
-  /** @throws SseError `UNAVAILABLE`; what the server itself refuses, an operator has to know of */
+  /** Calls Redis, and logs a refusal for the operator. @throws SseError `UNAVAILABLE` */
   private async call(...command: RedisCommand): Promise<unknown> {
     const { address } = this.connection;
     try {

@@ -15,11 +15,11 @@ import { setTicket, type SseTicket } from './redeemed.js';
 import { RedisTicketStore } from './redis-ticket-store.js';
 import { MemoryTicketStore, type TicketStore } from './ticket-store.js';
 
-/** What a ticket is issued for. */
+/** The channels and the client of a new ticket. */
 export interface TicketOptions {
   /** The channel that may be read with it, or several. */
   readonly channel: string | readonly string[];
-  /** Whom it is for, such as a user's id. */
+  /** The client that may use it, such as a user's id. */
   readonly client: string;
   /** How long it may be used, in milliseconds, at most 300,000. Default: 30,000. */
   readonly ttl?: number | undefined;
@@ -52,9 +52,9 @@ const TICKET_BYTES = 32;
 const TICKET_TEXT = /^[\w-]{43}$/;
 
 /**
- * One-time tickets in the URL of a stream, as an EventSource cannot send headers. A ticket opens
- * one stream, of the channels and for the client that it was issued for, within a short time. It
- * is kept in Redis, where the module's option `redis` is set, else in this process.
+ * One-time tickets in the URL of a stream, as an EventSource cannot send headers. A ticket opens one
+ * stream, of its channels and for its client, within a short time. The service keeps tickets in Redis
+ * if the module's option `redis` is set, else in this process.
  */
 @Injectable()
 export class SseTickets {
@@ -93,14 +93,13 @@ export class SseTickets {
   }
 
   /**
-   * Redeems the ticket of a request, `?ticket=…`, for a guard of yours. From then on the request
-   * can only open streams of the ticket's channels, and counts as one of its client. What is
-   * refused says nothing about why: used, run out and invented tickets look the same.
+   * Redeems the ticket of a request, `?ticket=…`, for a guard of yours. From then on the request can
+   * only open streams of the ticket's channels, and counts as one of its client. An error does not tell
+   * the reason: used, expired and invented tickets look the same.
    *
    * @param request the framework's request
-   * @param expected who the request is from, where you know that otherwise
-   * @throws HttpException 401 for no ticket, or one that is not valid, or another client's; 503
-   * when Redis cannot be asked
+   * @param expected the request's client, if you know it otherwise
+   * @throws HttpException 401 without a valid ticket of this client; 503 when Redis does not answer
    */
   async redeem(request: object, expected?: { readonly client: string }): Promise<SseTicket> {
     const text = (request as { query?: { ticket?: unknown } | null }).query?.ticket;
@@ -133,7 +132,7 @@ export class SseTickets {
   }
 }
 
-/** What the store knows a ticket by: who reads the store cannot use it. */
+/** The store's name for a ticket, which is useless to anybody who reads the store. */
 function digestOf(ticket: string): string {
   return createHash('sha256').update(ticket).digest('base64url');
 }

@@ -1,23 +1,23 @@
 import { monotonicNow } from '../channel/clock.js';
 import { SseError } from '../channel/sse-error.js';
 
-/** Keeps tickets by their digests until they are taken, or run out. */
+/** Keeps tickets by their digests until they are taken or expire. */
 export interface TicketStore {
   /**
-   * @param ttl how long it may be taken, in milliseconds
+   * @param ttl the ticket's lifetime, in milliseconds
    * @throws SseError `UNAVAILABLE`, `LIMIT_REACHED`
    */
   put(digest: string, content: string, ttl: number): Promise<void>;
   /**
-   * Takes a ticket out: of all who ask for it, one gets it.
+   * Takes a ticket out. Of several calls, one gets it.
    * @throws SseError `UNAVAILABLE`
    */
   take(digest: string): Promise<string | undefined>;
 }
 
-/** How many tickets this process keeps. */
+/** The most tickets that this process keeps. */
 const MAX_TICKETS = 100_000;
-/** How often tickets that have run out are looked for, in milliseconds, while some are issued. */
+/** How often `put()` drops expired tickets, in milliseconds. */
 const SWEEP_MS = 1_000;
 
 /** The tickets of this process. */
@@ -36,7 +36,7 @@ export class MemoryTicketStore implements TicketStore {
     if (this.tickets.size >= this.most) {
       throw new SseError(
         'LIMIT_REACHED',
-        `${this.most} tickets have been issued and neither used nor run out. ` +
+        `This process keeps ${this.most} tickets that are neither used nor expired. ` +
           'Limit how many one client may have, or issue them for a shorter time.',
       );
     }

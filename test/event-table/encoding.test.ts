@@ -70,7 +70,7 @@ describe.each([
     await stored.drop();
   });
 
-  const LEFT_OUT = /^Postgres event table: the event 1\.\d+ of the channel "b" is left out.*0x/;
+  const LEFT_OUT = /^Postgres event table: the event 1\.\d+ of the channel "b" cannot be sent.*0x/;
 
   it('becomes a reset in its place, live and from history, and every other row arrives', async () => {
     const instance = await startInstance(stored.url, { pollInterval: 50 });

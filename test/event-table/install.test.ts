@@ -226,7 +226,7 @@ describe('The documented privileges', () => {
     await instance.table.publish('a', { data: 'x' });
     await until(() => sink.events.length === 1);
     expect(instance.logger.warnings).toEqual([
-      expect.stringContaining('retention could not be applied: The role may not use'),
+      expect.stringContaining('the retention cannot be applied: The role may not use'),
     ]);
   });
 });

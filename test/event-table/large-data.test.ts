@@ -154,7 +154,9 @@ describe('A reader of the table', () => {
     ]);
     expect(sink.resets).toEqual(['skipped-event 1.2']);
     expect(instance.logger.warnings).toEqual([
-      expect.stringMatching(/event 1\.2 of the channel "a" is left out.*20000000 bytes.*1000000/),
+      expect.stringMatching(
+        /event 1\.2 of the channel "a" cannot be sent.*20000000 bytes.*1000000/,
+      ),
     ]);
     const { history } = instance.table.open('a', sink);
     const { events } = await history!.read(undefined, 256);

@@ -92,7 +92,7 @@ describe("When the table's history is replaced while the reader is connected, cl
       await write(101, 112);
     });
     expect(await toldFrom(instance, sink, 12)).toEqual(['reset:failover', 'next']);
-    expect(instance.logger.warnings).toEqual([expect.stringContaining('it was at 1.12')]);
+    expect(instance.logger.warnings).toEqual([expect.stringContaining('we had read up to 1.12')]);
   });
 
   it('get a reset at the next poll after the sequence alone was set back', async () => {

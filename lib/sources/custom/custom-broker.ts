@@ -10,10 +10,10 @@ import type {
 } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 
-/** How long a broker of the application's may take to take an event, in milliseconds. */
+/** How long the application's broker may take for an event, in milliseconds. */
 const PUBLISH_TIMEOUT_MS = 30_000;
 
-/** A broker of the application's, held to its contract. */
+/** The application's broker, held to its contract. */
 export class CustomBroker implements Broker {
   constructor(private readonly broker: Broker) {}
 
@@ -21,7 +21,7 @@ export class CustomBroker implements Broker {
     return this.broker.open(channel, sink);
   }
 
-  /** @throws SseError `UNAVAILABLE` for whatever the broker fails with, unless it is an SseError */
+  /** @throws SseError `UNAVAILABLE` for any error of the broker that is not an SseError */
   async publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string> {
     let position: unknown;
     try {

@@ -16,7 +16,7 @@ export class Lifecycles {
     private readonly guard: Guard,
   ) {}
 
-  /** Takes a source in, once. One that comes after the start is started at once. */
+  /** Adds a source, once. After the start it starts at once. */
   add(source: ChannelSource): void {
     if (this.sources.has(source)) {
       return;
@@ -27,7 +27,7 @@ export class Lifecycles {
     }
   }
 
-  /** With `failFast`, what a source fails with fails the start; otherwise it is logged. */
+  /** Starts all sources. With `failFast` it rejects with a source's error; otherwise it logs the error. */
   async start(failFast: boolean): Promise<void> {
     this.isStarted = true;
     for (const source of this.sources) {
@@ -47,13 +47,13 @@ export class Lifecycles {
     await Promise.all([...this.sources].map((source) => this.stopOne(source, timeout)));
   }
 
-  /** Stops one, and waits for it no longer than `timeout` milliseconds. What it fails with is logged. */
+  /** Stops one, and waits for it no longer than `timeout` milliseconds. Logs its error. */
   async stopOne(service: Lifecycle, timeout: number): Promise<void> {
     const what = `stop() of ${nameOf(service)}`;
     const stopped = Promise.resolve(this.guard.run(what, () => service.stop?.()));
     if (!(await settledWithin(stopped, timeout))) {
       this.log.warn(
-        `${what} has not settled within ${Math.round(timeout)} ms; nobody waits longer.`,
+        `${what} has not settled within ${Math.round(timeout)} ms. The shutdown goes on without it.`,
       );
     }
   }

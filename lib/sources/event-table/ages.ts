@@ -8,9 +8,9 @@ interface Seen {
 }
 
 /**
- * How old rows are. We take a row's age from the server's clock once, when we first see the row;
- * from then on it grows on our monotonic clock. Otherwise a step of the server's clock would make
- * all rows too old.
+ * The ages of rows. We take a row's age from the server's clock once, when we first see the row; from
+ * then on it grows by our monotonic clock. Otherwise a step of the server's clock could make all rows
+ * too old.
  */
 export class Ages {
   private seen = new Map<string, Seen>();

@@ -20,14 +20,15 @@ const WATCH_MS = 2_000;
 const IDLE_INTERVAL_MS = 25;
 
 /**
- * What one instance does for all instances that read the same table: it wakes them when there are
- * new events, and applies the retention. It has a connection of its own, as it waits on the server.
+ * The duties of one instance for all instances that read the same table: it wakes them when there are
+ * new events, and applies the retention. They need a connection of their own, as they wait on the
+ * server.
  */
 export class Duties {
   private readonly leases = new SessionLeases();
   private readonly lease: Lease;
   private readonly keeper: SessionKeeper;
-  /** Whether a pooler stands between: there are no leases then, and each instance does the duties. */
+  /** Whether a pooler stands in between. There are no leases then, and each instance does the duties. */
   private isPooled = false;
   private busyUntil = -Infinity;
 
@@ -63,7 +64,7 @@ export class Duties {
     return this.isPooled || this.lease.isHeld;
   }
 
-  /** The reader's session is idle: this instance may ask whether the duties are its own. */
+  /** Asks for the lease on the reader's session, which is idle. */
   async readerIsIdle(session: Session): Promise<void> {
     if (session.isPooled) {
       this.isPooled = true;
@@ -76,7 +77,7 @@ export class Duties {
     }
   }
 
-  /** The reader's session is over, and with it the lease. */
+  /** Notes that the reader's session is over, and with it the lease. */
   readerIsAway(): void {
     this.leases.sessionEnded();
     if (this.isPooled) {
@@ -102,7 +103,7 @@ export class Duties {
         text: `set default_transaction_isolation = 'read committed'; set synchronous_commit = off; set enable_seqscan = off`,
       });
     }
-    // From the first event on: readers may have missed what was written while nobody watched.
+    // From the first event on: readers may have missed events written while nobody watched.
     let seen = 0;
     for (let nextCheck = -Infinity; ;) {
       signal.throwIfAborted();

@@ -17,7 +17,7 @@ import type { Topics } from './topics.js';
 import { isStorable } from './unstorable-topics.js';
 import { readAroundUnreadable, unreadableRow } from './unreadable-row.js';
 
-/** What a page tells besides its rows. */
+/** The state of the table when a page was read. */
 interface Head {
   readonly timeline: number;
   readonly last: number;
@@ -43,7 +43,7 @@ export class EventHistory implements ChannelHistory {
     private readonly topic: string,
     private readonly topics: Topics,
     /**
-     * Every event up to this position was appended, or will never come. The log goes on from it.
+     * The reader has passed every event up to this position, and the log goes on from there.
      */
     private readonly settled: () => Position | undefined,
   ) {}
@@ -81,7 +81,7 @@ export class EventHistory implements ChannelHistory {
     const { head, rows, isCut } = await this.readablePage(asked.id, settled.id, limit);
     const { timeline, last, floor, ended } = head;
     if (timeline !== settled.timeline) {
-      // The reader finds out by itself, and tells its channels.
+      // The reader notices this as well, and tells its channels.
       throw new SseError('UNAVAILABLE', 'The server is on another timeline than the reader.');
     }
     if (asked.timeline !== timeline || asked.id > last) {
@@ -114,7 +114,7 @@ export class EventHistory implements ChannelHistory {
     return isStorable(this.topic, (text, values) => this.connection.query(text, values));
   }
 
-  /** Finds what a client gave as its position: one of ours, or the publisher's own id. */
+  /** Finds the position that a client sent: one of ours, or the publisher's own id. */
   private async find(text: string, { timeline }: Position): Promise<Position | undefined> {
     const position = parsePosition(text);
     if (position || text.includes('\0')) {
@@ -127,7 +127,7 @@ export class EventHistory implements ChannelHistory {
          and e.own_id = $2 and e.topic = $1 order by e.id limit 1`,
       [this.topic, text],
     );
-    // The database does not have what its encoding cannot hold.
+    // An id that the database's encoding cannot hold is not in the database.
     const [row] = await found.catch((error: unknown) => {
       if (isDataRefusal(error)) {
         return [];
@@ -161,7 +161,7 @@ export class EventHistory implements ChannelHistory {
 
   private async page(after: number, settled: number, limit: number): Promise<Page> {
     const s = quoteName(this.settings.schema);
-    // One statement, so that the rows and what was dropped are of the same moment.
+    // One statement, so that the rows and the head are of the same moment.
     const found = await this.connection.query<LargeRow & { id: string | null }>(
       `(select ${largeRowColumns(limit)} from ${s}.event e
         where e.topic = $1 and e.id > $2 and e.id <= $3 order by e.id limit $4)

@@ -68,7 +68,7 @@ export class EventInserts {
    * Writes an event within the transaction of a client.
    *
    * @returns its id
-   * @throws SseError `INVALID_OPTION` for what resolves with no rows; and what the client rejects with
+   * @throws SseError `INVALID_OPTION` when the client resolves without rows; and the client's own error
    */
   async insertWith(client: PgQueryable, { topic, event }: TopicEvent): Promise<string> {
     const { data, type, id, retry, end } = event;
@@ -94,7 +94,7 @@ function idOf(event: OutgoingEvent, { timeline, id }: Inserted): string {
   return event.id ?? formatPosition({ timeline: Number(timeline), id: Number(id) });
 }
 
-/** What this role may be able to do about a refusal, as a call of a function of the table. */
+/** The call of a function of the table that may mend a refusal, if this role may execute it. */
 function repairFor(error: unknown): string | undefined {
   if (lacksPartition(error)) {
     // Nobody has created the next partition in time.

@@ -76,7 +76,7 @@ export class EventPublisher {
    * it before the commit.
    *
    * @throws SseError `INVALID_OPTION` for what is not a client, `INVALID_EVENT`, `UNAVAILABLE`,
-   * `TRANSACTION_FAILED`; and as the client gives it what asks for the transaction to be run again
+   * `TRANSACTION_FAILED`; and the client's own error when the transaction must run again
    */
   async publishWithin(transaction: unknown, topic: string, event: OutgoingEvent): Promise<string> {
     checkForTable(event);
@@ -96,7 +96,7 @@ export class EventPublisher {
     if (this.writing && !(await settledWithin(this.writing, STOP_TIMEOUT_MS))) {
       const reason = new SseError(
         'CLOSED',
-        `The application is shutting down, and Postgres has not taken the event within ${STOP_TIMEOUT_MS} ms: it is given up, and may or may not be there.`,
+        `The application is shutting down, and Postgres has not taken the event within ${STOP_TIMEOUT_MS} ms. We give it up; it may or may not be there.`,
       );
       this.underWay.forEach(({ reject }) => reject(reason));
       this.rejectWaiting(reason);
@@ -176,7 +176,7 @@ export class EventPublisher {
   }
 }
 
-/** The error for what the server refused for a reason of its own, such as a trigger of the user's. */
+/** The error for an event that the server refused for another reason, such as a trigger of the application. */
 function refusedBy(error: unknown): SseError {
   return new SseError('UNAVAILABLE', `Postgres refused the event: ${failureText(error)}.`, {
     cause: error,

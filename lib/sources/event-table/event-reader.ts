@@ -15,9 +15,9 @@ import { Wake } from './wake.js';
 
 /** Another user of the reader's session. */
 export interface IdleSessionUser {
-  /** There is nothing to read at the moment. */
+  /** Called while there is nothing to read. */
   readerIsIdle(session: Session): Promise<void>;
-  /** The session is over. */
+  /** Called when the session is over. */
   readerIsAway(): void;
 }
 
@@ -65,7 +65,7 @@ export class EventReader {
     return this.keeper.isOutage;
   }
 
-  /** What holds delivery back for long, if anything does. */
+  /** The writers that have delayed delivery for long, if any. */
   get stuck(): Fence['stuck'] {
     return this.fence.stuck;
   }
@@ -75,7 +75,7 @@ export class EventReader {
     return this.keeper.firstAttempt;
   }
 
-  /** There may be new events. */
+  /** Makes the reader look at the table, where there may be new events. */
   readonly wake = (): void => this.rest.now();
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, when the table cannot be read. */

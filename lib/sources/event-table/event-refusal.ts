@@ -22,7 +22,7 @@ export function checkForTable({ data, id }: OutgoingEvent): void {
   }
 }
 
-/** Whether the server refused what an event holds: a wrong value, or one that breaks a constraint. */
+/** Whether the server refused the content of an event: a wrong value, or one that breaks a constraint. */
 export function isOfEvent(error: unknown): boolean {
   const code = codeOf(error);
   // 2200H: there are no ids left.
@@ -32,7 +32,7 @@ export function isOfEvent(error: unknown): boolean {
   );
 }
 
-/** The error for an event that the server refused for what it holds. */
+/** The error for an event whose content the server refused. */
 export function refusedEvent(error: unknown): SseError {
   return new SseError(
     'INVALID_EVENT',

@@ -2,15 +2,15 @@ import { SseError } from '../../channel/sse-error.js';
 import { codeOf, failureText, unavailable } from '../postgres/postgres-error.js';
 import type { EventTableSettings } from './event-table.options.js';
 
-/** A table, function, column or schema that is not there. */
+/** SQLSTATEs for a missing table, function, column or schema. */
 const MISSING: ReadonlySet<unknown> = new Set(['42P01', '42883', '42703', '3F000']);
 
-/** True when something is not there: the event table, if the statement names nothing else. */
+/** Whether something is missing: the event table, if the statement names nothing else. */
 export function isMissing(error: unknown): boolean {
   return MISSING.has(codeOf(error));
 }
 
-/** True when ids have reached a partition that is not there. By the code, as texts are translated. */
+/** Whether the next partition is missing. The code tells, as texts are translated. */
 export function lacksPartition(error: unknown): boolean {
   // The violation of a constraint names the constraint.
   const { constraint } = (error ?? {}) as { constraint?: unknown };
@@ -50,7 +50,7 @@ function remedyFor(error: unknown, { schema, install }: TableSettings): string |
     case '42501':
       return `The role may not use the event table in the schema "${schema}". Grant it what docs/postgres.md lists.`;
     case '2200H':
-      return 'The event table has no ids left: they end where numbers of JavaScript are no longer exact. Drop the schema and install it again.';
+      return 'The event table has no ids left, because JavaScript has no larger exact numbers. Drop the schema and install it again.';
     // A standby has no position in the write-ahead log.
     case '55000':
     case '25006':

@@ -25,7 +25,7 @@ import { ReadAhead } from './read-ahead.js';
 import { Retention } from './retention.js';
 import { Topics } from './topics.js';
 
-/** How the event table of this process stands; see `SseService.stats()`. */
+/** The state of the event table in this process; see `SseService.stats()`. */
 export interface EventTableStats {
   /** Every event up to here has been delivered; unset until the reader has found its start. */
   readonly position: string | undefined;
@@ -33,7 +33,7 @@ export interface EventTableStats {
   readonly outage: boolean;
   /** Whether this instance applies the retention and, if it may, wakes all others. */
   readonly elected: boolean;
-  /** The open transaction that has held delivery back for more than five seconds. */
+  /** The open transaction that has delayed delivery for more than five seconds. */
   readonly stuck:
     | {
         /** For how long, in milliseconds. */
@@ -69,7 +69,7 @@ export class EventTable implements Broker, Lifecycle {
   private readonly duties: Duties;
 
   /**
-   * @param limits larger data than `eventSize` is announced, and not fetched
+   * @param limits data larger than `eventSize` becomes a reset, and is not fetched
    * @throws SseError `INVALID_OPTION`
    */
   constructor(

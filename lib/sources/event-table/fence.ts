@@ -11,9 +11,9 @@ import {
 
 /** The pauses between two looks at the open writers, in milliseconds; the last one is repeated. */
 const PAUSES_MS = [2, 2, 4, 4, 8, 8, 16, 16, 32, 64, 100];
-/** How long a writer may hold delivery back before we report it, in milliseconds. */
+/** How long a writer may delay delivery before we report it, in milliseconds. */
 const STUCK_AFTER_MS = 5_000;
-/** Between two looks at what a stuck writer is, in milliseconds. */
+/** The time between two reports of a stuck writer, in milliseconds. */
 const REPORT_INTERVAL_MS = 1_000;
 /** A prepared transaction that was open when the server last started is shown under this prefix. */
 const PREPARED = '-1/';
@@ -34,7 +34,7 @@ export interface Stuck {
  * now have ended, the hole is filled, or empty for ever.
  */
 export class Fence {
-  /** Set while a writer holds delivery back for long. */
+  /** Set while a writer delays delivery for long. */
   stuck: Stuck | undefined;
   private nextReport = 0;
 

@@ -6,10 +6,10 @@ const LARGE_BYTES = 8_192;
 /** A page holds no more than this of large data, in bytes; a larger event is a page of its own. */
 export const PAGE_BYTES = 4_194_304;
 
-/** How much small data a page brings along at most, in bytes; see `largeRowColumns()`. */
+/** The most bytes of small data in a page; see `largeRowColumns()`. */
 const MOST_INLINE_BYTES = 2 * PAGE_BYTES;
 
-/** A row whose data is still to be fetched, if it is large. */
+/** A row before its data has been fetched, if that is large. */
 export interface LargeRow extends Omit<EventRow, 'data'> {
   readonly data: string | null;
   /** The size of the data in bytes, if it is large and has been left out. */
@@ -34,8 +34,8 @@ export function largeRowColumns(rows: number, wanted = 'true'): string {
 }
 
 /**
- * The size in bytes, and never more than it is in UTF-8: in these encodings a character may take
- * more bytes than there.
+ * The size in bytes, and never more than in UTF-8: in these encodings a character may take more bytes
+ * than it does there.
  */
 const SIZE = `case when getdatabaseencoding() ~ '^(EUC|MULE)' then length(e.data) else octet_length(e.data) end`;
 
@@ -54,7 +54,7 @@ export interface FilledRows<Row> {
  * Fetches the data that a page has left out. The page ends before an event that would make it too
  * large, and before one that has been deleted meanwhile: reading on shows what is there.
  *
- * @param limit data of more bytes cannot be sent: it stays where it is, and the row without data
+ * @param limit data of more bytes cannot be sent: the row remains without its data
  */
 export async function withLargeData<Row extends LargeRow>(
   rows: readonly Row[],

@@ -20,7 +20,7 @@ export interface Partition {
 
 type Row = Record<string, string | boolean | null>;
 
-/** The partitions of one event table, with the ages of what is in them. */
+/** The partitions of one event table, with the ages of their events. */
 export class Partitions {
   private readonly s: string;
   private readonly ages = new Ages();

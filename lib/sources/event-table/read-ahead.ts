@@ -3,7 +3,7 @@ import { PAGE_BYTES } from './large-data.js';
 
 /** The most events that are fetched ahead at once. */
 const MOST_EVENTS = 4_096;
-/** Each fetch takes this many times the events of the one before: a reader that reads on is far behind. */
+/** The growth from one fetch to the next: a reader that reads on is far behind. */
 const GROWTH = 4;
 /** The most pages that wait for all readers of one channel. Each reader that reads on has two. */
 const MOST_SLOTS = 6;
@@ -48,7 +48,7 @@ export class ReadAhead implements ChannelHistory {
     this.slots.clear();
   }
 
-  /** Never says that it is the last page: events may have come since it was fetched. */
+  /** Passes on a fetched page, never as the last one: events may have come since. */
   private pass(page: HistoryPage, limit: number, size: number): HistoryPage {
     if (size > 0 && !page.last) {
       this.fetch(page, size * GROWTH);

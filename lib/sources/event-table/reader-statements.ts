@@ -8,7 +8,7 @@ import { readAroundUnreadable, unreadableRow } from './unreadable-row.js';
 /** Rows per page of the reader: large enough for a burst, small enough for one turn. */
 const PAGE_ROWS = 501;
 
-/** Where the table stands. */
+/** The state of the table. */
 export interface TableHead {
   readonly timeline: number;
   /** Every id up to this one has been taken. */
@@ -22,7 +22,7 @@ export interface TableHead {
 }
 
 /**
- * A row as the reader selects it: with its topic, and without data where no channel here wants it.
+ * A row as the reader selects it: with its topic, and without data that no channel here wants.
  */
 export interface ReaderRow extends LargeRow {
   readonly topic: string;
@@ -31,8 +31,7 @@ export interface ReaderRow extends LargeRow {
 }
 
 /**
- * What each look at the table tells besides the rows, so that we recognise a history that was
- * replaced.
+ * Marks that each look at the table brings besides the rows, so that we notice a replaced history.
  */
 export interface TableMark extends Pick<TableHead, 'last' | 'incarnation' | 'rewritten'> {
   /** Events up to this id were removed by hand. */
@@ -182,7 +181,7 @@ export class ReaderStatements {
     return `concat_ws(' ', ${parts.join(', ')})`;
   }
 
-  /** Takes the ids of rows that were written without taking theirs; see `catch_up()`. */
+  /** Takes the ids of rows that were written without taking one from the sequence; see `catch_up()`. */
   async catchUp(session: Session): Promise<void> {
     for (let isDone = false; !isDone;) {
       const [row] = await session.queryAgainAfterLocks<{ done: boolean }>({

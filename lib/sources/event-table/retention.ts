@@ -32,7 +32,7 @@ export interface TableUsage {
   readonly oldest: number | undefined;
 }
 
-/** Creates partitions before they are needed, and drops those that are too old or too many. */
+/** Creates partitions ahead of the ids, and drops those that are too old or too many. */
 export class Retention {
   /** The table's size at the last look. */
   usage: TableUsage | undefined;
@@ -207,12 +207,12 @@ export class Retention {
     // Each check meets the same fault again.
     if (this.complaint !== what) {
       this.complaint = what;
-      this.logger.warn(`Postgres event table: retention could not be applied: ${what}`);
+      this.logger.warn(`Postgres event table: the retention cannot be applied: ${what}`);
     }
   }
 
   /**
-   * Partitions come and go: only where the table has no version is it the table that is missing.
+   * Something missing may be a partition, as these come and go. Without a version, it is the table.
    */
   private async explained(session: Session, error: unknown): Promise<unknown> {
     const isTheTable = isMissing(error)

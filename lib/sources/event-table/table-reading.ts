@@ -15,8 +15,8 @@ import type { Topics } from './topics.js';
 import { askForStorable } from './unstorable-topics.js';
 
 /**
- * The last row that was read, or the place of one. Each look reads it again: another row in its
- * place, or rows between it and the position, mean that the history is another one.
+ * The last row that we have read, or its place. Each look reads it again: another row in its place, or
+ * rows between it and the position, mean that somebody has replaced the history.
  */
 interface Anchor {
   readonly id: number;
@@ -100,8 +100,8 @@ export class TableReading {
   }
 
   /**
-   * Reads the page after the position, up to the last id that was taken; `undefined` when the
-   * history is another one: then the stream goes on at its end.
+   * Reads the page after the position, up to the last id that was taken; `undefined` when somebody has
+   * replaced the history: then the stream goes on at its end.
    */
   private async look(session: Session): Promise<ReaderPage | undefined> {
     const page = await this.page(session);
@@ -119,8 +119,8 @@ export class TableReading {
     if (taken.length === page.rows.length) {
       return page;
     }
-    // The sequence has not come to the ids of the other rows, and will give out lower ones. We read
-    // these rows once it has.
+    // The sequence has not reached the ids of the other rows, and will give out lower ones before. We
+    // read these rows once it has.
     await this.statements.catchUp(session);
     return { ...page, rows: taken, more: true };
   }
@@ -153,7 +153,7 @@ export class TableReading {
     }
   }
 
-  /** Whether what the table says of itself cannot be of the history that was read. */
+  /** Whether the table's marks show another history than the one that we have read. */
   private isReplaced(mark: Omit<TableMark, 'removed'>): boolean {
     const { timeline, id } = this.place!;
     return (
@@ -163,7 +163,7 @@ export class TableReading {
     );
   }
 
-  /** Whether the rows up to the position are others than those that were read. */
+  /** Whether the rows up to the position are others than those that we have read. */
   private async isOther(session: Session, rows: readonly ReaderRow[]): Promise<boolean> {
     const { id, stamp } = this.anchor;
     const read = rows.filter((row) => Number(row.id) <= this.place!.id);
@@ -172,8 +172,8 @@ export class TableReading {
     if (stamp === undefined || (stamp === found && read.length < 2)) {
       return false;
     }
-    // The row was dropped with its partition, or deleted. Were those before it removed too, and
-    // written anew?
+    // The row was dropped with its partition, or deleted. Perhaps somebody removed those before it as
+    // well, and wrote others.
     const isGone = found === null && read.length === 0;
     return isGone ? this.statements.isWrittenAfter(session, id, stamp!) : true;
   }
@@ -184,11 +184,11 @@ export class TableReading {
     this.announce(before);
   }
 
-  /** Tells clients that what is up to here may not be what they were shown. */
+  /** Tells clients that the events up to here may not be those that they have received. */
   private announce(before: string): void {
     this.topics.reset('failover', this.text());
     this.logger.warn(
-      `Postgres event table: the server lost or replaced its history (it was at ${before}); clients are told.`,
+      `Postgres event table: the server lost or replaced its history (we had read up to ${before}). Clients receive sse:reset.`,
     );
   }
 

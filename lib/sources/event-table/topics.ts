@@ -5,7 +5,7 @@ import { SseError } from '../../channel/sse-error.js';
 import { failureText } from '../postgres/postgres-error.js';
 import type { LargeRow } from './large-data.js';
 
-/** With more topics than this, the data of all events is read: the list would cost more. */
+/** With more topics than this, the reader fetches the data of all events: the list would cost more. */
 const MOST_LISTED = 256;
 
 /** The open channels of this process, by topic. */
@@ -33,7 +33,7 @@ export class Topics {
     return this.sinks.has(topic);
   }
 
-  /** The server has refused a topic, because its encoding lacks a character of the name. */
+  /** Notes that the server has refused a topic, as its encoding lacks a character of the name. */
   refuse(topic: string, reason: unknown): void {
     this.refused.add(topic);
     this.list();
@@ -101,7 +101,7 @@ export class Topics {
 
   private leftOut(topic: string, position: string, { message }: SseError): void {
     this.log.warn(
-      `Postgres event table: the event ${position} of the channel "${topic}" is left out, and clients are told: ${message}`,
+      `Postgres event table: the event ${position} of the channel "${topic}" cannot be sent: ${message} Its clients receive sse:reset.`,
     );
   }
 

@@ -8,7 +8,7 @@ import { tableError, type TableSettings } from './event-table-error.js';
 /** How deep clients wrap the server's error. */
 const MOST_WRAPPINGS = 4;
 
-/** The transaction cannot be serialized, or was chosen to end a deadlock: it has to be run again. */
+/** SQLSTATEs of a transaction that must run again: it cannot be serialized, or ended a deadlock. */
 const RUN_AGAIN: ReadonlySet<unknown> = new Set(['40001', '40P01']);
 
 /** @throws SseError `INVALID_OPTION` for what cannot be the client of a transaction */
@@ -31,9 +31,9 @@ export function checkTransaction(transaction: unknown): asserts transaction is P
 }
 
 /**
- * What `send()` rejects with when the client of a transaction did not write the event. An error
- * that asks for the transaction to be run again is the application's own: its code looks for the
- * SQLSTATE, and finds it only in the error as the client gave it.
+ * The error with which `send()` rejects when the client of a transaction did not write the event. If
+ * the transaction must run again, it is the client's own error: the application looks for the SQLSTATE
+ * there.
  */
 export function refusedWithin(given: unknown, settings: TableSettings): unknown {
   const error = serverErrorIn(given) ?? given;
@@ -74,7 +74,7 @@ function textOfAborted(error: unknown): string | undefined {
   }
 }
 
-/** The server's error, in which an ORM wraps it: Drizzle's `cause`, TypeORM's `driverError`. */
+/** Unwraps the server's error from that of an ORM: Drizzle's `cause`, TypeORM's `driverError`. */
 function serverErrorIn(given: unknown): unknown {
   let error = given;
   for (let depth = 0; depth < MOST_WRAPPINGS && codeOf(error) === undefined; depth++) {

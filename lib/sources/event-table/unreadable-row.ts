@@ -1,7 +1,7 @@
 import { failureText, isDataRefusal } from '../postgres/postgres-error.js';
 import type { LargeRow } from './large-data.js';
 
-/** A row whose text the server cannot convert to UTF-8, such as bytes that are no character. */
+/** A row whose text the server cannot convert to UTF-8, such as bytes that form no character. */
 export interface UnreadableRow {
   readonly id: number;
   /** What the server says. */
@@ -15,8 +15,8 @@ export interface PageBeforeUnreadable<Page> {
 }
 
 /**
- * Reads a page again that the server has refused for the text of a row: one such row must not keep
- * all others from being read. The page ends before the first unreadable row, and the row is named.
+ * Reads a page again after the server has refused it for the text of a row, which must not stop all
+ * others. The page ends before the first unreadable row, and names that row.
  *
  * @param ids the rows of the refused page, in order
  * @param after the id after which the page begins

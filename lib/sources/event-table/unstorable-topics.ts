@@ -6,7 +6,7 @@ type Run = (text: string, values: unknown[]) => Promise<unknown>;
 
 /**
  * Asks for the topics of all open channels. A topic that the database's encoding cannot hold would
- * keep the others from being read, so it is left out from then on.
+ * stop the others, so it is left out from then on.
  */
 export async function askForStorable<T>(
   topics: Topics,

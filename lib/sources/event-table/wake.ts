@@ -12,7 +12,7 @@ const PACE_PER_EVENT_MS = 0.25;
 /** The longest that it waits for the events of a look, in milliseconds. */
 const LONGEST_PACE_MS = 10;
 
-/** Says when to look at the table again: when woken, and at intervals. */
+/** Determines the next look at the table: when woken, and at intervals. */
 export class Wake {
   private readonly pause = new WakeableSleep();
   private interval: number;
@@ -30,16 +30,16 @@ export class Wake {
     this.pause.wake();
   }
 
-  /** A look begins: it finds whatever this was woken for until now. */
+  /** Called when a look begins, which finds the reason of every wake until now. */
   clear(): void {
     this.pause.forget();
     this.looked = monotonicNow();
   }
 
   /**
-   * There were events, so that more are likely.
+   * Called after a look that found events, so that more are likely.
    *
-   * @param events how many
+   * @param events their number
    */
   hurry(events: number): void {
     this.found = this.looked;

@@ -1,18 +1,18 @@
 import { kindOf } from '../../channel/shown.js';
 
-/** What a library takes as the options of a client. */
+/** The options that a library takes for a client. */
 export interface ObjectForm {
   /** The library, for people. */
   readonly library: string;
   /** The keys that it knows. */
   readonly keys: readonly string[];
-  /** The keys that say where the server is; without any, it would be looked for on localhost. */
+  /** The keys that name the server. Without any, the library would look for it on localhost. */
   readonly serverKeys: readonly string[];
   /** Keys of other libraries, in lower case and without `_`, and what to write in their place. */
   readonly foreign: Readonly<Record<string, string>>;
 }
 
-/** Functions that clients have, of whatever library, and options have not. */
+/** Functions of clients, of whatever library, that options never have. */
 const CLIENT_FUNCTIONS = [
   '$connect',
   'connect',
@@ -27,17 +27,17 @@ const CLIENT_FUNCTIONS = [
   'sendCommand',
 ];
 
-/** For `ObjectForm.foreign`: keys in whose place the same is to be written. */
+/** Keys for `ObjectForm.foreign` that share a remedy. */
 export function foreignKeys(remedy: string, keys: readonly string[]): Record<string, string> {
   return Object.fromEntries(keys.map((key) => [key, remedy]));
 }
 
 /**
- * Says why a value cannot be the options of a client, or returns `undefined`. Names keys and
- * kinds, and never repeats a value: any may be the password in the wrong place.
+ * Returns why a value cannot be the options of a client; `undefined` when it can. The text names keys
+ * and kinds, and never repeats a value: any may be the password in the wrong place.
  *
- * Libraries pass over keys that they do not know, and take a server that is not named to be on
- * localhost. So the options of another library would connect there without a word.
+ * Libraries ignore unknown keys, and connect to localhost when no key names a server. So with the
+ * options of another library they would connect there without a word.
  */
 export function objectFault(option: unknown, form: ObjectForm): string | undefined {
   const kind = foreignKind(option, form.library);
@@ -68,8 +68,8 @@ export function objectFault(option: unknown, form: ObjectForm): string | undefin
 }
 
 /**
- * Copies the options. Getters of a class are read, and what is hidden from enumeration, such as
- * the password in the options of a pool.
+ * Copies the options, including the getters of a class and keys that are not enumerable, such as the
+ * password in the options of a pool.
  */
 export function copyOptions(option: object, keys: readonly string[]): Record<string, unknown> {
   const copy: Record<string, unknown> = { ...option };
@@ -143,7 +143,7 @@ function isEmptyInstance(option: object, { keys }: ObjectForm): boolean {
 const valueOf = (option: unknown, key: string): any =>
   (option as Record<string, unknown> | null | undefined)?.[key];
 
-/** Keys are shown, but what cannot be a name may be anything. */
+/** A key for an error's message; text that cannot be a name may be a secret. */
 function shownKey(key: string): string {
   return /^[\w$.-]{1,40}$/.test(key) ? key : '…';
 }

@@ -8,7 +8,7 @@ import {
   type Settings,
 } from './option-table.js';
 
-/** Any option: a condition, the same in words, and what stands in for `undefined`. */
+/** Any option: a condition, the condition in words, and the default. */
 export function option<Value, const Default>(
   isAllowed: (value: unknown) => value is Value,
   allowed: string,
@@ -55,7 +55,7 @@ export function duration<Default extends number | undefined>(
   return whole(byDefault, { unit: 'ms', from, to });
 }
 
-/** True or false, and nothing that only counts as one of them. */
+/** True or false; no other value counts as one of them. */
 export function flag(byDefault: boolean): Option<boolean> {
   return option((value) => typeof value === 'boolean', 'true or false', byDefault);
 }
@@ -70,7 +70,7 @@ export function oneOf<const Word extends string>(first: Word, ...others: Word[])
   );
 }
 
-/** A function; `parameter` names what it is called with. */
+/** A function; `parameter` names its argument. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export function callback<Callback extends (...args: any[]) => unknown>(
   parameter: string,

@@ -1,7 +1,7 @@
 import { shownOption } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 
-/** One option: what may be given, and what it is when all is in place. */
+/** One option: the values that users may give, and the complete value. */
 export interface Option<Given, Complete = Given> {
   /**
    * Checks a value and completes it: `undefined` becomes the default.
@@ -11,9 +11,9 @@ export interface Option<Given, Complete = Given> {
    * @throws SseError `INVALID_OPTION`
    */
   readonly read: (value: unknown, path: string, of: string) => Complete;
-  /** What it is measured in. */
+  /** The unit of the value. */
   readonly unit?: string;
-  /** Never set: has the compiler see that whatever an interface allows may be given. */
+  /** Never set. Makes the compiler check that the table accepts every value of the interface. */
   readonly given?: (value: Given) => void;
 }
 
@@ -53,8 +53,7 @@ export function readOptions<Table extends AnyTable>(
 }
 
 /**
- * Refuses options that do not exist. Passed over in silence, a misspelt option would leave its
- * default in force.
+ * Refuses unknown options. Otherwise a misspelt option would silently leave its default in force.
  * @throws SseError `INVALID_OPTION`
  */
 export function checkNames(table: AnyTable, options: unknown, path = '', of = ''): void {

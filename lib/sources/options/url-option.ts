@@ -1,6 +1,6 @@
-/** What a URL of a server looks like. */
+/** The form of a server's URL. */
 export interface UrlForm {
-  /** The schemes as they are written, without `://`. */
+  /** The schemes, without `://`. */
   readonly schemes: readonly string[];
   /** Whether the URL must name a host; without one, a default would be taken. */
   readonly needsHost: boolean;
@@ -14,8 +14,8 @@ const KNOWN_SCHEME =
 const LONE_PERCENT = /%(?![0-9a-f]{2})/i;
 
 /**
- * Says what is wrong with a URL, without repeating any part of it: in a URL that is mistyped,
- * every part may be the password. Returns `undefined` when nothing is wrong.
+ * Returns the fault of a URL, without repeating any part of it: in a mistyped URL every part may be the
+ * password. Returns `undefined` for a good one.
  */
 export function urlFault(text: string, { schemes, needsHost }: UrlForm): string | undefined {
   if (text === '') {

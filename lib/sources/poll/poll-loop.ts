@@ -7,7 +7,7 @@ import { reasonOf } from '../../channel/reason.js';
 import { textOf, type Serialize } from '../../channel/value-text.js';
 import type { ChannelSink, SseLogger } from '../../channel/source.js';
 
-/** What a loop needs of its options. */
+/** The options of a loop. */
 export interface PollLoopOptions {
   readonly interval: number;
   readonly type: string | undefined;
@@ -30,7 +30,7 @@ export class PollLoop {
   private started = false;
   private failures = 0;
   private readonly outage: Outage;
-  /** The time in which values cannot be sent, such as those that JSON cannot express. */
+  /** The time in which the function returns values that cannot be sent, such as a BigInt. */
   private readonly skipping: Outage;
 
   constructor(
@@ -116,7 +116,7 @@ export class PollLoop {
     }
   }
 
-  /** Logs the first of the values in a row that are left out: the next read gives it again. */
+  /** Logs the first of several values in a row that cannot be sent: each read may give it again. */
   private beginSkipping(error: unknown): void {
     this.skipping.begin(
       `A polled value was left out: ${reasonOf(error)} Clients receive sse:reset for this value ` +

@@ -6,10 +6,10 @@ import { PollLoop } from './poll-loop.js';
 import { readOptions, type Settings } from '../options/option-table.js';
 import { POLL_OPTIONS, type PollOptions } from './poll.options.js';
 
-/** Feeds a channel from a function that is called again and again while somebody reads. */
+/** Feeds a channel from a function, which it calls again and again while somebody reads. */
 export class PollSource<T = unknown> implements ChannelSource {
   private readonly options: Settings<typeof POLL_OPTIONS>;
-  /** A loop that a request sets off must not go on in that request's async context. */
+  /** A loop that a request starts must not continue in that request's async context. */
   private readonly detach = AsyncLocalStorage.snapshot();
 
   /**

@@ -8,7 +8,7 @@ import { WakeableSleep } from './wakeable-sleep.js';
 /** Channels per round trip; a reconnect with thousands of them takes few. */
 const BATCH = 100;
 
-/** What we ask about the channels of a session, and tell of them. */
+/** The owner of the channels that a session listens to. */
 export interface ListenChannelEvents {
   /** True while somebody wants to hear the channel. */
   wanted(channel: string): boolean;
@@ -44,7 +44,7 @@ export class ListenChannels {
     private readonly healthInterval: number,
   ) {}
 
-  /** True when the server has confirmed LISTEN and nothing has been done about it since. */
+  /** Whether the server has confirmed LISTEN, and nothing has changed since. */
   isListening(channel: string): boolean {
     return this.listened.has(channel) && !this.session.isClosed;
   }
@@ -119,7 +119,7 @@ export class ListenChannels {
     }
   }
 
-  /** What has changed; some of it when that is much. */
+  /** The commands for changed channels, or for some of them when they are many. */
   private nextCommands(): readonly Command[] {
     const commands: Command[] = [];
     for (const channel of this.changed) {

@@ -1,6 +1,6 @@
 /**
- * What we use of `pg`, described by shape: the package is an optional peer, and an application
- * without Postgres must compile without its types.
+ * The parts of `pg` that we use, described by shape: the package is an optional peer, and an
+ * application without Postgres must compile without its types.
  */
 
 /**

@@ -24,7 +24,7 @@ const QUERY_TIMEOUT_MS = 15_000;
  */
 export class PostgresConnection implements Lifecycle {
   private readonly config: PgConfig;
-  /** What the dedicated listening client is created with. */
+  /** The options of the listening client. */
   readonly listenConfig: PgConfig;
   private readonly given: PgQueryable | undefined;
   private readonly clients = new Set<PgClient>();

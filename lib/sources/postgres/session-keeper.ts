@@ -9,7 +9,7 @@ import { Session, type SessionOptions } from './session.js';
 /** The pauses between two attempts, in milliseconds. */
 const RETRY_MS = { first: 200, most: 30_000 };
 
-/** What a session is kept for. */
+/** The purpose of a kept session. */
 export interface SessionUse extends SessionOptions {
   /** Uses a session until it is lost or closed, and rejects then. */
   serve(session: Session, progress: SessionProgress): Promise<never>;
@@ -25,7 +25,7 @@ export interface SessionUse extends SessionOptions {
   recoveryText(session: Session): string;
 }
 
-/** What the user of a session reports, and is told. */
+/** The channel between a keeper and the user of its session. */
 export interface SessionProgress {
   /** Is aborted when the session is no longer wanted. */
   readonly signal: AbortSignal;

@@ -22,6 +22,6 @@ const ENVELOPE = /^\{"sse":"([^"\\\p{Cc}]{1,255})","data":/u;
 export function readTriggerPayload(payload: string): TriggerPayload {
   const match = payload.endsWith('}') ? ENVELOPE.exec(payload) : null;
   const data = match && payload.slice(match[0].length, -1);
-  // Names of events of ours are not for others to give.
+  // Types that begin with `sse:` are ours, and nobody else may use them.
   return data && isEventType(match[1]) ? { data, type: match[1] } : { data: payload };
 }

@@ -57,7 +57,7 @@ begin
   return null;
 end $sse$;
 
--- Creates the triggers that note what is removed from the table, or from one of its partitions.
+-- Creates the triggers that note removals from the table, or from one of its partitions.
 create or replace function sse.note_removals(part regclass) returns void language plpgsql volatile
 set search_path = pg_catalog, pg_temp as $sse$
 declare
@@ -70,9 +70,9 @@ begin
   end loop;
 end $sse$;
 
--- Brings the sequence and what is noted in line with the rows. Takes ids up to the largest that is
--- there, as a restore brings rows without taking their ids; others may take some at the same time.
--- False when it has to be called again.
+-- Brings the sequence and the history in line with the rows. Takes ids up to the largest one in the
+-- table, as a restore brings rows without taking their ids; others may take some at the same time.
+-- False when the caller must call it again.
 create or replace function sse.catch_up() returns boolean language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp as $sse$
 declare
@@ -83,7 +83,7 @@ begin
     exit when last >= top;
     last := nextval('sse.event_id_seq'::regclass);
   end loop;
-  -- Somebody has set the sequence back: what comes below is not what was removed.
+  -- Somebody has set the sequence back: new events below are not those that were removed.
   if exists (select from sse.history where removed > last) then
     update sse.history set removed = last, rewritten = rewritten + 1 where removed > last;
   end if;
