@@ -2,7 +2,6 @@
 export interface BackoffRange {
   /** The wait before the second attempt, before jitter. */
   readonly first: number;
-  /** The longest wait. */
   readonly most: number;
 }
 

@@ -51,7 +51,6 @@ export function checkTemplate(template: string): void {
   }
 }
 
-/** The names of a template's placeholders. */
 export function placeholdersOf(template: string): string[] {
   return [...template.matchAll(PLACEHOLDER)].map(([, name]) => name!);
 }

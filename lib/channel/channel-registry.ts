@@ -14,7 +14,6 @@ export interface ChannelRegistryOptions {
   readonly limits: ChannelLimits;
   /** How long a channel is kept after its last use, in milliseconds. */
   readonly linger: number;
-  /** How many channels may be open at the same time. */
   readonly maxChannels: number;
   /** Called after each append to a channel; schedules its readers. */
   readonly onAppend: (channel: Channel) => void;
@@ -57,7 +56,6 @@ export class ChannelRegistry {
     this.sweep.unref();
   }
 
-  /** Every open channel. */
   get channels(): IterableIterator<Channel> {
     return this.opened.keys();
   }

@@ -66,7 +66,6 @@ export class CheckedHistory {
   /** Pages being read, by position: clients that return together share them. */
   private readonly reads = new Map<string | undefined, SharedRead>();
   private readonly outage: Outage;
-  /** The subject of log lines. */
   private readonly subject: string;
 
   constructor(
@@ -94,7 +93,6 @@ export class CheckedHistory {
     return order;
   };
 
-  /** Reads the page after a position. */
   read(position: string | undefined): PendingPage {
     let read = this.reads.get(position);
     if (!read) {

@@ -115,7 +115,6 @@ export class Cursor {
     return 'reset';
   }
 
-  /** Moves past an entry of the log. */
   moveTo(seq: number, position: string): void {
     this.seq = seq;
     this.position = position;

@@ -5,7 +5,6 @@ import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 import { EARLIEST, isNextAfter } from './start-position.js';
 
-/** How large an event may be. */
 export interface EventLimits {
   /** Bytes of the event's data, in UTF-8. */
   readonly eventSize: number;
@@ -95,7 +94,6 @@ export function refuseAsPosition(id: string, where: string): never {
   );
 }
 
-/** Whether a text can be an event's `type`. */
 export function isEventType(value: unknown): value is string {
   return isLine(value) && value.length <= MAX_LINE && !value.startsWith(RESERVED_TYPES);
 }
@@ -139,7 +137,6 @@ function checkId(name: 'id' | 'position', id: unknown, maxLength?: number): void
   }
 }
 
-/** Whether a value can be an event's position. */
 export function isPosition(value: unknown): value is string {
   return faultOfId(value) === undefined && !(value as string).includes(',');
 }

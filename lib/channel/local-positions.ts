@@ -5,7 +5,6 @@ export class LocalPositions {
   /** Distinguishes this log's positions from those of earlier logs and of other processes. */
   readonly epoch = randomBytes(6).toString('base64url').replaceAll('-', '.');
 
-  /** The position of the event with this number. */
   of(seq: number): string {
     return `${this.epoch}-${seq}`;
   }

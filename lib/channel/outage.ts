@@ -6,7 +6,6 @@ export class Outage {
 
   constructor(private readonly log: SseLogger) {}
 
-  /** Whether the outage has begun and not ended. */
   get lasts(): boolean {
     return this.isLasting;
   }

@@ -14,7 +14,6 @@ export function reasonOf(error: unknown): string {
   }
 }
 
-/** The stack trace of an error, if it has one. */
 export function stackOf(error: unknown): string | undefined {
   try {
     return error instanceof Error && typeof error.stack === 'string' ? error.stack : undefined;

@@ -7,7 +7,6 @@ export function asReported<E extends object>(error: E): E {
   return error;
 }
 
-/** Whether the outage that caused an error is in the log already. */
 export function isReported(error: unknown): boolean {
   return typeof error === 'object' && error !== null && reported.has(error);
 }

@@ -14,7 +14,6 @@ Options:
 nestjs-sse-channels <command> --help says more.
 `;
 
-/** What a run prints, and how it ends. */
 export interface CliResult {
   readonly code: 0 | 1;
   readonly output: string;

@@ -133,7 +133,6 @@ export class Delivery {
     await this.connections.drain();
   }
 
-  /** Drops every channel. */
   close(): void {
     this.channels.close();
   }

@@ -11,7 +11,6 @@ export class EntryMerge {
     this.open = cursors.filter((cursor) => !cursor.hasEnded);
   }
 
-  /** True once every channel's run has ended. */
   get hasEnded(): boolean {
     return this.open.length === 0;
   }

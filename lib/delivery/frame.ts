@@ -31,13 +31,11 @@ export function entryFrame(entry: LogEntry): string {
   return (entry.frame ??= withId(entryFields(entry), entry.id));
 }
 
-/** The frame of an entry under the label of its channel. */
 export function labelledFrame(label: string, entry: LogEntry): string {
   const { resumeAt } = entry;
   return withId(entryFields(entry), resumeAt && labelledPosition(label, resumeAt));
 }
 
-/** The frame of an entry under another id, or without one. */
 export function entryFrameWith(id: string | undefined, entry: LogEntry): string {
   return withId(entryFields(entry), id);
 }

@@ -124,7 +124,6 @@ function isSubscriber(value: unknown): value is Subscriber<unknown> {
 
 type Functions<T> = { [K in keyof Observer<T>]?: Observer<T>[K] | null | undefined };
 
-/** Observers whose functions are guarded. */
 const guardedObservers = new WeakSet<object>();
 
 function guardedObserver<T>(observer: Functions<T>, guard: Guard, what: string): Observer<T> {

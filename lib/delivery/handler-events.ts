@@ -17,7 +17,6 @@ export class HandlerEvents implements HandlerChannels, EventTarget {
   /** A new array after each change: subscribers come and go while they receive an event. */
   private subscribers: readonly Subscriber<SseEvent>[] = [];
   private reader: ObservableReader | undefined;
-  /** Whether the reader has read something. */
   private hasRead = false;
   /** Where the next reader starts, once the reader was closed; `undefined` for the head. */
   private position: string | undefined;

@@ -10,7 +10,6 @@ export const STREAM_HEADERS = {
   'x-accel-buffering': 'no',
 } as const;
 
-/** Writes the head of a stream. */
 export function writeStreamHead(
   response: Response,
   request: IncomingMessage,
@@ -30,7 +29,6 @@ export function writeStreamHead(
   write(response, request, status, head);
 }
 
-/** Writes the head of an answer without a body. */
 export function writeEmptyHead(
   response: Response,
   request: IncomingMessage,

@@ -4,7 +4,6 @@ import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import { SLICE_MS } from '../channel/slices.js';
 
-/** The writer of the values. */
 interface Room {
   readonly isFull: boolean;
   whenRoom(): Promise<void>;

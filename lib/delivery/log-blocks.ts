@@ -4,14 +4,11 @@ import type { LogEntry } from '../channel/log-entry.js';
 import { BLOCK_SIZE, blockOf, type Block } from './block.js';
 import { entryFrame, labelledFrame } from './frame.js';
 
-/** A block that many readers share. */
 export interface LogBlock extends Block {
   /** The number of the last event in it, and the position behind that. */
   readonly to: number;
   readonly position: string;
-  /** True when the last event in it ends the run. */
   readonly end: boolean;
-  /** True when it can no longer grow. */
   readonly isFull: boolean;
 }
 
@@ -67,7 +64,6 @@ function labelledFrames(label: string): (entry: LogEntry) => string {
   return (entry) => labelledFrame(label, entry);
 }
 
-/** The blocks of one log. */
 export class LogBlocks {
   private readonly blocks = new Map<number, LogBlock>();
 

@@ -12,13 +12,11 @@ import type { Subscription } from './subscription.js';
 export interface EventTarget {
   /** True while no more should be read. The target pulls once it may go on. */
   readonly isBlocked: boolean;
-  /** An event of a channel. */
   event(event: SseEvent, entry: LogEntry): void;
   /** A `sse:reset`, or the last event of a run. */
   control(event: SseEvent, entry: LogEntry): void;
   /** The reader has read all there was for now. */
   pulled?(): void;
-  /** Every channel's run has ended. */
   end(): void;
 }
 
@@ -47,7 +45,6 @@ export class ObservableReader implements Reader {
     return cursors.some(({ resetReason }) => resetReason) ? NO_POSITION : id;
   }
 
-  /** True once every channel's run has ended. */
   get hasEnded(): boolean {
     return this.merge.hasEnded;
   }

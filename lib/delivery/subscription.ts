@@ -102,7 +102,6 @@ export class Subscription {
       : this.cursors[0]?.position;
   }
 
-  /** The names of the channels. */
   get channels(): readonly string[] {
     return this.cursors.map(({ channel }) => channel.name);
   }

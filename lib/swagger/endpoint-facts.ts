@@ -13,11 +13,9 @@ import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 export interface EndpointFacts {
   /** A name or template, a resolver, or nothing for a handler that brings its own stream. */
   readonly channels: string | ChannelResolver | undefined;
-  /** The placeholders of the template. */
   readonly placeholders: readonly string[];
   /** The hosts that the controller answers for, as they are written. */
   readonly hosts: readonly string[];
-  /** The status of a stream. */
   readonly success: number;
   /** Whether a run may have ended, so that a client need not return. */
   readonly canEnd: boolean;

@@ -9,7 +9,6 @@ export class ConditionWaits {
   private readonly waits = new Set<Wait>();
   private over = false;
 
-  /** Checks all conditions again. */
   wake(): void {
     for (const wait of this.waits) {
       try {

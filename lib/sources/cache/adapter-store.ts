@@ -120,13 +120,10 @@ export class AdapterKeyStore implements KeyStore {
       return { events: [], failure };
     }
     const { value, waiting } = held;
-    let { skipped } = held;
-    const values: string[] = [];
-    try {
-      values.push(...(value === undefined ? [] : [textOf(value, this.serialize)]));
-    } catch (error) {
-      skipped ??= { count: 1, why: reasonOf(error) };
-    }
+    const { value: text, refused } = this.valueOf(value);
+    const values = text === undefined ? [] : [text];
+    const skipped =
+      held.skipped ?? (refused === undefined ? undefined : { count: 1, why: refused });
     // A removed value is taken, even if the cache fails after that. A value that was not removed may
     // go later, by a call that was not answered in time.
     try {

@@ -21,7 +21,6 @@ export interface CacheLike {
   off?(event: 'set', listener: (set: { key?: unknown }) => void): unknown;
 }
 
-/** Whether a value can serve as a cache. */
 export function isCacheLike(value: unknown): value is CacheLike {
   const cache = value as CacheLike | null | undefined;
   return (

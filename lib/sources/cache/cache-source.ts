@@ -64,7 +64,6 @@ export class CacheSource implements ChannelSource, Lifecycle {
     this.unsubscribe.push(...[offSet, offAvailable].filter((off) => off !== undefined));
   }
 
-  /** The number of polled keys. */
   get polledKeys(): number {
     return this.poll.size;
   }
@@ -166,19 +165,14 @@ export class CacheSource implements ChannelSource, Lifecycle {
   /** Takes or looks, each on its own: a look that fails must not hide values that were taken. */
   private async read(feeds: readonly PolledKey[]): Promise<readonly KeyReading[]> {
     const readings = new Map<PolledKey, KeyReading>();
-    const readAll = async (
-      mode: PolledKey['reading'],
-      read: (keys: readonly string[], of: readonly PolledKey[]) => Promise<readonly KeyReading[]>,
-    ) => {
+    const readAll = async (mode: PolledKey['reading'], read: KeyStore['look']) => {
       const of = feeds.filter(({ reading }) => reading === mode);
+      if (of.length === 0) {
+        return;
+      }
+      const [keys, known] = [of.map(({ key }) => key), of.map((feed) => feed.known)];
       try {
-        const found =
-          of.length > 0
-            ? await read(
-                of.map(({ key }) => key),
-                of,
-              )
-            : [];
+        const found = await read(keys, known);
         of.forEach((feed, index) => readings.set(feed, found[index]!));
       } catch (failure) {
         of.forEach((feed) => readings.set(feed, { events: [], failure }));
@@ -186,12 +180,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
     };
     await Promise.all([
       readAll('take', (keys) => this.store.take(keys)),
-      readAll('watch', (keys, of) =>
-        this.store.look(
-          keys,
-          of.map(({ known }) => known),
-        ),
-      ),
+      readAll('watch', (keys, known) => this.store.look(keys, known)),
     ]);
     return feeds.map((feed) => readings.get(feed) ?? NOT_READ);
   }

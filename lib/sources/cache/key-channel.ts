@@ -14,11 +14,9 @@ export interface OutletFeed {
   noteWaiting(): void;
   /** The value that a new client gets first. */
   current(): SourceEvent | undefined;
-  /** The channel is dropped. */
   close(): void;
 }
 
-/** Opens a channel that the key feeds. */
 export function openChannel(
   store: KeyStore,
   key: string,

@@ -43,7 +43,7 @@ export class KeyFeed implements PolledKey {
   private isDue = false;
   private gap = false;
   private busy = false;
-  private readMode: 'take' | 'watch' = 'take';
+  reading: 'take' | 'watch' = 'take';
 
   constructor(
     readonly key: string,
@@ -58,10 +58,6 @@ export class KeyFeed implements PolledKey {
     return this.owner.store.polled && !this.isShared ? this.outlets.maxInterval : Infinity;
   }
 
-  get reading(): 'take' | 'watch' {
-    return this.readMode;
-  }
-
   /** Feeds one more channel, for which it reads the key from `resume()` on. */
   open(sink: ChannelSink, options: KeyOptions): ChannelFeed {
     const follows = options.mode === 'take' && this.owner.store.follow !== undefined;
@@ -71,16 +67,10 @@ export class KeyFeed implements PolledKey {
       setRead: (read) => this.setRead(outlet, read),
       noteArrived: (event) => this.noteArrived(outlet, event),
       noteReset: (reason) => this.outlets.passesOn(outlet) && this.outlets.reset(reason),
-      noteWaiting: () => this.noteWaiting(outlet),
+      noteWaiting: () => outlet.read && this.readSoon(),
       current: () => this.current(outlet),
       close: () => this.close(outlet),
     });
-  }
-
-  private noteWaiting({ read }: Outlet): void {
-    if (read) {
-      this.readSoon();
-    }
   }
 
   private noteArrived(from: Outlet, { data, type, id }: SourceEvent): void {
@@ -125,7 +115,10 @@ export class KeyFeed implements PolledKey {
     if (mode === undefined || (mode === 'take' && this.owner.store.follow)) {
       await this.owner.store.push(this.key, event);
     } else if (mode === 'watch') {
-      await this.write(event);
+      await this.watched.write(async () => {
+        await this.owner.store.set(this.key, event.data);
+        this.publish(event);
+      });
     } else {
       const appended = this.sent.add(event);
       this.owner.poll.now(this);
@@ -141,7 +134,7 @@ export class KeyFeed implements PolledKey {
   begin(): void {
     this.busy = true;
     this.isDue = false;
-    this.readMode = this.outlets.mode ?? 'take';
+    this.reading = this.outlets.mode ?? 'take';
     this.watched.beginLook();
     this.sent.beginReading();
   }
@@ -162,7 +155,7 @@ export class KeyFeed implements PolledKey {
     if (reading.skipped) {
       this.noteSkipped(reading.skipped, reading.shared !== undefined);
     }
-    if (this.readMode === 'watch' && reading.failure === undefined && !reading.refused) {
+    if (this.reading === 'watch' && reading.failure === undefined && !reading.refused) {
       const change = this.watched.endLook(reading);
       if (typeof change === 'number') {
         this.noteSkipped({ count: 1, why: tooLarge(change) }, false);
@@ -205,19 +198,12 @@ export class KeyFeed implements PolledKey {
 
   private returnAll(reading: KeyReading): void {
     this.owner.drop(this);
-    const taken = this.readMode === 'take' ? reading.events : [];
+    const taken = this.reading === 'take' ? reading.events : [];
     const sent: KeyEvent[] = [];
     this.sent.takeAll((event) => sent.push(event));
     if (taken.length + sent.length > 0) {
       this.owner.returnUnread(this.key, taken, sent);
     }
-  }
-
-  private write(event: KeyEvent): Promise<void> {
-    return this.watched.write(async () => {
-      await this.owner.store.set(this.key, event.data);
-      this.publish(event);
-    });
   }
 
   private publish(event: KeyEvent, known?: KnownValue): void {

@@ -3,7 +3,6 @@ import type { KeyReading, PollRate, Skipped } from './key-store.js';
 
 /** This instance, as the polling for all instances sees it. */
 interface Duty {
-  /** Whether this instance polls for all, at this moment. */
   isPoller(): boolean;
   reportSkipped(key: string, skipped: Skipped): void;
 }

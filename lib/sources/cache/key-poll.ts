@@ -8,7 +8,6 @@ import { PollSchedule, type Scheduled } from './poll-schedule.js';
 /** How long a stop waits for the store's replies, in milliseconds. Shutdown must not hang on them. */
 export const STOP_WAIT_MS = 300;
 
-/** A key that is polled. */
 export interface PolledKey {
   readonly key: string;
   /** The time between two polls, in milliseconds. Infinite: poll only on `now()`. */
@@ -67,7 +66,6 @@ export class KeyPoll {
     this.outage = new PollOutage(logger);
   }
 
-  /** The number of polled keys. */
   get size(): number {
     return this.entries.size;
   }

@@ -4,7 +4,6 @@ import type { TableOf } from '../options/option-table.js';
 
 /** A value on its way from a key to the key's readers. */
 export interface KeyEvent {
-  /** The value's text. */
   readonly data: string;
   /** The event's name, if `sendKey` got one. */
   readonly type?: string | undefined;

@@ -18,7 +18,6 @@ interface Item extends KeyEvent {
 interface Slot {
   /** Items that nobody has taken yet, oldest first. At most one of them is the key's value. */
   items: Item[];
-  /** What the key holds. */
   value: string | undefined;
   expires: number;
 }
@@ -41,7 +40,6 @@ export class MemoryKeyStore implements KeyStore {
     this.waitingTtl = waitingTtl;
   }
 
-  /** The number of keys that hold something. */
   get size(): number {
     return this.slots.size;
   }

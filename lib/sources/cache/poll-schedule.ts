@@ -61,7 +61,6 @@ export class PollSchedule<T extends Scheduled> {
     this.addAt(entry, (Math.floor((after - offset) / wait) + 1) * wait + offset);
   }
 
-  /** Takes the entry out: it is no longer due. */
   remove(entry: T): void {
     const bucket = entry.state === 'due' ? this.buckets.get(entry.due) : undefined;
     bucket?.entries.delete(entry);

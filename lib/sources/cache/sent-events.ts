@@ -37,7 +37,6 @@ export class SentEvents {
     return sent.length > 0;
   }
 
-  /** Hands over all events. */
   takeAll(publish: (event: KeyEvent) => void): void {
     this.beginReading();
     this.endReading(publish);

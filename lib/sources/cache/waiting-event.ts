@@ -7,7 +7,6 @@ import type { KeyEvent } from './key-store.js';
 /** Why text among the waiting events is left out. */
 export const NO_WAITING_EVENT = 'It stood among the waiting events, and is not one.';
 
-/** An event that waits beside its key. */
 export interface WaitingEvent extends KeyEvent {
   /** Whether the key held a value when the event came, so that the value is the older one. */
   readonly afterValue: boolean;
@@ -90,7 +89,6 @@ export function slotTag(key: string): string {
   return hashTag(key) ?? key;
 }
 
-/** Whether `waitingKey` is in the same hash slot as its key. */
 export function sharesSlot(key: string): boolean {
   return hashTag(key) !== undefined || !key.includes('}');
 }

@@ -7,7 +7,8 @@ import type { KeyEvent, KeyReading, KnownValue } from './key-store.js';
 export class WatchedValue {
   private given: KeyEvent | undefined;
   private isSendable = true;
-  private knownBy: KnownValue | undefined;
+  /** The store's note of the value. */
+  known: KnownValue | undefined;
   private tooLarge: number | undefined;
   /** Counts the writes that have ended. */
   private writes = 0;
@@ -19,12 +20,6 @@ export class WatchedValue {
     return this.isSendable ? this.given : undefined;
   }
 
-  /** The store's note of the value. */
-  get known(): KnownValue | undefined {
-    return this.knownBy;
-  }
-
-  /** Runs a function that writes the key. */
   async write(write: () => Promise<void>): Promise<void> {
     this.writing++;
     try {
@@ -44,7 +39,7 @@ export class WatchedValue {
   note(event: KeyEvent | undefined, isSendable = true, known?: KnownValue): void {
     this.given = event;
     this.isSendable = isSendable;
-    this.knownBy = known;
+    this.known = known;
     this.tooLarge = undefined;
   }
 

@@ -59,7 +59,6 @@ export class Duties {
     this.keeper = new SessionKeeper(config, use, logger);
   }
 
-  /** Whether this instance does the duties. */
   get areOurs(): boolean {
     return this.isPooled || this.lease.isHeld;
   }

@@ -8,7 +8,6 @@ import { codeOf } from '../postgres/postgres-error.js';
 import { lacksPartition } from './event-table-error.js';
 import { formatPosition } from './position.js';
 
-/** An event for a topic. */
 export interface TopicEvent {
   readonly topic: string;
   readonly event: OutgoingEvent;
@@ -89,7 +88,6 @@ export class EventInserts {
   }
 }
 
-/** The publisher's own id, or the position. */
 function idOf(event: OutgoingEvent, { timeline, id }: Inserted): string {
   return event.id ?? formatPosition({ timeline: Number(timeline), id: Number(id) });
 }

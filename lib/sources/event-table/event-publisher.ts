@@ -43,7 +43,6 @@ export class EventPublisher {
   constructor(
     private readonly connection: PostgresConnection,
     private readonly settings: TableSettings,
-    /** Called after each commit. */
     private readonly onCommit: () => void,
     private readonly installed: Promise<unknown> | undefined,
   ) {

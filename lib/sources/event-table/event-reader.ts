@@ -60,7 +60,6 @@ export class EventReader {
     return this.reading.position;
   }
 
-  /** Whether the table cannot be read at the moment. */
   get isOutage(): boolean {
     return this.keeper.isOutage;
   }

@@ -32,7 +32,6 @@ export function isOfEvent(error: unknown): boolean {
   );
 }
 
-/** The error for an event whose content the server refused. */
 export function refusedEvent(error: unknown): SseError {
   return new SseError(
     'INVALID_EVENT',

@@ -12,7 +12,6 @@ export interface EventRow {
   readonly done: boolean | null;
 }
 
-/** Turns a row into an event at a position. */
 export function eventOfRow(row: EventRow, position: string): SourceEvent & { position: string } {
   return {
     position,

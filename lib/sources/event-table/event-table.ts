@@ -22,7 +22,7 @@ import {
 } from './event-table.options.js';
 import { formatPosition } from './position.js';
 import { ReadAhead } from './read-ahead.js';
-import { Retention } from './retention.js';
+import { Retention, type TableUsage } from './retention.js';
 import { Topics } from './topics.js';
 
 /** The state of the event table in this process; see `SseService.stats()`. */
@@ -46,14 +46,7 @@ export interface EventTableStats {
    * The table's size on disk when this instance last looked. It looks at the retention's interval.
    * Unset before the first look, and where the role may not ask.
    */
-  readonly disk:
-    | {
-        readonly bytes: number;
-        readonly partitions: number;
-        /** When the oldest event was written, in milliseconds since the epoch. */
-        readonly oldest: number | undefined;
-      }
-    | undefined;
+  readonly disk: TableUsage | undefined;
 }
 
 /**
@@ -142,7 +135,6 @@ export class EventTable implements Broker, Lifecycle {
 
   get stats(): EventTableStats {
     const { position, isOutage, stuck } = this.reader;
-    const { usage } = this.retention;
     return {
       position: position && formatPosition(position),
       outage: isOutage,
@@ -151,7 +143,7 @@ export class EventTable implements Broker, Lifecycle {
         age: monotonicNow() - stuck.since,
         pids: stuck.writers.flatMap(({ pid }) => pid ?? []),
       },
-      disk: usage,
+      disk: this.retention.usage,
     };
   }
 }

@@ -34,7 +34,6 @@ export interface Stuck {
  * now have ended, the hole is filled, or empty for ever.
  */
 export class Fence {
-  /** Set while a writer delays delivery for long. */
   stuck: Stuck | undefined;
   private nextReport = 0;
 

@@ -38,7 +38,6 @@ export function lockHolders(session: Session, schema: string): Promise<readonly 
   return transactions(session, which);
 }
 
-/** Names a transaction for people. */
 export function transactionName({ pid, age }: OpenTransaction): string {
   const since = age === undefined ? '' : `, open for ${Math.round(age / 1_000)} s`;
   return pid === undefined

@@ -2,7 +2,6 @@ import { quoteName } from '../postgres/identifier.js';
 import type { Session } from '../postgres/session.js';
 import { Ages } from './ages.js';
 
-/** An attached partition of the event table. */
 export interface Partition {
   readonly name: string;
   readonly high: number;

@@ -43,7 +43,6 @@ export interface TableMark extends Pick<TableHead, 'last' | 'incarnation' | 'rew
 /** A page of the table, whatever the topics. */
 export interface ReaderPage {
   readonly rows: readonly ReaderRow[];
-  /** True when there may be more behind it. */
   readonly more: boolean;
   readonly mark: TableMark;
 }
@@ -59,7 +58,6 @@ function markOf(text: string): TableMark {
   };
 }
 
-/** The reader's statements for one schema. */
 export class ReaderStatements {
   private readonly s: string;
 

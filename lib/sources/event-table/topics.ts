@@ -84,7 +84,6 @@ export class Topics {
     }
   }
 
-  /** Logs why an event was not fetched. */
   reportSkipped(topic: string, position: string, { size, unreadable }: LargeRow): void {
     const reason =
       unreadable === undefined ? tooLarge(size!, this.eventSize) : unreadableText(unreadable);

@@ -4,7 +4,6 @@ import type { LargeRow } from './large-data.js';
 /** A row whose text the server cannot convert to UTF-8, such as bytes that form no character. */
 export interface UnreadableRow {
   readonly id: number;
-  /** What the server says. */
   readonly reason: string;
 }
 

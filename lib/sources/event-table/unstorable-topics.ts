@@ -1,7 +1,6 @@
 import { isDataRefusal } from '../postgres/postgres-error.js';
 import type { Topics } from './topics.js';
 
-/** Runs a statement. */
 type Run = (text: string, values: unknown[]) => Promise<unknown>;
 
 /**
@@ -29,7 +28,6 @@ export async function askForStorable<T>(
   }
 }
 
-/** Whether the database can hold a topic. */
 export async function isStorable(topic: string, run: Run): Promise<boolean> {
   let storable = true;
   await refuseUnstorable([topic], run, () => (storable = false));

@@ -4,19 +4,9 @@ import { appendOrSkip } from '../../channel/event-check.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import { Outage } from '../../channel/outage.js';
 import { reasonOf } from '../../channel/reason.js';
-import { textOf, type Serialize } from '../../channel/value-text.js';
+import { textOf } from '../../channel/value-text.js';
 import type { ChannelSink, SseLogger } from '../../channel/source.js';
-
-/** The options of a loop. */
-export interface PollLoopOptions {
-  readonly interval: number;
-  readonly type: string | undefined;
-  readonly immediate: boolean;
-  readonly doneSignal: string | false;
-  readonly timeout: number;
-  /** Turns values other than strings into text; `undefined` for JSON. */
-  readonly serialize: Serialize | undefined;
-}
+import type { PollSettings } from './poll.options.js';
 
 /** The longest wait after a failed read, in milliseconds, unless the interval is longer. */
 const MAX_RETRY_MS = 30_000;
@@ -35,7 +25,7 @@ export class PollLoop {
 
   constructor(
     private readonly read: () => unknown,
-    private readonly options: PollLoopOptions,
+    private readonly options: PollSettings,
     private readonly sink: ChannelSink,
     logger: SseLogger,
   ) {

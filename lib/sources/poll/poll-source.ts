@@ -3,12 +3,12 @@ import { kindOf } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { ChannelFeed, ChannelSink, ChannelSource, SseLogger } from '../../channel/source.js';
 import { PollLoop } from './poll-loop.js';
-import { readOptions, type Settings } from '../options/option-table.js';
-import { POLL_OPTIONS, type PollOptions } from './poll.options.js';
+import { readOptions } from '../options/option-table.js';
+import { POLL_OPTIONS, type PollOptions, type PollSettings } from './poll.options.js';
 
 /** Feeds a channel from a function, which it calls again and again while somebody reads. */
 export class PollSource<T = unknown> implements ChannelSource {
-  private readonly options: Settings<typeof POLL_OPTIONS>;
+  private readonly options: PollSettings;
   /** A loop that a request starts must not continue in that request's async context. */
   private readonly detach = AsyncLocalStorage.snapshot();
 

@@ -1,6 +1,6 @@
 import type { Serialize } from '../../channel/value-text.js';
 import { callback, doneSignal, duration, eventType, flag } from '../options/option-kinds.js';
-import type { TableOf } from '../options/option-table.js';
+import type { Settings, TableOf } from '../options/option-table.js';
 
 /** Options of a polled function. */
 export interface PollOptions {
@@ -32,3 +32,5 @@ export const POLL_OPTIONS = {
   doneSignal: doneSignal('[DONE]'),
   serialize: callback<Serialize>('the value'),
 } satisfies TableOf<PollOptions>;
+
+export type PollSettings = Settings<typeof POLL_OPTIONS>;

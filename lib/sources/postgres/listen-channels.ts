@@ -18,7 +18,6 @@ export interface ListenChannelEvents {
   refused(channel: string, reason: unknown): void;
 }
 
-/** A command for the server. */
 interface Command {
   readonly verb: 'LISTEN' | 'UNLISTEN';
   readonly channel: string;

@@ -17,7 +17,6 @@ import type { PgConfig } from './postgres.options.js';
 /** How long the server may be silent before its answer, in milliseconds, unless told otherwise. */
 const SILENCE_MS = 10_000;
 
-/** One statement. */
 export interface Statement {
   readonly text: string;
   readonly values?: readonly unknown[] | undefined;
@@ -42,7 +41,6 @@ export interface SessionOptions {
 export class Session {
   /** True when a pooler stands between: nothing can be relied on that a session remembers. */
   isPooled = false;
-  /** True when the server is a standby. */
   isStandby = false;
   /** Called with each notification. */
   onNotification: ((channel: string, payload: string) => void) | undefined;
@@ -96,7 +94,6 @@ export class Session {
     return this.over.signal;
   }
 
-  /** True once the connection is lost or closed. */
   get isClosed(): boolean {
     return this.over.signal.aborted;
   }

@@ -5,7 +5,6 @@ import { checkName, quoteName } from './identifier.js';
 /** A part of a table's name: in double quotes as in SQL, or bare. */
 const PART = /"((?:[^"]|"")*)"|([^".]+)/y;
 
-/** A table's name, taken apart. */
 export interface TableName {
   readonly schema: string | undefined;
   readonly table: string;

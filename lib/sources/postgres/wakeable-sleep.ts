@@ -19,7 +19,6 @@ export class WakeableSleep {
     this.abort?.abort();
   }
 
-  /** Forgets that it was woken. */
   forget(): void {
     this.isWoken = false;
   }

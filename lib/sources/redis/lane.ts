@@ -41,7 +41,6 @@ export class Lane {
     return this.inCall.length > 0;
   }
 
-  /** Whether somebody still waits for an event of the call. */
   get isWanted(): boolean {
     return this.inCall.some(({ isSettled }) => !isSettled);
   }

@@ -67,8 +67,11 @@ export class NumberedCall {
     this.isUnderWay = true;
     try {
       const answers = await this.answers();
-      const { minReplicas } = this.streams.settings;
-      const replicas = minReplicas > 0 ? await this.replicas(minReplicas) : Infinity;
+      const { minReplicas, replicaTimeout } = this.streams.settings;
+      const replicas =
+        minReplicas > 0
+          ? await this.streams.server.waitForReplicas(this.marker, minReplicas, replicaTimeout)
+          : Infinity;
       return this.lanes.filter((lane, nth) => this.settle(lane, answers[nth]!, replicas));
     } catch (error) {
       return this.failed(error as Error);
@@ -77,7 +80,6 @@ export class NumberedCall {
     }
   }
 
-  /** Whether somebody waits for the outcome. */
   private get isWanted(): boolean {
     return this.lanes.some((lane) => lane.isWanted);
   }
@@ -93,12 +95,6 @@ export class NumberedCall {
       args: [this.number, server.publishCommand, ...before, ...this.kind.args, ...this.batches],
     });
     return answers as readonly string[];
-  }
-
-  /** How many replicas have the events, once they are enough or have had their time. */
-  private replicas(enough: number): Promise<number> {
-    const { server, settings } = this.streams;
-    return server.waitForReplicas(this.marker, enough, settings.replicaTimeout);
   }
 
   /** Takes over the answer for a lane. Returns whether the lane can go on at once. */

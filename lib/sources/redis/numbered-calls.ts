@@ -64,7 +64,6 @@ export class NumberedCalls {
     return sent;
   }
 
-  /** The key of a lane's own marker. */
   markerOf(lane: string): string {
     return `${lane}:from:${this.instance}`;
   }

@@ -15,7 +15,6 @@ interface Ioredis {
   readonly Redis: new (...args: unknown[]) => RedisClient;
 }
 
-/** Loads the optional peer package. */
 export type LoadIoredis = () => Promise<Ioredis>;
 
 export const loadIoredis: LoadIoredis = () => import('ioredis') as unknown as Promise<Ioredis>;

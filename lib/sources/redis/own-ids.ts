@@ -13,7 +13,6 @@ export function digestOf(id: string): string {
   return createHash('sha1').update(json).digest('hex').slice(0, DIGEST_LENGTH);
 }
 
-/** JSON with nothing beyond ASCII. */
 export function asciiJson(json: string): string {
   return json.replace(
     /[\u0080-\uffff]/g,

@@ -7,7 +7,6 @@ const FORGOTTEN_MS = 600_000;
 /** How many streams we verify at a time. */
 const BATCH = 500;
 
-/** An instance's last event in a stream or key. */
 export class LastPublished {
   private readonly time = monotonicNow();
 

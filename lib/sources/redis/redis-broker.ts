@@ -38,7 +38,7 @@ export class RedisBroker implements Broker, Lifecycle {
 
   /** @throws SseError `INVALID_CHANNEL` when the name cannot be mapped to a stream */
   open(channel: string, sink: ChannelSink): ChannelFeed {
-    return this.streams.open(this.keyOf(channel), sink, { channel });
+    return this.streams.open(this.keyOf(channel), sink);
   }
 
   /** @throws SseError `INVALID_CHANNEL` when the name cannot be mapped to a stream */

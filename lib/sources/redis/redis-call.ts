@@ -2,7 +2,6 @@ import { withDeadline } from '../../channel/deadline.js';
 import { plainError } from './plain-error.js';
 import type { RedisClient } from './redis-option.js';
 
-/** A Redis command with its arguments. */
 export type RedisCommand = readonly [name: string, ...args: (string | number)[]];
 
 /** A command's reply, or the error that came in its place. */
@@ -14,7 +13,6 @@ export interface RedisScript {
   readonly sha: string;
 }
 
-/** The call of a script, with its keys first. */
 export interface ScriptCall {
   readonly script: RedisScript;
   readonly keys: readonly string[];

@@ -30,19 +30,19 @@ const REFUSED_CERTIFICATE = /CERT|LEAF_SIGNATURE|INVALID_CA/;
 export class RedisConnection implements Lifecycle {
   /** Whether the client is ours, made from a URL or options. */
   readonly owned: boolean;
-  /** The server's address, for errors and log lines. */
   readonly address: string;
   /** Whether keys are spread over the nodes of a Cluster. */
   readonly isCluster: boolean;
   /** Logs that Redis cannot be reached. */
   readonly outage: RedisOutage;
+  /** The number of losses so far. Each loss takes the replies under way with it. */
+  drops = 0;
   private readonly loss: ConnectionLoss;
   private readonly guard: Guard;
   private opened: Promise<RedisClient> | undefined;
   private readonly readyListeners = new Set<() => void>();
   private readonly dropListeners = new Set<() => void>();
   private release: () => void = () => undefined;
-  private dropCount = 0;
   private isStarting = false;
   private stopped = false;
 
@@ -67,11 +67,6 @@ export class RedisConnection implements Lifecycle {
         `Redis at ${this.address} is not reachable: ${reason}. Streams stay open; ` +
         'the connection is retried until it is back.',
     );
-  }
-
-  /** The number of losses so far. Each loss takes the replies under way with it. */
-  get drops(): number {
-    return this.dropCount;
   }
 
   /**
@@ -179,7 +174,7 @@ export class RedisConnection implements Lifecycle {
       ? this.option
       : await ownClient(this.option, this.load);
     const onClose = () => {
-      this.dropCount++;
+      this.drops++;
       this.lost(client, 'the connection was closed');
       this.dropListeners.forEach((listener) =>
         this.guard.run('A listener for a lost connection to Redis', listener),
@@ -216,7 +211,6 @@ export class RedisConnection implements Lifecycle {
   }
 }
 
-/** Why a connection failed, for messages. */
 function connectionFailure(error: unknown): string {
   const { message, code = '' } = plainError(error) as Error & { readonly code?: string };
   // Node leaves the message of a failed connection to several addresses empty.

@@ -72,7 +72,6 @@ export class RedisLeases implements Leases {
     };
   }
 
-  /** The key that holds the lease. */
   keyOf(name: string): string {
     return `${this.streams.settings.prefix}{${name}}:lease`;
   }

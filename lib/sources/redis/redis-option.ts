@@ -145,7 +145,6 @@ const FORM: ObjectForm = {
   },
 };
 
-/** Whether the option is a client of the application. */
 export function isRedisClient(option: unknown): option is RedisClient {
   const client = option as Partial<Record<'status' | 'call' | 'pipeline', unknown>> | null;
   return (

@@ -45,7 +45,6 @@ export class ConnectionLoss {
     private readonly textOf: (reason: string) => string,
   ) {}
 
-  /** Whether the connection is lost. */
   get isNoted(): boolean {
     return this.reason !== undefined;
   }
@@ -71,7 +70,6 @@ export class ConnectionLoss {
     }
   }
 
-  /** The connection is there. */
   over(): void {
     clearTimeout(this.timer);
     this.timer = this.reason = undefined;

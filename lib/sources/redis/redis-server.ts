@@ -11,7 +11,8 @@ const SHARDED_SINCE = 7;
 /** Facts about the server that we must know before it can carry channels. */
 export class RedisServer {
   private info: Promise<void> | undefined;
-  private isSharded = false;
+  /** Whether messages stay within the shard of their channel. */
+  sharded = false;
   private isWaitRefused = false;
   /** The next WAIT of each client. */
   private readonly waits = new Map<RedisClient, Promise<number>>();
@@ -21,14 +22,9 @@ export class RedisServer {
     private readonly logger: SseLogger,
   ) {}
 
-  /** Whether messages stay within the shard of their channel. */
-  get sharded(): boolean {
-    return this.isSharded;
-  }
-
   /** The command that scripts publish with. */
   get publishCommand(): 'PUBLISH' | 'SPUBLISH' {
-    return this.isSharded ? 'SPUBLISH' : 'PUBLISH';
+    return this.sharded ? 'SPUBLISH' : 'PUBLISH';
   }
 
   /**
@@ -94,7 +90,7 @@ export class RedisServer {
       );
       return;
     }
-    this.isSharded =
+    this.sharded =
       this.connection.isCluster && Number.parseInt(lineOf(info, 'redis_version')) >= SHARDED_SINCE;
     this.warnOfEviction(info);
   }

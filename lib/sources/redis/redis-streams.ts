@@ -88,8 +88,7 @@ export class RedisStreams implements Lifecycle, TailReader {
     this.subscriber.open();
   }
 
-  /** Feeds a channel from the stream under this key. */
-  open(key: string, sink: ChannelSink, options: StreamOptions): StreamFeed {
+  open(key: string, sink: ChannelSink, options: StreamOptions = {}): StreamFeed {
     const feed = new StreamFeed(key, sink, options, this);
     const feeds = this.feeds.get(key);
     if (feeds) {
@@ -160,8 +159,11 @@ export class RedisStreams implements Lifecycle, TailReader {
       return;
     }
     const message = parseMessage(text);
-    if (!message) {
-      this.reading.noteForeign(key, laterVersionOf(text));
+    const version = message ? undefined : laterVersionOf(text);
+    if (version !== undefined) {
+      this.reading.noteLater(key, version);
+    } else if (!message) {
+      this.reading.noteForeign(key);
     }
     feeds.forEach((feed) => (message ? feed.receive(message) : feed.read()));
   }

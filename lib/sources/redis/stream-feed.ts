@@ -14,8 +14,6 @@ const RETRY = { first: 100, most: 5_000 };
 
 /** The options in which feeds of one stream differ. */
 export interface StreamOptions {
-  /** The channel's name, for its resets. */
-  readonly channel: string;
   /** Turns an event of the stream into one of this channel. Default: unchanged. */
   readonly shape?: (event: HistoryEvent) => HistoryEvent;
   /** Called when a publisher wakes the readers of this stream. */

@@ -36,7 +36,6 @@ export interface PageRange {
   readonly from: string;
   /** Default: the last one. */
   readonly to?: string;
-  /** How many at most. */
   readonly count: number;
 }
 
@@ -162,21 +161,13 @@ export class StreamReading {
     }
   }
 
-  /**
-   * Logs a message on a stream's channel that this version does not write.
-   * @param version that of the format, when a later version of this package wrote it
-   */
-  noteForeign(key: string, version?: string): void {
-    if (version !== undefined) {
-      this.noteLater(key, version);
-      return;
-    }
+  /** Logs a message on a stream's channel that no version of this package writes. */
+  noteForeign(key: string): void {
     this.limitedLog.warn(
       `Another program published a message on the channel of ${key}. We read the stream instead.`,
     );
   }
 
-  /** Forgets a stream that nobody reads any more. */
   forget(key: string): void {
     this.refusals.forget(key);
     this.tailRefusals.forget(key);

@@ -14,7 +14,6 @@ const TICK_MS = 100;
 export interface TailReader {
   /** Whether somebody still reads this stream. */
   isOpen(key: string): boolean;
-  /** The stream's last entry has this id. */
   tailIs(key: string, id: string): void;
 }
 

@@ -25,9 +25,7 @@ export interface SubscriberEvents {
   moved(): void;
 }
 
-/** The settings of a connection for subscriptions. */
 export interface SubscriberSettings {
-  /** The server's address, for log lines. */
   readonly address: string;
   /** Whether to use SSUBSCRIBE. */
   readonly sharded: boolean;
@@ -44,8 +42,6 @@ export class SubscriberConnection {
   private readonly confirmed = new Set<string>();
   private readonly changed = new Set<string>();
   private change: NodeJS.Immediate | undefined;
-  private readonly address: string;
-  private readonly sharded: boolean;
   private readonly ping: NodeJS.Timeout;
   private readonly loss: ConnectionLoss;
   private readonly refusals: Outage;
@@ -56,11 +52,10 @@ export class SubscriberConnection {
   /** @param client a client of our own that is not connected yet */
   constructor(
     private readonly client: RedisClient,
-    { address, sharded, outage, logger }: SubscriberSettings,
+    private readonly settings: SubscriberSettings,
     private readonly events: SubscriberEvents,
   ) {
-    this.address = address;
-    this.sharded = sharded;
+    const { address, sharded, outage, logger } = settings;
     this.refusals = new Outage(logger);
     this.loss = new ConnectionLoss(
       outage,
@@ -78,7 +73,6 @@ export class SubscriberConnection {
     this.ping.unref();
   }
 
-  /** The channels of this connection. */
   get channels(): ReadonlySet<string> {
     return this.wanted;
   }
@@ -166,12 +160,13 @@ export class SubscriberConnection {
     this.changed.clear();
     // These were closed and opened again at once: the new reader must hear that messages arrive.
     this.events.subscribed(kept);
-    for (const channels of byCommand(added, this.sharded)) {
+    const { sharded } = this.settings;
+    for (const channels of byCommand(added, sharded)) {
       void this.subscribe(channels);
     }
-    for (const channels of byCommand(removed, this.sharded)) {
+    for (const channels of byCommand(removed, sharded)) {
       this.client
-        .call(this.sharded ? 'sunsubscribe' : 'unsubscribe', ...channels)
+        .call(sharded ? 'sunsubscribe' : 'unsubscribe', ...channels)
         .catch(() => undefined);
     }
   }
@@ -186,7 +181,7 @@ export class SubscriberConnection {
       return;
     }
     this.attempt = 0;
-    this.refusals.end(`Redis ${this.address} accepts subscriptions again.`);
+    this.refusals.end(`Redis ${this.settings.address} accepts subscriptions again.`);
     const left = this.subscribed();
     const there = channels.filter((channel) => this.sent.has(channel));
     const ended = there.filter((channel) => left && !left.has(channel));
@@ -205,9 +200,9 @@ export class SubscriberConnection {
     channels.forEach((channel) => this.sent.delete(channel));
     if (error.message.startsWith('MOVED')) {
       this.events.moved();
-    } else if (refusalOf(error, this.address, '') || this.attempt >= PATIENCE) {
+    } else if (refusalOf(error, this.settings.address, '') || this.attempt >= PATIENCE) {
       this.refusals.begin(
-        `Redis ${this.address} refuses subscriptions: ${error.message}. We try again; until then ` +
+        `Redis ${this.settings.address} refuses subscriptions: ${error.message}. We try again; until then ` +
           'only the comparison of streams finds events.',
       );
     }
@@ -240,6 +235,6 @@ export class SubscriberConnection {
   }
 
   private get command(): 'ssubscribe' | 'subscribe' {
-    return this.sharded ? 'ssubscribe' : 'subscribe';
+    return this.settings.sharded ? 'ssubscribe' : 'subscribe';
   }
 }

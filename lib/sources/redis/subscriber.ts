@@ -7,17 +7,10 @@ import type { RedisServer } from './redis-server.js';
 import { SubscriberConnection, type SubscriberEvents } from './subscriber-connection.js';
 import { SUBSCRIBER_OPTIONS } from './subscriber-options.js';
 
-/** The connections that hold the subscriptions of an instance. */
 interface Subscriptions {
   add(channel: string): void;
   remove(channel: string): void;
   stop(): void;
-}
-
-/** What a subscriber reports about its keys. */
-export interface KeyEvents {
-  message(key: string, text: string): void;
-  subscribed(keys: readonly string[]): void;
 }
 
 const OPEN_RETRY = { first: 250, most: 5_000 };
@@ -39,7 +32,8 @@ export class Subscriber {
   constructor(
     private readonly connection: RedisConnection,
     private readonly server: RedisServer,
-    private readonly events: KeyEvents,
+    /** Called with keys in place of channels. */
+    private readonly events: Omit<SubscriberEvents, 'moved'>,
     private readonly logger: SseLogger,
   ) {}
 
@@ -57,7 +51,6 @@ export class Subscriber {
     this.subscriptions?.remove(this.prefix + key);
   }
 
-  /** Connects. */
   open(): void {
     if (!this.opening && !this.subscriptions && !this.stopped) {
       this.opening = true;

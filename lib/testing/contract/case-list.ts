@@ -8,7 +8,6 @@ export interface CaseList {
   readonly timeout: number;
   /** Adds a case, which gets a source of its own. */
   add(name: string, run: (context: Context) => Promise<void>): void;
-  /** Writes texts one after the other. */
   writeAll(channel: string, texts: readonly string[]): Promise<void>;
 }
 

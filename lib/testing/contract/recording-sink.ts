@@ -1,6 +1,5 @@
 import type { ChannelSink, SourceEvent } from '../../channel/source.js';
 
-/** A sink that only notes the calls of its source. */
 export class RecordingSink implements ChannelSink {
   isLive = false;
   isClosed = false;

@@ -19,7 +19,6 @@ export const SILENT_LOG: SseLogger = {
   error: () => undefined,
 };
 
-/** Waits until a condition holds. */
 export async function until(
   holds: () => boolean,
   what: () => string,

@@ -25,7 +25,6 @@ interface LargeValue extends KnownValue {
   comparedAt: number;
 }
 
-/** One key of a look. */
 interface Looked {
   readonly key: string;
   readonly known: LargeValue | undefined;

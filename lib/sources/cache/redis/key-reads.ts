@@ -41,7 +41,6 @@ const HELD_GROUP = 50;
 /** Fewer keys than this get an EXISTS each, which saves a round trip. */
 const WORTH_GROUPING = 16;
 
-/** A call that waits to be sent. */
 interface Pending {
   readonly call: ScriptCall;
   readonly bytesOf: (answer: unknown) => number;

@@ -85,7 +85,7 @@ export class RedisKeyStore implements KeyStore {
   }
 
   readonly follow: NonNullable<KeyStore['follow']> = (key, sink, options) =>
-    this.streams.open(this.streamKey(key), sink, { channel: key, ...options });
+    this.streams.open(this.streamKey(key), sink, options);
 
   take(keys: readonly string[]): Promise<readonly KeyReading[]> {
     return this.connected(keys, (client) => this.takeWith(client, keys));

@@ -1,4 +1,4 @@
-import { callRedis, callScript, type RedisScript } from '../../redis/redis-call.js';
+import { callRedis, callScript } from '../../redis/redis-call.js';
 import type { RedisStreams } from '../../redis/redis-streams.js';
 import type { Change } from './own-wants.js';
 import { BEAT, LEAVE, WANT } from './lua/lua.generated.js';
@@ -36,7 +36,8 @@ export class SharedPollCalls {
   /** @param lease the key whose value is the poller */
   async beat(lease: string): Promise<Beat> {
     const keys = [lease, this.instances, this.wantsOf(this.incarnation)];
-    const answer = (await this.call(BEAT, keys, [this.incarnation, WANTS_MS])) as string[];
+    const call = { script: BEAT, keys, args: [this.incarnation, WANTS_MS] };
+    const answer = (await callScript(this.streams.connection, call)) as string[];
     const changes = new Map<string, number>();
     for (let n = 2; n < answer.length; n += 2) {
       changes.set(answer[n]!, Number(answer[n + 1]));
@@ -47,7 +48,8 @@ export class SharedPollCalls {
   async want({ number, pairs }: Change): Promise<void> {
     const { publishCommand } = this.streams.server;
     const keys = [this.instances, this.wantsOf(this.incarnation), this.channel];
-    await this.call(WANT, keys, [this.incarnation, number, WANTS_MS, publishCommand, ...pairs]);
+    const args = [this.incarnation, number, WANTS_MS, publishCommand, ...pairs];
+    await callScript(this.streams.connection, { script: WANT, keys, args });
   }
 
   /** Reads all keys that an instance wants; `undefined` when the instance is gone. */
@@ -62,18 +64,11 @@ export class SharedPollCalls {
 
   async leave(): Promise<void> {
     const keys = [this.instances, this.wantsOf(this.incarnation), this.channel];
-    await this.call(LEAVE, keys, [this.incarnation, this.streams.server.publishCommand]);
+    const args = [this.incarnation, this.streams.server.publishCommand];
+    await callScript(this.streams.connection, { script: LEAVE, keys, args });
   }
 
   private wantsOf(instance: string): string {
     return `${this.streams.settings.prefix}{pollers}:wants:${instance}`;
-  }
-
-  private call(
-    script: RedisScript,
-    keys: readonly string[],
-    args: readonly (string | number)[],
-  ): Promise<unknown> {
-    return callScript(this.streams.connection, { script, keys, args });
   }
 }

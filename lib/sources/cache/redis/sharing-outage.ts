@@ -23,24 +23,20 @@ export class SharingOutage {
     this.outage = new Outage(streams.logger);
   }
 
-  /** Whether instances cannot share their polls. */
   get lasts(): boolean {
     return this.outage.lasts;
   }
 
-  /** A beat is due. */
   noteDue(): void {
     if (++this.unanswered > MOST_UNANSWERED && !this.isDown) {
       this.begin('no reply in time');
     }
   }
 
-  /** A call to Redis is about to be made. */
   noteAttempt(): void {
     this.isDown = false;
   }
 
-  /** A call has failed. */
   noteFailure(error: Error): void {
     const { address } = this.streams.connection;
     this.isDown = error instanceof SseError;
@@ -49,7 +45,6 @@ export class SharingOutage {
     }
   }
 
-  /** A beat was answered. */
   noteAnswered(): void {
     this.unanswered = 0;
   }

@@ -10,7 +10,6 @@ interface Wants {
 /** Pairs of a key and its rate as text; an empty text means that the key is no longer wanted. */
 export type Changes = readonly string[];
 
-/** A rate as text. */
 export function rateText({ interval, maxInterval }: PollRate): string {
   return `${interval}/${maxInterval}`;
 }
@@ -56,7 +55,6 @@ export class WantedKeys {
     return true;
   }
 
-  /** Forgets all instances but these. */
   keepOnly(instances: ReadonlyMap<string, unknown>): void {
     for (const instance of this.byInstance.keys()) {
       if (!instances.has(instance)) {
@@ -65,7 +63,6 @@ export class WantedKeys {
     }
   }
 
-  /** Forgets an instance that is gone. */
   forget(instance: string): void {
     const wants = this.byInstance.get(instance);
     this.byInstance.delete(instance);
