@@ -1,6 +1,6 @@
 export { SseModule } from './sse.module.js';
 export { SseService } from './sse.service.js';
-export type { SseStats } from './sse.service.js';
+export type { SseStats } from './sse.stats.js';
 export type { LimitOptions, RetainOptions, SseModuleOptions } from './setup/module-options.js';
 export type {
   ChannelOptions,

@@ -25,15 +25,14 @@ const MAX_OPTION_SETS = 1_000;
 const NOT_READ: KeyReading = { events: [] };
 
 /** Feeds channels from keys: the channel's name is the key. */
-export class CacheSource implements ChannelSource, Lifecycle {
-  private readonly poll: KeyPoll;
+export class CacheSource implements ChannelSource, Lifecycle, KeyFeedOwner {
+  readonly poll: KeyPoll;
+  readonly shared: SharedPolls | undefined;
   private readonly feeds = new Map<string, KeyFeed>();
   private readonly byOptions = new Map<string, ChannelSource>();
   private readonly returning = new Set<Promise<void>>();
   private readonly detach = AsyncLocalStorage.snapshot();
   private readonly unsubscribe: (() => void)[] = [];
-  private readonly owner: KeyFeedOwner;
-  private readonly shared: SharedPolls | undefined;
   /** Limited, as other programs can fill keys with values that cannot be sent. */
   private readonly skippedLog: LimitedLog;
   private stopped = false;
@@ -44,21 +43,11 @@ export class CacheSource implements ChannelSource, Lifecycle {
   ) {
     this.skippedLog = new LimitedLog(logger);
     this.poll = new KeyPoll((keys) => this.read(keys), logger, store);
-    const reportSkipped = (key: string, skipped: Skipped) => this.reportSkipped(key, skipped);
-    const isPoller = () => this.shared?.isPoller === true;
-    const forAll = new KeysForAll(this.poll, { isPoller, reportSkipped });
+    const forAll = new KeysForAll(this);
     this.shared = store.sharePolls?.({
       poll: (key, rate) => forAll.set(key, rate),
       onChange: () => this.feeds.forEach((feed) => feed.settle()),
     });
-    this.owner = {
-      store,
-      poll: this.poll,
-      shared: this.shared,
-      drop: (feed) => this.drop(feed),
-      returnUnread: (key, taken, sent) => this.returnUnread(key, taken, sent),
-      reportSkipped,
-    };
     const offSet = store.onSet?.((key) => this.wake(key));
     const offAvailable = store.onAvailable?.(() => this.poll.retry());
     this.unsubscribe.push(...[offSet, offAvailable].filter((off) => off !== undefined));
@@ -144,7 +133,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
     this.checkKey(key);
     let feed = this.feeds.get(key);
     if (!feed) {
-      feed = new KeyFeed(key, this.owner);
+      feed = new KeyFeed(key, this);
       this.feeds.set(key, feed);
     }
     return feed.open(sink, options);
@@ -185,13 +174,13 @@ export class CacheSource implements ChannelSource, Lifecycle {
     return feeds.map((feed) => readings.get(feed) ?? NOT_READ);
   }
 
-  private drop(feed: KeyFeed): void {
+  drop(feed: KeyFeed): void {
     if (this.feeds.get(feed.key) === feed) {
       this.feeds.delete(feed.key);
     }
   }
 
-  private reportSkipped(key: string, { count, why }: Skipped): void {
+  reportSkipped(key: string, { count, why }: Skipped): void {
     const what = count === 1 ? 'A value was' : `${count} values were`;
     this.skippedLog.error(
       `${what} left out of the key ${JSON.stringify(key)}${count === 1 ? '' : ', the first for this reason'}: ` +
@@ -199,7 +188,7 @@ export class CacheSource implements ChannelSource, Lifecycle {
     );
   }
 
-  private returnUnread(key: string, taken: readonly KeyEvent[], sent: readonly KeyEvent[]): void {
+  returnUnread(key: string, taken: readonly KeyEvent[], sent: readonly KeyEvent[]): void {
     const returned = this.putBack(key, taken, sent);
     this.returning.add(returned);
     void returned.finally(() => this.returning.delete(returned));

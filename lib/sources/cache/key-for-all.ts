@@ -1,32 +1,27 @@
-import type { KeyPoll, PolledKey } from './key-poll.js';
-import type { KeyReading, PollRate, Skipped } from './key-store.js';
+import type { KeyFeedOwner } from './key-feed.js';
+import type { PolledKey } from './key-poll.js';
+import type { KeyReading, PollRate } from './key-store.js';
 
-/** This instance, as the polling for all instances sees it. */
-interface Duty {
-  isPoller(): boolean;
-  reportSkipped(key: string, skipped: Skipped): void;
-}
+type Owner = Pick<KeyFeedOwner, 'poll' | 'shared' | 'reportSkipped'>;
 
 /** The keys that this instance polls for all instances. The store carries their values to readers. */
 export class KeysForAll {
   private readonly keys = new Map<string, KeyForAll>();
 
-  constructor(
-    private readonly poll: KeyPoll,
-    private readonly duty: Duty,
-  ) {}
+  constructor(private readonly owner: Owner) {}
 
   /** Polls the key at this rate; `undefined`: no longer. */
   set(key: string, rate: PollRate | undefined): void {
-    const polled = this.keys.get(key) ?? new KeyForAll(key, this.duty);
+    const { poll } = this.owner;
+    const polled = this.keys.get(key) ?? new KeyForAll(key, this.owner);
     if (rate) {
       this.keys.set(key, polled);
       polled.interval = rate.interval;
       polled.maxInterval = rate.maxInterval;
-      this.poll.add(polled);
+      poll.add(polled);
     } else {
       this.keys.delete(key);
-      this.poll.remove(polled);
+      poll.remove(polled);
     }
   }
 }
@@ -38,17 +33,17 @@ class KeyForAll implements PolledKey {
 
   constructor(
     readonly key: string,
-    private readonly duty: Duty,
+    private readonly owner: Owner,
   ) {}
 
   begin(): void {
     // After a freeze this process does not know who wants the key, and could take a value for nobody.
-    this.reading = this.duty.isPoller() ? 'take' : 'not';
+    this.reading = this.owner.shared?.isPoller ? 'take' : 'not';
   }
 
   receive({ shared = 0, skipped }: KeyReading): boolean {
     if (skipped) {
-      this.duty.reportSkipped(this.key, skipped);
+      this.owner.reportSkipped(this.key, skipped);
     }
     return shared > 0;
   }

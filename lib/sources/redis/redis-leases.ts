@@ -14,7 +14,7 @@ export const RENEW_MS = 500;
 /** How long an instance may take to give a lease up. If it fails, the lease expires. */
 const RELEASE_MS = 300;
 
-class ClaimedLease {
+class ClaimedLease implements Lease {
   /** When this instance's hold on the lease ends, on the clock of `monotonicNow()`. */
   until = 0;
   unlisten: () => void = () => undefined;
@@ -24,6 +24,7 @@ class ClaimedLease {
     readonly name: string,
     readonly key: string,
     private readonly onChange: () => void,
+    readonly release: () => Promise<void>,
   ) {}
 
   get isHeld(): boolean {
@@ -56,20 +57,16 @@ export class RedisLeases implements Leases {
   constructor(private readonly streams: RedisStreams) {}
 
   claim(name: string, onChange: () => void): Lease {
-    const lease = new ClaimedLease(name, this.keyOf(name), onChange);
+    const lease: ClaimedLease = new ClaimedLease(name, this.keyOf(name), onChange, () =>
+      this.release(lease),
+    );
     this.leases.add(lease);
     this.timer ??= this.detach(() => setInterval(() => this.renew(), RENEW_MS).unref());
     const renew = () => this.renew();
     // The holder publishes on this channel when it gives the lease up.
     lease.unlisten = this.streams.listen(lease.key, { message: renew, subscribed: renew });
     this.renew();
-    return {
-      name,
-      get isHeld() {
-        return lease.isHeld;
-      },
-      release: () => this.release(lease),
-    };
+    return lease;
   }
 
   keyOf(name: string): string {

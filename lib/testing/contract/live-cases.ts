@@ -3,12 +3,13 @@ import { openFeed } from '../../channel/open-feed.js';
 import type { CaseList } from './case-list.js';
 import { RecordingSink } from './recording-sink.js';
 import { numbered, until } from './rig.js';
+import type { Context } from './source-context.js';
 
 /** Cases of opening, delivering and closing. */
 export function addLiveCases({ add, writeAll, subject, timeout }: CaseList): void {
   const { write } = subject;
 
-  add('opens at once, and says when it is listening', async ({ source, channel }) => {
+  const openLive = async ({ source, channel }: Context) => {
     const sink = new RecordingSink();
     const feed = openFeed(source, channel, sink);
     await until(
@@ -16,7 +17,11 @@ export function addLiveCases({ add, writeAll, subject, timeout }: CaseList): voi
       () => 'live() was not called',
       timeout,
     );
-    feed.close();
+    return { sink, feed };
+  };
+
+  add('opens at once, and says when it is listening', async (context) => {
+    (await openLive(context)).feed.close();
   });
 
   add('delivers what is written, once and in order', async ({ rig, source, channel }) => {
@@ -34,17 +39,11 @@ export function addLiveCases({ add, writeAll, subject, timeout }: CaseList): voi
     await rig.received(two, ['two']);
   });
 
-  add('appends nothing after close()', async ({ source, channel }) => {
-    const sink = new RecordingSink();
-    const feed = openFeed(source, channel, sink);
-    await until(
-      () => sink.isLive,
-      () => 'live() was not called',
-      timeout,
-    );
+  add('appends nothing after close()', async (context) => {
+    const { sink, feed } = await openLive(context);
     feed.close();
     sink.isClosed = true;
-    await writeAll(channel, numbered(5));
+    await writeAll(context.channel, numbered(5));
     await sleep(100);
     if (sink.late > 0) {
       throw new Error(`${sink.late} calls of the sink came after close().`);
