@@ -19,33 +19,55 @@ interface Flushable {
  * its own and the socket takes it as it is, which saves a third of the cost.
  */
 export class ResponseWriter {
-  private readonly socket: Socket | undefined;
+  /** The response's socket, as long as blocks may bypass the response. */
+  private socket: Socket | undefined;
 
   /** The caller must have written the head and the opening frame. */
   constructor(private readonly response: Response) {
     this.socket = directSocket(response);
+    if (this.socket) {
+      (response as Written)[WRITER] = this;
+      response.on('prefinish', onEnded);
+    }
   }
 
   /** Writes a block. Returns false when the client should be given time to read. */
   write(block: Block): boolean {
-    if (this.response.writableEnded) {
-      // Somebody else has ended the response. A block on the bare socket would begin another
-      // answer.
-      return false;
-    }
+    // Nothing of the response is read here: with many clients it would come from far memory.
     if (this.socket) {
       return this.socket.write(block.chunk);
     }
     const response = this.response as ServerResponse & Flushable;
+    if (response.writableEnded) {
+      return false;
+    }
     const isOpen = response.write(block.frames);
     response.flush?.();
     return isOpen;
+  }
+
+  /** Writes no more to the socket by itself. */
+  leaveSocket(): void {
+    this.socket = undefined;
   }
 
   /** Calls back once after the client has read enough for more. */
   onceDrained(callback: () => void): void {
     (this.socket ?? this.response).once('drain', callback);
   }
+}
+
+/** Where a response keeps its writer: one listener serves all responses. */
+const WRITER = Symbol('writer');
+
+type Written = Response & { [WRITER]?: ResponseWriter };
+
+/**
+ * The response has been ended, perhaps by somebody else. A block on the bare socket would begin
+ * another answer. https://nodejs.org/api/http.html#event-prefinish
+ */
+function onEnded(this: Written): void {
+  this[WRITER]!.leaveSocket();
 }
 
 /**
