@@ -3,7 +3,7 @@ import type { SseModuleOptions } from './setup/module-options.js';
 import { callback, flag, passedOn } from './sources/options/option-kinds.js';
 import type { TableOf } from './sources/options/option-table.js';
 
-/** What `forRoot` and `forRootAsync` take beside the options themselves. */
+/** The arguments of `forRoot` and `forRootAsync` beside the options themselves. */
 export interface SseModuleExtras {
   /** Whether `SseService` can be injected everywhere without another import. Default: true. */
   readonly isGlobal?: boolean;

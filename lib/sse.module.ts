@@ -101,7 +101,7 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
     Http2Sessions,
     SurroundingInterceptor,
   ],
-  // What endpoints in other modules are made with: all but SseService and SseTickets is internal.
+  // Nest makes endpoints of other modules with these; all but SseService and SseTickets is internal.
   exports: [
     SSE_IS_IMPORTED,
     SSE_SETTINGS,

@@ -213,7 +213,7 @@ export class SseService {
     return listConnections(this.delivery.connections, options);
   }
 
-  /** What is open at this moment, and what was refused since the start. */
+  /** Counts what is open at this moment, and what the module has refused since the start. */
   stats(): SseStats {
     return statsOf(this.delivery, this.sources);
   }

@@ -66,9 +66,9 @@ export function patternOf(template: string): RegExp {
 
 /** Any placeholder, for `split()`, which would keep a group. */
 const PLACEHOLDER_TEXT = /\{[^{}]*\}/;
-/** What a regular expression takes for more than a character. */
+/** The characters with a meaning in regular expressions. */
 const SPECIAL = /[$()*+.?[\\\]^{|}]/g;
-/** What `encode()` leaves of a value. */
+/** The characters of an encoded value. */
 const ENCODED = '[\\w.~%-]+';
 
 /**

@@ -44,7 +44,7 @@ export class Channel implements ChannelSink {
   private readonly waiting = new Set<() => void>();
   /** The source's side of the channel. */
   feed: ChannelFeed | undefined;
-  /** What the source has appended before, if it can read that again. */
+  /** The source's earlier events, if it can read them again. */
   history: CheckedHistory | undefined;
 
   constructor(

@@ -23,7 +23,7 @@ const GRACE_FACTOR = 16;
 /** Entries kept past the window before the log first checks whether a cursor still needs them. */
 const GRACE_CHECK = 1_024;
 
-/** What the log remembers of its newest event when that is no longer retained. */
+/** The log's note of its newest event, which it keeps longer than the event. */
 export interface AppendedEvent {
   readonly position: string;
   readonly id: string;

@@ -43,10 +43,6 @@ export class LogEntry {
     this.type = event.type;
     this.retry = event.retry;
     this.end = event.end === true;
-    this.fields = undefined;
-    this.frame = undefined;
-    this.event = undefined;
-    this.labelledEvent = undefined;
   }
 
   /** The approximate size of the entry in memory, in bytes. */

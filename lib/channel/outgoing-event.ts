@@ -11,7 +11,7 @@ export interface EventFields {
    * long as the event is retained. Give each event of a channel a different id.
    */
   readonly id?: string | undefined;
-  /** The reconnection time in milliseconds that clients are told. Default: unchanged. */
+  /** A new reconnection time for clients, in milliseconds. Default: unchanged. */
   readonly retry?: number | undefined;
 }
 

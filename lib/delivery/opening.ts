@@ -25,7 +25,7 @@ export interface OpenData {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** What the opening frame tells a client. */
+/** The content of the opening frame. */
 export interface OpeningPlace extends OpenData {
   /** The position it starts at; `undefined` when there is none yet. */
   readonly id: string | undefined;

@@ -6,7 +6,7 @@ import type { Block } from './block.js';
 /** A response of `node:http` or of `node:http2`'s compatibility API. */
 export type Response = ServerResponse | Http2ServerResponse;
 
-/** What a compressing middleware adds to a response. */
+/** The method that a compressing middleware adds to a response. */
 interface Flushable {
   flush?: () => void;
 }

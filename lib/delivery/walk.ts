@@ -17,7 +17,7 @@ export class Walk<T> {
   private readonly steps: number;
   private timer: NodeJS.Timeout | undefined;
   private at: Iterator<T> | undefined;
-  /** How many visits the steps so far are behind. */
+  /** The number of visits by which the steps so far are behind. */
   private due = 0;
 
   constructor(

@@ -46,7 +46,7 @@ export interface ResumeOptions {
   readonly lastEventId?: string | undefined;
 }
 
-/** What `SseService.stream()` reads, and where it starts. A subscriber is never too slow. */
+/** The source of `SseService.stream()`, and its start. A subscriber is never too slow. */
 export interface StreamOptions extends Omit<ChannelOptions, 'overflow'>, ResumeOptions {}
 
 /** Options of an endpoint beside those of its channels. */
@@ -64,7 +64,7 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
   readonly client?: (request: Request) => string | SseClient | undefined;
 }
 
-/** What `source` may be, in words. */
+/** The allowed values of `source`, in words. */
 export const SOURCES =
   "'broker', 'cache', 'postgres', 'event-table', a ChannelSource, or the token of a provider that is one";
 

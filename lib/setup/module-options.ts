@@ -21,13 +21,14 @@ export interface RetainOptions {
 /** What clients and publishers may use. `Infinity` lifts a limit. */
 export interface LimitOptions {
   /**
-   * Open connections, and requests whose resolver or handler is at work. A client beyond them is answered with 200, a long random `retry:`
-   * and the end, as an EventSource never returns after an error status. Default: 50,000.
+   * Open connections, and requests whose resolver or handler is at work. A client beyond them gets 200,
+   * a long random `retry:` and the end, as an EventSource never returns after an error status. Default:
+   * 50,000.
    */
   readonly connections?: number;
   /**
    * Open connections per client, told apart by `client`. A client beyond them is
-   * answered with 429. Default: no limit, as all clients behind one proxy share its address.
+   * refused with 429. Default: no limit, as all clients behind one proxy share its address.
    */
   readonly connectionsPerClient?: number;
   /** Open connections per channel; beyond them as for `connections`. Default: no limit. */
@@ -88,21 +89,19 @@ export interface SseModuleOptions {
    */
   readonly readyTimeout?: number;
   /**
-   * How clients are told their position first: an event named `sse:open`, or a frame that fires
-   * no event, for clients that cannot pass an event over. Firefox, WebKit and most clients of npm
-   * do not keep the id of such a frame. Default: `event`.
+   * How clients learn their first position: from an event named `sse:open`, or from a frame that fires
+   * no event, for clients that cannot ignore an event. Firefox, WebKit and most clients of npm do not
+   * keep the id of such a frame. Default: `event`.
    */
   readonly opening?: Opening;
   /**
-   * After how many milliseconds a disconnected client returns. Each connection is told another
-   * time between half and one and a half of it, so that clients do not return in one moment.
-   * Default: 3,000.
+   * After how many milliseconds a disconnected client returns. Each connection gets a random time
+   * between half and one and a half of it, so that clients do not return in one moment. Default: 3,000.
    */
   readonly retry?: number;
   /**
-   * How long a connection may be silent before it gets a comment, in milliseconds; 0 for
-   * ever. A connection that has just been written to is silent for up to twice that.
-   * Default: 15,000.
+   * How long a connection may be silent before it gets a comment, in milliseconds; 0 for ever. After an
+   * event it can be silent for up to twice that. Default: 15,000.
    */
   readonly heartbeat?: number;
   /** How long a channel without readers is kept, in milliseconds. Default: 60,000. */
@@ -131,9 +130,9 @@ export interface SseModuleOptions {
    */
   readonly maxAge?: number;
   /**
-   * At shutdown, clients are asked to return at random within this time, and shutdown
-   * waits that long for those that read slowly. In milliseconds; with 0, nobody is waited for,
-   * and clients return within `retry`. Default: 5,000.
+   * At shutdown the module tells clients to return at random times within this time, and waits as long
+   * for those that read slowly. In milliseconds; with 0 it waits for nobody, and clients return within
+   * `retry`. Default: 5,000.
    */
   readonly drainTimeout?: number;
   /** What clients and publishers may use. Default: as for each of its options. */

@@ -29,7 +29,7 @@ export interface EndpointFacts {
   readonly expires: boolean;
   /** Whether the streams of one client are counted. */
   readonly isLimited: boolean;
-  /** Whether a client is told its position by an event, `sse:open`. */
+  /** Whether a client learns its position from an event, `sse:open`. */
   readonly opensByEvent: boolean;
 }
 

@@ -134,7 +134,7 @@ describe('The contract of sources', () => {
       }
     }
     expect(await failures(() => new Losing())).toContain(
-      'delivers what is written, once and in order',
+      'delivers written events once and in order',
     );
   });
 
@@ -146,7 +146,7 @@ describe('The contract of sources', () => {
       }
     }
     expect(await failures(() => new Repeating())).toContain(
-      'delivers what is written, once and in order',
+      'delivers written events once and in order',
     );
   });
 
@@ -158,7 +158,7 @@ describe('The contract of sources', () => {
     }
     expect(await failures(() => new Unordered())).toEqual(
       expect.arrayContaining([
-        'answers nonsense as a position with a reset, and never throws',
+        'answers a nonsensical position with a reset, and never throws',
         'orders positions as it appends them',
       ]),
     );
@@ -166,9 +166,13 @@ describe('The contract of sources', () => {
 
   it('fails for a source that is never live, and passes for one that opens late', async () => {
     const silent = { open: () => ({ close: () => undefined }) };
-    expect(await failures(() => silent)).toContain('opens at once, and says when it is listening');
+    expect(await failures(() => silent)).toContain(
+      'opens at once, and calls live() when it is listening',
+    );
     const late = { open: () => Promise.resolve({ close: () => undefined }) } as never;
-    expect(await failures(() => late)).toContain('opens at once, and says when it is listening');
+    expect(await failures(() => late)).toContain(
+      'opens at once, and calls live() when it is listening',
+    );
   });
 });
 

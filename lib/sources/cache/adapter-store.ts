@@ -29,7 +29,7 @@ export interface AdapterLimits extends WaitingLimits {
   readonly serialize?: Serialize | undefined;
 }
 
-/** What a key and the list beside it hold. */
+/** The content of a key and of the list beside it. */
 interface Held {
   readonly value: unknown;
   /** The list as the cache gave it. */

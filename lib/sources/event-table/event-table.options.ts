@@ -1,7 +1,7 @@
 import { duration, flag, group, option, whole } from '../options/option-kinds.js';
 import type { Settings, TableOf } from '../options/option-table.js';
 
-/** How much of the event table stays readable. */
+/** How much the event table retains. */
 export interface TableRetainOptions {
   /** Milliseconds after which an event may be dropped. Default: 86,400,000, one day. */
   readonly age?: number | undefined;

@@ -12,7 +12,7 @@ const LIFE_MS = 2_000;
 
 interface Slot {
   readonly page: Promise<HistoryPage | undefined>;
-  /** How many events were fetched; 0 once the events behind them are fetched as well. */
+  /** The number of fetched events; 0 once the events behind them are fetched as well. */
   readonly size: number;
   readonly timer: NodeJS.Timeout;
 }

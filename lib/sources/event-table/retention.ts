@@ -22,7 +22,7 @@ const DETACH_TIMEOUT_MS = 3_000;
 /** How long locks may stop the checks before we log it, in milliseconds. */
 const BUSY_PATIENCE_MS = 60_000;
 
-/** What the table takes on disk. */
+/** The size of the table on disk. */
 export interface TableUsage {
   /** Attached partitions, empty ones among them. */
   readonly partitions: number;

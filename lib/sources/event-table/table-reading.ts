@@ -84,7 +84,7 @@ export class TableReading {
       }
       const next = filled.rows.find(({ id }) => Number(id) > this.place!.id);
       if (Number(next?.id) !== this.place!.id + 1) {
-        // What was here was rolled back, or dropped before it was read.
+        // The events here were rolled back, or dropped before we read them.
         this.pass((await this.statements.floor(session)) - 1);
       }
       this.append(filled, settled);

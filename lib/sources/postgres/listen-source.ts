@@ -80,7 +80,7 @@ export class ListenSource implements ChannelSource, Lifecycle {
     return this.listener.start(failFast);
   }
 
-  /** Closes the listening connection. The `PostgresConnection` is stopped by whoever created it. */
+  /** Closes the listening connection. The owner of the `PostgresConnection` stops that one. */
   stop(): Promise<void> {
     return this.listener.stop();
   }

@@ -18,9 +18,9 @@ export interface ListenOptions {
   readonly type?:
     string | ((payload: string, operation?: string) => string | undefined) | undefined;
   /**
-   * Called after each gap, once notifications arrive again and before clients are told of the gap.
-   * Clients receive the events that it returns after the announcement, and then the notifications
-   * that came in meanwhile. What it throws is logged. We wait 30 seconds for it.
+   * Called after each gap, once notifications arrive again and before clients receive the reset.
+   * Clients receive the events that it returns after the reset, and then the notifications that came
+   * in meanwhile. The module logs what it throws, and waits 30 seconds for it.
    *
    * Default: none.
    */

@@ -7,7 +7,7 @@ import type { PgConfig } from './postgres.options.js';
 /** How long a polite end may take before we destroy the socket, in milliseconds. */
 export const END_TIMEOUT_MS = 300;
 
-/** What a connection of ours is for. The server shows it in the connection's name. */
+/** The purpose of our connection. The server shows it in the connection's name. */
 export type Purpose = 'listen' | 'event table' | 'waker' | 'statements';
 
 /** The name of our connections in `pg_stat_activity`, unless the user gives one. */

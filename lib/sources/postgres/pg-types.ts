@@ -40,7 +40,7 @@ export interface PgNotification {
   readonly payload?: string | undefined;
 }
 
-/** What `import('pg')` gives. */
+/** The package `pg`, as `import('pg')` gives it. */
 export interface PgModule {
   readonly Client: new (config: object) => PgClient;
   readonly Pool: new (config: object) => PgPool;

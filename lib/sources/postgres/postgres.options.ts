@@ -46,7 +46,7 @@ export type PostgresOption = string | PostgresClientOptions | PgQueryable;
 /** A configuration for `new pg.Client()`. */
 export type PgConfig = Record<string, unknown>;
 
-/** What `pg` takes, and what other libraries call it. */
+/** The options of `pg`, and their names in other libraries. */
 const FORM: ObjectForm = {
   library: 'pg',
   keys: [

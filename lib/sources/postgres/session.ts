@@ -26,7 +26,7 @@ export interface Statement {
   readonly timeout?: number | undefined;
 }
 
-/** What a session is opened with. */
+/** The options of a new session. */
 export interface SessionOptions {
   readonly purpose: Purpose;
   /** How long the server may be silent before an answer, in milliseconds. Default: 10,000. */

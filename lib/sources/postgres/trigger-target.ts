@@ -3,7 +3,7 @@ import { SseError } from '../../channel/sse-error.js';
 import { passedOn } from '../options/option-kinds.js';
 import type { TableOf } from '../options/option-table.js';
 
-/** What a trigger can tell of. */
+/** The operations that a trigger can report. */
 export const TRIGGER_EVENTS = ['insert', 'update', 'delete'] as const;
 
 /** An operation on a row, and the name of the event that it becomes. */

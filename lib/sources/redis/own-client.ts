@@ -10,7 +10,7 @@ export const REPLY_TIMEOUT_MS = 5_000;
 /** How long closing waits for the server. The process cannot exit before. */
 const CLOSE_TIMEOUT_MS = 200;
 
-/** What we use of the package. */
+/** The part of the package that we use. */
 interface Ioredis {
   readonly Redis: new (...args: unknown[]) => RedisClient;
 }

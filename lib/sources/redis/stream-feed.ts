@@ -20,7 +20,7 @@ export interface StreamOptions {
   readonly onWake?: () => void;
 }
 
-/** What a feed needs of its broker. */
+/** The owner of a feed. */
 export interface StreamFeedOwner {
   readonly reading: StreamReading;
   close(feed: StreamFeed): void;

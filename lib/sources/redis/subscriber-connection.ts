@@ -16,7 +16,7 @@ const PATIENCE = 5;
 /** The error of ioredis 5 when the server ends a subscription; later versions emit `moved`. */
 const UNASKED_REPLY = 'Command queue state error';
 
-/** What a connection reports about its channels. */
+/** Reports of a connection about its channels. */
 export interface SubscriberEvents {
   message(channel: string, text: string): void;
   /** From now on the messages of these channels arrive. */
@@ -38,7 +38,7 @@ export class SubscriberConnection {
   private readonly wanted = new Set<string>();
   /** The channels that we have sent to the server on the present connection. */
   private readonly sent = new Set<string>();
-  /** Those of them that the server has confirmed. */
+  /** The channels of `sent` that the server has confirmed. */
   private readonly confirmed = new Set<string>();
   private readonly changed = new Set<string>();
   private change: NodeJS.Immediate | undefined;

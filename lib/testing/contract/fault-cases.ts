@@ -8,7 +8,7 @@ const REASONS = ['trimmed', 'unknown-position', 'failover'] as const;
 export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): void {
   const { write, trim, replace, interrupt } = subject;
 
-  add('resumes after a restart of the application, or says that it cannot', async (context) => {
+  add('resumes after a restart of the application, or sends a reset', async (context) => {
     const { rig, source, channel } = context;
     const reader = await rig.read(source, channel);
     await writeAll(channel, numbered(5));
@@ -22,7 +22,7 @@ export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): vo
   });
 
   if (trim) {
-    add('says when events after a position were dropped', async (context) => {
+    add('sends a reset when events after a position were dropped', async (context) => {
       const { rig, source, channel } = context;
       const reader = await rig.read(source, channel);
       await writeAll(channel, numbered(40));
@@ -38,7 +38,7 @@ export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): vo
   }
 
   if (replace) {
-    add('says when its history was replaced, and goes on', async (context) => {
+    add('sends a reset when its history was replaced, and goes on', async (context) => {
       const { rig, source, channel } = context;
       const reader = await rig.read(source, channel);
       await writeAll(channel, numbered(6));
@@ -62,38 +62,35 @@ export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): vo
   }
 
   if (interrupt) {
-    add(
-      'comes back after its connection was cut, and loses nothing in silence',
-      async (context) => {
-        const { rig, source, channel } = context;
-        const reader = await rig.read(source, channel);
-        await write(channel, 'event 0');
-        await rig.received(reader, ['event 0']);
-        const written = ['event 0'];
-        let attempts = 0;
-        const writeNext = async (): Promise<void> => {
-          // Writing may fail meanwhile. Nobody knows then whether the system has the event.
-          written.push(
-            await retried(
-              () => `event ${++attempts}`,
-              (text) => write(channel, text),
-              timeout,
-            ),
-          );
-        };
-        for (let round = 0; round < 3; round++) {
-          await interrupt();
-          await writeNext();
-        }
-        // A source without a history receives only events that are written after its return.
-        const end = performance.now() + timeout;
-        while (reader.data.at(-1) !== written.at(-1) && performance.now() < end) {
-          await writeNext();
-          await sleep(100);
-        }
-        await rig.receivedOrTold(reader, written);
-      },
-    );
+    add('connects again after a cut, and loses nothing without a reset', async (context) => {
+      const { rig, source, channel } = context;
+      const reader = await rig.read(source, channel);
+      await write(channel, 'event 0');
+      await rig.received(reader, ['event 0']);
+      const written = ['event 0'];
+      let attempts = 0;
+      const writeNext = async (): Promise<void> => {
+        // Writing may fail meanwhile. Nobody knows then whether the system has the event.
+        written.push(
+          await retried(
+            () => `event ${++attempts}`,
+            (text) => write(channel, text),
+            timeout,
+          ),
+        );
+      };
+      for (let round = 0; round < 3; round++) {
+        await interrupt();
+        await writeNext();
+      }
+      // A source without a history receives only events that are written after its return.
+      const end = performance.now() + timeout;
+      while (reader.data.at(-1) !== written.at(-1) && performance.now() < end) {
+        await writeNext();
+        await sleep(100);
+      }
+      await rig.receivedOrTold(reader, written);
+    });
   }
 }
 

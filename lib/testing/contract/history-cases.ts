@@ -32,7 +32,7 @@ const NONSENSE = [
 export function addHistoryCases({ add, writeAll, subject, timeout }: CaseList): void {
   const { write } = subject;
 
-  add('answers nonsense as a position with a reset, and never throws', async (context) => {
+  add('answers a nonsensical position with a reset, and never throws', async (context) => {
     const { rig, source, channel } = context;
     const first = await rig.read(source, channel);
     await write(channel, 'event 0');
@@ -119,7 +119,7 @@ export function addHistoryCases({ add, writeAll, subject, timeout }: CaseList): 
     }
   });
 
-  add('begins with the oldest event for `earliest`', async ({ rig, source, channel }) => {
+  add('begins at the oldest event for `earliest`', async ({ rig, source, channel }) => {
     const first = await rig.read(source, channel);
     await writeAll(channel, numbered(8));
     await rig.received(first, numbered(8));

@@ -20,11 +20,11 @@ export function addLiveCases({ add, writeAll, subject, timeout }: CaseList): voi
     return { sink, feed };
   };
 
-  add('opens at once, and says when it is listening', async (context) => {
+  add('opens at once, and calls live() when it is listening', async (context) => {
     (await openLive(context)).feed.close();
   });
 
-  add('delivers what is written, once and in order', async ({ rig, source, channel }) => {
+  add('delivers written events once and in order', async ({ rig, source, channel }) => {
     const reader = await rig.read(source, channel);
     const texts = numbered(50);
     await writeAll(channel, texts);
@@ -50,7 +50,7 @@ export function addLiveCases({ add, writeAll, subject, timeout }: CaseList): voi
     }
   });
 
-  add('may be opened and closed again and again', async ({ rig, source, channel }) => {
+  add('can be opened and closed again and again', async ({ rig, source, channel }) => {
     for (let i = 0; i < 20; i++) {
       openFeed(source, channel, new RecordingSink()).close();
     }

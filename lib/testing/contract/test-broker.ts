@@ -48,7 +48,7 @@ export function testBroker(subject: BrokerSubject): readonly ContractTest[] {
     });
   };
 
-  add('resolves with the id that the event arrives with', async ({ rig, source, channel }) => {
+  add('resolves with the id under which the event arrives', async ({ rig, source, channel }) => {
     const reader = await rig.read(source, channel);
     const ids = [];
     for (const data of numbered(10)) {
@@ -61,14 +61,14 @@ export function testBroker(subject: BrokerSubject): readonly ContractTest[] {
     }
   });
 
-  add('keeps the order of what is published in one turn', async ({ rig, source, channel }) => {
+  add('keeps the order of the events of one turn', async ({ rig, source, channel }) => {
     const reader = await rig.read(source, channel);
     await Promise.all(numbered(100).map((data) => source.publish(channel, { data })));
     await rig.received(reader, numbered(100));
   });
 
   add(
-    'carries type, id and retry, and resumes after an own id',
+    'carries type, id and retry, and resumes by an id of the publisher',
     async ({ rig, source, channel }) => {
       const reader = await rig.read(source, channel);
       await source.publish(channel, { data: 'event 0', type: 'kind', id: 'own-1', retry: 1_234 });
@@ -98,7 +98,7 @@ export function testBroker(subject: BrokerSubject): readonly ContractTest[] {
   });
 
   if (isShared) {
-    add('reaches other instances, in one order for all', async (one, two) => {
+    add('delivers to other instances, in one order for all', async (one, two) => {
       const { channel } = one;
       const here = await one.rig.read(one.source, channel);
       const there = await two.rig.read(two.source, channel);

@@ -1,5 +1,5 @@
 -- Each step leads from one version to the next, and is written once and for all. It may find what it
--- makes: whoever empties all tables, as test suites do, empties "meta" as well.
+-- makes: somebody who empties all tables, as test suites do, empties "meta" as well.
 do $sse$ begin
 if not exists (select from sse.meta where version >= 1) then
   create table if not exists sse.event (
