@@ -69,7 +69,10 @@ export class KeyFeed implements PolledKey {
       noteReset: (reason) => this.outlets.passesOn(outlet) && this.outlets.reset(reason),
       noteWaiting: () => outlet.read && this.readSoon(),
       current: () => this.current(outlet),
-      close: () => this.close(outlet),
+      close: () => {
+        this.outlets.remove(outlet);
+        this.settle();
+      },
     });
   }
 
@@ -96,11 +99,6 @@ export class KeyFeed implements PolledKey {
     this.isDue = true;
     this.settle();
     this.owner.poll.now(this);
-  }
-
-  private close(outlet: Outlet): void {
-    this.outlets.remove(outlet);
-    this.settle();
   }
 
   /** Returns values that have reached nobody to the store, once polling has ended. */

@@ -1,7 +1,7 @@
 import { SseError } from '../../channel/sse-error.js';
 import { hashTag } from '../redis/hash-slot.js';
 import { asciiJson } from '../redis/own-ids.js';
-import { metaOf, type EventText } from '../redis/stream-entry.js';
+import { metaOf, type EventText, type Meta } from '../redis/stream-entry.js';
 import type { KeyEvent } from './key-store.js';
 
 /** Why text among the waiting events is left out. */
@@ -10,12 +10,6 @@ export const NO_WAITING_EVENT = 'It stood among the waiting events, and is not o
 export interface WaitingEvent extends KeyEvent {
   /** Whether the key held a value when the event came, so that the value is the older one. */
   readonly afterValue: boolean;
-}
-
-/** The meta of an event, as `metaOf()` writes it. */
-interface Meta {
-  readonly t?: string | undefined;
-  readonly i?: string | undefined;
 }
 
 /**

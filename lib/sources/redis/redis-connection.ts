@@ -180,7 +180,12 @@ export class RedisConnection implements Lifecycle {
         this.guard.run('A listener for a lost connection to Redis', listener),
       );
     };
-    const onReady = () => this.back();
+    const onReady = () => {
+      this.loss.over();
+      this.readyListeners.forEach((listener) =>
+        this.guard.run('A listener for a new connection to Redis', listener),
+      );
+    };
     client.on('close', onClose);
     client.on('ready', onReady);
     if (this.owned) {
@@ -200,13 +205,6 @@ export class RedisConnection implements Lifecycle {
     // The caller of `start()` gets the error, so it need not be logged as well.
     if (!this.isStarting) {
       this.loss.note(client, reason);
-    }
-  }
-
-  private back(): void {
-    this.loss.over();
-    for (const listener of this.readyListeners) {
-      this.guard.run('A listener for a new connection to Redis', listener);
     }
   }
 }

@@ -38,7 +38,7 @@ export interface StreamMessage {
 /** An entry as Redis replies it: its id, and its fields' names and values in turn. */
 export type RawEntry = readonly [id: string, fields: readonly string[]];
 
-interface Meta {
+export interface Meta {
   readonly t?: string | undefined;
   readonly i?: string | undefined;
   readonly r?: number | undefined;

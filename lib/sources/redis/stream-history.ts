@@ -48,7 +48,8 @@ export class StreamHistory implements ChannelHistory {
   ): Promise<HistoryPage> {
     const wanted = { limit, signal };
     if (position === undefined) {
-      return this.pageFrom('-', wanted);
+      const { items, last } = await this.itemsFrom('-', limit, signal);
+      return this.page(items, last, wanted);
     }
     const known = this.known?.get(position);
     const page = known === undefined ? undefined : await this.pageAfter(known, wanted);
@@ -88,11 +89,6 @@ export class StreamHistory implements ChannelHistory {
     const item = items[at]!;
     const page = await this.page(items.slice(at + 1), last, wanted);
     return item.kind === 'event' && this.shape(item.event).end ? { ...page, ended: true } : page;
-  }
-
-  private async pageFrom(start: string, wanted: Wanted): Promise<HistoryPage> {
-    const { items, last } = await this.itemsFrom(start, wanted.limit, wanted.signal);
-    return this.page(items, last, wanted);
   }
 
   /** Reads about `about` items from an id on, and tells whether these are all. */

@@ -80,7 +80,7 @@ export class RedisSharedPolls implements SharedPolls {
     this.unlisten();
     if (this.timer) {
       // If this fails, the instance's wants expire.
-      const left = this.leave().catch(() => undefined);
+      const left = Promise.resolve(this.working).then(() => this.calls.leave());
       await Promise.all([this.lease?.release(), settledWithin(left, LEAVE_MS)]);
     }
   }
@@ -204,11 +204,6 @@ export class RedisSharedPolls implements SharedPolls {
       this.unread.add(instance!);
       this.workOff();
     }
-  }
-
-  private async leave(): Promise<void> {
-    await this.working;
-    await this.calls.leave();
   }
 }
 
