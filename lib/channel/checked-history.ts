@@ -20,7 +20,6 @@ const PAGE_SIZE = 256;
 /** How long a source may take for a page, in milliseconds. */
 const READ_TIMEOUT_MS = 30_000;
 
-/** The channel that a history belongs to, with its log. */
 export interface HistoryOwner extends HistoryChannel {
   readonly log: EventLog;
 }

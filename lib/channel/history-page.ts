@@ -18,13 +18,11 @@ export interface CheckedPage {
   readonly position: string | undefined;
 }
 
-/** The channel that a history belongs to. */
 export interface HistoryChannel {
   readonly name: string;
   readonly limits: EventLimits;
 }
 
-/** The source that has given a page. */
 export interface PageSource {
   /** Orders two of the source's positions. */
   compare(a: string, b: string): number;

@@ -21,7 +21,6 @@ const MOST_KEPT_BYTES = 256 * BLOCK_SIZE;
 /** The blocks of all logs, each built once for all readers at the same place. */
 export class BlockCache {
   private readonly byChannel = new WeakMap<Channel, ChannelBlocks>();
-  /** The logs with kept blocks. */
   private readonly kept = new Set<LogBlocks>();
   private bytes = 0;
 

@@ -15,7 +15,6 @@ import {
 import { SentEvents } from './sent-events.js';
 import { WatchedValue } from './watched-value.js';
 
-/** The source of a key, as its feed sees it. */
 export interface KeyFeedOwner {
   readonly store: KeyStore;
   readonly poll: KeyPoll;

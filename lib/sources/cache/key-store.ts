@@ -26,7 +26,6 @@ export function tooLarge(bytes: number): string {
   return `It has ${bytes} bytes, more than \`limits.eventSize\` allows.`;
 }
 
-/** The result of reading one key. */
 export interface KeyReading {
   /**
    * The values that were taken, in order. With `look`: the waiting events of `sendKey`.
@@ -75,7 +74,6 @@ export interface SharedPolls {
   stop(): Promise<void>;
 }
 
-/** The instance, as shared polls see it. */
 export interface SharedPollsOwner {
   /** Polls the key at this rate for all instances; `undefined`: no longer. */
   poll(key: string, rate: PollRate | undefined): void;

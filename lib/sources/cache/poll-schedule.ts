@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { monotonicNow } from '../../channel/clock.js';
 
-/** A member of the schedule. */
 export interface Scheduled {
   /** Its place within the interval, from 0 to below 1. */
   readonly phase: number;

@@ -30,7 +30,6 @@ interface Waiting extends TopicEvent {
 export class EventPublisher {
   private readonly inserts: EventInserts;
   private waiting: Waiting[] = [];
-  /** The events of the statement that is under way. */
   private underWay: readonly Waiting[] = [];
   private waitingBytes = 0;
   private writing: Promise<void> | undefined;

@@ -8,7 +8,6 @@ export interface EventRow {
   readonly data: string;
   readonly own_id: string | null;
   readonly retry: number | null;
-  /** True, or `null`. */
   readonly done: boolean | null;
 }
 

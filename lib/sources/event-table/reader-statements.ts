@@ -8,7 +8,6 @@ import { readAroundUnreadable, unreadableRow } from './unreadable-row.js';
 /** Rows per page of the reader: large enough for a burst, small enough for one turn. */
 const PAGE_ROWS = 501;
 
-/** The state of the table. */
 export interface TableHead {
   readonly timeline: number;
   /** Every id up to this one has been taken. */

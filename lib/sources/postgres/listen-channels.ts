@@ -8,7 +8,6 @@ import { WakeableSleep } from './wakeable-sleep.js';
 /** Channels per round trip; a reconnect with thousands of them takes few. */
 const BATCH = 100;
 
-/** The owner of the channels that a session listens to. */
 export interface ListenChannelEvents {
   /** True while somebody wants to hear the channel. */
   wanted(channel: string): boolean;

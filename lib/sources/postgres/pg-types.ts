@@ -34,7 +34,6 @@ export interface PgPool extends PgQueryable {
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
-/** A notification as `pg` emits it. */
 export interface PgNotification {
   readonly channel: string;
   readonly payload?: string | undefined;

@@ -17,7 +17,6 @@ export interface ListenSubscriber {
   lost(): void;
 }
 
-/** The times of the listening connection, in milliseconds. */
 export interface ListenTimes {
   /** Between two health checks. */
   readonly healthInterval: number;

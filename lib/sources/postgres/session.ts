@@ -26,7 +26,6 @@ export interface Statement {
   readonly timeout?: number | undefined;
 }
 
-/** The options of a new session. */
 export interface SessionOptions {
   readonly purpose: Purpose;
   /** How long the server may be silent before an answer, in milliseconds. Default: 10,000. */

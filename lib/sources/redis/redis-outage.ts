@@ -33,7 +33,6 @@ export class RedisOutage {
   }
 }
 
-/** The losses of one connection. */
 export class ConnectionLoss {
   private timer: NodeJS.Timeout | undefined;
   private reason: string | undefined;

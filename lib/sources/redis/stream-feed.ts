@@ -20,7 +20,6 @@ export interface StreamOptions {
   readonly onWake?: () => void;
 }
 
-/** The owner of a feed. */
 export interface StreamFeedOwner {
   readonly reading: StreamReading;
   close(feed: StreamFeed): void;

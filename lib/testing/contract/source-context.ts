@@ -28,7 +28,6 @@ export interface Context<Source extends ChannelSource = ChannelSource> {
   source: Source;
   readonly channel: string;
   readonly other: string;
-  /** The feed of the open channel. */
   feed(): ChannelFeed;
   /** Closes everything and makes it anew, like a new process. */
   restart(): Promise<void>;

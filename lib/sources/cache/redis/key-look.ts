@@ -17,7 +17,6 @@ const SMALL_BYTES = 16_384;
 /** The most bytes a second of which Redis makes digests for us: about 4 % of its one core. */
 const DIGEST_BYTES_PER_S = 8 * 1_048_576;
 
-/** A large value at the last reading. */
 interface LargeValue extends KnownValue {
   readonly length: number;
   readonly digest: string;

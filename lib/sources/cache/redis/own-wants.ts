@@ -42,7 +42,6 @@ export class OwnWants {
     this.rates.forEach((_, key) => this.changed.add(key));
   }
 
-  /** The change to send to Redis next. */
   nextChange(): Change {
     const keys = [...this.changed].slice(0, BATCH);
     keys.forEach((key) => this.changed.delete(key));

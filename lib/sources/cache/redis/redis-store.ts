@@ -40,7 +40,6 @@ const SETS: CallKind = {
     Array.from({ length: count }, () => `for the key ${JSON.stringify(key)}`),
 };
 
-/** Limits of keys in Redis. */
 export interface RedisKeyLimits extends WaitingLimits {
   /** The most bytes of a value; larger values are left out. Default: any number. */
   readonly eventSize?: number | undefined;
