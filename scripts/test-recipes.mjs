@@ -30,8 +30,8 @@ const files = FOLDERS.flatMap((folder) =>
 if (files.length === 0) throw new Error(`No recipe is called ${positionals.join(' or ')}.`);
 
 const started = performance.now();
-await run(root, process.execPath, 'scripts/build.mjs');
-await Promise.all(FOLDERS.map(install));
+await Promise.all([run(root, process.execPath, 'scripts/build.mjs'), ...FOLDERS.map(install)]);
+FOLDERS.forEach(copyPackage);
 await run(root, process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'recipes');
 console.log(`built, installed and compiled in ${secondsSince(started)} s`);
 await run(
@@ -41,7 +41,8 @@ await run(
   '--import=./scripts/typescript.mjs',
   '--test',
   `--test-concurrency=${values.maxWorkers}`,
-  '--test-timeout=60000',
+  // For a file as a whole as well: it ends what hangs.
+  '--test-timeout=180000',
   '--test-reporter=spec',
   '--test-reporter-destination=stdout',
   '--test-reporter=./recipes/support/count-reporter.mjs',
@@ -50,7 +51,7 @@ await run(
 );
 console.log(`${files.length} recipes in ${secondsSince(started)} s`);
 
-/** Installs what the folder's lock file names, unless it is there, and the package as it is built. */
+/** Installs what the folder's lock file names, unless it is there. */
 async function install(folder) {
   const path = join(root, folder);
   const installed = join(path, 'node_modules/.recipes');
@@ -62,7 +63,11 @@ async function install(folder) {
     await run(path, 'npm', 'ci', ...flags);
     writeFileSync(installed, state);
   }
-  const copy = join(path, 'node_modules', NAME);
+}
+
+/** Puts the package as it is built among the folder's: a link would lead to the project's own Nest. */
+function copyPackage(folder) {
+  const copy = join(root, folder, 'node_modules', NAME);
   rmSync(copy, { recursive: true, force: true });
   for (const name of ['package.json', 'dist']) {
     cpSync(join(root, name), join(copy, name), { recursive: true });
