@@ -13,7 +13,8 @@ export type {
 export { OnSseConnect, OnSseDisconnect } from './connections/connection-hooks.decorators.js';
 export type { SseClosed, SseConnectionEvent, SseOpened } from './delivery/connection-events.js';
 export type { EndReason as SseEndReason } from './delivery/connection.js';
-export type { ConnectionFilter, ConnectionsOptions } from './connections/list-connections.js';
+export type { ConnectionsOptions } from './connections/list-connections.js';
+export type { ConnectionFilter } from './delivery/connection-filter.js';
 export type { SseClient } from './delivery/client.js';
 export type { SseConnection } from './delivery/sse-connection.js';
 export { SseChannel } from './endpoint/sse-channel.decorator.js';
@@ -30,6 +31,9 @@ export type { SseErrorCode } from './channel/sse-error.js';
 export { isReset } from './channel/reset-event.js';
 export type { SseReset } from './channel/reset-event.js';
 export type { SseEvent } from './channel/sse-event.js';
+export type { ControlLog, ControlSink } from './channel/control.js';
+export type { ConnectionTarget } from './delivery/revocations.js';
+export type { DisconnectOptions } from './connections/disconnect.options.js';
 export type {
   Broker,
   ChannelFeed,

@@ -18,6 +18,7 @@ import {
 } from '@nestjs/core';
 import { SseError } from './channel/sse-error.js';
 import { monotonicNow } from './channel/clock.js';
+import { Control } from './connections/control.js';
 import { ConnectionHooks } from './connections/connection-hooks.js';
 import { Delivery } from './delivery/delivery.js';
 import { hookInto } from './endpoint/fastify-head.js';
@@ -94,6 +95,7 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
     },
     SseService,
     SseTickets,
+    Control,
     ConnectionHooks,
     RouteChannels,
     OtherInterceptors,
@@ -123,6 +125,7 @@ export class SseModule
     private readonly sources: SseSources,
     private readonly delivery: Delivery,
     private readonly sessions: Http2Sessions,
+    private readonly control: Control,
     private readonly host: HttpAdapterHost,
     // Created with the module, so that routes are ready before the router reads them.
     _routes: SseRoutes,
@@ -173,6 +176,7 @@ export class SseModule
   /** @throws SseError `UNAVAILABLE` with `failFast`, `MISSING_PEER` */
   async onModuleInit(): Promise<void> {
     this.sessions.watch();
+    this.control.open();
     await this.sources.start();
   }
 
@@ -185,6 +189,7 @@ export class SseModule
 
   async onApplicationShutdown(): Promise<void> {
     this.delivery.close();
+    this.control.close();
     await this.sources.stop(this.shutdownLeft);
   }
 

@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { checkChannelName } from './channel/channel-name.js';
+import { Control } from './connections/control.js';
+import { disconnectCommand, type DisconnectOptions } from './connections/disconnect.options.js';
 import { listConnections, type ConnectionsOptions } from './connections/list-connections.js';
 import { outgoingEvent } from './channel/outgoing-event.js';
 import { SendReport } from './channel/send-report.js';
@@ -10,6 +12,7 @@ import { SseError } from './channel/sse-error.js';
 import type { SseEvent } from './channel/sse-event.js';
 import { Delivery } from './delivery/delivery.js';
 import type { SseConnectionEvent } from './delivery/connection-events.js';
+import type { ConnectionTarget } from './delivery/revocations.js';
 import type { SseConnection } from './delivery/sse-connection.js';
 import {
   SEND_KEY_OPTIONS,
@@ -46,6 +49,7 @@ export class SseService {
   private readonly published: SendReport;
   private readonly keys: SendReport;
   private readonly notified: SendReport;
+  private readonly commanded: SendReport;
 
   /** @internal */
   constructor(
@@ -54,11 +58,13 @@ export class SseService {
     private readonly delivery: Delivery,
     /** Whatever feeds channels, the broker of `send()` among them. */
     private readonly sources: SseSources,
+    private readonly control: Control,
   ) {
     this.connections$ = delivery.connections.events.events$;
     const mistakes = new LimitedLog(sources.log);
     this.published = new SendReport(sources.log, mistakes);
     this.notified = new SendReport(sources.log, mistakes);
+    this.commanded = new SendReport(sources.log, mistakes, 'A command to end connections');
     // Then send() and sendKey() fail together, and one line is enough.
     const areBothOnRedis = settings.broker === 'redis' && settings.cache === undefined;
     this.keys = areBothOnRedis ? this.published : new SendReport(sources.log, mistakes);
@@ -211,6 +217,19 @@ export class SseService {
    */
   connections(options: ConnectionsOptions = {}): SseConnection[] {
     return listConnections(this.delivery.connections, options);
+  }
+
+  /**
+   * Ends connections: those of this instance at once, and with `revocation` those of every other.
+   * Their clients return and are authorised anew, unless they are blocked.
+   *
+   * @param target whose connections, of which channel, or which one; several must all hold
+   * @returns once the broker has the command. Other instances obey it when they read it
+   * @throws SseError `INVALID_OPTION`, `UNAVAILABLE`; the connections of this instance have ended
+   * also when the broker is not available. As for `send()`, the promise need not be awaited
+   */
+  disconnect(target: ConnectionTarget, options: DisconnectOptions = {}): Promise<void> {
+    return this.commanded.follow(() => this.control.disconnect(disconnectCommand(target, options)));
   }
 
   /** Counts what is open at this moment, and what the module has refused since the start. */

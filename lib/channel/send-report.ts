@@ -16,10 +16,12 @@ export class SendReport {
    * @param log takes the outages of the system
    * @param mistakes takes the callers' mistakes, such as an event without data; limited, as they may be
    * many
+   * @param what the subject of the lines
    */
   constructor(
     log: SseLogger,
     private readonly mistakes: SseLogger,
+    private readonly what = 'An event',
   ) {
     // If one channel fails and another works, the outage begins and ends with every event.
     this.outage = new Outage(new LimitedLog(log));
@@ -49,7 +51,7 @@ export class SendReport {
     if (isReported(error)) {
       return;
     }
-    const text = `An event was not accepted: ${reasonOf(error)}`;
+    const text = `${this.what} was not accepted: ${reasonOf(error)}`;
     if (error instanceof SseError && error.code === 'UNAVAILABLE') {
       this.outage.begin(text);
     } else {

@@ -1,3 +1,5 @@
+import type { ControlLog, ControlSink } from './control.js';
+
 /**
  * Feeds channels from a real system. Implement it to plug in your own.
  *
@@ -160,6 +162,12 @@ export interface Lifecycle {
 export interface Broker extends ChannelSource {
   /** Resolves with the event's position once the broker has it; rejects when it does not. */
   publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string>;
+  /**
+   * Optional: the log of commands that every instance reads. `SseService.disconnect()` needs it.
+   * With the module's option `revocation` the package calls this once, before `start()`. Until the
+   * first `sink.caughtUp()` newcomers wait for `readyTimeout`, and are sent away then.
+   */
+  openControl?(sink: ControlSink): ControlLog;
 }
 
 /** An event that `send()` passes to a broker: checked, with its data as text. */

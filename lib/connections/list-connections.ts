@@ -1,17 +1,8 @@
-import type { CountedAs } from '../delivery/client.js';
-import type { Connection } from '../delivery/connection.js';
+import { isMeant, type ConnectionFilter } from '../delivery/connection-filter.js';
 import type { Connections } from '../delivery/connections.js';
 import type { SseConnection } from '../delivery/sse-connection.js';
 import { option, whole } from '../sources/options/option-kinds.js';
 import { invalidOption, readOptions, type TableOf } from '../sources/options/option-table.js';
-
-/** Which connections are meant. With several of these, all must hold. */
-export interface ConnectionFilter {
-  /** Those of this client. */
-  readonly client?: string | undefined;
-  /** Those that read this channel, among others. */
-  readonly channel?: string | undefined;
-}
 
 /** The options of `SseService.connections()`. */
 export interface ConnectionsOptions extends ConnectionFilter {
@@ -21,7 +12,9 @@ export interface ConnectionsOptions extends ConnectionFilter {
   readonly after?: string | undefined;
 }
 
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+/** Any text but the empty one. */
+export const isText = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '';
 
 export const CONNECTION_FILTER = {
   client: option(isText, "a client's id", undefined),
@@ -33,17 +26,6 @@ export const CONNECTIONS_OPTIONS = {
   limit: whole(100, { unit: 'connections', to: 1_000 }),
   after: option(isText, 'the id of a connection', undefined),
 } satisfies TableOf<ConnectionsOptions>;
-
-/** Whether a connection is one of those that a filter means. */
-export function isMeant(
-  [connection, counted]: readonly [Connection, CountedAs],
-  { client, channel }: ConnectionFilter,
-): boolean {
-  return (
-    (client === undefined || (typeof counted !== 'string' && counted.id === client)) &&
-    (channel === undefined || connection.channels.includes(channel))
-  );
-}
 
 /**
  * A page of the open connections, in the order in which they were opened.
@@ -60,9 +42,9 @@ export function listConnections(
     throw invalidOption('after', after, 'the id of a connection of this instance', of);
   }
   const page: SseConnection[] = [];
-  for (const entry of connections) {
-    if (entry[0].number > last && isMeant(entry, filter)) {
-      page.push(connections.views.of(...entry));
+  for (const [connection, counted] of connections) {
+    if (connection.number > last && isMeant(filter, counted, () => connection.channels)) {
+      page.push(connections.views.of(connection, counted));
       if (page.length === limit) {
         break;
       }

@@ -2,7 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { Observable, Subscriber } from 'rxjs';
 import type { Guard } from '../channel/guard.js';
 import { inSlices } from '../channel/slices.js';
-import type { EndReason } from './connection.js';
+import { monotonicNow } from '../channel/clock.js';
+import type { Connection, EndReason } from './connection.js';
 import { GuardedObservable } from './guarded-observable.js';
 import type { SseConnection } from './sse-connection.js';
 
@@ -17,6 +18,8 @@ export interface SseClosed {
   readonly type: 'closed';
   readonly connection: SseConnection;
   readonly reason: EndReason;
+  /** What `disconnect()` was given as `reason`; unset without. */
+  readonly detail?: string;
   /** For how long it was open, in milliseconds. */
   readonly duration: number;
   /** How many events were written to it, `sse:reset` among them, and `sse:open` not. */
@@ -27,6 +30,23 @@ export interface SseClosed {
 
 /** What `SseService.connections$` emits. */
 export type SseConnectionEvent = SseOpened | SseClosed;
+
+/** What is told of a connection that has closed. */
+export function closedEvent(
+  { openedAt, endReason, events, bytes }: Connection,
+  connection: SseConnection,
+  detail: string | undefined,
+): SseClosed {
+  return {
+    type: 'closed',
+    connection,
+    reason: endReason!,
+    ...(detail !== undefined && { detail }),
+    duration: monotonicNow() - openedAt,
+    events,
+    bytes,
+  };
+}
 
 /**
  * Tells whoever listens of connections that open and close: in their order, after the turn in which

@@ -41,8 +41,10 @@ export type EndReason =
 /** The owner of connections. */
 export interface ConnectionOwner {
   readonly guard: Guard;
-  /** Pulls the connection in a turn of the event loop that has time for it. */
-  wake(connection: Connection): void;
+  /** Keeps events from all clients for a while. */
+  readonly hold: { readonly isOn: boolean };
+  /** Pulls the connection, or its reader, in a turn of the event loop that has time for it. */
+  wake(connection: { pull(): void }): void;
   /** Called once, before the connection's reader is pulled. */
   onOpened(connection: Connection): void;
   /** Called once, when the connection has closed. */
@@ -82,7 +84,12 @@ export class Connection {
 
   /** Whether the client takes no more for now. Readers stop until they are pulled again. */
   get isBlocked(): boolean {
-    return this.blockedSince !== 0 || this.ended !== undefined;
+    return this.blockedSince !== 0 || this.ended !== undefined || this.owner.hold.isOn;
+  }
+
+  /** Whether all clients receive nothing for now. */
+  get isHeld(): boolean {
+    return this.owner.hold.isOn;
   }
 
   /** Why the connection has ended, or is about to. */
@@ -126,7 +133,7 @@ export class Connection {
 
   /** Writes a heartbeat if nothing was written since the last one was due. */
   beat(): void {
-    if (!this.wroteSinceBeat && !this.isBlocked) {
+    if (!this.wroteSinceBeat && this.blockedSince === 0) {
       this.send(HEARTBEAT);
     }
     this.wroteSinceBeat = false;
@@ -173,6 +180,18 @@ export class Connection {
     this.close();
   }
 
+  /** Ends the connection for the application. What the client has not taken yet is not for it. */
+  revoke(frame: string): void {
+    if (this.ended !== undefined) {
+      return;
+    }
+    if (this.blockedSince === 0) {
+      this.end(frame, 'revoked');
+    } else {
+      this.destroy('revoked');
+    }
+  }
+
   private readonly close = (): void => {
     this.stop('client-left');
     if (!this.isClosed) {
@@ -190,6 +209,13 @@ export class Connection {
     const { reader } = this;
     if (reader) {
       this.owner.guard.run('The end of a stream', () => reader.close());
+    }
+  }
+
+  /** Goes on after a hold. */
+  goOn(): void {
+    if (this.reader && this.ended === undefined && this.blockedSince === 0) {
+      this.owner.wake(this.reader);
     }
   }
 

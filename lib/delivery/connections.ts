@@ -6,9 +6,10 @@ import { inSlices } from '../channel/slices.js';
 import { Admission, type AdmissionLimits, type Refusal } from './admission.js';
 import { Arrivals, type Arrival } from './arrivals.js';
 import { countedKey, type CountedAs } from './client.js';
-import { ConnectionEvents } from './connection-events.js';
+import { closedEvent, ConnectionEvents } from './connection-events.js';
 import { Connection, type ConnectionOwner, type EndReason } from './connection.js';
 import { frameOf } from './frame.js';
+import { Hold } from './hold.js';
 import { awayFrame } from './opening.js';
 import type { Response } from './response-writer.js';
 import { ConnectionViews } from './sse-connection.js';
@@ -47,8 +48,12 @@ export class Connections implements ConnectionOwner {
   private readonly audit: Walk<Connection>;
   /** Tells of connections that open and close. */
   readonly events: ConnectionEvents;
+  /** What the application has said of the end of a connection. */
+  readonly details = new WeakMap<Connection, string>();
+  /** Keeps events from all clients, while it is unknown who may have them. */
+  readonly hold = new Hold(() => void inSlices(this.open.keys(), (each) => each.goOn()));
   readonly guard: Guard;
-  readonly wake: (connection: Connection) => void;
+  readonly wake: (connection: { pull(): void }) => void;
   private readonly detach: <R>(run: () => R) => R;
   private readonly ends = new Map<EndReason, number>();
   private isClosing = false;
@@ -61,7 +66,7 @@ export class Connections implements ConnectionOwner {
       /** Runs a function outside of any request's async context. */
       readonly detach: <R>(run: () => R) => R;
       /** Pulls a connection in a turn of the event loop that has time for it. */
-      readonly wake: (connection: Connection) => void;
+      readonly wake: (connection: { pull(): void }) => void;
     },
   ) {
     this.guard = services.guard;
@@ -156,10 +161,8 @@ export class Connections implements ConnectionOwner {
     const reason = connection.endReason!;
     this.ends.set(reason, (this.ends.get(reason) ?? 0) + 1);
     if (this.events.areHeard) {
-      const { openedAt, events, bytes } = connection;
-      const duration = monotonicNow() - openedAt;
-      const shown = this.views.of(connection, client);
-      this.events.tell({ type: 'closed', connection: shown, reason, duration, events, bytes });
+      const detail = this.details.get(connection);
+      this.events.tell(closedEvent(connection, this.views.of(connection, client), detail));
     }
     if (this.open.size === 0) {
       this.audit.stop();

@@ -16,6 +16,7 @@ import { FlushQueue } from './flush-queue.js';
 import { BlockCache } from './log-blocks.js';
 import { MergedReader } from './merged-reader.js';
 import type { Overflow } from './overflow.js';
+import { Revocations } from './revocations.js';
 import { Subscription, type ChannelRequest } from './subscription.js';
 
 /** The module's options that delivery uses. */
@@ -36,6 +37,8 @@ export interface DeliveryOptions extends ConnectionOptions {
 export class Delivery {
   readonly channels: ChannelRegistry;
   readonly connections: Connections;
+  /** Ends connections for the application. */
+  readonly revocations: Revocations;
   readonly readyTimeout: number;
   /** Runs users' code, and callbacks whose errors no caller can catch. */
   readonly guard: Guard;
@@ -69,6 +72,7 @@ export class Delivery {
       log,
     });
     this.connections = new Connections(options, { guard, detach, wake: queue.wake });
+    this.revocations = new Revocations(this.connections, options.retry);
     this.readyTimeout = options.readyTimeout;
     this.serialize = options.serialize;
     this.eventLimits = { eventSize: options.eventSize, idLength: options.lastEventIdLength };

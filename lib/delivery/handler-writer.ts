@@ -181,7 +181,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
   /** Writes the pending frames if the client takes them, and ends the response after the last. */
   flush(): void {
     const { connection, failure, pending, pendingCount } = this;
-    if (!connection || this.isClosed) {
+    if (!connection || this.isClosed || connection.isHeld) {
       return;
     }
     if (failure) {

@@ -1,13 +1,16 @@
 import { HttpException, HttpStatus, type ExecutionContext } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import { atOnce } from '../channel/at-once.js';
+import { monotonicNow } from '../channel/clock.js';
 import { SseError } from '../channel/sse-error.js';
+import type { CountedAs } from '../delivery/client.js';
 import type { Connection, ConnectionReader } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { HandlerEvents } from '../delivery/handler-events.js';
 import { HandlerWriter } from '../delivery/handler-writer.js';
 import { openingFrame } from '../delivery/opening.js';
 import { NO_POSITION } from '../delivery/resume-positions.js';
+import type { RevocationRefusal } from '../delivery/revocations.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import type { SseSettings } from '../setup/settings.js';
 import { clientByTicket } from '../tickets/redeemed.js';
@@ -29,6 +32,8 @@ export class StreamRequest {
   private subscription: Subscription | undefined;
   /** When the client's permission ends, in milliseconds since the epoch. */
   private expiresAt: number | undefined;
+  private counted: CountedAs = '';
+  private readonly since = monotonicNow();
 
   constructor(
     context: ExecutionContext,
@@ -69,8 +74,14 @@ export class StreamRequest {
     this.expiresAt = expiryOf(atOnce(options.expires?.(request)), where);
     const clientOption = options.client ?? settings.client;
     const answer = clientOf(atOnce(clientOption?.(request)), where);
-    const client = clientByTicket(request, answer);
-    const refusal = delivery.connections.admit(exchange, client ?? request.ip ?? '');
+    this.counted = clientByTicket(request, answer) ?? request.ip ?? '';
+    if (!delivery.revocations.areKnown) {
+      await exchange.whileHere(delivery.revocations.whenKnown(settings.readyTimeout));
+    }
+    if (await this.isRevoked()) {
+      return false;
+    }
+    const refusal = delivery.connections.admit(exchange, this.counted);
     if (refusal === 'client-limit') {
       throw new HttpException(
         'This client has too many open event streams.',
@@ -101,6 +112,9 @@ export class StreamRequest {
     const reopen = (position?: string) => delivery.subscribeAt(requests, position);
     this.events = new HandlerEvents(subscription, requests, reopen, writer, delivery.guard);
     writer.readFrom(this.events);
+    if (await this.isRevoked(subscription)) {
+      return false;
+    }
     const placed = subscription.place({ lastEventId, readyTimeout: this.settings.readyTimeout });
     if (placed) {
       await exchange.whileHere(placed);
@@ -167,11 +181,11 @@ export class StreamRequest {
     const { exchange, settings, expiresAt } = this;
     const { connections } = this.delivery;
     checkExpiry(expiresAt);
-    if (!(await exchange.take())) {
+    if ((await this.isRevoked(subscription)) || !(await exchange.take())) {
       return false;
     }
-    // Other clients may have come in meanwhile.
-    if (!this.hasRoom(subscription)) {
+    // Other clients may have come in meanwhile, and hooks of Fastify may have taken their time.
+    if (!this.hasRoom(subscription) || this.refusal(subscription)) {
       exchange.close(connections.awayFrame);
       return false;
     }
@@ -196,6 +210,25 @@ export class StreamRequest {
     }
     await this.sendAway();
     return undefined;
+  }
+
+  /**
+   * Answers a request of a client that is not to have this stream: with 204 while it is blocked,
+   * else it is told to return, and be authorised anew.
+   */
+  private async isRevoked(subscription?: Subscription): Promise<boolean> {
+    const refusal = this.refusal(subscription);
+    if (refusal === 'blocked') {
+      await this.exchange.answerEnded();
+    } else if (refusal) {
+      await this.exchange.answer(this.delivery.revocations.awayFrame);
+    }
+    return refusal !== undefined;
+  }
+
+  private refusal(subscription?: Subscription): RevocationRefusal | undefined {
+    const channels = subscription && (() => subscription.channels);
+    return this.delivery.revocations.refusalOf(this.counted, channels, this.since);
   }
 
   private hasRoom(subscription: Subscription): boolean {

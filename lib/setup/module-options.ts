@@ -147,4 +147,10 @@ export interface SseModuleOptions {
    */
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly client?: (request: any) => string | SseClient | undefined;
+  /**
+   * Whether `disconnect()` reaches every instance. Each instance then reads the broker's control log.
+   * While it cannot, its clients receive nothing, as they might be those that were to be
+   * disconnected. With `broker: 'memory'` there is one instance, and nothing to read. Default: false.
+   */
+  readonly revocation?: boolean;
 }

@@ -85,6 +85,7 @@ export const MODULE_OPTIONS = {
     lastEventIdLength: whole(8_192, { unit: 'characters' }),
   }),
   client: callback<NonNullable<SseModuleOptions['client']>>('the request'),
+  revocation: flag(false),
 } satisfies TableOf<SseModuleOptions>;
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { SQL_USAGE } from '../../lib/cli/sql-command.js';
+import { DISCONNECT_OPTIONS } from '../../lib/connections/disconnect.options.js';
 import { CONNECTIONS_OPTIONS } from '../../lib/connections/list-connections.js';
 import * as api from '../../lib/index.js';
 import { ENDPOINT_OPTIONS, SEND_OPTIONS, STREAM_OPTIONS } from '../../lib/setup/channel-options.js';
@@ -61,6 +62,7 @@ describe('The tables of options', () => {
     ['stream', { lastEventId }],
     ['poll', POLL_OPTIONS],
     ['connections', CONNECTIONS_OPTIONS],
+    ['disconnect', DISCONNECT_OPTIONS],
     ['Tickets', TICKET_OPTIONS],
   ])('list every option of %s with its unit and its default', (heading, options) => {
     const entries = heading === 'Module' ? Object.entries<Entry>(options) : flat(options);

@@ -13,6 +13,13 @@ import { TableReading } from './table-reading.js';
 import type { Topics } from './topics.js';
 import { Wake } from './wake.js';
 
+/** What is read ahead of all events. */
+interface ReadAheadOfEvents {
+  /** The session is over. */
+  behind(): void;
+  catchUp(session: Session, position: Position): Promise<void>;
+}
+
 /** Another user of the reader's session. */
 export interface IdleSessionUser {
   /** Called while there is nothing to read. */
@@ -31,6 +38,8 @@ export class EventReader {
   private readonly fence: Fence;
   private readonly reading: TableReading;
   private readonly keeper: SessionKeeper;
+  /** The commands to all instances, if anybody wants them. */
+  control: ReadAheadOfEvents | undefined;
 
   constructor(
     config: PgConfig,
@@ -46,7 +55,10 @@ export class EventReader {
     const use = {
       purpose: 'event table',
       serve: (session: Session, progress: SessionProgress) => this.follow(session, progress),
-      ended: () => this.duties().readerIsAway(),
+      ended: () => {
+        this.control?.behind();
+        this.duties().readerIsAway();
+      },
       outageText: (reason: unknown) =>
         `Postgres event table: ${failureText(tableError(reason, settings))} We retry until it works; no event is lost.`,
       recoveryText: ({ target }: Session) =>
@@ -104,6 +116,7 @@ export class EventReader {
     await this.statements.prepare(session);
     ready();
     await this.reading.begin(session);
+    await this.control?.catchUp(session, this.position!);
     works();
     for (;;) {
       session.signal.throwIfAborted();

@@ -1,4 +1,5 @@
 import { monotonicNow } from '../../channel/clock.js';
+import type { ControlLog, ControlSink } from '../../channel/control.js';
 import type { EventLimits } from '../../channel/event-check.js';
 import type {
   Broker,
@@ -11,6 +12,7 @@ import type {
 } from '../../channel/source.js';
 import { readOptions } from '../options/option-table.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
+import { refuseReserved, TableControlLog } from './control-log.js';
 import { Duties } from './duties.js';
 import { EventHistory } from './event-history.js';
 import { EventPublisher } from './event-publisher.js';
@@ -86,7 +88,9 @@ export class EventTable implements Broker, Lifecycle {
     );
   }
 
+  /** @throws SseError `INVALID_CHANNEL` for a topic of the module's own */
   open(channel: string, sink: ChannelSink): ChannelFeed {
+    refuseReserved(channel);
     const remove = this.topics.add(channel, sink);
     const { position } = this.reader;
     if (position) {
@@ -113,13 +117,20 @@ export class EventTable implements Broker, Lifecycle {
   /**
    * Writes an event to the table; with `options.transaction`, within it.
    *
-   * @throws SseError `INVALID_EVENT`, `INVALID_OPTION`, `UNAVAILABLE`, `LIMIT_REACHED`,
-   * `TRANSACTION_FAILED`; see `EventPublisher`
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `INVALID_OPTION`, `UNAVAILABLE`,
+   * `LIMIT_REACHED`, `TRANSACTION_FAILED`; see `EventPublisher`
    */
   publish(channel: string, event: OutgoingEvent, options: PublishOptions = {}): Promise<string> {
+    refuseReserved(channel);
     return options.transaction === undefined
       ? this.publisher.publish(channel, event)
       : this.publisher.publishWithin(options.transaction, channel, event);
+  }
+
+  openControl(sink: ControlSink): ControlLog {
+    const control = new TableControlLog(this.settings, this.publisher, this.topics, sink);
+    this.reader.control = control;
+    return control;
   }
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, when the table cannot be read. */

@@ -1,3 +1,4 @@
+import type { ControlLog, ControlSink } from '../../channel/control.js';
 import { refuseAsPosition } from '../../channel/event-check.js';
 import { SseError } from '../../channel/sse-error.js';
 import type {
@@ -10,6 +11,7 @@ import type {
 } from '../../channel/source.js';
 import { refuseTransaction } from '../../channel/transaction.js';
 import { APPEND } from './lua/lua.generated.js';
+import { RedisControlLog } from './control-log.js';
 import type { CallKind } from './numbered-call.js';
 import { NumberedCalls } from './numbered-calls.js';
 import { indexKey, ownIdsOf } from './own-ids.js';
@@ -23,6 +25,7 @@ import { isStreamId, laterStreamId } from './stream-id.js';
  */
 export class RedisBroker implements Broker, Lifecycle {
   private readonly appends: NumberedCalls;
+  private control: RedisControlLog | undefined;
 
   constructor(private readonly streams: RedisStreams) {
     this.appends = new NumberedCalls(streams, appendKind(streams));
@@ -30,6 +33,7 @@ export class RedisBroker implements Broker, Lifecycle {
 
   async start(): Promise<void> {
     this.streams.connect();
+    this.control?.start();
   }
 
   async stop(): Promise<void> {
@@ -49,6 +53,11 @@ export class RedisBroker implements Broker, Lifecycle {
       refuseAsPosition(event.id, 'of a Redis stream');
     }
     return this.appends.publish(event, key, indexKey(key, this.streams.settings.prefix));
+  }
+
+  /** The log is read and listened to from the start on. */
+  openControl(sink: ControlSink): ControlLog {
+    return (this.control = new RedisControlLog(this.streams, sink));
   }
 
   private keyOf(channel: string): string {

@@ -16,6 +16,11 @@ export interface Listener {
   message(text: string): void;
   /** From now on messages arrive; earlier ones may have been missed. */
   subscribed(): void;
+  /**
+   * A connection for subscriptions was lost or made. `isOwn` says whether it is the one of this
+   * channel.
+   */
+  interrupted?(isOwn: boolean): void;
 }
 
 /**
@@ -53,6 +58,9 @@ export class RedisStreams implements Lifecycle, TailReader {
         keys.forEach((key) => this.listeners.get(key)?.subscribed());
         this.tails.ask(keys);
       }),
+      interrupted: this.guard.wrap('A subscription', (has: (key: string) => boolean) =>
+        this.listeners.forEach((listener, key) => listener.interrupted?.(has(key))),
+      ),
     };
     this.reading = new StreamReading(connection, this.server, settings.prefix, this.age, logger);
     this.tails = new StreamTails(this.reading, this);

@@ -21,6 +21,8 @@ export interface SubscriberEvents {
   message(channel: string, text: string): void;
   /** From now on the messages of these channels arrive. */
   subscribed(channels: readonly string[]): void;
+  /** The connection of the channels for which `has` is true was lost, or is about to subscribe. */
+  interrupted(has: (channel: string) => boolean): void;
   /** The channels of this connection may have moved to another node. */
   moved(): void;
 }
@@ -103,6 +105,7 @@ export class SubscriberConnection {
 
   private onReady(): void {
     this.loss.over();
+    this.events.interrupted((channel) => this.wanted.has(channel));
     this.wanted.forEach((channel) => this.note(channel));
   }
 
@@ -134,6 +137,7 @@ export class SubscriberConnection {
     this.sent.clear();
     this.confirmed.clear();
     this.loss.note(this.client, 'the connection was closed');
+    this.events.interrupted((channel) => this.wanted.has(channel));
     this.events.moved();
   }
 

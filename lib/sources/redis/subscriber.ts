@@ -83,6 +83,7 @@ export class Subscriber {
         message: (channel, text) => this.events.message(channel.slice(this.prefix.length), text),
         subscribed: (channels) =>
           this.events.subscribed(channels.map((channel) => channel.slice(this.prefix.length))),
+        interrupted: (has) => this.events.interrupted((key) => has(this.prefix + key)),
       };
       this.subscriptions = client.isCluster
         ? new ClusterSubscriber(client, settings, events)

@@ -1,0 +1,221 @@
+import { monotonicNow } from '../channel/clock.js';
+import { settledWithin } from '../channel/deadline.js';
+import { inSlices } from '../channel/slices.js';
+import type { CountedAs } from './client.js';
+import { isMeant, type ConnectionFilter } from './connection-filter.js';
+import type { Connection } from './connection.js';
+import type { Connections } from './connections.js';
+import { frameOf } from './frame.js';
+import { awayFrame } from './opening.js';
+
+/** Which connections end. With several of these, all must hold. */
+export interface ConnectionTarget extends ConnectionFilter {
+  /** The one with this id. */
+  readonly connection?: string | undefined;
+}
+
+/** The end of connections, as the application wants it. */
+export interface Revocation {
+  readonly target: ConnectionTarget;
+  /** For how long clients that return are told not to, in milliseconds; 0 for not at all. */
+  readonly block: number;
+  /** What the application says of it. */
+  readonly reason: string | undefined;
+  /** How long ago it was decided, in milliseconds. */
+  readonly age: number;
+}
+
+/**
+ * Why a request must not become a stream: nobody knows who is blocked, its client is blocked, or a
+ * revocation came after its guards may have decided.
+ */
+export type RevocationRefusal = 'unknown' | 'blocked' | 'revoked';
+
+/** A revocation, as it concerns requests. Times are of `monotonicNow()`. */
+interface Noted {
+  readonly target: ConnectionFilter;
+  readonly time: number;
+  readonly blockedUntil: number;
+}
+
+/**
+ * For how long after a revocation a request is sent away, to return and be authorised anew: its
+ * guards may have decided before, and we do not know when they began.
+ */
+const GRACE_MS = 1_000;
+/** For how long a revocation is remembered, for requests whose handler still works. */
+const REMEMBERED_MS = 600_000;
+/** How many connections end in one turn without a hold for all. */
+const AT_ONCE = 128;
+/** The number of revocations at which we first look for those that can be forgotten. */
+const FIRST_SWEEP = 1_024;
+
+/** Ends connections for the application, and keeps their clients from coming back. */
+export class Revocations {
+  /** Resolves once it is known who is blocked; `undefined` from then on. */
+  private known: Promise<void> | undefined;
+  private resolveKnown: () => void = () => undefined;
+  private readonly ofClient = new Map<string, Noted[]>();
+  private readonly ofAll: Noted[] = [];
+  private count = 0;
+  private sweepAt = FIRST_SWEEP;
+  /** Requests that began before this may miss a revocation that was forgotten. */
+  private forgotten = -Infinity;
+
+  constructor(
+    private readonly connections: Connections,
+    /** The reconnection time of clients, in milliseconds. */
+    private readonly retry: number,
+  ) {}
+
+  /** Whether it is known who is blocked. */
+  get areKnown(): boolean {
+    return this.known === undefined;
+  }
+
+  /** From now on it is unknown who is blocked. */
+  areUnknown(): void {
+    this.known = new Promise((resolve) => (this.resolveKnown = resolve));
+  }
+
+  areKnownNow(): void {
+    this.resolveKnown();
+    this.known = undefined;
+  }
+
+  /** Waits until it is known who is blocked, but no longer than `timeout` milliseconds. */
+  async whenKnown(timeout: number): Promise<void> {
+    if (this.known) {
+      await settledWithin(this.known, timeout);
+    }
+  }
+
+  /** Ends the connections that are meant, at once. */
+  revoke({ target, block, reason, age }: Revocation): void {
+    const { connection: id, ...filter } = target;
+    if (id === undefined) {
+      const time = monotonicNow() - age;
+      this.note({ target: filter, time, blockedUntil: time + block });
+    }
+    const number = id === undefined ? undefined : (this.connections.views.numberOf(id) ?? NaN);
+    const meant: Connection[] = [];
+    for (const [connection, counted] of this.connections) {
+      if (
+        (number === undefined || connection.number === number) &&
+        isMeant(filter, counted, () => connection.channels)
+      ) {
+        meant.push(connection);
+      }
+    }
+    this.end(meant, reason);
+  }
+
+  /** Ends every connection: nobody knows which of them were to end. Their clients may return. */
+  revokeAll(reason: string): void {
+    this.revoke({ target: {}, block: 0, reason, age: 0 });
+  }
+
+  /**
+   * Why a request must not become a stream.
+   *
+   * @param channels those of the request; `undefined` while they are unknown
+   * @param since when the request began, on the clock of `monotonicNow()`
+   */
+  refusalOf(
+    counted: CountedAs,
+    channels: (() => readonly string[]) | undefined,
+    since: number,
+  ): RevocationRefusal | undefined {
+    if (this.known) {
+      return 'unknown';
+    }
+    if (this.count === 0 && since > this.forgotten) {
+      return undefined;
+    }
+    const now = monotonicNow();
+    let refusal: 'revoked' | undefined = since <= this.forgotten ? 'revoked' : undefined;
+    const own = typeof counted === 'string' ? [] : (this.ofClient.get(counted.id) ?? []);
+    for (const { target, time, blockedUntil } of [...own, ...this.ofAll]) {
+      if (
+        (target.channel === undefined || channels) &&
+        isMeant(target, counted, channels ?? (() => []))
+      ) {
+        if (now < blockedUntil) {
+          return 'blocked';
+        }
+        if (since <= time || now < time + GRACE_MS) {
+          refusal = 'revoked';
+        }
+      }
+    }
+    return refusal;
+  }
+
+  /** The only frame for a request that may return and be authorised anew. */
+  get awayFrame(): string {
+    return awayFrame(this.returnTime);
+  }
+
+  private get returnTime(): number {
+    return GRACE_MS + Math.round(Math.random() * this.retry);
+  }
+
+  private end(meant: readonly Connection[], reason: string | undefined): void {
+    const { connections } = this;
+    const endOne = (connection: Connection): void => {
+      if (reason !== undefined) {
+        connections.details.set(connection, reason);
+      }
+      connection.revoke(frameOf({ retry: this.returnTime }));
+    };
+    if (meant.length <= AT_ONCE) {
+      meant.forEach(endOne);
+      return;
+    }
+    // Nobody receives anything before the last of them has ended.
+    connections.hold.begin();
+    void inSlices(meant, endOne).finally(() => connections.hold.end());
+  }
+
+  private note(noted: Noted): void {
+    const { client } = noted.target;
+    const now = monotonicNow();
+    if (now >= noted.blockedUntil && now - noted.time > REMEMBERED_MS) {
+      this.forgotten = Math.max(this.forgotten, noted.time);
+      return;
+    }
+    if (client === undefined) {
+      this.ofAll.push(noted);
+    } else {
+      this.ofClient.set(client, [...(this.ofClient.get(client) ?? []), noted]);
+    }
+    if (++this.count >= this.sweepAt) {
+      this.sweep();
+    }
+  }
+
+  private sweep(): void {
+    const now = monotonicNow();
+    const isWanted = ({ time, blockedUntil }: Noted): boolean => {
+      const isOver = now >= blockedUntil && now - time > REMEMBERED_MS;
+      if (isOver) {
+        this.forgotten = Math.max(this.forgotten, time);
+      }
+      return !isOver;
+    };
+    const ofAll = this.ofAll.splice(0).filter(isWanted);
+    this.ofAll.push(...ofAll);
+    this.count = ofAll.length;
+    for (const [client, all] of this.ofClient) {
+      const wanted = all.filter(isWanted);
+      this.count += wanted.length;
+      if (wanted.length === 0) {
+        this.ofClient.delete(client);
+      } else {
+        this.ofClient.set(client, wanted);
+      }
+    }
+    // Looking again only at twice as many keeps the cost of each constant.
+    this.sweepAt = Math.max(FIRST_SWEEP, this.count * 2);
+  }
+}
