@@ -16,6 +16,13 @@ const wrapped = (client: pg.Client, wrap: (error: unknown) => object) => ({
   },
 });
 
+/** An error of Prisma's, as its adapter makes it of the server's. */
+const ofPrisma = (error: unknown) => {
+  const { code: originalCode, message: originalMessage } = error as pg.DatabaseError;
+  const cause = { originalCode, originalMessage, kind: 'TransactionWriteConflict' };
+  return { code: 'P2010', meta: { driverAdapterError: Object.assign(new Error(), { cause }) } };
+};
+
 const start = async () => {
   const { table } = await startInstance(database.url, { waker: false });
   const client = await connect(database.url);
@@ -35,6 +42,7 @@ describe('send() within a transaction', () => {
       client,
       wrapped(client, (cause) => ({ cause })),
       wrapped(client, (driverError) => ({ driverError })),
+      wrapped(client, ofPrisma),
     ]) {
       await expect(publish(transaction)).rejects.toMatchObject({
         name: 'SseError',
@@ -88,6 +96,11 @@ describe('send() within a transaction', () => {
     await client.query('begin isolation level repeatable read; select from public.account');
     await database.client.query('update public.account set sum = 1 where id = 1');
     await expect(publish(client)).rejects.toMatchObject({ name: 'error', code: '40001' });
+    await client.query(
+      'rollback; begin isolation level repeatable read; select from public.account',
+    );
+    await database.client.query('update public.account set sum = 3 where id = 1');
+    await expect(publish(wrapped(client, ofPrisma))).rejects.toMatchObject({ code: 'P2010' });
     await client.query('rollback; begin isolation level repeatable read');
     await publish(client);
     await client.query('commit');

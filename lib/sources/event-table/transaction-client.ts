@@ -74,12 +74,22 @@ function textOfAborted(error: unknown): string | undefined {
   }
 }
 
-/** Unwraps the server's error from that of an ORM: Drizzle's `cause`, TypeORM's `driverError`. */
+/**
+ * The server's error within an ORM's: Drizzle's `cause`, TypeORM's `driverError`, and Prisma's
+ * `meta.driverAdapterError`, whose cause may have nothing of it but `originalCode`.
+ */
 function serverErrorIn(given: unknown): unknown {
   let error = given;
   for (let depth = 0; depth < MOST_WRAPPINGS && codeOf(error) === undefined; depth++) {
-    const { cause, driverError, original } = (error ?? {}) as Record<string, unknown>;
-    error = driverError ?? original ?? cause;
+    const { cause, driverError, original, meta, originalCode, originalMessage } = (error ??
+      {}) as Record<string, unknown>;
+    error =
+      typeof originalCode === 'string'
+        ? { severity: 'ERROR', code: originalCode, message: originalMessage }
+        : (driverError ??
+          original ??
+          (meta as Record<string, unknown> | undefined)?.['driverAdapterError'] ??
+          cause);
   }
   return codeOf(error) === undefined ? undefined : error;
 }
