@@ -60,7 +60,6 @@ export type { ListenOptions } from './sources/postgres/listen.options.js';
 export { triggerSql } from './sources/postgres/trigger-sql.js';
 export type { TriggerSqlOptions } from './sources/postgres/trigger-sql.js';
 export { dropTriggerSql } from './sources/postgres/drop-trigger-sql.js';
-export type { DropTriggerSqlOptions } from './sources/postgres/drop-trigger-sql.js';
 export type { TriggerEvent } from './sources/postgres/trigger-target.js';
 export type {
   EventTableOptions,
@@ -74,4 +73,3 @@ export type { DurableTriggerSqlOptions } from './sources/event-table/durable-tri
 export { dropEventTableSql } from './sources/event-table/drop-event-table-sql.js';
 export type { DropEventTableSqlOptions } from './sources/event-table/drop-event-table-sql.js';
 export { dropDurableTriggerSql } from './sources/event-table/drop-durable-trigger-sql.js';
-export type { DropDurableTriggerSqlOptions } from './sources/event-table/drop-durable-trigger-sql.js';

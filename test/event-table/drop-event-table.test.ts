@@ -168,8 +168,8 @@ describe('dropDurableTriggerSql', () => {
     await run(dropDurableTriggerSql(orders));
     await run(durableTriggerSql({ table: 'orders', channel: 'all' }));
     const before = await left();
-    await run(durableTriggerSql({ ...orders, bulk }));
-    await run(dropDurableTriggerSql(orders));
+    await run(durableTriggerSql({ ...orders, bulk, columns: ['id'] }));
+    await run(dropDurableTriggerSql({ ...orders, bulk, columns: ['id'] }));
     await run(dropDurableTriggerSql(orders));
     expect(await left()).toEqual(before);
     await run('insert into orders values (7)');

@@ -38,11 +38,12 @@ const users = { table: 'users', channel: 'user_updates' };
 it('removes the trigger and, with the last that calls it, the function', async () => {
   await sql.query('create table users (id int); create table orders (id int)');
   const orders = { table: 'orders', channel: 'orders' };
-  await sql.query(triggerSql(users) + triggerSql(orders));
+  const options = { ...users, key: 'id', events: ['insert' as const] };
+  await sql.query(triggerSql(options) + triggerSql(orders));
   await sql.query(triggerSql({ ...users, channel: 'others' }));
   await sql.query('listen user_updates; listen others; listen orders');
 
-  await sql.query(dropTriggerSql(users));
+  await sql.query(dropTriggerSql(options));
   expect(await ours()).toEqual(['sse_notify_row()', 'sse_orders on orders', 'sse_others on users']);
   await sql.query('insert into users values (1); insert into orders values (2)');
   await until(() => heard.length === 2);

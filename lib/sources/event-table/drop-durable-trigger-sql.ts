@@ -1,33 +1,21 @@
-import { passedOn } from '../options/option-kinds.js';
-import { readOptions, type TableOf } from '../options/option-table.js';
-import type { DropTriggerSqlOptions } from '../postgres/drop-trigger-sql.js';
+import { readOptions } from '../options/option-table.js';
 import { removeOwnTriggersSql } from '../postgres/own-triggers-sql.js';
-import { durableTriggers } from './durable-trigger-sql.js';
-import { SCHEMA } from './event-table.options.js';
-
-/** Which trigger `dropDurableTriggerSql` removes. */
-export interface DropDurableTriggerSqlOptions extends DropTriggerSqlOptions {
-  /** The channel or template, as it was given to `durableTriggerSql()`. */
-  readonly channel: string;
-  /** The schema of the event table. Default: `sse`. */
-  readonly eventSchema?: string | undefined;
-}
-
-const DROP_OPTIONS = {
-  table: passedOn<string>(),
-  schema: passedOn<string>(),
-  channel: passedOn<string>(),
-  eventSchema: SCHEMA,
-} satisfies TableOf<DropDurableTriggerSqlOptions>;
+import {
+  durableTriggers,
+  TRIGGER_OPTIONS,
+  type DurableTriggerSqlOptions,
+} from './durable-trigger-sql.js';
 
 /**
  * Writes the SQL that removes what `durableTriggerSql()` creates, with or without `bulk`. The
  * functions belong to the event table, and stay. It may be run again at any time, also without the
  * table.
  *
+ * @param options those given to `durableTriggerSql()`; the table, the channel and the schema of the
+ *   event table alone will do
  * @throws SseError `INVALID_OPTION` for a name that cannot be an identifier, `INVALID_CHANNEL`.
  */
-export function dropDurableTriggerSql(options: DropDurableTriggerSqlOptions): string {
-  const { eventSchema } = readOptions(DROP_OPTIONS, options, '', 'dropDurableTriggerSql(): ');
+export function dropDurableTriggerSql(options: DurableTriggerSqlOptions): string {
+  const { eventSchema } = readOptions(TRIGGER_OPTIONS, options, '', 'dropDurableTriggerSql(): ');
   return removeOwnTriggersSql({ ...durableTriggers(options), functionSchema: eventSchema });
 }

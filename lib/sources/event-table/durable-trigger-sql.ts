@@ -35,7 +35,7 @@ export interface DurableTriggerSqlOptions extends TriggerTarget {
   readonly eventSchema?: string | undefined;
 }
 
-const TRIGGER_OPTIONS = {
+export const TRIGGER_OPTIONS = {
   ...TRIGGER_TARGET,
   schema: passedOn<string>(),
   channel: passedOn<string>(),

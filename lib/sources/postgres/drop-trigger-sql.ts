@@ -1,32 +1,16 @@
-import { passedOn } from '../options/option-kinds.js';
-import { checkNames, type TableOf } from '../options/option-table.js';
+import { checkNames } from '../options/option-table.js';
 import { removeOwnTriggersSql } from './own-triggers-sql.js';
-import { notifyTriggers } from './trigger-sql.js';
-
-/** Which trigger `dropTriggerSql` removes. */
-export interface DropTriggerSqlOptions {
-  /** The table, as `users`, `app.users` or `"my.schema"."my table"`; upper case is kept. */
-  readonly table: string;
-  /** The table's schema. Default: as in `table`, else the search path's. */
-  readonly schema?: string | undefined;
-  /** The channel that the trigger notifies. */
-  readonly channel: string;
-}
-
-const DROP_OPTIONS = {
-  table: passedOn<string>(),
-  schema: passedOn<string>(),
-  channel: passedOn<string>(),
-} satisfies TableOf<DropTriggerSqlOptions>;
+import { notifyTriggers, TRIGGER_OPTIONS, type TriggerSqlOptions } from './trigger-sql.js';
 
 /**
  * Writes the SQL that removes what `triggerSql()` creates: the trigger, and the function that it
  * calls once no other trigger does. It may be run again at any time, also without the table.
  *
+ * @param options those given to `triggerSql()`; the table and the channel alone will do
  * @throws SseError `INVALID_OPTION` for a name that cannot be an identifier, `INVALID_CHANNEL`.
  */
-export function dropTriggerSql(options: DropTriggerSqlOptions): string {
-  checkNames(DROP_OPTIONS, options, '', 'dropTriggerSql(): ');
+export function dropTriggerSql(options: TriggerSqlOptions): string {
+  checkNames(TRIGGER_OPTIONS, options, '', 'dropTriggerSql(): ');
   const { own, fn } = notifyTriggers(options);
   return removeOwnTriggersSql(own, fn);
 }

@@ -29,7 +29,7 @@ export interface TriggerSqlOptions extends TriggerTarget {
   readonly key?: string | readonly string[] | undefined;
 }
 
-const TRIGGER_OPTIONS = {
+export const TRIGGER_OPTIONS = {
   ...TRIGGER_TARGET,
   schema: passedOn<string>(),
   channel: passedOn<string>(),
