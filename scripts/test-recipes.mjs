@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 
 const root = resolve(import.meta.dirname, '..');
 /** Each has packages of its own. */
-const FOLDERS = ['recipes', 'recipes/nest-11'];
+const FOLDERS = ['recipes', 'recipes/nest-11', 'recipes/databases'];
 const NAME = 'nestjs-sse-channels';
 
 const { values, positionals } = parseArgs({

@@ -11,7 +11,7 @@ const RECIPE = /(\[(recipes\/[\w/-]+\.ts)\]\(\.\.\/\2\)\n\n```ts\n)[\s\S]*?(```\
 
 /** The recipes, without their tests, as paths from the root. */
 export function recipes(): string[] {
-  return ['recipes', 'recipes/nest-11'].flatMap((folder) =>
+  return ['recipes', 'recipes/nest-11', 'recipes/databases'].flatMap((folder) =>
     readdirSync(join(projectRoot, folder))
       .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
       .map((name) => `${folder}/${name}`),
