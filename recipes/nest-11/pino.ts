@@ -1,4 +1,4 @@
-import { Controller, Module, Sse } from '@nestjs/common';
+import { Controller, Module, RequestMethod, Sse } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { SseChannel, SseEvents, SseModule, type SseEvent } from 'nestjs-sse-channels';
 import { InjectPinoLogger, Logger, LoggerModule, PinoLogger } from 'nestjs-pino';
@@ -19,6 +19,9 @@ export const pinoHttp: Options = {
   },
 };
 
+/** On Fastify with Nest 12, the default of `nestjs-pino` 5.2.1 logs no request. */
+const EVERY_ROUTE = { path: '{*path}', method: RequestMethod.ALL };
+
 @Controller()
 class NewsController {
   constructor(@InjectPinoLogger(NewsController.name) private readonly logger: PinoLogger) {}
@@ -36,7 +39,7 @@ class NewsController {
 }
 
 @Module({
-  imports: [LoggerModule.forRoot({ pinoHttp }), SseModule.forRoot()],
+  imports: [LoggerModule.forRoot({ pinoHttp, forRoutes: [EVERY_ROUTE] }), SseModule.forRoot()],
   controllers: [NewsController],
 })
 export class AppModule {}
