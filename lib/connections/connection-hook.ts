@@ -66,8 +66,8 @@ export class ConnectionHook {
       return;
     }
     this.services.log.warn(
-      `${this.where} has not settled within ${this.settleTimeout} ms. Nobody waits for it, and ` +
-        'connections go on without it; let it end, or reject.',
+      `${this.where} has not settled within ${this.settleTimeout} ms. Connections go on ` +
+        'without it. Make it resolve or reject in time.',
     );
     this.stop();
   };

@@ -93,7 +93,7 @@ export class RouteChannels {
     }
     if (names.length > channelsPerConnection) {
       throw new BadRequestException(
-        `More channels were asked for than are allowed on one connection: at most ${channelsPerConnection}.`,
+        `This request asks for more channels than one connection may have: at most ${channelsPerConnection}.`,
       );
     }
     return names;

@@ -107,7 +107,7 @@ export class ListenChannels {
       row?.pid !== this.session.pid ||
       [...this.listened].some((channel) => !heard.has(channel))
     ) {
-      throw new Error('the server no longer listens to the channels it was told to');
+      throw new Error('the server no longer listens to every channel of this library');
     }
   }
 

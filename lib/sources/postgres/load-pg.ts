@@ -13,7 +13,7 @@ export async function loadPg(): Promise<PgModule> {
   } catch (cause) {
     throw new SseError(
       'MISSING_PEER',
-      'The package "pg" is needed for the option `postgres` and could not be loaded. Install it: npm install pg',
+      'The option `postgres` needs the package "pg", which could not be loaded. Install it: npm install pg',
       { cause },
     );
   }

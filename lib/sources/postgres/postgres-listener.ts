@@ -65,7 +65,7 @@ export class PostgresListener implements Lifecycle {
     if (this.keeper.isStopped) {
       throw new SseError(
         'CLOSED',
-        `The application is shutting down; Postgres channel ${JSON.stringify(channel)} is not opened.`,
+        `The application is shutting down and opens no Postgres channel ${JSON.stringify(channel)}.`,
       );
     }
     const subscribers = this.subscribers.get(channel) ?? new Set();
