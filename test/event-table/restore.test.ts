@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { postgresUrl } from '../support/databases.js';
+import { createDatabase, postgresUrl, type TestDatabase } from '../support/databases.js';
 import { until } from '../support/until.js';
-import { databaseForEach } from './each-database.js';
 import { EventSink, connect, startInstance, stopAll } from './event-table-rig.js';
 
 /** What pg_dump leaves out with --exclude-table-data, and a restore does not bring back. */
@@ -13,28 +12,35 @@ const WITHOUT_EVENTS = `set session_replication_role = replica; truncate sse.eve
 const TELL_ALL = `select setval('sse.event_id_seq', nextval('sse.event_id_seq') + 100000);
   truncate sse.event`;
 
-const database = databaseForEach();
-let url: string;
+let database: TestDatabase;
 let admin: pg.Client;
+let url: string;
 
-/** Writes 20 events, copies the database as a dump and its restore do, and writes 10 more. */
-beforeEach(async () => {
-  const { table, stop } = await startInstance(database.url, { waker: false });
-  for (let number = 1; number <= 20; number++) await table.publish('a', { data: `${number}` });
-  await stop();
-  await database.client.end();
-  const name = `sse_test_${randomBytes(6).toString('hex')}`;
+/** Writes the 20 events that the dump holds. */
+beforeAll(async () => {
+  database = await createDatabase();
   admin = new pg.Client({ connectionString: postgresUrl() });
   await admin.connect();
-  const original = new URL(database.url).pathname.slice(1);
-  await admin.query(`create database ${name} template ${original}`);
+  const { table } = await startInstance(database.url, { waker: false });
+  for (let number = 1; number <= 20; number++) await table.publish('a', { data: `${number}` });
+  await stopAll();
+});
+/** Copies the database, as a dump and its restore do. */
+beforeEach(async () => {
+  const name = `sse_test_${randomBytes(6).toString('hex')}`;
+  await admin.query(`create database ${name} template ${nameIn(database.url)}`);
   url = new URL(`/${name}`, database.url).href;
 });
 afterEach(async () => {
   await stopAll();
-  await admin.query(`drop database ${new URL(url).pathname.slice(1)} with (force)`);
-  await admin.end();
+  await admin.query(`drop database ${nameIn(url)} with (force)`);
 });
+afterAll(async () => {
+  await admin.end();
+  await database.drop();
+});
+
+const nameIn = (address: string): string => new URL(address).pathname.slice(1);
 
 /** What clients with these positions receive from the restored database, after one more event. */
 async function answers(positions: string[], sql = '') {
