@@ -57,7 +57,7 @@ const stores: [string, () => { store: KeyStore; set: (key: string, value: string
   ];
 
 describe.each(stores)('A key %s', (_, create) => {
-  it('has no poller that instances could elect', () => {
+  it('offers no poller for instances to elect', () => {
     const source = sourceOf(create().store);
     expect(() => source.with({ poller: 'elected' })).toThrow(
       expect.objectContaining({
@@ -199,7 +199,7 @@ describe('A cache of the application', () => {
     expect(channel.data).toEqual(['{"a":1}', '0', 'false', '']);
   });
 
-  it('that fails causes one log line per outage, and its streams go on', async () => {
+  it('causes one log line per outage when it fails, and its streams go on', async () => {
     let broken = true;
     const values = new Map<string, unknown>();
     const guard = <T>(step: () => T): T => {
@@ -228,7 +228,7 @@ describe('A cache of the application', () => {
     expect(log.errors[0]).toContain('cache is down');
   });
 
-  it('with a value that JSON cannot express causes one log line, and the key goes on', async () => {
+  it('causes one log line when it holds a value that JSON cannot express, and the key goes on', async () => {
     const log = new LogRecorder();
     const values = new Map<string, unknown>([['key', { big: 1n }]]);
     const source = sourceOf(new AdapterKeyStore(values), log);
@@ -242,7 +242,7 @@ describe('A cache of the application', () => {
     expect(log.errors[0]).toContain('BigInt');
   });
 
-  it('with a watched value that JSON cannot express causes a log line at its begin and one at its end', async () => {
+  it('causes a log line when a watched value cannot become JSON, and another when it can again', async () => {
     const log = new LogRecorder();
     const values = new Map<string, unknown>([['key', { big: 1n }]]);
     let isDown = false;

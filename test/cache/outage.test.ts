@@ -36,7 +36,7 @@ function clientOf(url: string): Redis {
 }
 
 describe('An outage of Redis', () => {
-  it('is one log line for all keys, and their streams go on', async () => {
+  it('causes one log line for all keys, and their streams go on', async () => {
     const server = await redis();
     const { source, log } = await start(server.url);
     const keys = Array.from({ length: 30 }, (_, n) => `key${n}`);

@@ -4,7 +4,7 @@ import { Cursor } from '../../lib/channel/cursor.js';
 import { resumePlace } from '../../lib/channel/resume-place.js';
 
 describe('A client that returns', () => {
-  it('with `earliest` begins at the oldest retained event', () => {
+  it('begins at the oldest retained event when it asks for `earliest`', () => {
     const limits = { events: 3, bytes: Infinity, age: Infinity, eventSize: 1_000 };
     const channel = new Channel('c', limits, () => undefined);
     channel.live();

@@ -111,7 +111,7 @@ describe.each(ADAPTERS)('A function that is async by mistake, on %s,', (adapter)
     expect(unheard).toEqual([]);
   });
 
-  it('and a resolver that yields names without end stops at the limit', async () => {
+  it('stops at the limit when it yields names of channels without end', async () => {
     const { connect } = await startApp({ adapter, controllers: [MistakenController] });
     const client = await connect('/endless');
     expect(client.opened.status).toBe(400);

@@ -118,7 +118,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       }
     });
 
-    it('with line ends in the query cannot write into the stream', async () => {
+    it('write nothing into the stream through line ends in their query', async () => {
       const { sse, url } = await start();
       const id = await sse.send('news', 'before');
       const forged = encodeURIComponent(`x\n\ndata: forged\n\n`);
@@ -203,7 +203,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
       );
     });
 
-    it('that is empty, malformed or too long are refused', async () => {
+    it('get an error status when the parameter is empty, malformed or too long', async () => {
       const { app, sse } = await start();
       expect([400, 404]).toContain(await statusOf(app, '/rooms//events'));
       expect([400, 404]).toContain(await statusOf(app, '/rooms/%ED%A0%80/events'));
@@ -278,7 +278,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
     });
   });
 
-  it('that end while the resolver runs leave nothing behind, and reach no handler', async () => {
+  it('leave nothing behind and reach no handler when they end while the resolver runs', async () => {
     const { app, sse, url } = await start();
     resolverCalls = 0;
     handlerCalls = 0;
@@ -296,7 +296,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
     expect(sse.stats()).toMatchObject({ connections: 0, readers: 0, channels: 0 });
   });
 
-  it('with HEAD get the head, no stream, and no channel', async () => {
+  it('get the head, no stream and no channel when their method is HEAD', async () => {
     const { connect, sse } = await start();
     for (const path of ['/news', '/both', '/rooms/1/events', '/slow']) {
       const client = await connect(path, { method: 'HEAD' });
@@ -308,7 +308,7 @@ describe.each(ADAPTERS)('Requests on %s', (adapter) => {
     expect(sse.stats()).toMatchObject({ connections: 0, readers: 0, channels: 0 });
   });
 
-  it('with other methods find no endpoint', async () => {
+  it('find no endpoint when their method is POST, PUT or DELETE', async () => {
     const { connect } = await start();
     for (const method of ['POST', 'PUT', 'DELETE']) {
       expect((await connect('/news', { method })).opened.status).toBe(404);

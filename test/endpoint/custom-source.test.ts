@@ -225,7 +225,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
     expect(earliest.frames[0]!.id).toBeUndefined();
   });
 
-  it('whose history fails twice is read again', async () => {
+  it('gets another call for its history after two failures', async () => {
     const { connect } = await start({ readyTimeout: 50, retain: { events: 2 } });
     for (const data of numbers(0, 10)) {
       journal.write(data);
@@ -237,7 +237,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
     expect(journal.reads).toBeGreaterThan(2);
   });
 
-  it('whose history is trimmed, or lacks the position, causes a reset', async () => {
+  it('causes a reset when its history is trimmed or lacks the position', async () => {
     const { connect } = await start();
     for (const data of numbers(0, 10)) {
       journal.write(data);
@@ -271,7 +271,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
     expect((await client.closed).by).toBe('server');
   });
 
-  it('that reports the end of a run late ends the stream then', async () => {
+  it('ends the stream when it reports the end of a run, even late', async () => {
     const { connect } = await start({ readyTimeout: 20 });
     journal.write('one');
     journal.write('[DONE]', true);

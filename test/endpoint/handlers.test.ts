@@ -326,7 +326,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
 
   const nothingLeft = { connections: 0, readers: 0 };
 
-  it.each(Object.keys(RETURNS))('that return a %s cause a 500', async (what) => {
+  it.each(Object.keys(RETURNS))('cause a 500 when they return a %s', async (what) => {
     const { connect, sse } = await start();
     const client = await connect(`/returns/${what}`);
     expect(client.opened.status).toBe(500);
@@ -335,7 +335,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     expect(sse.stats()).toMatchObject(nothingLeft);
   });
 
-  it('that return nothing and have no channel cause a 500', async () => {
+  it('cause a 500 when they return nothing and have no channel', async () => {
     const { connect } = await start();
     expect((await connect('/nothing')).opened.status).toBe(500);
     expect(logged.join()).toContain('names no channel');
@@ -382,7 +382,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     },
   );
 
-  it('whose Observable fails later have sent everything before, and the stream ends', async () => {
+  it('send everything before their Observable fails, and then the stream ends', async () => {
     const { connect, sse } = await start();
     const client = await connect('/errors/after-an-event');
     expect(client.opened.status).toBe(200);
@@ -489,7 +489,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     },
   );
 
-  it('that subscribe by themselves learn that the client has left', async () => {
+  it('learn that the client has left when they subscribe by themselves', async () => {
     const { connect, sse } = await start();
     aside.length = 0;
     const client = await connect('/aside');

@@ -471,7 +471,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
 
   const pathOf = (folder: string, what: string): string => `/${folder}/${encodeURIComponent(what)}`;
 
-  it('that fails before the head causes a 500', async () => {
+  it('causes a 500 when it fails before the head', async () => {
     const { connect, isUnharmed } = await start();
     for (const path of [
       ...Object.keys(EMITTED).map((what) => pathOf('at-once', what)),
@@ -634,7 +634,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     expect(app.getHttpServer().listening).toBe(false);
   });
 
-  it('with an iterable has it closed when the client leaves, not at the next value', async () => {
+  it('has its iterable closed when the client leaves, not at the next value', async () => {
     const { connect, isUnharmed } = await start();
     const client = await connect('/waiting');
     expect((await client.next()).data).toBe('first');
@@ -646,7 +646,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     expect(logged).toEqual([]);
   });
 
-  it('that is an endless generator runs as fast as its client reads', async () => {
+  it('runs as fast as its client reads when it is an endless generator', async () => {
     const { connect, isUnharmed } = await start();
     const client = await connect('/endless');
     const events = await client.take(1_000);
@@ -661,7 +661,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     expect(logged).toEqual([]);
   });
 
-  it('that is an endless generator of nothing leaves time to others', async () => {
+  it('leaves time to others when it is an endless generator of nothing', async () => {
     const { connect, isUnharmed, sse } = await start();
     const client = await connect('/silent-and-endless');
     await until(() => sse.stats().connections === 2);
@@ -669,7 +669,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     await isUnharmed();
   });
 
-  it('that floods a client which does not read loses that client, and causes one log line', async () => {
+  it('loses a client that does not read when it floods it, and causes one log line', async () => {
     const { url, sse, isUnharmed } = await start();
     const abort = new AbortController();
     const response = await fetch(`${url}/flood-later`, { signal: abort.signal });

@@ -463,7 +463,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     await until(() => sse.stats().readers === 0);
   });
 
-  it('with request scope get an instance for each client', async () => {
+  it('have one instance for each client when their scope is the request', async () => {
     const { connect, sse } = await start([], {
       providers: [{ provide: APP_INTERCEPTOR, useClass: PerRequest }],
     });

@@ -47,7 +47,7 @@ describe('A channel whose name the database cannot hold', () => {
 });
 
 describe('An own id that the database cannot hold', () => {
-  it('is an unknown position', async () => {
+  it('counts as an unknown position', async () => {
     const instance = await startInstance(database.url);
     const sink = record(instance, 'a');
     await instance.table.publish('a', { data: 'x', id: 'é' });

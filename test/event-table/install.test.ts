@@ -109,7 +109,7 @@ describe('Installing the event table', () => {
     expect(await instance.table.publish('a', { data: 'x' })).toBe('1.1');
   });
 
-  it('is what the error proposes while there is no table; the reader goes on once there is one', async () => {
+  it('appears as the remedy in the error while the table is missing; the reader goes on once it exists', async () => {
     await expect(createInstance(database.url).table.start(true)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message: expect.stringContaining('npx nestjs-sse-channels sql --event-table --schema sse'),

@@ -121,7 +121,7 @@ describe("When the table's history is replaced while the reader is connected, cl
 });
 
 describe('After TRUNCATE or DELETE', () => {
-  it('with RESTART IDENTITY, ids continue, and nothing is lost', async () => {
+  it('ids continue and clients miss nothing, even with RESTART IDENTITY', async () => {
     const { instance, sink } = await readTwelve();
     await betweenLooks(async () => {
       await run('truncate sse.event restart identity');
@@ -168,7 +168,7 @@ describe('After TRUNCATE or DELETE', () => {
     expect((await history!.read('1.22', 10)).reset).toBeUndefined();
   });
 
-  it('that is rolled back, nothing changes', async () => {
+  it('nothing changes when the transaction rolls back', async () => {
     const { instance, sink } = await readTwelve();
     await run('begin; truncate sse.event restart identity; rollback');
     expect(await toldFrom(instance, sink, 12)).toEqual(['next']);

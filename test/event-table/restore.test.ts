@@ -66,7 +66,7 @@ describe('After the restore of a dump', () => {
     ]);
   });
 
-  it('that holds no events, clients miss them in silence', async () => {
+  it('clients miss events in silence when the dump holds none', async () => {
     expect(await answers(['1.18', '1.20'], WITHOUT_EVENTS)).toEqual([['next'], ['next']]);
   });
 

@@ -105,7 +105,7 @@ describe('A partitioned table', () => {
     expect(await taken()).toEqual(['insert 1', 'delete 1', 'insert 101']);
   });
 
-  it('with `bulk` has events for statements that name it, and none for its partitions', async () => {
+  it('writes events for statements that name it, and none for its partitions, when `bulk` is set', async () => {
     await withTrigger(PARTED, true);
     await run('insert into orders values (1), (101)');
     await run('insert into orders_low values (2)');

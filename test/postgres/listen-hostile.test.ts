@@ -252,7 +252,7 @@ describe('A password function', () => {
 describe('A hook', () => {
   const never = () => new Promise<void>(() => undefined);
 
-  it('that does not answer is given up', async () => {
+  it('fails with UNAVAILABLE when it does not answer in time', async () => {
     const { signal } = new AbortController();
     await expect(refetched(never, 'news', signal, 20)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
@@ -260,7 +260,7 @@ describe('A hook', () => {
     });
   });
 
-  it('that does not answer does not delay the close of its channel', async () => {
+  it('does not delay the close of its channel when it does not answer', async () => {
     const closed = new AbortController();
     const waiting = refetched(never, 'news', closed.signal);
     closed.abort();
@@ -268,7 +268,7 @@ describe('A hook', () => {
     await expect(refetched(never, 'news', closed.signal)).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
-  it('that returns events without end is stopped', async () => {
+  it('fails when it returns more than 10,000 events', async () => {
     function* endless() {
       for (;;) yield { data: 'a' };
     }

@@ -35,7 +35,7 @@ describe('A Postgres channel', () => {
     expect(sink.calls).toEqual(['live', 'hello']);
   });
 
-  it('is another one when its name differs in case alone', async () => {
+  it('counts as another channel when its name differs in case alone', async () => {
     const [upper, lower] = [new RecordingSink(), new RecordingSink()];
     listen.source.open('Case', upper);
     listen.source.open('case', lower);

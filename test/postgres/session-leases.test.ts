@@ -63,7 +63,7 @@ describe('Leases of a Postgres session', () => {
     expect(b.lease.isHeld).toBe(true);
   });
 
-  it('with different names can be held at the same time', async () => {
+  it('can have holders at the same time when their names differ', async () => {
     const [a, b] = [await instance(), await instance()];
     const other = b.leases.claim('another', () => undefined);
     await a.leases.attempt(a.session);

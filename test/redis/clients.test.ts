@@ -69,7 +69,7 @@ describe('A user with the documented rights', () => {
     });
   });
 
-  it('that lacks a right leads to an error that names it', async () => {
+  it('gets an error that points to docs/redis.md once one of the rights is missing', async () => {
     const rights = (await documentedRights()).filter(
       (right) => right !== '+xadd' && right !== '+getdel',
     );

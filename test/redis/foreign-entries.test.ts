@@ -234,7 +234,7 @@ describe('A message that another program publishes', () => {
     expect(one.log.lines).toEqual([expect.stringContaining('later version')]);
   });
 
-  it('with an invented id causes one reset, once the stream shows otherwise', async () => {
+  it('causes one reset when its id is invented, once the stream shows otherwise', async () => {
     const one = await instance(redis.url, { prefix });
     const there = open(one, 'forged');
     await until(() => there.channel.ready);

@@ -130,7 +130,7 @@ describe('A small watched value', () => {
     expect(one.events).toHaveLength(5);
   });
 
-  it('that somebody set after sendKey() is not overwritten by what sendKey() had sent', async () => {
+  it('keeps what somebody set after sendKey(), whatever sendKey() had sent', async () => {
     const started = await start();
     await started.source.sendKey(key, 'sent', { type: 'sent' });
     await redis.set(key, 'newer');

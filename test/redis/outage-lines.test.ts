@@ -170,7 +170,7 @@ describe('A connection that Redis closes', () => {
     expect(one.log.lines).toEqual([]);
   });
 
-  it('and that does not come back causes a log line within a second or so', async () => {
+  it('causes a log line within a second or so when it does not come back', async () => {
     const redis = await server();
     const proxy = await proxyTo(redis);
     const one = await instance(proxy.url(redis.url), { auditInterval: 60_000 });

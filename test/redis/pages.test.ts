@@ -60,7 +60,7 @@ describe('A page of history', () => {
     },
   );
 
-  it('is not read when nobody waits for it any more', async () => {
+  it('costs no read when nobody waits for it any more', async () => {
     const one = await instance(redis.url, { prefix, auditInterval: 60_000 });
     const ids = await sendAll(
       one,

@@ -135,7 +135,7 @@ describe('An error of ioredis', () => {
     expect(seen(ofCluster)).not.toContain('s3cret');
   });
 
-  it('is not changed when it holds nothing of a command', () => {
+  it('stays as it is when it holds nothing of a command', () => {
     const error = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     expect(plainError(error)).toBe(error);
     expect(plainError('text')).toMatchObject({ message: 'text' });
