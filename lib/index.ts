@@ -6,6 +6,7 @@ export type {
   ChannelOptions,
   EndpointOptions,
   ResumeOptions,
+  RevalidateOption,
   SendOptions,
   SourceOption,
   StreamOptions,

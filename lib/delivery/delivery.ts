@@ -48,6 +48,8 @@ export class Delivery {
   readonly serialize: Serialize | undefined;
   /** The blocks that the readers of a channel share. */
   private readonly blocks = new BlockCache();
+  /** Runs a function outside of any request's async context. */
+  readonly detach: <R>(run: () => R) => R;
   /** Spreads the opening of streams when many clients come at once. */
   readonly openings: Pace;
   private readonly queue: FlushQueue;
@@ -56,7 +58,7 @@ export class Delivery {
   /** Timers and callbacks created here keep the async context of this call, not of a request. */
   constructor(options: DeliveryOptions, log: SseLogger) {
     const guard = (this.guard = new Guard(log));
-    const detach = AsyncLocalStorage.snapshot();
+    const detach = (this.detach = AsyncLocalStorage.snapshot());
     const queue = (this.queue = new FlushQueue({
       detach,
       guard,

@@ -160,7 +160,8 @@ export class Revocations {
     return GRACE_MS + Math.round(Math.random() * this.retry);
   }
 
-  private end(meant: readonly Connection[], reason: string | undefined): void {
+  /** Ends these connections, whose clients may return. */
+  end(meant: readonly Connection[], reason: string | undefined): void {
     const { connections } = this;
     const endOne = (connection: Connection): void => {
       if (reason !== undefined) {

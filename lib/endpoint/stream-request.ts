@@ -10,13 +10,13 @@ import { HandlerEvents } from '../delivery/handler-events.js';
 import { HandlerWriter } from '../delivery/handler-writer.js';
 import { openingFrame } from '../delivery/opening.js';
 import { NO_POSITION } from '../delivery/resume-positions.js';
-import type { RevocationRefusal } from '../delivery/revocations.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import type { SseSettings } from '../setup/settings.js';
 import { clientByTicket } from '../tickets/redeemed.js';
 import { checkExpiry, clientOf, expiryOf } from './access.js';
 import { Exchange } from './exchange.js';
 import { lastEventIdOf } from './last-event-id.js';
+import { revalidationOf } from './revalidation.js';
 import type { Route } from './route.js';
 
 /**
@@ -25,12 +25,11 @@ import type { Route } from './route.js';
  */
 export class StreamRequest {
   readonly exchange: Exchange;
-  /** Writes what the handler emits. */
   readonly writer: HandlerWriter;
   /** The channels' events for the handler, once the client has its place in them. */
   events: HandlerEvents | undefined;
   private subscription: Subscription | undefined;
-  /** When the client's permission ends, in milliseconds since the epoch. */
+  /** In milliseconds since the epoch. */
   private expiresAt: number | undefined;
   private counted: CountedAs = '';
   private readonly since = monotonicNow();
@@ -178,8 +177,8 @@ export class StreamRequest {
     subscription: Subscription,
     readerFor: (connection: Connection) => ConnectionReader,
   ): Promise<boolean> {
-    const { exchange, settings, expiresAt } = this;
-    const { connections } = this.delivery;
+    const { exchange, expiresAt, delivery } = this;
+    const { connections } = delivery;
     checkExpiry(expiresAt);
     if ((await this.isRevoked(subscription)) || !(await exchange.take())) {
       return false;
@@ -189,10 +188,11 @@ export class StreamRequest {
       exchange.close(connections.awayFrame);
       return false;
     }
-    const { opening, retry } = settings;
+    const { opening, retry } = this.settings;
     const response = exchange.open(openingFrame(opening, retry, subscription));
     const connection = connections.add(exchange, response, expiresAt);
     connection.readBy(readerFor(connection));
+    revalidationOf(this.route, delivery)?.add(connection, exchange);
     return true;
   }
 
@@ -226,7 +226,7 @@ export class StreamRequest {
     return refusal !== undefined;
   }
 
-  private refusal(subscription?: Subscription): RevocationRefusal | undefined {
+  private refusal(subscription?: Subscription) {
     const channels = subscription && (() => subscription.channels);
     return this.delivery.revocations.refusalOf(this.counted, channels, this.since);
   }

@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from '../channel/clock.js';
 import type { EventFields } from '../channel/outgoing-event.js';
 import type { Serialize } from '../channel/value-text.js';
 import type { ChannelSource, PublishOptions } from '../channel/source.js';
@@ -62,7 +63,21 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
   readonly expires?: (request: Request) => Date | number | undefined;
   /** Who is behind a request, in place of the module's `client`. Default: the module's. */
   readonly client?: (request: Request) => string | SseClient | undefined;
+  /** Asks again while a stream is open whether its client still may. Default: never. */
+  readonly revalidate?: RevalidateOption<Request>;
 }
+
+/** How an endpoint asks again while its streams are open. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export interface RevalidateOption<Request = any> {
+  /** About how often it asks about each stream, in milliseconds, at least 1,000. */
+  readonly interval: number;
+  /** Whether the client of this request still may. Any answer but true, and any error, ends it. */
+  readonly check: (request: Request) => boolean | Promise<boolean>;
+}
+
+/** The shortest time between two checks of one stream, in milliseconds. */
+const MIN_REVALIDATE_MS = 1_000;
 
 /** The allowed values of `source`, in words. */
 export const SOURCES =
@@ -84,6 +99,11 @@ export const ENDPOINT_OPTIONS = {
   ...CHANNEL_OPTIONS,
   expires: callback<NonNullable<EndpointOptions['expires']>>('the request'),
   client: callback<NonNullable<EndpointOptions['client']>>('the request'),
+  revalidate: option(
+    isRevalidate,
+    '{ interval, check } with an interval of at least 1000 ms and a function of the request',
+    undefined,
+  ),
 } satisfies TableOf<EndpointOptions>;
 
 export const STREAM_OPTIONS = {
@@ -115,6 +135,17 @@ function isSource(value: unknown): value is SourceOption {
 /** Whether a value is a source that can be opened. */
 export function isChannelSource(value: unknown): value is ChannelSource {
   return typeof (value as Partial<ChannelSource> | null | undefined)?.open === 'function';
+}
+
+function isRevalidate(value: unknown): value is RevalidateOption {
+  const { interval, check, ...others } = Object(value) as Partial<RevalidateOption>;
+  return (
+    typeof interval === 'number' &&
+    interval >= MIN_REVALIDATE_MS &&
+    interval <= MAX_TIMER_MS &&
+    typeof check === 'function' &&
+    Object.keys(others).length === 0
+  );
 }
 
 function isOverflow(value: unknown): value is Overflow {

@@ -1,0 +1,94 @@
+import { settledWithin } from '../channel/deadline.js';
+import { Turns } from '../channel/turns.js';
+import type { Connection } from '../delivery/connection.js';
+import type { Delivery } from '../delivery/delivery.js';
+import { Walk } from '../delivery/walk.js';
+import type { RevalidateOption } from '../setup/channel-options.js';
+import type { Exchange, FrameworkRequest } from './exchange.js';
+import type { Route } from './route.js';
+
+/** How many checks of one endpoint are under way at a time. */
+const MOST_CHECKS = 50;
+/** How long a check may take, in milliseconds. */
+const CHECK_MS = 30_000;
+
+/** Asks again, while the streams of an endpoint are open, whether their clients still may. */
+export class Revalidation {
+  private readonly requests = new Map<Connection, FrameworkRequest>();
+  /** The connections whose check waits, or is under way. */
+  private readonly asked = new Set<Connection>();
+  private readonly turns = new Turns(MOST_CHECKS);
+  private readonly walk: Walk<Connection>;
+
+  constructor(
+    private readonly option: RevalidateOption,
+    /** The endpoint, for messages. */
+    private readonly where: string,
+    private readonly delivery: Delivery,
+    private readonly checkTimeout = CHECK_MS,
+  ) {
+    this.walk = new Walk(this.requests, option.interval, (connection) => this.ask(connection));
+  }
+
+  /** Asks about a connection about once per interval, for as long as it is open. */
+  add(connection: Connection, exchange: Pick<Exchange, 'request' | 'onceClosed'>): void {
+    this.requests.set(connection, exchange.request);
+    this.delivery.detach(() => this.walk.start());
+    exchange.onceClosed(() => {
+      this.requests.delete(connection);
+      if (this.requests.size === 0) {
+        this.walk.stop();
+      }
+    });
+  }
+
+  private ask(connection: Connection): void {
+    if (!this.asked.has(connection)) {
+      this.asked.add(connection);
+      void this.turns
+        .take(() => this.check(connection))
+        .finally(() => this.asked.delete(connection));
+    }
+  }
+
+  private async check(connection: Connection): Promise<void> {
+    const request = this.requests.get(connection);
+    if (request && connection.endReason === undefined && !(await this.mayStay(request))) {
+      this.delivery.revocations.end([connection], 'revalidate');
+    }
+  }
+
+  /** Only `true` lets a client stay: an error, or no answer in time, does not. */
+  private async mayStay(request: FrameworkRequest): Promise<boolean> {
+    const { guard } = this.delivery;
+    const what = `\`revalidate.check\` of ${this.where}`;
+    let answer: unknown;
+    const asked = (async () => (answer = await this.option.check(request)))();
+    // Also when it rejects after nobody waits any more.
+    asked.catch((error: unknown) => guard.report(what, error));
+    if (!(await settledWithin(asked, this.checkTimeout))) {
+      guard.report(what, new Error(`no answer within ${this.checkTimeout} ms`));
+    }
+    return answer === true;
+  }
+}
+
+const known = new WeakMap<Delivery, WeakMap<Route, Revalidation>>();
+
+/** The revalidation of an endpoint; `undefined` when it has none. */
+export function revalidationOf(route: Route, delivery: Delivery): Revalidation | undefined {
+  const { revalidate } = route.options;
+  if (!revalidate) {
+    return undefined;
+  }
+  let ofDelivery = known.get(delivery);
+  if (!ofDelivery) {
+    known.set(delivery, (ofDelivery = new WeakMap()));
+  }
+  let revalidation = ofDelivery.get(route);
+  if (!revalidation) {
+    revalidation = new Revalidation(revalidate, route.where, delivery);
+    ofDelivery.set(route, revalidation);
+  }
+  return revalidation;
+}
