@@ -95,6 +95,24 @@ describe("When the table's history is replaced while the reader is connected, cl
     expect(instance.logger.warnings).toEqual([expect.stringContaining('we had read up to 1.12')]);
   });
 
+  it('get the reset when the session ends before the reader has told them', async () => {
+    const { instance, sink } = await readTwelve();
+    // The reader tells clients once this transaction has ended.
+    const writer = await connect(database.url);
+    await writer.query(`begin; select sse.publish('b', 'never there')`);
+    await betweenLooks(async () => {
+      await run(`delete from sse.event; select setval('sse.event_id_seq', 1, false)`);
+      await write(101, 112);
+    });
+    const reader = `from pg_stat_activity where application_name = 'nestjs-sse-channels event table'`;
+    const { pid } = await until(
+      async () => (await run(`select pid ${reader} and query like '%writers()%'`)).rows[0],
+    );
+    await run(`select pg_terminate_backend(${pid})`);
+    await writer.query('rollback');
+    expect(await toldFrom(instance, sink, 12)).toEqual(['reset:failover', 'next']);
+  });
+
   it('get a reset at the next poll after the sequence alone was set back', async () => {
     const { sink } = await readTwelve();
     await run(`delete from sse.event; select setval('sse.event_id_seq', 5)`);

@@ -30,6 +30,8 @@ export class TableReading {
   private anchor: Anchor = { id: 0, stamp: undefined };
   private incarnation = 0;
   private rewritten = 0;
+  /** Whether we found another history, and clients have not been told yet. */
+  private isAnother = false;
 
   constructor(
     private readonly statements: ReaderStatements,
@@ -54,7 +56,7 @@ export class TableReading {
     if (!before) {
       await this.moveTo(session, head);
       this.topics.live(this.text());
-    } else if (this.isReplaced(head)) {
+    } else if (this.isAnother || this.isReplaced(head)) {
       await this.startAnew(session, head);
     } else {
       this.pass(head.floor - 1);
@@ -106,6 +108,8 @@ export class TableReading {
   private async look(session: Session): Promise<ReaderPage | undefined> {
     const page = await this.page(session);
     if (this.isReplaced(page.mark) || (await this.isOther(session, page.rows))) {
+      // The session may end before clients are told, and the next one may not find it out again.
+      this.isAnother = true;
       await this.statements.catchUp(session);
       await this.startAnew(session, await this.statements.head(session));
       return undefined;
@@ -168,19 +172,21 @@ export class TableReading {
     const { id, stamp } = this.anchor;
     const read = rows.filter((row) => Number(row.id) <= this.place!.id);
     const found = read.find((row) => Number(row.id) === id)?.stamp ?? null;
-    this.anchor = { id, stamp: found };
-    if (stamp === undefined || (stamp === found && read.length < 2)) {
-      return false;
-    }
+    const isSame = stamp === undefined || (stamp === found && read.length < 2);
     // The row was dropped with its partition, or deleted. Perhaps somebody removed those before it as
     // well, and wrote others.
     const isGone = found === null && read.length === 0;
-    return isGone ? this.statements.isWrittenAfter(session, id, stamp!) : true;
+    const isOther =
+      !isSame && (!isGone || (await this.statements.isWrittenAfter(session, id, stamp!)));
+    // Only now, as the session may end during the question.
+    this.anchor = { id, stamp: found };
+    return isOther;
   }
 
   private async startAnew(session: Session, head: TableHead): Promise<void> {
     const before = this.text();
     await this.moveTo(session, head);
+    this.isAnother = false;
     this.announce(before);
   }
 

@@ -22,8 +22,9 @@ begin
     end loop;
   elsif coalesce(current_setting('sse.rewritten', true), '') = '' then
     -- Readers have passed it: they announce a gap, once for the transaction.
-    insert into sse.history as h (removed, rewritten) values (last, 1)
-    on conflict (one) do update set removed = greatest(h.removed, excluded.removed), rewritten = h.rewritten + 1;
+    insert into sse.history as h (removed, rewritten, removed_at) values (last, 1, clock_timestamp())
+    on conflict (one) do update set removed = greatest(h.removed, excluded.removed), rewritten = h.rewritten + 1,
+      removed_at = excluded.removed_at;
     perform set_config('sse.rewritten', 'yes', true);
   end if;
   return new;
@@ -36,10 +37,13 @@ set search_path = pg_catalog, pg_temp as $sse$
 declare
   last bigint := coalesce(pg_sequence_last_value('sse.event_id_seq'::regclass), 0);
   gone_to bigint;
+  newest record;
 begin
   if tg_op = 'DELETE' then
-    gone_to := (select max(id) from gone);
+    select id, created_at into newest from gone order by id desc limit 1;
+    gone_to := newest.id;
   elsif tg_when = 'BEFORE' then
+    execute format('select id, created_at from sse.%I order by id desc limit 1', tg_table_name) into newest;
     perform set_config('sse.truncated', last::text, true);
   else
     if last < current_setting('sse.truncated')::bigint then
@@ -47,9 +51,14 @@ begin
     end if;
     gone_to := least(last, (select p.high - 1 from sse.partitions() p where p.name = tg_table_name));
   end if;
+  if tg_op = 'DELETE' or tg_when = 'BEFORE' then
+    -- Somebody has set the sequence back since the last removal: this event took the place of another.
+    update sse.history set rewritten = rewritten + 1, removed_at = clock_timestamp()
+    where newest.id <= removed and newest.created_at > removed_at;
+  end if;
   if gone_to > 0 then
-    insert into sse.history as h (removed) values (gone_to)
-    on conflict (one) do update set
+    insert into sse.history as h (removed, removed_at) values (gone_to, clock_timestamp())
+    on conflict (one) do update set removed_at = excluded.removed_at,
       removed = case when h.removed > last then excluded.removed else greatest(h.removed, excluded.removed) end,
       -- Somebody has set the sequence back in between.
       rewritten = h.rewritten + (h.removed > last)::integer;

@@ -64,3 +64,12 @@ if not exists (select from sse.meta where version >= 3) then
     (select count(sse.note_removals(inhrelid)) from pg_inherits where inhparent = 'sse.event'::regclass);
 end if;
 end $sse$;
+
+-- When events were last removed by hand, or others written between them.
+do $sse$ begin
+  if not exists (
+    select from pg_attribute where attrelid = 'sse.history'::regclass and attname = 'removed_at'
+  ) then
+    alter table sse.history add column removed_at timestamptz;
+  end if;
+end $sse$;
