@@ -3,7 +3,7 @@ import { transformSync } from '@swc/core';
 import { join } from 'node:path';
 import { swcOptions } from '../swc-options.mjs';
 import { compile, remarkOn } from './compile.mjs';
-import { AS_MODULE, IN_FUNCTION } from './example.mjs';
+import { AS_PROGRAM } from './example.mjs';
 import { emptyFolder, tools } from './folders.mjs';
 import { runExample } from './request.mjs';
 import { node } from './run.mjs';
@@ -18,7 +18,7 @@ export async function runTsc(line, version, setting) {
 export async function runSwc(line, type) {
   const isModule = type === 'module';
   const folder = emptyFolder(line, `swc-${type}`, type, {
-    'main.js': compileBySwc(isModule ? AS_MODULE : IN_FUNCTION, isModule ? 'es6' : 'commonjs'),
+    'main.js': compileBySwc(AS_PROGRAM, isModule ? 'es6' : 'commonjs'),
   });
   await runExample(join(folder, 'main.js'));
 }
@@ -34,7 +34,7 @@ export function compileBySwc(source, type = 'es6') {
  */
 export async function runNestBuild(line, type) {
   const folder = emptyFolder(line, `nest-build-${type}`, type, {
-    'main.ts': type === 'module' ? AS_MODULE : IN_FUNCTION,
+    'main.ts': AS_PROGRAM,
     'nest-cli.json': { sourceRoot: '.', compilerOptions: { deleteOutDir: true } },
     'tsconfig.build.json': { extends: './tsconfig.json', exclude: ['node_modules', 'dist'] },
     'tsconfig.json': {

@@ -2,7 +2,7 @@
 // declarations of packages checked, ours above all.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { AS_MODULE, IN_FUNCTION, WITH_ENTRIES } from './example.mjs';
+import { AS_PROGRAM, WITH_ENTRIES } from './example.mjs';
 import { emptyFolder, NAME, projectOf, root, tools } from './folders.mjs';
 import { outcomeOf } from './run.mjs';
 
@@ -42,7 +42,7 @@ async function compileAnew(line, version, setting) {
   }
   const { type, ...options } = SETTINGS[setting];
   const folder = emptyFolder(line, `tsc-${version}-${setting.replaceAll(/\W+/g, '-')}`, type, {
-    'main.ts': type === 'module' ? AS_MODULE : IN_FUNCTION,
+    'main.ts': AS_PROGRAM,
     'entries.ts': WITH_ENTRIES,
     'tsconfig.json': {
       compilerOptions: {

@@ -4,20 +4,14 @@ import { resolve } from 'node:path';
 
 const readme = readFileSync(resolve(import.meta.dirname, '../../README.md'), 'utf8');
 const [, example] = /^```ts\n([\s\S]*?)^```$/m.exec(readme);
-const START = '\nconst app = await';
+const START = '\nasync function bootstrap()';
 const [declarations, start] = example.split(START);
 if (start === undefined) {
   throw new Error(`The README's first example has no "${START.trim()}".`);
 }
 
-/** As it stands: an ES module that waits at its top level. */
-export const AS_MODULE = example;
-
-/** Where nothing can wait at the top level, as in CommonJS. */
-export const IN_FUNCTION = `${declarations}
-async function main() {${START}${start}}
-void main();
-`;
+/** As it stands. */
+export const AS_PROGRAM = example;
 
 /** As a test of its module, for Jest and for Vitest with global functions. */
 export const AS_TEST = `${declarations}

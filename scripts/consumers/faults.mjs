@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { compileBySwc } from './builds.mjs';
-import { AS_MODULE } from './example.mjs';
+import { AS_PROGRAM } from './example.mjs';
 import { emptyFolder, NAME, NEST_10, projectOf, tools } from './folders.mjs';
 import { runExample } from './request.mjs';
 import { outcomeOf } from './run.mjs';
@@ -98,7 +98,7 @@ export async function refusesTwoCopies(what) {
 /** Two copies of reflect-metadata know what the other holds, so nothing goes wrong. */
 export async function runsWithTwoReflectMetadata() {
   const folder = emptyFolder('nest-12', 'two-reflect-metadata', 'module', {
-    'main.js': compileBySwc(AS_MODULE),
+    'main.js': compileBySwc(AS_PROGRAM),
   });
   copyModule(tools, 'reflect-metadata-0.1', folder, 'reflect-metadata');
   await runExample(join(folder, 'main.js'));
