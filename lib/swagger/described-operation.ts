@@ -39,7 +39,7 @@ export function describedOperation(
   return {
     ...operation,
     parameters: withParameters(operation.parameters ?? [], parametersOf(facts, place)),
-    responses: withResponses(operation.responses ?? {}, responsesOf(facts), facts, place),
+    responses: withResponses(operation.responses ?? {}, responsesOf(facts, place), facts, place),
   };
 }
 
@@ -87,9 +87,16 @@ function parametersOf(
 }
 
 /** The statuses beside a stream with which the module itself, or a guard, can answer. */
-function responsesOf(facts: EndpointFacts): Record<number, string> {
-  const { channels, placeholders, isGuarded, expires } = facts;
+function responsesOf(facts: EndpointFacts, { path }: Place): Record<number, string> {
+  const { channels, placeholders, hosts, isGuarded, expires } = facts;
   const isResolver = typeof channels === 'function';
+  // An endpoint with several paths or hosts may have some without a parameter of the template.
+  const isMissing = placeholders.some(
+    (name) =>
+      !path.includes(`{${name}}`) &&
+      !(hosts.length > 0 && hosts.every((host) => host.includes(`:${name}`))),
+  );
+  const mayBeMissing = facts.isOptional && placeholders.length > 0;
   const refused = 'A guard has refused the request.';
   const unauthorized = [
     ...(isGuarded ? [refused] : []),
@@ -105,7 +112,7 @@ function responsesOf(facts: EndpointFacts): Record<number, string> {
     ...(placeholders.length > 0 && { 400: 'A channel cannot have such a name.' }),
     ...(unauthorized.length > 0 && { 401: unauthorized.join(' ') }),
     ...(isGuarded && { 403: refused }),
-    ...((isResolver || (facts.isOptional && placeholders.length > 0)) && {
+    ...((isResolver || isMissing || mayBeMissing) && {
       404: 'There is no channel for this request.',
     }),
     ...(facts.takesTicket && { 503: 'Tickets cannot be checked at the moment.' }),

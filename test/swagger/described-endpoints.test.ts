@@ -129,6 +129,14 @@ class AliasController {
   alias() {}
 }
 
+/** One of its paths lacks the parameter of the template. */
+@Controller(['third/:id', 'fourth'])
+class PartlyController {
+  @Sse('events')
+  @SseChannel('partly:{id}')
+  partly() {}
+}
+
 @Controller('any')
 class AnyController {
   @Sse('', { method: RequestMethod.ALL })
@@ -212,7 +220,12 @@ describe.each(ADAPTERS)('The OpenAPI document on %s', (adapter) => {
   });
 
   it('lists the statuses that can come, and no others', async () => {
-    const { app } = await start(adapter, [JobsController, AliasController, AnyController]);
+    const { app } = await start(adapter, [
+      JobsController,
+      AliasController,
+      PartlyController,
+      AnyController,
+    ]);
     const { paths } = documentOf(app).described;
     const statuses = (path: string, method = 'get') =>
       Object.keys(paths[path]![method]!.responses).join(' ');
@@ -225,6 +238,8 @@ describe.each(ADAPTERS)('The OpenAPI document on %s', (adapter) => {
     expect(statuses('/jobs/accepted', 'post')).toBe('202 204');
     expect(statuses('/first/{id}')).toBe('200 204 400');
     expect(statuses('/second/{id}')).toBe('200 204 400');
+    expect(statuses('/third/{id}/events')).toBe('200 204 400');
+    expect(statuses('/fourth/events')).toBe('200 204 400 404');
     expect(statuses('/any', 'put')).toBe('200 204');
     expect(paths['/any']!['get']!.responses['200']!.content).toBeDefined();
     expect(paths['/any']!['head']!.responses['200']!.content).toBeUndefined();
