@@ -361,6 +361,9 @@ describe('A restart of the server', () => {
       await until(() => recorded.every((one) => one.resets.length > 0));
       const sentAtReset = load.sent;
       await until(() => load.sent > sentAtReset + 500);
+      await until(() =>
+        recorded.every((one, n) => n % 4 === 3 || one.data.length > one.resets.at(-1)!.after + 20),
+      );
       await load.stop();
       for (const [n, one] of recorded.entries()) {
         expect(one.resets[0]!.reason).toBe('failover');

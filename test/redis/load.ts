@@ -1,9 +1,12 @@
-import type { Instance } from './instances.js';
+import { expect } from '@jest/globals';
+import { compareStreamIds } from '../../lib/sources/redis/stream-id.js';
+import { until } from '../support/until.js';
+import { count, NONE, type Instance, type Recorded } from './instances.js';
 
 /** Events sent at a steady pace, from several instances to several channels. */
 export interface Load {
-  /** By channel: what was accepted, in the order of its ids. */
-  accepted(channel: string): string[];
+  /** What a channel accepted after an id, or from the beginning on, in the order of the ids. */
+  accepted(channel: string, after?: string): string[];
   /** How many sends were rejected. */
   readonly rejected: number;
   readonly sent: number;
@@ -36,10 +39,11 @@ export function startLoad(instances: () => readonly Instance[], channels: readon
     }
   }, 4);
   return {
-    accepted: (channel) =>
+    accepted: (channel, after = '0-0') =>
       accepted
         .get(channel)!
-        .sort(([a], [b]) => orderOf(a, b))
+        .filter(([id]) => compareStreamIds(id, after) > 0)
+        .sort(([a], [b]) => compareStreamIds(a, b))
         .map(([, data]) => data),
     get rejected() {
       return rejected;
@@ -56,8 +60,15 @@ export function startLoad(instances: () => readonly Instance[], channels: readon
   };
 }
 
-function orderOf(a: string, b: string): number {
-  const [aTime, aNumber] = a.split('-').map(Number) as [number, number];
-  const [bTime, bNumber] = b.split('-').map(Number) as [number, number];
-  return aTime - bTime || aNumber - bNumber;
+/**
+ * Expects that the channel received everything that was accepted, once and in order: all of it, or
+ * what came after its last reset. A reset may come late, and cover all that was sent.
+ */
+export async function expectContinuity(one: Recorded, load: Load, channel: string): Promise<void> {
+  const received = () => one.data.slice(one.resets.at(-1)?.after ?? 0);
+  const expected = () => load.accepted(channel, one.resetTo);
+  await until(() => received().length >= expected().length, { every: 20 }).catch(() => undefined);
+  expect(count(expected(), received())).toEqual(NONE);
+  expect(one.resets.every(({ reason }) => reason === 'failover')).toBe(true);
+  expect(one.events.length).toBeGreaterThan(100);
 }
