@@ -182,9 +182,6 @@ export class Connection {
 
   /** Ends the connection for the application. What the client has not taken yet is not for it. */
   revoke(frame: string): void {
-    if (this.ended !== undefined) {
-      return;
-    }
     if (this.blockedSince === 0) {
       this.end(frame, 'revoked');
     } else {

@@ -31,9 +31,9 @@ export interface Revocation {
  */
 export type RevocationRefusal = 'unknown' | 'blocked' | 'revoked';
 
-/** A revocation, as it concerns requests. Times are of `monotonicNow()`. */
+/** The revocations of one target, as they concern requests. Times are of `monotonicNow()`. */
 interface Noted {
-  readonly target: ConnectionFilter;
+  /** When the last of them was decided. */
   readonly time: number;
   readonly blockedUntil: number;
 }
@@ -47,17 +47,20 @@ const GRACE_MS = 1_000;
 const REMEMBERED_MS = 600_000;
 /** How many connections end in one turn without a hold for all. */
 const AT_ONCE = 128;
-/** The number of revocations at which we first look for those that can be forgotten. */
+/** The number of targets at which we first look for those that can be forgotten. */
 const FIRST_SWEEP = 1_024;
+
+/** The key of the clients of a filter, in the channel of a filter. */
+function keyOf({ client, channel }: ConnectionFilter): string {
+  return JSON.stringify([client, channel]);
+}
 
 /** Ends connections for the application, and keeps their clients from coming back. */
 export class Revocations {
-  /** Resolves once it is known who is blocked; `undefined` from then on. */
-  private known: Promise<void> | undefined;
-  private resolveKnown: () => void = () => undefined;
-  private readonly ofClient = new Map<string, Noted[]>();
-  private readonly ofAll: Noted[] = [];
-  private count = 0;
+  /** Continue the requests that wait until it is known who is blocked; `undefined` once it is. */
+  private waiting: Set<() => void> | undefined;
+  /** By the key of their target: a request looks up its own, however many there are. */
+  private readonly noted = new Map<string, Noted>();
   private sweepAt = FIRST_SWEEP;
   /** Requests that began before this may miss a revocation that was forgotten. */
   private forgotten = -Infinity;
@@ -70,23 +73,31 @@ export class Revocations {
 
   /** Whether it is known who is blocked. */
   get areKnown(): boolean {
-    return this.known === undefined;
+    return this.waiting === undefined;
   }
 
   /** From now on it is unknown who is blocked. */
   areUnknown(): void {
-    this.known = new Promise((resolve) => (this.resolveKnown = resolve));
+    this.waiting = new Set();
   }
 
   areKnownNow(): void {
-    this.resolveKnown();
-    this.known = undefined;
+    this.waitNoMore();
+    this.waiting = undefined;
+  }
+
+  waitNoMore(): void {
+    this.waiting?.forEach((goOn) => goOn());
   }
 
   /** Waits until it is known who is blocked, but no longer than `timeout` milliseconds. */
   async whenKnown(timeout: number): Promise<void> {
-    if (this.known) {
-      await settledWithin(this.known, timeout);
+    const { waiting } = this;
+    if (waiting) {
+      let goOn!: () => void;
+      await settledWithin(new Promise<void>((resolve) => waiting.add((goOn = resolve))), timeout);
+      // It may stay unknown for hours, in which many come and are sent away.
+      waiting.delete(goOn);
     }
   }
 
@@ -95,7 +106,7 @@ export class Revocations {
     const { connection: id, ...filter } = target;
     if (id === undefined) {
       const time = monotonicNow() - age;
-      this.note({ target: filter, time, blockedUntil: time + block });
+      this.note(keyOf(filter), { time, blockedUntil: time + block });
     }
     const number = id === undefined ? undefined : (this.connections.views.numberOf(id) ?? NaN);
     const meant: Connection[] = [];
@@ -118,34 +129,28 @@ export class Revocations {
   /**
    * Why a request must not become a stream.
    *
-   * @param channels those of the request; `undefined` while they are unknown
+   * @param channels those of the request; none while they are unknown
    * @param since when the request began, on the clock of `monotonicNow()`
    */
   refusalOf(
     counted: CountedAs,
-    channels: (() => readonly string[]) | undefined,
+    channels: readonly string[],
     since: number,
   ): RevocationRefusal | undefined {
-    if (this.known) {
+    if (!this.areKnown) {
       return 'unknown';
     }
-    if (this.count === 0 && since > this.forgotten) {
+    if (this.noted.size === 0 && since > this.forgotten) {
       return undefined;
     }
     const now = monotonicNow();
     let refusal: 'revoked' | undefined = since <= this.forgotten ? 'revoked' : undefined;
-    const own = typeof counted === 'string' ? [] : (this.ofClient.get(counted.id) ?? []);
-    for (const { target, time, blockedUntil } of [...own, ...this.ofAll]) {
-      if (
-        (target.channel === undefined || channels) &&
-        isMeant(target, counted, channels ?? (() => []))
-      ) {
-        if (now < blockedUntil) {
-          return 'blocked';
-        }
-        if (since <= time || now < time + GRACE_MS) {
-          refusal = 'revoked';
-        }
+    for (const { time, blockedUntil } of this.notedFor(counted, channels)) {
+      if (now < blockedUntil) {
+        return 'blocked';
+      }
+      if (since <= time || now < time + GRACE_MS) {
+        refusal = 'revoked';
       }
     }
     return refusal;
@@ -164,6 +169,9 @@ export class Revocations {
   end(meant: readonly Connection[], reason: string | undefined): void {
     const { connections } = this;
     const endOne = (connection: Connection): void => {
+      if (connection.endReason !== undefined) {
+        return;
+      }
       if (reason !== undefined) {
         connections.details.set(connection, reason);
       }
@@ -178,45 +186,38 @@ export class Revocations {
     void inSlices(meant, endOne).finally(() => connections.hold.end());
   }
 
-  private note(noted: Noted): void {
-    const { client } = noted.target;
-    const now = monotonicNow();
-    if (now >= noted.blockedUntil && now - noted.time > REMEMBERED_MS) {
-      this.forgotten = Math.max(this.forgotten, noted.time);
-      return;
+  private *notedFor(counted: CountedAs, channels: readonly string[]): Iterable<Noted> {
+    const clients = typeof counted === 'string' ? [undefined] : [undefined, counted.id];
+    for (const client of clients) {
+      for (const channel of [undefined, ...channels]) {
+        const noted = this.noted.get(keyOf({ client, channel }));
+        if (noted) {
+          yield noted;
+        }
+      }
     }
-    if (client === undefined) {
-      this.ofAll.push(noted);
-    } else {
-      this.ofClient.set(client, [...(this.ofClient.get(client) ?? []), noted]);
-    }
-    if (++this.count >= this.sweepAt) {
+  }
+
+  private note(key: string, { time, blockedUntil }: Noted): void {
+    const earlier = this.noted.get(key) ?? { time, blockedUntil };
+    this.noted.set(key, {
+      time: Math.max(time, earlier.time),
+      blockedUntil: Math.max(blockedUntil, earlier.blockedUntil),
+    });
+    if (this.noted.size >= this.sweepAt) {
       this.sweep();
     }
   }
 
   private sweep(): void {
     const now = monotonicNow();
-    const isWanted = ({ time, blockedUntil }: Noted): boolean => {
-      const isOver = now >= blockedUntil && now - time > REMEMBERED_MS;
-      if (isOver) {
+    for (const [key, { time, blockedUntil }] of this.noted) {
+      if (now >= blockedUntil && now - time > REMEMBERED_MS) {
+        this.noted.delete(key);
         this.forgotten = Math.max(this.forgotten, time);
-      }
-      return !isOver;
-    };
-    const ofAll = this.ofAll.splice(0).filter(isWanted);
-    this.ofAll.push(...ofAll);
-    this.count = ofAll.length;
-    for (const [client, all] of this.ofClient) {
-      const wanted = all.filter(isWanted);
-      this.count += wanted.length;
-      if (wanted.length === 0) {
-        this.ofClient.delete(client);
-      } else {
-        this.ofClient.set(client, wanted);
       }
     }
     // Looking again only at twice as many keeps the cost of each constant.
-    this.sweepAt = Math.max(FIRST_SWEEP, this.count * 2);
+    this.sweepAt = Math.max(FIRST_SWEEP, this.noted.size * 2);
   }
 }

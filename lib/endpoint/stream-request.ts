@@ -89,8 +89,14 @@ export class StreamRequest {
     }
     if (refusal) {
       await this.sendAway();
+      return false;
     }
-    return refusal === undefined;
+    if (!areRevocationsKnown) {
+      // It waits in its place, so that the limits hold, and a shutdown sends it away.
+      await exchange.whileHere(revocations.whenKnown(settings.readyTimeout));
+      return !(await this.isRevoked());
+    }
+    return true;
   }
 
   /**

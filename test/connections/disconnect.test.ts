@@ -148,6 +148,8 @@ describe.each(ADAPTERS)('disconnect() on %s', (adapter) => {
     const { as, sse } = await start();
     await as('ann');
     await sse.disconnect({ client: 'ann' }, { block: 60_000 });
+    // A later command does not end the block.
+    await sse.disconnect({ client: 'ann' }, { block: 1 });
     for (const path of ['/rooms/a', '/several', '/handled/b', '/ticking']) {
       expect((await as('ann', path)).opened.status).toBe(204);
     }
