@@ -137,6 +137,7 @@ export class Delivery {
       this.guard.run('A subscriber of a stream', () => subscriber.complete());
     }
     await this.connections.drain();
+    this.revocations.waitNoMore();
   }
 
   close(): void {

@@ -74,10 +74,9 @@ export class StreamRequest {
     const clientOption = options.client ?? settings.client;
     const answer = clientOf(atOnce(clientOption?.(request)), where);
     this.counted = clientByTicket(request, answer) ?? request.ip ?? '';
-    if (!delivery.revocations.areKnown) {
-      await exchange.whileHere(delivery.revocations.whenKnown(settings.readyTimeout));
-    }
-    if (await this.isRevoked()) {
+    const { revocations } = delivery;
+    const areRevocationsKnown = revocations.areKnown;
+    if (areRevocationsKnown && (await this.isRevoked())) {
       return false;
     }
     const refusal = delivery.connections.admit(exchange, this.counted);
@@ -233,8 +232,8 @@ export class StreamRequest {
   }
 
   private refusal(subscription?: Subscription) {
-    const channels = subscription && (() => subscription.channels);
-    return this.delivery.revocations.refusalOf(this.counted, channels, this.since);
+    const { revocations } = this.delivery;
+    return revocations.refusalOf(this.counted, subscription?.channels ?? [], this.since);
   }
 
   private hasRoom(subscription: Subscription): boolean {

@@ -97,7 +97,7 @@ describe.each(ADAPTERS)('A control log of a broker on %s', (adapter) => {
   it('has newcomers wait until it was read, and sends them away after readyTimeout', async () => {
     const { broker, as, sse } = await start({ readyTimeout: 60_000 });
     const connecting = as('ann');
-    await until(() => sse.stats().opening === 0 && broker.sink);
+    await until(() => sse.stats().opening === 1);
     broker.sink.command(command({ client: 'bob', block: 60_000 }), 10_000);
     broker.sink.caughtUp();
     expect((await connecting).opening).toBeDefined();
@@ -107,6 +107,19 @@ describe.each(ADAPTERS)('A control log of a broker on %s', (adapter) => {
     expect((await away.closed).by).toBe('server');
     expect(away.opening).toBeUndefined();
     expect(away.retry).toBeGreaterThanOrEqual(1_000);
+  });
+
+  it('has no more newcomers wait than limits allow, and sends them away at shutdown', async () => {
+    const { as, sse, app } = await start({ readyTimeout: 60_000, limits: { connections: 2 } });
+    const waiting = [as('ann'), as('bob')];
+    await until(() => sse.stats().opening === 2);
+    expect((await (await as('eve')).closed).by).toBe('server');
+    expect(sse.stats().refused.capacity).toBe(1);
+    await app.close();
+    for (const client of await Promise.all(waiting)) {
+      expect((await client.closed).by).toBe('server');
+      expect(client.opening).toBeUndefined();
+    }
   });
 
   it('keeps everything from clients while it cannot be read, and nothing is lost then', async () => {
