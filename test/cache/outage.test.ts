@@ -132,7 +132,7 @@ describe('An outage of Redis', () => {
     expect(channel.resets.length).toBeLessThanOrEqual(cuts);
   });
 
-  it('ends a frozen connection, and a new one takes over', async () => {
+  it('by a frozen connection ends once a new connection takes over', async () => {
     const server = await redis();
     const proxy = await startProxy(server.url);
     ends.push(() => proxy.close());

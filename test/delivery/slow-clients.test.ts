@@ -176,7 +176,7 @@ describe('A client that does not read', () => {
     await until(() => client.closed);
   });
 
-  it('until it reads a byte at a time misses nothing that is retained', async () => {
+  it('misses nothing that is retained when it then reads a byte at a time', async () => {
     const app = await startApp({ controllers: [SlowController] });
     const client = await RawClient.get(app.url, '/reset');
     raws.push(client);

@@ -156,7 +156,7 @@ describe('The options of redisStreams', () => {
     );
   });
 
-  it('may leave the limits out', () => {
+  it('accept Infinity as `retain.age` and as `retain.bytes`', () => {
     expect(
       readOptions(REDIS_STREAMS_OPTIONS, { retain: { age: Infinity, bytes: Infinity } }),
     ).toMatchObject({
