@@ -131,7 +131,7 @@ describe.each(ADAPTERS)('Hooks on %s', (adapter) => {
     expect(calls).toEqual(['rooms opened room:1', 'rooms opened news,room:1']);
   });
 
-  it('that fail are logged, and change nothing', async () => {
+  it('cause a log line and nothing else when they fail', async () => {
     const lines: string[] = [];
     const error = (line: unknown) => void lines.push(String(line));
     const quiet = () => undefined;
@@ -155,7 +155,7 @@ describe.each(ADAPTERS)('Hooks on %s', (adapter) => {
     await close();
   });
 
-  it('of a class that is made for each request keep the application from starting', async () => {
+  it('keep the application from starting when their class is made for each request', async () => {
     @Injectable({ scope: Scope.REQUEST })
     class PerRequest {
       @OnSseConnect()
@@ -177,7 +177,7 @@ describe.each(ADAPTERS)('Hooks on %s', (adapter) => {
 
 describe('A hook', () => {
   it.each([['room:{id'], [''], ['a\n'], [7 as never]])(
-    'is refused of the channel %j',
+    'cannot be for the channel %j',
     (channel) => {
       expect(() => OnSseConnect(channel)).toThrow(
         expect.objectContaining({ code: 'INVALID_CHANNEL' }),
@@ -192,7 +192,7 @@ describe('A hook', () => {
     ['job:{id}', ['job:1', 'job:a%3Ab.c~d_-'], ['job:', 'job:1:2', 'xjob:1', 'job:1\n', 'job:a b']],
     ['{a}.{b}', ['x.y', 'x.y.z'], ['x', '.y', 'x:y']],
     ['a+(b)[c]$|^?*', ['a+(b)[c]$|^?*'], ['aab', '']],
-  ])('of %s is called for what channelName() makes of it', (template, yes, no) => {
+  ])('for %s is called for what channelName() makes of it', (template, yes, no) => {
     const seen: string[] = [];
     class Hooked {
       @OnSseConnect(template)
@@ -212,7 +212,7 @@ describe('A hook', () => {
     expect(seen).toEqual(yes);
   });
 
-  it('that never settles is logged once', async () => {
+  it('causes one log line when it never settles', async () => {
     const log = new LogRecorder();
     const mark = { type: 'opened', channels: undefined } as const;
     const never = () => new Promise(() => undefined);

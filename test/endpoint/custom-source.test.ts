@@ -138,7 +138,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
     }
   });
 
-  describe('that Nest cannot find', () => {
+  describe('when Nest cannot find it', () => {
     class Unknown extends JournalSource {}
     @Injectable({ scope: Scope.REQUEST })
     class PerRequest extends JournalSource {}
@@ -168,7 +168,7 @@ describe.each(ADAPTERS)('A ChannelSource on %s', (adapter) => {
       await expect(starting).rejects.toThrow('@SseChannel() on LostController.events: ');
     });
 
-    it('keeps a module from being created whose broker is a class', () => {
+    it('makes forRoot() throw when it is the broker, given as a class', () => {
       expect(() => SseModule.forRoot({ broker: JournalSource as never })).toThrow(
         /`broker` is a function; it must be 'memory'.* an object with `open` and `publish`/,
       );

@@ -342,7 +342,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
   });
 
   it.each(['/null', '/async', '/lazy', '/above', '/wrapped'])(
-    "that return no stream of their own leave the channel's: %s",
+    "leave the channel's stream when they return none of their own: %s",
     async (path) => {
       const { connect, sse } = await start();
       const client = await connect(path);
@@ -360,7 +360,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
   });
 
   it.each(['/throws', '/rejects'])(
-    'that fail determine the status of the answer: %s',
+    'determine the status of the answer when they fail: %s',
     async (path) => {
       const { connect, sse } = await start();
       const client = await connect(path);
@@ -372,7 +372,7 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
   );
 
   it.each(['at-once', 'in-a-microtask'])(
-    'whose Observable fails %s determine the status of the answer',
+    'determine the status of the answer when their Observable fails %s',
     async (when) => {
       const { connect, sse } = await start();
       const client = await connect(`/errors/${when}`);

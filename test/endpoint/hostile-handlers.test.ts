@@ -488,7 +488,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
   });
 
   it.each(inTens(Object.keys(EMITTED)))(
-    'that emits what it must not ends its own stream and no other, for %#',
+    'ends its own stream and no other when it emits what it must not, for %#',
     async ({ some }) => {
       const { connect, isUnharmed } = await start();
       for (const what of some) {
@@ -508,7 +508,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
   );
 
   it.each(inTens(Object.keys(EMITTED)))(
-    'that emits what it must not for an event ends its stream, for %#',
+    'ends its stream when it emits for an event what it must not, for %#',
     async ({ some }) => {
       const { connect, sse, isUnharmed } = await start();
       for (const what of some) {
@@ -669,7 +669,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     await isUnharmed();
   });
 
-  it('loses a client that does not read when it floods it, and causes one log line', async () => {
+  it('loses a client that it floods and that does not read, and causes one log line', async () => {
     const { url, sse, isUnharmed } = await start();
     const abort = new AbortController();
     const response = await fetch(`${url}/flood-later`, { signal: abort.signal });

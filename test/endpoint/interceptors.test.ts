@@ -359,7 +359,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     );
   });
 
-  describe('that serialize', () => {
+  describe('as serializers', () => {
     const serializing = () => start((app) => [new ClassSerializerInterceptor(app.get(Reflector))]);
     const one = { name: 'one', greeting: 'Hello one' };
     const two = { name: 'two', greeting: 'Hello two' };
@@ -383,14 +383,14 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       expect(JSON.parse((await client.next()).data)).toEqual({ ...one, email: 'a@b.example' });
     });
 
-    it('serialize what an async iterable yields', async () => {
+    it('change what an async iterable yields', async () => {
       const { connect } = await serializing();
       const client = await connect('/users/iterable');
       expect(JSON.parse((await client.next()).data)).toEqual(one);
       expect((await client.closed).by).toBe('server');
     });
 
-    it('serialize what a handler makes from events, which keep their ids', async () => {
+    it('change what a handler makes from events, which keep their ids', async () => {
       const { connect, sse } = await serializing();
       const client = await connect('/users/of-events');
       await until(() => sse.stats().readers === 1);
@@ -544,7 +544,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     expect(noticed).toEqual(['handler in a store']);
   });
 
-  describe('that fail', () => {
+  describe('when they fail', () => {
     it('before the head determine the status of the answer', async () => {
       const failing = piping((handled) =>
         handled.pipe(catchError(() => throwError(() => new HttpException('Caught.', 418)))),
@@ -691,7 +691,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
     expect(failing.events).toHaveLength(0);
   });
 
-  describe('that answer in place of the endpoint', () => {
+  describe('when they answer in place of the endpoint', () => {
     const answering = (answer: (response: RawResponse) => Observable<unknown>) =>
       start([
         {
@@ -741,7 +741,7 @@ describe.each(ADAPTERS)('Interceptors on %s', (adapter) => {
       expect(logged).toEqual([]);
     });
 
-    it('and never do end with their client', async () => {
+    it('without ever emitting end with their client', async () => {
       const { url, sse } = await answering(() =>
         NEVER.pipe(finalize(() => noticed.push('given up'))),
       );

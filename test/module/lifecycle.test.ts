@@ -182,7 +182,7 @@ describe.each(ADAPTERS)('An application on %s', (adapter) => {
     });
   });
 
-  describe('whose servers cannot be reached', () => {
+  describe('while its servers cannot be reached', () => {
     const unreachable = async () => ({
       redis: `redis://127.0.0.1:${await freePort()}`,
       postgres: `postgres://u:p@127.0.0.1:${await freePort()}/none`,

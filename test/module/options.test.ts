@@ -95,7 +95,7 @@ describe('Options', () => {
   );
 
   it.each(['hearbeat', 'limits.conections', 'retain.size', 'isglobal'])(
-    'that are unknown cause an error that names them and the known ones: %s',
+    'cause an error that names them and the known ones when they are unknown: %s',
     (name) => {
       const error = thrownBy(() => SseModule.forRoot(optionsWith(name, 1)));
       expect(error.code).toBe('INVALID_OPTION');
