@@ -55,10 +55,7 @@ export function placeholdersOf(template: string): string[] {
   return [...template.matchAll(PLACEHOLDER)].map(([, name]) => name!);
 }
 
-/**
- * What names a template such as `job:{id}` can become, as `channelName()` fills it: a pattern of
- * them all.
- */
+/** A pattern of all names that `channelName()` makes of a template such as `job:{id}`. */
 export function patternOf(template: string): RegExp {
   const literals = template.split(PLACEHOLDER_TEXT).map((text) => text.replace(SPECIAL, '\\$&'));
   return new RegExp(`^${literals.join(ENCODED)}$`);

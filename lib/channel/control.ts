@@ -1,5 +1,5 @@
 /**
- * What a broker tells of its control log: the commands by which one instance has all others end
+ * Takes the commands of a broker's control log, by which one instance makes all others end
  * connections. The broker calls it in the order of the log.
  */
 export interface ControlSink {
@@ -9,14 +9,14 @@ export interface ControlSink {
    * @param age how long ago it was published, in milliseconds, as far as the broker knows; else 0
    */
   command(text: string, age: number): void;
-  /** Every command up to now has been passed, and those that follow will be. */
+  /** Every command up to now has been passed on, and later ones will be. */
   caughtUp(): void;
   /**
-   * Commands may exist that were not passed yet. Clients receive nothing until the next
+   * Commands may exist that were not passed on yet. Clients receive nothing until the next
    * `caughtUp()`.
    */
   behind(): void;
-  /** Commands were lost before they were passed. All connections of this instance end. */
+  /** Commands were lost before they were passed on. All connections of this instance end. */
   lost(): void;
 }
 
@@ -25,8 +25,8 @@ export interface ControlLog {
   /** The longest `keep` that the broker can promise, in milliseconds. Default: a day. */
   readonly longestKeep?: number;
   /**
-   * Resolves once the system has the command. An instance that starts later needs it for `keep` ms
-   * from now on; all others need it until they have read it.
+   * Resolves once the system has the command; rejects when it does not. An instance that starts later
+   * needs it for `keep` ms from now on; all others need it until they have read it.
    */
   publish(text: string, keep: number): Promise<void>;
   /** Called at shutdown. The broker must not call the sink after this call. */

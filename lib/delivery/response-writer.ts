@@ -33,7 +33,7 @@ export class ResponseWriter {
 
   /** Writes a block. Returns false when the client should be given time to read. */
   write(block: Block): boolean {
-    // Nothing of the response is read here: with many clients it would come from far memory.
+    // We read nothing of the response here: with many clients it would come from far memory.
     if (this.socket) {
       return this.socket.write(block.chunk);
     }
@@ -46,7 +46,7 @@ export class ResponseWriter {
     return isOpen;
   }
 
-  /** Writes no more to the socket by itself. */
+  /** Ends the bypass: from now on blocks go through the response. */
   leaveSocket(): void {
     this.socket = undefined;
   }
@@ -63,7 +63,7 @@ const WRITER = Symbol('writer');
 type Written = Response & { [WRITER]?: ResponseWriter };
 
 /**
- * The response has been ended, perhaps by somebody else. A block on the bare socket would begin
+ * Called when a response ends, perhaps by other code: a block on the bare socket would now begin
  * another answer. https://nodejs.org/api/http.html#event-prefinish
  */
 function onEnded(this: Written): void {

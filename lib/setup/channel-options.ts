@@ -63,7 +63,7 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
   readonly expires?: (request: Request) => Date | number | undefined;
   /** Who is behind a request, in place of the module's `client`. Default: the module's. */
   readonly client?: (request: Request) => string | SseClient | undefined;
-  /** Asks again while a stream is open whether its client still may. Default: never. */
+  /** Asks again, while a stream is open, whether its client may still read it. Default: never. */
   readonly revalidate?: RevalidateOption<Request>;
 }
 
@@ -72,7 +72,10 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
 export interface RevalidateOption<Request = any> {
   /** About how often it asks about each stream, in milliseconds, at least 1,000. */
   readonly interval: number;
-  /** Whether the client of this request still may. Any answer but true, and any error, ends it. */
+  /**
+   * Whether the client of this request may still read its stream. Any answer but true, an error, or no
+   * answer within 30 seconds ends the stream.
+   */
   readonly check: (request: Request) => boolean | Promise<boolean>;
 }
 

@@ -45,7 +45,7 @@ export interface KeyReading {
   readonly skipped?: Skipped | undefined;
   /** True when more values wait than one reading takes. */
   readonly more?: boolean | undefined;
-  /** Why this key alone cannot be read, such as another type. */
+  /** Why this key alone cannot be read, such as that its value has another type. */
   readonly refused?: string | undefined;
   /** Why the store could not be read. The next poll tries again. */
   readonly failure?: unknown;

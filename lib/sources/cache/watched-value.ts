@@ -15,7 +15,7 @@ export class WatchedValue {
   private writing = 0;
   private writesAtBegin = -1;
 
-  /** The last value of readers, and the first of new readers; unset when the key is gone. */
+  /** The value that readers have, and that a new reader gets first; unset when the key is gone. */
   get present(): KeyEvent | undefined {
     return this.isSendable ? this.given : undefined;
   }
@@ -31,7 +31,7 @@ export class WatchedValue {
   }
 
   /**
-   * Notes the event that readers have got.
+   * Notes the event that readers have received.
    *
    * @param isSendable false when the event could not be sent to them
    * @param known the store's note of the value
@@ -48,7 +48,7 @@ export class WatchedValue {
   }
 
   /**
-   * Takes the result of the last look.
+   * Takes over the reading of the look that began last.
    * @returns a value that is new to readers; for one that is too large, its number of bytes
    */
   endLook({ value, unchanged, known, tooLarge }: KeyReading): KeyEvent | number | undefined {

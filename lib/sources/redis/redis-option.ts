@@ -38,7 +38,7 @@ export type RedisNode = RedisClient & {
 };
 
 /**
- * The address of Redis or Valkey: a URL (`redis://`, `rediss://`), the options of `ioredis`, or a
+ * How to reach Redis or Valkey: a URL (`redis://`, `rediss://`), the options of `ioredis`, or a
  * client of yours, `Redis` or `Cluster`, which we neither change nor close.
  */
 export type RedisOption = string | RedisOptions | RedisClient;
