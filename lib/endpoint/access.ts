@@ -3,7 +3,7 @@ import { kindOf } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import { MAX_CLIENT_LENGTH, type Client } from '../delivery/client.js';
 
-/** An earlier time was given in seconds by mistake: these milliseconds are September 2001. */
+/** September 2001, in milliseconds: a smaller number was given in seconds by mistake. */
 const EARLIEST_TIME = 1_000_000_000_000;
 
 /**
@@ -46,7 +46,7 @@ export function checkExpiry(time: number | undefined): void {
   }
 }
 
-/** The most characters that the `info` of a client may have as JSON: others will be shown it. */
+/** The most characters of a client's `info` as JSON: each open connection keeps it. */
 const MAX_INFO_LENGTH = 4_096;
 
 const CLIENT =
@@ -84,7 +84,7 @@ function infoText(info: unknown, where: string): string | undefined {
   try {
     text = JSON.stringify(info);
   } catch {
-    // A cycle, a BigInt, or a toJSON() that throws. The error may repeat what is in there.
+    // A cycle, a BigInt, or a toJSON() that throws. We drop the error, which may repeat the content.
   }
   if (text === undefined || text.length > MAX_INFO_LENGTH) {
     throw refused(
@@ -99,14 +99,14 @@ function infoText(info: unknown, where: string): string | undefined {
   return text;
 }
 
-/** How many names, with repeats, a resolver may give for each channel that is allowed. */
+/** The most names, repeats included, that a resolver may give for each allowed channel. */
 const REPEATS = 100;
 
 /**
  * The names of the channels that a request may read: at most `most`, and one more to show that
  * there are too many.
  *
- * @param answer what the resolver returned, or its promise resolved with
+ * @param answer the resolver's answer, or that of its promise
  * @throws SseError `INVALID_OPTION` for an answer that is neither a name nor several
  */
 export function channelNamesOf(answer: unknown, where: string, most: number): string[] {

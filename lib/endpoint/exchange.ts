@@ -74,15 +74,15 @@ export class Exchange implements Arrival {
   /**
    * Waits for a resolver or a handler, but no longer than the client does.
    *
-   * @param late takes what the promise rejects with once the client has left
-   * @throws RequestGone; and what the promise rejects with
+   * @param late takes a rejection of the promise that comes after the client has left
+   * @throws RequestGone when the client leaves first; and the promise's own rejection
    */
   async whileHere<T>(work: Promise<T>, late?: (error: unknown) => void): Promise<T> {
     this.gone ??= new Promise<never>((_, reject) => {
       this.giveUp = () => reject(new RequestGone());
       this.response.once('close', this.giveUp);
     });
-    // The rejection may come when nothing waits for it.
+    // Nobody may be waiting when it rejects.
     this.gone.catch(() => undefined);
     if (this.isGone) {
       this.leave();
@@ -133,7 +133,7 @@ export class Exchange implements Arrival {
     }
   }
 
-  /** Makes `@SseSignal()` work. */
+  /** Gives the request the signal that `@SseSignal()` reads: it aborts when the client leaves. */
   provideSignal(): void {
     let controller: AbortController | undefined;
     Object.defineProperty(this.request, SSE_ABORT_CONTROLLER, {
@@ -233,7 +233,7 @@ export class Exchange implements Arrival {
   }
 }
 
-/** Whether a request has no socket, as those of Fastify's inject(). */
+/** Whether a request comes from Fastify's inject(), and so has no socket. */
 function isInjected(request: IncomingMessage): boolean {
   // `isLightMyRequest`, which says the same, is not in every version of Fastify 5.
   return '_lightMyRequest' in request;

@@ -30,7 +30,7 @@ interface FastifyInstance {
 interface Wait {
   /** What the hooks receive. */
   readonly payload: Readable;
-  /** Says whether we have the reply. */
+  /** Called with whether we have the reply. */
   resolve(isOurs: boolean): void;
 }
 
@@ -59,7 +59,7 @@ export function isHooked(reply: FastifyReply): boolean {
  * Takes a reply from Fastify once its `onSend` hooks have run, which write cookies and sessions: a
  * reply that is hijacked at once runs none. The hooks receive a stream without content.
  *
- * @returns whether we have the reply; after a hook that fails, Fastify answers
+ * @returns whether we have the reply; when a hook fails, Fastify answers
  */
 export function afterOnSend(reply: FastifyReply, head: OutgoingHttpHeaders): Promise<boolean> {
   return new Promise((resolve) => {

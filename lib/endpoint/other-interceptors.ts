@@ -13,7 +13,7 @@ export interface Endpoint {
 export class OtherInterceptors {
   /** By class and handler: two classes that inherit a handler may have different interceptors. */
   private readonly known = new WeakMap<object, WeakMap<object, boolean>>();
-  /** Our interceptor that surrounds them all. */
+  /** Our interceptor around all of them. */
   private outermost: NestInterceptor | undefined;
 
   constructor(private readonly config: ApplicationConfig) {}
@@ -26,8 +26,8 @@ export class OtherInterceptors {
     }
   }
 
-  /** Whether another interceptor surrounds the handler. */
-  surround(context: ExecutionContext): boolean {
+  /** Whether an interceptor of the application surrounds the handler. */
+  isSurrounded(context: ExecutionContext): boolean {
     const handler = context.getHandler();
     const controller = context.getClass();
     let known = this.known.get(controller);

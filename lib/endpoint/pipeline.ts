@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** How many requests may wait on one socket for the stream before them to end. */
+/** The most requests that may wait on one socket for the end of the stream before them. */
 const MAX_WAITING = 16;
 
 /** The requests that wait on a socket. One listener tells all when it closes. */

@@ -7,12 +7,12 @@ import type { RevalidateOption } from '../setup/channel-options.js';
 import type { Exchange, FrameworkRequest } from './exchange.js';
 import type { Route } from './route.js';
 
-/** How many checks of one endpoint are under way at a time. */
+/** The most checks of one endpoint under way at a time. */
 const MOST_CHECKS = 50;
 /** How long a check may take, in milliseconds. */
 const CHECK_MS = 30_000;
 
-/** Asks again, while the streams of an endpoint are open, whether their clients still may. */
+/** Asks again, while the streams of an endpoint are open, whether their clients may still read them. */
 export class Revalidation {
   private readonly requests = new Map<Connection, FrameworkRequest>();
   /** The connections whose check waits, or is under way. */
@@ -64,7 +64,7 @@ export class Revalidation {
     const what = `\`revalidate.check\` of ${this.where}`;
     let answer: unknown;
     const asked = (async () => (answer = await this.option.check(request)))();
-    // Also when it rejects after nobody waits any more.
+    // Reports a rejection that comes too late as well.
     asked.catch((error: unknown) => guard.report(what, error));
     if (!(await settledWithin(asked, this.checkTimeout))) {
       guard.report(what, new Error(`no answer within ${this.checkTimeout} ms`));

@@ -38,7 +38,7 @@ export function checkDecorators(handler: object, where: string): void {
     if (Reflect.hasMetadata(metadata, handler)) {
       throw new SseError(
         'INVALID_OPTION',
-        `${where} has @SseChannel() and ${name}, and can do only one of both. Leave one out.`,
+        `${where} has @SseChannel() and ${name}, and can obey only one of them. Leave one out.`,
       );
     }
   }
@@ -59,7 +59,7 @@ export function overriddenEndpoint(controller: Type, name: string): Type | undef
   return undefined;
 }
 
-/** Where else a route's path has parameters, beside the controller and the handler. */
+/** The further parts of a route's path that may have parameters. */
 export interface Surroundings {
   /** The prefix of all routes of the application. */
   readonly globalPrefix: string;

@@ -8,7 +8,7 @@ export type ChannelResolver<Request = AnyRequest> = (
   request: Request,
 ) => string | readonly string[] | Promise<string | readonly string[]>;
 
-/** The arguments of a handler's `@SseChannel()`, and what it has found out. */
+/** The arguments of a handler's `@SseChannel()`, and facts about the handler. */
 export interface Route {
   /** The class and method, for messages. */
   readonly where: string;

@@ -31,8 +31,8 @@ import { surroundedRequest, type SurroundedRequest } from './surrounded-request.
  */
 @Injectable()
 export class SseChannelInterceptor implements NestInterceptor {
-  // Optional for Nest, so that we can say what is missing. When the module is imported and fails
-  // to start, they are missing as well, and that failure is what is told.
+  // Optional for Nest, so that our error can say what is missing. They are missing as well when the
+  // module fails to start; Nest then reports that failure.
   constructor(
     @Optional() @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     @Optional() private readonly delivery: Delivery,
@@ -69,8 +69,8 @@ export class SseChannelInterceptor implements NestInterceptor {
     } finally {
       request.dismiss();
     }
-    // Interceptors that Nest has put around the endpoint later see the stream begin and end.
-    return this.others.surround(context) ? this.untilClosed(request) : of(undefined);
+    // Interceptors that the application has added after its start see the stream begin and end.
+    return this.others.isSurrounded(context) ? this.untilClosed(request) : of(undefined);
   }
 
   /** Answers a request inside our outermost interceptor, which waits for the answer. */
@@ -86,7 +86,7 @@ export class SseChannelInterceptor implements NestInterceptor {
         ? ((await this.callHandler(request, request.events, next)) ?? EMPTY)
         : await this.respond(request, next);
       if (source) {
-        surrounded.streamsHandler();
+        surrounded.streamHandler();
         return guarded(source, {
           guard: this.delivery.guard,
           what: `the stream of ${request.route.where}`,
@@ -96,7 +96,7 @@ export class SseChannelInterceptor implements NestInterceptor {
     } catch (error) {
       rethrow(error);
     }
-    surrounded.isAnswered();
+    surrounded.noteAnswered();
     // The interceptors around a stream of channels see it begin and end.
     return this.untilClosed(request);
   }

@@ -6,8 +6,8 @@ import { lastEventIdOf } from './last-event-id.js';
 const eventsOf = new WeakMap<object, Observable<SseEvent>>();
 
 /**
- * Runs a handler while `@SseEvents()` finds the request's events. They are forgotten afterwards,
- * since a request lives as long as its stream.
+ * Runs a handler while `@SseEvents()` finds the request's events. Forgets them afterwards, since a
+ * request lives as long as its stream.
  */
 export async function withEvents<R>(
   request: object,
@@ -24,7 +24,7 @@ export async function withEvents<R>(
 
 /**
  * The events of the endpoint's channels, from this client's position on, as an
- * `Observable<SseEvent>`. The handler returns what the client is to receive.
+ * `Observable<SseEvent>`. The client receives the stream that the handler returns.
  *
  * Resets reach the client whatever the handler does. The end of a run completes this
  * Observable; the client receives it once the handler's own Observable has completed, too.
@@ -36,7 +36,7 @@ export const SseEvents = createParamDecorator(
 
 /**
  * The position this client returns with, as a `string`; `undefined` for a new client.
- * It is what the client says: use it as a position only.
+ * The client chooses it: use it as a position only.
  */
 export const LastEventId = createParamDecorator(
   (_data: unknown, context: ExecutionContext): string | undefined =>

@@ -1,4 +1,10 @@
-import { Injectable, type OnModuleInit, type Type } from '@nestjs/common';
+import {
+  HttpStatus,
+  Injectable,
+  RequestMethod,
+  type OnModuleInit,
+  type Type,
+} from '@nestjs/common';
 import {
   HTTP_CODE_METADATA,
   INTERCEPTORS_METADATA,
@@ -7,7 +13,6 @@ import {
   ROUTE_ARGS_METADATA,
   SSE_METADATA,
 } from '@nestjs/common/constants.js';
-import { HttpStatus, RequestMethod } from '@nestjs/common';
 import {
   ApplicationConfig,
   DiscoveryService,
@@ -112,8 +117,8 @@ function warnOfOverriding(controller: Type, name: string, where: string): void {
   const parent = overriddenEndpoint(controller, name);
   if (parent) {
     sseLog.warn(
-      `${where} overrides ${parent.name}.${name}, which has @SseChannel(), and has none: it streams ` +
-        'no channel. Repeat @Sse() and @SseChannel() on it, or give it another name.',
+      `${where} overrides ${parent.name}.${name} without its @SseChannel(), and streams no channel. ` +
+        'Repeat @Sse() and @SseChannel() on it, or give it another name.',
     );
   }
 }

@@ -7,8 +7,8 @@ import { routeOf } from './route.js';
 /**
  * Lets requests with a valid `?ticket=…` of `SseTickets` open a stream, each ticket once. The
  * channels have to be those that the ticket was issued for.
- * @throws HttpException 401 for no ticket, or one that is used, has run out or was never issued;
- * 403 for another channel or client; 503 when Redis cannot be asked
+ * @throws HttpException 401 for no ticket, or one that is used, has expired or was never issued;
+ * 403 for another channel or client; 503 when Redis does not answer
  */
 @Injectable()
 export class SseTicketGuard implements CanActivate {
@@ -37,7 +37,7 @@ export function takesTicket(guard: unknown): boolean {
   );
 }
 
-/** The error for an endpoint on which nobody would compare the ticket's channels with anything. */
+/** The error for an endpoint whose channels the guard cannot compare with those of a ticket. */
 export function unknownChannels(where: string): SseError {
   return new SseError(
     'INVALID_OPTION',

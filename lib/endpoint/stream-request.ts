@@ -21,7 +21,7 @@ import type { Route } from './route.js';
 
 /**
  * One request on its way to a stream: its place among the open connections, and the client's place
- * in the channels. Whoever makes it must dismiss it later.
+ * in the channels. The caller who makes it must call `dismiss()` later.
  */
 export class StreamRequest {
   readonly exchange: Exchange;
@@ -132,7 +132,7 @@ export class StreamRequest {
     return !subscription.hasEnded;
   }
 
-  /** Closes the channels, whose events nobody is to receive. */
+  /** Closes the channels: nobody will receive their events. */
   leaveChannels(): void {
     this.events?.close();
     this.events = undefined;
@@ -149,10 +149,10 @@ export class StreamRequest {
   }
 
   /**
-   * Begins a stream of what the writer is given, after this turn: what fails until then can still be
-   * answered with a status. Closes the writer when no stream begins.
+   * Begins a stream of the writer's events after this turn, so that a failure until then can still
+   * lead to a status. Closes the writer when no stream begins.
    *
-   * @throws whatever has failed
+   * @throws the failure until then
    */
   async streamHandler(): Promise<void> {
     const { writer } = this;
@@ -173,7 +173,7 @@ export class StreamRequest {
   }
 
   /**
-   * Begins the response, and has a reader write to it. False when the client has left, or has been
+   * Begins the response, and makes a reader write to it. False when the client has left, or has been
    * sent away because there was no room left.
    *
    * @throws UnauthorizedException when the permission has ended meanwhile
@@ -218,8 +218,8 @@ export class StreamRequest {
   }
 
   /**
-   * Answers a request of a client that is not to have this stream: with 204 while it is blocked,
-   * else it is told to return, and be authorised anew.
+   * Answers a client that must not have this stream: with 204 while it is blocked, else with a frame
+   * that makes it return, so that guards see it again. Returns whether it has answered.
    */
   private async isRevoked(subscription?: Subscription): Promise<boolean> {
     const refusal = this.refusal(subscription);

@@ -48,8 +48,8 @@ export class SurroundedRequest implements Observer<unknown> {
     });
   }
 
-  /** The endpoint hands its handler's Observable to the interceptors. */
-  streamsHandler(): void {
+  /** Streams the handler's Observable, which the endpoint hands to the interceptors. */
+  streamHandler(): void {
     // An interceptor may call the endpoint again after an error.
     if (!this.answeredBy) {
       this.answeredBy = 'handler';
@@ -57,8 +57,8 @@ export class SurroundedRequest implements Observer<unknown> {
     }
   }
 
-  /** The endpoint has answered: from now on, what interceptors emit has no effect. */
-  isAnswered(): void {
+  /** Notes that the endpoint has answered: from now on, what interceptors emit has no effect. */
+  noteAnswered(): void {
     this.answeredBy = 'endpoint';
     this.begun();
   }
@@ -98,7 +98,7 @@ export class SurroundedRequest implements Observer<unknown> {
   }
 
   /**
-   * Answers with what an interceptor has emitted in the endpoint's place, such as one that caches.
+   * Answers with what an interceptor, such as a cache, has emitted in the endpoint's place.
    */
   private async answer(): Promise<void> {
     const { exchange, writer, route } = this.request;

@@ -43,7 +43,7 @@ export class SurroundingInterceptor implements NestInterceptor {
     next: CallHandler,
   ): Observable<unknown> | Promise<Observable<unknown>> {
     const route = routeOf(context.getHandler());
-    return route && this.others.surround(context)
+    return route && this.others.isSurrounded(context)
       ? this.stream(context, route, next)
       : next.handle();
   }

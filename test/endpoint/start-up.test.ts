@@ -183,8 +183,8 @@ describe.each(ADAPTERS)('At start-up on %s', (adapter) => {
   it('a method without the decorator that overrides an endpoint causes a warning with its name', async () => {
     const { warnings } = await warningsOf({ controllers: [OverridingController] });
     expect(warnings).toEqual([
-      'OverridingController.known overrides TeamsController.known, which has @SseChannel(), and has ' +
-        'none: it streams no channel. Repeat @Sse() and @SseChannel() on it, or give it another name.',
+      'OverridingController.known overrides TeamsController.known without its @SseChannel(), and streams ' +
+        'no channel. Repeat @Sse() and @SseChannel() on it, or give it another name.',
     ]);
   });
 
