@@ -23,6 +23,14 @@ const POLL_MS = 500;
 const MOST_WAITING = 1_000;
 const RETRY = { first: 50, most: 1_000 };
 
+/** What tells of an entry of the log. */
+interface Message {
+  /** The id of the entry before. */
+  readonly previous: string;
+  readonly id: string;
+  readonly command: string;
+}
+
 /**
  * The commands to all instances, in a stream of their own. Messages bring them on the connection that
  * brings the events. Whenever a connection is lost or made, the log is read before anything that
@@ -178,14 +186,12 @@ export class RedisControlLog implements ControlLog {
 
   /** Most were read already. */
   private takeWaiting(): void {
-    const messages = this.waiting;
+    const messages = this.waiting.map(messageOf);
     this.waiting = [];
-    for (const { previous, id, command } of messages.map(partsOf)) {
-      if (previous === this.last) {
-        this.last = id;
-        this.pass(command, 0);
-      } else if (!isStreamId(id) || compareStreamIds(id, this.last) > 0) {
-        this.reasons++;
+    for (const message of messages) {
+      if (!this.follow(message)) {
+        const { id } = message;
+        this.reasons += !isStreamId(id) || compareStreamIds(id, this.last) > 0 ? 1 : 0;
       }
     }
   }
@@ -215,14 +221,20 @@ export class RedisControlLog implements ControlLog {
       this.waiting.push(text);
       return;
     }
-    const { previous, id, command } = partsOf(text);
-    if (this.isReading || previous !== this.last || !isStreamId(id)) {
-      // The log has what was missed, and what this message brought.
+    // Otherwise the log has what was missed, and what this message brought.
+    if (this.isReading || !this.follow(messageOf(text))) {
       this.read();
-    } else {
-      this.last = id;
-      this.pass(command, 0);
     }
+  }
+
+  /** Passes the command of a message that follows the last one. Returns whether it does. */
+  private follow({ previous, id, command }: Message): boolean {
+    if (previous !== this.last || !isStreamId(id)) {
+      return false;
+    }
+    this.last = id;
+    this.pass(command, 0);
+    return true;
   }
 
   private pass(command: string | undefined, age: number): void {
@@ -237,8 +249,7 @@ export class RedisControlLog implements ControlLog {
   }
 }
 
-/** The parts of a message. */
-function partsOf(text: string): { previous: string; id: string; command: string } {
+function messageOf(text: string): Message {
   const head = Math.max(text.indexOf('\n'), 0);
   const [previous = '', id = ''] = text.slice(0, head).split(' ');
   return { previous, id, command: text.slice(head + 1) };
