@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { DisconnectCommand } from './disconnect.options.js';
+import { disconnectCommand, type DisconnectCommand } from './disconnect.options.js';
 
 /** The version of what instances write to the control log. */
 const VERSION = 1;
@@ -11,21 +11,10 @@ function escaped(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** A command as it stands in the control log. */
-interface CommandText {
-  readonly v: number;
-  /** Tells the command from all others, as it may come twice. */
-  readonly id: string;
-  readonly client?: string;
-  readonly channel?: string;
-  readonly connection?: string;
-  readonly block: number;
-  readonly reason?: string;
-}
-
 /** A command that was read; `later` when a later version of the package wrote it. */
 export type ReadCommand = (DisconnectCommand & { readonly id: string }) | 'later' | undefined;
 
+/** Writes a command. The `id` tells it from all others, as it may come twice. */
 export function commandText({ target, block, reason }: DisconnectCommand): {
   id: string;
   text: string;
@@ -37,24 +26,16 @@ export function commandText({ target, block, reason }: DisconnectCommand): {
 
 /** Reads a command. `undefined` for what is none: other programs may write to the same system. */
 export function readCommand(text: string): ReadCommand {
-  let read: Partial<CommandText> | null;
   try {
-    read = JSON.parse(text) as Partial<CommandText> | null;
+    const read = JSON.parse(text) as Partial<Record<string, unknown>>;
+    const { v, id, client, channel, connection, block, reason } = read;
+    if (typeof v === 'number' && v > VERSION) {
+      return 'later';
+    }
+    return v === VERSION && typeof id === 'string'
+      ? { id, ...disconnectCommand({ client, channel, connection }, { block, reason }) }
+      : undefined;
   } catch {
     return undefined;
   }
-  const { v, id, client, channel, connection, block, reason } = read ?? {};
-  if (typeof v === 'number' && v > VERSION) {
-    return 'later';
-  }
-  const target = { client, channel, connection };
-  const names = Object.values(target).filter((name) => name !== undefined);
-  return v === VERSION &&
-    typeof id === 'string' &&
-    typeof block === 'number' &&
-    names.length > 0 &&
-    names.every((name) => typeof name === 'string') &&
-    (reason === undefined || typeof reason === 'string')
-    ? { id, target, block, reason }
-    : undefined;
 }

@@ -2,7 +2,7 @@ import type { ConnectionTarget } from '../delivery/revocations.js';
 import { duration, option } from '../sources/options/option-kinds.js';
 import { readOptions, type TableOf } from '../sources/options/option-table.js';
 import { SseError } from '../channel/sse-error.js';
-import { CONNECTION_FILTER, isText } from './list-connections.js';
+import { CONNECTION_FILTER, isName } from './list-connections.js';
 
 /** The options of `SseService.disconnect()`. */
 export interface DisconnectOptions {
@@ -21,7 +21,7 @@ const MAX_REASON_LENGTH = 1_024;
 
 export const TARGET_OPTIONS = {
   ...CONNECTION_FILTER,
-  connection: option(isText, 'the id of a connection', undefined),
+  connection: option(isName, 'the id of a connection', undefined),
 } satisfies TableOf<ConnectionTarget>;
 
 export const DISCONNECT_OPTIONS = {

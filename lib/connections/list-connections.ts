@@ -1,3 +1,4 @@
+import { MAX_CLIENT_LENGTH } from '../delivery/client.js';
 import { isMeant, type ConnectionFilter } from '../delivery/connection-filter.js';
 import type { Connections } from '../delivery/connections.js';
 import type { SseConnection } from '../delivery/sse-connection.js';
@@ -12,19 +13,19 @@ export interface ConnectionsOptions extends ConnectionFilter {
   readonly after?: string | undefined;
 }
 
-/** Any text but the empty one. */
-export const isText = (value: unknown): value is string =>
-  typeof value === 'string' && value !== '';
+/** Whether a value is a text that a client, a channel or a connection may have as its name. */
+export const isName = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && value.length <= MAX_CLIENT_LENGTH;
 
 export const CONNECTION_FILTER = {
-  client: option(isText, "a client's id", undefined),
-  channel: option(isText, "a channel's name", undefined),
+  client: option(isName, "a client's id of at most 1,024 characters", undefined),
+  channel: option(isName, "a channel's name of at most 1,024 characters", undefined),
 } satisfies TableOf<ConnectionFilter>;
 
 export const CONNECTIONS_OPTIONS = {
   ...CONNECTION_FILTER,
   limit: whole(100, { unit: 'connections', to: 1_000 }),
-  after: option(isText, 'the id of a connection', undefined),
+  after: option(isName, 'the id of a connection', undefined),
 } satisfies TableOf<ConnectionsOptions>;
 
 /**

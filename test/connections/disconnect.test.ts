@@ -268,6 +268,8 @@ describe.each(ADAPTERS)('disconnect() on %s', (adapter) => {
       [{ client: undefined }, {}, /neither `client`/],
       [{ client: '' }, {}, /`client` is ""; it must be a client's id/],
       [{ client: 7 }, {}, /`client` is 7/],
+      [{ client: 'x'.repeat(1_025) }, {}, /`client` is .*at most 1,024 characters/],
+      [{ channel: 'x'.repeat(1_025) }, {}, /`channel` is .*at most 1,024 characters/],
       [{ clients: ['ann'] }, {}, /no option `clients`/],
       [{ client: 'ann' }, { block: -1 }, /`block` is -1/],
       [{ client: 'ann' }, { block: 86_400_001 }, /`block` is 86400001/],
