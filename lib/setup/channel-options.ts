@@ -104,7 +104,7 @@ export const ENDPOINT_OPTIONS = {
   client: callback<NonNullable<EndpointOptions['client']>>('the request'),
   revalidate: option(
     isRevalidate,
-    '{ interval, check } with an interval of at least 1000 ms and a function of the request',
+    `{ interval, check } with an interval from ${MIN_REVALIDATE_MS} to ${MAX_TIMER_MS} ms and a function of the request`,
     undefined,
   ),
 } satisfies TableOf<EndpointOptions>;

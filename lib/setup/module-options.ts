@@ -37,7 +37,10 @@ export interface LimitOptions {
   readonly channelsPerConnection?: number;
   /** Open channels. One that nobody uses gives way to a new one. Default: 100,000. */
   readonly channels?: number;
-  /** Bytes of one event's data. Default: 1,048,576. */
+  /**
+   * Bytes of one event's data. `send()` rejects with a larger one; in place of one from another system,
+   * clients receive `sse:reset` `skipped-event`. Default: 1,048,576.
+   */
   readonly eventSize?: number;
   /** Characters of a Last-Event-ID. A longer one counts as unknown. Default: 8,192. */
   readonly lastEventIdLength?: number;
@@ -47,12 +50,12 @@ export interface LimitOptions {
 export interface SseModuleOptions {
   /**
    * Redis or Valkey, 6.2 or later: a URL, the options of `ioredis`, or a client of yours,
-   * which is neither changed nor closed. Default: none; cache keys are then in `cache`.
+   * which the module neither changes nor closes. Default: none; cache keys are then in `cache`.
    */
   readonly redis?: RedisOption | undefined;
   /**
    * Postgres: a URL, the options of `pg.Client`, or a `pg.Client` or `pg.Pool` of yours,
-   * which is never closed. Default: none.
+   * which the module never closes. Default: none.
    */
   readonly postgres?: PostgresOption | undefined;
   /**
@@ -84,8 +87,8 @@ export interface SseModuleOptions {
    */
   readonly failFast?: boolean;
   /**
-   * How long a new client waits for a source that is not listening yet before its stream
-   * opens without, in milliseconds. Default: 1,000.
+   * How long a new client waits for a source that is not listening yet, in milliseconds. Then its
+   * stream opens without it. Default: 1,000.
    */
   readonly readyTimeout?: number;
   /**
@@ -114,9 +117,9 @@ export interface SseModuleOptions {
    */
   readonly doneSignal?: string | false;
   /**
-   * Writes whatever is no string as the text of an event: what is published, what `poll()` reads,
-   * what handlers emit, and values of `cache`. A function of the data. What an interceptor does to a response it cannot do here,
-   * as an event is text before it is known which endpoints send it. Default: `JSON.stringify`.
+   * Turns data other than strings into the text of an event: data that you publish, that `poll()`
+   * reads or that a handler emits, and values of `cache`. A function of the data. It does not know the
+   * endpoint, as published data becomes text before anybody reads it. Default: `JSON.stringify`.
    */
   readonly serialize?: (data: unknown) => string;
   /**
@@ -149,8 +152,8 @@ export interface SseModuleOptions {
   readonly client?: (request: any) => string | SseClient | undefined;
   /**
    * Whether `disconnect()` reaches every instance. Each instance then reads the broker's control log.
-   * While it cannot, its clients receive nothing, as they might be those that were to be
-   * disconnected. With `broker: 'memory'` there is one instance, and nothing to read. Default: false.
+   * While it cannot, its clients receive nothing, as a command to disconnect them may be waiting there.
+   * With `broker: 'memory'` there is one instance, and nothing to read. Default: false.
    */
   readonly revocation?: boolean;
 }
