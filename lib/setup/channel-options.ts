@@ -29,25 +29,26 @@ export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOption
   readonly source?: SourceOption;
   /**
    * What happens to a client that reads so slowly that its next event is no longer
-   * retained: it receives `sse:reset`; or it is disconnected; or, with `{ latest: (event) => key }`,
-   * it receives the newest event of each key only from the moment it lags. Default: `reset`.
+   * retained: with `reset` it receives `sse:reset`; with `disconnect` its connection ends; with
+   * `{ latest: (event) => key }` it receives, once it lags, only the newest event of each key.
+   * Default: `reset`.
    */
   readonly overflow?: Overflow;
 }
 
 /** Options of `SseService.send()`. */
 export interface SendOptions extends EventFields, PublishOptions {
-  /** Writes data that is no string as text, for this event. Default: the module's `serialize`. */
+  /** Turns data other than a string into text, for this event. Default: the module's `serialize`. */
   readonly serialize?: Serialize | undefined;
 }
 
 /** The start of a stream without an HTTP request. */
 export interface ResumeOptions {
-  /** The id of the last event read before, or `earliest`. Default: what comes from now on. */
+  /** The id of the last event that was read, or `earliest`. Default: only events from now on. */
   readonly lastEventId?: string | undefined;
 }
 
-/** The source of `SseService.stream()`, and its start. A subscriber is never too slow. */
+/** Options of `SseService.stream()`. They have no `overflow`: a subscriber is never too slow. */
 export interface StreamOptions extends Omit<ChannelOptions, 'overflow'>, ResumeOptions {}
 
 /** Options of an endpoint beside those of its channels. */
