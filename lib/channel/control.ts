@@ -23,7 +23,7 @@ export interface ControlSink {
 /** A broker's control log, as one instance reads and writes it. */
 export interface ControlLog {
   /** The longest `keep` that the broker can promise, in milliseconds. Default: a day. */
-  readonly longestKeep?: number;
+  readonly longestKeep?: number | undefined;
   /**
    * Resolves once the system has the command; rejects when it does not. An instance that starts later
    * needs it for `keep` ms from now on; all others need it until they have read it.

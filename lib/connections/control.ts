@@ -84,7 +84,7 @@ export class Control {
   }
 
   close(): void {
-    this.control?.close();
+    this.delivery.guard.run('close() of the control log', () => this.control?.close());
   }
 
   private obey(text: string, age: number): void {
@@ -95,7 +95,8 @@ export class Control {
       this.log.warn('Something in the control log is no command of nestjs-sse-channels.');
     } else if (!this.obeyed.has(command.id)) {
       this.remember(command.id);
-      this.delivery.revocations.revoke({ ...command, age });
+      // A broker of the application may leave the age out, or read another clock than the sender.
+      this.delivery.revocations.revoke({ ...command, age: Math.max(0, age) || 0 });
     }
   }
 

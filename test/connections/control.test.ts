@@ -42,7 +42,9 @@ class ControlledBroker implements Broker {
   readonly published: [text: string, keep: number][] = [];
   sink!: ControlSink;
   isClosed = false;
+  longestKeep: number | undefined;
   take: () => Promise<void> = async () => undefined;
+  closeControl = (): unknown => (this.isClosed = true);
 
   open(channel: string, sink: ChannelSink) {
     this.sinks.set(channel, sink);
@@ -57,11 +59,12 @@ class ControlledBroker implements Broker {
   openControl(sink: ControlSink) {
     this.sink = sink;
     return {
+      longestKeep: this.longestKeep,
       publish: (text: string, keep: number) => {
         this.published.push([text, keep]);
         return this.take();
       },
-      close: () => void (this.isClosed = true),
+      close: () => void this.closeControl(),
     };
   }
 }
@@ -70,7 +73,7 @@ describe.each(ADAPTERS)('A control log of a broker on %s', (adapter) => {
   afterEach(closeApps);
 
   const start = async (options: SseModuleOptions = {}) => {
-    const broker = new ControlledBroker();
+    const broker = (options.broker ?? new ControlledBroker()) as ControlledBroker;
     const lines: string[] = [];
     const note = (line: unknown) => void lines.push(String(line));
     const app = await startApp({
@@ -251,6 +254,50 @@ describe.each(ADAPTERS)('A control log of a broker on %s', (adapter) => {
     expect(
       lines.filter((line) => line.startsWith('A command to end connections was not')),
     ).toHaveLength(1);
+  });
+
+  it.each([
+    ['nothing', () => undefined, /openControl\(\) returned undefined/],
+    ['a promise', () => Promise.reject(new Error('late')), /openControl\(\) returned a promise/],
+    ['no log', () => ({ publish: async () => undefined }), /openControl\(\) returned an object/],
+  ])('is refused at the start when openControl() returns %s', async (_, openControl, message) => {
+    const broker = Object.assign(new ControlledBroker(), { openControl }) as never;
+    await expect(start({ broker })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('refuses to block for longer than it keeps commands', async () => {
+    const broker = Object.assign(new ControlledBroker(), { longestKeep: 1_000 });
+    const { sse } = await start({ broker });
+    await expect(sse.disconnect({ client: 'ann' }, { block: 1_001 })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(/`block` is 1001, and the broker keeps commands for 1000 ms/),
+    });
+    await sse.disconnect({ client: 'ann' }, { block: 1_000 });
+    expect(broker.published).toHaveLength(1);
+  });
+
+  it.each([undefined, NaN, -60_000])('takes a command of the age %s as a new one', async (age) => {
+    const { broker, as } = await start();
+    broker.sink.caughtUp();
+    broker.sink.command(command({ client: 'ann', block: 60_000 }), age as never);
+    expect((await as('ann')).opened.status).toBe(204);
+  });
+
+  it('that fails to close does not stop the shutdown', async () => {
+    let isStopped = false;
+    const broker = Object.assign(new ControlledBroker(), {
+      stop: async () => void (isStopped = true),
+      closeControl: () => {
+        throw new Error('not now');
+      },
+    });
+    const { app, lines } = await start({ broker });
+    await app.close();
+    expect(isStopped).toBe(true);
+    expect(lines).toContain('close() of the control log failed: not now');
   });
 
   it('is closed at shutdown, also while it holds everything back', async () => {

@@ -1,7 +1,9 @@
+import { isPromise } from 'node:util/types';
+import { atOnce } from '../../channel/at-once.js';
 import type { ControlLog } from '../../channel/control.js';
 import { withDeadline } from '../../channel/deadline.js';
 import { reasonOf } from '../../channel/reason.js';
-import { shown } from '../../channel/shown.js';
+import { kindOf, shown } from '../../channel/shown.js';
 import type {
   Broker,
   ChannelFeed,
@@ -14,25 +16,31 @@ import { SseError } from '../../channel/sse-error.js';
 /** How long the application's broker may take for an event, in milliseconds. */
 const PUBLISH_TIMEOUT_MS = 30_000;
 
-/** A control log of the application's, whose answer we wait for only so long. */
-function limited(control: ControlLog): ControlLog {
-  return {
-    publish: async (text, keep) => {
-      try {
-        const published = Promise.resolve(control.publish(text, keep));
-        await withDeadline(published, PUBLISH_TIMEOUT_MS, "The control log's publish()");
-      } catch (cause) {
-        throw cause instanceof SseError
-          ? cause
-          : new SseError(
-              'UNAVAILABLE',
-              `The control log's publish() failed, and may have taken the command: ${reasonOf(cause)}`,
-              { cause },
-            );
-      }
-    },
-    close: () => control.close(),
-  };
+/** @throws SseError `UNAVAILABLE` for any error that is not an SseError, and without an answer in time */
+async function answerTo<T>(publish: () => Promise<T>, whose: string, what: string): Promise<T> {
+  try {
+    const answer = Promise.resolve(publish());
+    return await withDeadline(answer, PUBLISH_TIMEOUT_MS, `${whose} publish()`);
+  } catch (cause) {
+    throw cause instanceof SseError
+      ? cause
+      : new SseError(
+          'UNAVAILABLE',
+          `${whose} publish() failed, and may have taken the ${what}: ${reasonOf(cause)}`,
+          { cause },
+        );
+  }
+}
+
+/** @throws SseError `INVALID_OPTION` when `openControl()` returned no control log */
+function checkControlLog(control: Partial<ControlLog> | undefined): asserts control is ControlLog {
+  if (typeof control?.publish !== 'function' || typeof control.close !== 'function') {
+    throw new SseError(
+      'INVALID_OPTION',
+      `The broker's openControl() returned ${isPromise(control) ? 'a promise' : kindOf(control)}. It must ` +
+        'return an object with publish() and close() at once, and connect in its own time.',
+    );
+  }
 }
 
 /** The application's broker, held to its contract. */
@@ -41,7 +49,16 @@ export class CustomBroker implements Broker {
 
   constructor(private readonly broker: Broker) {
     if (broker.openControl) {
-      this.openControl = (sink) => limited(broker.openControl!(sink));
+      this.openControl = (sink) => {
+        const control = atOnce(broker.openControl!(sink));
+        checkControlLog(control);
+        return {
+          longestKeep: control.longestKeep,
+          publish: (text, keep) =>
+            answerTo(() => control.publish(text, keep), "The control log's", 'command'),
+          close: () => control.close(),
+        };
+      };
     }
   }
 
@@ -51,19 +68,11 @@ export class CustomBroker implements Broker {
 
   /** @throws SseError `UNAVAILABLE` for any error of the broker that is not an SseError */
   async publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string> {
-    let position: unknown;
-    try {
-      const answer = Promise.resolve(this.broker.publish(channel, event, options));
-      position = await withDeadline(answer, PUBLISH_TIMEOUT_MS, "The broker's publish()");
-    } catch (cause) {
-      throw cause instanceof SseError
-        ? cause
-        : new SseError(
-            'UNAVAILABLE',
-            `The broker's publish() failed, and may have taken the event: ${reasonOf(cause)}`,
-            { cause },
-          );
-    }
+    const position: unknown = await answerTo(
+      () => this.broker.publish(channel, event, options),
+      "The broker's",
+      'event',
+    );
     if (typeof position !== 'string' || position === '') {
       throw new SseError(
         'UNAVAILABLE',
