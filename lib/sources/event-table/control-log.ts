@@ -56,6 +56,8 @@ export class TableControlLog implements ControlLog {
       return position;
     },
     reset: () => {
+      // Another history may give their ids to other commands.
+      this.ahead.clear();
       if (this.isKnown) {
         this.sink.lost();
       }
