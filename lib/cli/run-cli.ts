@@ -20,7 +20,7 @@ export interface CliResult {
   readonly errors: string;
 }
 
-/** Runs the command line; throws nothing that the user could have caused. */
+/** Runs the command line. A mistake of the user's becomes a line in `errors`. */
 export function runCli(args: readonly string[]): CliResult {
   const [command, ...rest] = args;
   try {
@@ -35,7 +35,7 @@ export function runCli(args: readonly string[]): CliResult {
       case '-v':
         return printed(`${packageVersion()}\n`);
       case undefined:
-        throw new UsageError('A command is missing.');
+        throw new UsageError('A command is missing. Give sql.');
       default:
         throw new UsageError(`There is no command ${JSON.stringify(command)}.`);
     }
@@ -57,7 +57,7 @@ function packageVersion(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-/** What `parseArgs` throws for an unknown option or a missing value. */
+/** Whether `parseArgs` has refused an unknown option or a missing value. */
 function isArgumentError(error: unknown): error is Error {
   return String((error as NodeJS.ErrnoException | null)?.code).startsWith('ERR_PARSE_ARGS_');
 }

@@ -21,16 +21,16 @@ Prints SQL for your migrations. All of it may be run again at any time.
 A trigger that notifies the channel of each changed row, and never makes your statement fail:
   --table <table>      users, app.users or '"my.schema"."my table"'; upper case is kept
   --channel <channel>  the channel to notify, 1 to 63 bytes
-  --key <column>       what identifies a row that is too large to be sent (8,000 bytes);
+  --key <column>       a column to send in place of a row of more than 7,900 bytes;
                        may be given several times. Default: the primary key
   --events <list>      of insert,update,delete. Default: all three
 
 A trigger that puts each changed row into the event table, in the same transaction:
-  --durable            write this one
+  --durable            print this kind of trigger
   --channel <channel>  may hold columns in braces: 'order:{id}'
   --payload <what>     row, or key: the columns of --key only. Default: row
-  --columns <list>     send these columns only
-  --key <column>       what identifies a row; may be given several times
+  --columns <list>     send these columns only. Default: all
+  --key <column>       a column to send with --payload key; may be given several times
   --bulk               one trigger per statement, for statements that change thousands of rows
   --schema <schema>    where the event table is. Default: sse
 
@@ -38,9 +38,10 @@ The event table itself, to be created or upgraded:
   --event-table
   --schema <schema>    where to create it. Default: sse
 
-What removes a trigger, or the event table:
-  --drop               with what names the trigger, or with --event-table
+The removal of a trigger, or of the event table:
+  --drop               with the --table and --channel of the trigger, or with --event-table
   --durable            the trigger is one that writes to the event table
+  --schema <schema>    where the event table is. Default: sse
   --force              remove the event table with its events, and with the triggers that write to it
 `;
 
@@ -55,20 +56,19 @@ export function sqlCommand(args: readonly string[]): string {
     return SQL_USAGE;
   }
   refuseRepeated(tokens);
-  const { table, channel, key, schema, durable, force } = values;
-  if (values['event-table'] === true) {
+  const { table, channel, key, schema, durable, drop, force } = values;
+  const isTable = values['event-table'] === true;
+  if (!isTable || drop !== true) {
+    refuse(values, ['force'], 'goes with --drop --event-table');
+  }
+  if (isTable) {
     refuse(
       values,
       [...TRIGGER_ONLY, ...DURABLE_ONLY],
       'does not go with --event-table: leave it out',
     );
-    if (values.drop === true) {
-      return dropEventTableSql({ schema, force });
-    }
-    refuse(values, ['force'], 'goes with --drop --event-table');
-    return eventTableSql({ schema });
+    return drop === true ? dropEventTableSql({ schema, force }) : eventTableSql({ schema });
   }
-  refuse(values, ['force'], 'goes with --drop --event-table');
   if (table === undefined) {
     throw new UsageError('--table is missing. Give the table, as --table users.');
   }
@@ -78,7 +78,7 @@ export function sqlCommand(args: readonly string[]): string {
   if (durable !== true) {
     refuse(values, [...DURABLE_ONLY, 'schema'], 'goes with --durable');
   }
-  if (values.drop === true) {
+  if (drop === true) {
     refuse(
       values,
       ['key', 'events', 'payload', 'columns', 'bulk'],
@@ -88,7 +88,7 @@ export function sqlCommand(args: readonly string[]): string {
       ? dropDurableTriggerSql({ table, channel, eventSchema: schema })
       : dropTriggerSql({ table, channel });
   }
-  // Unknown names are refused by what writes the SQL, with the list of those that are allowed.
+  // The functions that write the SQL refuse unknown names, with the list of those that are allowed.
   const events = listOf(values.events)?.map((event) => event.toLowerCase() as TriggerEvent);
   if (durable !== true) {
     return triggerSql({ table, channel, key, events });
@@ -135,7 +135,7 @@ function refuse(
   }
 }
 
-/** `parseArgs` takes the last of several values, without a word. */
+/** Of several values, `parseArgs` silently takes the last one. */
 function refuseRepeated(tokens: readonly { kind: string; name?: string; value?: unknown }[]): void {
   const seen = new Map<string | undefined, unknown>();
   for (const { kind, name, value } of tokens) {
@@ -156,16 +156,14 @@ function columnsOf(
   key: readonly string[] | undefined,
 ): readonly string[] | undefined {
   if (payload !== 'row' && payload !== 'key') {
-    throw new UsageError(
-      `--payload is ${JSON.stringify(payload)}; it is row or key. Give one of them.`,
-    );
+    throw new UsageError(`--payload is ${JSON.stringify(payload)}. Give row or key.`);
   }
   if (payload === 'row') {
     return columns;
   }
   if (columns !== undefined) {
     throw new UsageError(
-      '--columns does not go with --payload key, which sends those of --key: leave it out.',
+      '--columns does not go with --payload key, which sends the columns of --key: leave it out.',
     );
   }
   if (key === undefined) {

@@ -55,7 +55,7 @@ describe('nestjs-sse-channels sql', () => {
     [['sql', '--event-table', '--schema', 'a b'], 'letters, digits and underscores'],
     [['sql', '--table', 'x', '--channel', 'y', '--bulk'], '--bulk goes with --durable'],
     [['sql', '--table', 'x', '--channel', 'y', '--schema', 'z'], '--schema goes with --durable'],
-    [[...orders, '--payload', 'all'], 'it is row or key'],
+    [[...orders, '--payload', 'all'], 'Give row or key'],
     [[...orders, '--payload', 'key'], '--key is missing'],
     [[...orders, '--payload', 'key', '--key', 'a', '--columns', 'b'], '--columns does not go'],
     [[...orders, '--columns', ''], 'The column is empty'],
