@@ -43,7 +43,7 @@ begin
     select id, created_at into newest from gone order by id desc limit 1;
     gone_to := newest.id;
   elsif tg_when = 'BEFORE' then
-    execute format('select id, created_at from sse.%I order by id desc limit 1', tg_table_name) into newest;
+    execute format('select id, created_at from %s order by id desc limit 1', tg_relid::regclass) into newest;
     perform set_config('sse.truncated', last::text, true);
   else
     if last < current_setting('sse.truncated')::bigint then
@@ -52,7 +52,7 @@ begin
     gone_to := least(last, (select p.high - 1 from sse.partitions() p where p.name = tg_table_name));
   end if;
   if tg_op = 'DELETE' or tg_when = 'BEFORE' then
-    -- Somebody has set the sequence back since the last removal: this event took the place of another.
+    -- Somebody has set the sequence back since the last removal, and this event took the place of another.
     update sse.history set rewritten = rewritten + 1, removed_at = clock_timestamp()
     where newest.id <= removed and newest.created_at > removed_at;
   end if;

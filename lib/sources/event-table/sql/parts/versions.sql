@@ -65,7 +65,7 @@ if not exists (select from sse.meta where version >= 3) then
 end if;
 end $sse$;
 
--- When events were last removed by hand, or others written between them.
+-- "removed_at": when "removed" was last noted. Without "if not exists", which locks the table each time.
 do $sse$ begin
   if not exists (
     select from pg_attribute where attrelid = 'sse.history'::regclass and attname = 'removed_at'
