@@ -2,7 +2,7 @@ import { readOptions } from '../options/option-table.js';
 import { removeOwnTriggersSql } from '../postgres/own-triggers-sql.js';
 import {
   durableTriggers,
-  TRIGGER_OPTIONS,
+  DURABLE_TRIGGER_OPTIONS,
   type DurableTriggerSqlOptions,
 } from './durable-trigger-sql.js';
 
@@ -16,6 +16,11 @@ import {
  * @throws SseError `INVALID_OPTION` for a name that cannot be an identifier, `INVALID_CHANNEL`.
  */
 export function dropDurableTriggerSql(options: DurableTriggerSqlOptions): string {
-  const { eventSchema } = readOptions(TRIGGER_OPTIONS, options, '', 'dropDurableTriggerSql(): ');
+  const { eventSchema } = readOptions(
+    DURABLE_TRIGGER_OPTIONS,
+    options,
+    '',
+    'dropDurableTriggerSql(): ',
+  );
   return removeOwnTriggersSql({ ...durableTriggers(options), functionSchema: eventSchema });
 }

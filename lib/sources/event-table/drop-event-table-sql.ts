@@ -28,7 +28,6 @@ const DROP_OPTIONS = {
  */
 export function dropEventTableSql(options: DropEventTableSqlOptions = {}): string {
   const { schema, force } = readOptions(DROP_OPTIONS, options, '', 'dropEventTableSql(): ');
-  return inSchema(schema, DROP_EVENT_TABLE).replace('force constant boolean := false', (text) =>
-    force ? text.replace('false', 'true') : text,
-  );
+  const sql = inSchema(schema, DROP_EVENT_TABLE);
+  return force ? sql.replace('boolean := false', 'boolean := true') : sql;
 }

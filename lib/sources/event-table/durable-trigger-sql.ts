@@ -35,7 +35,7 @@ export interface DurableTriggerSqlOptions extends TriggerTarget {
   readonly eventSchema?: string | undefined;
 }
 
-export const TRIGGER_OPTIONS = {
+export const DURABLE_TRIGGER_OPTIONS = {
   ...TRIGGER_TARGET,
   schema: passedOn<string>(),
   channel: passedOn<string>(),
@@ -57,7 +57,12 @@ export const TRIGGER_OPTIONS = {
  */
 export function durableTriggerSql(options: DurableTriggerSqlOptions): string {
   const { channel, columns = [] } = options;
-  const { bulk, eventSchema } = readOptions(TRIGGER_OPTIONS, options, '', 'durableTriggerSql(): ');
+  const { bulk, eventSchema } = readOptions(
+    DURABLE_TRIGGER_OPTIONS,
+    options,
+    '',
+    'durableTriggerSql(): ',
+  );
   const own = durableTriggers(options);
   const { on } = own;
   const named = [...new Set([...placeholdersOf(channel), ...columns])];

@@ -31,6 +31,7 @@ export function inSchema(schema: string, sql: string): string {
 }
 
 /**
- * The schema's name in such SQL: quoted or before a dot, or bare at the end of a string. Settings such as `sse.wake` are no objects of the schema.
+ * The schema's name in such SQL: quoted or before a dot, or bare at the end of a string. Settings
+ * such as `sse.wake` are no objects of the schema.
  */
 const SCHEMA_NAME = /(?<=[' ])(sse)(?=')|"sse"|\bsse(?=\.(?!(?:wake|rewritten|truncated)\b))/g;
