@@ -74,7 +74,7 @@ export function tableUnder(document: string, heading: string): Row[] {
 /** The targets of all links and images, but for those in code. */
 export function links(document: string): string[] {
   const prose = read(document)
-    .replace(/^( *)``[\s\S]*?^\1``/gm, '')
+    .replace(/^( *)```[\s\S]*?^\1```/gm, '')
     .replace(/`[^`\n]*`/g, '');
   return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
 }
@@ -82,7 +82,7 @@ export function links(document: string): string[] {
 /** The anchors of a document's headings, as GitHub makes them. */
 export function anchors(document: string): string[] {
   return read(document)
-    .replace(/^( *)``[\s\S]*?^\1``/gm, '')
+    .replace(/^( *)```[\s\S]*?^\1```/gm, '')
     .split('\n')
     .filter((line) => /^#+ /.test(line))
     .map((line) =>
