@@ -132,6 +132,14 @@ describe('dropEventTableSql', () => {
     ]);
   });
 
+  it('keeps the schema public, even when nothing else is in it', async () => {
+    await run(eventTableSql({ schema: 'public' }));
+    await run(dropEventTableSql({ schema: 'public' }));
+    expect(await left()).toEqual([]);
+    await run('create table orders (id int)');
+    expect(notices).toEqual([]);
+  });
+
   it('touches no other table of the name, and nothing that others depend on', async () => {
     await run(
       'create schema app; create table app.event (topic text); create table app.meta (version int)',

@@ -79,6 +79,10 @@ begin
   loop
     execute 'drop function if exists sse.' || own.f;
   end loop;
+  -- Every database has it, and tables without a schema are created there.
+  if to_regnamespace('"sse"') = to_regnamespace('public') then
+    return;
+  end if;
   begin
     drop schema "sse";
   exception when dependent_objects_still_exist or insufficient_privilege then
