@@ -40,6 +40,19 @@ describe('durableTriggerSql', () => {
     ]);
   });
 
+  it('refuses a schema without the event table, and the event table itself', async () => {
+    await client.query('create table lone (id int)');
+    await expect(
+      client.query(durableTriggerSql({ table: 'lone', channel: 'c', eventSchema: 'Other' })),
+    ).rejects.toThrow('There is no event table in the schema "Other". Create it first');
+    for (const table of ['sse.event', 'sse.event_1']) {
+      await expect(client.query(durableTriggerSql({ table, channel: 'c' }))).rejects.toThrow(
+        /The table "sse"\."event(_1)?" is the event table\..*choose another table/,
+      );
+    }
+    await client.query(`select sse.publish('a', 'x')`);
+  });
+
   it('sends the listed columns or the key, and fills a channel template as channelName() does', async () => {
     await client.query('create table "My Items" ("Tenant Id" text, "Id" int, secret text)');
     const columns = ['Id', 'Tenant Id'];

@@ -82,7 +82,7 @@ create constraint trigger ${quoteName(nameOf(channel))} after ${events.join(' or
   for each row execute function ${quoteName(eventSchema)}.row_event(${args});`,
       ];
   return `-- Written by nestjs-sse-channels. Puts each changed row into the event table.
-${named.length > 0 ? columnCheck(on, named) : ''}${[dropOwnTriggersSql(own), ...triggers].join('\n')}
+${tableCheck(on, eventSchema)}${named.length > 0 ? columnCheck(on, named) : ''}${[dropOwnTriggersSql(own), ...triggers].join('\n')}
 `;
 }
 
@@ -105,6 +105,23 @@ export function durableTriggers(
 
 function nameOf(channel: string, event?: TriggerEvent): string {
   return triggerName('sse_event_', channel, event === undefined ? '' : `_${event}`);
+}
+
+/** Refuses a table that is not there, and the event table itself, whose events would each be one more. */
+function tableCheck(on: string, eventSchema: string): string {
+  const schema = quoteName(eventSchema);
+  const body = `declare event_table constant regclass := to_regclass(${quoteText(`${schema}.event`)}); begin
+  if event_table is null then
+    raise exception 'There is no event table in the schema %. Create it first, by eventTableSql() or sql --event-table.', ${quoteText(schema)}
+      using errcode = 'undefined_table';
+  end if;
+  if coalesce(pg_catalog.pg_partition_root(${quoteText(on)}::regclass), ${quoteText(on)}::regclass) = event_table then
+    raise exception 'The table % is the event table. A trigger there would write an event for each event, without an end: choose another table.', ${quoteText(on)}
+      using errcode = 'wrong_object_type';
+  end if;
+end
+`;
+  return `do ${quoteBody(body)};\n`;
 }
 
 /** Refuses a column that is not there now, and not only with the first changed row. */
