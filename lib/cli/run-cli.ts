@@ -46,7 +46,9 @@ export function runCli(args: readonly string[]): CliResult {
     if (error instanceof UsageError || isArgumentError(error)) {
       const help =
         command === 'sql' ? 'nestjs-sse-channels sql --help' : 'nestjs-sse-channels --help';
-      return failed(`${error.message.replaceAll(/\s*\n\s*/g, ' ')} See: ${help}`);
+      // Node ends some of its messages without a full stop.
+      const message = error.message.replaceAll(/\s*\n\s*/g, ' ').replace(/(?<!\.)$/, '.');
+      return failed(`${message} See: ${help}`);
     }
     throw error;
   }

@@ -76,7 +76,7 @@ describe('nestjs-sse-channels sql', () => {
     [['sql'], '--table is missing.'],
     [['sql', '--table', 'users'], '--channel is missing.'],
     [['sql', '--table'], '--table'],
-    [['sql', '--tabel', 'users'], '--tabel'],
+    [['sql', '--tabel', 'users'], "Unknown option '--tabel'. See: nestjs-sse-channels sql --help"],
     [['sql', 'users'], 'users'],
     [['sql', '--table', 'a.b.c', '--channel', 'x'], '"a.b.c"'],
     [['sql', '--table', '', '--channel', 'x'], 'The table ""'],
