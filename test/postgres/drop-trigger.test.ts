@@ -82,6 +82,20 @@ it('keeps a function that something else uses, and triggers that are not its own
   expect(await ours()).toEqual(['sse_mine on orders', 'sse_notify_row()']);
 });
 
+it('keeps a function that the role does not own', async () => {
+  const role = `owner_of_users_${process.pid}`;
+  await sql.query(
+    `create role ${role}; grant usage on schema public to ${role}; create table users (id int)`,
+  );
+  await sql.query(`${triggerSql(users)} alter table users owner to ${role}`);
+  await sql.query(`set role ${role}; ${dropTriggerSql(users)} reset role`);
+  expect(await ours()).toEqual(['sse_notify_row()']);
+  expect(notices).toEqual([
+    'The function sse_notify_row() stays: must be owner of function sse_notify_row.',
+  ]);
+  await sql.query(`drop owned by ${role}; drop role ${role}`);
+});
+
 it('removes the trigger of a partitioned table from all of its partitions', async () => {
   await sql.query(`create table users (id int) partition by range (id);
     create table users_1 partition of users for values from (0) to (100)`);

@@ -74,6 +74,10 @@ const DROP_UNUSED = `  for fn in select p.oid from pg_catalog.pg_proc p where p.
     and not exists (select from pg_catalog.pg_depend d
       where d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = p.oid)
   loop
-    execute format('drop function %s', fn);
+    begin
+      execute format('drop function %s', fn);
+    exception when insufficient_privilege then
+      raise notice 'The function % stays: %.', fn, sqlerrm;
+    end;
   end loop;
 `;
