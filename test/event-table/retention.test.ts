@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { eventTableSql } from '../../lib/index.js';
 import { startPidChangingProxy } from '../postgres/listen-pooler-proxy.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
@@ -48,6 +49,29 @@ describe('Retention of the event table', () => {
       last: true,
     });
   }, 60_000);
+
+  it.each([100, 1_000])(
+    'needs 100 to 300 bytes on disk beside the data of an event of %d bytes',
+    async (size) => {
+      await database.client.query(eventTableSql());
+      const bytes = async (): Promise<number> => {
+        const { rows } = await database.client.query<{ bytes: string }>(
+          'select sum(bytes) as bytes from sse.usage()',
+        );
+        return Number(rows[0]!.bytes);
+      };
+      const before = await bytes();
+      const count = 3_000;
+      await database.client.query(
+        `insert into sse.event (topic, event, data)
+         select 'order:' || n, 'update', repeat('x', $1) from generate_series(1, $2) n`,
+        [size, count],
+      );
+      const beside = ((await bytes()) - before) / count - size;
+      expect(beside).toBeGreaterThan(100);
+      expect(beside).toBeLessThan(300);
+    },
+  );
 
   it(
     'bounds the size of the table, and shows that size in the stats',
