@@ -47,7 +47,7 @@ const start = (postgres: string | pg.Pool = database.url) =>
 
 const twenty = <T>(work: () => T): T[] => Array.from({ length: 20 }, work);
 
-/** Waits until these are the connections, and checks that no more come while the table is read. */
+/** Waits until there are these connections, and checks that there are no others. */
 async function expectConnections(expected: Record<string, number>): Promise<void> {
   await until(async () => {
     const now = await connections();

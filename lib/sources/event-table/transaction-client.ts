@@ -75,8 +75,8 @@ function textOfAborted(error: unknown): string | undefined {
 }
 
 /**
- * The server's error within an ORM's: Drizzle's `cause`, TypeORM's `driverError`, and Prisma's
- * `meta.driverAdapterError`, whose cause may have nothing of it but `originalCode`.
+ * Finds the server's error within an ORM's: Drizzle's `cause`, TypeORM's `driverError`, and Prisma's
+ * `meta.driverAdapterError`, whose cause may carry only the code and the message of the server's error.
  */
 function serverErrorIn(given: unknown): unknown {
   let error = given;

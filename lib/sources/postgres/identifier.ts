@@ -35,7 +35,7 @@ export function checkName(
   }
 }
 
-/** Columns that a table has of its own: no row as JSON has them. */
+/** The columns that the server adds to each table. A row as JSON lacks them. */
 const SYSTEM_COLUMNS: ReadonlySet<string> = new Set([
   'tableoid',
   'xmin',

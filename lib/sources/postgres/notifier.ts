@@ -20,15 +20,15 @@ export class Notifier {
   /**
    * Notifies a channel. Resolves when the server has taken the notification.
    *
-   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT` for a payload with NUL or what the
-   *   database's encoding lacks, `EVENT_TOO_LARGE` from 8,000 bytes on, `UNAVAILABLE` when the server cannot be reached.
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT` for a payload with NUL or with a character that
+   *   the database's encoding lacks, `EVENT_TOO_LARGE` from 8,000 bytes on, `UNAVAILABLE` when the server cannot be reached.
    */
   async notify(channel: string, payload: string): Promise<void> {
     checkChannel(channel);
     if (typeof payload !== 'string' || payload.includes('\0')) {
       throw new SseError(
         'INVALID_EVENT',
-        `The payload for Postgres channel ${JSON.stringify(channel)} is not a string without NUL, which is all that Postgres can send.`,
+        `The payload for Postgres channel ${JSON.stringify(channel)} is no string, or has NUL. Give a string without NUL: Postgres can send nothing else.`,
       );
     }
     const bytes = Buffer.byteLength(payload);
@@ -62,7 +62,7 @@ export class Notifier {
   }
 }
 
-/** Says what the server's refusal means; other errors stay what they are. */
+/** Turns a refusal of the server into an `SseError`; other errors stay what they are. */
 function refusal(cause: unknown, channel: string): unknown {
   if (cause instanceof SseError || !isRefusal(cause)) {
     return cause;
@@ -71,7 +71,7 @@ function refusal(cause: unknown, channel: string): unknown {
   return isDataRefusal(cause)
     ? new SseError(
         'INVALID_EVENT',
-        `${what}: ${failureText(cause)}. Leave out what the database's encoding lacks, or use a database in UTF8.`,
+        `${what}: ${failureText(cause)}. Leave out characters that the database's encoding lacks, or use a database in UTF8.`,
         { cause },
       )
     : new SseError('UNAVAILABLE', `${what}: ${failureText(cause)}.`, { cause });

@@ -71,7 +71,7 @@ const OWN_SETTINGS = {
 
 /** The answer to `sessionSql()`. */
 export interface SessionStart {
-  /** Whether a pooler such as PgBouncer is in between: nothing of a session can be relied on. */
+  /** Whether a pooler such as PgBouncer stands in between, so that the server's session may change. */
   readonly isPooled: boolean;
   /** Whether the server is a standby. */
   readonly isStandby: boolean;
@@ -81,8 +81,8 @@ export interface SessionStart {
  * The first statement of each session. It sets the session's time limits, and asks what is at the
  * other end. Behind a pooler it sets nothing, because others get the connection afterwards.
  *
- * @param processID the process that the client was told of; a pooler tells of one that is not the
- *   server's
+ * @param processID the process id that the client has received at the start; a pooler sends one that
+ *   is not the server's
  */
 export function sessionSql(processID: number | null, limits = OWN_LIMITS): string {
   const pid = processID ?? 0;

@@ -1,6 +1,6 @@
 import { quoteBody, quoteName, quoteText } from './identifier.js';
 
-/** Which triggers the SQL that creates them may have left. */
+/** The triggers that earlier runs of the SQL that creates them may have left. */
 export interface OwnTriggers {
   /** The table, as SQL. */
   readonly on: string;
@@ -44,8 +44,12 @@ do ${quoteBody(body)};
 }
 
 /**
- * Another channel's trigger may have one of the names: the channel `a_insert` shares one with `a`.
- * Dropping that trigger would end its channel's events in silence.
+ * Writes a loop that drops the triggers. It compares their channel as well, as another channel's
+ * trigger may have one of the names: the channel `a_insert` shares one with `a`. Dropping that trigger
+ * would end its channel's events in silence.
+ *
+ * @param table its oid, as SQL
+ * @param more statements to run for each trigger that was dropped
  */
 function dropEach(own: OwnTriggers, table: string, more = ''): string {
   const list = (texts: readonly string[]): string => texts.map(quoteText).join(', ');
@@ -62,7 +66,7 @@ function dropEach(own: OwnTriggers, table: string, more = ''): string {
   end loop;`;
 }
 
-/** The function of that name, and those that the dropped triggers called. */
+/** Declares the list of functions to drop if unused. It begins with the one of that name. */
 function declareFunctions(shared: string): string {
   return `fn regprocedure; fns oid[] := array[to_regprocedure(${quoteText(`${shared}()`)})]; `;
 }

@@ -26,7 +26,7 @@ export function isRefusal(error: unknown): boolean {
   return (error as { severity?: unknown } | null | undefined)?.severity !== undefined;
 }
 
-/** The SQLSTATE of what the server refused. */
+/** The SQLSTATE of a refusal of the server. */
 export function codeOf(error: unknown): string | undefined {
   const { code } = (error ?? {}) as { code?: unknown };
   return isRefusal(error) && typeof code === 'string' ? code : undefined;
@@ -42,8 +42,8 @@ function isUnavailable(error: unknown): boolean {
   if (!isRefusal(error)) {
     return (error as Partial<Error> | null | undefined)?.name !== 'TypeError';
   }
-  // Connection, authorisation, no such database, resources, shutdown and start-up; and what took too
-  // long: a statement, a transaction, a lock.
+  // Connection, authorisation, no such database, resources, shutdown and start-up; and a statement, a
+  // transaction or a wait for a lock that took too long.
   return /^(08|28|3D|53|57P|57014|25P0[34]|55P03|40P01)/.test(codeOf(error) ?? '');
 }
 

@@ -10,7 +10,7 @@ import { urlFault } from '../options/url-option.js';
 import type { PgQueryable } from './pg-types.js';
 
 /**
- * Connection options, as `pg.Client` takes them. Further ones are handed through, if they are not
+ * Connection options, as `pg.Client` takes them. The module passes on further ones, unless they are
  * those of another library.
  */
 export interface PostgresClientOptions {
@@ -28,18 +28,18 @@ export interface PostgresClientOptions {
   readonly password?: string | (() => string | Promise<string>) | undefined;
   /** TLS, as `tls.connect` takes it. Default: off. */
   readonly ssl?: boolean | object | undefined;
-  /** The name of our connections in `pg_stat_activity`. Default: `nestjs-sse-channels` and what each is for. */
+  /** The name of our connections in `pg_stat_activity`. Default: `nestjs-sse-channels` and the purpose of each. */
   readonly application_name?: string | undefined;
-  /** How long a connection for statements may take to be made, in milliseconds. Default: 5,000. */
+  /** How long an attempt to connect for statements may take, in milliseconds. Default: 5,000. */
   readonly connectionTimeoutMillis?: number | undefined;
 }
 
 /**
  * The Postgres server: a URL, the options of `pg.Client`, or a `pg.Client` or
- * `pg.Pool` of the application's own, which is then never closed here.
+ * `pg.Pool` of the application's own, which the module never closes.
  *
- * A client or pool of the application's is used for statements only. Notifications
- * need a connection of their own, made with the same parameters.
+ * The module uses a client or pool of the application's for statements only. For notifications it
+ * opens a connection of its own, with the same parameters.
  */
 export type PostgresOption = string | PostgresClientOptions | PgQueryable;
 
@@ -120,7 +120,7 @@ export function isOfPg(queryable: object): boolean {
 }
 
 /**
- * Turns an option into what a new client of ours is created with.
+ * Turns an option into the configuration of a new client of ours.
  *
  * @param name The option's name, for the error.
  * @throws SseError `INVALID_OPTION` when it names no server, or has keys of another library. No

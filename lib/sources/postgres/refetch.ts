@@ -42,7 +42,7 @@ export async function refetched(
   return events;
 }
 
-/** The numbering is the channel's own. */
+/** Leaves out a position: the channel numbers its events itself. */
 function withoutPosition(event: SourceEvent): SourceEvent {
   if (typeof event !== 'object' || event === null) {
     return event;

@@ -25,13 +25,13 @@ export interface SessionUse extends SessionOptions {
   recoveryText(session: Session): string;
 }
 
-/** The channel between a keeper and the user of its session. */
+/** The calls by which the user of a session reports to its keeper, and the keeper's signal. */
 export interface SessionProgress {
   /** Is aborted when the session is no longer wanted. */
   readonly signal: AbortSignal;
   /** The session can be used: the first attempt has succeeded. */
   ready(): void;
-  /** The session does what it is for: an outage is over, and pauses begin anew. Implies `ready()`. */
+  /** The session serves its purpose: an outage is over, and pauses begin anew. Implies `ready()`. */
   works(): void;
 }
 

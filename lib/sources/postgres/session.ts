@@ -38,7 +38,7 @@ export interface SessionOptions {
  * Statements run outside of any transaction block, so each sees what was committed before it.
  */
 export class Session {
-  /** True when a pooler stands between: nothing can be relied on that a session remembers. */
+  /** True when a pooler stands in between. The server's session may then change between statements. */
   isPooled = false;
   isStandby = false;
   /** Called with each notification. */

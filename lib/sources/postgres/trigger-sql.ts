@@ -56,8 +56,7 @@ export const TRIGGER_OPTIONS = {
 export function triggerSql(options: TriggerSqlOptions): string {
   checkNames(TRIGGER_OPTIONS, options, '', 'triggerSql(): ');
   const { own, fn } = notifyTriggers(options);
-  const key =
-    options.key === undefined ? [] : typeof options.key === 'string' ? [options.key] : options.key;
+  const key = [options.key ?? []].flat();
   checkColumns(key, 'The key column');
   const events = triggerEvents(options.events);
   const args = [options.channel, ...key].map(quoteText).join(', ');
