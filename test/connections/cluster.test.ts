@@ -1,46 +1,22 @@
-import { Controller, Sse } from '@nestjs/common';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Cluster } from 'ioredis';
-import { SseChannel } from '../../lib/index.js';
-import { startCluster, type TestCluster } from '../redis/topologies.js';
+import { describe, expect, it } from '@jest/globals';
+import { clusterRig } from '../redis/cluster-rig.js';
 import { closeApps, startApp } from '../support/start-app.js';
-
-@Controller()
-class RoomsController {
-  @Sse('rooms/:room')
-  @SseChannel('{room}')
-  room() {}
-}
+import { byUser, RoomsController } from './rooms.js';
 
 describe('disconnect() in a Redis Cluster', () => {
-  let servers: TestCluster;
-  const clients: Cluster[] = [];
+  const cluster = clusterRig(closeApps);
 
-  beforeAll(async () => {
-    servers = await startCluster();
-  }, 60_000);
-
-  afterEach(async () => {
-    await closeApps();
-    clients.splice(0).forEach((client) => client.disconnect());
-  });
-
-  afterAll(() => servers.stop());
-
-  const start = () => {
-    const redis = servers.client();
-    clients.push(redis);
-    return startApp({
+  const start = () =>
+    startApp({
       controllers: [RoomsController],
       options: {
-        redis,
+        redis: cluster.client(),
         broker: 'redis',
         revocation: true,
         readyTimeout: 30_000,
-        client: ({ headers }: { headers: Record<string, string> }) => headers['x-user'],
+        client: byUser,
       },
     });
-  };
 
   it("ends a client's streams on every instance and node, and blocks it", async () => {
     const apps = [await start(), await start()];

@@ -11,24 +11,13 @@ import {
 import { RawClient } from '../support/raw-client.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
-
-interface AppRequest {
-  readonly headers: Record<string, string | undefined>;
-}
+import { byUser, RoomsController } from './rooms.js';
 
 /** What the handler of `/own` emits. */
 const own$ = new Subject<string>();
 
 @Controller()
-class RoomsController {
-  @Sse('rooms/:room')
-  @SseChannel('{room}')
-  room() {}
-
-  @Sse('several')
-  @SseChannel(() => ['a', 'b'])
-  several() {}
-
+class OwnController {
   @Sse('own')
   @SseChannel()
   own() {
@@ -78,13 +67,13 @@ describe.each(ADAPTERS)('A control log of a broker on %s', (adapter) => {
     const note = (line: unknown) => void lines.push(String(line));
     const app = await startApp({
       adapter,
-      controllers: [RoomsController],
+      controllers: [RoomsController, OwnController],
       options: {
         broker,
         revocation: true,
         readyTimeout: 20,
         retry: 10,
-        client: ({ headers }: AppRequest) => headers['x-user'],
+        client: byUser,
         ...options,
       },
       logger: { log() {}, warn: note, error: note } as never,
@@ -157,6 +146,19 @@ describe.each(ADAPTERS)('A control log of a broker on %s', (adapter) => {
     ]);
     expect(newcomer.events.map(({ data }) => data)).toEqual(['4']);
     raw.destroy();
+  });
+
+  it('ends a stream whose handler emits more than may wait meanwhile', async () => {
+    const { broker, as } = await start();
+    broker.sink.caughtUp();
+    const ann = await as('ann', '/own');
+    await ann.next();
+    broker.sink.behind();
+    for (let mebibytes = 0; mebibytes < 5; mebibytes++) {
+      own$.next('x'.repeat(1_048_576));
+    }
+    await ann.closed;
+    expect(ann.events).toHaveLength(1);
   });
 
   it('ends streams by commands, each once, and passes over what is no command', async () => {

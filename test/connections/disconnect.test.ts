@@ -12,11 +12,7 @@ import {
 import { RawClient } from '../support/raw-client.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
-
-interface AppRequest {
-  readonly headers: Record<string, string | undefined>;
-  readonly query: Record<string, string>;
-}
+import { byUser, RoomsController } from './rooms.js';
 
 /** What requests to `/slow` and `/resolved` wait for. */
 const gate: (() => void)[] = [];
@@ -24,15 +20,7 @@ const wait = () => new Promise<void>((resolve) => gate.push(resolve));
 const open = () => gate.splice(0).forEach((resolve) => resolve());
 
 @Controller()
-class RoomsController {
-  @Sse('rooms/:room')
-  @SseChannel('{room}')
-  room() {}
-
-  @Sse('several')
-  @SseChannel(() => ['a', 'b'])
-  several() {}
-
+class WorkingController {
   @Sse('handled/:room')
   @SseChannel('{room}')
   handled(@SseEvents() events$: Observable<SseEvent<string>>) {
@@ -52,14 +40,12 @@ class RoomsController {
   }
 
   @Sse('resolved')
-  @SseChannel(async ({ query }: AppRequest) => {
+  @SseChannel(async ({ query }: { query: Record<string, string> }) => {
     await wait();
     return query['room']!;
   })
   resolved() {}
 }
-
-const OPTIONS = { retry: 10, client: ({ headers }: AppRequest) => headers['x-user'] };
 
 describe.each(ADAPTERS)('disconnect() on %s', (adapter) => {
   afterEach(closeApps);
@@ -68,8 +54,8 @@ describe.each(ADAPTERS)('disconnect() on %s', (adapter) => {
     gate.length = 0;
     const app = await startApp({
       adapter,
-      options: { ...OPTIONS, ...options },
-      controllers: [RoomsController],
+      options: { retry: 10, client: byUser, ...options },
+      controllers: [RoomsController, WorkingController],
     });
     const closed: SseClosed[] = [];
     app.sse.connections$.subscribe((event: SseConnectionEvent) => {

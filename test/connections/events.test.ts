@@ -13,20 +13,13 @@ import {
 import { RawClient } from '../support/raw-client.js';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
+import { RoomsController } from './rooms.js';
 
 const KILOBYTE = 'x'.repeat(1_000);
 const context = new AsyncLocalStorage<string>();
 
 @Controller()
-class RoomsController {
-  @Sse('rooms/:room')
-  @SseChannel('{room}')
-  room() {}
-
-  @Sse('several')
-  @SseChannel(() => ['a', 'b'])
-  several() {}
-
+class EndingController {
   @Sse('impatient/:room')
   @SseChannel('{room}', { overflow: 'disconnect' })
   impatient() {}
@@ -73,7 +66,11 @@ describe.each(ADAPTERS)('sse.connections$ on %s', (adapter) => {
   afterEach(closeApps);
 
   const start = async (options: SseModuleOptions = {}) => {
-    const app = await startApp({ adapter, options, controllers: [RoomsController] });
+    const app = await startApp({
+      adapter,
+      options,
+      controllers: [RoomsController, EndingController],
+    });
     const seen: SseConnectionEvent[] = [];
     let isComplete = false;
     app.sse.connections$.subscribe({
@@ -243,7 +240,7 @@ describe.each(ADAPTERS)('sse.connections$ on %s', (adapter) => {
     try {
       app = await startApp({
         adapter,
-        controllers: [RoomsController],
+        controllers: [EndingController],
         prepare: (nest) =>
           nest.use((_request: unknown, _response: unknown, next: () => void) =>
             context.run('of a request', next),

@@ -1,18 +1,10 @@
-import { Controller, Sse } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Redis } from 'ioredis';
-import { SseChannel } from '../../lib/index.js';
 import { withRedis } from '../redis/instances.js';
 import { createRedis, type TestRedis } from '../support/databases.js';
 import { closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
-
-@Controller()
-class RoomsController {
-  @Sse('rooms/:room')
-  @SseChannel('{room}')
-  room() {}
-}
+import { byUser, RoomsController } from './rooms.js';
 
 describe('What other programs write to the control log on Redis', () => {
   let redis: TestRedis;
@@ -34,7 +26,7 @@ describe('What other programs write to the control log on Redis', () => {
           redis: redis.url,
           redisStreams: { prefix },
           revocation: true,
-          client: ({ headers }: { headers: Record<string, string> }) => headers['x-user'],
+          client: byUser,
         },
         logger: { log() {}, warn: note, error: note } as never,
       });

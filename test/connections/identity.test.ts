@@ -1,7 +1,8 @@
-import { Controller, Logger, Query, Sse, UseGuards } from '@nestjs/common';
+import { Controller, Query, Sse, UseGuards } from '@nestjs/common';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { NEVER, of } from 'rxjs';
 import { SseChannel, SseTickets, SseTicketGuard, type SseModuleOptions } from '../../lib/index.js';
+import { errorLog } from '../support/error-log.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
@@ -75,19 +76,12 @@ describe.each(ADAPTERS)('The connections of an instance on %s', (adapter) => {
   });
 
   const start = async (options: SseModuleOptions = { client: byHeader }) => {
-    const lines: string[] = [];
-    // Nest's own exception handler logs what is answered with 500.
-    jest.spyOn(Logger, 'error').mockImplementation(() => undefined);
+    const { lines, logger } = errorLog();
     const app = await startApp({
       adapter,
       options,
       controllers: [RoomsController],
-      logger: {
-        log: () => undefined,
-        warn: () => undefined,
-        error: (message: unknown) =>
-          void lines.push(message instanceof Error ? message.message : String(message)),
-      } as never,
+      logger,
     });
     const as = (user: string, path: string) => app.connect(path, { headers: { 'x-user': user } });
     return { ...app, as, lines };

@@ -1,6 +1,5 @@
-import { Controller, Sse } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { SseChannel, type SseModuleOptions, type SseService } from '../../lib/index.js';
+import type { SseModuleOptions, SseService } from '../../lib/index.js';
 import type { SseTestClient } from '../../lib/testing/index.js';
 import { withRedis } from '../redis/instances.js';
 import { connect, stopAll } from '../event-table/event-table-rig.js';
@@ -9,17 +8,7 @@ import { startProxy, type TcpProxy } from '../support/proxy.js';
 import { startRedis } from '../support/redis.js';
 import { closeApps, startApp, type Adapter, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
-
-interface AppRequest {
-  readonly headers: Record<string, string | undefined>;
-}
-
-@Controller()
-class RoomsController {
-  @Sse('rooms/:room')
-  @SseChannel('{room}')
-  room() {}
-}
+import { byUser, RoomsController } from './rooms.js';
 
 /** A system that carries commands from instance to instance. */
 interface System {
@@ -125,7 +114,7 @@ describe.each(Object.keys(SYSTEMS))('disconnect() across instances by %s', (name
         revocation: true,
         failFast: true,
         retry: 50,
-        client: ({ headers }: AppRequest) => headers['x-user'],
+        client: byUser,
         ...options,
       },
     });

@@ -1,7 +1,8 @@
-import { Controller, Logger, Sse } from '@nestjs/common';
+import { Controller, Sse } from '@nestjs/common';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { of } from 'rxjs';
 import { SseChannel } from '../../lib/index.js';
+import { errorLog } from '../support/error-log.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 
 /** What the application's functions answer in the test at hand. */
@@ -56,19 +57,12 @@ describe.each(ADAPTERS)('Access on %s', (adapter) => {
 
   const start = async (options = {}) => {
     handled = 0;
-    const lines: string[] = [];
-    // Nest's own exception handler logs what is answered with 500.
-    jest.spyOn(Logger, 'error').mockImplementation(() => undefined);
+    const { lines, logger } = errorLog();
     const app = await startApp({
       adapter,
       options,
       controllers: [AccessController],
-      logger: {
-        log: () => undefined,
-        warn: () => undefined,
-        error: (message: unknown) =>
-          void lines.push(message instanceof Error ? message.message : String(message)),
-      } as never,
+      logger,
     });
     await app.sse.send('news', 'history');
     return { ...app, lines };

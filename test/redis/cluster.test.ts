@@ -1,5 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Cluster } from 'ioredis';
+import { describe, expect, it } from '@jest/globals';
 import { CacheSource } from '../../lib/sources/cache/cache-source.js';
 import { RedisKeyStore } from '../../lib/sources/cache/redis/redis-store.js';
 import { hashSlot } from '../../lib/sources/redis/hash-slot.js';
@@ -8,9 +7,10 @@ import { RedisConnection } from '../../lib/sources/redis/redis-connection.js';
 import { RedisTicketStore } from '../../lib/tickets/redis-ticket-store.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
+import { clusterRig } from './cluster-rig.js';
 import { instance, Recorded, stopInstances, withRedis, type Instance } from './instances.js';
 import { expectContinuity, startLoad } from './load.js';
-import { startCluster, type ClusterUser, type TestCluster } from './topologies.js';
+import type { ClusterUser } from './topologies.js';
 
 const NO_LOG = { log() {}, warn() {}, error() {} };
 
@@ -18,32 +18,16 @@ const NO_LOG = { log() {}, warn() {}, error() {} };
 const CHANNELS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 describe('In a Cluster', () => {
-  let servers: TestCluster;
-  const clients: Cluster[] = [];
-
-  beforeAll(async () => {
-    servers = await startCluster();
-  }, 60_000);
-
-  afterEach(async () => {
-    await stopInstances();
-    clients.splice(0).forEach((client) => client.disconnect());
-  });
-
-  afterAll(async () => {
-    await servers.stop();
-  });
+  const cluster = clusterRig(stopInstances);
 
   async function start(user?: ClusterUser, options?: RedisStreamsOptions): Promise<Instance> {
-    const client = servers.client(user);
-    clients.push(client);
-    return instance(client, { retain: { events: 50_000 }, ...options });
+    return instance(cluster.client(user), { retain: { events: 50_000 }, ...options });
   }
 
   /** How many of our channels each master hands messages to, by classic or by sharded pub/sub. */
   function subscribedAt(which: 'CHANNELS' | 'SHARDCHANNELS'): Promise<number[]> {
     return Promise.all(
-      servers.masters.map(({ url }) =>
+      cluster.servers.masters.map(({ url }) =>
         withRedis(url, async (node) => ((await node.call('PUBSUB', which)) as string[]).length),
       ),
     );
@@ -52,8 +36,7 @@ describe('In a Cluster', () => {
   it('a ticket opens one stream, on whichever instance and node', async () => {
     const tickets = Array.from({ length: 30 }, (_, n) => `digest ${n}`);
     const stores = [0, 1].map(() => {
-      const client = servers.client();
-      clients.push(client);
+      const client = cluster.client();
       return new RedisTicketStore(new RedisConnection(client, NO_LOG), 'sse:', NO_LOG);
     });
     const [one, two] = stores as [RedisTicketStore, RedisTicketStore];
@@ -83,7 +66,7 @@ describe('In a Cluster', () => {
     await until(() => recorded.every((channel) => channel.isLive));
     const owners = new Set(
       await Promise.all(
-        channels.map(async (name) => (await servers.ownerOf(`sse:{${name}}`)).port),
+        channels.map(async (name) => (await cluster.servers.ownerOf(`sse:{${name}}`)).port),
       ),
     );
     expect(owners.size).toBe(3);
@@ -93,9 +76,11 @@ describe('In a Cluster', () => {
     await until(() => recorded.every((channel) => channel.events.length === 1));
     expect(recorded.map((channel) => channel.data[0])).toEqual([...channels, ...channels]);
     expect(recorded.map((channel) => channel.position)).toEqual([...ids, ...ids]);
-    const subscribed = () => subscribedAt(servers.sharded ? 'SHARDCHANNELS' : 'CHANNELS');
+    const subscribed = () => subscribedAt(cluster.servers.sharded ? 'SHARDCHANNELS' : 'CHANNELS');
     await until(async () => (await subscribed()).reduce((sum, each) => sum + each) === 60);
-    expect((await subscribed()).filter((each) => each > 0)).toHaveLength(servers.sharded ? 3 : 1);
+    expect((await subscribed()).filter((each) => each > 0)).toHaveLength(
+      cluster.servers.sharded ? 3 : 1,
+    );
     expect([...one.log.errors, ...two.log.errors]).toEqual([]);
   });
 
@@ -103,7 +88,7 @@ describe('In a Cluster', () => {
     const rarely = { auditInterval: 60_000 };
     const there = (await start({}, rarely)).open('first');
     await until(() => there.isLive);
-    const which = servers.sharded ? 'SHARDCHANNELS' : 'CHANNELS';
+    const which = cluster.servers.sharded ? 'SHARDCHANNELS' : 'CHANNELS';
     await until(async () => (await subscribedAt(which)).includes(1));
     const sent = await (await start({}, rarely)).broker.publish('first', { data: 'first' });
     await until(() => there.events.length === 1);
@@ -111,7 +96,7 @@ describe('In a Cluster', () => {
   });
 
   it('classic messages go to every node when our user may not call INFO', async () => {
-    for (const { url } of [...servers.masters, servers.replica]) {
+    for (const { url } of [...cluster.servers.masters, cluster.servers.replica]) {
       const rights = ['resetchannels', '&*', '~*', '+@all', '-info'];
       await withRedis(url, (node) => node.call('ACL', 'SETUSER', 'blind', 'on', '>x', ...rights));
     }
@@ -124,9 +109,9 @@ describe('In a Cluster', () => {
     const load = startLoad(() => instances, CHANNELS);
     await until(() => load.sent > 500);
     const key = `sse:{${CHANNELS[0]}}`;
-    const from = await servers.ownerOf(key);
-    const to = servers.masters.find((master) => master !== from)!;
-    await servers.migrate(key, to, 'key by key');
+    const from = await cluster.servers.ownerOf(key);
+    const to = cluster.servers.masters.find((master) => master !== from)!;
+    await cluster.servers.migrate(key, to, 'key by key');
     const { sent } = load;
     await until(() => load.sent > sent + 1_000);
     await load.stop();
@@ -155,7 +140,7 @@ describe('In a Cluster', () => {
       await until(() => recorded.every((one) => one.isLive));
       await sources[1]!.sendKey(key, 'sent');
       await until(() => recorded.every((one) => one.events.length === 1));
-      await clients[0]!.set(key, 'set');
+      await cluster.client().set(key, 'set');
       await until(() => recorded.every((one) => one.events.length === 2));
       expect(recorded.map((one) => one.data)).toEqual([
         ['sent', 'set'],
@@ -173,10 +158,10 @@ describe('In a Cluster', () => {
     await until(() => load.sent > 500);
     for (let n = 0; n < sized({ quick: 2, soak: 20 }); n++) {
       const key = `sse:{${CHANNELS[n % CHANNELS.length]}}`;
-      const from = await servers.ownerOf(key);
-      await servers.migrate(
+      const from = await cluster.servers.ownerOf(key);
+      await cluster.servers.migrate(
         key,
-        servers.masters.find((master) => master !== from)!,
+        cluster.servers.masters.find((master) => master !== from)!,
         n % 2 === 0 ? 'key by key' : 'as a whole',
       );
       const { sent } = load;
@@ -197,7 +182,7 @@ describe('In a Cluster', () => {
     const other = two.open('other');
     await until(() => there.isLive && other.isLive);
     const slot = hashSlot('returning');
-    const home = await servers.ownerOf('returning');
+    const home = await cluster.servers.ownerOf('returning');
     const sent: string[] = [];
     const comesAtOnce = async () => {
       sent.push(`event ${sent.length}`);
@@ -211,9 +196,9 @@ describe('In a Cluster', () => {
       await node.cluster('ADDSLOTS', slot);
     });
     await comesAtOnce();
-    const away = servers.masters.find((master) => master !== home)!;
+    const away = cluster.servers.masters.find((master) => master !== home)!;
     for (const to of [away, home, away, home]) {
-      await servers.migrate('returning', to);
+      await cluster.servers.migrate('returning', to);
     }
     await comesAtOnce();
     await one.broker.publish('other', { data: 'other' });
@@ -229,10 +214,10 @@ describe('In a Cluster', () => {
     await until(() => recorded.every((one) => one.isLive));
     const load = startLoad(() => instances, CHANNELS);
     await until(() => load.sent > 500);
-    const lost = servers.masters[0]!;
+    const lost = cluster.servers.masters[0]!;
     await lost.kill();
     await until(() =>
-      withRedis(servers.replica.url, async (node) =>
+      withRedis(cluster.servers.replica.url, async (node) =>
         String(await node.info('replication')).includes('role:master'),
       ),
     );

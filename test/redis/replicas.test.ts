@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Redis, type Cluster } from 'ioredis';
+import { Redis } from 'ioredis';
 import { waitingKey } from '../../lib/sources/cache/waiting-event.js';
 import { commandCounts, instance as keysInstance } from '../cache/redis-rig.js';
 import { startProxy } from '../support/proxy.js';
@@ -7,9 +7,9 @@ import { itemsOf } from '../../lib/sources/redis/stream-entry.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
+import { clusterRig } from './cluster-rig.js';
 import { count, instance, NONE, stopInstances, withRedis, type Instance } from './instances.js';
 import { startLoad } from './load.js';
-import { startCluster, type TestCluster } from './topologies.js';
 
 /** Resolves once the replica is in step with its master, and the master knows: WAIT counts no other. */
 async function inStep(replica: RedisServer, master: RedisServer): Promise<void> {
@@ -195,33 +195,21 @@ describe('With minReplicas and one replica', () => {
 });
 
 describe('With minReplicas in a Cluster where one master has a replica', () => {
-  let servers: TestCluster;
-  const clients: Cluster[] = [];
-
-  beforeAll(async () => {
-    servers = await startCluster();
-  }, 60_000);
-
-  afterEach(async () => {
-    await stopInstances();
-    clients.splice(0).forEach((client) => client.disconnect());
-  });
-
-  afterAll(async () => {
-    await servers.stop();
-  });
+  const cluster = clusterRig(stopInstances);
 
   async function start(): Promise<Instance> {
-    const client = servers.client();
-    clients.push(client);
-    return instance(client, { minReplicas: 1, replicaTimeout: 500, retain: { events: 50_000 } });
+    return instance(cluster.client(), {
+      minReplicas: 1,
+      replicaTimeout: 500,
+      retain: { events: 50_000 },
+    });
   }
 
   /** Some channels of which the first master holds the streams, and some that others hold. */
   async function channelsByReplica(): Promise<{ safe: string[]; unsafe: string[] }> {
     const names = Array.from({ length: 30 }, (_, n) => `channel ${n}`);
-    const owners = await Promise.all(names.map((name) => servers.ownerOf(`sse:{${name}}`)));
-    const isSafe = (_: string, n: number) => owners[n] === servers.masters[0];
+    const owners = await Promise.all(names.map((name) => cluster.servers.ownerOf(`sse:{${name}}`)));
+    const isSafe = (_: string, n: number) => owners[n] === cluster.servers.masters[0];
     return {
       safe: names.filter(isSafe),
       unsafe: names.filter((name, n) => !isSafe(name, n)),
@@ -242,12 +230,12 @@ describe('With minReplicas in a Cluster where one master has a replica', () => {
     expect(well.errors).toEqual([]);
     expect(without.errors).toEqual(unsafe.map(() => expect.stringMatching(/^0 of 1 replicas/)));
 
-    await servers.replica.kill();
+    await cluster.servers.replica.kill();
     const lost = await sendTo(safe, 'replica lost');
     expect(lost.errors).toEqual(safe.map(() => expect.stringMatching(/^0 of 1 replicas/)));
 
-    await servers.replica.start();
-    await inStep(servers.replica, servers.masters[0]!);
+    await cluster.servers.replica.start();
+    await inStep(cluster.servers.replica, cluster.servers.masters[0]!);
     expect((await sendTo(safe, 'replica back')).errors).toEqual([]);
 
     await until(() => recorded.every((each, n) => each.events.length >= (n < safe.length ? 3 : 1)));
@@ -258,7 +246,7 @@ describe('With minReplicas in a Cluster where one master has a replica', () => {
   });
 
   it('no accepted event is lost with a master', async () => {
-    await inStep(servers.replica, servers.masters[0]!);
+    await inStep(cluster.servers.replica, cluster.servers.masters[0]!);
     const { safe } = await channelsByReplica();
     const channels = safe.slice(0, 3);
     const instances = [await start(), await start()];
@@ -267,15 +255,15 @@ describe('With minReplicas in a Cluster where one master has a replica', () => {
     const load = startLoad(() => instances, channels);
     await until(() => load.sent > sized({ quick: 2_000, soak: 20_000 }));
     const isMaster = () =>
-      withRedis(servers.replica.url, async (node) =>
+      withRedis(cluster.servers.replica.url, async (node) =>
         String(await node.info('replication')).includes('role:master'),
       );
-    await servers.masters[0]!.kill();
+    await cluster.servers.masters[0]!.kill();
     await until(isMaster);
     const { sent } = load;
     await until(() => load.sent > sent + 500);
     await load.stop();
-    const kept = await withRedis(servers.replica.url, (node) =>
+    const kept = await withRedis(cluster.servers.replica.url, (node) =>
       Promise.all(channels.map((channel) => node.xrange(`sse:{${channel}}`, '-', '+'))),
     );
     for (const [n, channel] of channels.entries()) {
