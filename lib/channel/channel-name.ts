@@ -116,7 +116,7 @@ function encode(template: string, placeholder: string, value: unknown): string {
   } catch (cause) {
     throw new SseError(
       'INVALID_CHANNEL',
-      `The value for {${placeholder}} is not well-formed text: ${shown(value)}.`,
+      `The value for {${placeholder}} is not well-formed text: ${shown(value)}. Leave out lone surrogates.`,
       { cause },
     );
   }

@@ -38,8 +38,8 @@ export interface LimitOptions {
   /** Open channels. One that nobody uses gives way to a new one. Default: 100,000. */
   readonly channels?: number;
   /**
-   * Bytes of one event's data. `send()` rejects with a larger one; in place of one from another system,
-   * clients receive `sse:reset` `skipped-event`. Default: 1,048,576.
+   * Bytes of one event's data. `send()` rejects a larger event with `EVENT_TOO_LARGE`; in place of one
+   * from another system, clients receive `sse:reset` `skipped-event`. Default: 1,048,576.
    */
   readonly eventSize?: number;
   /** Characters of a Last-Event-ID. A longer one counts as unknown. Default: 8,192. */
