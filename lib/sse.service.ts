@@ -225,8 +225,8 @@ export class SseService {
    *
    * @param target whose connections, of which channel, or which one; several must all hold
    * @returns once the broker has the command. Other instances obey it when they read it
-   * @throws SseError `INVALID_OPTION`, `UNAVAILABLE`; the connections of this instance have ended
-   * also when the broker is not available. As for `send()`, the promise need not be awaited
+   * @throws SseError `INVALID_OPTION`, `UNAVAILABLE`, `CLOSED`; the connections of this instance have
+   * ended also when the broker is not available. As for `send()`, the promise need not be awaited
    */
   disconnect(target: ConnectionTarget, options: DisconnectOptions = {}): Promise<void> {
     return this.commanded.follow(() => this.control.disconnect(disconnectCommand(target, options)));

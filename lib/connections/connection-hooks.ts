@@ -76,9 +76,8 @@ export class ConnectionHooks implements OnModuleInit, OnApplicationShutdown {
       return;
     }
     for (const name of this.scanner.getAllMethodNames(prototype)) {
-      const where = `${prototype.constructor.name}.${name}`;
       for (const mark of hookMarksOf(prototype[name]!)) {
-        yield { name, where, mark };
+        yield { name, where: `${prototype.constructor.name}.${name}`, mark };
       }
     }
   }

@@ -124,6 +124,7 @@ describe.each(ADAPTERS)('Hooks on %s', (adapter) => {
       { provide: 'again', useExisting: Inherited },
       { provide: 'nothing', useValue: null },
       { provide: 'text', useValue: 'text' },
+      { provide: 'of no class', useValue: Object.create({ constructor: undefined, method() {} }) },
     ]);
     await (await connect('/rooms/1')).close();
     await connect('/several');
