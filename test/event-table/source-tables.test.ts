@@ -110,7 +110,13 @@ describe('A partitioned table', () => {
     await run('insert into orders values (1), (101)');
     await run('insert into orders_low values (2)');
     await run('update orders set id = id + 100 where id = 1');
-    expect(await taken()).toEqual(['insert 1', 'insert 101', 'update 101']);
+    await run(`create table orders_new (like orders);
+      alter table orders attach partition orders_new for values from (200) to (300)`);
+    await run('insert into orders_new values (201)');
+    await run('insert into orders values (202)');
+    await run('alter table orders detach partition orders_low');
+    await run('insert into orders_low values (3)');
+    expect(await taken()).toEqual(['insert 1', 'insert 101', 'update 101', 'insert 202']);
   });
 });
 
