@@ -5,6 +5,7 @@ import { monotonicNow } from '../../channel/clock.js';
 import type { ControlLog, ControlSink } from '../../channel/control.js';
 import { reasonOf } from '../../channel/reason.js';
 import { SseError } from '../../channel/sse-error.js';
+import { messageOf, type ControlMessage } from './control-message.js';
 import { CONTROL_APPEND, CONTROL_READ } from './lua/lua.generated.js';
 import { callScript } from './redis-call.js';
 import { refusalOf } from './redis-refusal.js';
@@ -22,14 +23,6 @@ const POLL_MS = 500;
 /** Messages that wait while the log is read. If more come, it is read once more. */
 const MOST_WAITING = 1_000;
 const RETRY = { first: 50, most: 1_000 };
-
-/** What tells of an entry of the log. */
-interface Message {
-  /** The id of the entry before. */
-  readonly previous: string;
-  readonly id: string;
-  readonly command: string;
-}
 
 /**
  * The commands to all instances, in a stream of their own. Messages bring them on the connection that
@@ -228,7 +221,7 @@ export class RedisControlLog implements ControlLog {
   }
 
   /** Passes the command of a message that follows the last one. Returns whether it does. */
-  private follow({ previous, id, command }: Message): boolean {
+  private follow({ previous, id, command }: ControlMessage): boolean {
     if (previous !== this.last || !isStreamId(id)) {
       return false;
     }
@@ -247,10 +240,4 @@ export class RedisControlLog implements ControlLog {
   private pollMeanwhile(): void {
     this.poll ??= setInterval(() => this.isSubscribed || this.read(), POLL_MS).unref();
   }
-}
-
-function messageOf(text: string): Message {
-  const head = Math.max(text.indexOf('\n'), 0);
-  const [previous = '', id = ''] = text.slice(0, head).split(' ');
-  return { previous, id, command: text.slice(head + 1) };
 }
