@@ -141,9 +141,15 @@ export function isPosition(value: unknown): value is string {
   return faultOfId(value) === undefined && !(value as string).includes(',');
 }
 
+/** Most positions are of this form, which breaks no rule but that of the length. */
+const NUMBERED = /^\d[\d.-]*$/;
+
 function faultOfId(id: unknown, maxLength = MAX_LINE): string | undefined {
   if (typeof id !== 'string') {
     return `is ${shown(id)}. Give a string.`;
+  }
+  if (id.length <= maxLength && NUMBERED.test(id)) {
+    return undefined;
   }
   if (id === '') {
     return "is empty, which would erase the client's position. Leave it out, or give every event an id of its own.";

@@ -17,7 +17,7 @@ import { NumberedCalls } from './numbered-calls.js';
 import { indexKey, ownIdsOf } from './own-ids.js';
 import type { RedisStreams } from './redis-streams.js';
 import { lengthsOf } from './stream-entry.js';
-import { isStreamId, laterStreamId } from './stream-id.js';
+import { isStreamId, streamIdsFrom } from './stream-id.js';
 
 /**
  * Carries events from every instance to every instance by Redis: a stream per channel, which
@@ -94,7 +94,7 @@ function appendKind({ connection, limits, published, reading }: RedisStreams): C
       if (announcement !== undefined) {
         reading.noteLoss(key!, announcement);
       }
-      const ids = Array.from({ length: count }, (_, nth) => laterStreamId(first, nth)!);
+      const ids = streamIdsFrom(first, count);
       published.note(key!, ids.at(-1)!, number);
       return ids;
     },

@@ -1,30 +1,57 @@
-/** A stream id: `<milliseconds>-<number>`, each without leading zeros, as Redis writes it. */
-const STREAM_ID = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;
-
 /** The largest number of 64 bits. Digits of the same length compare as text. */
 const MAX_NUMBER = '18446744073709551615';
 /** A double holds numbers of up to this many digits exactly. */
 const EXACT_DIGITS = 15;
+const ZERO = 48;
+const NINE = 57;
 
 /**
- * Whether a text is a stream id. Redis answers a range from any other text with an error.
+ * Whether a text is a stream id: `<milliseconds>-<number>`, each of 64 bits and without leading zeros,
+ * as Redis writes it. Redis answers a range from any other text with an error. Each event that arrives
+ * is compared, and so checked, twice; a regular expression takes several times as long.
  */
 export function isStreamId(text: string): boolean {
-  const match = STREAM_ID.exec(text);
-  return match !== null && fits(match[1]!) && fits(match[2]!);
+  const dash = text.indexOf('-');
+  return isNumber(text, 0, dash) && isNumber(text, dash + 1, text.length);
 }
 
-function fits(digits: string): boolean {
-  return digits.length < MAX_NUMBER.length || digits <= MAX_NUMBER;
+function isNumber(text: string, from: number, to: number): boolean {
+  const digits = to - from;
+  if (digits < 1 || digits > MAX_NUMBER.length || (digits > 1 && text.charCodeAt(from) === ZERO)) {
+    return false;
+  }
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at);
+    if (digit < ZERO || digit > NINE) {
+      return false;
+    }
+  }
+  return digits < MAX_NUMBER.length || text.slice(from, to) <= MAX_NUMBER;
 }
 
 /** Orders two stream ids, without leading zeros: below zero when `a` is before `b`. */
 export function compareStreamIds(a: string, b: string): number {
-  const [dashOfA, dashOfB] = [a.indexOf('-'), b.indexOf('-')];
-  return (
-    compareNumbers(a.slice(0, dashOfA), b.slice(0, dashOfB)) ||
-    compareNumbers(a.slice(dashOfA + 1), b.slice(dashOfB + 1))
-  );
+  const dash = a.indexOf('-');
+  const longer = dash - b.indexOf('-');
+  if (longer !== 0) {
+    return longer;
+  }
+  if (a.length === b.length) {
+    return a === b ? 0 : a < b ? -1 : 1;
+  }
+  const [timeOfA, timeOfB] = [a.slice(0, dash), b.slice(0, dash)];
+  return timeOfA === timeOfB ? a.length - b.length : timeOfA < timeOfB ? -1 : 1;
+}
+
+/** The ids of `count` events, of which the first has this id and the others follow it. */
+export function streamIdsFrom(first: string, count: number): string[] {
+  const at = first.indexOf('-') + 1;
+  if (first.length - at > EXACT_DIGITS) {
+    return Array.from({ length: count }, (_, nth) => laterStreamId(first, nth)!);
+  }
+  const time = first.slice(0, at);
+  const number = Number(first.slice(at));
+  return Array.from({ length: count }, (_, nth) => time + (number + nth));
 }
 
 /**
@@ -40,12 +67,4 @@ export function laterStreamId(id: string, steps: number): string | undefined {
   }
   const later = BigInt(number) + BigInt(steps);
   return later > BigInt(MAX_NUMBER) ? undefined : `${id.slice(0, dash)}-${later}`;
-}
-
-/** Compares numbers as text, since a double may not hold them exactly. */
-function compareNumbers(a: string, b: string): number {
-  if (a === b) {
-    return 0;
-  }
-  return a.length - b.length || (a < b ? -1 : 1);
 }
