@@ -14,6 +14,9 @@ export type Opening = 'event' | 'frame';
 /** The `type` of the event that `opening: 'event'` sends. */
 export const OPEN_TYPE = 'sse:open';
 
+/** The `type` of the event that names the channels that the client may not read. */
+const DENIED_TYPE = 'sse:denied';
+
 /** The `data` of a `sse:open` event. */
 export interface OpenData {
   /** The names of the channels that the stream brings. */
@@ -44,6 +47,13 @@ export function openingFrame(
   const open: OpenData = { channels, labels };
   const data = opening === 'event' ? JSON.stringify(open) : undefined;
   return firstFrame(spread, id, data);
+}
+
+/** Tells the client which channels it may not read; empty when there are none. */
+export function deniedFrame(channels: readonly string[]): string {
+  return channels.length === 0
+    ? ''
+    : frameOf({ type: DENIED_TYPE, data: JSON.stringify({ channels }) });
 }
 
 /** The only frame of a response: after how many milliseconds to return. */

@@ -99,6 +99,19 @@ function infoText(info: unknown, where: string): string | undefined {
   return text;
 }
 
+/**
+ * Whether a client may read a channel.
+ *
+ * @param answer what `authorize` returned, or its promise
+ * @throws SseError `INVALID_OPTION` for an answer that is neither true nor false
+ */
+export function permissionOf(answer: unknown, where: string): boolean {
+  if (typeof answer !== 'boolean') {
+    throw noAnswer('authorize', where, answer, 'true or false, or a promise of one');
+  }
+  return answer;
+}
+
 /** The most names, repeats included, that a resolver may give for each allowed channel. */
 const REPEATS = 100;
 

@@ -1,17 +1,32 @@
-import { BadRequestException, Inject, Injectable, NotFoundException } from '@nestjs/common';
+import {
+  BadRequestException,
+  ForbiddenException,
+  Inject,
+  Injectable,
+  NotFoundException,
+} from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { UnknownElementException } from '@nestjs/core/errors/exceptions/unknown-element.exception.js';
 import { channelName, checkChannelName, placeholdersOf } from '../channel/channel-name.js';
 import type { ChannelSource } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
+import { Delivery } from '../delivery/delivery.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
 import type { ProviderToken, SourceOption } from '../setup/channel-options.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
 import { checkTicketChannels } from '../tickets/redeemed.js';
 import { channelNamesOf } from './access.js';
-import type { FrameworkRequest } from './exchange.js';
+import { Authorization } from './authorization.js';
+import type { Exchange, FrameworkRequest } from './exchange.js';
 import type { Route } from './route.js';
+
+/** What a request may read. */
+export interface RequestedChannels {
+  readonly channels: readonly ChannelRequest[];
+  /** The names of those that the application refuses to its client. */
+  readonly denied: readonly string[];
+}
 
 /** Finds the channels of a request, and the sources that feed them. */
 @Injectable()
@@ -22,22 +37,28 @@ export class RouteChannels {
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
     private readonly sources: SseSources,
     private readonly moduleRef: ModuleRef,
+    private readonly delivery: Delivery,
   ) {}
 
   /**
-   * @throws SseError `INVALID_CHANNEL`; HttpException 400 for too many channels, 404 for none;
-   * and whatever the route's resolver throws
+   * @throws SseError `INVALID_CHANNEL`; HttpException 400 for too many channels, 403 when the client may
+   * read none of them, 404 for none; and whatever the resolver and `authorize` of the route throw
    */
-  async of(route: Route, request: FrameworkRequest): Promise<readonly ChannelRequest[]> {
+  async of(route: Route, exchange: Exchange): Promise<RequestedChannels> {
+    const { request } = exchange;
     const names = await this.namesOf(route, request);
     checkTicketChannels(request, names);
     if (names.length === 0) {
-      return [];
+      return { channels: [], denied: [] };
+    }
+    const { allowed, denied } = await this.authorization(route, exchange).decide(names);
+    if (allowed.length === 0) {
+      throw new ForbiddenException('The client may read none of the channels of this request.');
     }
     const source = this.source(route);
     // A resolver may answer with other channels when the client returns.
     const isOfSet = typeof route.channels === 'function';
-    return names.map((name) => ({ source, name, isOfSet }));
+    return { channels: allowed.map((name) => ({ source, name, isOfSet })), denied };
   }
 
   /** Checks the source of a route. @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED` */
@@ -45,6 +66,13 @@ export class RouteChannels {
     if (route.channels !== undefined) {
       this.source(route);
     }
+  }
+
+  private authorization({ options, where }: Route, exchange: Exchange): Authorization {
+    const authorize = options.authorize ?? this.settings.authorize;
+    return new Authorization(authorize, exchange.request, where, this.delivery.guard, (work) =>
+      exchange.whileHere(work),
+    );
   }
 
   /** The source of a route's channels; the same for every request. */

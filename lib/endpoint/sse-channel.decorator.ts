@@ -105,7 +105,9 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
   }
   const of = `@SseChannel() on ${where}: `;
   readOptions(ENDPOINT_OPTIONS, options, '', of);
-  const [name] = channels === undefined ? Object.keys(pick(CHANNEL_OPTIONS, options)) : [];
+  const { authorize } = ENDPOINT_OPTIONS;
+  const ofChannels = { ...CHANNEL_OPTIONS, authorize };
+  const [name] = channels === undefined ? Object.keys(pick(ofChannels, options)) : [];
   if (name !== undefined) {
     throw new SseError(
       'INVALID_OPTION',

@@ -118,13 +118,14 @@ export class SseChannelInterceptor implements NestInterceptor {
     if (pause) {
       await exchange.whileHere(pause);
     }
-    const channels = await exchange.whileHere(
-      this.channels.of(route, exchange.request),
+    const { channels, denied } = await exchange.whileHere(
+      this.channels.of(route, exchange),
       this.lateFailure(`The resolver of ${route.where}`),
     );
     if (exchange.isGone) {
       return undefined;
     }
+    request.denied = denied;
     let isStreamed = false;
     try {
       if (!(await request.subscribe(channels))) {

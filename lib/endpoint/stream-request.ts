@@ -8,7 +8,7 @@ import type { Connection, ConnectionReader } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { HandlerEvents } from '../delivery/handler-events.js';
 import { HandlerWriter } from '../delivery/handler-writer.js';
-import { openingFrame } from '../delivery/opening.js';
+import { deniedFrame, openingFrame } from '../delivery/opening.js';
 import { NO_POSITION } from '../delivery/resume-positions.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import type { SseSettings } from '../setup/settings.js';
@@ -28,6 +28,8 @@ export class StreamRequest {
   readonly writer: HandlerWriter;
   /** The channels' events for the handler, once the client has its place in them. */
   events: HandlerEvents | undefined;
+  /** The names of the channels that the application refuses to the client. */
+  denied: readonly string[] = [];
   private subscription: Subscription | undefined;
   /** In milliseconds since the epoch. */
   private expiresAt: number | undefined;
@@ -194,7 +196,8 @@ export class StreamRequest {
       return false;
     }
     const { opening, retry } = this.settings;
-    const response = exchange.open(openingFrame(opening, retry, subscription));
+    const firstFrames = openingFrame(opening, retry, subscription) + deniedFrame(this.denied);
+    const response = exchange.open(firstFrames);
     const connection = connections.add(exchange, response, expiresAt);
     connection.readBy(readerFor(connection));
     revalidationOf(this.route, delivery)?.add(connection, exchange);

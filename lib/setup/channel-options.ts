@@ -51,6 +51,13 @@ export interface ResumeOptions {
 /** Options of `SseService.stream()`. They have no `overflow`: a subscriber is never too slow. */
 export interface StreamOptions extends Omit<ChannelOptions, 'overflow'>, ResumeOptions {}
 
+/** Whether the client of a request may read a channel. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Authorize<Request = any> = (
+  request: Request,
+  channel: string,
+) => boolean | Promise<boolean>;
+
 /** Options of an endpoint beside those of its channels. */
 // The framework's request type is the application's choice.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -64,6 +71,13 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
   readonly expires?: (request: Request) => Date | number | undefined;
   /** Who is behind a request, in place of the module's `client`. Default: the module's. */
   readonly client?: (request: Request) => string | SseClient | undefined;
+  /**
+   * Whether the client of a request may read a channel, in place of the module's `authorize`. The module
+   * asks it for each channel before it opens one. The stream leaves a refused channel out and tells the
+   * client by `sse:denied`; when none is left, the answer is 403. An error, any other answer, or none
+   * within 30 seconds refuses the request. Default: the module's.
+   */
+  readonly authorize?: Authorize<Request>;
   /** Asks again, while a stream is open, whether its client may still read it. Default: never. */
   readonly revalidate?: RevalidateOption<Request>;
 }
@@ -103,6 +117,7 @@ export const ENDPOINT_OPTIONS = {
   ...CHANNEL_OPTIONS,
   expires: callback<NonNullable<EndpointOptions['expires']>>('the request'),
   client: callback<NonNullable<EndpointOptions['client']>>('the request'),
+  authorize: callback<Authorize>('the request and a channel'),
   revalidate: option(
     isRevalidate,
     `{ interval, check } with an interval from ${MIN_REVALIDATE_MS} to ${MAX_TIMER_MS} ms and a function of the request`,

@@ -7,6 +7,7 @@ import type { EventTableOptions } from '../sources/event-table/event-table.optio
 import type { PostgresOption } from '../sources/postgres/postgres.options.js';
 import type { RedisOption } from '../sources/redis/redis-option.js';
 import type { RedisStreamsOptions } from '../sources/redis/redis-streams.options.js';
+import type { Authorize } from './channel-options.js';
 
 /** How much of each channel stays readable for clients that return or fall behind. */
 export interface RetainOptions {
@@ -156,4 +157,10 @@ export interface SseModuleOptions {
    * With `broker: 'memory'` there is one instance, and nothing to read. Default: false.
    */
   readonly revocation?: boolean;
+  /**
+   * Whether the client of a request may read a channel. The module asks it for each channel of an
+   * endpoint, see the endpoint's `authorize`, and not for those that a handler names by itself. Default:
+   * guards and resolvers alone decide.
+   */
+  readonly authorize?: Authorize;
 }

@@ -23,6 +23,7 @@ import {
 import type { PostgresOption } from '../sources/postgres/postgres.options.js';
 import type { RedisOption } from '../sources/redis/redis-option.js';
 import { REDIS_STREAMS_OPTIONS } from '../sources/redis/redis-streams.options.js';
+import type { Authorize } from './channel-options.js';
 import type { SseModuleOptions } from './module-options.js';
 
 /** Injection token of the options that the module was configured with, checked and complete. */
@@ -85,6 +86,7 @@ export const MODULE_OPTIONS = {
     lastEventIdLength: whole(8_192, { unit: 'characters' }),
   }),
   client: callback<NonNullable<SseModuleOptions['client']>>('the request'),
+  authorize: callback<Authorize>('the request and a channel'),
   revocation: flag(false),
 } satisfies TableOf<SseModuleOptions>;
 

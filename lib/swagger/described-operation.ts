@@ -102,6 +102,10 @@ function responsesOf(facts: EndpointFacts, { path }: Place): Record<number, stri
     ...(isGuarded ? [refused] : []),
     ...(expires ? ['The permission for this stream has ended.'] : []),
   ];
+  const forbidden = [
+    ...(isGuarded ? [refused] : []),
+    ...(facts.authorizes ? ['The client may read none of the channels.'] : []),
+  ];
   return {
     ...(facts.canEnd && {
       204: 'The client has all events of a run that has ended. It need not return.',
@@ -111,7 +115,7 @@ function responsesOf(facts: EndpointFacts, { path }: Place): Record<number, stri
     }),
     ...(placeholders.length > 0 && { 400: 'A channel cannot have such a name.' }),
     ...(unauthorized.length > 0 && { 401: unauthorized.join(' ') }),
-    ...(isGuarded && { 403: refused }),
+    ...(forbidden.length > 0 && { 403: forbidden.join(' ') }),
     ...((isResolver || isMissing || mayBeMissing) && {
       404: 'There is no channel for this request.',
     }),

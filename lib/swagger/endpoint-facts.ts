@@ -25,6 +25,8 @@ export interface EndpointFacts {
   readonly isGuarded: boolean;
   /** Whether one of them asks for a ticket. */
   readonly takesTicket: boolean;
+  /** Whether the application decides about each channel. */
+  readonly authorizes: boolean;
   /** Whether the permission of a request may have ended. */
   readonly expires: boolean;
   /** Whether the streams of one client are counted. */
@@ -90,6 +92,7 @@ function endpointFacts(
     isOptional: [...hosts, ...paths].some((path) => /[{?]/.test(path)),
     isGuarded: guards.length > 0,
     takesTicket: guards.some(takesTicket),
+    authorizes: channels !== undefined && (options.authorize ?? settings.authorize) !== undefined,
     expires: expires !== undefined,
     isLimited: settings.limits.connectionsPerClient !== Infinity,
     opensByEvent: settings.opening === 'event',

@@ -42,6 +42,10 @@ class AnswersController {
       query['expired'] === undefined ? undefined : new Date(1_100_000_000_000),
   })
   resolver() {}
+
+  @Sse('authorized')
+  @SseChannel('authorized', { authorize: () => false })
+  authorized() {}
 }
 
 describe.each(ADAPTERS)('The OpenAPI document on %s', (adapter) => {
@@ -88,6 +92,8 @@ describe.each(ADAPTERS)('The OpenAPI document on %s', (adapter) => {
       tooMany,
     ];
     expect(ofResolver).toEqual([200, 400, 401, 403, 404, 429]);
+    expect(await answered('authorized')).toBe(403);
+    expect(described('/answers/authorized')).toEqual([200, 204, 403, 429]);
     // 429 is of the limit of a client, which counts for every endpoint.
     expect(described('/answers/template/{id}')).toEqual([...ofTemplate, 429]);
     expect(described('/answers/resolver')).toEqual([200, 204, 400, 401, 403, 404, 429]);

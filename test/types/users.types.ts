@@ -93,6 +93,7 @@ export class StreamsController {
   @Sse('own/:id')
   @SseChannel<AppRequest>((request) => [`user:${request.user.id}`, 'news'], {
     expires: (request) => request.user.expiresAt,
+    authorize: async ({ user }, channel) => channel !== user.id,
   })
   own(
     @SseEvents() events$: Observable<SseEvent<Notice>>,
@@ -105,6 +106,12 @@ export class StreamsController {
   @SseChannel('rows', { source: 'postgres', type: 'row', refetch: async () => [] })
   rows(): void {
     // The channel as it is.
+  }
+
+  // @ts-expect-error a permission is a boolean
+  @SseChannel('news', { authorize: () => 'yes' })
+  permissive(): void {
+    // Never reached.
   }
 
   // @ts-expect-error a request of that type has no account

@@ -1,0 +1,86 @@
+import { HttpException } from '@nestjs/common';
+import { withDeadline } from '../channel/deadline.js';
+import type { Guard } from '../channel/guard.js';
+import { SseError } from '../channel/sse-error.js';
+import type { Authorize } from '../setup/channel-options.js';
+import { permissionOf } from './access.js';
+import { RequestGone } from './exchange.js';
+
+/** For how many channels of one request we ask at the same time. */
+const MOST_QUESTIONS = 10;
+/** How long an answer may take, in milliseconds. */
+const ANSWER_MS = 30_000;
+
+/** The channels of a request, by whether its client may read them. */
+export interface Decision {
+  readonly allowed: readonly string[];
+  readonly denied: readonly string[];
+}
+
+/** Asks the application which channels the client of a request may read. */
+export class Authorization {
+  constructor(
+    private readonly authorize: Authorize | undefined,
+    private readonly request: object,
+    /** The endpoint, for messages. */
+    private readonly where: string,
+    private readonly guard: Guard,
+    /** Waits for a promise, but no longer than the client is there. */
+    private readonly whileHere: <T>(work: Promise<T>) => Promise<T>,
+    private readonly timeout = ANSWER_MS,
+  ) {}
+
+  /**
+   * Asks about each channel, a few at a time. No answer but true or false allows anything.
+   *
+   * @throws SseError `INVALID_OPTION` for another answer, `UNAVAILABLE` for none in time; and the
+   * application's own error
+   */
+  async decide(names: readonly string[]): Promise<Decision> {
+    const { authorize } = this;
+    if (!authorize) {
+      return { allowed: names, denied: [] };
+    }
+    const mayRead = new Set<string>();
+    let hasFailed = false;
+    // The workers share one iterator, so that each name is taken once.
+    const waiting = names.values();
+    const work = async (): Promise<void> => {
+      for (const name of waiting) {
+        if (hasFailed) {
+          return;
+        }
+        if (await this.mayRead(authorize, name)) {
+          mayRead.add(name);
+        }
+      }
+    };
+    const workers = Array.from({ length: Math.min(MOST_QUESTIONS, names.length) }, work);
+    try {
+      await Promise.all(workers);
+    } catch (error) {
+      hasFailed = true;
+      throw error;
+    }
+    return {
+      allowed: names.filter((name) => mayRead.has(name)),
+      denied: names.filter((name) => !mayRead.has(name)),
+    };
+  }
+
+  private async mayRead(authorize: Authorize, name: string): Promise<boolean> {
+    const what = `\`authorize\` of ${this.where}`;
+    const asked = (async () => authorize(this.request, name) as unknown)();
+    try {
+      const answer = await withDeadline(this.whileHere(asked), this.timeout, what);
+      return permissionOf(answer, this.where);
+    } catch (error) {
+      // Exception filters get the application's own errors unchanged, without the endpoint.
+      const isTold = error instanceof HttpException || error instanceof SseError;
+      if (!isTold && !(error instanceof RequestGone)) {
+        this.guard.report(what, error);
+      }
+      throw error;
+    }
+  }
+}
