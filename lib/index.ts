@@ -11,7 +11,12 @@ export type {
   SourceOption,
   StreamOptions,
 } from './setup/channel-options.js';
-export { OnSseConnect, OnSseDisconnect } from './connections/connection-hooks.decorators.js';
+export {
+  OnSseConnect,
+  OnSseDisconnect,
+  OnSseOccupied,
+  OnSseVacated,
+} from './connections/connection-hooks.decorators.js';
 export type { SseClosed, SseConnectionEvent, SseOpened } from './delivery/connection-events.js';
 export type { EndReason as SseEndReason } from './delivery/connection.js';
 export type { ConnectionsOptions } from './connections/list-connections.js';
@@ -33,6 +38,23 @@ export { isReset } from './channel/reset-event.js';
 export type { SseReset } from './channel/reset-event.js';
 export type { SseEvent } from './channel/sse-event.js';
 export type { ControlLog, ControlSink } from './channel/control.js';
+export type {
+  PresenceCounts,
+  PresenceMember,
+  PresenceOptions,
+  PresencePage,
+  PresenceSeat,
+  PresenceSink,
+  PresenceStore,
+} from './channel/presence.js';
+export type { PresenceListOptions } from './presence/presence.options.js';
+export type {
+  SseMember,
+  SseOccupied,
+  SsePresence,
+  SsePresenceStats,
+  SseVacated,
+} from './presence/sse-presence.js';
 export type { ConnectionTarget } from './delivery/revocations.js';
 export type { DisconnectOptions } from './connections/disconnect.options.js';
 export type {

@@ -27,6 +27,7 @@ import { OtherInterceptors } from './endpoint/other-interceptors.js';
 import { RouteChannels } from './endpoint/route-channels.js';
 import { SseRoutes } from './endpoint/sse-routes.js';
 import { SurroundingInterceptor } from './endpoint/surrounding.interceptor.js';
+import { Presence } from './presence/presence.js';
 import { ONE_COPY, warnOfCopies } from './setup/copies.js';
 import { sseLog } from './setup/sse-log.js';
 import { readOptions } from './sources/options/option-table.js';
@@ -96,6 +97,7 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
     SseService,
     SseTickets,
     Control,
+    Presence,
     ConnectionHooks,
     RouteChannels,
     OtherInterceptors,
@@ -126,6 +128,7 @@ export class SseModule
     private readonly delivery: Delivery,
     private readonly sessions: Http2Sessions,
     private readonly control: Control,
+    private readonly presence: Presence,
     private readonly host: HttpAdapterHost,
     // Created with the module, so that routes are ready before the router reads them.
     _routes: SseRoutes,
@@ -190,6 +193,7 @@ export class SseModule
   async onApplicationShutdown(): Promise<void> {
     this.delivery.close();
     this.control.close();
+    await this.presence.close();
     await this.sources.stop(this.shutdownLeft);
   }
 

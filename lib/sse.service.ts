@@ -1,14 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { checkChannelName } from './channel/channel-name.js';
+import { checkChannelName, checkedNames } from './channel/channel-name.js';
 import { Control } from './connections/control.js';
 import { disconnectCommand, type DisconnectOptions } from './connections/disconnect.options.js';
 import { listConnections, type ConnectionsOptions } from './connections/list-connections.js';
+import { Presence } from './presence/presence.js';
+import type { PresenceListOptions } from './presence/presence.options.js';
+import type { SsePresence, SsePresenceStats } from './presence/sse-presence.js';
 import { outgoingEvent } from './channel/outgoing-event.js';
-import { SendReport } from './channel/send-report.js';
 import type { OutgoingEvent } from './channel/source.js';
-import { LimitedLog } from './channel/limited-log.js';
-import { SseError } from './channel/sse-error.js';
 import type { SseEvent } from './channel/sse-event.js';
 import { Delivery } from './delivery/delivery.js';
 import type { SseConnectionEvent } from './delivery/connection-events.js';
@@ -29,6 +29,7 @@ import { PollSource } from './sources/poll/poll-source.js';
 import type { PollOptions } from './sources/poll/poll.options.js';
 import { checkNames, readOptions } from './sources/options/option-table.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
+import { SseReports } from './sse.reports.js';
 import { statsOf, type SseStats } from './sse.stats.js';
 
 /**
@@ -42,14 +43,7 @@ export class SseService {
    * completes at shutdown, once every connection has closed.
    */
   readonly connections$: Observable<SseConnectionEvent>;
-  /*
-   * These log failures of `send()`, `sendKey()` and `notify()`, so that nobody need await the promises.
-   * Each system behind them has its own report, as one can fail while another works.
-   */
-  private readonly published: SendReport;
-  private readonly keys: SendReport;
-  private readonly notified: SendReport;
-  private readonly commanded: SendReport;
+  private readonly reports: SseReports;
 
   /** @internal */
   constructor(
@@ -59,15 +53,10 @@ export class SseService {
     /** Whatever feeds channels, the broker of `send()` among them. */
     private readonly sources: SseSources,
     private readonly control: Control,
+    private readonly present: Presence,
   ) {
     this.connections$ = delivery.connections.events.events$;
-    const mistakes = new LimitedLog(sources.log);
-    this.published = new SendReport(sources.log, mistakes);
-    this.notified = new SendReport(sources.log, mistakes);
-    this.commanded = new SendReport(sources.log, mistakes, 'A command to end connections');
-    // Then send() and sendKey() fail together, and one line is enough.
-    const areBothOnRedis = settings.broker === 'redis' && settings.cache === undefined;
-    this.keys = areBothOnRedis ? this.published : new SendReport(sources.log, mistakes);
+    this.reports = new SseReports(settings, sources.log);
   }
 
   /**
@@ -84,11 +73,7 @@ export class SseService {
     channels: string | readonly string[],
     options: StreamOptions = {},
   ): Observable<SseEvent<T>> {
-    const names = typeof channels === 'string' ? [channels] : [...new Set(channels)];
-    if (names.length === 0) {
-      throw new SseError('INVALID_CHANNEL', 'No channel is named. Give at least one.');
-    }
-    names.forEach(checkChannelName);
+    const names = checkedNames(channels);
     readOptions(STREAM_OPTIONS, options, '', 'stream(): ');
     const source = this.sources.sourceFor(options);
     const isOfSet = typeof channels !== 'string';
@@ -107,7 +92,7 @@ export class SseService {
    * module logs the error, so you need not await the promise.
    */
   send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {
-    return this.published.follow(() => {
+    return this.reports.published.follow(() => {
       checkChannelName(channel);
       checkNames(SEND_OPTIONS, options, '', 'send(): ');
       const event = this.outgoing(data, options);
@@ -122,7 +107,7 @@ export class SseService {
    * @throws SseError `INVALID_CHANNEL`, `LIMIT_REACHED`, `UNAVAILABLE`, `CLOSED`, as for `send()`
    */
   complete(channel: string): Promise<string> {
-    return this.published.follow(() => {
+    return this.reports.published.follow(() => {
       checkChannelName(channel);
       const data = this.settings.doneSignal || '[DONE]';
       return this.sources.broker.publish(channel, { data, end: true });
@@ -142,7 +127,7 @@ export class SseService {
     value: unknown,
     options: Pick<SendOptions, 'type' | 'id' | 'serialize'> = {},
   ): Promise<void> {
-    return this.keys.follow(() => {
+    return this.reports.keys.follow(() => {
       checkNames(SEND_KEY_OPTIONS, options, '', 'sendKey(): ');
       const { data, type, id } = this.outgoing(value, options);
       return this.sources.cache.sendKey(key, data, { type, id });
@@ -184,7 +169,7 @@ export class SseService {
    * `UNAVAILABLE`, as for `send()`
    */
   notify(channel: string, payload: unknown = ''): Promise<void> {
-    return this.notified.follow(() => {
+    return this.reports.notified.follow(() => {
       const { data } = this.outgoing(payload, {});
       return this.sources.notifier.notify(channel, data);
     });
@@ -229,7 +214,27 @@ export class SseService {
    * ended also when the broker is not available. As for `send()`, the promise need not be awaited
    */
   disconnect(target: ConnectionTarget, options: DisconnectOptions = {}): Promise<void> {
-    return this.commanded.follow(() => this.control.disconnect(disconnectCommand(target, options)));
+    return this.reports.commanded.follow(() =>
+      this.control.disconnect(disconnectCommand(target, options)),
+    );
+  }
+
+  /**
+   * Who reads a channel by endpoints with `presence`, on all instances, in pages of up to 1,000 members.
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`, `UNAVAILABLE`, `CLOSED`
+   */
+  presence(channel: string, options: PresenceListOptions = {}): Promise<SsePresence> {
+    return this.present.list(channel, options);
+  }
+
+  /** How many are present in a channel. @throws SseError as `presence()` */
+  presenceStats(channel: string): Promise<SsePresenceStats> {
+    return this.present.count(channel);
+  }
+
+  /** The first page of `presence()`, now and after each change. Completes at shutdown. @throws alike */
+  presence$(channel: string): Observable<SsePresence> {
+    return this.present.observe(channel);
   }
 
   /** Counts what is open at this moment, and what the module has refused since the start. */

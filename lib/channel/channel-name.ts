@@ -33,6 +33,19 @@ export function checkChannelName(name: unknown): asserts name is string {
   }
 }
 
+/**
+ * The names that are given, each once.
+ * @throws SseError `INVALID_CHANNEL`, also for none
+ */
+export function checkedNames(given: string | readonly string[]): readonly string[] {
+  const names = typeof given === 'string' ? [given] : [...new Set(given)];
+  if (names.length === 0) {
+    throw new SseError('INVALID_CHANNEL', 'No channel is named. Give at least one.');
+  }
+  names.forEach(checkChannelName);
+  return names;
+}
+
 /** The placeholders of a template such as `job:{id}`. */
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 

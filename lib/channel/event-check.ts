@@ -1,5 +1,6 @@
 import { CONTROL, SURROGATE } from './channel-name.js';
 import { MAX_TIMER_MS } from './clock.js';
+import { JOIN_TYPE, LEAVE_TYPE } from './presence.js';
 import type { ChannelSink, SourceEvent } from './source.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
@@ -15,6 +16,9 @@ export interface EventLimits {
 /** Clients trust types with this prefix, so that no publisher may use it. */
 const RESERVED_TYPES = 'sse:';
 
+/** The reserved types that a broker may append, when it says that they are about presence. */
+const PRESENCE_TYPES: ReadonlySet<unknown> = new Set([JOIN_TYPE, LEAVE_TYPE]);
+
 /** Characters of an id or a type. Clients return ids in a header, whose size servers limit. */
 const MAX_LINE = 1_024;
 
@@ -28,11 +32,11 @@ export function checkEvent(event: SourceEvent, limits: EventLimits): void {
   if (typeof event !== 'object' || event === null) {
     throw invalid(`An event is ${shown(event)}. Give an object with \`data\`.`);
   }
-  const { data, type, id, position, retry, end } = event;
+  const { data, type, id, position, retry, end, isPresence } = event;
   if (typeof data !== 'string') {
     throw invalid(`The event's \`data\` is ${shown(data)}. Give a string.`);
   }
-  if (type !== undefined) {
+  if (type !== undefined && !(isPresence && PRESENCE_TYPES.has(type))) {
     checkType(type);
   }
   if (id !== undefined) {

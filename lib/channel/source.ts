@@ -1,4 +1,5 @@
 import type { ControlLog, ControlSink } from './control.js';
+import type { PresenceOptions, PresenceSink, PresenceStore } from './presence.js';
 
 /**
  * Feeds channels from a real system. Implement it to plug in your own.
@@ -57,6 +58,8 @@ export interface SourceEvent {
   readonly retry?: number | undefined;
   /** True for the last event of a run: clients receive it and their streams end. */
   readonly end?: boolean | undefined;
+  /** True for `sse:join` and `sse:leave` of a broker's presence, whose types nobody else may use. */
+  readonly isPresence?: boolean | undefined;
 }
 
 /**
@@ -168,10 +171,16 @@ export interface Broker extends ChannelSource {
    * first `sink.caughtUp()` newcomers wait for `readyTimeout`, and are sent away then.
    */
   openControl?(sink: ControlSink): ControlLog;
+  /**
+   * Optional: where all instances keep who is present. The option `presence` of endpoints and
+   * `SseService.presence()` need it. The package calls this once: before `start()` when an endpoint has
+   * the option, else when it is first needed. It must return at once.
+   */
+  openPresence?(sink: PresenceSink, options: PresenceOptions): PresenceStore;
 }
 
 /** An event that `send()` passes to a broker: checked, with its data as text. */
-export type OutgoingEvent = Omit<SourceEvent, 'position'>;
+export type OutgoingEvent = Omit<SourceEvent, 'position' | 'isPresence'>;
 
 /** Options that only some brokers know. */
 export interface PublishOptions {

@@ -3,12 +3,16 @@ import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import type { SseLogger } from '../channel/source.js';
 import type { SseConnectionEvent } from '../delivery/connection-events.js';
+import type { SseOccupied, SseVacated } from '../presence/sse-presence.js';
 import type { HookMark } from './connection-hooks.decorators.js';
 
 /** How long a hook may take before we log that it has not settled, in milliseconds. */
 const SETTLE_MS = 30_000;
 
-/** A method of the application that is called when connections open or close. */
+/** What methods of the application are called for. */
+export type HookEvent = SseConnectionEvent | SseOccupied | SseVacated;
+
+/** A method of the application that is called when connections open or close, or channels get readers. */
 export class ConnectionHook {
   /** When the calls began that have not settled. */
   private readonly pending = new Set<{ readonly since: number }>();
@@ -19,18 +23,15 @@ export class ConnectionHook {
     /** The class and method, for messages. */
     private readonly where: string,
     private readonly mark: HookMark,
-    private readonly call: (event: SseConnectionEvent) => unknown,
+    private readonly call: (event: HookEvent) => unknown,
     private readonly services: { readonly guard: Guard; readonly log: SseLogger },
     private readonly settleTimeout = SETTLE_MS,
   ) {}
 
   /** Calls the method if the event is one of its. What it fails with is logged. */
-  readonly tell = (event: SseConnectionEvent): void => {
+  readonly tell = (event: HookEvent): void => {
     const { type, channels } = this.mark;
-    if (
-      event.type !== type ||
-      (channels && !event.connection.channels.some((name) => channels.test(name)))
-    ) {
+    if (event.type !== type || (channels && !namesIn(event).some((name) => channels.test(name)))) {
       return;
     }
     const result = this.services.guard.run(this.where, () => this.call(event));
@@ -71,4 +72,8 @@ export class ConnectionHook {
     );
     this.stop();
   };
+}
+
+function namesIn(event: HookEvent): readonly string[] {
+  return 'channel' in event ? [event.channel] : event.connection.channels;
 }

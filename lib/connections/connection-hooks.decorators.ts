@@ -7,10 +7,11 @@ import {
 import { shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import type { SseClosed, SseOpened } from '../delivery/connection-events.js';
+import type { SseOccupied, SseVacated } from '../presence/sse-presence.js';
 
 /** What a method with one of the decorators is called for. */
 export interface HookMark {
-  readonly type: 'opened' | 'closed';
+  readonly type: 'opened' | 'closed' | 'occupied' | 'vacated';
   /** The names of the channels; `undefined` for any, also for none. */
   readonly channels: RegExp | undefined;
 }
@@ -44,6 +45,29 @@ export function OnSseConnect(channel?: string): HookDecorator<SseOpened> {
  */
 export function OnSseDisconnect(channel?: string): HookDecorator<SseClosed> {
   return mark('@OnSseDisconnect()', 'closed', channel);
+}
+
+/**
+ * Calls the method of a provider or controller when a channel gets its first reader, on the instance that
+ * has it. Only readers by endpoints with `presence` count.
+ *
+ * @param channel only for this channel, or those of this template, such as `job:{id}`. Default: all
+ * @throws SseError `INVALID_CHANNEL`, when the class is defined
+ */
+export function OnSseOccupied(channel?: string): HookDecorator<SseOccupied> {
+  return mark('@OnSseOccupied()', 'occupied', channel);
+}
+
+/**
+ * Calls the method of a provider or controller when a channel has lost its last reader, on the instance
+ * that had it. When that has died, on the one that finds it. Only readers by endpoints with `presence`
+ * count.
+ *
+ * @param channel only for this channel, or those of this template, such as `job:{id}`. Default: all
+ * @throws SseError `INVALID_CHANNEL`, when the class is defined
+ */
+export function OnSseVacated(channel?: string): HookDecorator<SseVacated> {
+  return mark('@OnSseVacated()', 'vacated', channel);
 }
 
 /** The marks of a method. */

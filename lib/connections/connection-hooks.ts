@@ -3,6 +3,7 @@ import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import { SseError } from '../channel/sse-error.js';
 import { Delivery } from '../delivery/delivery.js';
+import { Presence } from '../presence/presence.js';
 import { sseLog } from '../setup/sse-log.js';
 import { ConnectionHook } from './connection-hook.js';
 import { hookMarksOf, type HookMark } from './connection-hooks.decorators.js';
@@ -16,7 +17,7 @@ interface FoundMark {
   readonly mark: HookMark;
 }
 
-/** Finds the methods with `@OnSseConnect()` and `@OnSseDisconnect()`, and calls them. */
+/** Finds the methods with `@OnSseConnect()` and its like, and calls them. */
 @Injectable()
 export class ConnectionHooks implements OnModuleInit, OnApplicationShutdown {
   private readonly hooks: ConnectionHook[] = [];
@@ -27,11 +28,12 @@ export class ConnectionHooks implements OnModuleInit, OnApplicationShutdown {
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
     private readonly delivery: Delivery,
+    private readonly presence: Presence,
   ) {}
 
   /** @throws SseError `INVALID_OPTION` for a method of a class that is made for each request */
   onModuleInit(): void {
-    const { discovery, delivery } = this;
+    const { discovery, delivery, presence } = this;
     for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()]) {
       if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) {
         this.findIn(wrapper.instance as unknown);
@@ -41,6 +43,7 @@ export class ConnectionHooks implements OnModuleInit, OnApplicationShutdown {
     }
     for (const hook of this.hooks) {
       delivery.connections.events.listen(hook.tell);
+      presence.listen(hook.tell);
     }
   }
 

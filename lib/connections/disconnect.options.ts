@@ -2,7 +2,8 @@ import type { ConnectionTarget } from '../delivery/revocations.js';
 import { duration, option } from '../sources/options/option-kinds.js';
 import { readOptions, type TableOf } from '../sources/options/option-table.js';
 import { SseError } from '../channel/sse-error.js';
-import { CONNECTION_FILTER, isName } from './list-connections.js';
+import { isName } from '../delivery/client.js';
+import { CONNECTION_FILTER } from './list-connections.js';
 
 /** The options of `SseService.disconnect()`. */
 export interface DisconnectOptions {

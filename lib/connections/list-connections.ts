@@ -1,4 +1,4 @@
-import { MAX_CLIENT_LENGTH } from '../delivery/client.js';
+import { isName } from '../delivery/client.js';
 import { isMeant, type ConnectionFilter } from '../delivery/connection-filter.js';
 import type { Connections } from '../delivery/connections.js';
 import type { SseConnection } from '../delivery/sse-connection.js';
@@ -12,10 +12,6 @@ export interface ConnectionsOptions extends ConnectionFilter {
   /** The id of the last connection of the page before. Default: from the oldest on. */
   readonly after?: string | undefined;
 }
-
-/** Whether a value is a text that a client, a channel or a connection may have as its name. */
-export const isName = (value: unknown): value is string =>
-  typeof value === 'string' && value !== '' && value.length <= MAX_CLIENT_LENGTH;
 
 export const CONNECTION_FILTER = {
   client: option(isName, "a client's id of at most 1,024 characters", undefined),

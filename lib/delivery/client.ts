@@ -1,6 +1,11 @@
 /** The most characters that the id of a client may have. */
 export const MAX_CLIENT_LENGTH = 1_024;
 
+/** Whether a value is a text that a client, a channel or a connection may have as its name. */
+export function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_CLIENT_LENGTH;
+}
+
 /** Who is behind a connection, as the application tells it. */
 export interface SseClient {
   /** What tells this client from others, such as a user's id: 1 to 1,024 characters. */

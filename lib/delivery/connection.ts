@@ -47,6 +47,8 @@ export interface ConnectionOwner {
   wake(connection: { pull(): void }): void;
   /** Called once, before the connection's reader is pulled. */
   onOpened(connection: Connection): void;
+  /** Called once, when the connection has ended; its client may still take the rest. */
+  readonly onEnded: ((connection: Connection) => void) | undefined;
   /** Called once, when the connection has closed. */
   onClosed(connection: Connection): void;
 }
@@ -203,6 +205,7 @@ export class Connection {
     }
     this.ended = reason;
     clearTimeout(this.expiry);
+    this.owner.onEnded?.(this);
     const { reader } = this;
     if (reader) {
       this.owner.guard.run('The end of a stream', () => reader.close());

@@ -52,6 +52,7 @@ export class Connections implements ConnectionOwner {
   readonly details = new WeakMap<Connection, string>();
   /** Keeps events from all clients, while it is unknown who may have them. */
   readonly hold = new Hold(() => void inSlices(this.open.keys(), (each) => each.goOn()));
+  onEnded: ((connection: Connection) => void) | undefined;
   readonly guard: Guard;
   readonly wake: (connection: { pull(): void }) => void;
   private readonly detach: <R>(run: () => R) => R;

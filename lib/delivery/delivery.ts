@@ -13,6 +13,8 @@ import { ChannelStream, readInto } from './channel-stream.js';
 import type { Connection, ConnectionReader } from './connection.js';
 import { Connections, type ConnectionOptions } from './connections.js';
 import { FlushQueue } from './flush-queue.js';
+import type { Attendance } from './attendance.js';
+import type { CountedAs } from './client.js';
 import { BlockCache } from './log-blocks.js';
 import { MergedReader } from './merged-reader.js';
 import type { Overflow } from './overflow.js';
@@ -52,6 +54,8 @@ export class Delivery {
   readonly detach: <R>(run: () => R) => R;
   /** Spreads the opening of streams when many clients come at once. */
   readonly openings: Pace;
+  /** Counts who is present, where an endpoint asks for it. */
+  private attendance: Attendance | undefined;
   private readonly queue: FlushQueue;
   private readonly subscribers = new Set<Subscriber<SseEvent>>();
 
@@ -129,6 +133,22 @@ export class Delivery {
           overflow,
         )
       : new MergedReader(subscription, connection, overflow);
+  }
+
+  /** Has it count the connections of endpoints that ask for it, from now on. */
+  countBy(attendance: Attendance): void {
+    this.attendance = attendance;
+    this.connections.onEnded = (connection) => attendance.leave(connection);
+  }
+
+  /**
+   * Counts an open connection in its channels, if the endpoint's option `presence` asks for it. To be
+   * called again when it reads other channels.
+   */
+  attend(connection: Connection, counted: CountedAs, presence: boolean | 'events' = false): void {
+    if (presence !== false && connection.endReason === undefined) {
+      this.attendance?.enter(connection, counted, presence === 'events');
+    }
   }
 
   /** Completes every Observable and ends every connection. */

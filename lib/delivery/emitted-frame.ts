@@ -99,7 +99,7 @@ function checkedFrame(
       data,
       // A handler may emit the id and the type of an event that it has received.
       id: id === passed?.id ? undefined : id,
-      type: type === RESET_TYPE ? undefined : type,
+      type: type === RESET_TYPE || type === passed?.type ? undefined : type,
       retry,
     },
     limits,

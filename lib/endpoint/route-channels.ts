@@ -12,6 +12,7 @@ import type { ChannelSource } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
 import { Delivery } from '../delivery/delivery.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
+import { Presence } from '../presence/presence.js';
 import type { ProviderToken, SourceOption } from '../setup/channel-options.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
@@ -38,6 +39,7 @@ export class RouteChannels {
     private readonly sources: SseSources,
     private readonly moduleRef: ModuleRef,
     private readonly delivery: Delivery,
+    private readonly presence: Presence,
   ) {}
 
   /**
@@ -64,7 +66,10 @@ export class RouteChannels {
   /** Checks the source of a route. @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED` */
   check(route: Route): void {
     if (route.channels !== undefined) {
-      this.source(route);
+      const source = this.source(route);
+      if (route.options.presence) {
+        this.presence.countIn(source);
+      }
     }
   }
 

@@ -105,8 +105,8 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
   }
   const of = `@SseChannel() on ${where}: `;
   readOptions(ENDPOINT_OPTIONS, options, '', of);
-  const { authorize } = ENDPOINT_OPTIONS;
-  const ofChannels = { ...CHANNEL_OPTIONS, authorize };
+  const { authorize, presence } = ENDPOINT_OPTIONS;
+  const ofChannels = { ...CHANNEL_OPTIONS, authorize, presence };
   const [name] = channels === undefined ? Object.keys(pick(ofChannels, options)) : [];
   if (name !== undefined) {
     throw new SseError(

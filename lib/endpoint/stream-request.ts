@@ -200,6 +200,7 @@ export class StreamRequest {
     const response = exchange.open(firstFrames);
     const connection = connections.add(exchange, response, expiresAt);
     connection.readBy(readerFor(connection));
+    delivery.attend(connection, this.counted, this.route.options.presence);
     revalidationOf(this.route, delivery)?.add(connection, exchange);
     return true;
   }

@@ -78,6 +78,11 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
    * within 30 seconds refuses the request. Default: the module's.
    */
   readonly authorize?: Authorize<Request>;
+  /**
+   * Whether the streams of the endpoint count for `presence()` of their channels, which must be the
+   * broker's. With `'events'` the channels also carry `sse:join` and `sse:leave`. Default: false.
+   */
+  readonly presence?: boolean | 'events';
   /** Asks again, while a stream is open, whether its client may still read it. Default: never. */
   readonly revalidate?: RevalidateOption<Request>;
 }
@@ -118,6 +123,7 @@ export const ENDPOINT_OPTIONS = {
   expires: callback<NonNullable<EndpointOptions['expires']>>('the request'),
   client: callback<NonNullable<EndpointOptions['client']>>('the request'),
   authorize: callback<Authorize>('the request and a channel'),
+  presence: option(isPresence, "true, false or 'events'", false),
   revalidate: option(
     isRevalidate,
     `{ interval, check } with an interval from ${MIN_REVALIDATE_MS} to ${MAX_TIMER_MS} ms and a function of the request`,
@@ -154,6 +160,10 @@ function isSource(value: unknown): value is SourceOption {
 /** Whether a value is a source that can be opened. */
 export function isChannelSource(value: unknown): value is ChannelSource {
   return typeof (value as Partial<ChannelSource> | null | undefined)?.open === 'function';
+}
+
+function isPresence(value: unknown): value is boolean | 'events' {
+  return typeof value === 'boolean' || value === 'events';
 }
 
 function isRevalidate(value: unknown): value is RevalidateOption {

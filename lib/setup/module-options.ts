@@ -163,4 +163,14 @@ export interface SseModuleOptions {
    * guards and resolvers alone decide.
    */
   readonly authorize?: Authorize;
+  /**
+   * How long a client that has left still counts as present, in milliseconds: within it a reload is
+   * neither a leave nor a join. Default: 5,000.
+   */
+  readonly presenceGrace?: number;
+  /**
+   * After how many milliseconds without a sign of life an instance counts as dead, and its clients
+   * as gone. At least 3,000, and the same on all instances. Default: 15,000.
+   */
+  readonly presenceTimeout?: number;
 }

@@ -88,6 +88,8 @@ export const MODULE_OPTIONS = {
   client: callback<NonNullable<SseModuleOptions['client']>>('the request'),
   authorize: callback<Authorize>('the request and a channel'),
   revocation: flag(false),
+  presenceGrace: duration(5_000),
+  presenceTimeout: duration(15_000, 3_000),
 } satisfies TableOf<SseModuleOptions>;
 
 /**

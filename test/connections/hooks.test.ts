@@ -204,7 +204,7 @@ describe('A hook', () => {
     const hook = new ConnectionHook(
       'Hooked.opened',
       mark,
-      (event) => seen.push(event.connection.channels[0]!),
+      (event) => seen.push('connection' in event ? event.connection.channels[0]! : event.channel),
       services,
     );
     for (const name of [...yes, ...no]) {

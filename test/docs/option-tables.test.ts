@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { SQL_USAGE } from '../../lib/cli/sql-command.js';
+import { PRESENCE_LIST_OPTIONS } from '../../lib/presence/presence.options.js';
 import { DISCONNECT_OPTIONS } from '../../lib/connections/disconnect.options.js';
 import { CONNECTIONS_OPTIONS } from '../../lib/connections/list-connections.js';
 import * as api from '../../lib/index.js';
@@ -63,6 +64,7 @@ describe('The tables of options', () => {
     ['poll', POLL_OPTIONS],
     ['connections', CONNECTIONS_OPTIONS],
     ['disconnect', DISCONNECT_OPTIONS],
+    ['presence', PRESENCE_LIST_OPTIONS],
     ['Tickets', TICKET_OPTIONS],
   ])('list every option of %s with its unit and its default', (heading, options) => {
     const entries = heading === 'Module' ? Object.entries<Entry>(options) : flat(options);

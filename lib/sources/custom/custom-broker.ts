@@ -3,6 +3,7 @@ import { atOnce } from '../../channel/at-once.js';
 import type { ControlLog } from '../../channel/control.js';
 import { withDeadline } from '../../channel/deadline.js';
 import { reasonOf } from '../../channel/reason.js';
+import { checkedStore } from './custom-presence.js';
 import { kindOf, shown } from '../../channel/shown.js';
 import type {
   Broker,
@@ -46,6 +47,7 @@ function checkControlLog(control: Partial<ControlLog> | undefined): asserts cont
 /** The application's broker, held to its contract. */
 export class CustomBroker implements Broker {
   readonly openControl?: NonNullable<Broker['openControl']>;
+  readonly openPresence?: NonNullable<Broker['openPresence']>;
 
   constructor(private readonly broker: Broker) {
     if (broker.openControl) {
@@ -59,6 +61,10 @@ export class CustomBroker implements Broker {
           close: () => control.close(),
         };
       };
+    }
+    if (broker.openPresence) {
+      this.openPresence = (sink, options) =>
+        checkedStore(atOnce(broker.openPresence!(sink, options)));
     }
   }
 

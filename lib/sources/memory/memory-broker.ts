@@ -6,7 +6,9 @@ import type {
   OutgoingEvent,
   PublishOptions,
 } from '../../channel/source.js';
+import type { PresenceSink, PresenceStore } from '../../channel/presence.js';
 import { refuseTransaction } from '../../channel/transaction.js';
+import { MemoryPresence } from './memory-presence.js';
 
 /**
  * Carries events within this process. An event is in the channel's log when `publish`
@@ -24,5 +26,9 @@ export class MemoryBroker implements Broker {
   publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string> {
     refuseTransaction(options);
     return Promise.resolve(this.channels.touch(this, channel).append(event));
+  }
+
+  openPresence(sink: PresenceSink): PresenceStore {
+    return new MemoryPresence(sink, (channel) => this.channels.touch(this, channel));
   }
 }

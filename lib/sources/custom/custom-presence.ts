@@ -1,0 +1,47 @@
+import { isPromise } from 'node:util/types';
+import { withDeadline } from '../../channel/deadline.js';
+import type { PresenceStore } from '../../channel/presence.js';
+import { reasonOf } from '../../channel/reason.js';
+import { kindOf } from '../../channel/shown.js';
+import { SseError } from '../../channel/sse-error.js';
+
+/** How long the application's store may take for an answer, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+type Method = keyof PresenceStore;
+const METHODS: readonly Method[] = ['put', 'list', 'count', 'watch', 'close'];
+
+/**
+ * The store of the application's broker, held to its contract.
+ * @throws SseError `INVALID_OPTION` when `openPresence()` returned no store
+ */
+export function checkedStore(store: PresenceStore): PresenceStore {
+  const given = Object(store) as Partial<PresenceStore>;
+  const missing = METHODS.find((name) => typeof given[name] !== 'function');
+  if (missing) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `The broker's openPresence() returned ${isPromise(store) ? 'a promise' : `${kindOf(store)} without ${missing}()`}. ` +
+        `It must return an object with ${METHODS.join('(), ')}() at once, and connect in its own time.`,
+    );
+  }
+  return {
+    put: (seats) => answerTo('put', () => store.put(seats)),
+    list: (channel, after, limit) => answerTo('list', () => store.list(channel, after, limit)),
+    count: (channel) => answerTo('count', () => store.count(channel)),
+    watch: (channel, onChange) => store.watch(channel, onChange),
+    close: (leaveAfter) => answerTo('close', () => store.close(leaveAfter)),
+  };
+}
+
+/** @throws SseError `UNAVAILABLE` for any error that is not an SseError, and without an answer in time */
+async function answerTo<T>(method: Method, call: () => Promise<T>): Promise<T> {
+  const what = `${method}() of the broker's presence store`;
+  try {
+    return await withDeadline(Promise.resolve(call()), ANSWER_TIMEOUT_MS, what);
+  } catch (cause) {
+    throw cause instanceof SseError
+      ? cause
+      : new SseError('UNAVAILABLE', `${what} failed: ${reasonOf(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,220 @@
+import { Controller, Injectable, Sse, type ModuleMetadata } from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  OnSseOccupied,
+  OnSseVacated,
+  SseChannel,
+  type Broker,
+  type SseModuleOptions,
+  type SseOccupied,
+  type SsePresence,
+  type SseVacated,
+} from '../../lib/index.js';
+import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
+import { until } from '../support/until.js';
+import { byHeader, RoomsController } from './rooms.js';
+
+let told: string[] = [];
+
+@Injectable()
+class Occupancy {
+  @OnSseOccupied('{room}')
+  @OnSseVacated('{room}')
+  any({ type, channel }: SseOccupied | SseVacated) {
+    told.push(`${type} ${channel}`);
+  }
+
+  @OnSseOccupied('other')
+  never() {
+    told.push('never');
+  }
+}
+
+describe.each(ADAPTERS)('Presence in this process on %s', (adapter) => {
+  afterEach(closeApps);
+
+  const start = (
+    options: SseModuleOptions = {},
+    providers: ModuleMetadata['providers'] = [],
+    controllers = [RoomsController],
+  ) => {
+    told = [];
+    return startApp({
+      adapter,
+      controllers,
+      providers,
+      options: { client: byHeader, presenceGrace: 0, ...options },
+    });
+  };
+  const as = (user: string, info?: unknown) => ({
+    headers: {
+      'x-user': encodeURIComponent(user),
+      ...(info !== undefined && { 'x-info': JSON.stringify(info) }),
+    },
+  });
+
+  it('lists the clients of a channel, each once, and counts all connections', async () => {
+    const { connect, sse } = await start();
+    expect(await sse.presence('a')).toEqual({ members: [], connections: 0 });
+    const before = Date.now();
+    const first = await connect('/present/a', as('ann', { name: 'Ann' }));
+    await connect('/present/a', as('ann', { name: 'Anna' }));
+    await connect('/present/a', as('bob'));
+    await connect('/present/a');
+    await connect('/present/b', as('eve'));
+    await connect('/rooms/a', as('tom'));
+    await until(async () => (await sse.presenceStats('a')).connections === 4);
+    const { members, connections } = await sse.presence('a');
+    expect(connections).toBe(4);
+    expect(members).toEqual([
+      { id: 'ann', info: { name: 'Anna' }, connections: 2, since: expect.any(Date) },
+      { id: 'bob', info: undefined, connections: 1, since: expect.any(Date) },
+    ]);
+    expect(members[0]!.since.getTime()).toBeGreaterThanOrEqual(before - 5);
+    expect(await sse.presenceStats('a')).toEqual({ members: 2, connections: 4 });
+    await first.close();
+    await until(async () => (await sse.presence('a')).members[0]!.connections === 1);
+    expect((await sse.presence('a')).connections).toBe(3);
+  });
+
+  it('carries joins and leaves in the order of the channel, and resumes them', async () => {
+    const { connect, sse } = await start();
+    const watcher = await connect('/rooms/a');
+    const ann = await connect('/announced/a', as('ann', 1));
+    expect(await watcher.next()).toMatchObject({
+      type: 'sse:join',
+      data: '{"channel":"a","id":"ann","info":1}',
+    });
+    await sse.send('a', 'between');
+    const again = await connect('/announced/a', as('ann', 2));
+    await connect('/announced/a');
+    await ann.close();
+    await again.close();
+    expect((await watcher.take(2)).map(({ type, data }) => `${type} ${data}`)).toEqual([
+      'message between',
+      'sse:leave {"channel":"a","id":"ann","info":2}',
+    ]);
+    const back = await connect('/rooms/a', { lastEventId: watcher.events[0]!.id });
+    expect((await back.take(2)).map(({ type }) => type)).toEqual(['message', 'sse:leave']);
+  });
+
+  it('takes a reload within the grace for no leave and no join', async () => {
+    const { connect, sse } = await start({ presenceGrace: 60_000 });
+    const watcher = await connect('/rooms/a');
+    for (let i = 0; i < 3; i++) {
+      const ann = await connect('/announced/a', as('ann'));
+      await ann.close();
+    }
+    await until(() => sse.connections({ client: 'ann' }).length === 0);
+    await sse.send('a', 'end');
+    expect((await watcher.until(({ data }) => data === 'end')) && watcher.events).toHaveLength(2);
+    expect((await sse.presence('a')).members).toMatchObject([{ id: 'ann', connections: 1 }]);
+  });
+
+  it('lets a client leave once the grace is over', async () => {
+    const { connect, sse } = await start({ presenceGrace: 50 });
+    const watcher = await connect('/rooms/a');
+    const ann = await connect('/announced/a', as('ann'));
+    await ann.close();
+    await watcher.until(({ type }) => type === 'sse:leave');
+    expect(await sse.presence('a')).toEqual({ members: [], connections: 0 });
+  });
+
+  it('tells hooks of the first and the last reader', async () => {
+    const { connect } = await start({}, [Occupancy]);
+    const clients = [await connect('/present/a'), await connect('/present/a', as('ann'))];
+    await connect('/rooms/a');
+    await until(() => told.length === 1);
+    await Promise.all(clients.map((client) => client.close()));
+    await until(() => told.length === 2);
+    expect(told).toEqual(['occupied a', 'vacated a']);
+  });
+
+  it('is observed: the present state, and each change', async () => {
+    const { connect, sse, close } = await start();
+    const seen: SsePresence[] = [];
+    const late: SsePresence[] = [];
+    let isComplete = false;
+    sse
+      .presence$('a')
+      .subscribe({ next: (state) => seen.push(state), complete: () => (isComplete = true) });
+    await until(() => seen.length === 1);
+    expect(seen[0]).toEqual({ members: [], connections: 0 });
+    const ann = await connect('/present/a', as('ann'));
+    await until(() => seen.at(-1)!.members[0]?.id === 'ann');
+    const subscription = sse.presence$('a').subscribe((state) => late.push(state));
+    expect(late).toEqual([seen.at(-1)]);
+    subscription.unsubscribe();
+    await ann.close();
+    await until(() => seen.at(-1)!.connections === 0);
+    await close();
+    expect(isComplete).toBe(true);
+    expect(late).toHaveLength(1);
+  });
+
+  it.each([
+    ['control characters', 'a\u0000b\nc\r\u2028'],
+    ['the longest id', '\u{1F600}'.repeat(512)],
+    ['a lone surrogate', 'a\ud800'],
+    ['a name of the prototype', '__proto__'],
+    ['quotes', '"},\\"'],
+  ])('takes a client with %s as its id', async (_, id) => {
+    const { connect, sse } = await start({
+      client: () => ({ id, info: { text: 'x'.repeat(4_000) } }),
+    });
+    const watcher = await connect('/rooms/a');
+    const client = await connect('/announced/a');
+    expect(JSON.parse((await watcher.next()).data)).toMatchObject({ channel: 'a', id });
+    expect((await sse.presence('a')).members).toMatchObject([{ id, connections: 1 }]);
+    expect((await sse.presence('a', { after: id })).members).toEqual([]);
+    await client.close();
+    expect(JSON.parse((await watcher.next()).data)).toMatchObject({ id });
+  });
+
+  it('refuses options and channels that cannot be', async () => {
+    const { sse } = await start();
+    for (const options of [{ limit: 0 }, { limit: 1_001 }, { after: '' }, { other: 1 }]) {
+      await expect(sse.presence('a', options as never)).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+      });
+    }
+    await expect(sse.presence('')).rejects.toMatchObject({ code: 'INVALID_CHANNEL' });
+    await expect(sse.presenceStats('\n')).rejects.toMatchObject({ code: 'INVALID_CHANNEL' });
+    expect(() => sse.presence$('')).toThrow(expect.objectContaining({ code: 'INVALID_CHANNEL' }));
+    expect(() => SseChannel('a', { presence: 'all' as never })({}, 'x', {})).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
+    expect(() => SseChannel(undefined, { presence: true })({}, 'x', {})).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION' }),
+    );
+    await expect(start({ presenceTimeout: 2_999 })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+    });
+  });
+
+  it('is refused for channels of another source, and with a broker that cannot do it', async () => {
+    @Controller()
+    class KeysController {
+      @Sse('keys')
+      @SseChannel('key', { source: 'cache', presence: true })
+      key() {}
+    }
+    await expect(start({}, [], [KeysController as never])).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(/^@SseChannel\(\) on KeysController\.key: `presence`/),
+    });
+    const broker: Broker = {
+      open: (_channel, sink) => (sink.live(), { close: () => undefined }),
+      publish: async () => '1',
+    };
+    await expect(start({ broker })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(/`openPresence\(\)`/),
+    });
+    for (const store of [Promise.resolve(), { put() {} }, undefined]) {
+      await expect(
+        start({ broker: { ...broker, openPresence: () => store as never } }),
+      ).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    }
+  });
+});
