@@ -2,13 +2,12 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { compiled } from '../support/compiled.js';
 import { createDatabase, createRedis, type TestDatabase } from '../support/databases.js';
 import { startPostgres } from '../support/postgres.js';
-import { projectRoot } from '../support/project-root.js';
 import { startProxy } from '../support/proxy.js';
 import { startRedis } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -145,9 +144,7 @@ describe('startProxy', () => {
 
 describe('A killed test run', () => {
   it.each(['SIGINT', 'SIGKILL'] as const)('leaves no server behind after %s', async (signal) => {
-    const child = fork(join(projectRoot, 'test/harness/left-behind.ts'), {
-      execArgv: ['--import', join(projectRoot, 'scripts/typescript.mjs')],
-    });
+    const child = fork(compiled('test/harness/left-behind.ts'), { execArgv: [] });
     const exited = once(child, 'exit');
     const [{ dirs, ports }] = (await once(child, 'message')) as [
       { dirs: string[]; ports: number[] },

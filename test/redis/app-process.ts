@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { compiled } from '../support/compiled.js';
 import { projectRoot } from '../support/project-root.js';
 import { until } from '../support/until.js';
 
@@ -15,9 +16,9 @@ const running = new Set<AppProcess>();
 export async function startAppProcess(
   redisUrl: string,
   env: Readonly<Record<string, string>> = {},
-  script = 'test/redis/app.ts',
+  args: readonly string[] = [compiled('test/redis/app.ts')],
 ): Promise<AppProcess> {
-  const child = spawn(process.execPath, ['--import', './scripts/typescript.mjs', script], {
+  const child = spawn(process.execPath, args, {
     cwd: projectRoot,
     env: { ...process.env, REDIS_URL: redisUrl, NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

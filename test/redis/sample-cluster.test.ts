@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from '@jest/globals';
 import { SseTestClient } from '../../lib/testing/index.js';
+import { compiled } from '../support/compiled.js';
 import { until } from '../support/until.js';
 import { startSample, type SampleProcess } from '../sample/sample-process.js';
 
@@ -10,12 +11,7 @@ afterEach(async () => {
 });
 
 it('The cluster sample shows both instances, and survives the end of one', async () => {
-  sample = await startSample({}, [
-    process.execPath,
-    '--import',
-    './scripts/typescript.mjs',
-    'sample/cluster.ts',
-  ]);
+  sample = await startSample({}, [process.execPath, compiled('sample/cluster.ts')]);
   const address = await sample.address();
   const page = await (await fetch(address)).text();
   expect(page).toContain('Two instances, one order of events');

@@ -38,7 +38,8 @@ export async function roll({ versions, env, paths, began }: Roll): Promise<Rolle
     startAppProcess(
       '',
       { NAME: `instance-${index}`, LIBRARY: pathToFileURL(library).href, ...env(library) },
-      'test/upgrade/app.ts',
+      // The versions are TypeScript.
+      ['--import', './scripts/typescript.mjs', 'test/upgrade/app.ts'],
     );
   const running: AppProcess[] = [];
   for (const [index, library] of versions.slice(0, 2).entries()) {
