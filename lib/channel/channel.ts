@@ -1,14 +1,20 @@
 import { atOnce } from './at-once.js';
 import { labelOf } from './composite-id.js';
-import { CheckedHistory, type SourceServices } from './checked-history.js';
-import { checkEvent, isPosition, refuseAsPosition, type EventLimits } from './event-check.js';
+import { monotonicNow } from './clock.js';
+import { CheckedHistory, UNSHARED, type SourceServices } from './checked-history.js';
+import {
+  checkEvent,
+  isPosition,
+  isSmall,
+  refuseAsPosition,
+  type EventLimits,
+} from './event-check.js';
 import { EventLog, type RetainLimits } from './event-log.js';
 import { reasonOf } from './reason.js';
 import { resetEvent } from './reset-event.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
-import { Turns } from './turns.js';
-import type { ChannelFeed, ChannelSink, ResetReason, SourceEvent } from './source.js';
+import type { ChannelFeed, HistoryEvent, OrderedSink, ResetReason, SourceEvent } from './source.js';
 
 /** Reads a channel from its own cursor each time the channel has new events. */
 export interface Reader {
@@ -25,14 +31,8 @@ export interface Place {
 /** How much a channel retains, and how large its events may be. */
 export interface ChannelLimits extends RetainLimits, EventLimits {}
 
-/** The services of a channel that shares none with other channels. */
-const UNSHARED: SourceServices = {
-  log: { log: () => undefined, warn: () => undefined, error: () => undefined },
-  reads: new Turns(Infinity),
-};
-
 /** A named log that a source appends to and readers read. */
-export class Channel implements ChannelSink {
+export class Channel implements OrderedSink {
   readonly log: EventLog;
   readonly readers = new Set<Reader>();
   /** The places of all open cursors. */
@@ -89,6 +89,20 @@ export class Channel implements ChannelSink {
     const entry = this.log.append(event);
     this.onAppend(this);
     return entry.id;
+  }
+
+  appendOrdered(events: readonly HistoryEvent[]): number {
+    const now = monotonicNow();
+    let count = 0;
+    for (const event of this.isClosed ? [] : events) {
+      if (!isSmall(event.data, this.limits.eventSize)) {
+        break;
+      }
+      this.log.append(event, undefined, now);
+      count++;
+    }
+    this.onAppend(this);
+    return count;
   }
 
   live(position?: string): void {

@@ -13,7 +13,7 @@ import { reasonOf } from './reason.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 import type { ChannelHistory, SseLogger } from './source.js';
-import type { Turns } from './turns.js';
+import { Turns } from './turns.js';
 
 /** Events per page of history. A reader that catches up holds one page at a time. */
 const PAGE_SIZE = 256;
@@ -31,6 +31,12 @@ export interface SourceServices {
   /** Limits how many pages are read at the same time. */
   readonly reads: Turns;
 }
+
+/** The services of a channel that shares none with other channels. */
+export const UNSHARED: SourceServices = {
+  log: { log: () => undefined, warn: () => undefined, error: () => undefined },
+  reads: new Turns(Infinity),
+};
 
 /** A page, and the state of the log when it was requested. A page that has less is behind. */
 export interface LoadedPage extends CheckedPage {

@@ -179,9 +179,13 @@ function faultOfId(id: unknown, maxLength = MAX_LINE): string | undefined {
   return undefined;
 }
 
+/** Whether a text surely has at most this many bytes: UTF-8 takes at most three for each of its units. */
+export function isSmall(text: string, limit: number): boolean {
+  return text.length * 3 <= limit;
+}
+
 function checkSize(text: string, limit: number): void {
-  // UTF-8 takes at most three bytes for each of a string's units.
-  const size = text.length * 3 <= limit ? 0 : Buffer.byteLength(text);
+  const size = isSmall(text, limit) ? 0 : Buffer.byteLength(text);
   if (size > limit) {
     throw tooLarge(size, limit);
   }

@@ -106,14 +106,14 @@ export class EventLog {
    * @param gap the reason, for a reset that is not an event of the source. Such a reset stands
    * after the event at its position, which clients may not have received
    */
-  append(event: SourceEvent, gap?: ResetReason): LogEntry {
+  append(event: SourceEvent, gap?: ResetReason, now = monotonicNow()): LogEntry {
     const seq = ++this.head;
     const position = event.position ?? this.local.of(seq);
     if (event.position !== undefined) {
       this.isLocal = false;
     }
     const resumeAt = gap ? nextAfter(position, this.local.of(seq)) : position;
-    const entry = new LogEntry(seq, position, event, monotonicNow(), resumeAt, gap);
+    const entry = new LogEntry(seq, position, event, now, resumeAt, gap);
     this.entries.push(entry);
     if (!gap) {
       this.newest = { position, id: entry.id };
@@ -123,7 +123,7 @@ export class EventLog {
     this.readableBytes += entry.size;
     this.retainedBytes += entry.size;
     this.index.note(entry);
-    this.trim(entry.time);
+    this.trim(now);
     return entry;
   }
 

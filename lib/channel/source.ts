@@ -41,6 +41,17 @@ export interface ChannelSink {
   reset(reason: ResetReason, position?: string, isInPlace?: boolean): void;
 }
 
+/** The sink as sources of this package know it, if a channel is behind it. */
+export interface OrderedSink extends ChannelSink {
+  /**
+   * Appends events that have only data and a position, which the source knows to be valid and after
+   * the one before: to check them again takes longer than all the rest.
+   *
+   * @returns how many it has appended; `append()` tells what is wrong with the next
+   */
+  appendOrdered?(events: readonly HistoryEvent[]): number;
+}
+
 /** An event as a source appends it to a channel's log. */
 export interface SourceEvent {
   /** The event's text, as it goes on the wire after `data:`. */

@@ -3,7 +3,12 @@ import fc from 'fast-check';
 import { Channel } from '../../lib/channel/channel.js';
 import { Cursor } from '../../lib/channel/cursor.js';
 import { EARLIEST } from '../../lib/channel/start-position.js';
-import { itemsOf, parseMessage, type RawEntry } from '../../lib/sources/redis/stream-entry.js';
+import {
+  itemsOf,
+  itemsOfMessage,
+  parseMessage,
+  type RawEntry,
+} from '../../lib/sources/redis/stream-entry.js';
 import { isStreamId } from '../../lib/sources/redis/stream-id.js';
 import { createRedis, type TestRedis } from '../support/databases.js';
 import { sized } from '../support/soak.js';
@@ -182,6 +187,22 @@ describe('An entry that another program writes to a stream', () => {
   );
 });
 
+describe('An event that is too large for this instance', () => {
+  it('leaves a reset among those that one message brought with it', async () => {
+    const one = await instance(redis.url, { prefix });
+    const there = open(one, 'large');
+    await until(() => there.channel.ready);
+    const large = 'x'.repeat(LIMITS.eventSize + 1);
+    const sent = ['a', 'é'.repeat(LIMITS.eventSize / 2), 'b', large, 'c'];
+    const ids = await Promise.all(sent.map((data) => one.broker.publish('large', { data })));
+    await until(() => there.channel.log.head >= sent.length);
+    expect(there.data()).toEqual(sent.filter((data) => data !== large));
+    expect(there.entries().map(({ position }) => position)).toEqual(ids);
+    expect(there.reasons()).toEqual(['skipped-event']);
+    expect(there.entries()[3]!.type).toBe('sse:reset');
+  });
+});
+
 describe('A message that another program publishes', () => {
   it.each([
     ['meta `null`', (last: string) => `${last} ${after(last)} 4+1\nnullx`],
@@ -336,7 +357,8 @@ describe('Random entries and messages', () => {
     );
     fc.assert(
       fc.property(message, (published) => {
-        for (const item of parseMessage(published)?.items ?? []) {
+        const parsed = parseMessage(published);
+        for (const item of parsed ? itemsOfMessage(parsed) : []) {
           expect(isStreamId(item.id)).toBe(true);
         }
       }),

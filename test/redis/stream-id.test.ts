@@ -55,7 +55,7 @@ describe('Stream ids', () => {
         fc.bigInt({ min: 0n, max: LARGEST - 50n }),
         fc.nat(50),
         (time, number, count) => {
-          const ids = streamIdsFrom(`${time}-${number}`, count);
+          const ids = streamIdsFrom(`${time}-${number}`, count)!;
           expect(ids).toEqual(
             Array.from({ length: count }, (_, nth) => `${time}-${number + BigInt(nth)}`),
           );

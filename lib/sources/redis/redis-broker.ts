@@ -94,7 +94,7 @@ function appendKind({ connection, limits, published, reading }: RedisStreams): C
       if (announcement !== undefined) {
         reading.noteLoss(key!, announcement);
       }
-      const ids = streamIdsFrom(first, count);
+      const ids = streamIdsFrom(first, count)!;
       published.note(key!, ids.at(-1)!, number);
       return ids;
     },

@@ -1,7 +1,7 @@
 import { isResetReason } from '../../channel/reset-event.js';
 import type { HistoryEvent, OutgoingEvent, ResetReason } from '../../channel/source.js';
 import { BEGIN, DATA, GO_ON, LENGTHS, META, RESET } from './lua/lua.generated.js';
-import { compareStreamIds, isStreamId, laterStreamId } from './stream-id.js';
+import { compareStreamIds, isStreamId, laterStreamId, streamIdsFrom } from './stream-id.js';
 
 /**
  * The version of the format in Redis, which docs/internals/redis.md describes. Entries of version 1
@@ -12,6 +12,8 @@ const LATER_MESSAGE = /^v(\d+) /;
 /** The most events of an entry, and the most characters of their lengths. Ours have far fewer. */
 const MAX_EVENTS = 10_000;
 const MAX_LENGTHS = 16 * MAX_EVENTS;
+
+const [PLUS, COMMA, ZERO, NINE] = [43, 44, 48, 57] as const;
 
 /** One thing that an entry of a channel's stream holds. */
 export type StreamItem =
@@ -30,10 +32,11 @@ export type StreamItem =
   | { readonly kind: 'mark'; readonly id: string };
 
 /** One publication, and the id of the event before it. */
-export interface StreamMessage {
-  readonly previous: string;
-  readonly items: readonly StreamItem[];
-}
+export type StreamMessage = { readonly previous: string } & (
+  | { readonly items: readonly StreamItem[]; readonly plain?: undefined }
+  /** Most publications are of events that have only data. */
+  | { readonly plain: readonly HistoryEvent[] }
+);
 
 /** An entry as Redis replies it: its id, and its fields' names and values in turn. */
 export type RawEntry = readonly [id: string, fields: readonly string[]];
@@ -90,15 +93,17 @@ export function itemsOf([id, fields]: RawEntry): readonly StreamItem[] {
   if (lengths === undefined) {
     return [item(id, fieldOf(fields, META) ?? '', data)];
   }
-  const others = lengths.split(',', MAX_EVENTS + 1).length - 1;
-  return (
-    split(lengths, data, (index) => laterStreamId(id, index - others)) ?? [
-      unreadable(
-        id,
-        `its field \`${LENGTHS}\` does not tell the lengths of what \`${DATA}\` holds.`,
-      ),
-    ]
-  );
+  const ends = endsOf(lengths, data.length);
+  const first = ends && laterStreamId(id, 1 - ends.length / 2);
+  const ids = first === undefined ? undefined : streamIdsFrom(first, ends!.length / 2);
+  return ids
+    ? split(ids, ends!, data)
+    : [
+        unreadable(
+          id,
+          `its field \`${LENGTHS}\` does not tell the lengths of what \`${DATA}\` holds.`,
+        ),
+      ];
 }
 
 /** The version of a message that a later version of this package wrote. */
@@ -111,58 +116,84 @@ export function laterVersionOf(text: string): string | undefined {
  * all its events. `undefined` when it is not one of ours.
  */
 export function parseMessage(text: string): StreamMessage | undefined {
-  const head = text.indexOf('\n');
-  const [previous, first, lengths, ...rest] = text.slice(0, Math.max(head, 0)).split(' ', 4);
-  if (
-    previous === undefined ||
-    first === undefined ||
-    lengths === undefined ||
-    rest.length > 0 ||
-    !isStreamId(previous) ||
-    !isStreamId(first) ||
-    compareStreamIds(previous, first) >= 0
-  ) {
+  const [blank, head] = [text.indexOf(' '), text.indexOf('\n')];
+  const next = text.indexOf(' ', blank + 1);
+  if (blank < 0 || next < 0 || next > head) {
     return undefined;
   }
+  const [previous, first] = [text.slice(0, blank), text.slice(blank + 1, next)];
+  if (!isStreamId(previous) || !isStreamId(first) || compareStreamIds(previous, first) >= 0) {
+    return undefined;
+  }
+  const lengths = text.slice(next + 1, head);
   const texts = text.slice(head + 1);
-  const items =
-    lengths === ''
-      ? [item(first, '', texts)]
-      : split(lengths, texts, (index) => laterStreamId(first, index));
+  const ends = lengths === '' ? [0, texts.length] : endsOf(lengths, texts.length);
+  const ids = ends && streamIdsFrom(first, ends.length / 2);
+  if (!ids) {
+    return undefined;
+  }
+  if (!lengths.includes('+')) {
+    return {
+      previous,
+      plain: ids.map((id, nth) => ({ data: dataOf(texts, ends, nth), position: id })),
+    };
+  }
+  const items = split(ids, ends, texts);
   // If a part is unreadable, the feed reads the stream instead of the message.
-  return items?.every(isReadable) ? { previous, items } : undefined;
+  return items.every(isReadable) ? { previous, items } : undefined;
 }
 
-/** Splits a text into the items that it joins. `undefined` when the lengths do not fit it. */
-function split(
-  lengths: string,
-  texts: string,
-  idOf: (index: number) => string | undefined,
-): readonly StreamItem[] | undefined {
-  const parts = lengths.length > MAX_LENGTHS ? [] : lengths.split(',', MAX_EVENTS + 1);
-  if (parts.length === 0 || parts.length > MAX_EVENTS) {
+/** What a message holds. */
+export function itemsOfMessage(message: StreamMessage): readonly StreamItem[] {
+  return message.plain
+    ? message.plain.map((event) => ({ kind: 'event', id: event.position, event }))
+    : message.items;
+}
+
+/**
+ * Where the meta and the data of each event end in the text that joins them all, in turn; `undefined`
+ * when the lengths do not fit a text of this size.
+ */
+function endsOf(lengths: string, size: number): readonly number[] | undefined {
+  if (lengths.length > MAX_LENGTHS) {
     return undefined;
   }
-  const items: StreamItem[] = [];
-  let at = 0;
-  for (let index = 0; index < parts.length; index++) {
-    const id = idOf(index);
-    const part = parts[index]!;
-    const plus = part.indexOf('+');
-    const meta = plus < 0 ? 0 : Number(part.slice(0, plus));
-    const data = Number(part.slice(plus + 1));
-    if (id === undefined || !isLength(meta) || !isLength(data)) {
+  const ends: number[] = [];
+  let [end, value, digits] = [0, 0, 0];
+  for (let at = 0; at <= lengths.length; at++) {
+    const code = at < lengths.length ? lengths.charCodeAt(at) : COMMA;
+    if (code >= ZERO && code <= NINE && value <= size) {
+      value = value * 10 + code - ZERO;
+      digits++;
+      continue;
+    }
+    const isMeta = ends.length % 2 === 0 && code === PLUS;
+    if (digits === 0 || (code !== COMMA && !isMeta)) {
       return undefined;
     }
-    const [middle, end] = [at + meta, at + meta + data];
-    items.push(item(id, texts.slice(at, middle), texts.slice(middle, end)));
-    at = end;
+    if (!isMeta && ends.length % 2 === 0) {
+      ends.push(end);
+    }
+    end += value;
+    ends.push(end);
+    [value, digits] = [0, 0];
   }
-  return at === texts.length ? items : undefined;
+  return end === size && ends.length <= 2 * MAX_EVENTS ? ends : undefined;
 }
 
-function isLength(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0;
+/** Splits a text into the items that it joins. */
+function split(
+  ids: readonly string[],
+  ends: readonly number[],
+  texts: string,
+): readonly StreamItem[] {
+  return ids.map((id, nth) =>
+    item(id, texts.slice(ends[nth * 2 - 1] ?? 0, ends[nth * 2]), dataOf(texts, ends, nth)),
+  );
+}
+
+function dataOf(texts: string, ends: readonly number[], nth: number): string {
+  return texts.slice(ends[nth * 2], ends[nth * 2 + 1]);
 }
 
 function item(id: string, meta: string, data: string): StreamItem {

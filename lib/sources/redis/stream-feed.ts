@@ -1,7 +1,7 @@
 import { backoff } from '../../channel/backoff.js';
 import { appendOrSkip } from '../../channel/event-check.js';
-import type { ChannelFeed, ChannelSink, HistoryEvent } from '../../channel/source.js';
-import { itemsOf, type StreamItem, type StreamMessage } from './stream-entry.js';
+import type { ChannelFeed, HistoryEvent, OrderedSink } from '../../channel/source.js';
+import { itemsOf, itemsOfMessage, type StreamItem, type StreamMessage } from './stream-entry.js';
 import { StreamHistory } from './stream-history.js';
 import { compareStreamIds } from './stream-id.js';
 import type { StreamReading } from './stream-reading.js';
@@ -44,7 +44,7 @@ export class StreamFeed implements ChannelFeed {
 
   constructor(
     readonly key: string,
-    private readonly sink: ChannelSink,
+    private readonly sink: OrderedSink,
     private readonly options: StreamOptions,
     private readonly owner: StreamFeedOwner,
   ) {
@@ -83,7 +83,7 @@ export class StreamFeed implements ChannelFeed {
     if (this.last === undefined || this.reading) {
       this.buffer(message);
     } else if (message.previous === this.last) {
-      this.take(message.items);
+      this.takeMessage(message);
     } else {
       // The stream holds the missed entries, and those of this message.
       this.read();
@@ -117,15 +117,27 @@ export class StreamFeed implements ChannelFeed {
     const messages = this.buffered;
     this.buffered = [];
     for (const message of messages) {
-      const end = message.items.at(-1)!.id;
+      const end = itemsOfMessage(message).at(-1)!.id;
       if (message.previous === this.last) {
-        this.take(message.items);
+        this.takeMessage(message);
       } else if (compareStreamIds(end, this.last!) > 0) {
         this.readAgain = true;
       }
     }
     if (this.readAgain) {
       this.read();
+    }
+  }
+
+  /** Takes a message that follows the last item. */
+  private takeMessage(message: StreamMessage): void {
+    const { plain } = message;
+    const count = plain && !this.options.shape ? (this.sink.appendOrdered?.(plain) ?? 0) : 0;
+    if (count > 0) {
+      this.last = plain![count - 1]!.position;
+    }
+    if (count !== plain?.length) {
+      this.take(itemsOfMessage(message).slice(count));
     }
   }
 

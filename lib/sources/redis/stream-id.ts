@@ -1,57 +1,62 @@
+/**
+ * A stream id: `<milliseconds>-<number>`, each without leading zeros, as Redis writes it. Nineteen
+ * digits are always of 64 bits.
+ */
+const STREAM_ID = /^(?:0|[1-9]\d{0,18})-(?:0|[1-9]\d{0,18})$/;
+const LONG_STREAM_ID = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;
+
 /** The largest number of 64 bits. Digits of the same length compare as text. */
 const MAX_NUMBER = '18446744073709551615';
 /** A double holds numbers of up to this many digits exactly. */
 const EXACT_DIGITS = 15;
-const ZERO = 48;
-const NINE = 57;
+const DASH = 45;
 
 /**
- * Whether a text is a stream id: `<milliseconds>-<number>`, each of 64 bits and without leading zeros,
- * as Redis writes it. Redis answers a range from any other text with an error. Each event that arrives
- * is compared, and so checked, twice; a regular expression takes several times as long.
+ * Whether a text is a stream id. Redis answers a range from any other text with an error.
  */
 export function isStreamId(text: string): boolean {
-  const dash = text.indexOf('-');
-  return isNumber(text, 0, dash) && isNumber(text, dash + 1, text.length);
+  if (STREAM_ID.test(text)) {
+    return true;
+  }
+  const [, time, number] = LONG_STREAM_ID.exec(text) ?? [];
+  return time !== undefined && fits(time) && fits(number!);
 }
 
-function isNumber(text: string, from: number, to: number): boolean {
-  const digits = to - from;
-  if (digits < 1 || digits > MAX_NUMBER.length || (digits > 1 && text.charCodeAt(from) === ZERO)) {
-    return false;
-  }
-  for (let at = from; at < to; at++) {
-    const digit = text.charCodeAt(at);
-    if (digit < ZERO || digit > NINE) {
-      return false;
-    }
-  }
-  return digits < MAX_NUMBER.length || text.slice(from, to) <= MAX_NUMBER;
+function fits(digits: string): boolean {
+  return digits.length < MAX_NUMBER.length || digits <= MAX_NUMBER;
 }
 
 /** Orders two stream ids, without leading zeros: below zero when `a` is before `b`. */
 export function compareStreamIds(a: string, b: string): number {
   const dash = a.indexOf('-');
+  if (a.length === b.length && b.charCodeAt(dash) === DASH) {
+    return a === b ? 0 : a < b ? -1 : 1;
+  }
   const longer = dash - b.indexOf('-');
   if (longer !== 0) {
     return longer;
-  }
-  if (a.length === b.length) {
-    return a === b ? 0 : a < b ? -1 : 1;
   }
   const [timeOfA, timeOfB] = [a.slice(0, dash), b.slice(0, dash)];
   return timeOfA === timeOfB ? a.length - b.length : timeOfA < timeOfB ? -1 : 1;
 }
 
-/** The ids of `count` events, of which the first has this id and the others follow it. */
-export function streamIdsFrom(first: string, count: number): string[] {
+/**
+ * The ids of `count` events, of which the first has this id and the others follow it in the same
+ * millisecond; `undefined` when there are no such ids.
+ */
+export function streamIdsFrom(first: string, count: number): string[] | undefined {
   const at = first.indexOf('-') + 1;
   if (first.length - at > EXACT_DIGITS) {
-    return Array.from({ length: count }, (_, nth) => laterStreamId(first, nth)!);
+    const ids = Array.from({ length: count }, (_, nth) => laterStreamId(first, nth));
+    return ids.every((id) => id !== undefined) ? ids : undefined;
   }
   const time = first.slice(0, at);
   const number = Number(first.slice(at));
-  return Array.from({ length: count }, (_, nth) => time + (number + nth));
+  const ids: string[] = [];
+  for (let next = number; next < number + count; next++) {
+    ids.push(time + next);
+  }
+  return ids;
 }
 
 /**
