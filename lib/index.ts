@@ -8,6 +8,7 @@ export type {
   ResumeOptions,
   RevalidateOption,
   SendOptions,
+  SnapshotOption,
   SourceOption,
   StreamOptions,
 } from './setup/channel-options.js';
@@ -22,6 +23,7 @@ export type { EndReason as SseEndReason } from './delivery/connection.js';
 export type { ConnectionsOptions } from './connections/list-connections.js';
 export type { ConnectionFilter } from './delivery/connection-filter.js';
 export type { SseClient } from './delivery/client.js';
+export type { SseSnapshot } from './delivery/snapshot-cursor.js';
 export type { SseConnection } from './delivery/sse-connection.js';
 export { SseChannel } from './endpoint/sse-channel.decorator.js';
 export type { ChannelResolver } from './endpoint/route.js';

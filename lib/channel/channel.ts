@@ -46,6 +46,8 @@ export class Channel implements OrderedSink {
   feed: ChannelFeed | undefined;
   /** The source's earlier events, if it can read them again. */
   history: CheckedHistory | undefined;
+  /** The number of the log's last reset; 0 before the first. */
+  lastReset = 0;
 
   constructor(
     readonly name: string,
@@ -136,7 +138,7 @@ export class Channel implements OrderedSink {
     const at = given ?? (this.history && this.log.headPosition);
     const isGap = at !== undefined && !(isInPlace && given !== undefined);
     const event = { ...resetEvent(this.name, reason), position: at };
-    this.log.append(event, isGap ? reason : undefined);
+    this.lastReset = this.log.append(event, isGap ? reason : undefined).seq;
     if (isGap && given !== undefined) {
       this.log.restart();
     }
@@ -163,19 +165,18 @@ export class Channel implements OrderedSink {
   }
 
   /** Resolves once the source is listening, or after `timeout` milliseconds. */
-  whenReady(timeout: number): Promise<void> {
-    if (this.isLive) {
-      return Promise.resolve();
+  async whenReady(timeout: number): Promise<void> {
+    if (!this.isLive) {
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer);
+          this.waiting.delete(done);
+          resolve();
+        };
+        const timer = setTimeout(done, timeout);
+        this.waiting.add(done);
+      });
     }
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.waiting.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, timeout);
-      this.waiting.add(done);
-    });
   }
 
   /** The event that a new client receives first, if the source has one. */

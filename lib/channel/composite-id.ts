@@ -49,12 +49,13 @@ export function labelledPosition(label: string, position: string): string {
 export function formatCompositeId(
   places: readonly {
     readonly channel: { readonly label: string };
+    /** Empty, like `undefined`, for none. */
     readonly position: string | undefined;
   }[],
 ): string {
   let id = '';
   for (const { channel, position } of places) {
-    if (position !== undefined) {
+    if (position) {
       id += (id && SEPARATOR) + labelledPosition(channel.label, position);
     }
   }

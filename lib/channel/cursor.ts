@@ -29,18 +29,18 @@ export class Cursor {
   seq: number;
   /** Why the client must be told next that events may be missing. */
   resetReason: ResetReason | undefined;
-  /** The position the client would return with; `undefined` while the channel has none. */
+  /** The position the client would return with; `undefined` or empty for none. */
   position: string | undefined;
-  private page: readonly LogEntry[] = NO_ENTRIES;
-  private pageIndex = 0;
-  private history: HistoryReading | undefined;
+  protected page: readonly LogEntry[] = NO_ENTRIES;
+  protected pageIndex = 0;
+  protected history: HistoryReading | undefined;
   /** The end of the history that was read, until the cursor has found its place in the log. */
-  private joining: HistoryEnd | undefined;
+  protected joining: HistoryEnd | undefined;
 
   constructor(
     readonly channel: Channel,
     /** The reader, which the cursor pulls once history has come. */
-    private readonly owner: { pull(): void },
+    protected readonly owner: { pull(): void },
   ) {
     this.seq = channel.log.head;
     this.position = channel.log.startingPosition(this.seq);
@@ -64,11 +64,6 @@ export class Cursor {
       this.position = place.position === undefined ? undefined : lastEventId;
       return this.startHistory(this.channel.history!, place);
     }
-  }
-
-  /** Places the cursor for a client whose Last-Event-ID cannot be a position. */
-  refuse(): void {
-    this.resetReason = 'unknown-position';
   }
 
   /** Whether the cursor reads from the log next, with no history or reset before. */
@@ -141,9 +136,10 @@ export class Cursor {
     return entry;
   }
 
-  /** Makes this event the first that the client receives. */
-  startWith(event: SourceEvent): void {
-    this.page = [new LogEntry(0, this.position ?? '', event, monotonicNow())];
+  /** Makes the source's current event, if it has one, the first that a new client receives. */
+  startLive(): void {
+    const event = this.channel.current();
+    this.page = event ? [this.entryHere(event)] : NO_ENTRIES;
   }
 
   /**
@@ -175,7 +171,10 @@ export class Cursor {
   /** Moves to the head, and returns the reset that tells the client so. */
   private takeReset(reason: ResetReason): LogEntry {
     this.skipToHead();
-    const event = resetEvent(this.channel.name, reason);
+    return this.entryHere(resetEvent(this.channel.name, reason));
+  }
+
+  private entryHere(event: SourceEvent): LogEntry {
     return new LogEntry(0, this.position ?? '', event, monotonicNow());
   }
 

@@ -19,6 +19,7 @@ import { BlockCache } from './log-blocks.js';
 import { MergedReader } from './merged-reader.js';
 import type { Overflow } from './overflow.js';
 import { Revocations } from './revocations.js';
+import type { Snapshots } from './snapshot-cursor.js';
 import { Subscription, type ChannelRequest } from './subscription.js';
 
 /** The module's options that delivery uses. */
@@ -85,8 +86,8 @@ export class Delivery {
   }
 
   /** Opens channels for one client. @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL` */
-  subscribe(requests: readonly ChannelRequest[]): Subscription {
-    return Subscription.open(this.channels, requests, this.queue.wake);
+  subscribe(requests: readonly ChannelRequest[], snapshots?: Snapshots): Subscription {
+    return Subscription.open(this.channels, requests, this.queue.wake, snapshots);
   }
 
   /** Opens channels, and finds the place after a Last-Event-ID. @throws as `subscribe()` */

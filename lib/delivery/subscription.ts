@@ -5,6 +5,7 @@ import { Cursor } from '../channel/cursor.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { ChannelSource } from '../channel/source.js';
 import { resumePositions } from './resume-positions.js';
+import { SnapshotCursor, type Snapshots } from './snapshot-cursor.js';
 
 /** One channel that a client wants to read. */
 export interface ChannelRequest {
@@ -40,8 +41,11 @@ export class Subscription {
     channels: readonly Channel[],
     isOfSet: boolean,
     private readonly wake: (reader: Reader) => void,
+    snapshots: Snapshots | undefined,
   ) {
-    this.cursors = channels.map((channel) => new Cursor(channel, this));
+    this.cursors = channels.map((channel) =>
+      snapshots ? new SnapshotCursor(channel, this, snapshots) : new Cursor(channel, this),
+    );
     this.isLabelled = isOfSet || channels.length > 1;
   }
 
@@ -49,12 +53,14 @@ export class Subscription {
    * Opens the channels, with a cursor at the head of each.
    *
    * @param wake pulls a reader, in a turn of the event loop that has time for it
+   * @param snapshots takes the states that the client receives; `undefined` for events only
    * @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL`
    */
   static open(
     registry: ChannelRegistry,
     requests: readonly ChannelRequest[],
     wake: (reader: Reader) => void,
+    snapshots?: Snapshots,
   ): Subscription {
     const channels: Channel[] = [];
     try {
@@ -69,7 +75,7 @@ export class Subscription {
       throw error;
     }
     const isOfSet = requests.some((request) => request.isOfSet);
-    return new Subscription(registry, channels, isOfSet, wake);
+    return new Subscription(registry, channels, isOfSet, wake, snapshots);
   }
 
   /** Places the cursors. Returns a promise only if that takes time. */
@@ -97,9 +103,8 @@ export class Subscription {
     if (this.cursors.some(({ resetReason }) => resetReason !== undefined)) {
       return undefined;
     }
-    return this.isLabelled
-      ? formatCompositeId(this.cursors) || undefined
-      : this.cursors[0]?.position;
+    const id = this.isLabelled ? formatCompositeId(this.cursors) : this.cursors[0]?.position;
+    return id || undefined;
   }
 
   get channels(): readonly string[] {
@@ -156,7 +161,7 @@ export class Subscription {
 
   private resume({ lastEventId, readyTimeout }: SubscriptionOptions): void | Promise<void> {
     if (lastEventId === undefined) {
-      this.startLive(this.cursors);
+      this.cursors.forEach((cursor) => cursor.startLive());
       return;
     }
     const positions = resumePositions(
@@ -164,13 +169,13 @@ export class Subscription {
       this.cursors.map(({ channel }) => channel.label),
     );
     if (!positions) {
-      this.cursors.forEach((cursor) => cursor.refuse());
+      this.cursors.forEach((cursor) => (cursor.resetReason = 'unknown-position'));
       return;
     }
     const pending: Promise<void>[] = [];
     for (const [index, cursor] of this.cursors.entries()) {
       const position = positions[index];
-      const placed = position === undefined ? this.startLive([cursor]) : cursor.resume(position);
+      const placed = position === undefined ? cursor.startLive() : cursor.resume(position);
       if (placed) {
         pending.push(placed);
       }
@@ -182,14 +187,5 @@ export class Subscription {
       return finish();
     }
     return settledWithin(Promise.all(pending), readyTimeout).then(finish);
-  }
-
-  private startLive(cursors: readonly Cursor[]): void {
-    for (const cursor of cursors) {
-      const current = cursor.channel.current();
-      if (current) {
-        cursor.startWith(current);
-      }
-    }
   }
 }

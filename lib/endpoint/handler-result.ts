@@ -7,7 +7,11 @@ import { iterableStream } from '../delivery/iterable-stream.js';
 
 /** The value that a handler has returned, on its way through Nest to our interceptor. */
 export class HandlerResult {
-  constructor(readonly value: unknown) {}
+  constructor(
+    readonly value: unknown,
+    /** The object whose method the handler is. */
+    readonly controller: unknown,
+  ) {}
 }
 
 /**

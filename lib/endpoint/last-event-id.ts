@@ -25,6 +25,12 @@ export function lastEventIdOf({ headers, query }: RequestParts): string | undefi
   return typeof given === 'string' ? given : NO_POSITION;
 }
 
+/** The same, but an id that is too long to be a position counts as unknown. */
+export function startOf(request: RequestParts, maxLength: number): string | undefined {
+  const id = lastEventIdOf(request);
+  return id !== undefined && id.length > maxLength ? NO_POSITION : id;
+}
+
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**

@@ -5,7 +5,7 @@ import type { Delivery } from '../delivery/delivery.js';
 import { Walk } from '../delivery/walk.js';
 import type { RevalidateOption } from '../setup/channel-options.js';
 import type { Exchange, FrameworkRequest } from './exchange.js';
-import type { Route } from './route.js';
+import { sharedByStreams, type Route } from './route.js';
 
 /** The most checks of one endpoint under way at a time. */
 const MOST_CHECKS = 50;
@@ -73,22 +73,11 @@ export class Revalidation {
   }
 }
 
-const known = new WeakMap<Delivery, WeakMap<Route, Revalidation>>();
+const shared = sharedByStreams(
+  ({ options, where }, delivery) => new Revalidation(options.revalidate!, where, delivery),
+);
 
 /** The revalidation of an endpoint; `undefined` when it has none. */
 export function revalidationOf(route: Route, delivery: Delivery): Revalidation | undefined {
-  const { revalidate } = route.options;
-  if (!revalidate) {
-    return undefined;
-  }
-  let ofDelivery = known.get(delivery);
-  if (!ofDelivery) {
-    known.set(delivery, (ofDelivery = new WeakMap()));
-  }
-  let revalidation = ofDelivery.get(route);
-  if (!revalidation) {
-    revalidation = new Revalidation(revalidate, route.where, delivery);
-    ofDelivery.set(route, revalidation);
-  }
-  return revalidation;
+  return route.options.revalidate && shared(route, delivery);
 }

@@ -1,3 +1,4 @@
+import type { Delivery } from '../delivery/delivery.js';
 import type { EndpointOptions } from '../setup/channel-options.js';
 
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -24,6 +25,27 @@ const ROUTE_METADATA = 'sse:route';
 
 export function setRoute(handler: object, route: Route): void {
   Reflect.defineMetadata(ROUTE_METADATA, route, handler);
+}
+
+/**
+ * What an endpoint shares among its streams, made for the first: a route is known to the whole
+ * process, and may serve several applications.
+ */
+export function sharedByStreams<T>(
+  make: (route: Route, delivery: Delivery) => T,
+): (route: Route, delivery: Delivery) => T {
+  const known = new WeakMap<Delivery, WeakMap<Route, T>>();
+  return (route, delivery) => {
+    let ofDelivery = known.get(delivery);
+    if (!ofDelivery) {
+      known.set(delivery, (ofDelivery = new WeakMap()));
+    }
+    let shared = ofDelivery.get(route);
+    if (shared === undefined) {
+      ofDelivery.set(route, (shared = make(route, delivery)));
+    }
+    return shared;
+  };
 }
 
 /** The route of a handler with `@SseChannel()`. */

@@ -53,6 +53,7 @@ export function SseChannel<Request = any>(
     }
     const handler: Handler = function (...args) {
       const result = original.apply(this, args);
+      const box = (value: unknown) => new HandlerResult(value, this);
       return isThenable(result) ? Promise.resolve(result).then(box) : box(result);
     };
     Object.defineProperty(handler, 'name', { value: original.name });
@@ -79,10 +80,6 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
     (typeof value === 'object' || typeof value === 'function') &&
     typeof (value as PromiseLike<unknown> | null)?.then === 'function'
   );
-}
-
-function box(value: unknown): HandlerResult {
-  return new HandlerResult(value);
 }
 
 function checkRoute(where: string, channels: unknown, options: EndpointOptions): void {

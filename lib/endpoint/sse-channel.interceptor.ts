@@ -157,10 +157,11 @@ export class SseChannelInterceptor implements NestInterceptor {
 
   /** Calls the handler; `undefined` when it returns nothing. */
   private async callHandler(
-    { exchange, route, writer }: StreamRequest,
+    request: StreamRequest,
     { events$ }: HandlerEvents,
     next: CallHandler,
   ): Promise<Observable<unknown> | undefined> {
+    const { exchange, route, writer } = request;
     if (route.hasCustomParams) {
       exchange.provideSignal();
     }
@@ -170,7 +171,16 @@ export class SseChannelInterceptor implements NestInterceptor {
         this.lateFailure(route.where),
       ),
     );
-    return streamOf(result, writer, this.delivery.guard);
+    const source = streamOf(result, writer, this.delivery.guard);
+    request.snapshots?.callOn(result.controller);
+    if (source && route.options.snapshot && !(source instanceof ChannelStream)) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `The handler ${route.where} returned a stream of its own, and \`snapshot\` is for channels as they ` +
+          'are. Return nothing or `sse.stream()`, or leave `snapshot` out.',
+      );
+    }
+    return source;
   }
 
   /**

@@ -9,15 +9,15 @@ import type { Delivery } from '../delivery/delivery.js';
 import { HandlerEvents } from '../delivery/handler-events.js';
 import { HandlerWriter } from '../delivery/handler-writer.js';
 import { deniedFrame, openingFrame } from '../delivery/opening.js';
-import { NO_POSITION } from '../delivery/resume-positions.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import type { SseSettings } from '../setup/settings.js';
 import { clientByTicket } from '../tickets/redeemed.js';
 import { checkExpiry, clientOf, expiryOf } from './access.js';
 import { Exchange } from './exchange.js';
-import { lastEventIdOf } from './last-event-id.js';
+import { startOf } from './last-event-id.js';
 import { revalidationOf } from './revalidation.js';
 import type { Route } from './route.js';
+import { snapshotsOf, type RequestSnapshots } from './snapshots.js';
 
 /**
  * One request on its way to a stream: its place among the open connections, and the client's place
@@ -31,6 +31,7 @@ export class StreamRequest {
   /** The names of the channels that the application refuses to the client. */
   denied: readonly string[] = [];
   private subscription: Subscription | undefined;
+  snapshots: RequestSnapshots | undefined;
   /** In milliseconds since the epoch. */
   private expiresAt: number | undefined;
   private counted: CountedAs = '';
@@ -108,7 +109,8 @@ export class StreamRequest {
    */
   async subscribe(requests: readonly ChannelRequest[], ownLastEventId?: string): Promise<boolean> {
     const { exchange, delivery, writer } = this;
-    const lastEventId = ownLastEventId ?? this.lastEventId;
+    const { lastEventIdLength } = this.settings.limits;
+    const lastEventId = ownLastEventId ?? startOf(exchange.request, lastEventIdLength);
     const subscription = await this.open(requests);
     if (!subscription) {
       return false;
@@ -199,6 +201,7 @@ export class StreamRequest {
     const firstFrames = openingFrame(opening, retry, subscription) + deniedFrame(this.denied);
     const response = exchange.open(firstFrames);
     const connection = connections.add(exchange, response, expiresAt);
+    this.snapshots?.endOnFailure(connection);
     connection.readBy(readerFor(connection));
     delivery.attend(connection, this.counted, this.route.options.presence);
     revalidationOf(this.route, delivery)?.add(connection, exchange);
@@ -206,8 +209,10 @@ export class StreamRequest {
   }
 
   private async open(requests: readonly ChannelRequest[]): Promise<Subscription | undefined> {
+    const { route, delivery, exchange, settings } = this;
     try {
-      const subscription = this.delivery.subscribe(requests);
+      this.snapshots ??= snapshotsOf(route, delivery, exchange.request, settings.retry);
+      const subscription = delivery.subscribe(requests, this.snapshots);
       if (this.hasRoom(subscription)) {
         return subscription;
       }
@@ -242,14 +247,6 @@ export class StreamRequest {
 
   private hasRoom(subscription: Subscription): boolean {
     return subscription.hasRoom(this.settings.limits.connectionsPerChannel);
-  }
-
-  /** The client's position. An id that is too long to be one counts as unknown. */
-  private get lastEventId(): string | undefined {
-    const id = lastEventIdOf(this.exchange.request);
-    return id !== undefined && id.length > this.settings.limits.lastEventIdLength
-      ? NO_POSITION
-      : id;
   }
 
   /** Tells the client to return later. An EventSource would never return after an error status. */

@@ -85,7 +85,25 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
   readonly presence?: boolean | 'events';
   /** Asks again, while a stream is open, whether its client may still read it. Default: never. */
   readonly revalidate?: RevalidateOption<Request>;
+  /**
+   * Returns the state of a channel, which a client receives as `sse:snapshot` before the first event
+   * when it comes without a position, and after each `sse:reset`. The state contains what was sent
+   * before the call. The signal aborts when the client leaves. The endpoint streams its channels as
+   * they are. Default: none, clients receive events only.
+   */
+  readonly snapshot?: SnapshotOption<Request>;
 }
+
+/**
+ * Returns the state of a channel for the client of a request: a value that JSON can express. `this` is
+ * the controller.
+ */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type SnapshotOption<Request = any> = (
+  channel: string,
+  request: Request,
+  signal: AbortSignal,
+) => unknown;
 
 /** How an endpoint asks again while its streams are open. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -129,6 +147,7 @@ export const ENDPOINT_OPTIONS = {
     `{ interval, check } with an interval from ${MIN_REVALIDATE_MS} to ${MAX_TIMER_MS} ms and a function of the request`,
     undefined,
   ),
+  snapshot: callback<SnapshotOption>('a channel and the request'),
 } satisfies TableOf<EndpointOptions>;
 
 export const STREAM_OPTIONS = {

@@ -192,7 +192,7 @@ function hasOneKey(value: object): boolean {
   return Object.keys(value).length === 1;
 }
 
-function about({ channels, placeholders, hosts, opensByEvent }: EndpointFacts): string {
+function about({ channels, placeholders, hosts, ...facts }: EndpointFacts): string {
   const what =
     typeof channels === 'string'
       ? `Events of the channel \`${channels}\``
@@ -206,8 +206,13 @@ function about({ channels, placeholders, hosts, opensByEvent }: EndpointFacts): 
       (name) =>
         `\`{${name}}\` is a part of the host, \`${hosts.find((host) => host.includes(`:${name}`))}\`.`,
     ),
-    opensByEvent ? 'The first one is `sse:open`, whose id is the position of the client.' : '',
+    facts.opensByEvent
+      ? 'The first one is `sse:open`, whose id is the position of the client.'
+      : '',
     '`sse:reset` tells that events may be missing.',
+    facts.bringsState
+      ? '`sse:snapshot` brings the state of a channel, to new clients and after each reset.'
+      : '',
   ]
     .filter((sentence) => sentence !== '')
     .join(' ');

@@ -33,6 +33,8 @@ export interface EndpointFacts {
   readonly isLimited: boolean;
   /** Whether a client learns its position from an event, `sse:open`. */
   readonly opensByEvent: boolean;
+  /** Whether a client receives the state of a channel before the events that change it. */
+  readonly bringsState: boolean;
 }
 
 /**
@@ -96,6 +98,7 @@ function endpointFacts(
     expires: expires !== undefined,
     isLimited: settings.limits.connectionsPerClient !== Infinity,
     opensByEvent: settings.opening === 'event',
+    bringsState: options.snapshot !== undefined,
   };
 }
 

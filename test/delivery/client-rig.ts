@@ -9,11 +9,12 @@ import { openingFrame } from '../../lib/delivery/opening.js';
 import type { Overflow } from '../../lib/delivery/overflow.js';
 import type { Response } from '../../lib/delivery/response-writer.js';
 import type { ChannelRequest, Subscription } from '../../lib/delivery/subscription.js';
+import type { RequestSnapshots } from '../../lib/endpoint/snapshots.js';
 import { SseFrameParser, type SseFrame } from '../../lib/testing/index.js';
 
 /** A response whose client takes what is written when it is told to. */
 class ControlledResponse extends EventEmitter {
-  readonly stream = { closed: false, destroyed: false };
+  readonly stream = { closed: false, destroyed: false, once: () => undefined };
   writableEnded = false;
   isStalled = false;
   /** Written, and not taken yet: gone when the connection is cut. */
@@ -141,6 +142,8 @@ export type RigHandler = (events$: Observable<SseEvent>) => Observable<unknown>;
 export interface RigConnection {
   readonly lastEventId?: string | undefined;
   readonly overflow?: Overflow | undefined;
+  /** Takes the states that the client receives. Default: none. */
+  readonly snapshots?: RequestSnapshots | undefined;
   /** Default: none, the channels go to the client as they are. */
   readonly handler?: RigHandler | undefined;
 }
@@ -166,11 +169,12 @@ export class ClientRig {
   /** Connects a client as an endpoint does. */
   async connect(
     requests: readonly ChannelRequest[],
-    { lastEventId, overflow = 'reset', handler }: RigConnection = {},
+    { lastEventId, overflow = 'reset', handler, snapshots }: RigConnection = {},
   ): Promise<RigClient> {
     const client = new RigClient(lastEventId);
     const { delivery } = this;
-    const subscription = await delivery.subscribeAt(requests, lastEventId);
+    const subscription = delivery.subscribe(requests, snapshots);
+    await subscription.place({ lastEventId, readyTimeout: delivery.readyTimeout });
     if (client.isClosed) {
       subscription.close();
       return client;
@@ -195,6 +199,7 @@ export class ClientRig {
       client.response as unknown as Response,
       undefined,
     );
+    snapshots?.endOnFailure(connection);
     connection.readBy(
       handler
         ? this.handled(requests, subscription, handler).writingTo(connection)

@@ -108,6 +108,24 @@ export class StreamsController {
     // The channel as it is.
   }
 
+  @Sse('state')
+  @SseChannel<AppRequest>(() => 'news', {
+    async snapshot(this: StreamsController, channel: string, { user }, signal) {
+      signal.throwIfAborted();
+      this.rows();
+      return { [channel]: user.id };
+    },
+  })
+  state(): void {
+    // The channel as it is.
+  }
+
+  // @ts-expect-error a state is of a request of that type
+  @SseChannel<AppRequest>('news', { snapshot: (_channel, request) => request.account })
+  stateless(): void {
+    // Never reached.
+  }
+
   // @ts-expect-error a permission is a boolean
   @SseChannel('news', { authorize: () => 'yes' })
   permissive(): void {
