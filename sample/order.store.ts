@@ -9,7 +9,7 @@ export interface Order {
   readonly item: string;
 }
 
-/** Writes orders in transactions. It knows nothing of events. */
+/** Writes orders in transactions, and reads them. It knows nothing of events. */
 @Injectable()
 export class OrderStore implements OnApplicationShutdown {
   private readonly pool: pg.Pool;
@@ -43,6 +43,15 @@ export class OrderStore implements OnApplicationShutdown {
       // A connection whose transaction has failed is not given to anybody else.
       client.release(failure);
     }
+  }
+
+  /** The newest orders, the newest last. */
+  async newest(count: number): Promise<Order[]> {
+    const { rows } = await this.pool.query<Order>(
+      'select id, item from orders order by id desc limit $1',
+      [count],
+    );
+    return rows.reverse();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -4,14 +4,21 @@ import { OrderStore, type Order } from './order.store.js';
 
 /**
  * Rows of Postgres that must not get lost: the trigger writes each into the event table, within the
- * transaction. Nobody sees a row that is rolled back, and a client that returns misses nothing.
+ * transaction. Nobody sees a row that is rolled back, and a client that returns misses nothing. A new
+ * client receives the newest orders first.
  */
 @Controller()
 export class OrdersController {
   constructor(private readonly orders: OrderStore) {}
 
   @Sse('events/orders')
-  @SseChannel('orders', { source: 'event-table' })
+  @SseChannel('orders', {
+    source: 'event-table',
+    /** The page shows these first, and each order that follows: it makes no second request. */
+    snapshot(this: OrdersController) {
+      return this.orders.newest(20);
+    },
+  })
   events() {}
 
   /** With `"rollback": true` the order is written, and then undone. */

@@ -1,5 +1,5 @@
 /** The event names the sample's channels use. An EventSource tells of a named event only to those who ask for its name. */
-const EVENT_NAMES = ['message', 'insert', 'update', 'delete', 'sse:reset'];
+const EVENT_NAMES = ['message', 'insert', 'update', 'delete', 'sse:snapshot', 'sse:reset'];
 
 /**
  * One EventSource and what became of it. States:

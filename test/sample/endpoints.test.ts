@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { SseSnapshot } from '../../lib/index.js';
 import { SseTestClient, type SseTestClientOptions } from '../../lib/testing/index.js';
 import { expectValid, type OpenApi } from '../swagger/open-api.js';
 import { openEvents } from './open-events.js';
@@ -196,13 +197,18 @@ describe('The orders of the sample', () => {
     const first = await place('tea', false);
     expect(await place('undone', true)).toMatchObject({ committed: false });
     const last = await place('coffee', false);
-    const events = await orders.take(2);
+    const [before, ...events] = await orders.take(3);
+    expect(before!.type).toBe('sse:snapshot');
     expect(events.map(({ type, data }) => [type, JSON.parse(data) as unknown])).toEqual([
       ['insert', { id: first.order.id, item: 'tea' }],
       ['insert', { id: last.order.id, item: 'coffee' }],
     ]);
     const back = await listen('/events/orders', { lastEventId: events[0]!.id });
     expect(await back.next()).toMatchObject({ data: events[1]!.data });
+    const later = await listen('/events/orders');
+    const { channel, state } = JSON.parse((await later.next()).data) as SseSnapshot<unknown[]>;
+    expect(channel).toBe('orders');
+    expect(state.slice(-2)).toEqual(events.map(({ data }) => JSON.parse(data) as unknown));
   });
 });
 
