@@ -10,7 +10,9 @@ import { RedisTicketStore } from '../../lib/tickets/redis-ticket-store.js';
 import { projectRoot } from '../support/project-root.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
-import { instance, Recorded, stopInstances, withRedis } from './instances.js';
+import type { PresenceStore } from '../../lib/channel/presence.js';
+import { RecordingSink, seat } from '../presence/store-rig.js';
+import { instance, Recorded, stopInstances, withRedis, type Instance } from './instances.js';
 import { commandsOf } from './topologies.js';
 
 let server: RedisServer;
@@ -34,6 +36,18 @@ async function documentedRights(): Promise<string[]> {
     .trim()
     .split(/[\s\\]+/)
     .filter((right) => !right.startsWith('+') || commands.has(right.slice(1).split('|')[0]!));
+}
+
+/** One comes, another leaves with its instance. */
+async function useStores(one: Instance, two: Instance): Promise<void> {
+  const [first, second] = [one, two].map(({ broker }) =>
+    broker.openPresence(new RecordingSink(), { timeout: 3_000 }),
+  ) as [PresenceStore, PresenceStore];
+  await first.put([seat('allowed', 'ann'), seat('allowed', undefined)]);
+  await second.put([seat('allowed', 'bob')]);
+  await first.close(0);
+  await until(async () => (await second.count('allowed')).connections === 1);
+  expect((await second.list('allowed', 'ann', 10)).members).toMatchObject([{ id: 'bob' }]);
 }
 
 describe('A user with the documented rights', () => {
@@ -62,6 +76,7 @@ describe('A user with the documented rights', () => {
     await tickets.put('digest', 'Ann', 30_000);
     expect(await tickets.take('digest')).toBe('Ann');
     expect(await tickets.take('digest')).toBeUndefined();
+    await useStores(one, two);
     expect([one.log, two.log].flatMap(({ errors, lines }) => [...errors, ...lines])).toEqual([]);
     await withRedis(url, async (sse) => {
       await expect(sse.get('other')).rejects.toThrow('NOPERM');
@@ -104,6 +119,7 @@ describe('A client of the application', () => {
       expect(await tickets.take('digest')).toBe('Ann');
       await one.broker.publish('prefixed', { data: 'a' });
       await until(() => there.events.length === 1);
+      await useStores(one, two);
       expect(await users.exists('sse:{prefixed}')).toBe(1);
       await withRedis(server.url, async (admin) => {
         expect(await admin.exists('mine:sse:{prefixed}')).toBe(1);

@@ -16,6 +16,11 @@ export interface CallKind {
   /** Whether each call takes one lane, with a marker of its own. In a Cluster every call does. */
   readonly isPerLane: boolean;
   readonly args: readonly (string | number)[];
+  /**
+   * Whether what a failover loses comes again by itself: a call then waits for no replicas, and is
+   * repeated for as long as there is no answer.
+   */
+  readonly isDeclarative?: boolean;
   /** Writes the events of a lane as the script takes them. */
   batchOf(events: readonly EventText[]): readonly (string | number)[];
   /** The last answered call with the lane's own marker, which the server must still know. */
@@ -69,7 +74,7 @@ export class NumberedCall {
       const answers = await this.answers();
       const { minReplicas, replicaTimeout } = this.streams.settings;
       const replicas =
-        minReplicas > 0
+        minReplicas > 0 && !this.kind.isDeclarative
           ? await this.streams.server.waitForReplicas(this.marker, minReplicas, replicaTimeout)
           : Infinity;
       return this.lanes.filter((lane, nth) => this.settle(lane, answers[nth]!, replicas));

@@ -104,7 +104,8 @@ export class NumberedCalls {
     }
     // One timer serves all lanes, as each event may have a lane of its own. It ends with the last lane.
     this.tick ??= this.detach(() => setInterval(() => this.onTick(), TICK_MS));
-    const sent = lane.add(event, monotonicNow() + this.streams.settings.sendTimeout);
+    const timeout = this.kind.isDeclarative ? Infinity : this.streams.settings.sendTimeout;
+    const sent = lane.add(event, monotonicNow() + timeout);
     this.proceed(lane);
     return sent;
   }

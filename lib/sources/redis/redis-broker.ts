@@ -1,6 +1,7 @@
 import type { ControlLog, ControlSink } from '../../channel/control.js';
 import { refuseAsPosition } from '../../channel/event-check.js';
 import { SseError } from '../../channel/sse-error.js';
+import type { PresenceOptions, PresenceSink, PresenceStore } from '../../channel/presence.js';
 import type {
   Broker,
   ChannelFeed,
@@ -15,6 +16,7 @@ import { RedisControlLog } from './control-log.js';
 import type { CallKind } from './numbered-call.js';
 import { NumberedCalls } from './numbered-calls.js';
 import { indexKey, ownIdsOf } from './own-ids.js';
+import { RedisPresence } from './redis-presence.js';
 import type { RedisStreams } from './redis-streams.js';
 import { lengthsOf } from './stream-entry.js';
 import { isStreamId, streamIdsFrom } from './stream-id.js';
@@ -26,6 +28,8 @@ import { isStreamId, streamIdsFrom } from './stream-id.js';
 export class RedisBroker implements Broker, Lifecycle {
   private readonly appends: NumberedCalls;
   private control: RedisControlLog | undefined;
+  private presence: RedisPresence | undefined;
+  private isStarted = false;
 
   constructor(private readonly streams: RedisStreams) {
     this.appends = new NumberedCalls(streams, appendKind(streams));
@@ -34,9 +38,12 @@ export class RedisBroker implements Broker, Lifecycle {
   async start(): Promise<void> {
     this.streams.connect();
     this.control?.start();
+    this.isStarted = true;
+    this.presence?.start();
   }
 
   async stop(): Promise<void> {
+    this.presence?.stop();
     await this.appends.stop();
   }
 
@@ -58,6 +65,15 @@ export class RedisBroker implements Broker, Lifecycle {
   /** The log is read and listened to from the start on. */
   openControl(sink: ControlSink): ControlLog {
     return (this.control = new RedisControlLog(this.streams, sink));
+  }
+
+  openPresence(sink: PresenceSink, options: PresenceOptions): PresenceStore {
+    const keyOf = (channel: string): string => this.keyOf(channel);
+    const presence = (this.presence = new RedisPresence(this.streams, keyOf, sink, options));
+    if (this.isStarted) {
+      presence.start();
+    }
+    return presence;
   }
 
   private keyOf(channel: string): string {

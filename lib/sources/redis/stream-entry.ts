@@ -46,6 +46,8 @@ export interface Meta {
   readonly i?: string | undefined;
   readonly r?: number | undefined;
   readonly e?: 1 | undefined;
+  /** Set for `sse:join` and `sse:leave`. */
+  readonly p?: 1 | undefined;
 }
 
 /** The meta of an event: all but its data, as JSON; empty when it has nothing else. */
@@ -218,12 +220,9 @@ function withMeta(id: string, meta: string, data: string): StreamItem {
     return unreadable(id, 'its meta is no JSON object.');
   }
   // `checkEvent()` checks their types where the event enters the channel.
-  const { t, i, r, e } = own;
-  return {
-    kind: 'event',
-    id,
-    event: { data, position: id, type: t, id: i, retry: r, end: e === 1 ? true : undefined },
-  };
+  const { t, i, r, e, p } = own;
+  const event = { data, position: id, type: t, id: i, retry: r, end: e === 1 ? true : undefined };
+  return { kind: 'event', id, event: p === 1 ? { ...event, isPresence: true } : event };
 }
 
 function unreadable(id: string, fault: string): StreamItem & { readonly kind: 'reset' } {
