@@ -1,0 +1,51 @@
+// An instance of an application with presence in a process of its own: prints its address, and ends
+// on SIGTERM.
+import 'reflect-metadata';
+import { Controller, Get, Injectable, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  OnSseOccupied,
+  OnSseVacated,
+  SseModule,
+  type SseOccupied,
+  type SseVacated,
+} from '../../lib/index.js';
+import { byHeader, RoomsController } from './rooms.js';
+
+const told: string[] = [];
+
+@Injectable()
+class Occupancy {
+  @OnSseOccupied()
+  @OnSseVacated()
+  any({ type, channel }: SseOccupied | SseVacated) {
+    told.push(`${type} ${channel}`);
+  }
+}
+
+@Controller()
+class AboutController {
+  @Get('about')
+  about(): { pid: number; told: readonly string[] } {
+    return { pid: process.pid, told };
+  }
+}
+
+@Module({
+  imports: [
+    SseModule.forRoot({
+      ...(JSON.parse(process.env['SSE_OPTIONS']!) as object),
+      client: byHeader,
+      retry: 50,
+      drainTimeout: 100,
+    }),
+  ],
+  controllers: [RoomsController, AboutController],
+  providers: [Occupancy],
+})
+class AppModule {}
+
+const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
+app.enableShutdownHooks();
+await app.listen(0, '127.0.0.1');
+console.log(`address ${await app.getUrl()}`);

@@ -1,0 +1,193 @@
+import { Injectable } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  OnSseOccupied,
+  OnSseVacated,
+  type SseModuleOptions,
+  type SseOccupied,
+  type SseVacated,
+} from '../../lib/index.js';
+import type { SseTestClient } from '../../lib/testing/index.js';
+import { sized } from '../support/soak.js';
+import { closeApps, startApp, type TestApp } from '../support/start-app.js';
+import { until } from '../support/until.js';
+import { byHeader, RoomsController } from './rooms.js';
+import { SYSTEMS, type System } from './systems.js';
+import { expectByTurns, untilPresent } from './watched.js';
+
+let told: string[] = [];
+
+@Injectable()
+class Occupancy {
+  @OnSseOccupied()
+  @OnSseVacated()
+  any({ type, channel }: SseOccupied | SseVacated) {
+    told.push(`${type} ${channel}`);
+  }
+}
+
+/** Numbers from 0 to 1 that the seed determines. */
+function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
+  let system: System;
+  let tests = 0;
+
+  beforeAll(async () => void (system = await SYSTEMS[name]!()));
+  afterEach(async () => {
+    tests++;
+    system.proxy.cutAt(undefined);
+    system.proxy.accept();
+    system.proxy.thaw();
+    await closeApps();
+  });
+  afterAll(() => system.stop());
+
+  const start = (proxied = false, options: SseModuleOptions = {}) =>
+    startApp({
+      controllers: [RoomsController],
+      providers: [Occupancy],
+      options: {
+        ...system.options(`faults ${name} ${tests}`, proxied),
+        client: byHeader,
+        failFast: true,
+        presenceGrace: 0,
+        ...options,
+      },
+    });
+
+  const as = (app: TestApp, user: string, path = '/announced/a') =>
+    app.connect(path, { headers: { 'x-user': user } });
+
+  it('tells each change once when answers are lost', async () => {
+    const [one, cut] = [await start(), await start(true)];
+    const watcher = await as(one, 'watcher', '/rooms/a');
+    told = [];
+    for (let round = 0; round < sized({ quick: 6, soak: 60 }); round++) {
+      const ann = await as(cut, 'ann');
+      await untilPresent(one.sse, 'a', { ann: 1 });
+      await until(() => told.length === 1);
+      // The next answer to a change is lost, whatever comes with it.
+      let isCut = false;
+      system.proxy.freeze();
+      await ann.close();
+      await until(() => cut.sse.connections().length === 0);
+      setTimeout(() => {
+        isCut = true;
+        system.proxy.thaw();
+        system.proxy.cut();
+      }, 20);
+      await until(() => isCut);
+      await untilPresent(one.sse, 'a', {});
+      await until(() => told.length === 2);
+      expect(told.splice(0)).toEqual(['occupied a', 'vacated a']);
+    }
+    await one.sse.send('a', 'end');
+    await watcher.until(({ data }) => data === 'end');
+    expectByTurns(watcher, {});
+  });
+
+  it('tells each change once when answers are cut at any byte', async () => {
+    const [one, cut] = [await start(), await start(true)];
+    const watcher = await as(one, 'watcher', '/rooms/a');
+    let bytes = 0;
+    system.proxy.cutAt(() => {
+      let left = (bytes += 397) % 6_000;
+      return (chunk) => {
+        if (left > chunk.length) {
+          left -= chunk.length;
+          return -1;
+        }
+        return left;
+      };
+    });
+    system.proxy.cut();
+    const clients: SseTestClient[] = [];
+    for (let round = 0; round < sized({ quick: 15, soak: 200 }); round++) {
+      clients.push(await as(cut, `user ${round}`));
+      if (clients.length > 5) {
+        await clients.shift()!.close();
+      }
+    }
+    system.proxy.cutAt(undefined);
+    await until(() => cut.sse.connections().length === clients.length);
+    const present = Object.fromEntries(
+      cut.sse.connections().map(({ client }) => [client!, 1] as const),
+    );
+    await untilPresent(one.sse, 'a', present);
+    await one.sse.send('a', 'end');
+    await watcher.until(({ data }) => data === 'end');
+    expectByTurns(watcher, present);
+  });
+
+  it('lists everybody again after the system has lost all', async () => {
+    const apps = [await start(), await start(true)] as const;
+    await Promise.all([
+      as(apps[0], 'ann'),
+      as(apps[1], 'ann'),
+      as(apps[1], 'bob'),
+      as(apps[1], 'eve', '/present/b'),
+    ]);
+    await untilPresent(apps[0].sse, 'a', { ann: 2, bob: 1 });
+    await untilPresent(apps[0].sse, 'b', { eve: 1 });
+    await system.forget();
+    // The instance behind the proxy hears of it by its connection, the other one by its next beat.
+    system.proxy.cut();
+    await untilPresent(apps[0].sse, 'a', { ann: 2, bob: 1 });
+    await untilPresent(apps[1].sse, 'b', { eve: 1 });
+  });
+
+  it('lists at rest who is connected, after random moves of clients and cuts of connections', async () => {
+    const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    console.log(`SEED=${seed}`);
+    const random = randomOf(seed);
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
+    const options = { presenceGrace: 30 };
+    const apps = [
+      await start(false, options),
+      await start(true, options),
+      await start(true, options),
+    ];
+    const watchers = await Promise.all(
+      ['a', 'b'].map((room) => as(apps[0]!, 'w', `/rooms/${room}`)),
+    );
+    const open: SseTestClient[] = [];
+    const moves = sized({ quick: 150, soak: 5_000 });
+    for (let move = 0; move < moves; move++) {
+      const chance = random();
+      if (chance < 0.45) {
+        const path = `/announced/${pick(['a', 'b'])}`;
+        open.push(await as(pick(apps), `user ${Math.floor(random() * 8)}`, path));
+      } else if (chance < 0.9 && open.length > 0) {
+        const [client] = open.splice(Math.floor(random() * open.length), 1);
+        await client!.close();
+      } else if (chance < 0.95) {
+        system.proxy.cut();
+      } else {
+        await new Promise((resolve) => setTimeout(resolve, random() * 60));
+      }
+    }
+    const count = () => apps.reduce((sum, { sse }) => sum + sse.stats().connections, 0);
+    await until(() => count() === open.length + watchers.length);
+    for (const [nth, room] of ['a', 'b'].entries()) {
+      const present: Record<string, number> = {};
+      for (const app of apps) {
+        for (const { client } of app.sse.connections({ channel: room, limit: 1_000 })) {
+          if (client !== 'w') present[client!] = (present[client!] ?? 0) + 1;
+        }
+      }
+      await untilPresent(apps[1]!.sse, room, present);
+      await apps[0]!.sse.send(room, 'end');
+      await watchers[nth]!.until(({ data }) => data === 'end');
+      expectByTurns(watchers[nth]!, present);
+    }
+  });
+});
