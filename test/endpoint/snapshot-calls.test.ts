@@ -182,6 +182,30 @@ describe('The calls of a snapshot', () => {
     expect(again.wasTurnedAway).toBe(true);
   });
 
+  it('that wait for their turn leave the end of a run to the client', async () => {
+    rig = new ClientRig();
+    const answers: ((state: unknown) => void)[] = [];
+    const snapshots = snapshotsBy(() => new Promise((resolve) => answers.push(resolve)));
+    const busy = [{ source: new Numbers(), name: 'busy' }];
+    const working = await Promise.all(
+      Array.from({ length: 20 }, () => rig.connect(busy, { snapshots: snapshots() })),
+    );
+    const source = new Numbers();
+    const requests = [{ source, name: 'c' }];
+    const client = await rig.connect(requests, { snapshots: snapshots() });
+    source.write();
+    source.write({ end: true, data: '[DONE]' });
+    source.write();
+    await rest();
+    expect(answers).toHaveLength(20);
+    answers.forEach((answer) => answer('busy'));
+    await until(() => working.every((each) => statesOf(each).length === 1));
+    await until(() => answers.length === 21);
+    answers[20]!('state');
+    await until(() => client.isClosed);
+    expect(allOf(client)).toEqual(['sse:snapshot', '[DONE]']);
+  });
+
   it.each([[true], [false]])(
     'precede the newest events of a client that lags with { latest }; with a history: %s',
     async (hasHistory) => {
@@ -203,7 +227,10 @@ describe('The calls of a snapshot', () => {
         await setImmediate();
       }
       client.readOn();
-      await until(() => client.data.at(-1) === '51' || statesOf(client).at(-1) === 51);
+      await until(() => statesOf(client).length === 2);
+      const types = client.events.map(({ type }) => type).filter((type) => type !== 'message');
+      expect(types).toEqual(['sse:snapshot', 'sse:reset', 'sse:snapshot']);
+      expect(statesOf(client)).toEqual([0, 51]);
       const count = client.events.length;
       client.stall();
       source.write();
