@@ -19,6 +19,8 @@ import {
   type SseErrorCode,
   type SseEvent,
   type SseModuleOptions,
+  type SseMember,
+  type SsePresence,
   type SseReset,
 } from '../../lib/index.js';
 
@@ -182,3 +184,17 @@ export const broker: Broker = {
 export function codeOf(error: unknown): SseErrorCode | undefined {
   return error instanceof SseError ? error.code : undefined;
 }
+
+// Who is present.
+export const members: Promise<readonly SseMember[]> = sse
+  .presence('room', { after: 'ann', limit: 10 })
+  .then((presence) => presence.members);
+export const counts: Observable<number> = sse.presence$('room').pipe(map((now) => now.connections));
+same<Awaited<ReturnType<SseService['presence']>>, SsePresence>(true);
+same<SseMember['info'], unknown>(true);
+// @ts-expect-error the numbers alone
+export const stats: Promise<SsePresence> = sse.presenceStats('room');
+SseChannel('room', { presence: true });
+SseChannel('room', { presence: 'events' });
+// @ts-expect-error true, false or 'events'
+SseChannel('room', { presence: 'all' });
