@@ -10,7 +10,7 @@ import type { EventText } from './stream-entry.js';
 export interface CallKind {
   /**
    * The script. KEYS: the marker, then the keys of each lane. ARGV: the number of the call, PUBLISH
-   * or SPUBLISH, the number of `last` and how many ms ago it was, `args`, then each lane's batch.
+   * or SPUBLISH, the number of `last` and how many ms ago it was, `args`, then those of the lanes.
    */
   readonly script: RedisScript;
   /** Whether each call takes one lane, with a marker of its own. In a Cluster every call does. */
@@ -21,8 +21,8 @@ export interface CallKind {
    * repeated for as long as there is no answer.
    */
   readonly isDeclarative?: boolean;
-  /** Writes the events of a lane as the script takes them. */
-  batchOf(events: readonly EventText[]): readonly (string | number)[];
+  /** Writes the events of each lane as the script takes them. */
+  argsOf(lanes: readonly (readonly EventText[])[]): readonly string[];
   /** The last answered call with the lane's own marker, which the server must still know. */
   last?(keys: readonly string[]): LastPublished | undefined;
   /**
@@ -39,7 +39,7 @@ export interface CallKind {
 
 /** One run of a script, for the events of one or several lanes. It never changes, however often we send it. */
 export class NumberedCall {
-  private readonly batches: readonly (string | number)[];
+  private readonly texts: readonly string[];
   private isUnderWay = false;
   /** Whether we have sent it before, so that it may have arrived. */
   private mayHaveArrived = false;
@@ -55,7 +55,7 @@ export class NumberedCall {
     readonly marker: string,
     private readonly lanes: readonly Lane[],
   ) {
-    this.batches = lanes.flatMap(({ events }) => kind.batchOf(events));
+    this.texts = kind.argsOf(lanes.map(({ events }) => events));
   }
 
   /**
@@ -97,7 +97,7 @@ export class NumberedCall {
     const answers = await callScript(connection, {
       script: this.kind.script,
       keys: [this.marker, ...this.lanes.flatMap(({ keys }) => keys)],
-      args: [this.number, server.publishCommand, ...before, ...this.kind.args, ...this.batches],
+      args: [this.number, server.publishCommand, ...before, ...this.kind.args, ...this.texts],
     });
     return answers as readonly string[];
   }

@@ -18,7 +18,7 @@ import { NumberedCalls } from './numbered-calls.js';
 import { indexKey, ownIdsOf } from './own-ids.js';
 import { RedisPresence } from './redis-presence.js';
 import type { RedisStreams } from './redis-streams.js';
-import { lengthsOf } from './stream-entry.js';
+import { lengthsOf, type EventText } from './stream-entry.js';
 import { isStreamId, streamIdsFrom } from './stream-id.js';
 
 /**
@@ -96,13 +96,7 @@ function appendKind({ connection, limits, published, reading }: RedisStreams): C
     script: APPEND,
     isPerLane: false,
     args: limits,
-    batchOf: (events) => {
-      let text = '';
-      for (const { meta, data } of events) {
-        text += meta + data;
-      }
-      return [events.length, lengthsOf(events), text, ownIdsOf(events)];
-    },
+    argsOf: (lanes) => [lanes.map(headOf).join(''), ...lanes.map(textOf)],
     // In a Cluster each stream has its own marker, which tells whether the server has the last event.
     last: ([key]) => (connection.isCluster ? published.lastOf(key!) : undefined),
     outcomes: ([key], answer, number, count) => {
@@ -115,4 +109,18 @@ function appendKind({ connection, limits, published, reading }: RedisStreams): C
       return ids;
     },
   };
+}
+
+/** The line that tells the script what the text of a stream holds: nothing for one event that is data only. */
+function headOf(events: readonly EventText[]): string {
+  const [lengths, owns] = [lengthsOf(events), ownIdsOf(events)];
+  return lengths === '' && owns === '' ? '\n' : `${events.length} ${lengths} ${owns}\n`;
+}
+
+function textOf(events: readonly EventText[]): string {
+  let text = '';
+  for (const { meta, data } of events) {
+    text += meta + data;
+  }
+  return text;
 }

@@ -179,7 +179,8 @@ function presenceKind({ limits }: RedisStreams): CallKind {
     isPerLane: false,
     isDeclarative: true,
     args: limits,
-    batchOf: (changes) => [changes.length, ...changes.map(({ data }) => data)],
+    argsOf: (lanes) =>
+      lanes.flatMap((changes) => [String(changes.length), ...changes.map(({ data }) => data)]),
     outcomes: (_keys, answer) => answer.split(','),
   };
 }

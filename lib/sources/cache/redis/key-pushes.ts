@@ -62,8 +62,8 @@ export class KeyPushes implements CallKind {
     this.offAudit();
   }
 
-  batchOf(events: readonly EventText[]): readonly string[] {
-    return events.map(waitingText);
+  argsOf([events]: readonly (readonly EventText[])[]): readonly string[] {
+    return events!.map(waitingText);
   }
 
   last(keys: readonly string[]): LastPublished | undefined {

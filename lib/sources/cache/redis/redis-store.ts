@@ -35,7 +35,7 @@ const SETS: CallKind = {
   isPerLane: true,
   args: [],
   // Of several values set in one turn only the last remains.
-  batchOf: (events) => [events.at(-1)!.data],
+  argsOf: ([events]) => [events!.at(-1)!.data],
   outcomes: ([, key], _answer, _number, count) =>
     Array.from({ length: count }, () => `for the key ${JSON.stringify(key)}`),
 };

@@ -1,8 +1,9 @@
 -- Appends the events of one turn, of one or several channels.
 --
 -- KEYS: marker, then each stream and its index. ARGV: as in numbered.lua, then `RedisStreams.limits`;
--- then for each stream the number, the lengths and the texts of its events, and the ids that their
--- publishers gave them.
+-- then the heads, a line for each stream; then for each stream the texts of its events. A head has the
+-- number and the lengths of the events, and the ids that their publishers gave them; it is empty for
+-- one event that is data only.
 -- Answers for each stream the id of its first event, or `!` and an error: one stream's refusal does not
 -- stop the others. When the server has lost the last call that it had answered, the script announces
 -- that to readers first, and the announcement's id follows behind a blank.
@@ -11,11 +12,14 @@ local maxEvents, age, maxBytes = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 --!include parts/append.lua
 local announcement = announceLoss(KEYS[2])
 local answers = {}
-for i = 1, (#KEYS - 1) / 2 do
-  local key, at = i * 2, i * 4 + 4
+local i = 0
+for head in string.gmatch(ARGV[8], '([^\n]*)\n') do
+  i = i + 1
+  local key, count, lengths, owns = i * 2, 1, '', ''
+  if head ~= '' then count, lengths, owns = string.match(head, '^(%d+) (%S*) (%S*)$') end
   untold = nil
   local isDone, answer = pcall(append,
-    KEYS[key], tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2], KEYS[key + 1], ARGV[at + 3])
+    KEYS[key], tonumber(count), lengths, ARGV[i + 8], KEYS[key + 1], owns)
   if untold then
     answer = '!' .. untold
   elseif isDone then

@@ -27,9 +27,6 @@ local function idsAfter(previous, count)
   local id = time .. '-%.0f'
   return string.format(id, number + 1), string.format(id, number + count)
 end
-local function passes(step, before, after)
-  return math.floor(before / step) ~= math.floor(after / step)
-end
 local function trimAge(stream, newest)
   local oldest = tonumber(string.match(newest, '^%d+')) - tonumber(age)
   if oldest > 0 then call('XTRIM', stream, 'MINID', '~', string.format('%.0f', oldest)) end
@@ -85,9 +82,8 @@ local function append(stream, count, lengths, text, index, owns)
     trim(stream, bytes, events, maxEvents + math.max(128, maxEvents / 8))
   end
   keep(stream, age)
-  if owns ~= '' then noteIds(index, owns, first, age) end
+  if owns ~= '' then noteIds(index, stream, owns, first, age) end
   noteTail(index, newest, #text, age)
-  if passes(64, eventsBefore, events) then trimIds(index, stream) end
   tell(publish, stream, previous .. ' ' .. first .. ' ' .. lengths .. '\n' .. text)
   return first
 end

@@ -18,8 +18,14 @@ local function scoreOf(time, number)
   local score = (time - EPOCH) * NUMBERS + math.min(number, NUMBERS - 1)
   return math.abs(score) < 9007199254740992 and string.format('%.0f', score)
 end
+-- Removes the ids of events that the stream has trimmed.
+local function trimIds(index, stream)
+  local oldest = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+  local score = oldest and scoreOf(string.match(oldest[1], '^%d+'), 0)
+  if score then redis.pcall('ZREMRANGEBYSCORE', index, '-inf', '(' .. score) end
+end
 -- Without the right to write here, events are still in the stream, but nobody finds them by their ids.
-local function noteIds(index, owns, first, age)
+local function noteIds(index, stream, owns, first, age)
   local time, number = string.match(first, '^(%d+)%-(%d+)$')
   local pairs = {}
   for place, digest in string.gmatch(owns, '(%d+):(%x+)') do
@@ -29,16 +35,12 @@ local function noteIds(index, owns, first, age)
       pairs[#pairs + 1] = digest
     end
   end
-  if #pairs > 0 then
-    redis.pcall('ZADD', index, 'NX', unpack(pairs))
-    keep(index, age)
-  end
-end
-local function trimIds(index, stream)
-  if call('EXISTS', index) == 0 then return end
-  local oldest = call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-  local score = oldest and scoreOf(string.match(oldest[1], '^%d+'), 0)
-  if score then redis.pcall('ZREMRANGEBYSCORE', index, '-inf', '(' .. score) end
+  if #pairs == 0 then return end
+  local added = redis.pcall('ZADD', index, 'NX', unpack(pairs))
+  if type(added) ~= 'number' then return end
+  keep(index, age)
+  local size = call('ZCARD', index)
+  if passes(64, size - added, size) then trimIds(index, stream) end
 end
 local function noteTail(index, id, bytes, age)
   if bytes <= LARGE_BYTES then return end

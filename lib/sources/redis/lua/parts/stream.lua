@@ -16,7 +16,12 @@ local MARKER_MS = 600000 --!export
 local call = redis.call
 -- A number that a double holds exactly. Another program may have written the text.
 local function numberOf(text)
-  return text and #text < 16 and string.match(text, '^%d+$') and tonumber(text)
+  local number = tonumber(text)
+  return number and number >= 0 and number < 1e15 and number == math.floor(number) and number
+end
+-- Whether a growing number passes a multiple of a step.
+local function passes(step, before, after)
+  return math.floor(before / step) ~= math.floor(after / step)
 end
 local function countsOf(entry)
   local fields = entry[2]
