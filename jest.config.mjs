@@ -1,13 +1,22 @@
 import './scripts/inline.mjs';
 import { swcOptions } from './scripts/swc-options.mjs';
 
+/** They are loaded once per process, not once per test file. Swagger would take no class for `Number`. */
+const SHARED =
+  '(@nestjs/(?!swagger/)[^/]+|class-transformer|express|fastify|reflect-metadata|rxjs)';
+
 /** @type {import('jest').Config} */
 export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.cache/'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
-  transform: { '\\.ts$': ['@swc/jest', swcOptions] },
+  transform: {
+    [`/node_modules/${SHARED}/`]: '<rootDir>/test/support/jest/shared-package.mjs',
+    '\\.ts$': ['@swc/jest', swcOptions],
+  },
+  transformIgnorePatterns: [`/node_modules/(?!${SHARED}/)`],
+  setupFiles: ['<rootDir>/test/support/jest/shared-realm.mjs'],
   globalSetup: '<rootDir>/test/support/jest/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/jest/global-teardown.mjs',
   testSequencer: '<rootDir>/test/support/jest/longest-first.mjs',
