@@ -3,7 +3,13 @@ import type { PresenceMember, PresenceStore } from '../../lib/channel/presence.j
 import type { SourceEvent } from '../../lib/channel/source.js';
 import { MemoryBroker } from '../../lib/sources/memory/memory-broker.js';
 import { instance, stopInstances } from '../redis/instances.js';
-import { createRedis, type TestRedis } from '../support/databases.js';
+import { record, startInstance, stopAll } from '../event-table/event-table-rig.js';
+import {
+  createDatabase,
+  createRedis,
+  type TestDatabase,
+  type TestRedis,
+} from '../support/databases.js';
 import { until } from '../support/until.js';
 import { RecordingSink, seat, toldBy, type StoreInstance } from './store-rig.js';
 
@@ -16,6 +22,7 @@ interface Subject {
 }
 
 let redis: TestRedis;
+let database: TestDatabase;
 let tests = 0;
 
 const SUBJECTS: Record<string, Subject> = {
@@ -56,6 +63,18 @@ const SUBJECTS: Record<string, Subject> = {
       };
     },
   },
+  'the event table': {
+    isShared: true,
+    start: async () => void (database = await createDatabase()),
+    stop: () => database.drop(),
+    async open() {
+      const schema = `sse_${tests}`;
+      const opened = await startInstance(database.url, { schema, pollInterval: 100 });
+      const sink = new RecordingSink();
+      const store = opened.table.openPresence(sink, { timeout: 3_000 });
+      return { store, sink, events: async (channel) => record(opened, channel).events };
+    },
+  },
 };
 
 const ids = (members: readonly PresenceMember[]) => members.map(({ id }) => id);
@@ -75,6 +94,7 @@ describe.each(Object.entries(SUBJECTS))('A presence store in %s', (_name, subjec
   afterEach(async () => {
     tests++;
     await stopInstances();
+    await stopAll();
   });
   afterAll(() => subject.stop?.());
 

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { SCHEMA_VERSION } from '../../lib/sources/event-table/event-table-sql.js';
 import { endAppProcesses } from '../redis/app-process.js';
 import { NONE } from '../redis/instances.js';
 import { createDatabase, type TestDatabase } from '../support/databases.js';
@@ -78,7 +79,7 @@ it.each([
     });
     const senders = [...rolled.sent, { sent: await writer!.stop(), rejected: 0 }];
     await receivedAll({ ...rolled, sent: senders });
-    expect(await schemaVersion()).toBe(3);
+    expect(await schemaVersion()).toBe(SCHEMA_VERSION);
     expect(senders.map(({ rejected }) => rejected)).toEqual([0, 0, 0, 0, 0, 0]);
     expect(rolled.clients.map(({ resets }) => resets)).toEqual([[], [], []]);
     for (const one of rolled.clients) {

@@ -30,8 +30,7 @@ export class EventInserts {
   }
 
   /**
-   * Writes events in one statement. When the server refuses it for a reason that this role can
-   * mend, we mend it and try once more.
+   * Writes events in one statement.
    *
    * @returns their ids, in the same order
    * @throws what the server refuses, and SseError `UNAVAILABLE`
@@ -47,20 +46,10 @@ export class EventInserts {
     ];
     const text = `select id, ${this.s}.timeline() as timeline
       from ${this.s}.publish_all($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::boolean[]) as id`;
-    const run = async (): Promise<readonly string[]> => {
-      const rows = await this.connection.query<Inserted>(text, columns);
-      return batch.map(({ event }, index) => idOf(event, rows[index]!));
-    };
-    try {
-      return await run();
-    } catch (error) {
-      const repair = repairFor(error);
-      if (repair === undefined) {
-        throw error;
-      }
-      await this.connection.query(`select ${this.s}.${repair}`).catch(() => Promise.reject(error));
-      return run();
-    }
+    const rows = await withRepair(this.connection, this.s, () =>
+      this.connection.query<Inserted>(text, columns),
+    );
+    return batch.map(({ event }, index) => idOf(event, rows[index]!));
   }
 
   /**
@@ -85,6 +74,27 @@ export class EventInserts {
       );
     }
     return idOf(event, row);
+  }
+}
+
+/**
+ * Runs a statement that writes events. When the server refuses it for a reason that this role can mend, we mend
+ * it and run the statement once more.
+ */
+export async function withRepair<T>(
+  connection: PostgresConnection,
+  schema: string,
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const repair = repairFor(error);
+    if (repair === undefined) {
+      throw error;
+    }
+    await connection.query(`select ${schema}.${repair}`).catch(() => Promise.reject(error));
+    return run();
   }
 }
 

@@ -21,6 +21,9 @@ const STOP_TIMEOUT_MS = 2_000;
 /** One notification in this time tells other instances of all events, in milliseconds. */
 const NOTIFY_INTERVAL_MS = 10;
 
+/** The payload of a notification that seats have changed. */
+export const SEATS_CHANGED = 'seats';
+
 interface Waiting extends TopicEvent {
   readonly resolve: (id: string) => void;
   readonly reject: (error: unknown) => void;
@@ -35,6 +38,8 @@ export class EventPublisher {
   private writing: Promise<void> | undefined;
   private notifyTimer: NodeJS.Timeout | undefined;
   private isStopped = false;
+  /** What the next notification tells beside that there are events. */
+  private payload = '';
 
   /**
    * @param installed resolves once the table is there, or the first attempt to read it has failed
@@ -159,6 +164,13 @@ export class EventPublisher {
     waiting.forEach(({ reject }) => reject(reason));
   }
 
+  /** Tells all instances of seats that have changed, and of the events beside them. */
+  notifyOfSeats(): void {
+    this.payload = SEATS_CHANGED;
+    this.onCommit();
+    this.notify();
+  }
+
   /** Wakes other instances, outside of any transaction: commits that notify wait for each other. */
   private notify(): void {
     if (this.notifyTimer || this.isStopped) {
@@ -166,9 +178,11 @@ export class EventPublisher {
     }
     this.notifyTimer = setTimeout(() => {
       this.notifyTimer = undefined;
+      const { payload, settings } = this;
+      this.payload = '';
       // If this fails, they find out by themselves a moment later.
       this.connection
-        .query('select pg_notify($1, $2)', [this.settings.schema, ''])
+        .query('select pg_notify($1, $2)', [settings.schema, payload])
         .catch(() => undefined);
     }, NOTIFY_INTERVAL_MS);
   }

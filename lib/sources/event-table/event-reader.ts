@@ -5,6 +5,7 @@ import type { Session } from '../postgres/session.js';
 import { SessionKeeper, type SessionProgress } from '../postgres/session-keeper.js';
 import { tableError } from './event-table-error.js';
 import type { EventTableSettings } from './event-table.options.js';
+import { SEATS_CHANGED } from './event-publisher.js';
 import { Fence } from './fence.js';
 import { ensureInstalled } from './install.js';
 import { formatPosition, type Position } from './position.js';
@@ -40,6 +41,8 @@ export class EventReader {
   private readonly keeper: SessionKeeper;
   /** The commands to all instances, if anybody wants them. */
   control: ReadAheadOfEvents | undefined;
+  /** Is told of seats that have changed, if anybody wants to know. */
+  presence: { changed(): void } | undefined;
 
   constructor(
     config: PgConfig,
@@ -106,7 +109,12 @@ export class EventReader {
 
   /** Reads for as long as the session lasts. */
   private async follow(session: Session, { ready, works }: SessionProgress): Promise<never> {
-    session.onNotification = this.wake;
+    session.onNotification = (_, payload) => {
+      this.wake();
+      if (payload === SEATS_CHANGED) {
+        this.presence?.changed();
+      }
+    };
     session.signal.addEventListener('abort', this.wake);
     await ensureInstalled(session, this.settings, this.logger);
     if (this.settings.listen) {

@@ -1,3 +1,4 @@
+import { JOIN_TYPE, LEAVE_TYPE } from '../../channel/presence.js';
 import type { SourceEvent } from '../../channel/source.js';
 
 /** A row of the event table, as the statements here select it. */
@@ -12,7 +13,7 @@ export interface EventRow {
 }
 
 export function eventOfRow(row: EventRow, position: string): SourceEvent & { position: string } {
-  return {
+  const event = {
     position,
     data: row.data,
     type: row.event === null || row.event === '' ? undefined : row.event,
@@ -20,4 +21,8 @@ export function eventOfRow(row: EventRow, position: string): SourceEvent & { pos
     retry: row.retry ?? undefined,
     end: row.done ? true : undefined,
   };
+  // The table takes these types from the functions of presence only.
+  return row.event === JOIN_TYPE || row.event === LEAVE_TYPE
+    ? { ...event, isPresence: true }
+    : event;
 }

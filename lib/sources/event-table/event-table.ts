@@ -1,6 +1,7 @@
 import { monotonicNow } from '../../channel/clock.js';
 import type { ControlLog, ControlSink } from '../../channel/control.js';
 import type { EventLimits } from '../../channel/event-check.js';
+import type { PresenceOptions, PresenceSink, PresenceStore } from '../../channel/presence.js';
 import type {
   Broker,
   ChannelFeed,
@@ -23,8 +24,10 @@ import {
   type EventTableSettings,
 } from './event-table.options.js';
 import { formatPosition } from './position.js';
+import { PresenceStatements } from './presence-statements.js';
 import { ReadAhead } from './read-ahead.js';
 import { Retention, type TableUsage } from './retention.js';
+import { TablePresence } from './table-presence.js';
 import { Topics } from './topics.js';
 
 /** The state of the event table in this process; see `SseService.stats()`. */
@@ -62,6 +65,8 @@ export class EventTable implements Broker, Lifecycle {
   private readonly publisher: EventPublisher;
   private readonly retention: Retention;
   private readonly duties: Duties;
+  private presence: TablePresence | undefined;
+  private isStarted = false;
 
   /**
    * @param limits data larger than `eventSize` becomes a reset, and is not fetched
@@ -69,7 +74,7 @@ export class EventTable implements Broker, Lifecycle {
    */
   constructor(
     private readonly connection: PostgresConnection,
-    logger: SseLogger,
+    private readonly logger: SseLogger,
     options: EventTableOptions = {},
     limits: Pick<EventLimits, 'eventSize'> = { eventSize: Infinity },
   ) {
@@ -133,12 +138,28 @@ export class EventTable implements Broker, Lifecycle {
     return control;
   }
 
+  openPresence(sink: PresenceSink, { timeout }: PresenceOptions): PresenceStore {
+    const { connection, settings, logger, publisher, reader } = this;
+    const statements = new PresenceStatements(connection, settings, reader.firstAttempt);
+    const notify = (): void => publisher.notifyOfSeats();
+    const services = { statements, settings, logger, notify };
+    const presence = (this.presence = new TablePresence(services, sink, timeout));
+    reader.presence = presence;
+    if (this.isStarted) {
+      presence.start();
+    }
+    return presence;
+  }
+
   /** @throws SseError `UNAVAILABLE` with `failFast`, when the table cannot be read. */
-  start(failFast: boolean): Promise<void> {
-    return this.reader.start(failFast);
+  async start(failFast: boolean): Promise<void> {
+    await this.reader.start(failFast);
+    this.isStarted = true;
+    this.presence?.start();
   }
 
   async stop(): Promise<void> {
+    this.presence?.stop();
     await this.publisher.stop();
     await this.reader.stop();
     await this.duties.stop();

@@ -50,24 +50,32 @@ begin
   end loop;
   drop table sse.event;
   drop table if exists sse.history;
+  drop table if exists sse.seat, sse.presence, sse.instance;
   drop table sse.meta;
   for own in
     select f from unnest(array[
       'add_partition(bigint, bigint)',
+      'beat(uuid, boolean, uuid[], integer, bigint)',
       'catch_up()',
       'check_event(text, text, text, integer)',
       'drop_partition(text)',
+      'change_seats(uuid, uuid[], json, bigint)',
       'extend(bigint, integer)',
       'fill(text, jsonb)',
       'floor()',
+      'forget_seats()',
       'given_id()',
       'head()',
       'note_removal()',
       'note_removals(regclass)',
       'partitions()',
       'pick(jsonb, text[])',
+      'presence(text, text, integer)',
+      'presence_marks(text[])',
       'publish(text, text, text, text, integer, boolean)',
       'publish_all(text[], text[], text[], text[], integer[], boolean[])',
+      'put_seats(uuid, uuid[], json)',
+      'remove_seats(uuid, integer)',
       'roll()',
       'row_event()',
       'statement_event()',

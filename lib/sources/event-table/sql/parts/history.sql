@@ -1,5 +1,5 @@
 -- Keeps the ids in order when rows come or go in another way than by publish() and the retention.
--- The triggers of version 3 call these functions.
+-- Triggers of version 3 and later call these functions.
 
 -- For a row whose id may not have been taken just now: COPY and OVERRIDING SYSTEM VALUE bring theirs.
 create or replace function sse.given_id() returns trigger language plpgsql security definer
@@ -97,6 +97,16 @@ begin
     update sse.history set removed = last, rewritten = rewritten + 1 where removed > last;
   end if;
   return last >= top;
+end $sse$;
+
+-- After TRUNCATE of one of the tables the others tell what is not so: all instances put their seats again.
+create or replace function sse.forget_seats() returns trigger language plpgsql security definer
+set search_path = pg_catalog, pg_temp as $sse$
+begin
+  delete from sse.instance;
+  delete from sse.seat;
+  delete from sse.presence;
+  return null;
 end $sse$;
 
 revoke execute on function sse.note_removals(regclass) from public;

@@ -73,3 +73,52 @@ do $sse$ begin
     alter table sse.history add column removed_at timestamptz;
   end if;
 end $sse$;
+
+do $sse$ begin
+if not exists (select from sse.meta where version >= 4) then
+  -- The names of presence. publish() refuses them, so that only put_seats() and remove_seats() give them.
+  alter table sse.event
+    drop constraint if exists event_can_be_sent,
+    add constraint event_can_be_sent check (event !~ E'^sse:(\x3f!(join|leave)$)|[\r\n]') not valid;
+  -- The instances that have seats. "beat": the last sign of life; "alive": for how many milliseconds it
+  -- holds. Up to the revision "settled" no call is under way.
+  create table if not exists sse.instance (
+    id uuid primary key,
+    beat timestamptz not null,
+    alive integer not null,
+    beats bigint not null default 0,
+    settled bigint not null default 0,
+    dead boolean not null default false
+  ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+  -- The channels that have seats. Whoever changes seats locks their channels first, in the order of names.
+  create table if not exists sse.presence (
+    channel text collate "C" primary key,
+    members bigint not null default 0,
+    connections bigint not null default 0,
+    changed bigint not null default 0
+  ) with (fillfactor = 50);
+  -- The connections of an instance for a client in a channel. "member": a digest of the id; empty for those
+  -- without. "client": the id as JSON. "place": the newest connection stands last. A seat without connections
+  -- stays until no late call can put it again.
+  create table if not exists sse.seat (
+    channel text collate "C",
+    member text collate "C",
+    instance uuid,
+    client text not null,
+    info text,
+    since bigint not null,
+    connections integer not null,
+    announced boolean not null,
+    place bigint not null,
+    revision bigint not null,
+    outcome text not null,
+    primary key (channel, member, instance)
+  ) with (fillfactor = 80);
+  create index if not exists seat_instance on sse.seat (instance);
+  if not exists (select from pg_trigger where tgrelid = 'sse.seat'::regclass and not tgisinternal) then
+    create trigger forget_seats after truncate on sse.instance for each statement execute function sse.forget_seats();
+    create trigger forget_seats after truncate on sse.presence for each statement execute function sse.forget_seats();
+    create trigger forget_seats after truncate on sse.seat for each statement execute function sse.forget_seats();
+  end if;
+end if;
+end $sse$;
