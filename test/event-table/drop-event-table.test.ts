@@ -195,8 +195,21 @@ describe('dropDurableTriggerSql', () => {
     await run(eventTableSql() + eventTableSql({ schema: 'other' }));
     await run(durableTriggerSql({ ...orders, eventSchema: 'other' }));
     await run(dropDurableTriggerSql(orders));
-    expect(await left()).toContain('trigger sse_event_order:{id}');
+    expect(await left()).toContain('trigger sse_event_other/order:{id}');
     await run(dropDurableTriggerSql({ ...orders, eventSchema: 'other' }));
-    expect(await left()).not.toContain('trigger sse_event_order:{id}');
+    expect(await left()).not.toContain('trigger sse_event_other/order:{id}');
+  });
+
+  it('lets a table feed the same channel of two event tables', async () => {
+    await run('create table orders (id int)');
+    await run(eventTableSql() + eventTableSql({ schema: 'other' }));
+    await run(durableTriggerSql(orders));
+    await run(durableTriggerSql({ ...orders, eventSchema: 'other' }));
+    await run(durableTriggerSql({ ...orders, bulk: true }));
+    await run('insert into orders values (7)');
+    const { rows } = await run(
+      'select topic from sse.event union all select topic from other.event',
+    );
+    expect(rows.map(({ topic }: { topic: string }) => topic)).toEqual(['order:7', 'order:7']);
   });
 });

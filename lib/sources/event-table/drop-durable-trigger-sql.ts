@@ -22,5 +22,5 @@ export function dropDurableTriggerSql(options: DurableTriggerSqlOptions): string
     '',
     'dropDurableTriggerSql(): ',
   );
-  return removeOwnTriggersSql({ ...durableTriggers(options), functionSchema: eventSchema });
+  return removeOwnTriggersSql(durableTriggers(options, eventSchema));
 }

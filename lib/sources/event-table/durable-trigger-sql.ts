@@ -12,7 +12,7 @@ import {
 } from '../postgres/trigger-target.js';
 import { flag, passedOn } from '../options/option-kinds.js';
 import { readOptions, type TableOf } from '../options/option-table.js';
-import { SCHEMA } from './event-table.options.js';
+import { DEFAULT_SCHEMA, SCHEMA } from './event-table.options.js';
 
 /** What `durableTriggerSql` writes a trigger for. */
 export interface DurableTriggerSqlOptions extends TriggerTarget {
@@ -63,21 +63,22 @@ export function durableTriggerSql(options: DurableTriggerSqlOptions): string {
     '',
     'durableTriggerSql(): ',
   );
-  const own = durableTriggers(options);
+  const own = durableTriggers(options, eventSchema);
   const { on } = own;
+  const name = (event?: TriggerEvent): string => quoteName(nameOf(channel, eventSchema, event));
   const named = [...new Set([...placeholdersOf(channel), ...columns])];
   checkColumns(columns, 'The column');
   const events = triggerEvents(options.events);
   const args = [channel, ...columns].map(quoteText).join(', ');
   const triggers = bulk
     ? events.map(
-        (event) => `create trigger ${quoteName(nameOf(channel, event))} after ${event} on ${on}
+        (event) => `create trigger ${name(event)} after ${event} on ${on}
   referencing ${event === 'delete' ? 'old' : 'new'} table as sse_rows
   for each statement execute function ${quoteName(eventSchema)}.statement_event(${args});`,
       )
     : [
         `-- Deferred, so that ids are taken at the end of the transaction: other events wait less.
-create constraint trigger ${quoteName(nameOf(channel))} after ${events.join(' or ')} on ${on}
+create constraint trigger ${name()} after ${events.join(' or ')} on ${on}
   deferrable initially deferred
   for each row execute function ${quoteName(eventSchema)}.row_event(${args});`,
       ];
@@ -86,9 +87,13 @@ ${tableCheck(on, eventSchema)}${named.length > 0 ? columnCheck(on, named) : ''}$
 `;
 }
 
-/** The triggers that put a table's rows on a channel: one per row, or some per statement. */
+/**
+ * The triggers that put a table's rows on a channel of an event table: one per row, or some per
+ * statement.
+ */
 export function durableTriggers(
   target: Pick<DurableTriggerSqlOptions, 'table' | 'schema' | 'channel'>,
+  eventSchema: string,
 ): OwnTriggers {
   const { channel } = target;
   const { schema, table } = readTableName(target.table, target.schema);
@@ -97,14 +102,17 @@ export function durableTriggers(
   checkColumns([...new Set(placeholdersOf(channel))], 'The column');
   return {
     on: qualified(schema, table),
-    names: [nameOf(channel), ...TRIGGER_EVENTS.map((event) => nameOf(channel, event))],
+    names: [undefined, ...TRIGGER_EVENTS].map((event) => nameOf(channel, eventSchema, event)),
     functions: ['row_event', 'statement_event'],
+    functionSchema: eventSchema,
     channel,
   };
 }
 
-function nameOf(channel: string, event?: TriggerEvent): string {
-  return triggerName('sse_event_', channel, event === undefined ? '' : `_${event}`);
+/** The schema is in the name: a table may feed the same channel of two event tables. */
+function nameOf(channel: string, eventSchema: string, event?: TriggerEvent): string {
+  const named = eventSchema === DEFAULT_SCHEMA ? channel : `${eventSchema}/${channel}`;
+  return triggerName('sse_event_', named, event === undefined ? '' : `_${event}`);
 }
 
 /** Refuses a table that is not there, and the event table itself, whose events would each be one more. */

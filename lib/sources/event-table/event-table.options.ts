@@ -50,11 +50,13 @@ export interface EventTableOptions {
 }
 
 /** The schema of the event table. */
+export const DEFAULT_SCHEMA = 'sse';
+
 export const SCHEMA = option(
   (value): value is string =>
     typeof value === 'string' && /^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(value),
   'a name of 1 to 63 letters, digits and underscores that begins with no digit',
-  'sse',
+  DEFAULT_SCHEMA,
 );
 
 export const EVENT_TABLE_OPTIONS = {
