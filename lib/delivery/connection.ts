@@ -48,7 +48,7 @@ export interface ConnectionOwner {
   /** Called once, before the connection's reader is pulled. */
   onOpened(connection: Connection): void;
   /** Called once, when the connection has ended; its client may still take the rest. */
-  readonly onEnded: ((connection: Connection) => void) | undefined;
+  onEnding(connection: Connection): void;
   /** Called once, when the connection has closed. */
   onClosed(connection: Connection): void;
 }
@@ -205,7 +205,7 @@ export class Connection {
     }
     this.ended = reason;
     clearTimeout(this.expiry);
-    this.owner.onEnded?.(this);
+    this.owner.onEnding(this);
     const { reader } = this;
     if (reader) {
       this.owner.guard.run('The end of a stream', () => reader.close());

@@ -52,7 +52,7 @@ export class Connections implements ConnectionOwner {
   readonly details = new WeakMap<Connection, string>();
   /** Keeps events from all clients, while it is unknown who may have them. */
   readonly hold = new Hold(() => void inSlices(this.open.keys(), (each) => each.goOn()));
-  onEnded: ((connection: Connection) => void) | undefined;
+  onEnded: ((connection: Connection, counted: CountedAs) => void) | undefined;
   readonly guard: Guard;
   readonly wake: (connection: { pull(): void }) => void;
   private readonly detach: <R>(run: () => R) => R;
@@ -155,6 +155,8 @@ export class Connections implements ConnectionOwner {
       this.events.tell({ type: 'opened', connection: shown });
     }
   }
+
+  onEnding = (connection: Connection) => this.onEnded?.(connection, this.open.get(connection)!);
 
   onClosed(connection: Connection): void {
     const client = this.open.get(connection)!;

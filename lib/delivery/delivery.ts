@@ -139,16 +139,23 @@ export class Delivery {
   /** Has it count the connections of endpoints that ask for it, from now on. */
   countBy(attendance: Attendance): void {
     this.attendance = attendance;
-    this.connections.onEnded = (connection) => attendance.leave(connection);
+    this.connections.onEnded = (connection, counted) => attendance.leave(connection, counted);
   }
 
   /**
    * Counts an open connection in its channels, if the endpoint's option `presence` asks for it. To be
    * called again when it reads other channels.
+   *
+   * @param isFixed whether it never will
    */
-  attend(connection: Connection, counted: CountedAs, presence: boolean | 'events' = false): void {
+  attend(
+    connection: Connection,
+    counted: CountedAs,
+    presence: boolean | 'events' = false,
+    isFixed = false,
+  ): void {
     if (presence !== false && connection.endReason === undefined) {
-      this.attendance?.enter(connection, counted, presence === 'events');
+      this.attendance?.enter(connection, counted, { isAnnounced: presence === 'events', isFixed });
     }
   }
 

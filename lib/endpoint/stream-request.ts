@@ -203,7 +203,8 @@ export class StreamRequest {
     const connection = connections.add(exchange, response, expiresAt);
     this.snapshots?.endOnFailure(connection);
     connection.readBy(readerFor(connection));
-    delivery.attend(connection, this.counted, this.route.options.presence);
+    const { channels, options } = this.route;
+    delivery.attend(connection, this.counted, options.presence, typeof channels === 'string');
     revalidationOf(this.route, delivery)?.add(connection, exchange);
     return true;
   }

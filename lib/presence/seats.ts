@@ -1,9 +1,10 @@
 import type { PresenceStore } from '../channel/presence.js';
 import type { SseLogger } from '../channel/source.js';
-import type { Attendance } from '../delivery/attendance.js';
+import type { Attendance, Attending } from '../delivery/attendance.js';
 import type { Client, CountedAs } from '../delivery/client.js';
 import type { Connection } from '../delivery/connection.js';
 import { HeldPlaces } from './held-places.js';
+import { NumberSet } from './number-set.js';
 import { Room, Seat } from './seat.js';
 import { SeatPuts } from './seat-puts.js';
 
@@ -16,8 +17,10 @@ interface Services {
 /** Who has how many connections of this instance in which channels. Puts each change into the store. */
 export class Seats implements Attendance {
   private readonly rooms = new Map<string, Room>();
-  /** The seats of each connection. Most have one, and no array. */
-  private readonly taken = new Map<Connection, Seat | readonly Seat[]>();
+  /** The connections, by number, that read one channel for good: there may be very many. */
+  private readonly fixed = new NumberSet();
+  /** The seats of the others. */
+  private readonly several = new Map<Connection, readonly Seat[]>();
   private readonly held: HeldPlaces;
   private readonly puts: SeatPuts;
 
@@ -27,25 +30,32 @@ export class Seats implements Attendance {
     this.puts = new SeatPuts(store, this, detach, log);
   }
 
-  enter(connection: Connection, counted: CountedAs, isAnnounced: boolean): void {
-    const who = typeof counted === 'string' ? undefined : counted;
-    const before = this.seatsOf(connection);
-    const names = new Set(connection.channels);
-    const stay = before.filter(({ channel }) => names.delete(channel));
-    const seats = [...stay];
-    for (const name of names) {
-      const seat = this.seatIn(name, who, isAnnounced);
-      seats.push(seat);
-      this.sit(seat, who);
+  enter(connection: Connection, counted: CountedAs, { isAnnounced, isFixed }: Attending): void {
+    const who = whoIs(counted);
+    const { channels } = connection;
+    const [name, another] = channels;
+    if (isFixed && name !== undefined && another === undefined) {
+      this.fixed.add(connection.number);
+      this.sit(this.seatIn(name, who, isAnnounced), who);
+      return;
     }
+    const before = this.several.get(connection) ?? [];
+    const names = new Set(channels);
+    const stay = before.filter(({ channel }) => names.delete(channel));
+    const come = [...names].map((each) => this.seatIn(each, who, isAnnounced));
+    come.forEach((seat) => this.sit(seat, who));
     before.forEach((seat) => stay.includes(seat) || this.rise(seat));
-    this.taken.set(connection, seats.length === 1 ? seats[0]! : seats);
+    this.several.set(connection, [...stay, ...come]);
   }
 
-  leave(connection: Connection): void {
-    const seats = this.seatsOf(connection);
-    this.taken.delete(connection);
-    seats.forEach((seat) => this.rise(seat));
+  leave(connection: Connection, counted: CountedAs): void {
+    if (this.fixed.delete(connection.number)) {
+      const [name] = connection.channels as [string];
+      this.rise(this.rooms.get(name)!.seats.get(whoIs(counted)?.id)!);
+    } else {
+      this.several.get(connection)?.forEach((seat) => this.rise(seat));
+      this.several.delete(connection);
+    }
   }
 
   /** Puts all seats once more, or those in a channel: the store may have lost them. */
@@ -77,11 +87,6 @@ export class Seats implements Attendance {
     }
   }
 
-  private seatsOf(connection: Connection): readonly Seat[] {
-    const taken = this.taken.get(connection) ?? [];
-    return taken instanceof Seat ? [taken] : taken;
-  }
-
   private seatIn(channel: string, who: Client | undefined, isAnnounced: boolean): Seat {
     let room = this.rooms.get(channel);
     if (!room) {
@@ -107,4 +112,8 @@ export class Seats implements Attendance {
     seat.count--;
     this.held.hold(seat);
   }
+}
+
+function whoIs(counted: CountedAs): Client | undefined {
+  return typeof counted === 'string' ? undefined : counted;
 }
