@@ -25,7 +25,7 @@ export interface ConnectionReader {
  * - `stalled`: the client did not read for too long
  * - `overflow`: the client read too slowly, and the endpoint has `overflow: 'disconnect'`
  * - `shutdown`: the application ends
- * - `error`: the handler's Observable failed, or the endpoint's `snapshot`
+ * - `error`: the Observable of the handler or of the channels failed, or the endpoint's `snapshot`
  */
 export type EndReason =
   | 'client-left'

@@ -8,6 +8,7 @@ import type { Serialize } from '../channel/value-text.js';
 import type { RetainLimits } from '../channel/event-log.js';
 import type { SseLogger } from '../channel/source.js';
 import type { SseEvent } from '../channel/sse-event.js';
+import { ChangingSubscription } from './changing-subscription.js';
 import { ChannelReader } from './channel-reader.js';
 import { ChannelStream, readInto } from './channel-stream.js';
 import type { Connection, ConnectionReader } from './connection.js';
@@ -90,6 +91,14 @@ export class Delivery {
     return Subscription.open(this.channels, requests, this.queue.wake, snapshots);
   }
 
+  /** Opens channels of a set that changes while its stream is open. @throws as `subscribe()` */
+  subscribeChanging(
+    requests: readonly ChannelRequest[],
+    snapshots?: Snapshots,
+  ): ChangingSubscription {
+    return ChangingSubscription.open(this.channels, requests, this.queue.wake, snapshots);
+  }
+
   /** Opens channels, and finds the place after a Last-Event-ID. @throws as `subscribe()` */
   async subscribeAt(
     requests: readonly ChannelRequest[],
@@ -126,7 +135,7 @@ export class Delivery {
     overflow: Overflow,
   ): ConnectionReader {
     const [first, second] = subscription.cursors;
-    return first && !second
+    return first && !second && !subscription.isChanging
       ? new ChannelReader(
           subscription,
           connection,

@@ -5,7 +5,7 @@ import type { LogEntry } from '../channel/log-entry.js';
 /** Reads several cursors as one sequence: in order of arrival, each channel in its own order. */
 export class EntryMerge {
   /** The cursors whose run has not ended. */
-  private open: readonly Cursor[];
+  protected open: readonly Cursor[];
 
   constructor(cursors: readonly Cursor[]) {
     this.open = cursors.filter((cursor) => !cursor.hasEnded);

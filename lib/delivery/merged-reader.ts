@@ -1,6 +1,6 @@
 import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
-import { EntryMerge } from './entry-merge.js';
+import type { EntryMerge } from './entry-merge.js';
 import { entryFrameWith } from './frame.js';
 import type { Overflow } from './overflow.js';
 import type { Subscription } from './subscription.js';
@@ -16,7 +16,7 @@ export class MergedReader implements ConnectionReader {
     private readonly connection: Connection,
     private readonly overflow: Overflow,
   ) {
-    this.merge = new EntryMerge(subscription.cursors);
+    this.merge = subscription.merge();
     subscription.attach(this);
   }
 

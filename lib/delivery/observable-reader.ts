@@ -3,7 +3,7 @@ import type { Reader } from '../channel/channel.js';
 import type { LogEntry } from '../channel/log-entry.js';
 import { RESET_TYPE } from '../channel/reset-event.js';
 import type { SseEvent } from '../channel/sse-event.js';
-import { EntryMerge } from './entry-merge.js';
+import type { EntryMerge } from './entry-merge.js';
 import { eventOf } from './event-of.js';
 import { NO_POSITION } from './resume-positions.js';
 import type { Subscription } from './subscription.js';
@@ -35,7 +35,7 @@ export class ObservableReader implements Reader {
     private readonly subscription: Subscription,
     private readonly target: EventTarget,
   ) {
-    this.merge = new EntryMerge(subscription.cursors);
+    this.merge = subscription.merge();
     subscription.attach(this);
   }
 

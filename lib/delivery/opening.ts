@@ -17,7 +17,10 @@ export const OPEN_TYPE = 'sse:open';
 /** The `type` of the event that names the channels that the client may not read. */
 const DENIED_TYPE = 'sse:denied';
 
-/** The `data` of a `sse:open` event. */
+/** The `type` of the event that tells a set of channels that has changed. */
+export const CHANNELS_TYPE = 'sse:channels';
+
+/** The `data` of the events `sse:open` and `sse:channels`. */
 export interface OpenData {
   /** The names of the channels that the stream brings. */
   readonly channels: readonly string[];
@@ -44,16 +47,23 @@ export function openingFrame(
   { id, channels, labels }: OpeningPlace,
 ): string {
   const spread = Math.min(MAX_TIMER_MS, Math.round(retry * (0.5 + Math.random())));
-  const open: OpenData = { channels, labels };
-  const data = opening === 'event' ? JSON.stringify(open) : undefined;
+  const data = opening === 'event' ? placeText({ channels, labels }) : undefined;
   return firstFrame(spread, id, data);
+}
+
+/** The text of `sse:open` and `sse:channels`. */
+export function placeText({ channels, labels }: OpenData): string {
+  const open: OpenData = { channels, labels };
+  return JSON.stringify(open);
 }
 
 /** Tells the client which channels it may not read; empty when there are none. */
 export function deniedFrame(channels: readonly string[]): string {
-  return channels.length === 0
-    ? ''
-    : frameOf({ type: DENIED_TYPE, data: JSON.stringify({ channels }) });
+  return channels.length === 0 ? '' : frameOf(deniedEvent(channels));
+}
+
+export function deniedEvent(channels: readonly string[]): { type: string; data: string } {
+  return { type: DENIED_TYPE, data: JSON.stringify({ channels }) };
 }
 
 /** The only frame of a response: after how many milliseconds to return. */

@@ -4,6 +4,9 @@ import { EARLIEST } from '../channel/start-position.js';
 /** Stands for a Last-Event-ID that cannot be a position. */
 export const NO_POSITION = '\0';
 
+/** The event id of a client without a position in any channel of its set: it starts live in all. */
+export const NO_CHANNELS = 'sse:none';
+
 /** No frame can carry an id with one of these. */
 const NOT_A_POSITION = /[\r\n\0]/;
 
@@ -12,6 +15,8 @@ const NOT_A_POSITION = /[\r\n\0]/;
  * may have changed meanwhile: a label that matches counts, even if ids have no labels now.
  *
  * @param labels the labels of the channels
+ * @param isChanging whether the set changes while the stream is open, so that a client often returns to
+ * other channels than it has left: these start live
  * @returns for each channel a position, or `undefined` when the channel is new to the client;
  * nothing
  * at all when the id cannot be a position
@@ -19,12 +24,16 @@ const NOT_A_POSITION = /[\r\n\0]/;
 export function resumePositions(
   lastEventId: string,
   labels: readonly string[],
+  isChanging = false,
 ): readonly (string | undefined)[] | undefined {
   if (NOT_A_POSITION.test(lastEventId)) {
     return undefined;
   }
+  if (lastEventId === NO_CHANNELS) {
+    return labels.map(() => undefined);
+  }
   const positions = lastEventId === EARLIEST ? undefined : parseCompositeId(lastEventId);
-  if (positions && labels.some((label) => positions.has(label))) {
+  if (positions && (isChanging || labels.some((label) => positions.has(label)))) {
     return labels.map((label) => positions.get(label));
   }
   // It may be an id without labels. If it belongs to other channels, each channel answers it with a

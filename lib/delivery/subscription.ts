@@ -4,6 +4,7 @@ import { checkLabels, formatCompositeId } from '../channel/composite-id.js';
 import { Cursor } from '../channel/cursor.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { ChannelSource } from '../channel/source.js';
+import { EntryMerge } from './entry-merge.js';
 import { resumePositions } from './resume-positions.js';
 import { SnapshotCursor, type Snapshots } from './snapshot-cursor.js';
 
@@ -30,22 +31,21 @@ export interface SubscriptionOptions {
 export class Subscription {
   /** True when the client has received the ends of all its runs. */
   hasEnded = false;
-  readonly cursors: readonly Cursor[];
+  cursors: readonly Cursor[];
   /** Whether event ids name the channels of their positions. */
   readonly isLabelled: boolean;
-  private reader: Reader | undefined;
-  private isClosed = false;
+  protected reader: Reader | undefined;
+  protected isClosed = false;
 
-  private constructor(
-    private readonly registry: ChannelRegistry,
+  /** `open()` makes subscriptions. */
+  constructor(
+    protected readonly registry: ChannelRegistry,
     channels: readonly Channel[],
     isOfSet: boolean,
     private readonly wake: (reader: Reader) => void,
     snapshots: Snapshots | undefined,
   ) {
-    this.cursors = channels.map((channel) =>
-      snapshots ? new SnapshotCursor(channel, this, snapshots) : new Cursor(channel, this),
-    );
+    this.cursors = channels.map((channel) => this.cursorIn(channel, snapshots));
     this.isLabelled = isOfSet || channels.length > 1;
   }
 
@@ -56,12 +56,13 @@ export class Subscription {
    * @param snapshots takes the states that the client receives; `undefined` for events only
    * @throws SseError `LIMIT_REACHED`, `INVALID_CHANNEL`
    */
-  static open(
+  static open<Kind extends Subscription>(
+    this: new (...services: ConstructorParameters<typeof Subscription>) => Kind,
     registry: ChannelRegistry,
     requests: readonly ChannelRequest[],
     wake: (reader: Reader) => void,
     snapshots?: Snapshots,
-  ): Subscription {
+  ): Kind {
     const channels: Channel[] = [];
     try {
       for (const { source, name } of requests) {
@@ -75,7 +76,7 @@ export class Subscription {
       throw error;
     }
     const isOfSet = requests.some((request) => request.isOfSet);
-    return new Subscription(registry, channels, isOfSet, wake, snapshots);
+    return new this(registry, channels, isOfSet, wake, snapshots);
   }
 
   /** Places the cursors. Returns a promise only if that takes time. */
@@ -100,7 +101,7 @@ export class Subscription {
    * which the client receives when it returns with the id that it has.
    */
   get id(): string | undefined {
-    if (this.cursors.some(({ resetReason }) => resetReason !== undefined)) {
+    if (this.isResetDue) {
       return undefined;
     }
     const id = this.isLabelled ? formatCompositeId(this.cursors) : this.cursors[0]?.position;
@@ -118,12 +119,24 @@ export class Subscription {
       : {};
   }
 
+  /** Whether the set of channels may change while the stream is open. */
+  get isChanging(): boolean {
+    return false;
+  }
+
+  /** Whether channels may still come. */
+  get mayGrow(): boolean {
+    return false;
+  }
+
   /** Whether every channel has fewer than `limit` readers beside this one. */
   hasRoom(limit: number): boolean {
-    return this.cursors.every(({ channel: { readers } }) => {
-      const own = this.reader && readers.has(this.reader) ? 1 : 0;
-      return readers.size - own < limit;
-    });
+    return this.cursors.every(({ channel }) => this.hasRoomIn(channel, limit));
+  }
+
+  /** Brings the channels in one order, for a reader. */
+  merge(): EntryMerge {
+    return new EntryMerge(this.cursors);
   }
 
   /** Wakes the reader, if there is one by now. */
@@ -149,14 +162,30 @@ export class Subscription {
       return;
     }
     this.isClosed = true;
-    for (const cursor of this.cursors) {
-      cursor.close();
-      if (this.reader) {
-        cursor.channel.removeReader(this.reader);
-      }
-      this.registry.release(cursor.channel);
-    }
+    this.cursors.forEach((cursor) => this.release(cursor));
     this.reader = undefined;
+  }
+
+  protected cursorIn(channel: Channel, snapshots: Snapshots | undefined): Cursor {
+    return snapshots ? new SnapshotCursor(channel, this, snapshots) : new Cursor(channel, this);
+  }
+
+  protected get isResetDue(): boolean {
+    return this.cursors.some(({ resetReason }) => resetReason !== undefined);
+  }
+
+  protected hasRoomIn({ readers }: Channel, limit: number): boolean {
+    const own = this.reader && readers.has(this.reader) ? 1 : 0;
+    return readers.size - own < limit;
+  }
+
+  /** @param isLast whether it is the reader's only cursor in the channel */
+  protected release(cursor: Cursor, isLast = true): void {
+    cursor.close();
+    if (this.reader && isLast) {
+      cursor.channel.removeReader(this.reader);
+    }
+    this.registry.release(cursor.channel);
   }
 
   private resume({ lastEventId, readyTimeout }: SubscriptionOptions): void | Promise<void> {
@@ -167,6 +196,7 @@ export class Subscription {
     const positions = resumePositions(
       lastEventId,
       this.cursors.map(({ channel }) => channel.label),
+      this.isChanging,
     );
     if (!positions) {
       this.cursors.forEach((cursor) => (cursor.resetReason = 'unknown-position'));
@@ -181,7 +211,8 @@ export class Subscription {
       }
     }
     const finish = (): void => {
-      this.hasEnded = this.cursors.length > 0 && this.cursors.every((cursor) => cursor.hasEnded);
+      this.hasEnded =
+        this.cursors.length > 0 && !this.mayGrow && this.cursors.every((cursor) => cursor.hasEnded);
     };
     if (pending.length === 0) {
       return finish();

@@ -119,17 +119,28 @@ const REPEATS = 100;
  * The names of the channels that a request may read: at most `most`, and one more to show that
  * there are too many.
  *
- * @param answer the resolver's answer, or that of its promise
+ * @param answer the resolver's answer, or that of its promise; or what its Observable has emitted
  * @throws SseError `INVALID_OPTION` for an answer that is neither a name nor several
  */
-export function channelNamesOf(answer: unknown, where: string, most: number): string[] {
+export function channelNamesOf(
+  answer: unknown,
+  where: string,
+  most: number,
+  isEmitted = false,
+): string[] {
   if (typeof answer === 'string') {
     return [answer];
   }
   const isIterable = typeof answer === 'object' && answer !== null && Symbol.iterator in answer;
   const names = isIterable ? firstOf(answer as Iterable<unknown>, most + 1) : [answer];
   if (!isIterable || !names.every((name) => typeof name === 'string')) {
-    throw noAnswer('The resolver', where, answer, 'a channel name or an array of names');
+    const allowed = 'a channel name or an array of names';
+    throw isEmitted
+      ? new SseError(
+          'INVALID_OPTION',
+          `The Observable of channels of ${where} emitted ${described(answer)}; it must emit ${allowed}.`,
+        )
+      : noAnswer('The resolver', where, answer, `${allowed}, or an Observable of them`);
   }
   return names as string[];
 }

@@ -17,16 +17,21 @@ export interface Decision {
   readonly denied: readonly string[];
 }
 
+/** Waits for a promise, but no longer than the client is there. */
+export type WhileHere = <T>(work: Promise<T>) => Promise<T>;
+
+/** Asks which channels the client may read. */
+export type Decide = (names: readonly string[], whileHere: WhileHere) => Promise<Decision>;
+
 /** Asks the application which channels the client of a request may read. */
 export class Authorization {
   constructor(
-    private readonly authorize: Authorize | undefined,
+    private readonly authorize: Authorize,
     private readonly request: object,
     /** The endpoint, for messages. */
     private readonly where: string,
     private readonly guard: Guard,
-    /** Waits for a promise, but no longer than the client is there. */
-    private readonly whileHere: <T>(work: Promise<T>) => Promise<T>,
+    private readonly whileHere: WhileHere,
     private readonly timeout = ANSWER_MS,
   ) {}
 
@@ -37,10 +42,6 @@ export class Authorization {
    * application's own error
    */
   async decide(names: readonly string[]): Promise<Decision> {
-    const { authorize } = this;
-    if (!authorize) {
-      return { allowed: names, denied: [] };
-    }
     const mayRead = new Set<string>();
     let hasFailed = false;
     // The workers share one iterator, so that each name is taken once.
@@ -50,7 +51,7 @@ export class Authorization {
         if (hasFailed) {
           return;
         }
-        if (await this.mayRead(authorize, name)) {
+        if (await this.mayRead(name)) {
           mayRead.add(name);
         }
       }
@@ -68,9 +69,9 @@ export class Authorization {
     };
   }
 
-  private async mayRead(authorize: Authorize, name: string): Promise<boolean> {
+  private async mayRead(name: string): Promise<boolean> {
     const what = `\`authorize\` of ${this.where}`;
-    const asked = (async () => authorize(this.request, name) as unknown)();
+    const asked = (async () => this.authorize(this.request, name) as unknown)();
     try {
       const answer = await withDeadline(this.whileHere(asked), this.timeout, what);
       return permissionOf(answer, this.where);

@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { UnknownElementException } from '@nestjs/core/errors/exceptions/unknown-element.exception.js';
+import { isObservable, type Observable } from 'rxjs';
 import { channelName, checkChannelName, placeholdersOf } from '../channel/channel-name.js';
 import type { ChannelSource } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
@@ -18,7 +19,8 @@ import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
 import { checkTicketChannels } from '../tickets/redeemed.js';
 import { channelNamesOf } from './access.js';
-import { Authorization } from './authorization.js';
+import { Authorization, type Decide, type Decision, type WhileHere } from './authorization.js';
+import { ChannelSet } from './channel-set.js';
 import type { Exchange, FrameworkRequest } from './exchange.js';
 import type { Route } from './route.js';
 
@@ -27,6 +29,8 @@ export interface RequestedChannels {
   readonly channels: readonly ChannelRequest[];
   /** The names of those that the application refuses to its client. */
   readonly denied: readonly string[];
+  /** How the channels change while the stream is open, if they do. */
+  readonly set?: ChannelSet;
 }
 
 /** Finds the channels of a request, and the sources that feed them. */
@@ -48,19 +52,74 @@ export class RouteChannels {
    */
   async of(route: Route, exchange: Exchange): Promise<RequestedChannels> {
     const { request } = exchange;
-    const names = await this.namesOf(route, request);
-    checkTicketChannels(request, names);
-    if (names.length === 0) {
-      return { channels: [], denied: [] };
+    if (route.channels === undefined) {
+      return NOTHING;
     }
-    const { allowed, denied } = await this.authorization(route, exchange).decide(names);
-    if (allowed.length === 0) {
+    const answer =
+      typeof route.channels === 'string'
+        ? // Nest keeps the parameters of the host apart from those of the path.
+          fill(route.channels, { ...request.hosts, ...request.params })
+        : await route.channels(request);
+    if (isObservable(answer)) {
+      return this.ofSet(answer, route, exchange);
+    }
+    const names = this.checked(answer, route, request);
+    if (names.length === 0) {
+      throw noChannel();
+    }
+    const whileHere: WhileHere = (work) => exchange.whileHere(work);
+    const decide = this.decider(route, request);
+    return this.requested(route, decide ? await decide(names, whileHere) : allOf(names));
+  }
+
+  /** The first channels of a set that changes. */
+  private async ofSet(
+    source: Observable<unknown>,
+    route: Route,
+    exchange: Exchange,
+  ): Promise<RequestedChannels> {
+    const { request } = exchange;
+    const set: ChannelSet = new ChannelSet({
+      where: route.where,
+      delivery: this.delivery,
+      presence: route.options.presence,
+      connectionsPerChannel: this.settings.limits.connectionsPerChannel,
+      namesOf: (emitted) => this.checked(emitted, route, request, set),
+      requestOf: (name) => this.requestOf(route, name),
+      decide: this.decider(route, request),
+    });
+    exchange.onceClosed(() => set.close());
+    try {
+      const decision = await set.begun(source);
+      if (!decision) {
+        throw noChannel();
+      }
+      return { ...this.requested(route, decision), set };
+    } catch (error) {
+      set.close();
+      throw error;
+    }
+  }
+
+  private requested(route: Route, { allowed, denied }: Decision): RequestedChannels {
+    if (allowed.length === 0 && denied.length > 0) {
       throw new ForbiddenException('The client may read none of the channels of this request.');
     }
-    const source = this.source(route);
+    return { channels: allowed.map((name) => this.requestOf(route, name)), denied };
+  }
+
+  private requestOf(route: Route, name: string): ChannelRequest {
     // A resolver may answer with other channels when the client returns.
-    const isOfSet = typeof route.channels === 'function';
-    return { channels: allowed.map((name) => ({ source, name, isOfSet })), denied };
+    return { source: this.source(route), name, isOfSet: typeof route.channels === 'function' };
+  }
+
+  private decider({ options, where }: Route, request: FrameworkRequest): Decide | undefined {
+    const authorize = options.authorize ?? this.settings.authorize;
+    return (
+      authorize &&
+      ((names, whileHere) =>
+        new Authorization(authorize, request, where, this.delivery.guard, whileHere).decide(names))
+    );
   }
 
   /** Checks the source of a route. @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED` */
@@ -71,13 +130,6 @@ export class RouteChannels {
         this.presence.countIn(source);
       }
     }
-  }
-
-  private authorization({ options, where }: Route, exchange: Exchange): Authorization {
-    const authorize = options.authorize ?? this.settings.authorize;
-    return new Authorization(authorize, exchange.request, where, this.delivery.guard, (work) =>
-      exchange.whileHere(work),
-    );
   }
 
   /** The source of a route's channels; the same for every request. */
@@ -107,30 +159,43 @@ export class RouteChannels {
     }
   }
 
-  private async namesOf(
-    { channels, where }: Route,
+  /**
+   * The names that a route's template or resolver gives, or the Observable of a set.
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`; HttpException 400, 403
+   */
+  private checked(
+    answer: unknown,
+    { where }: Route,
     request: FrameworkRequest,
-  ): Promise<readonly string[]> {
-    if (channels === undefined) {
-      return [];
-    }
-    if (typeof channels === 'string') {
-      // Nest keeps the parameters of the host apart from those of the path.
-      return [fill(channels, { ...request.hosts, ...request.params })];
-    }
-    const { channelsPerConnection } = this.settings.limits;
-    const names = channelNamesOf(await channels(request), where, channelsPerConnection);
+    set?: ChannelSet,
+  ): readonly string[] {
+    const { channelsPerConnection: most } = this.settings.limits;
+    const names = channelNamesOf(answer, where, most, set !== undefined);
     names.forEach(checkChannelName);
-    if (names.length === 0) {
-      throw new NotFoundException('There is no channel for this request.');
+    if (names.length > most) {
+      throw set?.isOpen
+        ? new SseError(
+            'INVALID_OPTION',
+            `The Observable emitted more than ${most} channels. Let it emit fewer, or raise ` +
+              '`limits.channelsPerConnection`.',
+          )
+        : new BadRequestException(
+            `This request asks for more channels than one connection may have: at most ${most}.`,
+          );
     }
-    if (names.length > channelsPerConnection) {
-      throw new BadRequestException(
-        `This request asks for more channels than one connection may have: at most ${channelsPerConnection}.`,
-      );
-    }
+    checkTicketChannels(request, names);
     return names;
   }
+}
+
+const NOTHING: RequestedChannels = { channels: [], denied: [] };
+
+function allOf(names: readonly string[]): Decision {
+  return { allowed: names, denied: [] };
+}
+
+function noChannel(): NotFoundException {
+  return new NotFoundException('There is no channel for this request.');
 }
 
 function isToken(source: SourceOption | undefined): source is ProviderToken {
@@ -141,7 +206,7 @@ function fill(template: string, params: Record<string, string>): string {
   const placeholders = placeholdersOf(template);
   // The start has checked that the path has all of them, but one may be optional there.
   if (placeholders.some((placeholder) => params[placeholder] === undefined)) {
-    throw new NotFoundException('There is no channel for this request.');
+    throw noChannel();
   }
   return placeholders.length === 0 ? template : channelName(template, params);
 }

@@ -1,13 +1,19 @@
 import type { Delivery } from '../delivery/delivery.js';
+import type { Observable } from 'rxjs';
 import type { EndpointOptions } from '../setup/channel-options.js';
 
 // oxlint-disable-next-line typescript/no-explicit-any
 type AnyRequest = any;
 
-/** Finds the channels of a request. Its errors reach the exception filters. */
+type ChannelNames = string | readonly string[];
+
+/**
+ * Finds the channels of a request. Its errors reach the exception filters. With an Observable the set
+ * changes while the stream is open.
+ */
 export type ChannelResolver<Request = AnyRequest> = (
   request: Request,
-) => string | readonly string[] | Promise<string | readonly string[]>;
+) => ChannelNames | Observable<ChannelNames> | Promise<ChannelNames | Observable<ChannelNames>>;
 
 /** The arguments of a handler's `@SseChannel()`, and facts about the handler. */
 export interface Route {

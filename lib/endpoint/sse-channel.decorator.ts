@@ -24,7 +24,7 @@ type Handler = (this: unknown, ...args: any[]) => unknown;
  * - a name, or a template such as `job:{id}`, whose placeholders are the route's parameters,
  *   percent-encoded (see `channelName`)
  * - or a function of the request that returns one name or several, or a promise of them;
- *   its errors reach the exception filters
+ *   its errors reach the exception filters. With an Observable the set changes while the stream is open
  * - or nothing, for a handler that returns a stream of its own
  * @param options the channels' source, and how they are read
  * @throws SseError `INVALID_OPTION`, `INVALID_CHANNEL`, when the class is defined

@@ -118,25 +118,33 @@ export class SseChannelInterceptor implements NestInterceptor {
     if (pause) {
       await exchange.whileHere(pause);
     }
-    const { channels, denied } = await exchange.whileHere(
+    const requested = await exchange.whileHere(
       this.channels.of(route, exchange),
       this.lateFailure(`The resolver of ${route.where}`),
     );
     if (exchange.isGone) {
       return undefined;
     }
-    request.denied = denied;
+    const { channels, set } = requested;
+    request.requested = requested;
     let isStreamed = false;
     try {
-      if (!(await request.subscribe(channels))) {
+      if (!(await request.subscribe(channels, undefined, set))) {
         return undefined;
       }
       const source = await this.callHandler(request, request.events!, next);
       if (source && !(source instanceof ChannelStream)) {
+        if (set) {
+          throw new SseError(
+            'INVALID_OPTION',
+            `The handler ${route.where} returned a stream of its own, and the resolver an Observable. ` +
+              'Return nothing from the handler, or a set that does not change from the resolver.',
+          );
+        }
         isStreamed = true;
         return source;
       }
-      if (!source && channels.length === 0) {
+      if (!source && channels.length === 0 && !set) {
         throw new SseError(
           'INVALID_OPTION',
           'The handler returned nothing, and its @SseChannel() names no channel. ' +

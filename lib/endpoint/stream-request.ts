@@ -1,7 +1,6 @@
 import { HttpException, HttpStatus, type ExecutionContext } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import { atOnce } from '../channel/at-once.js';
-import { monotonicNow } from '../channel/clock.js';
 import { SseError } from '../channel/sse-error.js';
 import type { CountedAs } from '../delivery/client.js';
 import type { Connection, ConnectionReader } from '../delivery/connection.js';
@@ -14,8 +13,11 @@ import type { SseSettings } from '../setup/settings.js';
 import { clientByTicket } from '../tickets/redeemed.js';
 import { checkExpiry, clientOf, expiryOf } from './access.js';
 import { Exchange } from './exchange.js';
+import type { ChannelSet } from './channel-set.js';
 import { startOf } from './last-event-id.js';
 import { revalidationOf } from './revalidation.js';
+import { RevocationCheck } from './revocation-check.js';
+import type { RequestedChannels } from './route-channels.js';
 import type { Route } from './route.js';
 import { snapshotsOf, type RequestSnapshots } from './snapshots.js';
 
@@ -28,14 +30,15 @@ export class StreamRequest {
   readonly writer: HandlerWriter;
   /** The channels' events for the handler, once the client has its place in them. */
   events: HandlerEvents | undefined;
-  /** The names of the channels that the application refuses to the client. */
-  denied: readonly string[] = [];
+  /** What the request may read by its route. */
+  requested: RequestedChannels = { channels: [], denied: [] };
+  private set: ChannelSet | undefined;
   private subscription: Subscription | undefined;
   snapshots: RequestSnapshots | undefined;
   /** In milliseconds since the epoch. */
   private expiresAt: number | undefined;
   private counted: CountedAs = '';
-  private readonly since = monotonicNow();
+  private readonly revocation: RevocationCheck;
 
   constructor(
     context: ExecutionContext,
@@ -44,6 +47,7 @@ export class StreamRequest {
     private readonly delivery: Delivery,
   ) {
     this.exchange = new Exchange(context);
+    this.revocation = new RevocationCheck(delivery.revocations, this.exchange);
     const { guard, eventLimits: limits, serialize } = delivery;
     this.writer = new HandlerWriter({ handler: route.where, guard, limits, serialize });
   }
@@ -77,9 +81,8 @@ export class StreamRequest {
     const clientOption = options.client ?? settings.client;
     const answer = clientOf(atOnce(clientOption?.(request)), where);
     this.counted = clientByTicket(request, answer) ?? request.ip ?? '';
-    const { revocations } = delivery;
-    const areRevocationsKnown = revocations.areKnown;
-    if (areRevocationsKnown && (await this.isRevoked())) {
+    const areRevocationsKnown = delivery.revocations.areKnown;
+    if (areRevocationsKnown && (await this.revocation.answers(this.counted))) {
       return false;
     }
     const refusal = delivery.connections.admit(exchange, this.counted);
@@ -90,13 +93,14 @@ export class StreamRequest {
       );
     }
     if (refusal) {
-      await this.sendAway();
+      // An EventSource would never return after an error status.
+      await exchange.answer(delivery.connections.awayFrame);
       return false;
     }
     if (!areRevocationsKnown) {
       // It waits in its place, so that the limits hold, and a shutdown sends it away.
-      await exchange.whileHere(revocations.whenKnown(settings.readyTimeout));
-      return !(await this.isRevoked());
+      await exchange.whileHere(delivery.revocations.whenKnown(settings.readyTimeout));
+      return !(await this.revocation.answers(this.counted));
     }
     return true;
   }
@@ -105,22 +109,28 @@ export class StreamRequest {
    * Opens channels in place of those before, and finds the client's place in them. False when the
    * request has been answered or is gone: there was no room, or the client's runs have ended.
    *
+   * @param set how the channels change
    * @throws SseError `INVALID_CHANNEL`
    */
-  async subscribe(requests: readonly ChannelRequest[], ownLastEventId?: string): Promise<boolean> {
+  async subscribe(
+    requests: readonly ChannelRequest[],
+    ownLastEventId?: string,
+    set?: ChannelSet,
+  ): Promise<boolean> {
     const { exchange, delivery, writer } = this;
     const { lastEventIdLength } = this.settings.limits;
     const lastEventId = ownLastEventId ?? startOf(exchange.request, lastEventIdLength);
-    const subscription = await this.open(requests);
+    const subscription = await this.open(requests, set);
     if (!subscription) {
       return false;
     }
     this.leaveChannels();
     this.subscription = subscription;
+    this.set = set;
     const reopen = (position?: string) => delivery.subscribeAt(requests, position);
     this.events = new HandlerEvents(subscription, requests, reopen, writer, delivery.guard);
     writer.readFrom(this.events);
-    if (await this.isRevoked(subscription)) {
+    if (await this.revocation.answers(this.counted, subscription)) {
       return false;
     }
     const placed = subscription.place({ lastEventId, readyTimeout: this.settings.readyTimeout });
@@ -186,34 +196,41 @@ export class StreamRequest {
     subscription: Subscription,
     readerFor: (connection: Connection) => ConnectionReader,
   ): Promise<boolean> {
-    const { exchange, expiresAt, delivery } = this;
+    const { exchange, expiresAt, delivery, set } = this;
     const { connections } = delivery;
     checkExpiry(expiresAt);
-    if ((await this.isRevoked(subscription)) || !(await exchange.take())) {
+    set?.check();
+    if ((await this.revocation.answers(this.counted, subscription)) || !(await exchange.take())) {
       return false;
     }
     // Other clients may have come in meanwhile, and hooks of Fastify may have taken their time.
-    if (!this.hasRoom(subscription) || this.refusal(subscription)) {
+    set?.begin();
+    const refusal = this.revocation.refusal(this.counted, subscription) ?? set?.failure;
+    if (refusal || !this.hasRoom(subscription)) {
       exchange.close(connections.awayFrame);
       return false;
     }
     const { opening, retry } = this.settings;
-    const firstFrames = openingFrame(opening, retry, subscription) + deniedFrame(this.denied);
-    const response = exchange.open(firstFrames);
-    const connection = connections.add(exchange, response, expiresAt);
+    const frames = openingFrame(opening, retry, subscription) + deniedFrame(this.requested.denied);
+    const connection = connections.add(exchange, exchange.open(frames), expiresAt);
     this.snapshots?.endOnFailure(connection);
     connection.readBy(readerFor(connection));
     const { channels, options } = this.route;
     delivery.attend(connection, this.counted, options.presence, typeof channels === 'string');
+    set?.follow(connection, this.counted);
     revalidationOf(this.route, delivery)?.add(connection, exchange);
     return true;
   }
 
-  private async open(requests: readonly ChannelRequest[]): Promise<Subscription | undefined> {
+  private async open(
+    requests: readonly ChannelRequest[],
+    set: ChannelSet | undefined,
+  ): Promise<Subscription | undefined> {
     const { route, delivery, exchange, settings } = this;
     try {
       this.snapshots ??= snapshotsOf(route, delivery, exchange.request, settings.retry);
-      const subscription = delivery.subscribe(requests, this.snapshots);
+      const subscription =
+        set?.subscribe(requests, this.snapshots) ?? delivery.subscribe(requests, this.snapshots);
       if (this.hasRoom(subscription)) {
         return subscription;
       }
@@ -223,35 +240,11 @@ export class StreamRequest {
         throw error;
       }
     }
-    await this.sendAway();
+    await exchange.answer(delivery.connections.awayFrame);
     return undefined;
-  }
-
-  /**
-   * Answers a client that must not have this stream: with 204 while it is blocked, else with a frame
-   * that makes it return, so that guards see it again. Returns whether it has answered.
-   */
-  private async isRevoked(subscription?: Subscription): Promise<boolean> {
-    const refusal = this.refusal(subscription);
-    if (refusal === 'blocked') {
-      await this.exchange.answerEnded();
-    } else if (refusal) {
-      await this.exchange.answer(this.delivery.revocations.awayFrame);
-    }
-    return refusal !== undefined;
-  }
-
-  private refusal(subscription?: Subscription) {
-    const { revocations } = this.delivery;
-    return revocations.refusalOf(this.counted, subscription?.channels ?? [], this.since);
   }
 
   private hasRoom(subscription: Subscription): boolean {
     return subscription.hasRoom(this.settings.limits.connectionsPerChannel);
-  }
-
-  /** Tells the client to return later. An EventSource would never return after an error status. */
-  private sendAway(): Promise<void> {
-    return this.exchange.answer(this.delivery.connections.awayFrame);
   }
 }

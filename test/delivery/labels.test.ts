@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { labelOf } from '../../lib/channel/composite-id.js';
-import { NO_POSITION, resumePositions } from '../../lib/delivery/resume-positions.js';
+import { NO_CHANNELS, NO_POSITION, resumePositions } from '../../lib/delivery/resume-positions.js';
 import { MemoryBroker } from '../../lib/sources/memory/memory-broker.js';
 import { ClientRig } from './client-rig.js';
 
@@ -53,5 +53,11 @@ describe('The positions that a client resumes from', () => {
     ['are none after a carriage return', `${a}:1\r2`, [a], undefined],
   ])('%s', (_, id, labels, positions) => {
     expect(resumePositions(id, labels)).toEqual(positions);
+  });
+
+  it('are unknown of other channels, and of all after an empty set, where the set changes', () => {
+    expect(resumePositions(`${c}:1`, [a, b], true)).toEqual([undefined, undefined]);
+    expect(resumePositions(NO_CHANNELS, [a, b], true)).toEqual([undefined, undefined]);
+    expect(resumePositions('1-2', [a], true)).toEqual(['1-2']);
   });
 });

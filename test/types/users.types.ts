@@ -128,6 +128,18 @@ export class StreamsController {
     // Never reached.
   }
 
+  @Sse('changing')
+  @SseChannel<AppRequest>(async ({ user }) => levels.pipe(map((level) => [`${user.id}:${level}`])))
+  changing(): void {
+    // The channels as they are.
+  }
+
+  // @ts-expect-error a channel is named by a text
+  @SseChannel(() => levels)
+  numbered(): void {
+    // Never reached.
+  }
+
   // @ts-expect-error a permission is a boolean
   @SseChannel('news', { authorize: () => 'yes' })
   permissive(): void {
