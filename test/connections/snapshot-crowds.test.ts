@@ -19,7 +19,7 @@ import { until } from '../support/until.js';
 
 const KEYS = 500;
 const CLIENTS = sized({ quick: 24, soak: 200 });
-const DURATION_MS = sized({ quick: 1_500, soak: 15_000 });
+const CHANGES = sized({ quick: 1_500, soak: 15_000 });
 const DEADLINE = { deadline: 60_000 };
 
 type State = Record<string, number>;
@@ -219,7 +219,7 @@ describe.each(Object.keys(SYSTEMS))('State and changes with %s', (name) => {
       startApp({
         adapter,
         controllers: [CountersController],
-        options: { ...system.options, retry: 50, retain: { events: 200 } },
+        options: { ...system.options, failFast: true, retry: 50, retain: { events: 200 } },
       });
     const apps =
       name === 'memory'
@@ -232,9 +232,16 @@ describe.each(Object.keys(SYSTEMS))('State and changes with %s', (name) => {
     );
     let isOver = false;
     const running = Promise.all(pages.map((page) => page.run(() => isOver)));
-    await setTimeout(DURATION_MS / 2);
+    const sum = (of: (page: Page) => number) => pages.reduce((all, page) => all + of(page), 0);
+    await until(() => changes.sent >= CHANGES / 2, DEADLINE);
     await system.forget();
-    await setTimeout(DURATION_MS / 2);
+    await until(
+      () =>
+        changes.sent >= CHANGES &&
+        sum(({ resumed }) => resumed) > 0 &&
+        sum(({ resets }) => resets) > 0,
+      DEADLINE,
+    );
     isOver = true;
     await running;
     await changes.stop();
@@ -262,10 +269,7 @@ describe.each(Object.keys(SYSTEMS))('State and changes with %s', (name) => {
       });
       throw error;
     });
-    const sum = (of: (page: Page) => number) => pages.reduce((all, page) => all + of(page), 0);
     expect(sum(({ early }) => early)).toBe(0);
-    expect(sum(({ resumed }) => resumed)).toBeGreaterThan(0);
-    expect(sum(({ resets }) => resets)).toBeGreaterThan(0);
     for (const page of pages) {
       // Those that resume exactly receive none.
       const due = page.fresh * page.channels.length + page.resets;
