@@ -29,15 +29,21 @@ export class MemoryPresence implements PresenceStore {
     private readonly logOf: (channel: string) => Pick<ChannelSink, 'append'>,
   ) {}
 
+  /** @throws the first error of an event that could not be appended; the seats are put all the same */
   async put(seats: readonly PresenceSeat[]): Promise<void> {
-    const changed = new Set<string>();
-    try {
-      for (const seat of seats) {
-        changed.add(seat.channel);
+    const errors: unknown[] = [];
+    for (const seat of seats) {
+      try {
         this.putOne(seat);
+      } catch (error) {
+        errors.push(error);
       }
-    } finally {
-      changed.forEach((channel) => this.watchers.get(channel)?.forEach((tell) => tell()));
+    }
+    for (const channel of new Set(seats.map((seat) => seat.channel))) {
+      this.watchers.get(channel)?.forEach((tell) => tell());
+    }
+    if (errors.length > 0) {
+      throw errors[0];
     }
   }
 
