@@ -7,6 +7,8 @@ import { ClockController } from './clock.controller.js';
 import { InboxesController } from './inboxes.controller.js';
 import { createKeyStore } from './key-store.js';
 import { KeysController } from './keys.controller.js';
+import { LoungeModule } from './lounge/lounge.module.js';
+import { ProcessSessions } from './lounge/process-sessions.js';
 import { OrderStore } from './order.store.js';
 import { OrdersController } from './orders.controller.js';
 import { RoomsController } from './rooms.controller.js';
@@ -25,11 +27,18 @@ export interface AppOptions {
   readonly databaseDescription?: string;
   /** The Redis that holds the cache keys. Unset: they are in this process. */
   readonly redisUrl?: string | undefined;
+  /** How long a visitor of the lounge who has left still counts, in milliseconds. Defaults to 2,000. */
+  readonly presenceGrace?: number;
 }
 
 @Module({})
 export class AppModule {
-  static register({ databaseUrl, databaseDescription, redisUrl }: AppOptions): DynamicModule {
+  static register({
+    databaseUrl,
+    databaseDescription,
+    redisUrl,
+    presenceGrace = 2_000,
+  }: AppOptions): DynamicModule {
     const keyStore = createKeyStore(redisUrl);
     const uses: Uses = {
       cache: redisUrl ? `Redis at ${maskUrl(redisUrl)}` : 'in-process',
@@ -37,7 +46,17 @@ export class AppModule {
     };
     return {
       module: AppModule,
-      imports: [SseModule.forRoot({ postgres: databaseUrl, eventTable: {}, ...keyStore.options })],
+      imports: [
+        SseModule.forRoot({
+          postgres: databaseUrl,
+          eventTable: {},
+          retry: 1_000,
+          // Longer than clients take to return, and short enough to watch.
+          presenceGrace,
+          ...keyStore.options,
+        }),
+        LoungeModule.register(new ProcessSessions()),
+      ],
       controllers: [
         UsersController,
         OrdersController,

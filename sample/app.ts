@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule, type AppOptions } from './app.module.js';
 import { serveDocument } from './open-api.js';
+import { publicFolder } from './public-folder.js';
 
 /** The sample as a Nest application that does not listen yet. */
 export async function createApp(options: AppOptions): Promise<NestExpressApplication> {
@@ -15,14 +14,8 @@ export async function createApp(options: AppOptions): Promise<NestExpressApplica
   // Not strict: a number or a text in quotes is JSON too.
   app.useBodyParser('json', { strict: false, limit: '2mb' });
   app.useBodyParser('text', { type: 'text/*', limit: '2mb' });
-  app.useStaticAssets(publicFolder());
+  app.useStaticAssets(publicFolder('public'));
+  app.useStaticAssets(publicFolder('lounge/public'));
   serveDocument(app);
   return app;
-}
-
-/** The page's folder. The compiler copies no pages: from its output the way leads back to the source. */
-function publicFolder(): string {
-  const beside = fileURLToPath(new URL('./public/', import.meta.url));
-  if (existsSync(beside)) return beside;
-  return fileURLToPath(new URL('../../sample/public/', import.meta.url));
 }

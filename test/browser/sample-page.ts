@@ -1,5 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { Browser, Page } from 'playwright-core';
+import type { AppOptions } from '../../sample/app.module.js';
 import { createApp } from '../../sample/app.js';
 import { prepareDatabase } from '../../sample/database.js';
 import { SseTestClient } from '../../lib/testing/index.js';
@@ -25,10 +26,12 @@ export interface SampleServer {
 }
 
 /** Starts the sample in this process, on a database of its own. */
-export async function startSampleServer(): Promise<SampleServer> {
+export async function startSampleServer(
+  options: Pick<AppOptions, 'presenceGrace'> = {},
+): Promise<SampleServer> {
   const database = await createDatabase();
   await prepareDatabase(database.url);
-  const app = await createApp({ databaseUrl: database.url });
+  const app = await createApp({ databaseUrl: database.url, ...options });
   const requests: StreamRequest[] = [];
   app.use((request: Request, response: Response, next: NextFunction) => {
     if (request.path.startsWith('/events/')) {

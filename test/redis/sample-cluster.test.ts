@@ -1,21 +1,51 @@
-import { afterEach, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { SseTestClient } from '../../lib/testing/index.js';
 import { compiled } from '../support/compiled.js';
 import { until } from '../support/until.js';
 import { startSample, type SampleProcess } from '../sample/sample-process.js';
+import { Visitor, comingsAndGoings } from '../sample/visitor.js';
 
-let sample: SampleProcess | undefined;
+let sample: SampleProcess;
+let instances: string[];
 
-afterEach(async () => {
-  await sample?.dispose();
-});
-
-it('The cluster sample shows both instances, and survives the end of one', async () => {
+beforeAll(async () => {
   sample = await startSample({}, [process.execPath, compiled('sample/cluster.ts')]);
   const address = await sample.address();
-  const page = await (await fetch(address)).text();
-  expect(page).toContain('Two instances, one order of events');
-  const instances = (await (await fetch(`${address}/instances`)).json()) as string[];
+  instances = (await (await fetch(`${address}/instances`)).json()) as string[];
+}, 60_000);
+
+afterAll(() => sample?.dispose());
+
+it('The lounge knows who is on either instance, and logs out on both', async () => {
+  const [one, two] = instances as [string, string];
+  const ada = await Visitor.logIn(one, 'Ada');
+  const bob = await Visitor.logIn(two, 'Bob');
+  const watcher = await bob.enter('lobby');
+  // Its own join may be in the state already.
+  await watcher.until(({ data }) => data.includes('Bob'));
+  const streams = await Promise.all([ada.enter('lobby'), ada.on(two).enter('lobby')]);
+  await watcher.until(({ data }) => data.includes('Ada'));
+  expect(await ada.send('POST', '/lounges/lobby/messages', 'Hi')).toBe(201);
+  await watcher.until(({ type }) => type === 'message');
+
+  expect(await ada.on(two).send('DELETE', '/sessions')).toBe(204);
+  for (const stream of streams) {
+    expect(await stream.closed).toEqual({ by: 'server' });
+    expect((await stream.reconnect()).opened.status).toBe(401);
+  }
+  await watcher.until(({ type }) => type === 'sse:leave');
+  expect(comingsAndGoings(watcher, 'Ada')).toEqual(['sse:join', 'sse:leave']);
+  expect(comingsAndGoings(watcher, 'Bob')).not.toContain('sse:leave');
+  expect(await bob.on(one).send('GET', '/session')).toBe(200);
+  await watcher.close();
+}, 60_000);
+
+it('The cluster sample shows both instances, and survives the end of one', async () => {
+  const pages = await Promise.all(
+    ['', 'lounge.html'].map(async (page) => (await fetch(`${instances[0]}/${page}`)).text()),
+  );
+  expect(pages[0]).toContain('Two instances, one order of events');
+  expect(pages[1]).toContain('Log out everywhere');
   expect(instances).toHaveLength(2);
   const [one, two] = await Promise.all(
     instances.map((url) => SseTestClient.connect(`${url}/events/chat`)),

@@ -4,6 +4,7 @@ import { SseTestClient, type SseTestClientOptions } from '../../lib/testing/inde
 import { expectValid, type OpenApi } from '../swagger/open-api.js';
 import { openEvents } from './open-events.js';
 import { startSample, type SampleProcess } from './sample-process.js';
+import { Visitor, comingsAndGoings } from './visitor.js';
 
 let sample: SampleProcess;
 let address: string;
@@ -63,7 +64,7 @@ describe('The OpenAPI document of the sample', () => {
     const document = (await (await send('GET', '/api-json')).json()) as OpenApi;
     await expectValid(document);
     const streams = Object.keys(document.paths).filter((path) => path.startsWith('/events/'));
-    expect(streams).toHaveLength(6);
+    expect(streams).toHaveLength(7);
     for (const path of streams) {
       expect(document.paths[path]!['get']!.responses['200']!.content).toHaveProperty([
         'text/event-stream',
@@ -174,6 +175,79 @@ describe('The inboxes of the sample', () => {
     expect((await listen('/events/inboxes/ada')).opened.status).toBe(401);
     const path = `/events/inboxes/ada?ticket=${await ticketOf('bob')}`;
     expect((await listen(path)).opened.status).toBe(403);
+  });
+});
+
+describe('The lounge of the sample', () => {
+  const enter = async (visitor: Visitor, room: string) => {
+    const stream = await visitor.enter(room);
+    open.push(stream);
+    return stream;
+  };
+
+  it('is closed for those who are not logged in', async () => {
+    expect((await listen('/events/lounges/lobby')).opened.status).toBe(401);
+    for (const [method, path] of [
+      ['GET', '/session'],
+      ['DELETE', '/sessions'],
+      ['POST', '/lounges/lobby/messages'],
+      ['POST', '/lounges/lobby/typing'],
+    ] as const) {
+      expect((await send(method, path)).status).toBe(401);
+    }
+    const headers = { cookie: `lounge=${Buffer.from('Ada').toString('base64url')}.guessed` };
+    expect((await fetch(`${address}/session`, { headers })).status).toBe(401);
+  });
+
+  it.each(['', ' ', 'x'.repeat(41), 'a\0b'])('refuses the name %j', async (name) => {
+    expect((await send('POST', '/session', name, 'text/plain')).status).toBe(400);
+  });
+
+  it('shows who is here, what they say and who types; a reload is no leave', async () => {
+    const [ada, bob] = await Promise.all([
+      Visitor.logIn(address, 'Ada'),
+      Visitor.logIn(address, 'Bob 😀'),
+    ]);
+    const watcher = await enter(ada!, 'talk');
+    await watcher.until(({ data }) => data.includes('Ada'));
+    const before = await enter(bob!, 'talk');
+    await watcher.until(({ data }) => data.includes('Bob'));
+    await before.close();
+    const after = await enter(bob!, 'talk');
+    const { state } = JSON.parse((await after.next()).data) as SseSnapshot<string[]>;
+    expect(state).toEqual(['Ada', 'Bob 😀']);
+
+    expect(await bob!.send('POST', '/lounges/talk/typing')).toBe(204);
+    expect(await bob!.send('POST', '/lounges/talk/messages', 'Hi')).toBe(201);
+    await watcher.until(({ type }) => type === 'typing');
+    const message = await watcher.until(({ type }) => type === 'message');
+    expect(JSON.parse(message.data)).toEqual({ from: 'Bob 😀', text: 'Hi' });
+
+    await after.close();
+    await watcher.until(({ type }) => type === 'sse:leave');
+    expect(comingsAndGoings(watcher, 'Bob 😀')).toEqual(['sse:join', 'sse:leave']);
+  });
+
+  it("ends all streams of a visitor who logs out, and nobody else's", async () => {
+    const [phone, laptop, other] = await Promise.all(
+      ['Eve', 'Eve', 'Tom'].map((name) => Visitor.logIn(address, name)),
+    );
+    const streams = [await enter(phone!, 'one'), await enter(laptop!, 'two')];
+    const stays = await enter(other!, 'one');
+    await stays.until(({ data }) => data.includes('Tom'));
+
+    expect(await phone!.send('DELETE', '/sessions')).toBe(204);
+    for (const stream of streams) {
+      expect(await stream.closed).toEqual({ by: 'server' });
+      expect((await stream.reconnect()).opened.status).toBe(401);
+    }
+    expect(await laptop!.send('GET', '/session')).toBe(401);
+    await stays.until(({ type }) => type === 'sse:leave');
+    expect(await other!.send('POST', '/lounges/one/messages', 'Still here')).toBe(201);
+    await stays.until(({ data }) => data.includes('Still here'));
+
+    const again = await enter(await Visitor.logIn(address, 'Eve'), 'one');
+    expect((await again.next()).type).toBe('sse:snapshot');
   });
 });
 

@@ -6,6 +6,7 @@ for (const url of instances) {
   const list = card.querySelector('ol');
   const state = card.querySelector('.state');
   card.querySelector('h2').textContent = new URL(url).host;
+  card.querySelector('.lounge').href = `${url}/lounge.html`;
 
   const show = (event, text) => {
     const item = document.createElement('li');
