@@ -13,6 +13,7 @@ import {
 } from 'rxjs';
 import {
   SseChannel,
+  type ChannelSource,
   type SseClosed,
   type SseConnectionEvent,
   type SseModuleOptions,
@@ -39,6 +40,24 @@ const counted$ = defer(() => {
 
 /** Answers that a test gives by hand, by channel. */
 const asked = new Map<string, (answer: boolean) => void>();
+
+/** A source whose feeds a test sees, and which may do something when one is opened or closed. */
+const feeds = new Set<string>();
+let onFeed: ((what: string) => void) | undefined;
+const source: ChannelSource = {
+  open(name, sink) {
+    feeds.add(name);
+    sink.live();
+    onFeed?.(`open ${name}`);
+    return {
+      close: () => {
+        feeds.delete(name);
+        onFeed?.(`close ${name}`);
+      },
+      pause: () => onFeed?.(`pause ${name}`),
+    };
+  },
+};
 
 @Controller()
 class SetController {
@@ -69,6 +88,10 @@ class SetController {
     },
   })
   state() {}
+
+  @Sse('fed')
+  @SseChannel(() => counted$, { source })
+  fed() {}
 
   @Sse('handled')
   @SseChannel(() => counted$)
@@ -405,6 +428,57 @@ describe.each(ADAPTERS)(
       set$.next([]);
       await told(client, []);
       await until(async () => (await count('b')) === 0);
+    });
+
+    it('opens and closes feeds as the set has them', async () => {
+      const { as } = await start({ linger: 0 });
+      const set$ = new BehaviorSubject<string[]>([]);
+      sets$ = set$;
+      const clients = [await as('ann', '/fed'), await as('bob', '/fed')];
+      for (let i = 0; i < 200; i++) {
+        set$.next(['a', 'b', 'c', 'd'].filter((_, nth) => (i * 7 + nth * 3) % 5 > 1));
+        if (i % 10 === 0) {
+          await until(() => [...feeds].sort().join() === set$.value.join());
+        }
+      }
+      set$.next(['c']);
+      await until(() => [...feeds].join() === 'c');
+      await Promise.all(clients.map((client) => client.close()));
+      await until(() => feeds.size === 0);
+    });
+
+    it('takes sets that come while it changes', async () => {
+      const { as, sse } = await start({ linger: 0 });
+      const set$ = new BehaviorSubject(['a', 'b']);
+      sets$ = set$;
+      const client = await as('ann', '/fed');
+      const seen: string[] = [];
+      const then: Record<string, string[]> = {
+        'pause a': ['b', 'c', 'd'],
+        'open c': ['b', 'd', 'e'],
+        'open e': ['e'],
+      };
+      onFeed = (what) => {
+        const set = then[what];
+        if (set && !seen.includes(what)) {
+          seen.push(what);
+          set$.next(set);
+        }
+      };
+      set$.next(['b', 'z']);
+      await client.until(({ data }) => data.includes('["e"]'));
+      expect(seen).toEqual(Object.keys(then));
+      expect(sse.connections()[0]!.channels).toEqual(['e']);
+      await until(() => [...feeds].join() === 'e');
+      // A source may end the very connection that it is opened for.
+      onFeed = (what) => {
+        if (what === 'open f') void sse.disconnect({ client: 'ann' });
+      };
+      set$.next(['e', 'f', 'g']);
+      await client.closed;
+      onFeed = undefined;
+      await until(() => feeds.size === 0);
+      expect(sse.stats()).toMatchObject({ connections: 0, readers: 0 });
     });
 
     it('is not waited for when the application ends', async () => {
