@@ -74,16 +74,9 @@ export class PresenceStatements {
     former: readonly string[],
     seats: readonly PresenceSeat[],
   ): Promise<readonly string[] | undefined> {
-    const rows = seats.map(({ isAnnounced, client, info, ...seat }) => ({
-      ...seat,
-      announced: isAnnounced,
-      member: digest(client),
-      client: client === undefined ? '' : ascii(JSON.stringify(client)),
-      info: info === undefined ? null : ascii(info),
-    }));
     const text = `select array_to_string(outcomes, ',', '') as outcomes
       from ${this.s}.put_seats($1::uuid, $2::uuid[], $3::json) as outcomes`;
-    const values = [instance, former, JSON.stringify(rows)];
+    const values = [instance, former, JSON.stringify(seats.map(rowOf))];
     const [row] = await withRepair(this.connection, this.s, () =>
       this.connection.query<{ outcomes: string | null }>(text, values),
     );
@@ -139,6 +132,28 @@ export class PresenceStatements {
       [channel, after, limit],
     );
   }
+}
+
+/** A seat as `put_seats()` takes it. */
+function rowOf({
+  channel,
+  client,
+  info,
+  since,
+  connections,
+  isAnnounced,
+  revision,
+}: PresenceSeat): object {
+  return {
+    channel,
+    member: digest(client),
+    client: client === undefined ? '' : ascii(JSON.stringify(client)),
+    info: info && ascii(info),
+    since,
+    connections,
+    announced: isAnnounced,
+    revision,
+  };
 }
 
 /** Stands for a client's id in an index, which does not take the longest ids; empty for nobody. */
