@@ -19,8 +19,8 @@ const ALIVE = 4 / BEATS;
 const CHANNELS_AT_ONCE = 1_000;
 /** For how long a channel without seats stays registered, in milliseconds. */
 const IDLE_MS = 60_000;
-/** The most former names that one beat tells. */
-const MOST_FORMER = 8;
+/** The most former names. With a Cluster that fails node by node there may be several at a time. */
+const MOST_FORMER = 32;
 const RETRY = { first: 50, most: 1_000 };
 
 interface Owner {
@@ -43,7 +43,7 @@ export class PresenceBeats {
   instance = newName();
   private isNew = true;
   /** The names before, whose seats are to go once all seats were put under the present one. */
-  private formers: readonly string[] = [];
+  formers: readonly string[] = [];
   private readonly registered = new Set<string>();
   private readonly wanted = new Set<string>();
   /** Since when this instance has no seats in a channel, on the clock of `monotonicNow()`. */
@@ -71,11 +71,6 @@ export class PresenceBeats {
     this.refusal = new Outage(streams.logger);
     const key = (name: string): string => this.key(name);
     this.dead = new DeadInstances(streams.connection, key, owner.remove);
-  }
-
-  /** The last name before, if its seats may still be there. */
-  get former(): string {
-    return this.formers.at(-1) ?? '';
   }
 
   start(): void {

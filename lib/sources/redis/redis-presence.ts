@@ -92,8 +92,8 @@ export class RedisPresence implements PresenceStore {
     const { channel } = seat;
     try {
       await this.beats.register(channel);
-      const { instance, former } = this.beats;
-      const outcome = await this.change(channel, seatChange(seat, instance, former));
+      const { instance, formers } = this.beats;
+      const outcome = await this.change(channel, seatChange(seat, instance, formers));
       this.beats.note(channel, outcome.includes('e'));
     } catch (error) {
       this.refuse(channel, error);

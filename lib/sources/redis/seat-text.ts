@@ -13,12 +13,17 @@ export function clientText(client: string | undefined): string {
  * Writes a seat for the script that puts it.
  *
  * @param instance the name under which this instance has its seats now
- * @param former the name before; its seat for the same client gives way
+ * @param formers the names before; their seats for the same client give way
  */
-export function seatChange(seat: PresenceSeat, instance: string, former: string): string {
+export function seatChange(
+  seat: PresenceSeat,
+  instance: string,
+  formers: readonly string[],
+): string {
   const { channel, client, info = '', connections, since, isAnnounced } = seat;
   const told = isAnnounced ? JSON.stringify(channel) : '';
-  return [instance, former, connections, since, told, clientText(client), info].join('\n');
+  const before = ` ${formers.join(' ')} `;
+  return [instance, before, connections, since, told, clientText(client), info].join('\n');
 }
 
 /** Writes the removal of up to `most` seats of an instance in a channel. */

@@ -25,15 +25,16 @@ local function announce(meta, channel, client, info)
   events.texts[#events.texts + 1] = meta .. data
   events.lengths[#events.lengths + 1] = #meta .. '+' .. unitsIn(data)
 end
--- Puts a seat in place of those that the instance has there, also under the name that it had before.
-local function put(presence, instance, former, connections, since, channel, client, info)
+-- Puts a seat in place of those that the instance has there, also under the names that it had before,
+-- which stand between blanks.
+local function put(presence, instance, formers, connections, since, channel, client, info)
   local before = call('HGET', presence, client) or ''
   local seats, place, change = {}, nil, connections
   local wasAnnounced, isAnnounced, lastInfo = false, false, ''
   for seat in string.gmatch(before, '[^\n]+') do
     local owner, count, _, announced, ownInfo = seatOf(seat)
     wasAnnounced, lastInfo = wasAnnounced or announced == '1', ownInfo
-    if owner == instance or owner == former then
+    if owner == instance or string.find(formers, ' ' .. owner .. ' ', 1, true) then
       change = change - count
       -- The newest connection stands last: its info is that of the client.
       place = connections <= tonumber(count) and info == ownInfo and #seats + 1
@@ -85,7 +86,7 @@ local function change(stream, index, presence, from, to)
   events, isChanged = { texts = {}, lengths = {} }, false
   local outcomes, hasTail = {}, false
   for at = from, to do
-    local instance, former, count, since, channel, client, info =
+    local instance, formers, count, since, channel, client, info =
       string.match(ARGV[at], '^(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.*)$')
     if channel ~= '' and not hasTail then
       -- A stream that cannot take the events must fail before anything is changed.
@@ -93,7 +94,7 @@ local function change(stream, index, presence, from, to)
       hasTail = true
     end
     outcomes[#outcomes + 1] = count == REMOVE and remove(presence, instance, since, channel)
-      or put(presence, instance, former, tonumber(count), since, channel, client, info)
+      or put(presence, instance, formers, tonumber(count), since, channel, client, info)
   end
   if #events.texts > 0 then
     append(stream, #events.texts, table.concat(events.lengths, ','), table.concat(events.texts), index, '')
