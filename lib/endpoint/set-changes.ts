@@ -55,6 +55,8 @@ export class SetChanges {
   /** The set that the stream has, once every channel of it has been added or denied. */
   made: ToldSet | undefined;
   private isAdding = false;
+  /** The channels that are being added, without those that have left the set meanwhile. */
+  private readonly joining = new Set<string>();
   /** The channels of the set that the client may not read, and knows it. */
   private denied: ReadonlySet<string>;
 
@@ -86,6 +88,10 @@ export class SetChanges {
       this.attend();
     }
     this.denied = new Set([...this.denied].filter(this.isWanted));
+    // A channel that leaves and comes back is asked about again.
+    [...this.joining]
+      .filter((name) => !this.isWanted(name))
+      .forEach((name) => this.joining.delete(name));
   }
 
   /** Counts the client in the channels that it reads from now on. */
@@ -95,6 +101,8 @@ export class SetChanges {
   }
 
   private readonly isWanted = (name: string): boolean => this.set.isWanted(name);
+
+  private readonly isJoining = (name: string): boolean => this.joining.has(name);
 
   private get isOpen(): boolean {
     return this.stream.connection.endReason === undefined && !this.set.failure;
@@ -132,6 +140,8 @@ export class SetChanges {
     if (added.length === 0) {
       return undefined;
     }
+    this.joining.clear();
+    added.forEach((name) => this.joining.add(name));
     return decide
       ? decide(added, this.set.whileOpen).then(({ allowed, denied }) => {
           this.deny(denied);
@@ -141,7 +151,7 @@ export class SetChanges {
   }
 
   private deny(names: readonly string[]): void {
-    const news = names.filter((name) => this.isWanted(name) && !this.denied.has(name));
+    const news = names.filter((name) => this.isJoining(name) && !this.denied.has(name));
     if (news.length > 0) {
       this.denied = new Set([...this.denied, ...news]);
       this.stream.subscription.deny(news);
@@ -152,7 +162,7 @@ export class SetChanges {
   private open(allowed: readonly string[], toldAt: number): Promise<void> | undefined {
     const { delivery, connectionsPerChannel, requestOf } = this.options;
     const { connection, subscription, counted } = this.stream;
-    const names = allowed.filter(this.isWanted);
+    const names = allowed.filter(this.isJoining);
     if (!this.isOpen || names.length === 0) {
       return undefined;
     }
@@ -163,7 +173,7 @@ export class SetChanges {
       if (delivery.revocations.refusalOf(counted, names, toldAt)) {
         delivery.revocations.end([connection], undefined);
       } else {
-        subscription.add(cursors, this.isWanted);
+        subscription.add(cursors, this.isJoining);
         this.attend();
       }
     };

@@ -297,6 +297,23 @@ describe.each(ADAPTERS)(
       expect(sse.stats().readers).toBe(2);
     });
 
+    it('asks again about a channel that leaves and comes back while an answer is awaited', async () => {
+      const { as, sse } = await start();
+      const set$ = new BehaviorSubject(['a']);
+      sets$ = set$;
+      const client = await as('ann', '/authorized');
+      set$.next(['a', 'ask:1']);
+      const first = await until(() => asked.get('ask:1'));
+      set$.next(['a']);
+      set$.next(['a', 'ask:1']);
+      first(true);
+      const second = await until(() => asked.get('ask:1') !== first && asked.get('ask:1'));
+      expect(sse.connections()[0]!.channels).toEqual(['a']);
+      second(false);
+      expect((await client.next()).data).toBe('{"channels":["ask:1"]}');
+      expect(sse.stats().readers).toBe(1);
+    });
+
     it('ends without a trace when authorize of an added channel never answers, or fails', async () => {
       const { as, sse, lines, closed } = await start();
       const set$ = new BehaviorSubject(['a']);
