@@ -10,6 +10,7 @@ import {
   type SsePresence,
   type SseVacated,
 } from '../../lib/index.js';
+import { BehaviorSubject } from 'rxjs';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { byHeader, RoomsController } from './rooms.js';
@@ -190,6 +191,30 @@ describe.each(ADAPTERS)('Presence in this process on %s', (adapter) => {
     await expect(start({ presenceTimeout: 2_999 })).rejects.toMatchObject({
       code: 'INVALID_OPTION',
     });
+  });
+
+  it('follows the channels of a connection that change', async () => {
+    const rooms$ = new BehaviorSubject<readonly string[]>(['a', 'b']);
+    @Controller()
+    class ChangingController {
+      @Sse('changing')
+      @SseChannel(() => rooms$, { presence: 'events' })
+      changing() {}
+    }
+    const { connect, sse } = await start({}, [], [RoomsController, ChangingController as never]);
+    const present = async (room: string) => (await sse.presenceStats(room)).members;
+    const watchers = await Promise.all(['a', 'b', 'c'].map((room) => connect(`/rooms/${room}`)));
+    const ann = await connect('/changing', as('ann'));
+    await until(async () => (await present('a')) === 1 && (await present('b')) === 1);
+    rooms$.next(['b', 'c']);
+    await until(async () => (await present('a')) === 0 && (await present('c')) === 1);
+    rooms$.next(['c']);
+    await until(async () => (await present('b')) === 0);
+    await ann.close();
+    await until(async () => (await present('c')) === 0);
+    await until(() => watchers.every(({ events }) => events.length >= 2));
+    const moves = watchers.map(({ events }) => events.map(({ type }) => type).join());
+    expect(moves).toEqual(Array(3).fill('sse:join,sse:leave'));
   });
 
   it('is refused for channels of another source, and with a broker that cannot do it', async () => {
