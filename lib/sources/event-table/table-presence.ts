@@ -55,9 +55,13 @@ export class TablePresence implements PresenceStore {
   }
 
   async put(seats: readonly PresenceSeat[]): Promise<void> {
-    const [first, last] = [seats[0]?.revision ?? 0, seats.at(-1)?.revision ?? 0];
+    if (seats.length === 0) {
+      return;
+    }
+    const revisions = seats.map(({ revision }) => revision);
+    const first = Math.min(...revisions);
     this.open.add(first);
-    this.newest = Math.max(this.newest, last);
+    this.newest = Math.max(this.newest, ...revisions);
     try {
       await this.putAll(seats, this.rejected.has(first));
       this.rejected.delete(first);
