@@ -20,6 +20,7 @@ import {
 } from '../../lib/index.js';
 import type { SseTestClient, SseTestEvent } from '../../lib/testing/index.js';
 import { errorLog } from '../support/error-log.js';
+import { startRedis } from '../support/redis.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { byUser } from './rooms.js';
@@ -509,3 +510,42 @@ describe.each(ADAPTERS)(
     });
   },
 );
+
+describe('A set that changes, with commands of another instance', () => {
+  afterEach(closeApps);
+
+  it('is ended by a command for a channel that was added, and by a block for one that is', async () => {
+    const redis = await startRedis();
+    try {
+      const startOne = () =>
+        startApp({
+          controllers: [SetController],
+          options: { client: byUser, broker: 'redis', redis: redis.url, revocation: true },
+        });
+      const [one, other] = [await startOne(), await startOne()];
+      const set$ = new BehaviorSubject(['a']);
+      sets$ = set$;
+      const [ann, bob] = await Promise.all(
+        ['ann', 'bob'].map((user) => one.connect('/set', { headers: { 'x-user': user } })),
+      );
+      await other.sse.disconnect({ client: 'ann', channel: 'b' }, { block: 60_000 });
+      // What is sent to all comes after the command.
+      await other.sse.send('a', 'after the command');
+      await Promise.all([ann!.next(), bob!.next()]);
+      set$.next(['a', 'b']);
+      await told(bob!, ['a', 'b']);
+      await other.sse.send('b', 'secret');
+      expect((await ann!.closed).by).toBe('server');
+      expect(dataOf(ann!.events)).toEqual(['after the command']);
+      expect((await bob!.next()).data).toBe('secret');
+      await other.sse.disconnect({ channel: 'b' });
+      await other.sse.send('b', 'later');
+      expect((await bob!.closed).by).toBe('server');
+      expect(dataOf(bob!.events)).not.toContain('later');
+    } finally {
+      await closeApps();
+      await redis.stop();
+    }
+    expect(open).toBe(0);
+  }, 60_000);
+});
