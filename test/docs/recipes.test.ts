@@ -11,6 +11,7 @@ import {
   type ChannelSink,
   type ChannelSource,
   type SseEvent,
+  type SseSnapshot,
 } from '../../lib/index.js';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
@@ -87,6 +88,71 @@ describe.each(ADAPTERS)('The recipes on %s', (adapter) => {
     expect(received.filter(({ type }) => type === 'sse:reset')).toEqual([]);
     expect(new Set(tickets).size).toBe(2);
     expect((await fetch(`${job}/events?ticket=${tickets[0]}`)).status).toBe(401);
+  });
+
+  it('log out everywhere, and nobody else', async () => {
+    const { LogOutController, LogInGuard, sessions } = await runBlock<{
+      LogOutController: Type;
+      LogInGuard: Type;
+      sessions: Map<string, string>;
+    }>(RECIPES, 'LogOutController');
+    const all = ['ann-1', 'ann-2', 'bob-1'];
+    for (const session of all) sessions.set(session, session.slice(0, 3));
+    const app = await start(LogOutController, [LogInGuard]);
+    const [one, two, bob] = await Promise.all(
+      all.map((session) => opened(app, '/me/news', `session=${session}`)),
+    );
+    const headers = { cookie: 'session=ann-2' };
+    await fetch(`${app.url}/log-out-everywhere`, { method: 'POST', headers });
+    for (const client of [one!, two!]) {
+      expect((await client.closed).by).toBe('server');
+      expect((await client.reconnect()).opened.status).toBe(403);
+    }
+    await app.sse.send('news', 'goes on');
+    expect((await bob!.next()).data).toBe('goes on');
+  });
+
+  it('show who is here and who types', async () => {
+    const { HereController } = await runBlock<Record<string, Type>>(RECIPES, 'HereController');
+    const { TypingController } = await runBlock<Record<string, Type>>(RECIPES, 'TypingController');
+    const app = await startApp({ adapter, controllers: [HereController!, TypingController!] });
+    const as = (user: string) => ({ headers: { 'x-user': user } });
+    const ann = await app.connect('/rooms/lobby/here', as('ann'));
+    await ann.until(({ data }) => data.includes('ann'));
+    await app.connect('/rooms/lobby/here', as('bob'));
+    await ann.until(({ type, data }) => type === 'sse:join' && data.includes('bob'));
+    const eve = await app.connect('/rooms/lobby/here', as('eve'));
+    const { state } = JSON.parse((await eve.next({ type: 'sse:snapshot' })).data) as SseSnapshot;
+    expect(state).toEqual(expect.arrayContaining(['ann', 'bob']));
+    await fetch(`${app.url}/rooms/lobby/typing`, { method: 'POST', ...as('bob') });
+    expect((await ann.until(({ type }) => type === 'typing')).data).toBe('{"from":"bob"}');
+  });
+
+  it('give the seat to the newest tab', async () => {
+    const { GameController, SeatGuard } = await runBlock<Record<string, Type>>(
+      RECIPES,
+      'GameController',
+    );
+    const app = await start(GameController!, [SeatGuard!]);
+    const as = (user: string) => ({ headers: { 'x-user': user } });
+    const take = async (tab: string, user: string) => {
+      await fetch(`${app.url}/game/seat/${tab}`, { method: 'POST', ...as(user) });
+      // For a second after `disconnect()` the module sends newcomers away, to return.
+      return until(
+        async () => {
+          const client = await app.connect(`/game?tab=${tab}`, as(user));
+          return app.sse.connections({ client: user }).length > 0 && client;
+        },
+        { every: 100 },
+      );
+    };
+    const [other, old] = await Promise.all([take('b', 'bob'), take('a1', 'ann')]);
+    const newest = await take('a2', 'ann');
+    expect((await old.closed).by).toBe('server');
+    expect((await old.reconnect()).opened.status).toBe(403);
+    expect((await app.connect('/game', as('eve'))).opened.status).toBe(403);
+    await app.sse.send('game', 'begins');
+    for (const client of [other, newest]) expect((await client.next()).data).toBe('begins');
   });
 
   it('stream several channels that the client chooses', async () => {
