@@ -173,6 +173,8 @@ describe('Presence beside the event table', () => {
         'does not begin with "sse:"',
       ],
       [`insert into sse.event (topic, data, event) values (${row})`, 'permission denied'],
+      [`select sse.publish('sse:control', '{}')`, 'begins with "sse:"'],
+      [`select sse.command('{}', false)`, 'permission denied'],
       [put, 'permission denied'],
       [`select sse.presence('a', '', 10)`, 'permission denied'],
       ['select from sse.seat', 'permission denied'],

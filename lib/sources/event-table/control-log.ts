@@ -8,7 +8,7 @@ import type { EventTableSettings } from './event-table.options.js';
 import { parsePosition, type Position } from './position.js';
 import type { Topics } from './topics.js';
 
-/** The topic of the commands. Only the control log reads and writes topics that begin like it. */
+/** The topic of the commands: `command()` writes it. Only the control log reads topics that begin like it. */
 const CONTROL_TOPIC = 'sse:control';
 const RESERVED = 'sse:';
 /** The name of the commands that instances need which start later. */
@@ -76,7 +76,7 @@ export class TableControlLog implements ControlLog {
 
   /** @throws SseError `UNAVAILABLE` when Postgres does not take it */
   async publish(text: string, keep: number): Promise<void> {
-    await this.publisher.publish(CONTROL_TOPIC, { data: text, type: keep > 0 ? KEPT : undefined });
+    await this.publisher.command(text, keep > 0);
   }
 
   close(): void {

@@ -52,6 +52,13 @@ export class EventInserts {
     return batch.map(({ event }, index) => idOf(event, rows[index]!));
   }
 
+  /** Writes a command to all instances. @throws what the server refuses, and SseError `UNAVAILABLE` */
+  async command(data: string, isKept: boolean): Promise<void> {
+    await withRepair(this.connection, this.s, () =>
+      this.connection.query(`select ${this.s}.command($1::text, $2::boolean)`, [data, isKept]),
+    );
+  }
+
   /**
    * Writes an event within the transaction of a client.
    *

@@ -92,6 +92,22 @@ export class EventPublisher {
     }
   }
 
+  /**
+   * Writes a command to all instances. Resolves after the commit.
+   *
+   * @throws SseError `UNAVAILABLE`, `INVALID_EVENT`
+   */
+  async command(text: string, isKept: boolean): Promise<void> {
+    await this.whenInstalled();
+    try {
+      await this.inserts.command(text, isKept);
+    } catch (error) {
+      throw this.reasonOf(error);
+    }
+    this.onCommit();
+    this.notify();
+  }
+
   /** Writes the events that wait. Those that the server does not take in time are given up. */
   async stop(): Promise<void> {
     this.isStopped = true;
@@ -138,13 +154,18 @@ export class EventPublisher {
         await this.writeBatch(batch.slice(half));
         return;
       }
-      const reason = isOfEvent(error) ? refusedEvent(error) : tableError(error, this.settings);
-      batch.forEach(({ reject }) => reject(isRefusal(reason) ? refusedBy(reason) : reason));
+      const reason = this.reasonOf(error);
+      batch.forEach(({ reject }) => reject(reason));
       if (reason instanceof SseError && reason.code === 'UNAVAILABLE') {
         // If each batch waited for its own time limit, callers would wait without end.
         this.rejectWaiting(reason);
       }
     }
+  }
+
+  private reasonOf(error: unknown): unknown {
+    const reason = isOfEvent(error) ? refusedEvent(error) : tableError(error, this.settings);
+    return isRefusal(reason) ? refusedBy(reason) : reason;
   }
 
   private take(): Waiting[] {

@@ -58,6 +58,7 @@ begin
       'beat(uuid, boolean, uuid[], integer, bigint)',
       'catch_up()',
       'check_event(text, text, text, integer)',
+      'command(text, boolean)',
       'drop_partition(text)',
       'change_seats(uuid, uuid[], json, bigint)',
       'extend(bigint, integer)',

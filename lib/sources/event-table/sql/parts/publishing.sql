@@ -7,7 +7,7 @@ begin
   if not (
 --!include topic.sql
   ) then
-    raise exception 'sse: the topic is empty, longer than 1024 bytes, or has control characters' using errcode = '22023';
+    raise exception 'sse: the topic is empty, longer than 1024 bytes, begins with "sse:", or has control characters' using errcode = '22023';
   end if;
   if length(event) > 1024 or not (
 --!include name.sql
@@ -69,3 +69,10 @@ begin
     order by t.place
     returning e.id;
 end $sse$;
+
+-- Publishes a command to all instances. Later instances need those that are kept.
+create or replace function sse.command(data text, kept boolean) returns bigint language sql volatile security definer
+set search_path = pg_catalog, pg_temp as $sse$
+  insert into sse.event (topic, data, event) values (concat('sse:', 'control'), $1, case when $2 then 'kept' end) returning id
+$sse$;
+revoke execute on function sse.command(text, boolean) from public;
