@@ -240,7 +240,9 @@ describe('A stream with a limit', () => {
     ];
     const sent = Array.from({ length: 500 }, (_, n) => `${n}`);
     const ids = await Promise.all(sent.map((data) => one.broker.publish('turn', { data })));
-    const { history } = two.open('turn').feed;
+    const recorded = two.open('turn');
+    await until(() => recorded.isLive);
+    const { history } = recorded.feed;
     for (const n of [0, 1, 250, 498]) {
       const page = await history!.read(ids[n], 1_000);
       expect(page).toMatchObject({ last: true });
