@@ -20,7 +20,8 @@ export default {
   globalSetup: '<rootDir>/test/support/jest/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/jest/global-teardown.mjs',
   testSequencer: '<rootDir>/test/support/jest/longest-first.mjs',
-  maxWorkers: 2,
+  // One more than the processors of a small machine: the files wait for a third of their time.
+  maxWorkers: 3,
   // It ends what hangs, and judges no speed: other work may be going on beside the tests.
   testTimeout: (process.env.SOAK === '1' ? 15 : 2) * 60_000,
 };
