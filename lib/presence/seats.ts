@@ -51,7 +51,10 @@ export class Seats implements Attendance {
   leave(connection: Connection, counted: CountedAs): void {
     if (this.fixed.delete(connection.number)) {
       const [name] = connection.channels as [string];
-      this.rise(this.rooms.get(name)!.seats.get(whoIs(counted)?.id)!);
+      const seat = this.rooms.get(name)?.seats.get(whoIs(counted)?.id);
+      if (seat) {
+        this.rise(seat);
+      }
     } else {
       this.several.get(connection)?.forEach((seat) => this.rise(seat));
       this.several.delete(connection);

@@ -1,33 +1,16 @@
 // An instance of an application with presence in a process of its own: prints its address, and ends
 // on SIGTERM.
 import 'reflect-metadata';
-import { Controller, Get, Injectable, Module } from '@nestjs/common';
+import { Controller, Get, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import {
-  OnSseOccupied,
-  OnSseVacated,
-  SseModule,
-  type SseOccupied,
-  type SseVacated,
-} from '../../lib/index.js';
+import { SseModule } from '../../lib/index.js';
 import { byHeader, RoomsController } from './rooms.js';
-
-const told: string[] = [];
-
-@Injectable()
-class Occupancy {
-  @OnSseOccupied()
-  @OnSseVacated()
-  any({ type, channel }: SseOccupied | SseVacated) {
-    told.push(`${type} ${channel}`);
-  }
-}
 
 @Controller()
 class AboutController {
   @Get('about')
-  about(): { pid: number; told: readonly string[] } {
-    return { pid: process.pid, told };
+  about(): { pid: number } {
+    return { pid: process.pid };
   }
 }
 
@@ -41,7 +24,6 @@ class AboutController {
     }),
   ],
   controllers: [RoomsController, AboutController],
-  providers: [Occupancy],
 })
 class AppModule {}
 

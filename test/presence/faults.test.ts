@@ -67,6 +67,20 @@ describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
   const as = (app: TestApp, user: string, path = '/announced/a') =>
     app.connect(path, { headers: { 'x-user': user } });
 
+  it('tells a hook of the first and the last reader once, on the instance that had it', async () => {
+    const [one, other] = [await start(), await start()];
+    told = [];
+    const first = await as(one, 'ann', '/present/hooks');
+    await untilPresent(other.sse, 'hooks', { ann: 1 });
+    const last = await as(other, 'bob', '/present/hooks');
+    await untilPresent(one.sse, 'hooks', { ann: 1, bob: 1 });
+    await first.close();
+    await untilPresent(other.sse, 'hooks', { bob: 1 });
+    await last.close();
+    await until(() => told.length >= 2);
+    expect(told).toEqual(['occupied hooks', 'vacated hooks']);
+  });
+
   it('tells each change once when answers are lost', async () => {
     const [one, cut] = [await start(), await start(true)];
     const watcher = await as(one, 'watcher', '/rooms/a');
