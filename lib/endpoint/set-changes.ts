@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ChangingSubscription } from '../delivery/changing-subscription.js';
 import type { CountedAs } from '../delivery/client.js';
 import type { Connection } from '../delivery/connection.js';
@@ -122,6 +123,10 @@ export class SetChanges {
           await adding;
         }
         this.made = told;
+        if (adding && set.told !== told) {
+          // An `authorize` that makes the Observable emit must not keep the process from all else.
+          await setImmediate();
+        }
       }
     } catch (error) {
       if (!(error instanceof RequestGone)) {

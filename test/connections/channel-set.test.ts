@@ -41,6 +41,8 @@ const counted$ = defer(() => {
 
 /** Answers that a test gives by hand, by channel. */
 const asked = new Map<string, (answer: boolean) => void>();
+/** Called when the test is asked about a channel. */
+let onAsked: (() => void) | undefined;
 
 /** A source whose feeds a test sees, and which may do something when one is opened or closed. */
 const feeds = new Set<string>();
@@ -69,6 +71,7 @@ class SetController {
   @Sse('authorized')
   @SseChannel(async () => counted$, {
     authorize: (_, channel) => {
+      onAsked?.();
       if (channel.startsWith('ask:')) {
         return new Promise((resolve) => asked.set(channel, resolve));
       }
@@ -126,6 +129,7 @@ describe.each(ADAPTERS)(
       await closeApps();
       expect(open).toBe(0);
       asked.clear();
+      onAsked = undefined;
     });
 
     const start = async (options: SseModuleOptions = {}) => {
@@ -313,6 +317,19 @@ describe.each(ADAPTERS)(
       second(false);
       expect((await client.next()).data).toBe('{"channels":["ask:1"]}');
       expect(sse.stats().readers).toBe(1);
+    });
+
+    it('leaves time for all else when authorize makes the Observable emit', async () => {
+      const { as, sse } = await start();
+      const set$ = new BehaviorSubject(['a', 'no:1']);
+      sets$ = set$;
+      let questions = 0;
+      // It has an end, so that a failure has one, too.
+      onAsked = () => void (++questions < 100_000 && set$.next(['a', 'no:1']));
+      const client = await as('ann', '/authorized');
+      await sse.send('a', 'first');
+      expect((await client.next({ type: 'message' })).data).toBe('first');
+      expect(questions).toBeLessThan(100_000);
     });
 
     it('ends without a trace when authorize of an added channel never answers, or fails', async () => {
