@@ -5,18 +5,40 @@ export class Turns {
 
   constructor(private readonly most: number) {}
 
-  /** Runs the call as soon as fewer than the limit run. */
-  async take<R>(call: () => Promise<R>): Promise<R> {
+  /**
+   * Runs the call as soon as fewer than the limit run.
+   *
+   * @param signal aborts when the call is not needed any more
+   * @throws the reason of the signal, if the call has not begun by then
+   */
+  async take<R>(call: () => Promise<R>, signal?: AbortSignal): Promise<R> {
+    signal?.throwIfAborted();
     if (this.running < this.most) {
       this.running++;
     } else {
-      await new Promise<void>((resolve) => this.waiting.add(resolve));
+      await this.turn(signal);
     }
     try {
+      signal?.throwIfAborted();
       return await call();
     } finally {
       this.passOn();
     }
+  }
+
+  private turn(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.waiting.delete(goOn);
+        reject(signal!.reason as Error);
+      };
+      const goOn = (): void => {
+        signal?.removeEventListener('abort', leave);
+        resolve();
+      };
+      this.waiting.add(goOn);
+      signal?.addEventListener('abort', leave);
+    });
   }
 
   private passOn(): void {

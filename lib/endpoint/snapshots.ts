@@ -41,17 +41,14 @@ export class SnapshotCalls {
   ) {}
 
   /**
-   * Takes a state and returns it as text. When its client leaves, the call keeps its turn until it
-   * settles, or for as long as a call may take: the function may still be at work.
+   * Takes a state and returns it as text. When its client leaves, a call that has begun keeps its turn
+   * until it settles, or for as long as a call may take: the function may still be at work.
    */
   async take(
     channel: string,
     { request, controller, begin, signal }: SnapshotCall,
   ): Promise<string> {
     return this.turns.take(async () => {
-      if (signal.aborted) {
-        return '';
-      }
       begin();
       const call = (async () => this.option.call(controller, channel, request, signal))();
       try {
@@ -62,7 +59,7 @@ export class SnapshotCalls {
           await Promise.race([call.catch(() => undefined), late]);
         }
       }
-    });
+    }, signal);
   }
 
   private textOf(channel: string, state: unknown): string {

@@ -76,6 +76,34 @@ describe('The calls of a snapshot', () => {
     }
   };
 
+  it('are forgotten, and their clients, when these leave before their turn', async () => {
+    rig = new ClientRig();
+    const called: string[] = [];
+    const calls = new SnapshotCalls(
+      (channel) => {
+        called.push(channel);
+        return new Promise(() => undefined);
+      },
+      'here',
+      rig.delivery,
+    );
+    const ends: AbortController[] = [];
+    const take = (channel: string) => {
+      const end = new AbortController();
+      ends.push(end);
+      const { signal } = end;
+      const call = { request: {} as never, controller: {}, begin: () => undefined, signal };
+      return calls.take(channel, call);
+    };
+    Array.from({ length: 20 }, () => take('first')).forEach((each) => void each.catch(() => ''));
+    const late = take('late');
+    ends.at(-1)!.abort(new Error('it left'));
+    await expect(late).rejects.toThrow('it left');
+    expect(called).toHaveLength(20);
+    expect(called).not.toContain('late');
+    ends.forEach((end) => end.abort());
+  });
+
   it('end the stream when one gives no answer in time, and abort it', async () => {
     rig = new ClientRig();
     let aborted = false;
