@@ -23,7 +23,8 @@ export class Seat implements PresenceSeat {
     readonly room: Room,
     /** Who it is, as the newest connection tells it. */
     public who: Client | undefined,
-    readonly isAnnounced: boolean,
+    /** Whether one of its connections, since it is present, wants its channel to tell of it. */
+    public isAnnounced: boolean,
   ) {}
 
   get channel(): string {

@@ -36,15 +36,16 @@ export class Seats implements Attendance {
     const [name, another] = channels;
     if (isFixed && name !== undefined && another === undefined) {
       this.fixed.add(connection.number);
-      this.sit(this.seatIn(name, who, isAnnounced), who);
+      this.sit(this.seatIn(name, who, isAnnounced), who, isAnnounced);
       return;
     }
     const before = this.several.get(connection) ?? [];
     const names = new Set(channels);
     const stay = before.filter(({ channel }) => names.delete(channel));
     const come = [...names].map((each) => this.seatIn(each, who, isAnnounced));
-    come.forEach((seat) => this.sit(seat, who));
-    before.forEach((seat) => stay.includes(seat) || this.rise(seat));
+    come.forEach((seat) => this.sit(seat, who, isAnnounced));
+    const staying = new Set(stay);
+    before.forEach((seat) => staying.has(seat) || this.rise(seat));
     this.several.set(connection, [...stay, ...come]);
   }
 
@@ -102,11 +103,13 @@ export class Seats implements Attendance {
     return seat;
   }
 
-  private sit(seat: Seat, who: Client | undefined): void {
+  private sit(seat: Seat, who: Client | undefined, isAnnounced: boolean): void {
     const isKnown = this.held.take(seat);
+    const isTold = seat.isAnnounced || !isAnnounced;
     seat.count++;
-    if (!isKnown || seat.info !== who?.info) {
+    if (!isKnown || !isTold || seat.info !== who?.info) {
       seat.who = who;
+      seat.isAnnounced ||= isAnnounced;
       this.puts.add(seat);
     }
   }

@@ -99,6 +99,18 @@ describe.each(ADAPTERS)('Presence in this process on %s', (adapter) => {
     expect((await back.take(2)).map(({ type }) => type)).toEqual(['message', 'sse:leave']);
   });
 
+  it('tells of a client that reads the channel by an endpoint with true alone, and then by one with events', async () => {
+    const { connect, sse } = await start();
+    const watcher = await connect('/rooms/a');
+    const silent = await connect('/present/a', as('ann'));
+    await until(async () => (await sse.presenceStats('a')).members === 1);
+    const announced = await connect('/announced/a', as('ann'));
+    expect((await watcher.next()).type).toBe('sse:join');
+    await silent.close();
+    await announced.close();
+    expect((await watcher.next()).type).toBe('sse:leave');
+  });
+
   it('takes a reload within the grace for no leave and no join', async () => {
     const { connect, sse } = await start({ presenceGrace: 60_000 });
     const watcher = await connect('/rooms/a');

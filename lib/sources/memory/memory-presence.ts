@@ -21,6 +21,8 @@ const EMPTY: Room = new Map();
 /** Keeps who is present in this process. */
 export class MemoryPresence implements PresenceStore {
   private readonly rooms = new Map<string, Room>();
+  /** The seats whose channel has told of them: a seat may become announced later. */
+  private readonly announced = new WeakSet<PresenceSeat>();
   private readonly watchers = new Map<string, Set<() => void>>();
 
   constructor(
@@ -97,10 +99,14 @@ export class MemoryPresence implements PresenceStore {
     const { channel, client, connections } = seat;
     const room = this.rooms.get(channel);
     const before = room?.get(client);
+    const wasAnnounced = before !== undefined && this.announced.has(before);
     if (connections > 0) {
       this.seat(room, seat);
-      if (!before) {
-        this.announce(JOIN_TYPE, seat);
+      if (seat.isAnnounced && seat.client !== undefined) {
+        this.announced.add(seat);
+        if (!wasAnnounced) {
+          this.announce(JOIN_TYPE, seat);
+        }
       }
     } else if (before) {
       room!.delete(client);
@@ -108,7 +114,10 @@ export class MemoryPresence implements PresenceStore {
         this.rooms.delete(channel);
         this.sink.vacated(channel);
       }
-      this.announce(LEAVE_TYPE, before);
+      if (wasAnnounced) {
+        this.announced.delete(before);
+        this.announce(LEAVE_TYPE, before);
+      }
     }
   }
 
@@ -122,9 +131,7 @@ export class MemoryPresence implements PresenceStore {
   }
 
   private announce(type: string, seat: PresenceSeat): void {
-    if (seat.isAnnounced && seat.client !== undefined) {
-      this.logOf(seat.channel).append({ data: presenceData(seat), type, isPresence: true });
-    }
+    this.logOf(seat.channel).append({ data: presenceData(seat), type, isPresence: true });
   }
 }
 
