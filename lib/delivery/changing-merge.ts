@@ -37,15 +37,16 @@ export class ChangingMerge extends EntryMerge {
     const { subscription } = this;
     if (subscription.hasNews) {
       const isSettled = subscription.settle();
-      const before = subscription.cursors;
-      this.open = this.open.filter((cursor) => before.includes(cursor));
+      const before = new Set(subscription.cursors);
+      this.open = this.open.filter((cursor) => before.has(cursor));
       if (isSettled) {
         this.entry = subscription.tell();
         this.isOverflow = false;
         const { cursors } = subscription;
+        const after = new Set(cursors);
         this.open = [
-          ...this.open.filter((cursor) => cursors.includes(cursor)),
-          ...cursors.filter((cursor) => !before.includes(cursor)),
+          ...this.open.filter((cursor) => after.has(cursor)),
+          ...cursors.filter((cursor) => !before.has(cursor)),
         ];
         return true;
       }

@@ -73,17 +73,21 @@ export class ChangingSubscription extends Subscription implements ChangingCursor
     if (removed.length === 0 || this.isClosed) {
       return false;
     }
-    this.present = this.present.filter((cursor) => !removed.includes(cursor));
+    const before = new Set(removed);
+    this.present = this.present.filter((cursor) => !before.has(cursor));
     this.isUntold = true;
+    const known = new Set(this.cursors);
+    const ended: Cursor[] = [];
     for (const cursor of removed) {
       const { log } = cursor.channel;
       // A client that reads history, or has not begun to read, gets no more of the channel.
-      if (this.cursors.includes(cursor) && this.reader && cursor.isInLog) {
+      if (known.has(cursor) && this.reader && cursor.isInLog) {
         this.leaving.set(cursor, log.head);
       } else {
-        this.drop(cursor);
+        ended.push(cursor);
       }
     }
+    this.drop(ended);
     this.pull();
     return true;
   }
@@ -111,12 +115,12 @@ export class ChangingSubscription extends Subscription implements ChangingCursor
       }
       checkLabels([...this.present, ...cursors].map(({ channel }) => channel));
     } catch (error) {
-      cursors.forEach((cursor) => this.drop(cursor));
+      this.drop(cursors);
       throw error;
     }
     if (this.isClosed) {
       // A source that was opened has ended the connection.
-      cursors.splice(0).forEach((cursor) => this.drop(cursor));
+      this.drop(cursors.splice(0));
     }
     return cursors;
   }
@@ -133,16 +137,10 @@ export class ChangingSubscription extends Subscription implements ChangingCursor
 
   /** Takes the channels of prepared cursors into the set if they are wanted, and closes the others. */
   add(cursors: readonly Cursor[], isWanted: (name: string) => boolean): void {
-    for (const cursor of cursors) {
-      // It is not there any more when the subscription was closed meanwhile.
-      if (this.joining.has(cursor)) {
-        if (isWanted(cursor.channel.name)) {
-          this.join(cursor);
-        } else {
-          this.drop(cursor);
-        }
-      }
-    }
+    // They are not there any more when the subscription was closed meanwhile.
+    const joining = cursors.filter((cursor) => this.joining.has(cursor));
+    this.join(joining.filter(({ channel }) => isWanted(channel.name)));
+    this.drop(joining.filter(({ channel }) => !isWanted(channel.name)));
     this.pull();
   }
 
@@ -169,11 +167,11 @@ export class ChangingSubscription extends Subscription implements ChangingCursor
    * of the set before, and can be told the next one.
    */
   settle(): boolean {
-    for (const [cursor, last] of this.leaving) {
-      if (cursor.seq >= last || !cursor.isInLog || cursor.seq < cursor.channel.log.first - 1) {
-        this.drop(cursor);
-      }
-    }
+    const ended = [...this.leaving].filter(
+      ([cursor, last]) =>
+        cursor.seq >= last || !cursor.isInLog || cursor.seq < cursor.channel.log.first - 1,
+    );
+    this.drop(ended.map(([cursor]) => cursor));
     // While a reset is due, no id could be sent along.
     return this.leaving.size === 0 && !this.isResetDue;
   }
@@ -202,24 +200,37 @@ export class ChangingSubscription extends Subscription implements ChangingCursor
     }
   }
 
-  private join(cursor: Cursor): void {
-    this.joining.delete(cursor);
-    cursor.startLive();
-    this.present = [...this.present, cursor];
+  private join(cursors: readonly Cursor[]): void {
+    if (cursors.length === 0) {
+      return;
+    }
+    this.present = [...this.present, ...cursors];
     this.isUntold = true;
-    if (this.reader) {
-      cursor.channel.addReader(this.reader);
+    for (const cursor of cursors) {
+      this.joining.delete(cursor);
+      cursor.startLive();
+      if (this.reader) {
+        cursor.channel.addReader(this.reader);
+      }
     }
   }
 
-  private drop(cursor: Cursor): void {
-    this.leaving.delete(cursor);
-    this.joining.delete(cursor);
-    this.cursors = this.cursors.filter((each) => each !== cursor);
-    // The channel may have come back with another cursor.
-    const isLast = [...this.cursors, ...this.present].every(
-      ({ channel }) => channel !== cursor.channel,
-    );
-    this.release(cursor, isLast);
+  private drop(dropped: readonly Cursor[]): void {
+    if (dropped.length === 0) {
+      return;
+    }
+    const gone = new Set(dropped);
+    this.cursors = this.cursors.filter((cursor) => !gone.has(cursor));
+    // A channel may have come back with another cursor.
+    const left = new Set([...this.cursors, ...this.present].map(({ channel }) => channel));
+    for (const cursor of dropped) {
+      this.leaving.delete(cursor);
+      this.joining.delete(cursor);
+      if (this.reader && !left.has(cursor.channel)) {
+        cursor.channel.removeReader(this.reader);
+      }
+    }
+    // Last, as a source that is paused may change the set again.
+    dropped.forEach((cursor) => this.release(cursor, false));
   }
 }
