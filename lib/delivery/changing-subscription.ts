@@ -69,6 +69,7 @@ export class ChangingSubscription extends Subscription implements ChangingCursor
 
   /** Takes all channels out of the set that are not wanted. Returns whether there were any. */
   keep(isWanted: (name: string) => boolean): boolean {
+    this.forgetDenied((name) => !isWanted(name));
     const removed = this.present.filter(({ channel }) => !isWanted(channel.name));
     if (removed.length === 0 || this.isClosed) {
       return false;
@@ -200,12 +201,21 @@ export class ChangingSubscription extends Subscription implements ChangingCursor
     }
   }
 
+  /** Forgets refused channels that the client need not hear of any more. */
+  private forgetDenied(isOver: (name: string) => boolean): void {
+    if (this.denied.length > 0) {
+      this.denied = this.denied.filter((name) => !isOver(name));
+    }
+  }
+
   private join(cursors: readonly Cursor[]): void {
     if (cursors.length === 0) {
       return;
     }
     this.present = [...this.present, ...cursors];
     this.isUntold = true;
+    const names = new Set(cursors.map(({ channel }) => channel.name));
+    this.forgetDenied((name) => names.has(name));
     for (const cursor of cursors) {
       this.joining.delete(cursor);
       cursor.startLive();

@@ -135,6 +135,26 @@ describe('A set of channels that changes', () => {
     expect(received(client)).toEqual(['a1', ['b', 'c'], 'c1']);
   });
 
+  it('tells a client that does not read only of what is denied in the end', async () => {
+    const { client, change, send, subscription } = await start(['a']);
+    client.stall();
+    send('a', 'a1');
+    await turn();
+    for (let n = 0; n < 100; n++) {
+      change('a', `b${n}`);
+      subscription.deny([`no${n}`, 'allowed', 'no']);
+      subscription.keep((name) =>
+        ['a', `b${n}`, 'allowed', ...(n === 99 ? ['no'] : [])].includes(name),
+      );
+    }
+    change('a', 'allowed');
+    subscription.deny(['last']);
+    client.readOn();
+    await until(() => client.events.length === 3);
+    expect(received(client)).toEqual(['a1', ['a', 'allowed'], 'sse:denied']);
+    expect(client.events[2]!.data).toBe('{"channels":["last"]}');
+  });
+
   it('tells what is denied after the set', async () => {
     const { client, change, subscription } = await start(['a']);
     change('a', 'b');
