@@ -135,12 +135,14 @@ export function channelNamesOf(
   const names = isIterable ? firstOf(answer as Iterable<unknown>, most + 1) : [answer];
   if (!isIterable || !names.every((name) => typeof name === 'string')) {
     const allowed = 'a channel name or an array of names';
+    const wrong = described(names.find((name) => typeof name !== 'string'));
+    const given = isIterable ? `${described(answer)} with ${wrong} in it` : wrong;
     throw isEmitted
       ? new SseError(
           'INVALID_OPTION',
-          `The Observable of channels of ${where} emitted ${described(answer)}; it must emit ${allowed}.`,
+          `The Observable of channels of ${where} emitted ${given}; it must emit ${allowed}.`,
         )
-      : noAnswer('The resolver', where, answer, `${allowed}, or an Observable of them`);
+      : refused('The resolver', where, given, `${allowed}, or an Observable of them`);
   }
   return names as string[];
 }
