@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   OnSseOccupied,
   OnSseVacated,
@@ -8,6 +8,9 @@ import {
   type SseVacated,
 } from '../../lib/index.js';
 import type { SseTestClient } from '../../lib/testing/index.js';
+import { withRedis } from '../redis/instances.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
+import { errorLog } from '../support/error-log.js';
 import { sized } from '../support/soak.js';
 import { closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
@@ -203,5 +206,45 @@ describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
       await watchers[nth]!.until(({ data }) => data === 'end');
       expectByTurns(watchers[nth]!, present);
     }
+  });
+});
+
+describe('Presence that Redis refuses', () => {
+  let redis: RedisServer;
+  beforeAll(async () => void (redis = await startRedis()));
+  afterAll(async () => {
+    jest.restoreAllMocks();
+    await closeApps();
+    await redis.stop();
+  });
+
+  it('has a client leave that has left meanwhile, once Redis permits it', async () => {
+    const allow = (...rights: string[]) =>
+      withRedis(redis.url, async (client) => {
+        await client.call('ACL', 'SETUSER', 'default', ...rights);
+      });
+    const { lines, logger } = errorLog();
+    const { connect, sse } = await startApp({
+      controllers: [RoomsController],
+      options: {
+        broker: 'redis',
+        redis: redis.url,
+        client: byHeader,
+        presenceGrace: 0,
+        presenceTimeout: 3_000,
+      },
+      logger,
+    });
+    const as = (user: string) => connect('/announced/a', { headers: { 'x-user': user } });
+    const watcher = await connect('/rooms/a');
+    const [ann, bob] = [await as('ann'), await as('bob')];
+    await untilPresent(sse, 'a', { ann: 1, bob: 1 });
+    await allow('-hdel');
+    await Promise.all([ann.close(), bob.close()]);
+    await until(() => lines.some((line) => line.includes('does not permit')));
+    await allow('+hdel');
+    await as('bob');
+    await untilPresent(sse, 'a', { bob: 1 });
+    await watcher.until(({ type, data }) => type === 'sse:leave' && data.includes('ann'));
   });
 });

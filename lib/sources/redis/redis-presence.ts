@@ -21,8 +21,16 @@ import { clientText, memberOf, removal, seatChange } from './seat-text.js';
 
 /** The most seats of a dead instance that one call removes from a channel. */
 const REMOVED_AT_ONCE = 200;
-/** After how long we put seats again that Redis has refused, in milliseconds. */
+/** After how long we put seats again that Redis has refused, at the latest, in milliseconds. */
 const REFUSED_MS = 10_000;
+
+/** What Redis has refused in a channel. */
+interface Refused {
+  /** Puts it again. */
+  readonly timer: NodeJS.Timeout;
+  /** The seats that have gone, by client: nobody else puts these again. */
+  readonly gone: Map<string, PresenceSeat>;
+}
 
 /**
  * Keeps who is present in Redis: for each channel a hash in the hash slot of its stream, so that a change
@@ -32,7 +40,7 @@ export class RedisPresence implements PresenceStore {
   private readonly calls: NumberedCalls;
   private readonly beats: PresenceBeats;
   private readonly log: LimitedLog;
-  private readonly refused = new Set<NodeJS.Timeout>();
+  private readonly refused = new Map<string, Refused>();
   private isClosed = false;
 
   constructor(
@@ -40,7 +48,7 @@ export class RedisPresence implements PresenceStore {
     /** The key of a channel's stream. @throws SseError `INVALID_CHANNEL` */
     private readonly keyOf: (channel: string) => string,
     private readonly sink: PresenceSink,
-    options: PresenceOptions,
+    private readonly options: PresenceOptions,
   ) {
     this.log = new LimitedLog(streams.logger);
     this.calls = new NumberedCalls(streams, presenceKind(streams));
@@ -84,19 +92,20 @@ export class RedisPresence implements PresenceStore {
   /** Stops at once, when the application does not start, and after `close()`. */
   stop(): void {
     this.isClosed = true;
-    this.refused.forEach(clearTimeout);
+    this.refused.forEach(({ timer }) => clearTimeout(timer));
     this.beats.stop();
   }
 
   private async putOne(seat: PresenceSeat): Promise<void> {
     const { channel } = seat;
+    this.refused.get(channel)?.gone.delete(clientText(seat.client));
     try {
       await this.beats.register(channel);
       const { instance, formers } = this.beats;
       const outcome = await this.change(channel, seatChange(seat, instance, formers));
       this.beats.note(channel, outcome.includes('e'));
     } catch (error) {
-      this.refuse(channel, error);
+      this.refuse(seat, error);
     }
   }
 
@@ -128,18 +137,30 @@ export class RedisPresence implements PresenceStore {
   }
 
   /** Redis has refused a change of a channel: that must not keep others from theirs. */
-  private refuse(channel: string, error: unknown): void {
+  private refuse(seat: PresenceSeat, error: unknown): void {
+    const { channel, client, connections } = seat;
     if (this.isClosed) {
       return;
     }
     this.log.error(
       `Who is present in the channel ${JSON.stringify(channel)} is not known: ${reasonOf(error)}`,
     );
-    const timer = setTimeout(() => {
-      this.refused.delete(timer);
-      this.sink.lost(channel);
-    }, REFUSED_MS).unref();
-    this.refused.add(timer);
+    let refused = this.refused.get(channel);
+    if (!refused) {
+      const pause = Math.min(REFUSED_MS, this.options.timeout);
+      const timer = setTimeout(() => this.putAgain(channel), pause).unref();
+      this.refused.set(channel, (refused = { timer, gone: new Map() }));
+    }
+    if (connections === 0) {
+      refused.gone.set(clientText(client), seat);
+    }
+  }
+
+  private putAgain(channel: string): void {
+    const { gone } = this.refused.get(channel)!;
+    this.refused.delete(channel);
+    void this.put([...gone.values()]);
+    this.sink.lost(channel);
   }
 
   private async read(
