@@ -53,10 +53,14 @@ export class PresenceWatch {
   }
 
   stop(): void {
+    if (this.stopped.signal.aborted) {
+      return;
+    }
     this.stopped.abort();
-    this.unwatch();
     this.subscribers.forEach((subscriber) => subscriber.complete());
     this.subscribers.clear();
+    // Last, as a store of the application may throw.
+    this.unwatch();
   }
 
   private async read(): Promise<void> {

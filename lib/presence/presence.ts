@@ -109,10 +109,12 @@ export class Presence {
   /** Ends what is observed, and gives the seats of this instance up: others see to it after the grace. */
   async close(): Promise<void> {
     this.isClosed = true;
-    this.watches.forEach((watch) => watch.stop());
+    const { opened, settings, delivery } = this;
+    this.watches.forEach((watch) =>
+      delivery.guard.run('The end of presence$()', () => watch.stop()),
+    );
     this.watches.clear();
     this.seats?.stop();
-    const { opened, settings, delivery } = this;
     const what = 'close() of the presence store';
     const closed = delivery.guard.run(what, () => opened?.close(settings.presenceGrace));
     await settledWithin(Promise.resolve(closed), CLOSE_MS);

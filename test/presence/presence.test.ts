@@ -254,4 +254,31 @@ describe.each(ADAPTERS)('Presence in this process on %s', (adapter) => {
       ).rejects.toMatchObject({ code: 'INVALID_OPTION' });
     }
   });
+
+  it('withstands a store of the application that breaks its contract, also at the end', async () => {
+    const broken = {
+      put: () => undefined,
+      list: async () => undefined,
+      count: async () => undefined,
+      watch: () => () => {
+        throw new Error('it fails');
+      },
+      close: async () => undefined,
+    };
+    const { sse, close } = await start({
+      broker: {
+        open: (_channel, sink) => (sink.live(), { close: () => undefined }),
+        publish: async () => '1',
+        openPresence: () => broken as never,
+      },
+    });
+    await expect(sse.presence('a')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(sse.presenceStats('a')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    let completed = 0;
+    for (const channel of ['a', 'b']) {
+      sse.presence$(channel).subscribe({ complete: () => completed++ });
+    }
+    await close();
+    expect(completed).toBe(2);
+  });
 });

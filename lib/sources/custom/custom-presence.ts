@@ -27,9 +27,29 @@ export function checkedStore(store: PresenceStore): PresenceStore {
   }
   return {
     put: (seats) => answerTo('put', () => store.put(seats)),
-    list: (channel, after, limit) => answerTo('list', () => store.list(channel, after, limit)),
-    count: (channel) => answerTo('count', () => store.count(channel)),
-    watch: (channel, onChange) => store.watch(channel, onChange),
+    list: (channel, after, limit) =>
+      answerTo('list', async () => {
+        const page = await store.list(channel, after, limit);
+        if (!Array.isArray(Object(page).members)) {
+          throw new TypeError('It must answer { members, connections }.');
+        }
+        return page;
+      }),
+    count: (channel) =>
+      answerTo('count', async () => {
+        const { members, connections } = await store.count(channel);
+        return { members, connections };
+      }),
+    watch(channel, onChange) {
+      const end: unknown = store.watch(channel, onChange);
+      if (typeof end !== 'function') {
+        throw new SseError(
+          'INVALID_OPTION',
+          `watch() of the broker's presence store returned ${kindOf(end)}; it must return a function that ends it.`,
+        );
+      }
+      return () => void end();
+    },
     close: (leaveAfter) => answerTo('close', () => store.close(leaveAfter)),
   };
 }
