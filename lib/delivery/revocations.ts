@@ -156,6 +156,15 @@ export class Revocations {
     return refusal;
   }
 
+  /** Whether a client is kept from a channel for a time. */
+  isBlocked(counted: CountedAs, channel: string): boolean {
+    if (this.noted.size === 0) {
+      return false;
+    }
+    const now = monotonicNow();
+    return [...this.notedFor(counted, [channel])].some(({ blockedUntil }) => now < blockedUntil);
+  }
+
   /** The only frame for a request that may return and be authorised anew. */
   get awayFrame(): string {
     return awayFrame(this.returnTime);

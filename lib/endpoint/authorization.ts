@@ -17,6 +17,23 @@ export interface Decision {
   readonly denied: readonly string[];
 }
 
+/**
+ * Leaves out the channels that the client is kept from for a time, so that it can have the others.
+ * If there are no others, the block decides about the request.
+ */
+export function withoutBlocked(
+  decision: Decision,
+  isBlocked: (channel: string) => boolean,
+): Decision {
+  const blocked = new Set(decision.allowed.filter(isBlocked));
+  return blocked.size === 0 || blocked.size === decision.allowed.length
+    ? decision
+    : {
+        allowed: decision.allowed.filter((name) => !blocked.has(name)),
+        denied: [...decision.denied, ...blocked],
+      };
+}
+
 /** Waits for a promise, but no longer than the client is there. */
 export type WhileHere = <T>(work: Promise<T>) => Promise<T>;
 

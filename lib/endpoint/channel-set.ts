@@ -8,7 +8,7 @@ import type { Connection } from '../delivery/connection.js';
 import { GuardedSubscriber } from '../delivery/guarded-observable.js';
 import type { Snapshots } from '../delivery/snapshot-cursor.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
-import type { Decision } from './authorization.js';
+import { withoutBlocked, type Decision } from './authorization.js';
 import { RequestGone } from './exchange.js';
 import { SetChanges, type ChannelSetOptions, type ToldSet, type WantedSet } from './set-changes.js';
 
@@ -42,7 +42,7 @@ export class ChannelSet implements Observer<unknown>, WantedSet {
    * first set
    */
   async begun(source: Observable<unknown>, timeout = FIRST_SET_MS): Promise<Decision | undefined> {
-    const { where, delivery, decide } = this.options;
+    const { where, delivery, decide, isBlocked } = this.options;
     const what = `The Observable of channels of ${where}`;
     const begun = new Promise<void>((resolve) => (this.goOn = resolve));
     this.source = new GuardedSubscriber(this, delivery.guard, what);
@@ -54,8 +54,9 @@ export class ChannelSet implements Observer<unknown>, WantedSet {
     }
     this.first = this.told;
     const names = [...this.told.names];
-    const decision = decide ? await decide(names, this.whileOpen) : { allowed: names, denied: [] };
+    const answer = decide ? await decide(names, this.whileOpen) : { allowed: names, denied: [] };
     this.check();
+    const decision = withoutBlocked(answer, isBlocked);
     this.denied = decision.denied;
     return decision;
   }

@@ -11,6 +11,7 @@ import { isObservable, type Observable } from 'rxjs';
 import { channelName, checkChannelName, placeholdersOf } from '../channel/channel-name.js';
 import type { ChannelSource } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
+import type { CountedAs } from '../delivery/client.js';
 import { Delivery } from '../delivery/delivery.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
 import { Presence } from '../presence/presence.js';
@@ -19,7 +20,13 @@ import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
 import { checkTicketChannels } from '../tickets/redeemed.js';
 import { channelNamesOf } from './access.js';
-import { Authorization, type Decide, type Decision, type WhileHere } from './authorization.js';
+import {
+  Authorization,
+  withoutBlocked,
+  type Decide,
+  type Decision,
+  type WhileHere,
+} from './authorization.js';
 import { ChannelSet } from './channel-set.js';
 import type { Exchange, FrameworkRequest } from './exchange.js';
 import type { Route } from './route.js';
@@ -50,7 +57,10 @@ export class RouteChannels {
    * @throws SseError `INVALID_CHANNEL`; HttpException 400 for too many channels, 403 when the client may
    * read none of them, 404 for none; and whatever the resolver and `authorize` of the route throw
    */
-  async of(route: Route, exchange: Exchange): Promise<RequestedChannels> {
+  async of(
+    route: Route,
+    { exchange, counted }: { readonly exchange: Exchange; readonly counted: CountedAs },
+  ): Promise<RequestedChannels> {
     const { request } = exchange;
     if (route.channels === undefined) {
       return NOTHING;
@@ -60,8 +70,9 @@ export class RouteChannels {
         ? // Nest keeps the parameters of the host apart from those of the path.
           fill(route.channels, { ...request.hosts, ...request.params })
         : await route.channels(request);
+    const isBlocked = (name: string) => this.delivery.revocations.isBlocked(counted, name);
     if (isObservable(answer)) {
-      return this.ofSet(answer, route, exchange);
+      return this.ofSet(answer, route, exchange, isBlocked);
     }
     const names = this.checked(answer, route, request);
     if (names.length === 0) {
@@ -69,7 +80,8 @@ export class RouteChannels {
     }
     const whileHere: WhileHere = (work) => exchange.whileHere(work);
     const decide = this.decider(route, request);
-    return this.requested(route, decide ? await decide(names, whileHere) : allOf(names));
+    const decision = decide ? await decide(names, whileHere) : allOf(names);
+    return this.requested(route, withoutBlocked(decision, isBlocked));
   }
 
   /** The first channels of a set that changes. */
@@ -77,6 +89,7 @@ export class RouteChannels {
     source: Observable<unknown>,
     route: Route,
     exchange: Exchange,
+    isBlocked: (channel: string) => boolean,
   ): Promise<RequestedChannels> {
     const { request } = exchange;
     const set: ChannelSet = new ChannelSet({
@@ -87,6 +100,7 @@ export class RouteChannels {
       namesOf: (emitted) => this.checked(emitted, route, request, set),
       requestOf: (name) => this.requestOf(route, name),
       decide: this.decider(route, request),
+      isBlocked,
     });
     exchange.onceClosed(() => set.close());
     try {

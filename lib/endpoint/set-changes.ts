@@ -21,6 +21,8 @@ export interface ChannelSetOptions {
   readonly requestOf: (name: string) => ChannelRequest;
   /** Asks the application which channels the client may read; `undefined` for all. */
   readonly decide: Decide | undefined;
+  /** Whether the client is kept from a channel for a time. */
+  readonly isBlocked: (channel: string) => boolean;
 }
 
 /** A set as the Observable has told it. */
@@ -165,9 +167,10 @@ export class SetChanges {
 
   /** @param toldAt when the set was told that has these channels */
   private open(allowed: readonly string[], toldAt: number): Promise<void> | undefined {
-    const { delivery, connectionsPerChannel, requestOf } = this.options;
+    const { delivery, connectionsPerChannel, requestOf, isBlocked } = this.options;
     const { connection, subscription, counted } = this.stream;
-    const names = allowed.filter(this.isJoining);
+    this.deny(allowed.filter(isBlocked));
+    const names = allowed.filter((name) => this.isJoining(name) && !isBlocked(name));
     if (!this.isOpen || names.length === 0) {
       return undefined;
     }

@@ -119,7 +119,7 @@ export class SseChannelInterceptor implements NestInterceptor {
       await exchange.whileHere(pause);
     }
     const requested = await exchange.whileHere(
-      this.channels.of(route, exchange),
+      this.channels.of(route, request),
       this.lateFailure(`The resolver of ${route.where}`),
     );
     if (exchange.isGone) {

@@ -37,7 +37,7 @@ export class StreamRequest {
   snapshots: RequestSnapshots | undefined;
   /** In milliseconds since the epoch. */
   private expiresAt: number | undefined;
-  private counted: CountedAs = '';
+  counted: CountedAs = '';
   private readonly revocation: RevocationCheck;
 
   constructor(
