@@ -109,7 +109,7 @@ describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
     }
     await one.sse.send('a', 'end');
     await watcher.until(({ data }) => data === 'end');
-    expectByTurns(watcher, {});
+    await expectByTurns(watcher, {});
   });
 
   it('tells each change once when answers are cut at any byte', async () => {
@@ -142,7 +142,7 @@ describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
     await untilPresent(one.sse, 'a', present);
     await one.sse.send('a', 'end');
     await watcher.until(({ data }) => data === 'end');
-    expectByTurns(watcher, present);
+    await expectByTurns(watcher, present);
   });
 
   it('lists everybody again after the system has lost all', async () => {
@@ -204,7 +204,7 @@ describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
       await untilPresent(apps[1]!.sse, room, present);
       await apps[0]!.sse.send(room, 'end');
       await watchers[nth]!.until(({ data }) => data === 'end');
-      expectByTurns(watchers[nth]!, present);
+      await expectByTurns(watchers[nth]!, present);
     }
   });
 });

@@ -73,7 +73,7 @@ describe.each(Object.keys(SYSTEMS))('Presence with processes by %s', (name) => {
     // What is late would come before this.
     await here.sse.send('a', 'end');
     await watcher.until(({ data }) => data === 'end');
-    expectByTurns(watcher, { 'user 0': 1 });
+    await expectByTurns(watcher, { 'user 0': 1 });
     const moves = Object.values(movesOf(watcher.events));
     expect(moves.filter((each) => each !== '+-+-')).toEqual(['+']);
   });

@@ -42,12 +42,21 @@ export function movesOf(events: readonly SseTestEvent[]): Record<string, string>
 
 /**
  * Expects of each client that it joined and left by turns, each once, and that those are present who
- * joined last. The watcher has read the channel from the beginning.
+ * joined last. The watcher has read the channel from the beginning. Waits for them: an instance that was cut
+ * off may still have a join to tell of, and then the leave, of a client that has gone meanwhile.
  */
-export function expectByTurns(watcher: SseTestClient, present: Readonly<Record<string, number>>) {
+export async function expectByTurns(
+  watcher: SseTestClient,
+  present: Readonly<Record<string, number>>,
+): Promise<void> {
+  const there = () =>
+    Object.entries(movesOf(watcher.events))
+      .flatMap(([id, each]) => (each.endsWith('+') ? [id] : []))
+      .sort();
+  const expected = Object.keys(present).sort();
+  await until(() => there().join() === expected.join()).catch(() => undefined);
   const moves = movesOf(watcher.events);
   expect(watcher.events.filter(({ type }) => type === 'sse:reset')).toEqual([]);
   expect(Object.entries(moves).filter(([, each]) => !/^(\+-)*\+?$/.test(each))).toEqual([]);
-  const there = Object.keys(moves).filter((id) => moves[id]!.endsWith('+'));
-  expect(there.sort()).toEqual(Object.keys(present).sort());
+  expect(there()).toEqual(expected);
 }
