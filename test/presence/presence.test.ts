@@ -258,7 +258,7 @@ describe.each(ADAPTERS)('Presence in this process on %s', (adapter) => {
   it('withstands a store of the application that breaks its contract, also at the end', async () => {
     const broken = {
       put: () => undefined,
-      list: async () => undefined,
+      list: async (): Promise<unknown> => undefined,
       count: async () => undefined,
       watch: () => () => {
         throw new Error('it fails');
@@ -274,6 +274,18 @@ describe.each(ADAPTERS)('Presence in this process on %s', (adapter) => {
     });
     await expect(sse.presence('a')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await expect(sse.presenceStats('a')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    broken.list = async () => ({ members: [{ id: 'ann', info: '{secret' }], connections: 1 });
+    const answer = await sse.presence('a').catch((error: Error) => error);
+    expect(answer).toMatchObject({ code: 'UNAVAILABLE', message: expect.stringMatching(/`info`/) });
+    expect((answer as Error).message).not.toContain('secret');
+    const { watch } = broken;
+    broken.watch = () => {
+      throw new Error('it fails');
+    };
+    const failures: unknown[] = [];
+    sse.presence$('c').subscribe({ error: (error) => failures.push(error) });
+    expect(failures).toMatchObject([{ code: 'UNAVAILABLE' }]);
+    broken.watch = watch;
     let completed = 0;
     for (const channel of ['a', 'b']) {
       sse.presence$(channel).subscribe({ complete: () => completed++ });

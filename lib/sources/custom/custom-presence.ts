@@ -1,6 +1,6 @@
 import { isPromise } from 'node:util/types';
 import { withDeadline } from '../../channel/deadline.js';
-import type { PresenceStore } from '../../channel/presence.js';
+import type { PresenceMember, PresenceStore } from '../../channel/presence.js';
 import { reasonOf } from '../../channel/reason.js';
 import { kindOf } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
@@ -33,6 +33,7 @@ export function checkedStore(store: PresenceStore): PresenceStore {
         if (!Array.isArray(Object(page).members)) {
           throw new TypeError('It must answer { members, connections }.');
         }
+        page.members.forEach(checkInfo);
         return page;
       }),
     count: (channel) =>
@@ -41,7 +42,7 @@ export function checkedStore(store: PresenceStore): PresenceStore {
         return { members, connections };
       }),
     watch(channel, onChange) {
-      const end: unknown = store.watch(channel, onChange);
+      const end = watched(() => store.watch(channel, onChange));
       if (typeof end !== 'function') {
         throw new SseError(
           'INVALID_OPTION',
@@ -60,8 +61,32 @@ async function answerTo<T>(method: Method, call: () => Promise<T>): Promise<T> {
   try {
     return await withDeadline(Promise.resolve(call()), ANSWER_TIMEOUT_MS, what);
   } catch (cause) {
-    throw cause instanceof SseError
-      ? cause
-      : new SseError('UNAVAILABLE', `${what} failed: ${reasonOf(cause)}`, { cause });
+    throw failed(what, cause);
+  }
+}
+
+function watched(watch: () => unknown): unknown {
+  try {
+    return watch();
+  } catch (cause) {
+    throw failed("watch() of the broker's presence store", cause);
+  }
+}
+
+function failed(what: string, cause: unknown): SseError {
+  return cause instanceof SseError
+    ? cause
+    : new SseError('UNAVAILABLE', `${what} failed: ${reasonOf(cause)}`, { cause });
+}
+
+/** @throws TypeError for an `info` that is no JSON */
+function checkInfo({ info }: PresenceMember): void {
+  try {
+    if (info !== undefined) {
+      JSON.parse(info);
+    }
+  } catch {
+    // The error may repeat the content.
+    throw new TypeError('The `info` of a member must be JSON, or left out.');
   }
 }
