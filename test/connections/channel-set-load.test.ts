@@ -1,15 +1,15 @@
 import { Controller, Sse } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { BehaviorSubject } from 'rxjs';
-import { SseChannel, type SseModuleOptions } from '../../lib/index.js';
+import { SseChannel } from '../../lib/index.js';
 import type { SseTestClient, SseTestEvent } from '../../lib/testing/index.js';
+import { Random } from '../channel/random.js';
 import { stopAll } from '../event-table/event-table-rig.js';
-import { createDatabase } from '../support/databases.js';
-import { startRedis } from '../support/redis.js';
 import { sized } from '../support/soak.js';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { byUser, type AppRequest } from './rooms.js';
+import { SYSTEMS, type System } from './systems.js';
 
 const CHANNELS = ['a', 'b', 'c', 'd', 'e'];
 const USERS = ['ann', 'bob', 'eve'];
@@ -23,15 +23,6 @@ class SetController {
   @Sse('set')
   @SseChannel((request: AppRequest) => sets.get(byUser(request)!)!)
   set() {}
-}
-
-/** A small generator, so that a failing run can be repeated from its seed. */
-function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    return Math.floor((state / 2 ** 32) * below);
-  };
 }
 
 /** Whether one position of a source with a history is behind another. */
@@ -54,13 +45,13 @@ class Publisher {
 
   constructor(
     private readonly app: TestApp,
-    private readonly random: (below: number) => number,
+    private readonly random: Random,
   ) {}
 
   async run(): Promise<void> {
     while (!this.isStopped) {
-      for (let i = this.random(4); i > 0 && this.pauses.size === 0; i--) {
-        this.send(CHANNELS[this.random(CHANNELS.length)]!);
+      for (let i = this.random.below(4); i > 0 && this.pauses.size === 0; i--) {
+        this.send(CHANNELS[this.random.below(CHANNELS.length)]!);
       }
       await new Promise(setImmediate);
       if (this.underWay.size > 200) {
@@ -260,35 +251,6 @@ class Witness {
   }
 }
 
-interface System {
-  readonly options: SseModuleOptions;
-  stop(): Promise<void>;
-}
-
-const SYSTEMS: Record<string, () => Promise<System>> = {
-  async memory() {
-    return { options: {}, stop: async () => undefined };
-  },
-  async redis() {
-    const redis = await startRedis();
-    return {
-      options: { broker: 'redis', redis: redis.url },
-      stop: () => redis.stop(),
-    };
-  },
-  async 'event-table'() {
-    const database = await createDatabase();
-    return {
-      options: {
-        broker: 'event-table',
-        postgres: database.url,
-        eventTable: { install: true },
-      },
-      stop: () => database.drop(),
-    };
-  },
-};
-
 describe.each(Object.keys(SYSTEMS))('Sets that change under load, on %s', (name) => {
   let system: System;
   beforeAll(async () => void (system = await SYSTEMS[name]!()), 60_000);
@@ -302,7 +264,7 @@ describe.each(Object.keys(SYSTEMS))('Sets that change under load, on %s', (name)
     `bring each event of a channel in the set once, and no other, on %s`,
     async (adapter) => {
       const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-      const random = generator(seed);
+      const random = new Random(seed);
       const changes = changesOn(name);
       const app = await startApp({
         adapter,
@@ -329,7 +291,7 @@ describe.each(Object.keys(SYSTEMS))('Sets that change under load, on %s', (name)
               publisher,
               all,
               user: USERS[i]!,
-              random: generator(seed + i),
+              random: new Random(seed + i),
               changes,
               isLocal: name === 'memory',
             }),
@@ -367,7 +329,7 @@ interface Changing {
   /** Reads all channels. */
   readonly all: Witness;
   readonly user: string;
-  readonly random: (below: number) => number;
+  readonly random: Random;
   readonly changes: number;
   /** Whether an event is there as soon as it is sent. */
   readonly isLocal: boolean;
@@ -378,22 +340,22 @@ async function change(
   witness: Witness,
   { publisher, all, user, random, changes, isLocal }: Changing,
 ): Promise<void> {
-  const set$ = new BehaviorSubject([CHANNELS[random(CHANNELS.length)]!]);
+  const set$ = new BehaviorSubject([CHANNELS[random.below(CHANNELS.length)]!]);
   sets.set(user, set$);
   await witness.connect();
-  const pick = (size: number) => [...CHANNELS].sort(() => random(3) - 1).slice(0, size);
+  const pick = (size: number) => [...CHANNELS].sort(() => random.below(3) - 1).slice(0, size);
   for (let i = 1; i <= changes; i++) {
     // One, many, one, none, many.
     const size = [1, CHANNELS.length, 1, 0, 3][i % 5]!;
     const set = pick(size);
     const emit = (): void => {
       // Sets before the last have no time to be told.
-      for (let others = random(3); others > 0; others--) {
-        set$.next(pick(random(CHANNELS.length)));
+      for (let others = random.below(3); others > 0; others--) {
+        set$.next(pick(random.below(CHANNELS.length)));
       }
       set$.next(set);
     };
-    switch (random(10)) {
+    switch (random.below(10)) {
       case 0:
         await witness.reconnect(emit);
         break;
@@ -412,7 +374,7 @@ async function change(
         const before = witness.channels;
         const counts = new Map(publisher.sent);
         emit();
-        if (random(4) > 0) {
+        if (random.below(4) > 0) {
           await until(() => witness.knows(set));
           if (isExact) {
             await publisher.settled();

@@ -2,21 +2,14 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import { Controller, Sse } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { BehaviorSubject } from 'rxjs';
-import {
-  SseChannel,
-  type SseModuleOptions,
-  type SseService,
-  type SseSnapshot,
-} from '../../lib/index.js';
+import { SseChannel, type SseService, type SseSnapshot } from '../../lib/index.js';
 import type { SseTestClient } from '../../lib/testing/index.js';
 import { Random } from '../channel/random.js';
-import { connect as connectPostgres, stopAll } from '../event-table/event-table-rig.js';
-import { withRedis } from '../redis/instances.js';
-import { createDatabase } from '../support/databases.js';
-import { startRedis } from '../support/redis.js';
+import { stopAll } from '../event-table/event-table-rig.js';
 import { sized } from '../support/soak.js';
 import { closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
+import { SYSTEMS, type System } from './systems.js';
 
 const KEYS = 500;
 const CLIENTS = sized({ quick: 16, soak: 200 });
@@ -191,42 +184,6 @@ class Page {
 }
 
 /** Where the events are. */
-interface System {
-  readonly options: SseModuleOptions;
-  /** Loses all events, so that every client is told. */
-  forget(): Promise<void>;
-  stop(): Promise<void>;
-}
-
-const SYSTEMS: Record<string, () => Promise<System>> = {
-  async memory() {
-    return { options: {}, forget: async () => undefined, stop: async () => undefined };
-  },
-  async redis() {
-    const redis = await startRedis();
-    return {
-      options: { broker: 'redis', redis: redis.url, redisStreams: { auditInterval: 500 } },
-      forget: () => withRedis(redis.url, async (client) => void (await client.flushall())),
-      stop: () => redis.stop(),
-    };
-  },
-  async 'event-table'() {
-    const database = await createDatabase();
-    return {
-      options: {
-        broker: 'event-table',
-        postgres: database.url,
-        eventTable: { install: true },
-      },
-      async forget() {
-        const client = await connectPostgres(database.url);
-        await client.query('truncate sse.event restart identity');
-      },
-      stop: () => database.drop(),
-    };
-  },
-};
-
 describe.each(Object.keys(SYSTEMS))('State and changes with %s', (name) => {
   let system: System;
   beforeAll(async () => void (system = await SYSTEMS[name]!()));

@@ -9,6 +9,7 @@ import {
 } from '../../lib/index.js';
 import type { SseTestClient } from '../../lib/testing/index.js';
 import { withRedis } from '../redis/instances.js';
+import { Random } from '../channel/random.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { errorLog } from '../support/error-log.js';
 import { sized } from '../support/soak.js';
@@ -27,17 +28,6 @@ class Occupancy {
   any({ type, channel }: SseOccupied | SseVacated) {
     told.push(`${type} ${channel}`);
   }
-}
-
-/** Numbers from 0 to 1 that the seed determines. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
@@ -165,8 +155,8 @@ describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
   it('lists at rest who is connected, after random moves of clients and cuts of connections', async () => {
     const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
     console.log(`SEED=${seed}`);
-    const random = randomOf(seed);
-    const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
+    const random = new Random(seed);
+    const pick = <T>(items: readonly T[]): T => items[Math.floor(random.next() * items.length)]!;
     const options = { presenceGrace: 30 };
     const apps = [
       await start(false, options),
@@ -179,17 +169,17 @@ describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
     const open: SseTestClient[] = [];
     const moves = sized({ quick: 150, soak: 5_000 });
     for (let move = 0; move < moves; move++) {
-      const chance = random();
+      const chance = random.next();
       if (chance < 0.45) {
         const path = `/announced/${pick(['a', 'b'])}`;
-        open.push(await as(pick(apps), `user ${Math.floor(random() * 8)}`, path));
+        open.push(await as(pick(apps), `user ${Math.floor(random.next() * 8)}`, path));
       } else if (chance < 0.9 && open.length > 0) {
-        const [client] = open.splice(Math.floor(random() * open.length), 1);
+        const [client] = open.splice(Math.floor(random.next() * open.length), 1);
         await client!.close();
       } else if (chance < 0.95) {
         system.proxy.cut();
       } else {
-        await new Promise((resolve) => setTimeout(resolve, random() * 60));
+        await new Promise((resolve) => setTimeout(resolve, random.next() * 60));
       }
     }
     const count = () => apps.reduce((sum, { sse }) => sum + sse.stats().connections, 0);
