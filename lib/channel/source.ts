@@ -1,5 +1,6 @@
 import type { ControlLog, ControlSink } from './control.js';
 import type { PresenceOptions, PresenceSink, PresenceStore } from './presence.js';
+import type { RunStore } from './runs.js';
 
 /**
  * Feeds channels from a real system. Implement it to plug in your own.
@@ -188,6 +189,12 @@ export interface Broker extends ChannelSource {
    * the option, else when it is first needed. It must return at once.
    */
   openPresence?(sink: PresenceSink, options: PresenceOptions): PresenceStore;
+  /**
+   * Optional: where all instances keep their runs. `SseService.run()` needs it. The package calls this
+   * once: before `start()` when an endpoint has the option `run`, else when it is first needed. It must
+   * return at once.
+   */
+  openRuns?(): RunStore;
 }
 
 /** An event that `send()` passes to a broker: checked, with its data as text. */

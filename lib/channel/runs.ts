@@ -1,0 +1,93 @@
+/** One event of a run. A run numbers its chunks 1, 2, 3 and so on. */
+export interface RunChunk {
+  /** The event's text, as it goes on the wire after `data:`. */
+  readonly data: string;
+  /** The event's name, `event:` on the wire. Unset: a browser's `message`. */
+  readonly type?: string | undefined;
+  /** True for the run's last chunk. */
+  readonly end?: boolean | undefined;
+}
+
+/** A run, by its channel and the id that the instance which began it made up. */
+export interface RunName {
+  readonly channel: string;
+  /** 1 to 64 letters, digits, `-` and `_`; no two runs have the same. */
+  readonly id: string;
+}
+
+/** A run that begins. */
+export interface NewRun extends RunName {
+  /** What readers must know of the run, as text of at most 256 characters. The store only keeps it. */
+  readonly format: string;
+  /** The run is lost when its instance has not appended for so long, in milliseconds. */
+  readonly lease: number;
+  /** How long the store keeps the run after its end, in milliseconds. */
+  readonly keep: number;
+}
+
+/** What a store knows of a run. */
+export interface RunRecord extends RunName {
+  readonly format: string;
+  /** The number of its newest chunk; 0 before the first. */
+  readonly head: number;
+  readonly hasEnded: boolean;
+  /** Milliseconds until the run is lost unless its instance appends; 0 or less: it is lost, and should be ended. */
+  readonly leaseLeft: number;
+}
+
+/** Chunks that follow the chunk with the number `after`. None: the call only renews the lease. */
+export interface RunAppend extends RunName {
+  readonly after: number;
+  readonly chunks: readonly RunChunk[];
+}
+
+/**
+ * What has become of a `RunAppend`.
+ *
+ * - `appended`: the store has the chunks, and the lease begins anew
+ * - `ended`: the run has ended before, by a call of `end()`
+ * - `gone`: the store has lost the run, or chunks of it
+ */
+export type AppendResult = 'appended' | 'ended' | 'gone';
+
+/**
+ * Where all instances keep their runs. A run belongs to one channel and has a log of its own; a channel
+ * has one active run at most, which is one that has not ended. Only the instance that began a run appends
+ * to it, one call after the other; any instance may end it.
+ *
+ * A call that rejects may have done its work. The package repeats it, so that a repeated call must change
+ * nothing and resolve as the first would have.
+ */
+export interface RunStore {
+  /**
+   * Begins a run, unless the channel has an active one.
+   * @returns the channel's active run after the call: the one that begins, or the one that was there
+   */
+  begin(run: NewRun): Promise<RunRecord>;
+  /**
+   * Appends to runs, each in one step. Chunks that the run has already are left out. A result for each,
+   * in the same order.
+   */
+  append(appends: readonly RunAppend[]): Promise<readonly AppendResult[]>;
+  /**
+   * Appends the last chunks to a run that has not ended, and ends it, in one step.
+   *
+   * @param isLost end it only if its lease is over
+   * @returns whether the run has ended, by this call or before
+   */
+  end(run: RunName, chunks: readonly RunChunk[], isLost: boolean): Promise<boolean>;
+  /** The newest run of a channel, or the one with the id; `undefined` when the store has none. */
+  find(channel: string, id?: string): Promise<RunRecord | undefined>;
+  /** Up to `limit` chunks that follow the chunk with the number `after`; `undefined` when the run is gone. */
+  read(run: RunName, after: number, limit: number): Promise<readonly RunChunk[] | undefined>;
+  /**
+   * Calls `onChunks` with chunks that follow the chunk `after` as they are appended, whoever appends
+   * them; without arguments when some may have been missed, once at least after the store listens. Chunks
+   * may come again, and with gaps. Returns a function that ends it.
+   */
+  follow(run: RunName, onChunks: OnChunks): () => void;
+  /** Called at shutdown, after the last call of `append()` and `end()`. It must call nobody after this. */
+  close(): Promise<void>;
+}
+
+export type OnChunks = (after?: number, chunks?: readonly RunChunk[]) => void;
