@@ -9,16 +9,17 @@ export type Serialize = (data: unknown) => string;
 /**
  * Returns a value as text: strings unchanged, everything else through `serialize`, or as JSON
  * without one.
+ * @param remedy what to do about a value that JSON cannot express
  * @throws SseError `INVALID_EVENT` when it cannot be written as text
  */
-export function textOf(value: unknown, serialize?: Serialize): string {
+export function textOf(value: unknown, serialize?: Serialize, remedy = 'Send a string'): string {
   if (typeof value === 'string') {
     return value;
   }
-  return serialize === undefined ? jsonOf(value) : serialized(value, serialize);
+  return serialize === undefined ? jsonOf(value, remedy) : serialized(value, serialize);
 }
 
-function jsonOf(value: unknown): string {
+function jsonOf(value: unknown, remedy: string): string {
   let text: string | undefined;
   let reason = `JSON has no ${typeof value}`;
   try {
@@ -30,7 +31,7 @@ function jsonOf(value: unknown): string {
   if (text === undefined) {
     throw unsendable(
       `it cannot be written as JSON: ${reason}. ` +
-        'Send a string, or set `serialize` in SseModule.forRoot() to a function that writes such values.',
+        `${remedy}, or set \`serialize\` in SseModule.forRoot() to a function that writes such values.`,
     );
   }
   return text;

@@ -50,7 +50,7 @@ export function checkExpiry(time: number | undefined): void {
 const MAX_INFO_LENGTH = 4_096;
 
 const CLIENT =
-  `an id of 1 to ${MAX_CLIENT_LENGTH} characters, { id, info } with such an id, ` +
+  `an id, a string of 1 to ${MAX_CLIENT_LENGTH} characters, { id, info } with such an id, ` +
   'or undefined to count by address';
 
 /**
@@ -63,12 +63,11 @@ export function clientOf(answer: unknown, where: string): Client | undefined {
   if (answer === undefined) {
     return undefined;
   }
-  const { id, info } =
-    typeof answer === 'object' && answer !== null
-      ? (answer as Record<'id' | 'info', unknown>)
-      : { id: answer };
+  const isObject = typeof answer === 'object' && answer !== null;
+  const { id, info } = isObject ? (answer as Record<'id' | 'info', unknown>) : { id: answer };
   if (typeof id !== 'string') {
-    throw noAnswer('client', where, answer, CLIENT);
+    const withId = isObject && 'id' in answer ? ` whose id is ${described(id)}` : '';
+    throw refused('client', where, described(answer) + withId, CLIENT);
   }
   if (id === '' || id.length > MAX_CLIENT_LENGTH) {
     throw refused('client', where, `an id of ${id.length} characters`, CLIENT);

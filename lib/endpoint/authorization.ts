@@ -1,10 +1,6 @@
-import { HttpException } from '@nestjs/common';
 import { withDeadline } from '../channel/deadline.js';
-import type { Guard } from '../channel/guard.js';
-import { SseError } from '../channel/sse-error.js';
 import type { Authorize } from '../setup/channel-options.js';
 import { permissionOf } from './access.js';
-import { RequestGone } from './exchange.js';
 
 /** For how many channels of one request we ask at the same time. */
 const MOST_QUESTIONS = 10;
@@ -47,7 +43,6 @@ export class Authorization {
     private readonly request: object,
     /** The endpoint, for messages. */
     private readonly where: string,
-    private readonly guard: Guard,
     private readonly whileHere: WhileHere,
     private readonly timeout = ANSWER_MS,
   ) {}
@@ -89,16 +84,6 @@ export class Authorization {
   private async mayRead(name: string): Promise<boolean> {
     const what = `\`authorize\` of ${this.where}`;
     const asked = (async () => this.authorize(this.request, name) as unknown)();
-    try {
-      const answer = await withDeadline(this.whileHere(asked), this.timeout, what);
-      return permissionOf(answer, this.where);
-    } catch (error) {
-      // Exception filters get the application's own errors unchanged, without the endpoint.
-      const isTold = error instanceof HttpException || error instanceof SseError;
-      if (!isTold && !(error instanceof RequestGone)) {
-        this.guard.report(what, error);
-      }
-      throw error;
-    }
+    return permissionOf(await withDeadline(this.whileHere(asked), this.timeout, what), this.where);
   }
 }

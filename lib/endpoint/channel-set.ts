@@ -42,8 +42,8 @@ export class ChannelSet implements Observer<unknown>, WantedSet {
    * first set
    */
   async begun(source: Observable<unknown>, timeout = FIRST_SET_MS): Promise<Decision | undefined> {
-    const { where, delivery, decide, isBlocked } = this.options;
-    const what = `The Observable of channels of ${where}`;
+    const { delivery, decide, isBlocked } = this.options;
+    const { what } = this;
     const begun = new Promise<void>((resolve) => (this.goOn = resolve));
     this.source = new GuardedSubscriber(this, delivery.guard, what);
     this.source.subscribeTo(source);
@@ -59,6 +59,10 @@ export class ChannelSet implements Observer<unknown>, WantedSet {
     const decision = withoutBlocked(answer, isBlocked);
     this.denied = decision.denied;
     return decision;
+  }
+
+  private get what(): string {
+    return `The Observable of channels of ${this.options.where}`;
   }
 
   /** Whether the stream is open. */
@@ -120,7 +124,7 @@ export class ChannelSet implements Observer<unknown>, WantedSet {
     this.changes?.make();
   }
 
-  error(cause: unknown): void {
+  error(cause: unknown, what = this.what): void {
     if (this.isClosed || this.failure) {
       return;
     }
@@ -129,7 +133,7 @@ export class ChannelSet implements Observer<unknown>, WantedSet {
     this.source?.unsubscribe();
     if (this.changes) {
       const { guard, connections } = this.options.delivery;
-      guard.report(`The Observable of channels of ${this.options.where}`, cause);
+      guard.report(what, cause);
       const isFull = cause instanceof SseError && cause.code === 'LIMIT_REACHED';
       this.changes.end(isFull ? connections.awayFrame : '');
     }

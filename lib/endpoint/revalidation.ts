@@ -1,4 +1,6 @@
 import { settledWithin } from '../channel/deadline.js';
+import { kindOf } from '../channel/shown.js';
+import { SseError } from '../channel/sse-error.js';
 import { Turns } from '../channel/turns.js';
 import type { Connection } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
@@ -62,14 +64,23 @@ export class Revalidation {
   private async mayStay(request: FrameworkRequest): Promise<boolean> {
     const { guard } = this.delivery;
     const what = `\`revalidate.check\` of ${this.where}`;
-    let answer: unknown;
-    const asked = (async () => (answer = await this.option.check(request)))();
+    let mayStay = false;
+    const asked = (async () => {
+      const answer: unknown = await this.option.check(request);
+      if (typeof answer !== 'boolean') {
+        throw new SseError(
+          'INVALID_OPTION',
+          `It returned ${kindOf(answer)}. It must return true or false, or a promise of one.`,
+        );
+      }
+      mayStay = answer;
+    })();
     // Reports a rejection that comes too late as well.
     asked.catch((error: unknown) => guard.report(what, error));
     if (!(await settledWithin(asked, this.checkTimeout))) {
       guard.report(what, new Error(`no answer within ${this.checkTimeout} ms`));
     }
-    return answer === true;
+    return mayStay;
   }
 }
 

@@ -131,8 +131,7 @@ export class RouteChannels {
     const authorize = options.authorize ?? this.settings.authorize;
     return (
       authorize &&
-      ((names, whileHere) =>
-        new Authorization(authorize, request, where, this.delivery.guard, whileHere).decide(names))
+      ((names, whileHere) => new Authorization(authorize, request, where, whileHere).decide(names))
     );
   }
 

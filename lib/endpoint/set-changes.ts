@@ -41,7 +41,8 @@ export interface WantedSet {
   isWanted(name: string): boolean;
   /** Waits for a promise, but no longer than the set is open. */
   readonly whileOpen: WhileHere;
-  error(cause: unknown): void;
+  /** Ends the set. @param what what has failed, for the log. Default: the Observable */
+  error(cause: unknown, what?: string): void;
   /** Called when the stream may have the set that was told last. */
   finish(): void;
 }
@@ -150,11 +151,20 @@ export class SetChanges {
     this.joining.clear();
     added.forEach((name) => this.joining.add(name));
     return decide
-      ? decide(added, this.set.whileOpen).then(({ allowed, denied }) => {
-          this.deny(denied);
-          return this.open(allowed, at);
-        })
+      ? decide(added, this.set.whileOpen).then(
+          ({ allowed, denied }) => {
+            this.deny(denied);
+            return this.open(allowed, at);
+          },
+          (error: unknown) => this.failToDecide(error),
+        )
       : this.open(added, at);
+  }
+
+  private failToDecide(error: unknown): void {
+    if (!(error instanceof RequestGone)) {
+      this.set.error(error, `\`authorize\` of ${this.options.where}`);
+    }
   }
 
   private deny(names: readonly string[]): void {

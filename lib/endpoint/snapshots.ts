@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { MAX_TIMER_MS } from '../channel/clock.js';
 import { withDeadline } from '../channel/deadline.js';
 import { checkEvent } from '../channel/event-check.js';
+import { SseError } from '../channel/sse-error.js';
 import { Turns } from '../channel/turns.js';
 import { textOf } from '../channel/value-text.js';
 import type { Connection } from '../delivery/connection.js';
@@ -64,6 +65,12 @@ export class SnapshotCalls {
 
   private textOf(channel: string, state: unknown): string {
     const { serialize, eventLimits } = this.delivery;
+    if (state === undefined) {
+      throw new SseError(
+        'INVALID_EVENT',
+        'It returned undefined. Return the state, or null where there is none.',
+      );
+    }
     const data = serialize
       ? textOf({ channel, state } satisfies SseSnapshot, serialize)
       : `{"channel":${JSON.stringify(channel)},"state":${jsonOf(state)}}`;
@@ -73,7 +80,9 @@ export class SnapshotCalls {
 }
 
 function jsonOf(state: unknown): string {
-  return typeof state === 'string' ? JSON.stringify(state) : textOf(state);
+  return typeof state === 'string'
+    ? JSON.stringify(state)
+    : textOf(state, undefined, 'Return other data');
 }
 
 /** Takes the states of channels for the client of one request. */

@@ -222,8 +222,13 @@ describe.each(ADAPTERS)('The connections of an instance on %s', (adapter) => {
   it.each<[string, unknown, RegExp]>([
     ['an empty id', '', /an id of 0 characters/],
     ['a long id', 'x'.repeat(1_025), /an id of 1025 characters/],
-    ['an object without an id', { info: 1 }, /an object/],
-    ['an id that is a number', { id: 7 }, /an object/],
+    ['an object without an id', { info: 1 }, /returned an object; it must return an id, a string/],
+    [
+      'an id that is a number',
+      { id: 7 },
+      /returned an object whose id is 7; it must return an id, a s/,
+    ],
+    ['a number', 7, /returned 7; it must return an id, a string of 1 to 1024 characters/],
     ['an empty id in an object', { id: '' }, /an id of 0 characters/],
     ['an array', ['ann'], /an array/],
     ['100 kB of info', { id: 'ann', info: 'x'.repeat(100_000) }, /an `info` of 100002 characters/],

@@ -80,7 +80,11 @@ describe.each(ADAPTERS)('revalidate on %s', (adapter) => {
         1, 1, 1, 1,
       ]);
       const of = `\`revalidate.check\` of RoomsController.${path.slice(1)} failed:`;
-      expect(lines.sort()).toEqual([`${of} a check rejects`, `${of} a check throws`]);
+      expect(lines.sort()).toEqual([
+        `${of} It returned a string. It must return true or false, or a promise of one.`,
+        `${of} a check rejects`,
+        `${of} a check throws`,
+      ]);
     },
   );
 });

@@ -269,8 +269,16 @@ describe.each(ADAPTERS)('snapshot on %s', (adapter) => {
     ['throws', () => throwing(new Error('the database is away')), /the database is away/],
     ['rejects', () => Promise.reject(new Error('late')), /late/],
     ['rejects with nothing', () => Promise.reject(undefined as never), /undefined/],
-    ['returns undefined', () => undefined, /JSON has no undefined/],
-    ['returns a function', () => () => 1, /JSON has no function/],
+    [
+      'returns undefined',
+      () => undefined,
+      /: It returned undefined. Return the state, or null where there is none.$/,
+    ],
+    [
+      'returns a function',
+      () => () => 1,
+      /JSON has no function. Return other data, or set `serialize`/,
+    ],
     ['returns a BigInt', () => 1n, /BigInt/],
     ['returns a cycle', () => cycle, /circular/],
     ['returns too much', () => 'x'.repeat(2_000), /more than|bytes/],
