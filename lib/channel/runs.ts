@@ -65,20 +65,25 @@ export interface RunStore {
    */
   begin(run: NewRun): Promise<RunRecord>;
   /**
-   * Appends to runs, each in one step. Chunks that the run has already are left out. A result for each,
-   * in the same order.
+   * Appends to a run in one step. Chunks that the run has already are left out.
+   *
+   * The package calls it for all runs of an instance that have chunks in a turn, so that a store may gather
+   * what it sends. What keeps one run from its chunks must not hold up the others.
    */
-  append(appends: readonly RunAppend[]): Promise<readonly AppendResult[]>;
+  append(append: RunAppend): Promise<AppendResult>;
   /**
    * Appends the last chunks to a run that has not ended, and ends it, in one step.
    *
    * @param isLost end it only if its lease is over
-   * @returns whether the run has ended, by this call or before
+   * @returns whether the run has ended, by this call or before; `false` also when the store has no such run
    */
   end(run: RunName, chunks: readonly RunChunk[], isLost: boolean): Promise<boolean>;
   /** The newest run of a channel, or the one with the id; `undefined` when the store has none. */
   find(channel: string, id?: string): Promise<RunRecord | undefined>;
-  /** Up to `limit` chunks that follow the chunk with the number `after`; `undefined` when the run is gone. */
+  /**
+   * Chunks that follow the chunk with the number `after`: `limit` of them, or all that there are.
+   * @returns `undefined` when the run is gone, or has lost one of these chunks or the one before
+   */
   read(run: RunName, after: number, limit: number): Promise<readonly RunChunk[] | undefined>;
   /**
    * Calls `onChunks` with chunks that follow the chunk `after` as they are appended, whoever appends
