@@ -12,6 +12,7 @@ export type {
   SourceOption,
   StreamOptions,
 } from './setup/channel-options.js';
+export type { EventToSend, SendResult } from './sending/send-all.options.js';
 export {
   OnSseConnect,
   OnSseDisconnect,
@@ -39,6 +40,7 @@ export type { SseErrorCode } from './channel/sse-error.js';
 export { isReset } from './channel/reset-event.js';
 export type { SseReset } from './channel/reset-event.js';
 export type { SseEvent } from './channel/sse-event.js';
+export type { OnceKey, SentOnce } from './channel/once.js';
 export type { ControlLog, ControlSink } from './channel/control.js';
 export type {
   PresenceCounts,

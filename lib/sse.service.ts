@@ -1,24 +1,23 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { checkChannelName, checkedNames } from './channel/channel-name.js';
+import { checkedNames } from './channel/channel-name.js';
 import { Control } from './connections/control.js';
 import { disconnectCommand, type DisconnectOptions } from './connections/disconnect.options.js';
 import { listConnections, type ConnectionsOptions } from './connections/list-connections.js';
 import { Presence } from './presence/presence.js';
 import type { PresenceListOptions } from './presence/presence.options.js';
 import type { SsePresence, SsePresenceStats } from './presence/sse-presence.js';
-import { outgoingEvent } from './channel/outgoing-event.js';
-import type { OutgoingEvent } from './channel/source.js';
 import type { SseEvent } from './channel/sse-event.js';
 import { Delivery } from './delivery/delivery.js';
 import type { SseConnectionEvent } from './delivery/connection-events.js';
 import type { ConnectionTarget } from './delivery/revocations.js';
 import type { SseConnection } from './delivery/sse-connection.js';
+import type { EventToSend, SendResult } from './sending/send-all.options.js';
+import { Sending } from './sending/sending.js';
 import {
-  SEND_KEY_OPTIONS,
-  SEND_OPTIONS,
   STREAM_OPTIONS,
   type ResumeOptions,
+  type SendKeyOptions,
   type SendOptions,
   type StreamOptions,
 } from './setup/channel-options.js';
@@ -27,9 +26,9 @@ import { SseSources } from './setup/sse-sources.js';
 import type { CacheOptions } from './sources/cache/cache-options.js';
 import { PollSource } from './sources/poll/poll-source.js';
 import type { PollOptions } from './sources/poll/poll.options.js';
-import { checkNames, readOptions } from './sources/options/option-table.js';
+import { readOptions } from './sources/options/option-table.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
-import { SseReports } from './sse.reports.js';
+import { SseReports } from './sending/sse-reports.js';
 import { statsOf, type SseStats } from './sse.stats.js';
 
 /**
@@ -44,6 +43,7 @@ export class SseService {
    */
   readonly connections$: Observable<SseConnectionEvent>;
   private readonly reports: SseReports;
+  private readonly sending: Sending;
 
   /** @internal */
   constructor(
@@ -57,6 +57,7 @@ export class SseService {
   ) {
     this.connections$ = delivery.connections.events.events$;
     this.reports = new SseReports(settings, sources.log);
+    this.sending = new Sending(settings, sources, this.reports);
   }
 
   /**
@@ -88,16 +89,23 @@ export class SseService {
    * @param data a string goes out as it is, everything else as `serialize` writes it, or as JSON
    * @returns the event's id, once the broker has the event
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `LIMIT_REACHED`,
-   * `UNAVAILABLE`, `TRANSACTION_FAILED`, `CLOSED`: the promise rejects, the call never throws. The
-   * module logs the error, so you need not await the promise.
+   * `UNAVAILABLE`, `TRANSACTION_FAILED`, `INVALID_OPTION`, `CLOSED`: the promise rejects, the call never
+   * throws. The module logs the error, so you need not await the promise.
    */
   send(channel: string, data: unknown, options: SendOptions = {}): Promise<string> {
-    return this.reports.published.follow(() => {
-      checkChannelName(channel);
-      checkNames(SEND_OPTIONS, options, '', 'send(): ');
-      const event = this.outgoing(data, options);
-      return this.sources.broker.publish(channel, event, options);
-    });
+    return this.sending.send(channel, data, options);
+  }
+
+  /**
+   * Publishes events, in as few calls to the broker as it allows, in the order of the list within each
+   * channel. An event that cannot be sent leaves the others as they are.
+   *
+   * @param events at most 10,000
+   * @returns what has become of each, in the order of the list
+   * @throws SseError `INVALID_OPTION` for what is no such list; as for `send()`, the module logs errors
+   */
+  sendAll(events: readonly EventToSend[]): Promise<SendResult[]> {
+    return this.sending.sendAll(events);
   }
 
   /**
@@ -107,11 +115,7 @@ export class SseService {
    * @throws SseError `INVALID_CHANNEL`, `LIMIT_REACHED`, `UNAVAILABLE`, `CLOSED`, as for `send()`
    */
   complete(channel: string): Promise<string> {
-    return this.reports.published.follow(() => {
-      checkChannelName(channel);
-      const data = this.settings.doneSignal || '[DONE]';
-      return this.sources.broker.publish(channel, { data, end: true });
-    });
+    return this.sending.complete(channel);
   }
 
   /**
@@ -122,16 +126,8 @@ export class SseService {
    * @throws SseError `INVALID_CHANNEL`, `INVALID_EVENT`, `EVENT_TOO_LARGE`, `UNAVAILABLE`, as for
    * `send()`
    */
-  sendKey(
-    key: string,
-    value: unknown,
-    options: Pick<SendOptions, 'type' | 'id' | 'serialize'> = {},
-  ): Promise<void> {
-    return this.reports.keys.follow(() => {
-      checkNames(SEND_KEY_OPTIONS, options, '', 'sendKey(): ');
-      const { data, type, id } = this.outgoing(value, options);
-      return this.sources.cache.sendKey(key, data, { type, id });
-    });
+  sendKey(key: string, value: unknown, options: SendKeyOptions = {}): Promise<void> {
+    return this.sending.sendKey(key, value, options);
   }
 
   /**
@@ -169,10 +165,7 @@ export class SseService {
    * `UNAVAILABLE`, as for `send()`
    */
   notify(channel: string, payload: unknown = ''): Promise<void> {
-    return this.reports.notified.follow(() => {
-      const { data } = this.outgoing(payload, {});
-      return this.sources.notifier.notify(channel, data);
-    });
+    return this.sending.notify(channel, payload);
   }
 
   /**
@@ -240,10 +233,5 @@ export class SseService {
   /** Counts what is open at this moment, and what the module has refused since the start. */
   stats(): SseStats {
     return statsOf(this.delivery, this.sources);
-  }
-
-  private outgoing(data: unknown, options: SendOptions): OutgoingEvent {
-    const { limits, serialize } = this.settings;
-    return outgoingEvent(data, options, limits, options.serialize ?? serialize);
   }
 }

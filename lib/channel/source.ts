@@ -1,4 +1,5 @@
 import type { ControlLog, ControlSink } from './control.js';
+import type { OnceKey, SentOnce } from './once.js';
 import type { PresenceOptions, PresenceSink, PresenceStore } from './presence.js';
 import type { RunStore } from './runs.js';
 
@@ -177,6 +178,17 @@ export interface Lifecycle {
 export interface Broker extends ChannelSource {
   /** Resolves with the event's position once the broker has it; rejects when it does not. */
   publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string>;
+  /**
+   * Optional: publishes an event unless the channel has had one with the same key within the window,
+   * from any instance, and then resolves with the first one's position. `idempotencyKey` needs it. Of
+   * calls with one key at the same time, one publishes. A key whose event was not published is free.
+   */
+  publishOnce?(
+    channel: string,
+    event: OutgoingEvent,
+    once: OnceKey,
+    options?: PublishOptions,
+  ): Promise<SentOnce>;
   /**
    * Optional: the log of commands that every instance reads. `SseService.disconnect()` needs it.
    * With the module's option `revocation` the package calls this once, before `start()`. Until the

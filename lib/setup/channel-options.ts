@@ -40,7 +40,17 @@ export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOption
 export interface SendOptions extends EventFields, PublishOptions {
   /** Turns data other than a string into text, for this event. Default: the module's `serialize`. */
   readonly serialize?: Serialize | undefined;
+  /**
+   * Makes it safe to send the event again when you do not know whether it was sent: within
+   * `idempotencyWindow` a channel gets one event with this key, and each further `send()` of it, from
+   * any instance, resolves with the id of the first, whatever its data. A string of 1 to 256 bytes.
+   * Default: none, each call sends an event.
+   */
+  readonly idempotencyKey?: string | undefined;
 }
+
+/** Options of `SseService.sendKey()`. */
+export type SendKeyOptions = Pick<SendOptions, 'type' | 'id' | 'serialize'>;
 
 /** The start of a stream without an HTTP request. */
 export interface ResumeOptions {
@@ -162,6 +172,7 @@ export const SEND_OPTIONS = {
   retry: passedOn<number>(),
   serialize: passedOn<Serialize>(),
   transaction: passedOn<unknown>(),
+  idempotencyKey: passedOn<string>(),
 } satisfies TableOf<SendOptions>;
 
 const { type, id, serialize } = SEND_OPTIONS;

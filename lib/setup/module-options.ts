@@ -173,4 +173,9 @@ export interface SseModuleOptions {
    * as gone. At least 3,000, and the same on all instances. Default: 15,000.
    */
   readonly presenceTimeout?: number;
+  /**
+   * For how long an `idempotencyKey` of `send()` counts after its first event, in milliseconds, from
+   * 1,000 to 86,400,000, which is a day. Set the same on all instances. Default: 300,000.
+   */
+  readonly idempotencyWindow?: number;
 }

@@ -90,6 +90,7 @@ export const MODULE_OPTIONS = {
   revocation: flag(false),
   presenceGrace: duration(5_000),
   presenceTimeout: duration(15_000, 3_000),
+  idempotencyWindow: duration(300_000, 1_000, 86_400_000),
 } satisfies TableOf<SseModuleOptions>;
 
 /**

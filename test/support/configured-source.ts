@@ -34,5 +34,8 @@ export function configuredBroker(options: SseModuleOptions): Broker {
   return {
     ...source,
     publish: (channel, event, rest) => source.sources.broker.publish(channel, event, rest),
+    ...(source.sources.broker.publishOnce && {
+      publishOnce: (...call) => source.sources.broker.publishOnce!(...call),
+    }),
   };
 }

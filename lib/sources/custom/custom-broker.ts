@@ -1,6 +1,7 @@
 import { isPromise } from 'node:util/types';
 import { atOnce } from '../../channel/at-once.js';
 import type { ControlLog } from '../../channel/control.js';
+import type { SentOnce } from '../../channel/once.js';
 import { withDeadline } from '../../channel/deadline.js';
 import { reasonOf } from '../../channel/reason.js';
 import { checkedStore } from './custom-presence.js';
@@ -18,16 +19,21 @@ import { SseError } from '../../channel/sse-error.js';
 const PUBLISH_TIMEOUT_MS = 30_000;
 
 /** @throws SseError `UNAVAILABLE` for any error that is not an SseError, and without an answer in time */
-async function answerTo<T>(publish: () => Promise<T>, whose: string, what: string): Promise<T> {
+async function answerTo<T>(
+  publish: () => Promise<T>,
+  whose: string,
+  what: string,
+  method = 'publish()',
+): Promise<T> {
   try {
     const answer = Promise.resolve(publish());
-    return await withDeadline(answer, PUBLISH_TIMEOUT_MS, `${whose} publish()`);
+    return await withDeadline(answer, PUBLISH_TIMEOUT_MS, `${whose} ${method}`);
   } catch (cause) {
     throw cause instanceof SseError
       ? cause
       : new SseError(
           'UNAVAILABLE',
-          `${whose} publish() failed, and may have taken the ${what}: ${reasonOf(cause)}`,
+          `${whose} ${method} failed, and may have taken the ${what}: ${reasonOf(cause)}`,
           { cause },
         );
   }
@@ -44,10 +50,24 @@ function checkControlLog(control: Partial<ControlLog> | undefined): asserts cont
   }
 }
 
+/** @throws SseError `UNAVAILABLE` for an answer that is none */
+function checkedOnce(answer: SentOnce): SentOnce {
+  const { id, isDuplicate } = Object(answer) as SentOnce;
+  if (typeof id !== 'string' || id === '' || typeof isDuplicate !== 'boolean') {
+    throw new SseError(
+      'UNAVAILABLE',
+      `The broker's publishOnce() resolved with ${shown(answer)}; it must be { id, isDuplicate }, with the ` +
+        "first event's position as `id`. The broker may have taken the event.",
+    );
+  }
+  return { id, isDuplicate };
+}
+
 /** The application's broker, held to its contract. */
 export class CustomBroker implements Broker {
   readonly openControl?: NonNullable<Broker['openControl']>;
   readonly openPresence?: NonNullable<Broker['openPresence']>;
+  readonly publishOnce?: NonNullable<Broker['publishOnce']>;
 
   constructor(private readonly broker: Broker) {
     if (broker.openControl) {
@@ -65,6 +85,17 @@ export class CustomBroker implements Broker {
     if (broker.openPresence) {
       this.openPresence = (sink, options) =>
         checkedStore(atOnce(broker.openPresence!(sink, options)));
+    }
+    if (broker.publishOnce) {
+      this.publishOnce = async (...call) =>
+        checkedOnce(
+          await answerTo(
+            () => broker.publishOnce!(...call),
+            "The broker's",
+            'event',
+            'publishOnce()',
+          ),
+        );
     }
   }
 

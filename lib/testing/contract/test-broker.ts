@@ -1,6 +1,7 @@
 import type { Broker } from '../../channel/source.js';
+import { addOnceCases, type AddBrokerCase } from './once-cases.js';
 import { numbered, until, type ContractTest } from './rig.js';
-import { inContext, type Context, type SourceSubject } from './source-context.js';
+import { inContext, type SourceSubject } from './source-context.js';
 import { testSource } from './test-source.js';
 
 /** A broker, and ways to cause what can happen to it. */
@@ -35,11 +36,7 @@ export function testBroker(subject: BrokerSubject): readonly ContractTest[] {
       write: (channel, data) => current!.publish(channel, { data }),
     }),
   ];
-  /** Adds a case with two brokers, each of an application of its own. */
-  const add = (
-    name: string,
-    run: (one: Context<Broker>, two: Context<Broker>) => Promise<void>,
-  ): void => {
+  const add: AddBrokerCase = (name, run) => {
     const brokers = { ...rest, source: broker };
     tests.push({
       name,
@@ -121,5 +118,6 @@ export function testBroker(subject: BrokerSubject): readonly ContractTest[] {
     });
   }
 
+  addOnceCases(add, isShared, timeout);
   return tests;
 }

@@ -1,7 +1,7 @@
-import { LimitedLog } from './channel/limited-log.js';
-import { SendReport } from './channel/send-report.js';
-import type { SseLogger } from './channel/source.js';
-import type { SseSettings } from './setup/settings.js';
+import { LimitedLog } from '../channel/limited-log.js';
+import { SendReport } from '../channel/send-report.js';
+import type { SseLogger } from '../channel/source.js';
+import type { SseSettings } from '../setup/settings.js';
 
 /**
  * Log failures of `send()`, `sendKey()`, `notify()` and `disconnect()`, so that nobody need await the

@@ -1,0 +1,133 @@
+import { checkChannelName } from '../channel/channel-name.js';
+import { faultOfKey, type SentOnce } from '../channel/once.js';
+import { outgoingEvent } from '../channel/outgoing-event.js';
+import type { OutgoingEvent } from '../channel/source.js';
+import { SseError } from '../channel/sse-error.js';
+import {
+  SEND_KEY_OPTIONS,
+  SEND_OPTIONS,
+  type SendKeyOptions,
+  type SendOptions,
+} from '../setup/channel-options.js';
+import type { SseSettings } from '../setup/settings.js';
+import type { SseSources } from '../setup/sse-sources.js';
+import { checkNames, invalidOption } from '../sources/options/option-table.js';
+import {
+  EVENT_TO_SEND,
+  MOST_EVENTS,
+  type EventToSend,
+  type SendResult,
+} from './send-all.options.js';
+import type { SseReports } from './sse-reports.js';
+
+/** Sends what the application publishes: checks it, gives it to its system, and reports what fails. */
+export class Sending {
+  constructor(
+    private readonly settings: SseSettings,
+    private readonly sources: SseSources,
+    private readonly reports: SseReports,
+  ) {}
+
+  send(channel: string, data: unknown, options: SendOptions): Promise<string> {
+    return this.reports.published.follow(() => {
+      checkChannelName(channel);
+      checkNames(SEND_OPTIONS, options, '', 'send(): ');
+      const event = this.outgoing(data, options);
+      return options.idempotencyKey === undefined
+        ? this.sources.broker.publish(channel, event, options)
+        : this.publishOnce(channel, event, options, 'send(): ').then(({ id }) => id);
+    });
+  }
+
+  complete(channel: string): Promise<string> {
+    return this.reports.published.follow(() => {
+      checkChannelName(channel);
+      const data = this.settings.doneSignal || '[DONE]';
+      return this.sources.broker.publish(channel, { data, end: true });
+    });
+  }
+
+  sendKey(key: string, value: unknown, options: SendKeyOptions): Promise<void> {
+    return this.reports.keys.follow(() => {
+      checkNames(SEND_KEY_OPTIONS, options, '', 'sendKey(): ');
+      const { data, type, id } = this.outgoing(value, options);
+      return this.sources.cache.sendKey(key, data, { type, id });
+    });
+  }
+
+  notify(channel: string, payload: unknown): Promise<void> {
+    return this.reports.notified.follow(() => {
+      const { data } = this.outgoing(payload, {});
+      return this.sources.notifier.notify(channel, data);
+    });
+  }
+
+  /** Sends events in one turn, as brokers join the events of a turn in as few calls as they can. */
+  sendAll(events: readonly EventToSend[]): Promise<SendResult[]> {
+    if (!Array.isArray(events) || events.length > MOST_EVENTS) {
+      return this.reports.published.follow(() => Promise.reject(refusedList(events)));
+    }
+    // A list may have holes, which map() would pass over.
+    return Promise.all(Array.from(events, (event: EventToSend, nth) => this.sendOne(event, nth)));
+  }
+
+  private async sendOne(item: EventToSend, nth: number): Promise<SendResult> {
+    const sent = this.reports.published.follow<string | SentOnce>(() => {
+      checkNames(EVENT_TO_SEND, item, `events[${nth}]`, 'sendAll(): ');
+      const { channel, data, ...options } = item;
+      checkChannelName(channel);
+      const event = this.outgoing(data, options);
+      return options.idempotencyKey === undefined
+        ? this.sources.broker.publish(channel, event)
+        : this.publishOnce(channel, event, options, `sendAll(): events[${nth}]: `);
+    });
+    try {
+      const outcome = await sent;
+      const { id, isDuplicate } =
+        typeof outcome === 'string' ? { id: outcome, isDuplicate: false } : outcome;
+      return { status: 'sent', id, duplicate: isDuplicate };
+    } catch (error) {
+      return { status: 'failed', error: error as Error };
+    }
+  }
+
+  /**
+   * @param of whose option the key is, for errors
+   * @throws SseError `INVALID_OPTION`
+   */
+  private publishOnce(
+    channel: string,
+    event: OutgoingEvent,
+    options: SendOptions,
+    of: string,
+  ): Promise<SentOnce> {
+    const { idempotencyKey: key } = options;
+    const fault = faultOfKey(key);
+    if (fault !== undefined) {
+      throw new SseError('INVALID_OPTION', `${of}\`idempotencyKey\` ${fault}.`);
+    }
+    if (!this.sources.broker.publishOnce) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `${of}\`idempotencyKey\` needs a broker that recognises keys, and the broker of this application ` +
+          'has no publishOnce(). Add it, use another broker, or leave the key out.',
+      );
+    }
+    const once = { key: key!, window: this.settings.idempotencyWindow };
+    return this.sources.broker.publishOnce(channel, event, once, options);
+  }
+
+  private outgoing(data: unknown, options: SendOptions): OutgoingEvent {
+    const { limits, serialize } = this.settings;
+    return outgoingEvent(data, options, limits, options.serialize ?? serialize);
+  }
+}
+
+function refusedList(events: unknown): SseError {
+  return Array.isArray(events)
+    ? new SseError(
+        'INVALID_OPTION',
+        `sendAll(): there are ${events.length} events; give at most ${MOST_EVENTS} in one call.`,
+      )
+    : invalidOption('events', events, 'an array', 'sendAll(): ');
+}
