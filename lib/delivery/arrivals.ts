@@ -9,8 +9,8 @@ export interface Arrival {
   drain(): void;
   /** Stops the wait for the interceptor, resolver or handler. */
   leave(): void;
-  /** Answers with a stream that ends after this frame. */
-  sendAway(frame: string): void;
+  /** Makes the client return after a time in milliseconds. */
+  sendAway(returnTime: number): void;
   /** Destroys the request's connection. */
   destroy(): void;
 }

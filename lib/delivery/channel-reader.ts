@@ -1,6 +1,7 @@
 import type { Cursor } from '../channel/cursor.js';
 import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
+import { dialectOf } from './dialect.js';
 import type { LogBlocks } from './log-blocks.js';
 import { LatestByKey } from './latest-by-key.js';
 import type { Overflow } from './overflow.js';
@@ -54,6 +55,9 @@ export class ChannelReader implements ConnectionReader {
             return;
           }
           this.connection.sendShared(this.blocks.frameOf(this.cursor.take()), 1);
+          if (dialectOf(this.cursor.channel)) {
+            this.connection.end();
+          }
           break;
         case 'ended':
           this.connection.end();

@@ -10,7 +10,6 @@ import { closedEvent, ConnectionEvents } from './connection-events.js';
 import { Connection, type ConnectionOwner, type EndReason } from './connection.js';
 import { frameOf } from './frame.js';
 import { Hold } from './hold.js';
-import { awayFrame } from './opening.js';
 import type { Response } from './response-writer.js';
 import { ConnectionViews } from './sse-connection.js';
 import { Walk } from './walk.js';
@@ -106,7 +105,7 @@ export class Connections implements ConnectionOwner {
    */
   meet(arrival: Arrival): boolean {
     if (this.isClosing) {
-      arrival.sendAway(awayFrame(this.returnTime));
+      arrival.sendAway(this.returnTime);
       return false;
     }
     this.detach(() => this.arrivals.add(arrival));
@@ -133,10 +132,12 @@ export class Connections implements ConnectionOwner {
   /**
    * Makes a connection of an admitted request. The caller must have written the head and the
    * opening frame of the response.
+   *
+   * @param Kind the class of the connection
    */
-  add(arrival: Arrival, response: Response, expiresAt: number | undefined): Connection {
+  add(arrival: Arrival, response: Response, expiresAt?: number, Kind = Connection): Connection {
     const client = this.arrivals.take(arrival)!;
-    const connection = new Connection(response, this, ++this.count);
+    const connection = new Kind(response, this, ++this.count);
     this.open.set(connection, client);
     this.detach(() => {
       this.audit.start();
@@ -183,9 +184,9 @@ export class Connections implements ConnectionOwner {
     }
   }
 
-  /** The frame for a client that finds no room: it tells a random time after which to return. */
-  get awayFrame(): string {
-    return awayFrame(CAPACITY_RETRY_MS * (1 + 3 * Math.random()));
+  /** A random time after which a client that finds no room returns, in milliseconds. */
+  get awayTime(): number {
+    return CAPACITY_RETRY_MS * (1 + 3 * Math.random());
   }
 
   /**
@@ -196,7 +197,7 @@ export class Connections implements ConnectionOwner {
     this.isClosing = true;
     this.admission.close();
     const until = monotonicNow() + this.options.drainTimeout;
-    await inSlices(this.arrivals, (arrival) => arrival.sendAway(awayFrame(this.returnTime)));
+    await inSlices(this.arrivals, (arrival) => arrival.sendAway(this.returnTime));
     await inSlices(this.open.keys(), (connection) => connection.end(this.lastFrame, 'shutdown'));
     await this.whenEmpty(until - monotonicNow());
     await inSlices(this.arrivals, (arrival) => {

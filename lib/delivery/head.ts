@@ -29,12 +29,16 @@ export function writeStreamHead(
   write(response, request, status, head);
 }
 
-export function writeEmptyHead(
+/** Writes the head of an answer that is no stream. */
+export function writePlainHead(
   response: Response,
   request: IncomingMessage,
+  status: number,
   headers: OutgoingHttpHeaders,
 ): void {
-  write(response, request, 204, lowerCase(headers));
+  const head = lowerCase(headers);
+  delete head['content-length'];
+  write(response, request, status, head);
 }
 
 function write(

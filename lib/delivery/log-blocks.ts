@@ -2,6 +2,7 @@ import type { Channel } from '../channel/channel.js';
 import type { EventLog } from '../channel/event-log.js';
 import type { LogEntry } from '../channel/log-entry.js';
 import { BLOCK_SIZE, blockOf, type Block } from './block.js';
+import { dialectOf, framesIn } from './dialect.js';
 import { entryFrame, labelledFrame } from './frame.js';
 
 export interface LogBlock extends Block {
@@ -32,7 +33,7 @@ export class BlockCache {
     }
     return isLabelled
       ? (blocks.labelled ??= new LogBlocks(channel.log, labelledFrames(channel.label), this.keep))
-      : (blocks.plain ??= new LogBlocks(channel.log, entryFrame, this.keep));
+      : (blocks.plain ??= new LogBlocks(channel.log, plainFrames(channel), this.keep));
   }
 
   /** Forgets all blocks, once every reader has been served. */
@@ -57,6 +58,11 @@ export class BlockCache {
 interface ChannelBlocks {
   plain?: LogBlocks;
   labelled?: LogBlocks;
+}
+
+function plainFrames(channel: Channel): (entry: LogEntry) => string {
+  const dialect = dialectOf(channel);
+  return dialect ? framesIn(dialect) : entryFrame;
 }
 
 function labelledFrames(label: string): (entry: LogEntry) => string {

@@ -6,7 +6,6 @@ import { isMeant, type ConnectionFilter } from './connection-filter.js';
 import type { Connection } from './connection.js';
 import type { Connections } from './connections.js';
 import { frameOf } from './frame.js';
-import { awayFrame } from './opening.js';
 
 /** Which connections end. With several of these, all must hold. */
 export interface ConnectionTarget extends ConnectionFilter {
@@ -165,12 +164,8 @@ export class Revocations {
     return [...this.notedFor(counted, [channel])].some(({ blockedUntil }) => now < blockedUntil);
   }
 
-  /** The only frame for a request that may return and be authorised anew. */
-  get awayFrame(): string {
-    return awayFrame(this.returnTime);
-  }
-
-  private get returnTime(): number {
+  /** A random time after which a client may return and be authorised anew, in milliseconds. */
+  get returnTime(): number {
     return GRACE_MS + Math.round(Math.random() * this.retry);
   }
 

@@ -1,4 +1,4 @@
-import { UnauthorizedException } from '@nestjs/common';
+import { HttpException, HttpStatus, UnauthorizedException } from '@nestjs/common';
 import { kindOf } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import { MAX_CLIENT_LENGTH, type Client } from '../delivery/client.js';
@@ -183,4 +183,11 @@ function described(answer: unknown): string {
     return 'a promise';
   }
   return kindOf(answer);
+}
+
+export function tooManyStreams(): HttpException {
+  return new HttpException(
+    'This client has too many open event streams.',
+    HttpStatus.TOO_MANY_REQUESTS,
+  );
 }

@@ -6,6 +6,7 @@ import type { ChangingSubscription } from '../delivery/changing-subscription.js'
 import type { CountedAs } from '../delivery/client.js';
 import type { Connection } from '../delivery/connection.js';
 import { GuardedSubscriber } from '../delivery/guarded-observable.js';
+import { awayFrame } from '../delivery/opening.js';
 import type { Snapshots } from '../delivery/snapshot-cursor.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
 import { withoutBlocked, type Decision } from './authorization.js';
@@ -135,7 +136,7 @@ export class ChannelSet implements Observer<unknown>, WantedSet {
       const { guard, connections } = this.options.delivery;
       guard.report(what, cause);
       const isFull = cause instanceof SseError && cause.code === 'LIMIT_REACHED';
-      this.changes.end(isFull ? connections.awayFrame : '');
+      this.changes.end(isFull ? awayFrame(connections.awayTime) : '');
     }
   }
 

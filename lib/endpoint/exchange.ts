@@ -1,24 +1,14 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Arrival } from '../delivery/arrivals.js';
-import { STREAM_HEADERS, writeEmptyHead, writeStreamHead } from '../delivery/head.js';
+import { STREAM_HEADERS, writePlainHead, writeStreamHead } from '../delivery/head.js';
+import { awayFrame } from '../delivery/opening.js';
 import { endResponse, isCutOff, type Response } from '../delivery/response-writer.js';
 import { SSE_ABORT_CONTROLLER } from '../setup/nest-version.js';
+import { answerUnavailable, returnsByItself } from './away.js';
 import { afterOnSend, isHooked, type FastifyReply } from './fastify-head.js';
+import { isInjected, type FrameworkRequest } from './framework-request.js';
 import { turnOf } from './pipeline.js';
-
-interface ExpressRequest extends IncomingMessage {
-  query?: unknown;
-  /** The client's address, as the framework's trust-proxy setting determines it. */
-  readonly ip?: string;
-  params?: Record<string, string>;
-  /** The parameters of the route's host, which Nest keeps here. */
-  hosts?: Record<string, string>;
-  next?: unknown;
-}
-
-/** A request of Express or Fastify. */
-export type FrameworkRequest = ExpressRequest & { readonly raw?: IncomingMessage };
 
 /** Thrown to stop work on a request that has been answered, or whose client has left. */
 export class RequestGone extends Error {
@@ -38,7 +28,11 @@ export class Exchange implements Arrival {
   private giveUp: (() => void) | undefined;
   private gone: Promise<never> | undefined;
 
-  constructor(context: ExecutionContext) {
+  /** @param isOfRun whether the client may be one that reads the streams of runs only */
+  constructor(
+    context: ExecutionContext,
+    private readonly isOfRun = false,
+  ) {
     const http = context.switchToHttp();
     this.request = http.getRequest<FrameworkRequest>();
     const response = http.getResponse<ServerResponse | FastifyReply>();
@@ -110,12 +104,12 @@ export class Exchange implements Arrival {
     }
   }
 
-  sendAway(frame: string): void {
+  sendAway(returnTime: number): void {
     if (this.isGone) {
       this.leave();
     } else if (!this.hasBegun) {
       // Once the client has received the end, the response closes, and that stops the work.
-      this.answer(frame).catch(() => undefined);
+      this.answerAway(returnTime).catch(() => undefined);
     }
   }
 
@@ -169,7 +163,10 @@ export class Exchange implements Arrival {
   }
 
   /** Begins a stream on a response that was taken: head and first frame. */
-  open(firstFrame: string): Response {
+  open(firstFrame: string, headers: Readonly<Record<string, string>> = {}): Response {
+    for (const [name, value] of Object.entries(headers)) {
+      (this.response as ServerResponse).setHeader(name, value);
+    }
     this.writeHead();
     (this.response as ServerResponse).write(firstFrame);
     if (this.giveUp) {
@@ -180,23 +177,33 @@ export class Exchange implements Arrival {
     return this.response;
   }
 
-  /** Begins a stream on a response that was taken, and ends it after one frame. */
-  close(frame: string): void {
-    this.writeHead();
-    endResponse(this.response, frame);
+  /** Answers with a stream that ends after the head. */
+  async answer(): Promise<void> {
+    if (await this.take()) {
+      this.close();
+    }
   }
 
-  /** Answers with a stream that ends after one frame, or after the head. */
-  async answer(frame = ''): Promise<void> {
-    if (await this.take()) {
-      this.close(frame);
+  /** Makes the client return after a time in milliseconds. */
+  async answerAway(returnTime: number): Promise<void> {
+    if (await this.take(this.returnsByItself ? STREAM_HEADERS : {})) {
+      this.closeAway(returnTime);
+    }
+  }
+
+  /** Makes the client return after a time, on a response that was taken. */
+  closeAway(returnTime: number): void {
+    if (this.returnsByItself) {
+      this.close(awayFrame(returnTime));
+    } else {
+      answerUnavailable(this.response, this.node, this.headers, returnTime);
     }
   }
 
   /** Answers 204, which tells an EventSource not to return. */
   async answerEnded(): Promise<void> {
     if (await this.take({})) {
-      writeEmptyHead(this.response, this.node, this.headers);
+      writePlainHead(this.response, this.node, 204, this.headers);
       endResponse(this.response);
     }
   }
@@ -206,6 +213,15 @@ export class Exchange implements Arrival {
     if (!this.response.writableEnded) {
       endResponse(this.response);
     }
+  }
+
+  private get returnsByItself(): boolean {
+    return returnsByItself(this.request, this.isOfRun);
+  }
+
+  private close(frame = ''): void {
+    this.writeHead();
+    endResponse(this.response, frame);
   }
 
   private get node(): IncomingMessage {
@@ -231,10 +247,4 @@ export class Exchange implements Arrival {
   private get headers(): OutgoingHttpHeaders {
     return this.reply?.getHeaders() ?? {};
   }
-}
-
-/** Whether a request comes from Fastify's inject(), and so has no socket. */
-function isInjected(request: IncomingMessage): boolean {
-  // `isLightMyRequest`, which says the same, is not in every version of Fastify 5.
-  return '_lightMyRequest' in request;
 }

@@ -6,7 +6,8 @@ import type { Connection } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { Walk } from '../delivery/walk.js';
 import type { RevalidateOption } from '../setup/channel-options.js';
-import type { Exchange, FrameworkRequest } from './exchange.js';
+import type { Exchange } from './exchange.js';
+import type { FrameworkRequest } from './framework-request.js';
 import { sharedByStreams, type Route } from './route.js';
 
 /** The most checks of one endpoint under way at a time. */

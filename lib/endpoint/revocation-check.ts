@@ -22,7 +22,7 @@ export class RevocationCheck {
     if (refusal === 'blocked') {
       await this.exchange.answerEnded();
     } else if (refusal) {
-      await this.exchange.answer(this.revocations.awayFrame);
+      await this.exchange.answerAway(this.revocations.returnTime);
     }
     return refusal !== undefined;
   }

@@ -28,7 +28,8 @@ import {
   type WhileHere,
 } from './authorization.js';
 import { ChannelSet } from './channel-set.js';
-import type { Exchange, FrameworkRequest } from './exchange.js';
+import type { Exchange } from './exchange.js';
+import type { FrameworkRequest } from './framework-request.js';
 import type { Route } from './route.js';
 
 /** What a request may read. */

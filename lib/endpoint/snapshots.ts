@@ -11,7 +11,7 @@ import type { Delivery } from '../delivery/delivery.js';
 import { frameOf } from '../delivery/frame.js';
 import type { SseSnapshot, Snapshots } from '../delivery/snapshot-cursor.js';
 import type { SnapshotOption } from '../setup/channel-options.js';
-import type { FrameworkRequest } from './exchange.js';
+import type { FrameworkRequest } from './framework-request.js';
 import { sharedByStreams, type Route } from './route.js';
 
 /** The most calls of one endpoint's `snapshot` under way at a time. */

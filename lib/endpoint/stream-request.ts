@@ -1,17 +1,19 @@
-import { HttpException, HttpStatus, type ExecutionContext } from '@nestjs/common';
+import type { ExecutionContext } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import { atOnce } from '../channel/at-once.js';
 import { SseError } from '../channel/sse-error.js';
 import type { CountedAs } from '../delivery/client.js';
 import type { Connection, ConnectionReader } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
+import { dialectOfAll } from '../delivery/dialect.js';
 import { HandlerEvents } from '../delivery/handler-events.js';
 import { HandlerWriter } from '../delivery/handler-writer.js';
 import { deniedFrame, openingFrame } from '../delivery/opening.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
+import { WholeConnection } from '../delivery/whole-connection.js';
 import type { SseSettings } from '../setup/settings.js';
 import { clientByTicket } from '../tickets/redeemed.js';
-import { checkExpiry, clientOf, expiryOf } from './access.js';
+import { checkExpiry, clientOf, expiryOf, tooManyStreams } from './access.js';
 import { Exchange } from './exchange.js';
 import type { ChannelSet } from './channel-set.js';
 import { startOf } from './last-event-id.js';
@@ -87,14 +89,10 @@ export class StreamRequest {
     }
     const refusal = delivery.connections.admit(exchange, this.counted);
     if (refusal === 'client-limit') {
-      throw new HttpException(
-        'This client has too many open event streams.',
-        HttpStatus.TOO_MANY_REQUESTS,
-      );
+      throw tooManyStreams();
     }
     if (refusal) {
-      // An EventSource would never return after an error status.
-      await exchange.answer(delivery.connections.awayFrame);
+      await exchange.answerAway(delivery.connections.awayTime);
       return false;
     }
     if (!areRevocationsKnown) {
@@ -206,13 +204,16 @@ export class StreamRequest {
     // Other clients may have come in meanwhile, and hooks of Fastify may have taken their time.
     set?.begin();
     const refusal = this.revocation.refusal(this.counted, subscription) ?? set?.failure;
-    if (refusal || !this.hasRoom(subscription)) {
-      exchange.close(connections.awayFrame);
+    if (refusal || !subscription.hasRoom(this.settings.limits.connectionsPerChannel)) {
+      exchange.closeAway(connections.awayTime);
       return false;
     }
     const { opening, retry } = this.settings;
-    const frames = openingFrame(opening, retry, subscription) + deniedFrame(this.requested.denied);
-    const connection = connections.add(exchange, exchange.open(frames), expiresAt);
+    const dialect = dialectOfAll(subscription.cursors);
+    const place = openingFrame(dialect ? 'frame' : opening, retry, subscription);
+    const frames = place + deniedFrame(this.requested.denied);
+    const response = exchange.open(frames, dialect?.headers);
+    const connection = connections.add(exchange, response, expiresAt, dialect && WholeConnection);
     this.snapshots?.endOnFailure(connection);
     connection.readBy(readerFor(connection));
     const { channels, options } = this.route;
@@ -231,7 +232,7 @@ export class StreamRequest {
       this.snapshots ??= snapshotsOf(route, delivery, exchange.request, settings.retry);
       const subscription =
         set?.subscribe(requests, this.snapshots) ?? delivery.subscribe(requests, this.snapshots);
-      if (this.hasRoom(subscription)) {
+      if (subscription.hasRoom(settings.limits.connectionsPerChannel)) {
         return subscription;
       }
       subscription.close();
@@ -240,11 +241,7 @@ export class StreamRequest {
         throw error;
       }
     }
-    await exchange.answer(delivery.connections.awayFrame);
+    await exchange.answerAway(delivery.connections.awayTime);
     return undefined;
-  }
-
-  private hasRoom(subscription: Subscription): boolean {
-    return subscription.hasRoom(this.settings.limits.connectionsPerChannel);
   }
 }
