@@ -51,6 +51,16 @@ export type {
   PresenceSink,
   PresenceStore,
 } from './channel/presence.js';
+export type {
+  AppendResult,
+  NewRun,
+  OnChunks,
+  RunAppend,
+  RunChunk,
+  RunName,
+  RunRecord,
+  RunStore,
+} from './channel/runs.js';
 export type { PresenceListOptions } from './presence/presence.options.js';
 export type {
   SseMember,

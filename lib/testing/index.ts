@@ -7,3 +7,4 @@ export type { ContractTest } from './contract/rig.js';
 export type { SourceSubject } from './contract/source-context.js';
 export { testSource } from './contract/test-source.js';
 export { testBroker, type BrokerSubject } from './contract/test-broker.js';
+export { testRunStore, type RunStoreSubject } from './contract/test-run-store.js';

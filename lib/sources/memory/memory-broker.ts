@@ -9,8 +9,10 @@ import type {
   PublishOptions,
 } from '../../channel/source.js';
 import type { PresenceSink, PresenceStore } from '../../channel/presence.js';
+import type { RunStore } from '../../channel/runs.js';
 import { refuseTransaction } from '../../channel/transaction.js';
 import { MemoryPresence } from './memory-presence.js';
+import { MemoryRuns } from './memory-runs.js';
 import { SentKeys } from './sent-keys.js';
 
 /**
@@ -56,5 +58,9 @@ export class MemoryBroker implements Broker, Lifecycle {
 
   openPresence(sink: PresenceSink): PresenceStore {
     return new MemoryPresence(sink, (channel) => this.channels.touch(this, channel));
+  }
+
+  openRuns(): RunStore {
+    return new MemoryRuns();
   }
 }

@@ -20,12 +20,12 @@ export const SILENT_LOG: SseLogger = {
 };
 
 export async function until(
-  holds: () => boolean,
+  holds: () => boolean | Promise<boolean>,
   what: () => string,
   timeout: number,
 ): Promise<void> {
   const end = performance.now() + timeout;
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > end) {
       throw new Error(`After ${timeout} ms: ${what()}.`);
     }

@@ -1,0 +1,27 @@
+import { DefaultFormat } from './default-format.js';
+import type { RunFormat, RunFormatOptions } from './run-format.js';
+
+const FORMATS = {
+  default: DefaultFormat,
+} satisfies Record<string, new (options: RunFormatOptions) => RunFormat>;
+
+/** How a run's chunks are written. */
+export type RunFormatName = keyof typeof FORMATS;
+
+export const RUN_FORMATS = Object.keys(FORMATS) as RunFormatName[];
+
+/** The formats of an application, by their names, which stores keep beside runs. */
+export class RunFormats {
+  private readonly made = new Map<string, RunFormat>();
+
+  constructor(options: RunFormatOptions) {
+    for (const name of RUN_FORMATS) {
+      this.made.set(name, new FORMATS[name](options));
+    }
+  }
+
+  /** The format with a name; the default one for a name that only a newer version of the package knows. */
+  of(name: string): RunFormat {
+    return this.made.get(name) ?? this.made.get('default')!;
+  }
+}
