@@ -2,6 +2,7 @@ import type { ControlLog, ControlSink } from '../../channel/control.js';
 import { refuseAsPosition } from '../../channel/event-check.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { PresenceOptions, PresenceSink, PresenceStore } from '../../channel/presence.js';
+import type { RunStore } from '../../channel/runs.js';
 import type {
   Broker,
   ChannelFeed,
@@ -17,6 +18,7 @@ import type { CallKind } from './numbered-call.js';
 import { NumberedCalls } from './numbered-calls.js';
 import { indexKey, ownIdsOf } from './own-ids.js';
 import { RedisPresence } from './redis-presence.js';
+import { RedisRuns } from './redis-runs.js';
 import type { RedisStreams } from './redis-streams.js';
 import { lengthsOf, type EventText } from './stream-entry.js';
 import { isStreamId, streamIdsFrom } from './stream-id.js';
@@ -29,6 +31,7 @@ export class RedisBroker implements Broker, Lifecycle {
   private readonly appends: NumberedCalls;
   private control: RedisControlLog | undefined;
   private presence: RedisPresence | undefined;
+  private runs: RedisRuns | undefined;
   private isStarted = false;
 
   constructor(private readonly streams: RedisStreams) {
@@ -44,6 +47,7 @@ export class RedisBroker implements Broker, Lifecycle {
 
   async stop(): Promise<void> {
     this.presence?.stop();
+    await this.runs?.close();
     await this.appends.stop();
   }
 
@@ -68,15 +72,18 @@ export class RedisBroker implements Broker, Lifecycle {
   }
 
   openPresence(sink: PresenceSink, options: PresenceOptions): PresenceStore {
-    const keyOf = (channel: string): string => this.keyOf(channel);
-    const presence = (this.presence = new RedisPresence(this.streams, keyOf, sink, options));
+    const presence = (this.presence = new RedisPresence(this.streams, this.keyOf, sink, options));
     if (this.isStarted) {
       presence.start();
     }
     return presence;
   }
 
-  private keyOf(channel: string): string {
+  openRuns(): RunStore {
+    return (this.runs = new RedisRuns(this.streams, this.keyOf));
+  }
+
+  private readonly keyOf = (channel: string): string => {
     if (channel.startsWith('}')) {
       throw new SseError(
         'INVALID_CHANNEL',
@@ -87,7 +94,7 @@ export class RedisBroker implements Broker, Lifecycle {
     const { prefix } = this.streams.settings;
     // The stream of a cache key that ends in } has such a name as well.
     return channel.includes('}:key:') ? `${prefix}channel:{${channel}}` : `${prefix}{${channel}}`;
-  }
+  };
 }
 
 /** Calls that append events to streams: a lane is a stream, and an event's id is its entry's. */

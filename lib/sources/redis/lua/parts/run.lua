@@ -1,0 +1,44 @@
+--!include stream.lua
+-- The runs of a channel. A key names the newest one. Beside it stand for each run a hash, which is its record,
+-- and a stream of its chunks, whose ids are `<number>-0`.
+local function recordKey(runs, id) return runs .. ':' .. id end
+local function chunksKey(record) return record .. ':chunks' end
+local function whole(number) return string.format('%.0f', number) end
+-- What the record holds: the number of the newest chunk, whether the run has ended, the lease and the time to
+-- keep it in ms, until when the lease lasts, when the keys expire, and the format.
+local function recordOf(key)
+  local head, ended, lease, keeps, till, expiry, format = unpack(call('HMGET', key, 'h', 'e', 'l', 'k', 'u', 'x', 'f'))
+  if not head then return end
+  return {
+    key = key, head = tonumber(head), ended = ended == '1', lease = tonumber(lease), keeps = tonumber(keeps),
+    till = tonumber(till), expiry = tonumber(expiry), format = format,
+  }
+end
+-- A record as callers get it.
+local function told(id, run)
+  return { id, run.format, whole(run.head), run.ended and 1 or 0, whole(run.till - nowMs()) }
+end
+local function expire(runs, run, ms)
+  for _, key in ipairs({ runs, run.key, chunksKey(run.key) }) do call('PEXPIRE', key, whole(ms)) end
+end
+-- Adds the arguments from `first` to `last` as the chunks behind the number `after`, leaves out those that the
+-- run has, and publishes the others. Changes `run.head`. Answers whether the earlier chunks are there.
+local function addChunks(publish, run, after, first, last)
+  local chunks, before = chunksKey(run.key), run.head
+  local texts = {}
+  for i = first + before - after, last do
+    local id = whole(run.head + 1) .. '-0'
+    -- An append must not begin the stream anew where an eviction has taken it.
+    local isAdded
+    if run.head == 0 then
+      isAdded = call('XADD', chunks, id, 'c', ARGV[i])
+    else
+      isAdded = call('XADD', chunks, 'NOMKSTREAM', id, 'c', ARGV[i])
+    end
+    if not isAdded then return false end
+    run.head = run.head + 1
+    texts[#texts + 1] = ARGV[i]
+  end
+  if #texts > 0 then tell(publish, chunks, whole(before) .. ' ' .. table.concat(texts, ',')) end
+  return true
+end

@@ -1,0 +1,145 @@
+import { reasonOf } from '../../channel/reason.js';
+import { runChunkFrom, runChunkText } from '../../channel/run-text.js';
+import type {
+  AppendResult,
+  NewRun,
+  OnChunks,
+  RunAppend,
+  RunChunk,
+  RunName,
+  RunRecord,
+  RunStore,
+} from '../../channel/runs.js';
+import { SseError } from '../../channel/sse-error.js';
+import { RUN_BEGIN, RUN_END, RUN_FIND, RUN_READ } from './lua/lua.generated.js';
+import { callScript, type RedisScript } from './redis-call.js';
+import { refusalOf } from './redis-refusal.js';
+import type { RedisStreams } from './redis-streams.js';
+import { RunAppends } from './run-appends.js';
+import { RunFollowers } from './run-followers.js';
+
+/** About the most bytes of chunks that one script reads. */
+const READ_BYTES = 262_144;
+
+/** A run's record as the scripts answer it. */
+type Told = readonly [id: string, format: string, head: string, ended: number, leaseLeft: string];
+
+/**
+ * Keeps runs in Redis. All keys of a channel's runs are in the hash slot of its stream, and each operation is
+ * one script, which may run twice: a run's chunks have numbers, and begin and end of a run are states.
+ */
+export class RedisRuns implements RunStore {
+  private readonly appends: RunAppends;
+  private readonly followers: RunFollowers;
+
+  constructor(
+    private readonly streams: RedisStreams,
+    /** The key of a channel's stream. @throws SseError `INVALID_CHANNEL` */
+    private readonly keyOf: (channel: string) => string,
+  ) {
+    this.appends = new RunAppends(streams);
+    this.followers = new RunFollowers(streams);
+  }
+
+  async begin({ channel, id, format, lease, keep }: NewRun): Promise<RunRecord> {
+    return recordOf(channel, await this.call(RUN_BEGIN, channel, [id, format, lease, keep]));
+  }
+
+  async append(append: RunAppend): Promise<AppendResult> {
+    const runs = this.runsKey(append.channel);
+    try {
+      return await this.appends.add(runs, append);
+    } catch (error) {
+      throw this.errorFor(error as Error, runs);
+    }
+  }
+
+  async end(
+    { channel, id }: RunName,
+    chunks: readonly RunChunk[],
+    isLost: boolean,
+  ): Promise<boolean> {
+    await this.streams.server.known();
+    const { publishCommand } = this.streams.server;
+    const args = [publishCommand, id, isLost ? 1 : 0, ...chunks.map(runChunkText)];
+    return (await this.call(RUN_END, channel, args)) === 1;
+  }
+
+  async find(channel: string, id = ''): Promise<RunRecord | undefined> {
+    const told = await this.call(RUN_FIND, channel, [id]);
+    return told === null ? undefined : recordOf(channel, told);
+  }
+
+  async read(
+    { channel, id }: RunName,
+    after: number,
+    limit: number,
+  ): Promise<readonly RunChunk[] | undefined> {
+    const chunks: RunChunk[] = [];
+    for (;;) {
+      const place = after + chunks.length;
+      const args = [id, place, limit - chunks.length, READ_BYTES];
+      const answer = (await this.call(RUN_READ, channel, args)) as readonly string[] | null;
+      if (answer === null) {
+        return undefined;
+      }
+      const [head, ...texts] = answer;
+      chunks.push(...texts.map(runChunkFrom));
+      if (chunks.length >= limit || after + chunks.length >= Number(head)) {
+        return chunks;
+      }
+    }
+  }
+
+  follow({ channel, id }: RunName, onChunks: OnChunks): () => void {
+    return this.followers.add(`${this.runsKey(channel)}:${id}`, onChunks);
+  }
+
+  async close(): Promise<void> {
+    this.appends.stop();
+    this.followers.stop();
+  }
+
+  private async call(
+    script: RedisScript,
+    channel: string,
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const key = this.runsKey(channel);
+    try {
+      return await callScript(this.streams.connection, { script, keys: [key], args });
+    } catch (error) {
+      throw this.errorFor(error as Error, key);
+    }
+  }
+
+  private errorFor(error: Error, key: string): SseError {
+    const { connection } = this.streams;
+    const { address } = connection;
+    const refusal = refusalOf(error, address, key);
+    if (refusal) {
+      return refusal;
+    }
+    const text = `Redis at ${address} did not take the run: ${reasonOf(error)}`;
+    return connection.known(
+      error instanceof SseError ? error : new SseError('UNAVAILABLE', text, { cause: error }),
+    );
+  }
+
+  /** Names the newest run of a channel. The keys of each run begin with it. */
+  private runsKey(channel: string): string {
+    return `${this.keyOf(channel)}:run`;
+  }
+}
+
+function recordOf(channel: string, told: unknown): RunRecord {
+  const [id, format, head, ended, leaseLeft] = told as Told;
+  return {
+    channel,
+    id,
+    format,
+    head: Number(head),
+    hasEnded: ended === 1,
+    leaseLeft: Number(leaseLeft),
+  };
+}

@@ -1,0 +1,97 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { runChunkText } from '../../channel/run-text.js';
+import type { AppendResult, RunAppend } from '../../channel/runs.js';
+import { SseError } from '../../channel/sse-error.js';
+import { RUN_APPEND } from './lua/lua.generated.js';
+import { callScript } from './redis-call.js';
+import { replyError } from './redis-refusal.js';
+import type { RedisStreams } from './redis-streams.js';
+
+/** The most runs, and about the most bytes, that share a call. */
+const CALL_RUNS = 64;
+const CALL_SIZE = 524_288;
+
+/** An append that waits for the call, with the functions that report its outcome. */
+interface Waiting {
+  readonly key: string;
+  readonly args: readonly (string | number)[];
+  readonly size: number;
+  readonly resolve: (result: AppendResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Sends the appends of one turn in few calls. In a Cluster each has its own, as their keys are in different slots. */
+export class RunAppends {
+  private waiting: Waiting[] = [];
+  private flush: NodeJS.Immediate | undefined;
+  private readonly detach = AsyncLocalStorage.snapshot();
+  private isStopped = false;
+
+  constructor(private readonly streams: RedisStreams) {}
+
+  /**
+   * @param key the key that names the newest run of the channel
+   * @throws SseError `CLOSED` and `UNAVAILABLE`, and what Redis answers
+   */
+  add(key: string, { id, after, chunks }: RunAppend): Promise<AppendResult> {
+    if (this.isStopped) {
+      return Promise.reject(closed());
+    }
+    const texts = chunks.map(runChunkText);
+    const size = texts.reduce((sum, text) => sum + text.length, 0);
+    return new Promise((resolve, reject) => {
+      const args = [id, after, texts.length, ...texts];
+      this.waiting.push({ key, args, size, resolve, reject });
+      this.flush ??= this.detach(() => setImmediate(() => this.send()));
+    });
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    clearImmediate(this.flush);
+    this.waiting.splice(0).forEach(({ reject }) => reject(closed()));
+  }
+
+  private send(): void {
+    this.flush = undefined;
+    const most = this.streams.connection.isCluster ? 1 : CALL_RUNS;
+    let [calls, size]: [Waiting[], number] = [[], 0];
+    for (const each of this.waiting.splice(0)) {
+      calls.push(each);
+      size += each.size;
+      if (calls.length === most || size >= CALL_SIZE) {
+        void this.call(calls);
+        [calls, size] = [[], 0];
+      }
+    }
+    if (calls.length > 0) {
+      void this.call(calls);
+    }
+  }
+
+  private async call(appends: readonly Waiting[]): Promise<void> {
+    const { server, connection } = this.streams;
+    try {
+      await server.known();
+      const answers = (await callScript(connection, {
+        script: RUN_APPEND,
+        keys: appends.map(({ key }) => key),
+        args: [server.publishCommand, ...appends.flatMap(({ args }) => args)],
+      })) as readonly string[];
+      appends.forEach(({ resolve, reject }, nth) => {
+        const answer = answers[nth]!;
+        if (answer.startsWith('!')) {
+          reject(replyError(answer.slice(1)));
+        } else {
+          resolve(answer as AppendResult);
+        }
+      });
+    } catch (error) {
+      appends.forEach(({ reject }) => reject(error as Error));
+    }
+  }
+}
+
+function closed(): SseError {
+  return new SseError('CLOSED', 'The application is shutting down.');
+}

@@ -1,0 +1,239 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { NewRun, RunChunk, RunRecord, RunStore } from '../../lib/channel/runs.js';
+import { sized } from '../support/soak.js';
+import { until } from '../support/until.js';
+import { STORES, type StoreSubject } from './store-subjects.js';
+
+const run = (id: string, more: Partial<NewRun> = {}): NewRun => ({
+  channel: 'chat:1',
+  id,
+  format: 'default',
+  lease: 60_000,
+  keep: 60_000,
+  ...more,
+});
+
+const chunks = (from: number, to: number): readonly RunChunk[] =>
+  Array.from({ length: to - from + 1 }, (_, nth) => ({ data: `chunk ${from + nth}` }));
+
+const texts = (read: readonly RunChunk[] | undefined) => read?.map(({ data }) => data);
+
+const DONE: readonly RunChunk[] = [{ data: '[DONE]', end: true }];
+
+/** Writes down the chunks that a follower gets, each once, as the module's own reader does. */
+function follow(store: RunStore, name: NewRun) {
+  const received: RunChunk[] = [];
+  const calls: number[] = [];
+  let [isReading, isBehind] = [false, false];
+  const readOn = async () => {
+    isReading = true;
+    while (isBehind) {
+      isBehind = false;
+      const read = (await store.read(name, received.length, 100)) ?? [];
+      received.push(...read);
+      isBehind ||= read.length > 0;
+    }
+    isReading = false;
+  };
+  const stop = store.follow(name, (after, given) => {
+    calls.push(after ?? -1);
+    if (after !== undefined && !isReading && after <= received.length) {
+      received.push(...given!.slice(received.length - after));
+      return;
+    }
+    isBehind = true;
+    if (!isReading) {
+      void readOn();
+    }
+  });
+  return { received, calls, stop };
+}
+
+describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => {
+  let subject: StoreSubject;
+
+  beforeAll(async () => void (subject = await STORES[name]!()));
+  afterEach(() => subject.closeAll());
+  afterAll(() => subject.stop());
+
+  it('begins one run of a channel, whoever asks and however often', async () => {
+    const [here, there] = [await subject.open(), await subject.open()];
+    const record = {
+      channel: 'chat:1',
+      id: 'a',
+      format: 'default',
+      head: 0,
+      hasEnded: false,
+      leaseLeft: expect.any(Number),
+    };
+    expect(await here.begin(run('a'))).toEqual(record);
+    expect(await here.begin(run('a'))).toEqual(record);
+    expect(await there.begin(run('b'))).toEqual(record);
+    expect(await there.begin(run('b', { channel: 'chat:2' }))).toMatchObject({ id: 'b' });
+    expect(await there.find('chat:1')).toEqual(record);
+    expect(await there.find('chat:1', 'b')).toBeUndefined();
+    expect(await there.find('chat:3')).toBeUndefined();
+    const { leaseLeft } = (await there.find('chat:1'))!;
+    expect(leaseLeft > 50_000 && leaseLeft <= 60_000).toBe(true);
+
+    await here.append({ ...run('a'), after: 0, chunks: chunks(1, 2) });
+    expect(await here.end(run('a'), DONE, false)).toBe(true);
+    // Its repetition, after a lost reply.
+    expect(await here.begin(run('a'))).toMatchObject({ id: 'a', hasEnded: true, head: 3 });
+    expect(await there.begin(run('b'))).toMatchObject({ id: 'b', hasEnded: false, head: 0 });
+    expect(await here.find('chat:1')).toMatchObject({ id: 'b' });
+    expect(await here.find('chat:1', 'a')).toMatchObject({ id: 'a', hasEnded: true, head: 3 });
+  });
+
+  it('takes each chunk once, also in calls that come again or overlap', async () => {
+    const [here, there] = [await subject.open(), await subject.open()];
+    await here.begin(run('a'));
+    const append = (after: number, to: number) =>
+      here.append({ ...run('a'), after, chunks: chunks(after + 1, to) });
+    expect(await append(0, 2)).toBe('appended');
+    expect(await append(0, 2)).toBe('appended');
+    expect(await append(0, 4)).toBe('appended');
+    expect(await append(1, 3)).toBe('appended');
+    expect(await append(4, 4)).toBe('appended');
+    expect(await append(5, 6)).toBe('gone');
+    expect(await there.append({ ...run('b'), after: 0, chunks: [] })).toBe('gone');
+    expect(texts(await there.read(run('a'), 0, 100))).toEqual(texts(chunks(1, 4)));
+    expect(texts(await there.read(run('a'), 1, 2))).toEqual(texts(chunks(2, 3)));
+    expect(await there.read(run('a'), 4, 100)).toEqual([]);
+    expect(await there.read(run('a'), 5, 100)).toBeUndefined();
+    expect(await there.read(run('b'), 0, 100)).toBeUndefined();
+  });
+
+  it('lets anybody end a run once, and fences its owner', async () => {
+    const [here, there] = [await subject.open(), await subject.open()];
+    await here.begin(run('a'));
+    await here.append({ ...run('a'), after: 0, chunks: chunks(1, 1) });
+    expect(await there.end(run('a'), [{ data: 'lost' }], true)).toBe(false);
+    const stopped: RunChunk = { data: '{}', type: 'sse:stopped' };
+    const ends = [here, there].map((store) => store.end(run('a'), [stopped, ...DONE], false));
+    expect(await Promise.all(ends)).toEqual([true, true]);
+    expect(await here.append({ ...run('a'), after: 1, chunks: chunks(2, 2) })).toBe('ended');
+    expect(await there.end(run('a'), [{ data: 'lost' }], true)).toBe(true);
+    expect(await there.end(run('b'), DONE, false)).toBe(false);
+    expect(await there.read(run('a'), 0, 100)).toMatchObject([...chunks(1, 1), stopped, ...DONE]);
+  });
+
+  it('has one instance end a run whose lease is over', async () => {
+    const stores = await Promise.all([1, 2, 3].map(() => subject.open()));
+    const [owner] = stores as [RunStore];
+    const short = run('a', { lease: 300 });
+    await owner.begin(short);
+    await owner.append({ ...short, after: 0, chunks: chunks(1, 1) });
+    const found = async () => (await owner.find('chat:1')) as RunRecord;
+    expect(await owner.end(short, [{ data: 'lost' }], true)).toBe(false);
+    await until(async () => (await found()).leaseLeft <= 0);
+    // It is still active, and an append would renew the lease.
+    expect(await stores[1]!.begin(run('b'))).toMatchObject({ id: 'a', hasEnded: false });
+    expect(await owner.append({ ...short, after: 1, chunks: [] })).toBe('appended');
+    expect((await found()).leaseLeft).toBeGreaterThan(0);
+    await until(async () => (await found()).leaseLeft <= 0);
+    const ends = stores.map((store, nth) => store.end(short, [{ data: `lost ${nth}` }], true));
+    expect(await Promise.all(ends)).toEqual([true, true, true]);
+    expect(await owner.append({ ...short, after: 1, chunks: chunks(2, 2) })).toBe('ended');
+    expect(await owner.find('chat:1')).toMatchObject({ head: 2, hasEnded: true });
+  });
+
+  it('keeps a run for a while after its end, and then has nothing of it', async () => {
+    const store = await subject.open();
+    const brief = run('a', { keep: 200, lease: 200 });
+    await store.begin(brief);
+    await store.append({ ...brief, after: 0, chunks: chunks(1, 3) });
+    await store.end(brief, DONE, false);
+    expect(await store.find('chat:1')).toMatchObject({ head: 4, hasEnded: true });
+    await until(async () => (await store.find('chat:1')) === undefined);
+    expect(await store.find('chat:1', 'a')).toBeUndefined();
+    expect(await store.read(brief, 0, 10)).toBeUndefined();
+    // Nor of one that nobody has ended.
+    await store.begin(run('b', { keep: 200, lease: 200 }));
+    await until(async () => (await store.find('chat:1')) === undefined);
+    expect(await store.begin(run('c'))).toMatchObject({ id: 'c', head: 0 });
+  });
+
+  it('gives every text back as it was', async () => {
+    const store = await subject.open();
+    await store.begin(run('a', { format: 'ü "\u2028' }));
+    expect(await store.find('chat:1')).toMatchObject({ format: 'ü "\u2028' });
+    const odd: readonly RunChunk[] = [
+      { data: '' },
+      { data: 'a\r\nb\0c\u2028', type: 'ü"' },
+      { data: '\ud83d', type: '' },
+      { data: '[1,"2"] 📦 \\u0041' },
+      { data: 'x'.repeat(600_000) },
+      { data: 'y'.repeat(600_000), end: true },
+    ];
+    const { received, stop } = follow(store, run('a'));
+    expect(await store.append({ ...run('a'), after: 0, chunks: odd })).toBe('appended');
+    const expected = odd.map(({ data, type, end = false }) => ({ data, type, end }));
+    const shown = (found: readonly RunChunk[]) =>
+      found.map(({ data, type, end = false }) => ({ data, type, end }));
+    expect(shown((await store.read(run('a'), 0, 6))!)).toEqual(expected);
+    expect(shown((await store.read(run('a'), 4, 1))!)).toEqual(expected.slice(4, 5));
+    await until(() => received.length === odd.length);
+    expect(shown(received)).toEqual(expected);
+    stop();
+  });
+
+  it('tells followers on all instances of chunks as they come', async () => {
+    const [here, there] = [await subject.open(), await subject.open()];
+    const most = 100;
+    await here.begin(run('a'));
+    await here.append({ ...run('a'), after: 0, chunks: chunks(1, 1) });
+    const followers = [here, there, there].map((store) => follow(store, run('a')));
+    await until(() => followers.every(({ received }) => received.length === 1));
+    expect(followers.every(({ calls }) => calls.includes(-1))).toBe(true);
+    const late = follow(there, run('a'));
+    for (let head = 1; head < most; head++) {
+      await here.append({ ...run('a'), after: head, chunks: chunks(head + 1, head + 1) });
+    }
+    await there.end(run('a'), DONE, false);
+    const all = [...followers, late];
+    await until(() => all.every(({ received }) => received.length === most + 1));
+    for (const { received } of all) {
+      expect(texts(received)).toEqual([...texts(chunks(1, most))!, '[DONE]']);
+    }
+    late.stop();
+    late.stop();
+    await here.begin(run('b'));
+    const [next, ended] = [follow(there, run('b')), follow(there, run('b'))];
+    ended.stop();
+    await here.append({ ...run('b'), after: 0, chunks: chunks(1, 1) });
+    await until(() => next.received.length === 1);
+    expect(ended.received).toEqual([]);
+  });
+
+  it('begins one of two runs that start at once, every time', async () => {
+    const stores = [await subject.open(), await subject.open()];
+    const times = sized({ quick: 200, soak: 1_000 });
+    let refused = 0;
+    await Promise.all(
+      Array.from({ length: times }, async (_, nth) => {
+        const starts = stores.map((store, who) =>
+          store.begin(run(`${nth}-${who}`, { channel: `chat:${nth}` })),
+        );
+        const [first, second] = await Promise.all(starts);
+        expect(first).toMatchObject({ id: second!.id });
+        refused++;
+      }),
+    );
+    expect(refused).toBe(times);
+  });
+
+  it('appends to many runs in one turn', async () => {
+    const [here, there] = [await subject.open(), await subject.open()];
+    const names = Array.from({ length: 200 }, (_, nth) => run('a', { channel: `chat:${nth}` }));
+    await Promise.all(names.map((each) => here.begin(each)));
+    await here.end(names[7]!, DONE, false);
+    const results = await Promise.all(
+      names.map((each) => here.append({ ...each, after: 0, chunks: chunks(1, 3) })),
+    );
+    const gone = await here.append({ ...run('none'), after: 0, chunks: chunks(1, 3) });
+    expect(results.filter((result) => result === 'appended')).toHaveLength(199);
+    expect([results[7], gone]).toEqual(['ended', 'gone']);
+    expect(texts(await there.read(names[199]!, 0, 10))).toEqual(texts(chunks(1, 3)));
+  });
+});
