@@ -35,6 +35,8 @@ export type { TicketOptions } from './tickets/sse-tickets.js';
 export { ticketOf } from './tickets/redeemed.js';
 export type { SseTicket } from './tickets/redeemed.js';
 export { channelName } from './channel/channel-name.js';
+export { channelParams } from './channel/channel-params.js';
+export type { ChannelParams } from './channel/channel-params.js';
 export { SseError } from './channel/sse-error.js';
 export type { SseErrorCode } from './channel/sse-error.js';
 export { isReset } from './channel/reset-event.js';

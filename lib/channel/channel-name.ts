@@ -68,19 +68,8 @@ export function placeholdersOf(template: string): string[] {
   return [...template.matchAll(PLACEHOLDER)].map(([, name]) => name!);
 }
 
-/** A pattern of all names that `channelName()` makes of a template such as `job:{id}`. */
-export function patternOf(template: string): RegExp {
-  const literals = template.split(PLACEHOLDER_TEXT).map((text) => text.replace(SPECIAL, '\\$&'));
-  return new RegExp(`^${literals.join(ENCODED)}$`);
-}
-
 /** Any placeholder, for `split()`, which would keep a group. */
-const PLACEHOLDER_TEXT = /\{[^{}]*\}/;
-/** The characters with a meaning in regular expressions. */
-const SPECIAL = /[$()*+.?[\\\]^{|}]/g;
-/** The characters of an encoded value. */
-const ENCODED = '[\\w.~%-]+';
-
+export const PLACEHOLDER_TEXT = /\{[^{}]*\}/;
 /**
  * Fills a template such as `job:{id}`. Each value is percent-encoded, so that a value
  * can only ever name a channel of this template: `1:secret` becomes `1%3Asecret`.
@@ -120,12 +109,7 @@ function encode(template: string, placeholder: string, value: unknown): string {
     );
   }
   try {
-    // encodeURIComponent leaves `*` and the like as they are, but a system that carries the
-    // channel could take them for patterns.
-    return encodeURIComponent(String(value)).replace(
-      /[!'()*]/g,
-      (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-    );
+    return encodedValue(String(value));
   } catch (cause) {
     throw new SseError(
       'INVALID_CHANNEL',
@@ -133,6 +117,19 @@ function encode(template: string, placeholder: string, value: unknown): string {
       { cause },
     );
   }
+}
+
+/**
+ * A value as it stands in a channel's name.
+ * @throws URIError for text that is not well-formed
+ */
+export function encodedValue(text: string): string {
+  // encodeURIComponent leaves `*` and the like as they are, but a system that carries the
+  // channel could take them for patterns.
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 function invalid(what: string, remedy: string): SseError {

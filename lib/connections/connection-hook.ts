@@ -31,7 +31,10 @@ export class ConnectionHook {
   /** Calls the method if the event is one of its. What it fails with is logged. */
   readonly tell = (event: HookEvent): void => {
     const { type, channels } = this.mark;
-    if (event.type !== type || (channels && !namesIn(event).some((name) => channels.test(name)))) {
+    if (
+      event.type !== type ||
+      (channels && !namesIn(event).some((name) => channels.paramsOf(name)))
+    ) {
       return;
     }
     const result = this.services.guard.run(this.where, () => this.call(event));

@@ -1,9 +1,5 @@
-import {
-  checkChannelName,
-  checkTemplate,
-  patternOf,
-  placeholdersOf,
-} from '../channel/channel-name.js';
+import { checkChannelName, placeholdersOf } from '../channel/channel-name.js';
+import { ChannelTemplate } from '../channel/channel-params.js';
 import { shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import type { SseClosed, SseOpened } from '../delivery/connection-events.js';
@@ -13,7 +9,7 @@ import type { SseOccupied, SseVacated } from '../presence/sse-presence.js';
 export interface HookMark {
   readonly type: 'opened' | 'closed' | 'occupied' | 'vacated';
   /** The names of the channels; `undefined` for any, also for none. */
-  readonly channels: RegExp | undefined;
+  readonly channels: ChannelTemplate | undefined;
 }
 
 /** On the method, since decorators that wrap it copy its metadata. */
@@ -86,16 +82,16 @@ function mark<Event>(
   };
 }
 
-function channelsOf(decorator: string, channel: unknown): RegExp {
+function channelsOf(decorator: string, channel: unknown): ChannelTemplate {
   if (typeof channel !== 'string') {
     throw new SseError(
       'INVALID_CHANNEL',
       `${decorator} is given ${shown(channel)}. Give a channel's name, a template, or nothing for all.`,
     );
   }
-  checkTemplate(channel);
+  const template = new ChannelTemplate(channel);
   if (placeholdersOf(channel).length === 0) {
     checkChannelName(channel);
   }
-  return patternOf(channel);
+  return template;
 }

@@ -6,6 +6,7 @@ import { Controller, Injectable, Module, Sse, type MessageEvent } from '@nestjs/
 import { filter, map, type Observable } from 'rxjs';
 import {
   channelName,
+  channelParams,
   isReset,
   LastEventId,
   SseChannel,
@@ -191,6 +192,15 @@ export const broker: Broker = {
   ...source,
   publish: async (_channel, { data }) => data,
 };
+
+// The parameters of a channel are those of its template.
+const seat = channelParams('hall:{hall}/{seat}', 'hall:main/A1');
+same<typeof seat, { readonly hall: string; readonly seat: string } | undefined>(true);
+// @ts-expect-error the template has no such placeholder
+export const row = seat?.row;
+declare const anyTemplate: string;
+const anyParams = channelParams(anyTemplate, 'hall:main');
+same<typeof anyParams, Readonly<Record<string, string>> | undefined>(true);
 
 // Errors.
 export function codeOf(error: unknown): SseErrorCode | undefined {
