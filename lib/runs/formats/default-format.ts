@@ -1,6 +1,6 @@
 import type { RunChunk } from '../../channel/runs.js';
 import { textOf } from '../../channel/value-text.js';
-import type { RunFailure, RunFormat, RunFormatOptions } from './run-format.js';
+import type { BytesAs, RunFailure, RunFormat, RunFormatOptions } from './run-format.js';
 
 /** The `type` of the event that tells why a run ended in the middle. */
 const ERROR_TYPE = 'sse:error';
@@ -15,7 +15,9 @@ interface Message {
 
 /** Each value is an event, as `send()` would make it; `{ data, type }` is one with a type. */
 export class DefaultFormat implements RunFormat {
-  constructor(private readonly options: RunFormatOptions) {}
+  readonly bytesAs: BytesAs | undefined;
+
+  constructor(protected readonly options: RunFormatOptions) {}
 
   chunk(value: unknown): RunChunk | undefined {
     if (value === undefined) {

@@ -1,8 +1,14 @@
+import { AiSdkFormat } from './ai-sdk-format.js';
 import { DefaultFormat } from './default-format.js';
+import { JsonFormat } from './json-format.js';
 import type { RunFormat, RunFormatOptions } from './run-format.js';
+import { TextFormat } from './text-format.js';
 
 const FORMATS = {
   default: DefaultFormat,
+  text: TextFormat,
+  json: JsonFormat,
+  'ai-sdk': AiSdkFormat,
 } satisfies Record<string, new (options: RunFormatOptions) => RunFormat>;
 
 /** How a run's chunks are written. */

@@ -2,6 +2,9 @@ import type { RunChunk } from '../../channel/runs.js';
 import type { Serialize } from '../../channel/value-text.js';
 import type { Dialect } from '../../delivery/dialect.js';
 
+/** What bytes of a source are: pieces of text, a value of JSON on each line, or frames of Server-Sent Events. */
+export type BytesAs = 'text' | 'lines' | 'frames';
+
 /** Why a run ended in the middle. */
 export interface RunFailure {
   /**
@@ -20,6 +23,8 @@ export interface RunFailure {
  * have to end a run that another began, so a format is known by its name, and keeps nothing of one run.
  */
 export interface RunFormat {
+  /** What bytes of a source are. Default: text, in pieces. */
+  readonly bytesAs?: BytesAs | undefined;
   /** How streams of such a run differ from those of channels. Default: not at all. */
   readonly dialect?: Dialect | undefined;
   /**

@@ -1,0 +1,128 @@
+import type { RunChunk } from '../../channel/runs.js';
+import { SseError } from '../../channel/sse-error.js';
+import { SseFrameParser, type SseFrame } from '../../testing/sse-frame-parser.js';
+import type { BytesAs, RunFormat } from '../formats/run-format.js';
+
+/** Turns the values of one run's source into chunks. Bytes may be cut anywhere. */
+export class Intake {
+  private readonly bytesAs: BytesAs;
+  private readonly decoder = new TextDecoder();
+  private line = '';
+  private parser: SseFrameParser | undefined;
+  private readonly frames: SseFrame[] = [];
+  /** How many bytes of a frame that is not complete were read. */
+  private unread = 0;
+
+  /**
+   * @param hasFrames whether bytes are frames, whatever the format makes of them
+   * @param mostBytes how large one line or frame may be
+   */
+  constructor(
+    private readonly format: RunFormat,
+    hasFrames: boolean,
+    private readonly mostBytes: number,
+  ) {
+    this.bytesAs = hasFrames ? 'frames' : (format.bytesAs ?? 'text');
+  }
+
+  /** The chunks of a value. @throws SseError `INVALID_EVENT`, `EVENT_TOO_LARGE` */
+  take(value: unknown): readonly RunChunk[] {
+    if (ArrayBuffer.isView(value)) {
+      const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      return this.bytesAs === 'frames' ? this.chunksOfFrames(bytes) : this.chunksOfBytes(bytes);
+    }
+    if (typeof value === 'string' && this.format.bytesAs === 'frames') {
+      return this.chunksOfFrames(ENCODER.encode(this.parser ? value : framesIn(value)));
+    }
+    return this.chunksOf(value);
+  }
+
+  /** The chunks that are left when the source has ended. */
+  rest(): readonly RunChunk[] {
+    const text = this.decoder.decode();
+    return this.bytesAs === 'lines' ? this.chunksOfLine(this.line + text) : this.chunksOfText(text);
+  }
+
+  private chunksOf(value: unknown): readonly RunChunk[] {
+    const chunk = this.format.chunk(value);
+    return chunk ? [chunk] : [];
+  }
+
+  private chunksOfBytes(bytes: Uint8Array): readonly RunChunk[] {
+    const text = this.decoder.decode(bytes, { stream: true });
+    if (this.bytesAs === 'text') {
+      return this.chunksOfText(text);
+    }
+    const lines = (this.line + text).split('\n');
+    this.line = lines.pop()!;
+    this.checkSize(this.line.length, 'line');
+    return lines.flatMap((line) => this.chunksOfLine(line));
+  }
+
+  private chunksOfText(text: string): readonly RunChunk[] {
+    return text === '' ? [] : this.chunksOf(text);
+  }
+
+  private chunksOfLine(line: string): readonly RunChunk[] {
+    return line.trim() === '' ? [] : this.chunksOfJson(line.trim());
+  }
+
+  /** Checks what the text means, and keeps the text: numbers may have more digits than JavaScript knows. */
+  private chunksOfJson(text: string): readonly RunChunk[] {
+    return this.chunksOf(jsonIn(text)).map((chunk) => ({ ...chunk, data: text }));
+  }
+
+  private chunksOfFrames(bytes: Uint8Array): readonly RunChunk[] {
+    this.parser ??= new SseFrameParser((frame) => this.frames.push(frame));
+    this.parser.push(bytes);
+    const frames = this.frames.splice(0);
+    this.unread = frames.length > 0 ? 0 : this.unread + bytes.length;
+    this.checkSize(this.unread, 'frame');
+    // Frames without data are no events, and the end of a run has a chunk of its own.
+    const events = frames.filter(({ data }) => data !== undefined && data !== '[DONE]');
+    return events.flatMap((event) => this.chunksOfEvent(event));
+  }
+
+  private chunksOfEvent({ type, data = '' }: SseFrame): readonly RunChunk[] {
+    const { bytesAs } = this.format;
+    if (bytesAs === 'lines' || bytesAs === 'frames') {
+      return this.chunksOfJson(data);
+    }
+    return this.chunksOf(type === undefined || bytesAs === 'text' ? data : { data, type });
+  }
+
+  private checkSize(bytes: number, of: string): void {
+    if (bytes > this.mostBytes) {
+      throw new SseError(
+        'EVENT_TOO_LARGE',
+        `A ${of} of a run's source is larger than ${this.mostBytes} bytes. Raise \`limits.eventSize\`, or send less at once.`,
+      );
+    }
+  }
+}
+
+const ENCODER = new TextEncoder();
+
+/** Refuses text that is no frame: a parser would ignore all of it. */
+function framesIn(text: string): string {
+  if (!/^\uFEFF?(\s|(data|event|id|retry)?:)/.test(text)) {
+    throw new SseError(
+      'INVALID_EVENT',
+      "The source of a run gave text, and the run's format has no text of its own. Give the chunks as " +
+        "objects: of the AI SDK, `result.toUIMessageStream()`. For `result.textStream`, set `format: 'text'`.",
+    );
+  }
+  return text;
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new SseError(
+      'INVALID_EVENT',
+      `The source of a run gave bytes that are no JSON, and the run's format needs JSON.`,
+      { cause },
+    );
+  }
+}
