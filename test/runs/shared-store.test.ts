@@ -56,68 +56,6 @@ describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => 
   afterEach(() => subject.closeAll());
   afterAll(() => subject.stop());
 
-  it('begins one run of a channel, whoever asks and however often', async () => {
-    const [here, there] = [await subject.open(), await subject.open()];
-    const record = {
-      channel: 'chat:1',
-      id: 'a',
-      format: 'default',
-      head: 0,
-      hasEnded: false,
-      leaseLeft: expect.any(Number),
-    };
-    expect(await here.begin(run('a'))).toEqual(record);
-    expect(await here.begin(run('a'))).toEqual(record);
-    expect(await there.begin(run('b'))).toEqual(record);
-    expect(await there.begin(run('b', { channel: 'chat:2' }))).toMatchObject({ id: 'b' });
-    expect(await there.find('chat:1')).toEqual(record);
-    expect(await there.find('chat:1', 'b')).toBeUndefined();
-    expect(await there.find('chat:3')).toBeUndefined();
-    const { leaseLeft } = (await there.find('chat:1'))!;
-    expect(leaseLeft > 50_000 && leaseLeft <= 60_000).toBe(true);
-
-    await here.append({ ...run('a'), after: 0, chunks: chunks(1, 2) });
-    expect(await here.end(run('a'), DONE, false)).toBe(true);
-    // Its repetition, after a lost reply.
-    expect(await here.begin(run('a'))).toMatchObject({ id: 'a', hasEnded: true, head: 3 });
-    expect(await there.begin(run('b'))).toMatchObject({ id: 'b', hasEnded: false, head: 0 });
-    expect(await here.find('chat:1')).toMatchObject({ id: 'b' });
-    expect(await here.find('chat:1', 'a')).toMatchObject({ id: 'a', hasEnded: true, head: 3 });
-  });
-
-  it('takes each chunk once, also in calls that come again or overlap', async () => {
-    const [here, there] = [await subject.open(), await subject.open()];
-    await here.begin(run('a'));
-    const append = (after: number, to: number) =>
-      here.append({ ...run('a'), after, chunks: chunks(after + 1, to) });
-    expect(await append(0, 2)).toBe('appended');
-    expect(await append(0, 2)).toBe('appended');
-    expect(await append(0, 4)).toBe('appended');
-    expect(await append(1, 3)).toBe('appended');
-    expect(await append(4, 4)).toBe('appended');
-    expect(await append(5, 6)).toBe('gone');
-    expect(await there.append({ ...run('b'), after: 0, chunks: [] })).toBe('gone');
-    expect(texts(await there.read(run('a'), 0, 100))).toEqual(texts(chunks(1, 4)));
-    expect(texts(await there.read(run('a'), 1, 2))).toEqual(texts(chunks(2, 3)));
-    expect(await there.read(run('a'), 4, 100)).toEqual([]);
-    expect(await there.read(run('a'), 5, 100)).toBeUndefined();
-    expect(await there.read(run('b'), 0, 100)).toBeUndefined();
-  });
-
-  it('lets anybody end a run once, and fences its owner', async () => {
-    const [here, there] = [await subject.open(), await subject.open()];
-    await here.begin(run('a'));
-    await here.append({ ...run('a'), after: 0, chunks: chunks(1, 1) });
-    expect(await there.end(run('a'), [{ data: 'lost' }], true)).toBe(false);
-    const stopped: RunChunk = { data: '{}', type: 'sse:stopped' };
-    const ends = [here, there].map((store) => store.end(run('a'), [stopped, ...DONE], false));
-    expect(await Promise.all(ends)).toEqual([true, true]);
-    expect(await here.append({ ...run('a'), after: 1, chunks: chunks(2, 2) })).toBe('ended');
-    expect(await there.end(run('a'), [{ data: 'lost' }], true)).toBe(true);
-    expect(await there.end(run('b'), DONE, false)).toBe(false);
-    expect(await there.read(run('a'), 0, 100)).toMatchObject([...chunks(1, 1), stopped, ...DONE]);
-  });
-
   it('has one instance end a run whose lease is over', async () => {
     const stores = await Promise.all([1, 2, 3].map(() => subject.open()));
     const [owner] = stores as [RunStore];
@@ -136,22 +74,6 @@ describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => 
     expect(await Promise.all(ends)).toEqual([true, true, true]);
     expect(await owner.append({ ...short, after: 1, chunks: chunks(2, 2) })).toBe('ended');
     expect(await owner.find('chat:1')).toMatchObject({ head: 2, hasEnded: true });
-  });
-
-  it('keeps a run for a while after its end, and then has nothing of it', async () => {
-    const store = await subject.open();
-    const brief = run('a', { keep: 200, lease: 200 });
-    await store.begin(brief);
-    await store.append({ ...brief, after: 0, chunks: chunks(1, 3) });
-    await store.end(brief, DONE, false);
-    expect(await store.find('chat:1')).toMatchObject({ head: 4, hasEnded: true });
-    await until(async () => (await store.find('chat:1')) === undefined);
-    expect(await store.find('chat:1', 'a')).toBeUndefined();
-    expect(await store.read(brief, 0, 10)).toBeUndefined();
-    // Nor of one that nobody has ended.
-    await store.begin(run('b', { keep: 200, lease: 200 }));
-    await until(async () => (await store.find('chat:1')) === undefined);
-    expect(await store.begin(run('c'))).toMatchObject({ id: 'c', head: 0 });
   });
 
   it('gives every text back as it was', async () => {

@@ -40,7 +40,8 @@ export class RunAppends {
     const texts = chunks.map(runChunkText);
     const size = texts.reduce((sum, text) => sum + text.length, 0);
     return new Promise((resolve, reject) => {
-      const args = [id, after, texts.length, ...texts];
+      const isEnd = chunks.at(-1)?.end === true;
+      const args = [id, after, isEnd ? 1 : 0, texts.length, ...texts];
       this.waiting.push({ key, args, size, resolve, reject });
       this.flush ??= this.detach(() => setImmediate(() => this.send()));
     });

@@ -1,22 +1,23 @@
 -- Appends chunks to runs. Each append renews the lease of its run.
 -- KEYS: for each run the key that names its channel's newest run. ARGV: PUBLISH or SPUBLISH; for each run its
--- id, the number of the chunk before, how many chunks follow, and these.
+-- id, the number of the chunk before, 1 if the run ends, how many chunks follow, and these.
 -- Answers for each run what has become of it, or `!` and an error: one run's refusal does not stop the others.
 --!include parts/run.lua
 local function append(runs, place)
-  local run, after, count = recordOf(recordKey(runs, ARGV[place])), tonumber(ARGV[place + 1]), tonumber(ARGV[place + 2])
-  if not run then return 'gone' end
-  if run.ended then return 'ended' end
-  local before, now = run.head, nowMs()
+  local run, after = recordOf(recordKey(runs, ARGV[place])), tonumber(ARGV[place + 1])
+  local first, last = place + 4, place + 3 + ARGV[place + 3]
   -- A replica that was promoted may lack chunks.
-  if after > before or not addChunks(ARGV[1], run, after, place + 3, place + 2 + count) then return 'gone' end
-  call('HSET', run.key, 'h', whole(run.head), 'u', whole(now + run.lease))
-  if now + run.lease + run.keeps > run.expiry or before == 0 then
-    -- Not with each append, as these are three more commands.
-    local ms = 2 * run.lease + run.keeps
-    call('HSET', run.key, 'x', whole(now + ms))
-    expire(runs, run, ms)
+  if not run or after > run.head and not run.ended then return 'gone' end
+  if run.ended then
+    -- The call that has ended it may come again.
+    return run.ended == BY_APPEND and after + 1 + last - first <= run.head and 'appended' or 'ended'
   end
+  local before, now = run.head, nowMs()
+  if not addChunks(ARGV[1], run, after, first, last) then return 'gone' end
+  run.ended = ARGV[place + 2] == '1' and BY_APPEND
+  call('HSET', run.key, 'h', whole(run.head), 'u', whole(now + run.lease), 'e', run.ended or 0)
+  -- Not with each append, as it takes four commands.
+  if run.ended or before == 0 or now + run.lease + run.keeps + LEFT_MS > run.expiry then expire(runs, run, now) end
   return 'appended'
 end
 local answers, place = {}, 2
@@ -28,6 +29,6 @@ for i, runs in ipairs(KEYS) do
     answer = '!' .. string.gsub(text, '@user_script: ?%d+: ?', '')
   end
   answers[i] = answer
-  place = place + 3 + ARGV[place + 2]
+  place = place + 4 + ARGV[place + 3]
 end
 return answers

@@ -8,11 +8,13 @@ if own then return told(id, own) end
 local newest = call('GET', runs)
 local active = newest and recordOf(recordKey(runs, newest))
 if active and not active.ended then return told(newest, active) end
-local now, ms = nowMs(), 2 * lease + keeps
-local run = { key = recordKey(runs, id), head = 0, ended = false, till = now + lease, format = ARGV[2] }
-call('HSET', run.key, 'h', 0, 'e', 0, 'l', lease, 'k', keeps, 'u', whole(run.till), 'x', whole(now + ms), 'f', run.format)
+local now = nowMs()
+local run = {
+  key = recordKey(runs, id), head = 0, lease = lease, keeps = keeps, till = now + lease, format = ARGV[2],
+}
+call('HSET', run.key, 'h', 0, 'e', 0, 'l', lease, 'k', keeps, 'u', whole(run.till), 'x', 0, 'f', run.format)
 -- Chunks of a run with this id that was removed in part.
 call('DEL', chunksKey(run.key))
 call('SET', runs, id)
-expire(runs, run, ms)
+expire(runs, run, now)
 return told(id, run)

@@ -8,6 +8,7 @@ if not run then return 0 end
 if run.ended then return 1 end
 if ARGV[3] == '1' and run.till > nowMs() then return 0 end
 addChunks(ARGV[1], run, run.head, 4, #ARGV)
-call('HSET', run.key, 'h', whole(run.head), 'e', 1)
-expire(runs, run, run.keeps)
+run.ended = BY_END
+call('HSET', run.key, 'h', whole(run.head), 'e', run.ended)
+expire(runs, run)
 return 1

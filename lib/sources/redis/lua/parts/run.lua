@@ -4,13 +4,17 @@
 local function recordKey(runs, id) return runs .. ':' .. id end
 local function chunksKey(record) return record .. ':chunks' end
 local function whole(number) return string.format('%.0f', number) end
--- What the record holds: the number of the newest chunk, whether the run has ended, the lease and the time to
--- keep it in ms, until when the lease lasts, when the keys expire, and the format.
+-- An active run without instances stays for so long beyond its lease and its time to keep.
+local LEFT_MS = 60000
+-- How a run has ended: by run-end.lua, or by its last append. Otherwise it is active.
+local BY_END, BY_APPEND = '1', '2'
+-- What the record holds: the number of the newest chunk, how the run has ended, the lease and the time to keep it
+-- in ms, until when the lease lasts, when the keys expire, and the format.
 local function recordOf(key)
   local head, ended, lease, keeps, till, expiry, format = unpack(call('HMGET', key, 'h', 'e', 'l', 'k', 'u', 'x', 'f'))
   if not head then return end
   return {
-    key = key, head = tonumber(head), ended = ended == '1', lease = tonumber(lease), keeps = tonumber(keeps),
+    key = key, head = tonumber(head), ended = ended ~= '0' and ended, lease = tonumber(lease), keeps = tonumber(keeps),
     till = tonumber(till), expiry = tonumber(expiry), format = format,
   }
 end
@@ -18,7 +22,13 @@ end
 local function told(id, run)
   return { id, run.format, whole(run.head), run.ended and 1 or 0, whole(run.till - nowMs()) }
 end
-local function expire(runs, run, ms)
+-- Has the keys of a run expire some time after its lease or, once it has ended, its time to keep it after now.
+local function expire(runs, run, now)
+  local ms = run.keeps
+  if not run.ended then
+    ms = ms + 2 * run.lease + LEFT_MS
+    call('HSET', run.key, 'x', whole(now + ms))
+  end
   for _, key in ipairs({ runs, run.key, chunksKey(run.key) }) do call('PEXPIRE', key, whole(ms)) end
 end
 -- Adds the arguments from `first` to `last` as the chunks behind the number `after`, leaves out those that the
