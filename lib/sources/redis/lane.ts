@@ -1,10 +1,13 @@
 import type { OutgoingEvent } from '../../channel/source.js';
 import type { SseError } from '../../channel/sse-error.js';
+import type { OnceRecord } from './once-record.js';
 import { metaOf, type EventText } from './stream-entry.js';
 
 /** The most events, and about the most bytes, of one lane in a call. */
 const BATCH_EVENTS = 500;
 const BATCH_SIZE = 131_072;
+/** An event with an idempotency key costs Redis an entry of its own, as this many bytes do. */
+const KEYED_SIZE = 2_048;
 
 /** An event on its way to Redis, with the functions that report its outcome. */
 interface Sending extends EventText {
@@ -49,22 +52,36 @@ export class Lane {
     return !this.isInCall && this.waiting.length === 0;
   }
 
+  /** The keys that the call names for this lane. */
+  get callKeys(): readonly string[] {
+    const [first] = this.inCall;
+    return first?.once ? [...this.keys, ...this.inCall.map(({ once }) => once!.record)] : this.keys;
+  }
+
   /** Adds an event to the next call. Resolves with its id. */
-  add(event: OutgoingEvent, deadline: number): Promise<string> {
+  add(event: OutgoingEvent, deadline: number, once?: OnceRecord): Promise<string> {
     const meta = metaOf(event);
     const { data, id: own } = event;
     this.resized(meta.length + data.length);
     return new Promise((resolve, reject) => {
-      this.waiting.push({ meta, data, own, deadline, resolve, reject, isSettled: false });
+      this.waiting.push({ meta, data, own, once, deadline, resolve, reject, isSettled: false });
     });
   }
 
-  /** Moves waiting events into a call. Returns about how many bytes they have. */
+  /**
+   * Moves waiting events into a call: either events with idempotency keys, or events without. Returns
+   * about how many bytes they have.
+   */
   beginCall(): number {
     let [count, size] = [0, 0];
+    const isKeyed = this.waiting[0]?.once !== undefined;
     while (count < this.waiting.length && count < BATCH_EVENTS && size < BATCH_SIZE) {
-      const { meta, data } = this.waiting[count++]!;
-      size += meta.length + data.length;
+      const { meta, data, once } = this.waiting[count]!;
+      if ((once !== undefined) !== isKeyed) {
+        break;
+      }
+      count++;
+      size += meta.length + data.length + (isKeyed ? KEYED_SIZE : 0);
     }
     this.inCall = count === this.waiting.length ? this.waiting : this.waiting.slice(0, count);
     this.waiting = this.waiting.slice(count);

@@ -1,5 +1,6 @@
 import { SseError } from '../../channel/sse-error.js';
 import type { Lane } from './lane.js';
+import { AGAIN } from './lua/lua.generated.js';
 import type { LastPublished } from './published-events.js';
 import { callScript, type RedisScript } from './redis-call.js';
 import { refusalOf, replyError } from './redis-refusal.js';
@@ -96,7 +97,7 @@ export class NumberedCall {
     const before = [last?.number ?? 0, Math.ceil(last?.ago ?? 0)];
     const answers = await callScript(connection, {
       script: this.kind.script,
-      keys: [this.marker, ...this.lanes.flatMap(({ keys }) => keys)],
+      keys: [this.marker, ...this.lanes.flatMap(({ callKeys }) => callKeys)],
       args: [this.number, server.publishCommand, ...before, ...this.kind.args, ...this.texts],
     });
     return answers as readonly string[];
@@ -153,7 +154,7 @@ export class NumberedCall {
     return new SseError(
       'UNAVAILABLE',
       `${count} of ${minReplicas} replicas (\`redisStreams.minReplicas\`) had the event ` +
-        `${id} within ${replicaTimeout} ms. It has been delivered, but a failover may lose it.`,
+        `${id.replace(AGAIN, '')} within ${replicaTimeout} ms. It has been delivered, but a failover may lose it.`,
     );
   }
 }

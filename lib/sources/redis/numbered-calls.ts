@@ -6,6 +6,7 @@ import { SseError } from '../../channel/sse-error.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { Lane } from './lane.js';
 import { NumberedCall, type CallKind } from './numbered-call.js';
+import type { OnceRecord } from './once-record.js';
 import type { RedisStreams } from './redis-streams.js';
 
 /** The most bytes of events that may wait for Redis. */
@@ -58,10 +59,12 @@ export class NumberedCalls {
    * @param keys the keys that a call for the event names; the first names its lane
    */
   publish(event: OutgoingEvent, ...keys: readonly string[]): Promise<string> {
-    const refusal = this.refusal();
-    const sent = refusal ? Promise.reject<string>(refusal) : this.add(event, keys);
-    sent.catch(() => undefined);
-    return sent;
+    return this.enqueue(event, keys);
+  }
+
+  /** Like `publish()`, for an event with an idempotency key. The id of a duplicate begins with `AGAIN`. */
+  publishOnce(event: OutgoingEvent, once: OnceRecord, ...keys: readonly string[]): Promise<string> {
+    return this.enqueue(event, keys, once);
   }
 
   markerOf(lane: string): string {
@@ -95,7 +98,18 @@ export class NumberedCalls {
         );
   }
 
-  private add(event: OutgoingEvent, keys: readonly string[]): Promise<string> {
+  private enqueue(
+    event: OutgoingEvent,
+    keys: readonly string[],
+    once?: OnceRecord,
+  ): Promise<string> {
+    const refusal = this.refusal();
+    const sent = refusal ? Promise.reject<string>(refusal) : this.add(event, keys, once);
+    sent.catch(() => undefined);
+    return sent;
+  }
+
+  private add(event: OutgoingEvent, keys: readonly string[], once?: OnceRecord): Promise<string> {
     const [name] = keys as readonly [string];
     let lane = this.lanes.get(name);
     if (!lane) {
@@ -105,7 +119,7 @@ export class NumberedCalls {
     // One timer serves all lanes, as each event may have a lane of its own. It ends with the last lane.
     this.tick ??= this.detach(() => setInterval(() => this.onTick(), TICK_MS));
     const timeout = this.kind.isDeclarative ? Infinity : this.streams.settings.sendTimeout;
-    const sent = lane.add(event, monotonicNow() + timeout);
+    const sent = lane.add(event, monotonicNow() + timeout, once);
     this.proceed(lane);
     return sent;
   }

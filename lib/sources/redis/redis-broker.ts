@@ -1,5 +1,6 @@
 import type { ControlLog, ControlSink } from '../../channel/control.js';
 import { refuseAsPosition } from '../../channel/event-check.js';
+import type { OnceKey, SentOnce } from '../../channel/once.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { PresenceOptions, PresenceSink, PresenceStore } from '../../channel/presence.js';
 import type { RunStore } from '../../channel/runs.js';
@@ -12,16 +13,16 @@ import type {
   PublishOptions,
 } from '../../channel/source.js';
 import { refuseTransaction } from '../../channel/transaction.js';
-import { APPEND } from './lua/lua.generated.js';
+import { appendKind } from './append-calls.js';
 import { RedisControlLog } from './control-log.js';
-import type { CallKind } from './numbered-call.js';
+import { AGAIN } from './lua/lua.generated.js';
 import { NumberedCalls } from './numbered-calls.js';
-import { indexKey, ownIdsOf } from './own-ids.js';
+import { recordKey } from './once-record.js';
+import { indexKey } from './own-ids.js';
 import { RedisPresence } from './redis-presence.js';
 import { RedisRuns } from './redis-runs.js';
 import type { RedisStreams } from './redis-streams.js';
-import { lengthsOf, type EventText } from './stream-entry.js';
-import { isStreamId, streamIdsFrom } from './stream-id.js';
+import { isStreamId } from './stream-id.js';
 
 /**
  * Carries events from every instance to every instance by Redis: a stream per channel, which
@@ -58,12 +59,23 @@ export class RedisBroker implements Broker, Lifecycle {
 
   /** @throws SseError `INVALID_CHANNEL` when the name cannot be mapped to a stream */
   publish(channel: string, event: OutgoingEvent, options?: PublishOptions): Promise<string> {
-    refuseTransaction(options);
-    const key = this.keyOf(channel);
-    if (event.id !== undefined && isStreamId(event.id)) {
-      refuseAsPosition(event.id, 'of a Redis stream');
-    }
+    const key = this.streamOf(channel, event, options);
     return this.appends.publish(event, key, indexKey(key, this.streams.settings.prefix));
+  }
+
+  /** @throws as `publish()` */
+  async publishOnce(
+    channel: string,
+    event: OutgoingEvent,
+    { key, window }: OnceKey,
+    options?: PublishOptions,
+  ): Promise<SentOnce> {
+    const stream = this.streamOf(channel, event, options);
+    const { prefix } = this.streams.settings;
+    const once = { record: recordKey(stream, key, prefix), window };
+    const id = await this.appends.publishOnce(event, once, stream, indexKey(stream, prefix));
+    const isDuplicate = id.startsWith(AGAIN);
+    return { id: isDuplicate ? id.slice(AGAIN.length) : id, isDuplicate };
   }
 
   /** The log is read and listened to from the start on. */
@@ -83,6 +95,16 @@ export class RedisBroker implements Broker, Lifecycle {
     return (this.runs = new RedisRuns(this.streams, this.keyOf));
   }
 
+  /** The stream for an event, which Redis can hold. */
+  private streamOf(channel: string, { id }: OutgoingEvent, options?: PublishOptions): string {
+    refuseTransaction(options);
+    const stream = this.keyOf(channel);
+    if (id !== undefined && isStreamId(id)) {
+      refuseAsPosition(id, 'of a Redis stream');
+    }
+    return stream;
+  }
+
   private readonly keyOf = (channel: string): string => {
     if (channel.startsWith('}')) {
       throw new SseError(
@@ -95,39 +117,4 @@ export class RedisBroker implements Broker, Lifecycle {
     // The stream of a cache key that ends in } has such a name as well.
     return channel.includes('}:key:') ? `${prefix}channel:{${channel}}` : `${prefix}{${channel}}`;
   };
-}
-
-/** Calls that append events to streams: a lane is a stream, and an event's id is its entry's. */
-function appendKind({ connection, limits, published, reading }: RedisStreams): CallKind {
-  return {
-    script: APPEND,
-    isPerLane: false,
-    args: limits,
-    argsOf: (lanes) => [lanes.map(headOf).join(''), ...lanes.map(textOf)],
-    // In a Cluster each stream has its own marker, which tells whether the server has the last event.
-    last: ([key]) => (connection.isCluster ? published.lastOf(key!) : undefined),
-    outcomes: ([key], answer, number, count) => {
-      const [first, announcement] = answer.split(' ') as [string, string?];
-      if (announcement !== undefined) {
-        reading.noteLoss(key!, announcement);
-      }
-      const ids = streamIdsFrom(first, count)!;
-      published.note(key!, ids.at(-1)!, number);
-      return ids;
-    },
-  };
-}
-
-/** The line that tells the script what the text of a stream holds: nothing for one event that is data only. */
-function headOf(events: readonly EventText[]): string {
-  const [lengths, owns] = [lengthsOf(events), ownIdsOf(events)];
-  return lengths === '' && owns === '' ? '\n' : `${events.length} ${lengths} ${owns}\n`;
-}
-
-function textOf(events: readonly EventText[]): string {
-  let text = '';
-  for (const { meta, data } of events) {
-    text += meta + data;
-  }
-  return text;
 }

@@ -1,6 +1,7 @@
 import { isResetReason } from '../../channel/reset-event.js';
 import type { HistoryEvent, OutgoingEvent, ResetReason } from '../../channel/source.js';
 import { BEGIN, DATA, GO_ON, LENGTHS, META, RESET } from './lua/lua.generated.js';
+import type { OnceRecord } from './once-record.js';
 import { compareStreamIds, isStreamId, laterStreamId, streamIdsFrom } from './stream-id.js';
 
 /**
@@ -64,6 +65,8 @@ export interface EventText {
   readonly data: string;
   /** The publisher's own id. */
   readonly own?: string | undefined;
+  /** Set for an event with an idempotency key. */
+  readonly once?: OnceRecord | undefined;
 }
 
 /**

@@ -1,34 +1,62 @@
 -- Appends the events of one turn, of one or several channels.
 --
--- KEYS: marker, then each stream and its index. ARGV: as in numbered.lua, then `RedisStreams.limits`;
--- then the heads, a line for each stream; then for each stream the texts of its events. A head has the
--- number and the lengths of the events, and the ids that their publishers gave them; it is empty for
--- one event that is data only.
+-- KEYS: marker, then for each stream the stream, its index, and a record for each event with an
+-- idempotency key. ARGV: as in numbered.lua, then `RedisStreams.limits`; then the heads, a line each; then
+-- a text for each head. A head tells what its text holds:
+--
+--     <number of events> <their lengths> <the ids that their publishers gave them>
+--     =<window> <lengths> <ids>   the stream's first event with an idempotency key
+--     +<window> <lengths> <ids>   a further such event of the same stream
+--
+-- It is empty for one event that is data only. Events with keys have entries of their own, as an event that
+-- is left out would leave a gap in the ids of an entry.
 -- Answers for each stream the id of its first event, or `!` and an error: one stream's refusal does not
--- stop the others. When the server has lost the last call that it had answered, the script announces
--- that to readers first, and the announcement's id follows behind a blank.
+-- stop the others. For events with keys it answers an id each, separated by commas; an error behind them
+-- is that of all further ones. When the server has lost the last call that it had answered, the script
+-- announces that to readers first, and the announcement's id follows the first id behind a blank.
 --!include parts/numbered.lua
 local maxEvents, age, maxBytes = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
---!include parts/append.lua
+--!include parts/once.lua
 local announcement = announceLoss(KEYS[2])
 local answers = {}
-local i = 0
+local i, key, nextKey, text = 0, 0, 2, 8
+local isRefused = false
 for head in string.gmatch(ARGV[8], '([^\n]*)\n') do
-  i = i + 1
-  local key, count, lengths, owns = i * 2, 1, '', ''
-  if head ~= '' then count, lengths, owns = string.match(head, '^(%d+) (%S*) (%S*)$') end
-  untold = nil
-  local isDone, answer = pcall(append,
-    KEYS[key], tonumber(count), lengths, ARGV[i + 8], KEYS[key + 1], owns)
-  if untold then
-    answer = '!' .. untold
-  elseif isDone then
-    if announcement then answer = answer .. ' ' .. announcement end
-  else
-    -- Redis 6.2 throws text that begins with a place in the script.
-    local text = type(answer) == 'table' and answer.err or answer
-    answer = '!' .. string.gsub(text, '@user_script: ?%d+: ?', '')
+  local count, lengths, owns, place, window = 1, '', ''
+  if head ~= '' then
+    count, lengths, owns = string.match(head, '^(%d+) (%S*) (%S*)$')
+    if not count then
+      count, place, window, lengths, owns = 1, string.match(head, '^([=+])(%d+) (%S*) (%S*)$')
+    end
   end
-  answers[i] = answer
+  local isFurther = place == '+'
+  if not isFurther then
+    i, key, nextKey, isRefused = i + 1, nextKey, nextKey + 2, false
+  end
+  text = text + 1
+  local record
+  if window then record, nextKey = KEYS[nextKey], nextKey + 1 end
+  if not isRefused then
+    untold = nil
+    local isDone, answer
+    if record then
+      isDone, answer = pcall(appendOnce,
+        record, window, KEYS[key], 1, lengths, ARGV[text], KEYS[key + 1], owns)
+    else
+      isDone, answer = pcall(append,
+        KEYS[key], tonumber(count), lengths, ARGV[text], KEYS[key + 1], owns)
+    end
+    isRefused = untold or not isDone
+    if untold then
+      answer = '!' .. untold
+    elseif isDone then
+      if announcement and not isFurther then answer = answer .. ' ' .. announcement end
+    else
+      -- Redis 6.2 throws text that begins with a place in the script.
+      local message = type(answer) == 'table' and answer.err or answer
+      answer = '!' .. string.gsub(message, '@user_script: ?%d+: ?', '')
+    end
+    answers[i] = isFurther and answers[i] .. ',' .. answer or answer
+  end
 end
 return done(answers)
