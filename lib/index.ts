@@ -24,7 +24,9 @@ export type { EndReason as SseEndReason } from './delivery/connection.js';
 export type { ConnectionsOptions } from './connections/list-connections.js';
 export type { ConnectionFilter } from './delivery/connection-filter.js';
 export type { SseClient } from './delivery/client.js';
+export type { SseChannels, SseDenied, SseOpen } from './delivery/opening.js';
 export type { SseSnapshot } from './delivery/snapshot-cursor.js';
+export type { SseEventMap } from './sse.event-map.js';
 export type { SseConnection } from './delivery/sse-connection.js';
 export { SseChannel } from './endpoint/sse-channel.decorator.js';
 export type { ChannelResolver } from './endpoint/route.js';
@@ -45,6 +47,8 @@ export type { SseEvent } from './channel/sse-event.js';
 export type { OnceKey, SentOnce } from './channel/once.js';
 export type { ControlLog, ControlSink } from './channel/control.js';
 export type {
+  SseJoin,
+  SseLeave,
   PresenceCounts,
   PresenceMember,
   PresenceOptions,

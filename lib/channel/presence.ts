@@ -98,12 +98,24 @@ export interface PresenceStore {
 export const JOIN_TYPE = 'sse:join';
 export const LEAVE_TYPE = 'sse:leave';
 
-/** The data of `sse:join` and `sse:leave`. */
+/** The `data` of a `sse:join` event. */
+export interface SseJoin<Info = unknown> {
+  readonly channel: string;
+  /** The client's id, as the option `client` tells it. */
+  readonly id: string;
+  /** What the newest of its connections tells of it; absent if that is nothing. */
+  readonly info?: Info;
+}
+
+/** The `data` of a `sse:leave` event. */
+export type SseLeave<Info = unknown> = SseJoin<Info>;
+
+/** The text of `sse:join` and `sse:leave`, which tell of clients with an id. */
 export function presenceData({
   channel,
   client,
   info,
 }: Pick<PresenceSeat, 'channel' | 'client' | 'info'>): string {
-  const start = JSON.stringify({ channel, id: client });
+  const start = JSON.stringify({ channel, id: client! } satisfies SseJoin);
   return info === undefined ? start : `${start.slice(0, -1)},"info":${info}}`;
 }

@@ -20,8 +20,8 @@ const DENIED_TYPE = 'sse:denied';
 /** The `type` of the event that tells a set of channels that has changed. */
 export const CHANNELS_TYPE = 'sse:channels';
 
-/** The `data` of the events `sse:open` and `sse:channels`. */
-export interface OpenData {
+/** The `data` of a `sse:open` event. */
+export interface SseOpen {
   /** The names of the channels that the stream brings. */
   readonly channels: readonly string[];
   /**
@@ -31,8 +31,17 @@ export interface OpenData {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** The `data` of a `sse:channels` event: the new set. */
+export type SseChannels = SseOpen;
+
+/** The `data` of a `sse:denied` event. */
+export interface SseDenied {
+  /** The names of channels that the client may not read. */
+  readonly channels: readonly string[];
+}
+
 /** The content of the opening frame. */
-export interface OpeningPlace extends OpenData {
+export interface OpeningPlace extends SseOpen {
   /** The position it starts at; `undefined` when there is none yet. */
   readonly id: string | undefined;
 }
@@ -52,8 +61,8 @@ export function openingFrame(
 }
 
 /** The text of `sse:open` and `sse:channels`. */
-export function placeText({ channels, labels }: OpenData): string {
-  const open: OpenData = { channels, labels };
+export function placeText({ channels, labels }: SseOpen): string {
+  const open: SseOpen = { channels, labels };
   return JSON.stringify(open);
 }
 
@@ -63,7 +72,7 @@ export function deniedFrame(channels: readonly string[]): string {
 }
 
 export function deniedEvent(channels: readonly string[]): { type: string; data: string } {
-  return { type: DENIED_TYPE, data: JSON.stringify({ channels }) };
+  return { type: DENIED_TYPE, data: JSON.stringify({ channels } satisfies SseDenied) };
 }
 
 /** The only frame of a response: after how many milliseconds to return. */

@@ -18,8 +18,12 @@ import {
   type ChannelSource,
   type ResetReason,
   type SseErrorCode,
+  type SseEventMap,
+  type SseJoin,
   type SseEvent,
   type SseModuleOptions,
+  type SseOpen,
+  type SseSnapshot,
   type SseMember,
   type SsePresence,
   type SseReset,
@@ -201,6 +205,26 @@ export const row = seat?.row;
 declare const anyTemplate: string;
 const anyParams = channelParams(anyTemplate, 'hall:main');
 same<typeof anyParams, Readonly<Record<string, string>> | undefined>(true);
+
+// The events of the module, in a page.
+declare function on<Type extends keyof SseEventMap>(
+  type: Type,
+  listener: (data: SseEventMap[Type]) => void,
+): void;
+on('sse:open', (open) => same<typeof open, SseOpen>(true));
+on('sse:channels', ({ channels, labels }) => {
+  same<typeof channels, readonly string[]>(true);
+  same<typeof labels, Readonly<Record<string, string>>>(true);
+});
+on('sse:denied', ({ channels }) => same<typeof channels, readonly string[]>(true));
+on('sse:reset', ({ reason }) => same<typeof reason, ResetReason>(true));
+on('sse:snapshot', ({ state }) => same<typeof state, unknown>(true));
+on('sse:join', ({ id, info }) => same<[typeof id, typeof info], [string, unknown]>(true));
+on('sse:leave', (leave) => same<typeof leave, SseJoin>(true));
+same<SseSnapshot<Notice>['state'], Notice>(true);
+same<SseJoin<Notice>['info'], Notice | undefined>(true);
+// @ts-expect-error no event of the module
+on('sse:opened', () => undefined);
 
 // Errors.
 export function codeOf(error: unknown): SseErrorCode | undefined {

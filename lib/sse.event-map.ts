@@ -1,0 +1,15 @@
+import type { SseJoin, SseLeave } from './channel/presence.js';
+import type { SseReset } from './channel/reset-event.js';
+import type { SseChannels, SseDenied, SseOpen } from './delivery/opening.js';
+import type { SseSnapshot } from './delivery/snapshot-cursor.js';
+
+/** The `data`, as an object, of each event that this module sends by itself, by the event's type. */
+export interface SseEventMap {
+  readonly 'sse:open': SseOpen;
+  readonly 'sse:channels': SseChannels;
+  readonly 'sse:denied': SseDenied;
+  readonly 'sse:reset': SseReset;
+  readonly 'sse:snapshot': SseSnapshot;
+  readonly 'sse:join': SseJoin;
+  readonly 'sse:leave': SseLeave;
+}
