@@ -16,7 +16,7 @@ export default {
     '\\.ts$': ['@swc/jest', swcOptions],
   },
   transformIgnorePatterns: [`/node_modules/(?!${SHARED}/)`],
-  testRunner: '<rootDir>/test/support/jest/runner.mjs',
+  testRunner: '<rootDir>/test/support/jest/jest-circus.mjs',
   setupFiles: ['<rootDir>/test/support/jest/shared-realm.mjs'],
   globalSetup: '<rootDir>/test/support/jest/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/jest/global-teardown.mjs',
