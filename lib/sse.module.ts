@@ -8,7 +8,6 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { MODULE_METADATA } from '@nestjs/common/constants.js';
 import {
   HttpAdapterHost,
   DiscoveryModule,
@@ -28,7 +27,9 @@ import { RouteChannels } from './endpoint/route-channels.js';
 import { SseRoutes } from './endpoint/sse-routes.js';
 import { SurroundingInterceptor } from './endpoint/surrounding.interceptor.js';
 import { Presence } from './presence/presence.js';
-import { ONE_COPY, warnOfCopies } from './setup/copies.js';
+import { Runs } from './runs/runs.js';
+import { warnOfCopies } from './setup/copies.js';
+import { checkSingle, OF_ANY_COPY, withoutOptions } from './sse.imports.js';
 import { sseLog } from './setup/sse-log.js';
 import { readOptions } from './sources/options/option-table.js';
 import {
@@ -45,8 +46,6 @@ import { SSE_IS_IMPORTED, SSE_SETTINGS, settingsOf, type SseSettings } from './s
 import { SseSources } from './setup/sse-sources.js';
 import { SseTickets } from './tickets/sse-tickets.js';
 
-/** Metadata of SseModule, which the SseModule of another copy of the package has as well. */
-const OF_ANY_COPY = 'sse:module';
 /** Stands in for the options where nobody has given any. */
 const NO_OPTIONS = Symbol('NO_OPTIONS');
 
@@ -66,7 +65,7 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
       inject: [SSE_MODULE_OPTIONS, ModulesContainer],
       useFactory: (options: SseModuleOptions | typeof NO_OPTIONS, modules: ModulesContainer) => {
         if (options === NO_OPTIONS) {
-          throw withoutOptions(modules);
+          throw withoutOptions(SseModule, modules);
         }
         return settingsOf(options, 'The factory of SseModule.forRootAsync(): ');
       },
@@ -98,6 +97,7 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
     SseTickets,
     Control,
     Presence,
+    Runs,
     ConnectionHooks,
     RouteChannels,
     OtherInterceptors,
@@ -129,6 +129,7 @@ export class SseModule
     private readonly sessions: Http2Sessions,
     private readonly control: Control,
     private readonly presence: Presence,
+    private readonly runs: Runs,
     private readonly host: HttpAdapterHost,
     // Created with the module, so that routes are ready before the router reads them.
     _routes: SseRoutes,
@@ -136,7 +137,7 @@ export class SseModule
     modules: ModulesContainer,
   ) {
     super();
-    checkSingle(modules);
+    checkSingle(SseModule, modules);
   }
 
   /**
@@ -186,7 +187,8 @@ export class SseModule
   /** Ends every stream and session: the server would otherwise wait for them. */
   async beforeApplicationShutdown(): Promise<void> {
     this.shutdownUntil = monotonicNow() + this.settings.drainTimeout;
-    await this.delivery.drain();
+    // Clients are sent away at once; runs may end by themselves meanwhile.
+    await Promise.all([this.delivery.drain(), this.runs.drain(this.settings.drainTimeout)]);
     await this.sessions.end(this.shutdownLeft);
   }
 
@@ -194,6 +196,7 @@ export class SseModule
     this.delivery.close();
     this.control.close();
     await this.presence.close();
+    await this.runs.close();
     await this.sources.stop(this.shutdownLeft);
   }
 
@@ -201,50 +204,4 @@ export class SseModule
   private get shutdownLeft(): number {
     return Math.max(0, this.shutdownUntil - monotonicNow());
   }
-}
-
-/** The error for `imports: [SseModule]`. */
-function withoutOptions(modules: ModulesContainer): SseError {
-  return new SseError(
-    'NOT_CONFIGURED',
-    `SseModule is imported without forRoot(), in the imports of ${importersIn(modules, isBare)}. Call ` +
-      'SseModule.forRoot() once, in the root module, and import it nowhere else: SseService can ' +
-      'then be injected everywhere.',
-  );
-}
-
-/**
- * Two of these modules would not know each other: what one sends, clients of the other never get.
- * @throws SseError `INVALID_OPTION`
- */
-function checkSingle(modules: ModulesContainer): void {
-  const isOfAnother = ({ metatype }: { metatype: object }): boolean =>
-    metatype !== SseModule && Reflect.hasMetadata(OF_ANY_COPY, metatype);
-  if ([...modules.values()].some(isOfAnother)) {
-    throw new SseError(
-      'INVALID_OPTION',
-      `SseModule is imported from two copies of nestjs-sse-channels. ${ONE_COPY}`,
-    );
-  }
-  const count = [...modules.values()].filter(({ metatype }) => metatype === SseModule).length;
-  if (count > 1) {
-    throw new SseError(
-      'INVALID_OPTION',
-      `SseModule is configured ${count} times in one application, in the imports of ` +
-        `${importersIn(modules, isConfigured)}. Call SseModule.forRoot() once, in the root module: SseService ` +
-        'can then be injected everywhere.',
-    );
-  }
-}
-
-const isBare = (imported: unknown): boolean => imported === SseModule;
-const isConfigured = (imported: unknown): boolean =>
-  (imported as DynamicModule | null)?.module === SseModule;
-
-/** The names of the classes that import SseModule in such a way by their `@Module({ imports })`. */
-function importersIn(modules: ModulesContainer, isSuch: (imported: unknown) => boolean): string {
-  const importers = [...modules.values()].filter(({ metatype }) =>
-    ((Reflect.getMetadata(MODULE_METADATA.IMPORTS, metatype) ?? []) as unknown[]).some(isSuch),
-  );
-  return importers.map(({ metatype }) => metatype.name).join(' and ') || 'dynamic modules';
 }

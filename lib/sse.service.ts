@@ -1,34 +1,26 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { checkedNames } from './channel/channel-name.js';
 import { Control } from './connections/control.js';
 import { disconnectCommand, type DisconnectOptions } from './connections/disconnect.options.js';
 import { listConnections, type ConnectionsOptions } from './connections/list-connections.js';
 import { Presence } from './presence/presence.js';
 import type { PresenceListOptions } from './presence/presence.options.js';
 import type { SsePresence, SsePresenceStats } from './presence/sse-presence.js';
-import type { SseEvent } from './channel/sse-event.js';
+import { Runs } from './runs/runs.js';
+import type { RunSource } from './runs/source/run-source.js';
+import type { SseRun } from './runs/sse-run.js';
 import { Delivery } from './delivery/delivery.js';
 import type { SseConnectionEvent } from './delivery/connection-events.js';
 import type { ConnectionTarget } from './delivery/revocations.js';
 import type { SseConnection } from './delivery/sse-connection.js';
 import type { EventToSend, SendResult } from './sending/send-all.options.js';
 import { Sending } from './sending/sending.js';
-import {
-  STREAM_OPTIONS,
-  type ResumeOptions,
-  type SendKeyOptions,
-  type SendOptions,
-  type StreamOptions,
-} from './setup/channel-options.js';
+import type { SendKeyOptions, SendOptions } from './setup/channel-options.js';
+import type { RunOptions, StopOptions } from './setup/run-options.js';
 import { SSE_SETTINGS, type SseSettings } from './setup/settings.js';
 import { SseSources } from './setup/sse-sources.js';
-import type { CacheOptions } from './sources/cache/cache-options.js';
-import { PollSource } from './sources/poll/poll-source.js';
-import type { PollOptions } from './sources/poll/poll.options.js';
-import { readOptions } from './sources/options/option-table.js';
-import type { ListenOptions } from './sources/postgres/listen.options.js';
 import { SseReports } from './sending/sse-reports.js';
+import { SseReading } from './sse.reading.js';
 import { statsOf, type SseStats } from './sse.stats.js';
 
 /**
@@ -36,7 +28,7 @@ import { statsOf, type SseStats } from './sse.stats.js';
  * HTTP request.
  */
 @Injectable()
-export class SseService {
+export class SseService extends SseReading {
   /**
    * Connections of this instance that open and close, from the moment of the subscription on. It
    * completes at shutdown, once every connection has closed.
@@ -47,39 +39,17 @@ export class SseService {
 
   /** @internal */
   constructor(
-    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
-    /** Everything between the logs of the channels and the clients. */
-    private readonly delivery: Delivery,
-    /** Whatever feeds channels, the broker of `send()` among them. */
-    private readonly sources: SseSources,
+    @Inject(SSE_SETTINGS) settings: SseSettings,
+    delivery: Delivery,
+    sources: SseSources,
     private readonly control: Control,
     private readonly present: Presence,
+    private readonly runs: Runs,
   ) {
+    super(settings, delivery, sources);
     this.connections$ = delivery.connections.events.events$;
     this.reports = new SseReports(settings, sources.log);
     this.sending = new Sending(settings, sources, this.reports);
-  }
-
-  /**
-   * Reads one or several channels. Each subscriber has its own place in them; the source feeds each
-   * channel once. Emits every event, `sse:reset` among them (see `isReset`), and completes after the
-   * last event of the run.
-   *
-   * @param channels a channel's name, or several
-   * @param options the source of the channels, and where to start
-   * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`, `NOT_CONFIGURED`
-   */
-  // oxlint-disable-next-line typescript/no-explicit-any
-  stream<T extends string | object = any>(
-    channels: string | readonly string[],
-    options: StreamOptions = {},
-  ): Observable<SseEvent<T>> {
-    const names = checkedNames(channels);
-    readOptions(STREAM_OPTIONS, options, '', 'stream(): ');
-    const source = this.sources.sourceFor(options);
-    const isOfSet = typeof channels !== 'string';
-    const requests = names.map((name) => ({ source, name, isOfSet }));
-    return this.delivery.observe(requests, options.lastEventId);
   }
 
   /**
@@ -131,32 +101,6 @@ export class SseService {
   }
 
   /**
-   * Reads a cache key: each value that is written to it is an event.
-   *
-   * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`
-   */
-  // oxlint-disable-next-line typescript/no-explicit-any
-  streamKey<T extends string | object = any>(
-    key: string,
-    options: CacheOptions & ResumeOptions = {},
-  ): Observable<SseEvent<T>> {
-    return this.stream<T>(key, { ...options, source: 'cache' });
-  }
-
-  /**
-   * Reads a Postgres notification channel.
-   *
-   * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`, `NOT_CONFIGURED`
-   */
-  // oxlint-disable-next-line typescript/no-explicit-any
-  streamPostgres<T extends string | object = any>(
-    channel: string,
-    options: ListenOptions & ResumeOptions = {},
-  ): Observable<SseEvent<T>> {
-    return this.stream<T>(channel, { ...options, source: 'postgres' });
-  }
-
-  /**
    * Sends a Postgres notification, as `select pg_notify(channel, payload)`.
    *
    * @param payload a string goes out as it is, everything else as `serialize` writes it, or as
@@ -166,25 +110,6 @@ export class SseService {
    */
   notify(channel: string, payload: unknown = ''): Promise<void> {
     return this.sending.notify(channel, payload);
-  }
-
-  /**
-   * Calls a function again and again, and emits its results, except `null` and `undefined`. One loop
-   * serves all subscribers of the Observable, and pauses while there are none. When a call throws, the
-   * module logs that and calls again.
-   *
-   * @param read returns the next value: a string as it is, everything else as `serialize` writes it, or
-   * as JSON
-   * @throws SseError `INVALID_OPTION`
-   */
-  poll<T extends string | object>(
-    read: () => T | null | undefined | Promise<T | null | undefined>,
-    options: PollOptions = {},
-  ): Observable<SseEvent<T>> {
-    const { doneSignal = this.settings.doneSignal, serialize = this.settings.serialize } = options;
-    const source = new PollSource(read, { ...options, doneSignal, serialize }, this.sources.log);
-    const requests = [{ source, name: 'poll' }];
-    return this.delivery.observe(requests);
   }
 
   /**
@@ -228,6 +153,28 @@ export class SseService {
   /** The first page of `presence()`, now and after each change. Completes at shutdown. @throws alike */
   presence$(channel: string): Observable<SsePresence> {
     return this.present.observe(channel);
+  }
+
+  /**
+   * Begins a run: a stream with a log of its own, which goes on when the request that began it is gone. Waits for
+   * the source's first value, for a second at most.
+   *
+   * @param channel where the run can be followed, by endpoints with `run: true`
+   * @param source a function of an AbortSignal that gives an async iterable, a stream, an Observable or a Response; or one of these
+   * @throws SseError `RUN_ACTIVE` when the channel has a run, `LIMIT_REACHED`, `INVALID_CHANNEL`, `INVALID_OPTION`,
+   * `UNAVAILABLE`, `CLOSED`; and the source's error, if it fails before its first value
+   */
+  run(channel: string, source: RunSource, options: RunOptions = {}): Promise<SseRun> {
+    return this.reports.runs.follow(() => this.runs.run(channel, source, options));
+  }
+
+  /**
+   * Stops the active run of a channel, whichever instance began it.
+   * @returns whether there was one
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`, `UNAVAILABLE`, `CLOSED`
+   */
+  stop(channel: string, options: StopOptions = {}): Promise<boolean> {
+    return this.reports.runs.follow(() => this.runs.stop(channel, options));
   }
 
   /** Counts what is open at this moment, and what the module has refused since the start. */

@@ -1,6 +1,7 @@
 import { CONTROL, SURROGATE } from './channel-name.js';
 import { MAX_TIMER_MS } from './clock.js';
 import { JOIN_TYPE, LEAVE_TYPE } from './presence.js';
+import { RunEvent } from './run-event.js';
 import type { ChannelSink, SourceEvent } from './source.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
@@ -36,7 +37,11 @@ export function checkEvent(event: SourceEvent, limits: EventLimits): void {
   if (typeof data !== 'string') {
     throw invalid(`The event's \`data\` is ${shown(data)}. Give a string.`);
   }
-  if (type !== undefined && !(isPresence && PRESENCE_TYPES.has(type))) {
+  if (
+    type !== undefined &&
+    !(isPresence && PRESENCE_TYPES.has(type)) &&
+    !(event instanceof RunEvent)
+  ) {
     checkType(type);
   }
   if (id !== undefined) {

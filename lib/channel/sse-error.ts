@@ -21,6 +21,8 @@ export type SseErrorCode =
   | 'TRANSACTION_FAILED'
   /** A limit is reached, such as that of open channels (`limits.channels`). */
   | 'LIMIT_REACHED'
+  /** The channel has an active run. */
+  | 'RUN_ACTIVE'
   /** The application is shutting down. */
   | 'CLOSED';
 

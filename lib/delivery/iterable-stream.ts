@@ -4,7 +4,8 @@ import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import { SLICE_MS } from '../channel/slices.js';
 
-interface Room {
+/** Where values go. */
+export interface Room {
   readonly isFull: boolean;
   whenRoom(): Promise<void>;
 }

@@ -8,6 +8,7 @@ import type { PostgresOption } from '../sources/postgres/postgres.options.js';
 import type { RedisOption } from '../sources/redis/redis-option.js';
 import type { RedisStreamsOptions } from '../sources/redis/redis-streams.options.js';
 import type { Authorize } from './channel-options.js';
+import type { RunsOptions } from './run-options.js';
 
 /** How much of each channel stays readable for clients that return or fall behind. */
 export interface RetainOptions {
@@ -178,4 +179,6 @@ export interface SseModuleOptions {
    * 1,000 to 86,400,000, which is a day. Set the same on all instances. Default: 300,000.
    */
   readonly idempotencyWindow?: number;
+  /** How runs go that `run()` begins. Default: as for each of its options. */
+  readonly runs?: RunsOptions;
 }

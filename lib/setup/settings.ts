@@ -25,6 +25,7 @@ import type { RedisOption } from '../sources/redis/redis-option.js';
 import { REDIS_STREAMS_OPTIONS } from '../sources/redis/redis-streams.options.js';
 import type { Authorize } from './channel-options.js';
 import type { SseModuleOptions } from './module-options.js';
+import { RUNS_OPTIONS } from './run-options.js';
 
 /** Injection token of the options that the module was configured with, checked and complete. */
 export const SSE_SETTINGS = Symbol('SSE_SETTINGS');
@@ -90,6 +91,7 @@ export const MODULE_OPTIONS = {
   revocation: flag(false),
   presenceGrace: duration(5_000),
   presenceTimeout: duration(15_000, 3_000),
+  runs: group(RUNS_OPTIONS),
   idempotencyWindow: duration(300_000, 1_000, 86_400_000),
 } satisfies TableOf<SseModuleOptions>;
 

@@ -93,6 +93,7 @@ describe('The tables of options', () => {
       UNAVAILABLE: true,
       TRANSACTION_FAILED: true,
       LIMIT_REACHED: true,
+      RUN_ACTIVE: true,
       CLOSED: true,
     };
     expect(names('Errors')).toEqual(Object.keys(codes).sort());

@@ -2,9 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { Readable } from 'node:stream';
 import { from, isObservable, lastValueFrom, toArray, type Observable } from 'rxjs';
 import type { RunChunk } from '../../lib/channel/runs.js';
-import { RunFormats, type RunFormatName } from '../../lib/runs/formats/formats.js';
+import { RunFormats } from '../../lib/runs/formats/formats.js';
 import { Intake } from '../../lib/runs/source/intake.js';
 import { openSource, type RunSource } from '../../lib/runs/source/run-source.js';
+import type { RunFormatName } from '../../lib/setup/run-options.js';
 
 const formats = new RunFormats({});
 const MOST_BYTES = 1_000;

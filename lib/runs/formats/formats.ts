@@ -1,3 +1,4 @@
+import { RUN_FORMATS, type RunFormatName } from '../../setup/run-options.js';
 import { AiSdkFormat } from './ai-sdk-format.js';
 import { DefaultFormat } from './default-format.js';
 import { JsonFormat } from './json-format.js';
@@ -9,12 +10,7 @@ const FORMATS = {
   text: TextFormat,
   json: JsonFormat,
   'ai-sdk': AiSdkFormat,
-} satisfies Record<string, new (options: RunFormatOptions) => RunFormat>;
-
-/** How a run's chunks are written. */
-export type RunFormatName = keyof typeof FORMATS;
-
-export const RUN_FORMATS = Object.keys(FORMATS) as RunFormatName[];
+} satisfies Record<RunFormatName, new (options: RunFormatOptions) => RunFormat>;
 
 /** The formats of an application, by their names, which stores keep beside runs. */
 export class RunFormats {

@@ -5,6 +5,7 @@ import type { SentOnce } from '../../channel/once.js';
 import { withDeadline } from '../../channel/deadline.js';
 import { reasonOf } from '../../channel/reason.js';
 import { checkedStore } from './custom-presence.js';
+import { checkedRuns } from './custom-runs.js';
 import { kindOf, shown } from '../../channel/shown.js';
 import type {
   Broker,
@@ -67,6 +68,7 @@ function checkedOnce(answer: SentOnce): SentOnce {
 export class CustomBroker implements Broker {
   readonly openControl?: NonNullable<Broker['openControl']>;
   readonly openPresence?: NonNullable<Broker['openPresence']>;
+  readonly openRuns?: NonNullable<Broker['openRuns']>;
   readonly publishOnce?: NonNullable<Broker['publishOnce']>;
 
   constructor(private readonly broker: Broker) {
@@ -85,6 +87,9 @@ export class CustomBroker implements Broker {
     if (broker.openPresence) {
       this.openPresence = (sink, options) =>
         checkedStore(atOnce(broker.openPresence!(sink, options)));
+    }
+    if (broker.openRuns) {
+      this.openRuns = () => checkedRuns(atOnce(broker.openRuns!()));
     }
     if (broker.publishOnce) {
       this.publishOnce = async (...call) =>

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backoff } from '../channel/backoff.js';
+import { monotonicNow } from '../channel/clock.js';
+import type { NewRun, RunRecord } from '../channel/runs.js';
+import { SseError } from '../channel/sse-error.js';
+import { SseRunActiveError } from './run-active-error.js';
+import { endLost, STORE_RETRY, type RunServices } from './run-services.js';
+
+/** How long calls that fail are repeated, in milliseconds. */
+const BEGIN_MS = 3_000;
+/** How often a run that is in the way is ended: others begin runs as well. */
+const MOST_ENDS = 8;
+
+/** An id that no other run has; ids sort by time. */
+export function newRunId(): string {
+  return `${Date.now().toString(36)}${randomBytes(9).toString('base64url')}`;
+}
+
+/**
+ * Begins a run.
+ *
+ * @param end ends the channel's active run, and tells whether it has; false where the caller does not want that
+ * @throws SseRunActiveError, SseError `UNAVAILABLE`
+ */
+export async function beginRun(
+  run: NewRun,
+  services: RunServices,
+  end: (active: RunRecord) => Promise<boolean> | false,
+): Promise<RunRecord> {
+  for (let ends = 0; ; ends++) {
+    const active = await begun(run, services);
+    if (active.id === run.id) {
+      return active;
+    }
+    const isEnded =
+      ends < MOST_ENDS &&
+      (active.leaseLeft <= 0 ? await endLost(active, services) : await end(active));
+    if (!isEnded) {
+      throw new SseRunActiveError(active);
+    }
+  }
+}
+
+async function begun(run: NewRun, { store }: RunServices): Promise<RunRecord> {
+  const until = monotonicNow() + BEGIN_MS;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await store.begin(run);
+    } catch (error) {
+      const isOutage = error instanceof SseError && error.code === 'UNAVAILABLE';
+      if (!isOutage || monotonicNow() >= until) {
+        throw error;
+      }
+      await sleep(backoff(attempt, STORE_RETRY));
+    }
+  }
+}

@@ -1,0 +1,204 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backoff } from '../channel/backoff.js';
+import { monotonicNow } from '../channel/clock.js';
+import { appendOrSkip } from '../channel/event-check.js';
+import { reasonOf } from '../channel/reason.js';
+import type { RunChunk } from '../channel/runs.js';
+import type { ChannelSink, OrderedSink } from '../channel/source.js';
+import type { Dialect, DialectFeed } from '../delivery/dialect.js';
+import { eventsOf, RunHistory } from './run-history.js';
+import { runPosition } from './run-position.js';
+import {
+  endLost,
+  lostChunks,
+  STORE_RETRY,
+  type FormattedRun,
+  type RunServices,
+} from './run-services.js';
+
+/** Chunks that are read at a time. */
+const PAGE_SIZE = 256;
+/** The shortest time after which the feed asks again whether the run is lost, in milliseconds. */
+const MIN_WATCH_MS = 100;
+
+/** What this instance knows of a run. */
+export interface KnownRun {
+  readonly run: FormattedRun;
+  /** The number of the newest chunk. */
+  head: number;
+  hasEnded: boolean;
+  /** The longest time that the run's lease was seen to last, in milliseconds. */
+  lease: number;
+}
+
+/** Brings a run to the channel of its readers on this instance, and sees to it that the run has an end. */
+export class RunFeed implements DialectFeed {
+  readonly history: RunHistory;
+  readonly dialect: Dialect | undefined;
+  private readonly leave: () => void;
+  private readonly closing = new AbortController();
+  /** When a chunk has come last, or the run was known to be alive. */
+  private heardAt = monotonicNow();
+  private watch: NodeJS.Timeout | undefined;
+  private isReading = false;
+  private isBehind = false;
+  private isGone = false;
+
+  constructor(
+    private readonly log: KnownRun,
+    private readonly sink: OrderedSink,
+    private readonly services: RunServices,
+  ) {
+    const { run, head, hasEnded } = log;
+    const { store, formats } = services;
+    this.dialect = formats.of(run.format).dialect;
+    this.history = new RunHistory(run, store, () => this.tellGone());
+    sink.live(runPosition(run.id, head));
+    this.leave = hasEnded ? () => undefined : store.follow(run, this.take);
+    this.watchIn(log.lease);
+  }
+
+  close(): void {
+    this.closing.abort();
+    this.stop();
+  }
+
+  private get isOver(): boolean {
+    return this.log.hasEnded || this.closing.signal.aborted;
+  }
+
+  private stop(): void {
+    clearTimeout(this.watch);
+    this.leave();
+  }
+
+  private readonly take = (after?: number, chunks: readonly RunChunk[] = []): void => {
+    if (this.isOver) {
+      return;
+    }
+    if (after === undefined || after > this.log.head) {
+      void this.readOn();
+    } else {
+      this.append(after, chunks);
+    }
+  };
+
+  private append(after: number, chunks: readonly RunChunk[]): void {
+    const { log, sink } = this;
+    const fresh = log.head > after ? chunks.slice(log.head - after) : chunks;
+    if (fresh.length === 0) {
+      return;
+    }
+    this.heardAt = monotonicNow();
+    const events = eventsOf(log.run.id, log.head, fresh);
+    log.head += fresh.length;
+    log.hasEnded = fresh.at(-1)!.end === true;
+    let rest = events.slice(sink.appendOrdered?.(events) ?? 0);
+    while (rest.length > 0) {
+      appendOrSkip(sink as ChannelSink, rest[0]!, (error) =>
+        this.services.log.error(
+          `A chunk of a run in the channel ${JSON.stringify(log.run.channel)} was left out: ${reasonOf(error)}`,
+        ),
+      );
+      rest = rest.slice(1);
+      rest = rest.slice(sink.appendOrdered?.(rest) ?? 0);
+    }
+    if (log.hasEnded) {
+      this.stop();
+    }
+  }
+
+  /** Reads what the store has beyond the head, until nothing was missed meanwhile. */
+  private async readOn(): Promise<void> {
+    this.isBehind = true;
+    if (this.isReading) {
+      return;
+    }
+    this.isReading = true;
+    let attempt = 0;
+    while (this.isBehind && !this.isOver) {
+      this.isBehind = false;
+      try {
+        this.isBehind = await this.readPage();
+        attempt = 0;
+      } catch (error) {
+        this.isBehind = true;
+        this.noteOutage(error);
+        const { signal } = this.closing;
+        await sleep(backoff(attempt++, STORE_RETRY), undefined, { signal }).catch(() => undefined);
+      }
+    }
+    this.isReading = false;
+  }
+
+  /** Appends a page of chunks that follow the head. Returns whether there is more to read. */
+  private async readPage(): Promise<boolean> {
+    const { run, head } = this.log;
+    const chunks = await this.services.store.read(run, head, PAGE_SIZE);
+    this.services.outage.end('The store of runs can be reached again.');
+    if (this.isOver) {
+      return false;
+    }
+    if (!chunks) {
+      this.tellGone();
+      return false;
+    }
+    this.append(head, chunks);
+    return this.isBehind || chunks.length >= PAGE_SIZE;
+  }
+
+  /** Tells readers that the store has lost the run: they would wait for its end for ever. */
+  private tellGone(): void {
+    const { log, services } = this;
+    if (!this.isGone && !this.closing.signal.aborted) {
+      this.isGone = true;
+      this.append(log.head, lostChunks(log.run, services));
+    }
+  }
+
+  private watchIn(ms: number): void {
+    clearTimeout(this.watch);
+    if (!this.isOver) {
+      const check = (): void => {
+        const left = this.heardAt + this.log.lease - monotonicNow();
+        if (left > 0) {
+          this.watchIn(left);
+        } else {
+          void this.check();
+        }
+      };
+      this.watch = setTimeout(check, Math.max(MIN_WATCH_MS, ms)).unref();
+    }
+  }
+
+  /** Asks whether the run's instance is alive, and ends the run when it is not. */
+  private async check(): Promise<void> {
+    const { log, services } = this;
+    const { channel, id } = log.run;
+    try {
+      const record = await services.store.find(channel, id);
+      services.outage.end('The store of runs can be reached again.');
+      if (!record) {
+        this.tellGone();
+      } else if (record.hasEnded || record.leaseLeft <= 0) {
+        if (!record.hasEnded) {
+          await endLost(log.run, services);
+        }
+        await this.readOn();
+      } else {
+        log.lease = Math.max(log.lease, record.leaseLeft);
+        this.heardAt = monotonicNow() + record.leaseLeft - log.lease;
+      }
+      this.watchIn(record?.leaseLeft ?? 0);
+    } catch (error) {
+      this.noteOutage(error);
+      this.watchIn(STORE_RETRY.most);
+    }
+  }
+
+  private noteOutage(error: unknown): void {
+    this.services.outage.begin(
+      `The store of runs cannot be reached: ${reasonOf(error)} Followers of runs wait.`,
+    );
+  }
+}

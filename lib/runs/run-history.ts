@@ -1,0 +1,62 @@
+import type { RunChunk, RunName, RunStore } from '../channel/runs.js';
+import { RunEvent } from '../channel/run-event.js';
+import type { ChannelHistory, HistoryEvent, HistoryPage, ResetReason } from '../channel/source.js';
+import { BEFORE_BEGINNING, placeOf, runPosition } from './run-position.js';
+
+/** Reads a run's earlier chunks from the store. */
+export class RunHistory implements ChannelHistory {
+  constructor(
+    private readonly run: RunName,
+    private readonly store: RunStore,
+    /** Called when the store has no such run any more. */
+    private readonly onGone: () => void,
+  ) {}
+
+  compare(a: string, b: string): number {
+    const [first, second] = [placeOf(a), placeOf(b)];
+    const isOwn = first?.id === this.run.id && second?.id === this.run.id;
+    return isOwn ? first.seq - second.seq : NaN;
+  }
+
+  async read(position: string | undefined, limit: number): Promise<HistoryPage> {
+    const { id } = this.run;
+    const place = position === undefined ? { id, seq: 0 } : placeOf(position);
+    if (place?.id !== id) {
+      return resetPage('unknown-position');
+    }
+    const { seq } = place;
+    if (seq < 0) {
+      return this.beginningAfter(seq === BEFORE_BEGINNING.trimmed ? 'trimmed' : 'unknown-position');
+    }
+    // The chunk at the position tells whether the client has received the end.
+    const before = Math.min(seq, 1);
+    const chunks = await this.store.read(this.run, seq - before, limit + before);
+    if (!chunks) {
+      this.onGone();
+      return resetPage('trimmed');
+    }
+    if (chunks.length < before) {
+      return resetPage('unknown-position');
+    }
+    const events = eventsOf(id, seq, chunks.slice(before));
+    return {
+      events,
+      last: events.length < limit || events.at(-1)!.end === true,
+      ended: before > 0 && chunks[0]!.end === true,
+    };
+  }
+
+  private beginningAfter(reset: ResetReason): HistoryPage {
+    const event: HistoryEvent = { position: runPosition(this.run.id, 0), data: '', reset };
+    return { events: [event], last: false };
+  }
+}
+
+/** The events of chunks that follow the chunk with the number `after`. */
+export function eventsOf(id: string, after: number, chunks: readonly RunChunk[]): RunEvent[] {
+  return chunks.map((chunk, index) => new RunEvent(runPosition(id, after + index + 1), chunk));
+}
+
+function resetPage(reset: ResetReason): HistoryPage {
+  return { events: [], last: true, reset };
+}

@@ -1,0 +1,76 @@
+import type { RunRecord } from '../channel/runs.js';
+import { EARLIEST, plainPosition } from '../channel/start-position.js';
+import type { ChannelRequest } from '../delivery/subscription.js';
+import type { RunLogs } from './run-log.js';
+import { BEFORE_BEGINNING, placeOf, runPosition } from './run-position.js';
+import { endLost, type RunServices } from './run-services.js';
+
+/** A place in a run, for a client to begin at. */
+export interface PlaceInRun {
+  readonly request: ChannelRequest;
+  readonly position: string;
+}
+
+/** Finds where clients begin to read the runs of a channel. */
+export class RunPlaces {
+  /** What is under way, by channel and id: clients that come together share it. */
+  private readonly looks = new Map<string, Promise<RunRecord | undefined>>();
+
+  constructor(
+    private readonly services: RunServices,
+    private readonly logs: RunLogs,
+  ) {}
+
+  /** @returns nothing when the client has read the run to its end, or has no run to read */
+  async find(channel: string, lastEventId: string | undefined): Promise<PlaceInRun | undefined> {
+    const isNew = lastEventId === undefined || lastEventId === EARLIEST;
+    const place = isNew ? undefined : placeOf(plainPosition(lastEventId));
+    const known = place && (await this.look(channel, place.id));
+    if (known) {
+      return place.seq <= known.head
+        ? known.hasEnded && place.seq === known.head
+          ? undefined
+          : this.at(known, place.seq)
+        : this.at(known, BEFORE_BEGINNING['unknown-position']);
+    }
+    const newest = await this.look(channel);
+    if (!newest || newest.hasEnded) {
+      return undefined;
+    }
+    const seq = isNew ? 0 : BEFORE_BEGINNING[place ? 'trimmed' : 'unknown-position'];
+    return this.at(newest, seq);
+  }
+
+  private at(run: RunRecord, seq: number): PlaceInRun {
+    // In a dialect a reset would end the stream.
+    const from = this.services.formats.of(run.format).dialect ? Math.max(0, seq) : seq;
+    return {
+      request: { source: this.logs.of(run), name: run.channel },
+      position: runPosition(run.id, from),
+    };
+  }
+
+  private look(channel: string, id?: string): Promise<RunRecord | undefined> {
+    const key = JSON.stringify([channel, id]);
+    let look = this.looks.get(key);
+    if (!look) {
+      look = findRun(channel, id, this.services).finally(() => this.looks.delete(key));
+      this.looks.set(key, look);
+    }
+    return look;
+  }
+}
+
+/** Finds a run, and ends it if it is lost. */
+async function findRun(
+  channel: string,
+  id: string | undefined,
+  services: RunServices,
+): Promise<RunRecord | undefined> {
+  const run = await services.store.find(channel, id);
+  if (!run || run.hasEnded || run.leaseLeft > 0) {
+    return run;
+  }
+  await endLost(run, services);
+  return services.store.find(channel, run.id);
+}

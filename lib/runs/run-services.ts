@@ -1,0 +1,43 @@
+import type { Guard } from '../channel/guard.js';
+import type { Outage } from '../channel/outage.js';
+import type { RunName, RunStore } from '../channel/runs.js';
+import type { SseLogger } from '../channel/source.js';
+import type { RunFormats } from './formats/formats.js';
+
+/** What all runs of an application share. */
+export interface RunServices {
+  readonly store: RunStore;
+  readonly formats: RunFormats;
+  readonly guard: Guard;
+  readonly log: SseLogger;
+  /** The time in which the store cannot be reached. */
+  readonly outage: Outage;
+}
+
+/** A run, and the format that its chunks have. */
+export interface FormattedRun extends RunName {
+  readonly format: string;
+}
+
+/** The pauses before a call of the store is repeated, in milliseconds. */
+export const STORE_RETRY = { first: 100, most: 2_000 };
+
+/** What followers of a run hear that is lost. */
+const LOST = {
+  reason: 'lost',
+  message: 'The process that generated this has stopped.',
+} as const;
+
+/** The last chunks of a run that is lost. */
+export function lostChunks({ format }: FormattedRun, { formats }: RunServices) {
+  return formats.of(format).failed(LOST);
+}
+
+/**
+ * Ends a run whose instance has not appended for longer than its lease.
+ * @returns whether the run has ended
+ */
+export function endLost(run: FormattedRun, services: RunServices): Promise<boolean> {
+  const { channel, id } = run;
+  return services.store.end({ channel, id }, lostChunks(run, services), true);
+}

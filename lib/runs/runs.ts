@@ -1,0 +1,209 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { checkChannelName } from '../channel/channel-name.js';
+import { monotonicNow } from '../channel/clock.js';
+import { settledWithin } from '../channel/deadline.js';
+import { Outage } from '../channel/outage.js';
+import type { RunRecord } from '../channel/runs.js';
+import type { ChannelSource } from '../channel/source.js';
+import { SseError } from '../channel/sse-error.js';
+import { Delivery } from '../delivery/delivery.js';
+import {
+  RUN_OPTIONS,
+  STOP_OPTIONS,
+  type RunOptions,
+  type StopOptions,
+} from '../setup/run-options.js';
+import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
+import { SseSources } from '../setup/sse-sources.js';
+import { readOptions } from '../sources/options/option-table.js';
+import { ActiveRun } from './active-run.js';
+import { beginRun, newRunId } from './begin-run.js';
+import { RunFormats } from './formats/formats.js';
+import { RunLogs } from './run-log.js';
+import { runPosition } from './run-position.js';
+import { RunPlaces, type PlaceInRun } from './run-places.js';
+import type { RunServices } from './run-services.js';
+import { RunTurns } from './run-turns.js';
+import type { RunSource } from './source/run-source.js';
+import type { SseRun } from './sse-run.js';
+
+/** How long `run()` waits for the first value of a source, in milliseconds. */
+const FIRST_VALUE_MS = 1_000;
+/** How long the shutdown waits until the store has the ends of runs, in milliseconds. */
+const END_MS = 1_000;
+
+/** The runs that this instance has begun, and those that its clients follow. */
+@Injectable()
+export class Runs {
+  private readonly active = new Map<string, ActiveRun>();
+  private readonly turns = new RunTurns();
+  private readonly formats: RunFormats;
+  private opened:
+    (RunServices & { readonly logs: RunLogs; readonly places: RunPlaces }) | undefined;
+  /** Calls of `run()` that are under way. */
+  private beginning = 0;
+  private isClosing = false;
+
+  constructor(
+    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
+    private readonly delivery: Delivery,
+    private readonly sources: SseSources,
+  ) {
+    this.formats = new RunFormats(settings);
+  }
+
+  /** How many runs of this instance are active. */
+  get size(): number {
+    return this.active.size;
+  }
+
+  /** Begins a run, and resolves once its source has emitted something, or after a moment. */
+  async run(channel: string, source: RunSource, options: RunOptions): Promise<SseRun> {
+    checkChannelName(channel);
+    const given = readOptions(RUN_OPTIONS, options, '', 'run(): ');
+    const { services } = this;
+    const { active: most } = this.settings.runs;
+    if (this.active.size + this.beginning >= most) {
+      throw new SseError(
+        'LIMIT_REACHED',
+        `${most} runs are active on this instance. Wait until one has ended, or raise \`runs.active\`.`,
+      );
+    }
+    this.beginning++;
+    try {
+      return await this.delivery.detach(() => this.begin(channel, source, given, services));
+    } finally {
+      this.beginning--;
+    }
+  }
+
+  /** Stops the active run of a channel. Returns whether there was one. */
+  async stop(channel: string, options: StopOptions): Promise<boolean> {
+    checkChannelName(channel);
+    const { reason } = readOptions(STOP_OPTIONS, options, '', 'stop(): ');
+    const { services } = this;
+    return this.delivery.detach(async () => {
+      const run = await services.store.find(channel);
+      return run !== undefined && !run.hasEnded && this.end(run, reason, services);
+    });
+  }
+
+  /**
+   * Notes that an endpoint follows runs.
+   * @throws SseError `INVALID_OPTION` for a source that is not the broker, or a broker that has no runs
+   */
+  followFrom(source: ChannelSource): void {
+    if (source !== this.sources.broker) {
+      throw new SseError(
+        'INVALID_OPTION',
+        '`run` follows what `run()` begins, which the broker keeps, and this endpoint has another ' +
+          '`source`. Leave one of them out.',
+      );
+    }
+    void this.services;
+  }
+
+  /** Where a client begins to read the runs of a channel; `undefined` when there is nothing to read. */
+  placeIn(channel: string, lastEventId: string | undefined): Promise<PlaceInRun | undefined> {
+    const { services } = this;
+    return this.delivery.detach(() => services.places.find(channel, lastEventId));
+  }
+
+  /** Gives the active runs their time to end, and ends those that are left. */
+  async drain(timeout: number): Promise<void> {
+    this.isClosing = true;
+    const runs = [...this.active.values()];
+    const ends = Promise.all(runs.map(({ done }) => done));
+    if (runs.length > 0 && !(await settledWithin(ends, timeout))) {
+      runs.forEach((run) => run.shutDown());
+      await settledWithin(ends, END_MS);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosing = true;
+    const { opened, delivery } = this;
+    const closed = delivery.guard.run('close() of the store of runs', () => opened?.store.close());
+    await settledWithin(Promise.resolve(closed), END_MS);
+  }
+
+  private async begin(
+    channel: string,
+    source: RunSource,
+    given: ReturnType<typeof readOptions<typeof RUN_OPTIONS>>,
+    services: NonNullable<typeof this.opened>,
+  ): Promise<SseRun> {
+    const { runs, limits } = this.settings;
+    const { format, replace } = given;
+    const { lease = runs.lease, keep = runs.keep, bytes = runs.bytes } = given;
+    const run = { channel, id: newRunId(), format, lease, keep };
+    const begunAt = monotonicNow();
+    const record = await beginRun(run, services, (other) =>
+      replace ? this.end(other, 'replaced', services) : false,
+    );
+    const terms = {
+      format: this.formats.of(format),
+      limits,
+      bytes,
+      duration: given.duration ?? runs.duration,
+      errorMessage: given.errorMessage ?? runs.errorMessage,
+    };
+    const active = new ActiveRun(run, begunAt, terms, services, this.turns);
+    this.active.set(run.id, active);
+    void active.done.then(() => this.active.delete(run.id));
+    const log = services.logs.of(record);
+    const started = active.start(source);
+    if (await settledWithin(started, FIRST_VALUE_MS)) {
+      try {
+        await started;
+      } catch (error) {
+        // The caller may try again at once.
+        await settledWithin(active.done, END_MS);
+        throw error;
+      }
+    }
+    return {
+      id: run.id,
+      channel,
+      signal: active.signal,
+      done: active.done,
+      events$: this.delivery.observe([{ source: log, name: channel }], runPosition(run.id, 0)),
+    };
+  }
+
+  private async end(run: RunRecord, reason: string | undefined, { store }: RunServices) {
+    const { channel, id, format } = run;
+    const hasEnded = await store.end(
+      { channel, id },
+      this.formats.of(format).stopped(reason),
+      false,
+    );
+    if (hasEnded) {
+      this.active.get(id)?.stopped();
+    }
+    return hasEnded;
+  }
+
+  /** @throws SseError `INVALID_OPTION` for a broker that has no runs, `CLOSED` */
+  private get services() {
+    if (this.isClosing) {
+      throw new SseError('CLOSED', 'The application is shutting down.');
+    }
+    return (this.opened ??= this.delivery.detach(() => this.open()));
+  }
+
+  private open() {
+    const store = this.sources.broker.openRuns?.();
+    if (!store) {
+      throw new SseError(
+        'INVALID_OPTION',
+        'The broker keeps no runs. Give it `openRuns()`, or leave `run` out.',
+      );
+    }
+    const { log } = this.sources;
+    const { formats, delivery } = this;
+    const services = { store, formats, log, guard: delivery.guard, outage: new Outage(log) };
+    const logs = new RunLogs(services);
+    return { ...services, logs, places: new RunPlaces(services, logs) };
+  }
+}
