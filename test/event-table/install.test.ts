@@ -163,7 +163,7 @@ describe('The documented privileges', () => {
     await owns.query(`
       grant usage on schema sse to ${publisher.name}, ${author.name}, ${reader.name};
       grant select on sse.event, sse.meta to ${reader.name};
-      grant execute on function sse.extend(bigint, integer), sse.usage(), sse.roll(), sse.drop_partition(text) to ${reader.name};
+      grant execute on function sse.extend(bigint, integer), sse.usage(), sse.roll(), sse.drop_partition(text), sse.clean_runs(bigint) to ${reader.name};
     `);
     await database.client.query(
       `create schema app authorization ${author.name}; grant usage on schema app to public`,

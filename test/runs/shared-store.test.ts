@@ -1,11 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { NewRun, RunChunk, RunRecord, RunStore } from '../../lib/channel/runs.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
 import { STORES, type StoreSubject } from './store-subjects.js';
 
+let tests = 0;
+
+/** A run of the test's own channel, unless `more` says so. */
 const run = (id: string, more: Partial<NewRun> = {}): NewRun => ({
-  channel: 'chat:1',
+  channel: `chat:${tests}`,
   id,
   format: 'default',
   lease: 60_000,
@@ -53,6 +56,7 @@ describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => 
   let subject: StoreSubject;
 
   beforeAll(async () => void (subject = await STORES[name]!()));
+  beforeEach(() => void tests++);
   afterEach(() => subject.closeAll());
   afterAll(() => subject.stop());
 
@@ -62,7 +66,7 @@ describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => 
     const short = run('a', { lease: 300 });
     await owner.begin(short);
     await owner.append({ ...short, after: 0, chunks: chunks(1, 1) });
-    const found = async () => (await owner.find('chat:1')) as RunRecord;
+    const found = async () => (await owner.find(short.channel)) as RunRecord;
     expect(await owner.end(short, [{ data: 'lost' }], true)).toBe(false);
     await until(async () => (await found()).leaseLeft <= 0);
     // It is still active, and an append would renew the lease.
@@ -73,13 +77,13 @@ describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => 
     const ends = stores.map((store, nth) => store.end(short, [{ data: `lost ${nth}` }], true));
     expect(await Promise.all(ends)).toEqual([true, true, true]);
     expect(await owner.append({ ...short, after: 1, chunks: chunks(2, 2) })).toBe('ended');
-    expect(await owner.find('chat:1')).toMatchObject({ head: 2, hasEnded: true });
+    expect(await owner.find(short.channel)).toMatchObject({ head: 2, hasEnded: true });
   });
 
   it('gives every text back as it was', async () => {
     const store = await subject.open();
     await store.begin(run('a', { format: 'ü "\u2028' }));
-    expect(await store.find('chat:1')).toMatchObject({ format: 'ü "\u2028' });
+    expect(await store.find(run('a').channel)).toMatchObject({ format: 'ü "\u2028' });
     const odd: readonly RunChunk[] = [
       { data: '' },
       { data: 'a\r\nb\0c\u2028', type: 'ü"' },
@@ -135,7 +139,7 @@ describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => 
     await Promise.all(
       Array.from({ length: times }, async (_, nth) => {
         const starts = stores.map((store, who) =>
-          store.begin(run(`${nth}-${who}`, { channel: `chat:${nth}` })),
+          store.begin(run(`${nth}-${who}`, { channel: `chat:${tests}:${nth}` })),
         );
         const [first, second] = await Promise.all(starts);
         expect(first).toMatchObject({ id: second!.id });
@@ -147,7 +151,9 @@ describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => 
 
   it('appends to many runs in one turn', async () => {
     const [here, there] = [await subject.open(), await subject.open()];
-    const names = Array.from({ length: 200 }, (_, nth) => run('a', { channel: `chat:${nth}` }));
+    const names = Array.from({ length: 200 }, (_, nth) =>
+      run('a', { channel: `chat:${tests}:${nth}` }),
+    );
     await Promise.all(names.map((each) => here.begin(each)));
     await here.end(names[7]!, DONE, false);
     const results = await Promise.all(

@@ -1,33 +1,63 @@
 import type { RunStore } from '../../lib/channel/runs.js';
+import { startInstance, stopAll } from '../event-table/event-table-rig.js';
 import { instance, stopInstances } from '../redis/instances.js';
-import { createRedis } from '../support/databases.js';
+import { createDatabase, createRedis } from '../support/databases.js';
 import { until } from '../support/until.js';
 
 /** A system that keeps runs for several instances. */
 export interface StoreSubject {
-  /** The store of one more instance. All since the last `closeAll()` have the same runs. */
+  /** The store of one more instance. All have the same runs. */
   open(): Promise<RunStore>;
-  /** Closes all stores. Those that follow have no runs. */
+  /** Closes all stores. The instances stay for those that follow. */
   closeAll(): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** Lends the brokers of instances, as starting one for each test takes long. */
+function lending(
+  start: () => Promise<{ openRuns(): RunStore }>,
+): Pick<StoreSubject, 'open' | 'closeAll'> {
+  const brokers: { openRuns(): RunStore }[] = [];
+  const stores: RunStore[] = [];
+  return {
+    async open() {
+      const place = stores.length;
+      const broker = (brokers[place] ??= await start());
+      const store = broker.openRuns();
+      stores.push(store);
+      return store;
+    },
+    async closeAll() {
+      await Promise.all(stores.splice(0).map((store) => store.close()));
+    },
+  };
 }
 
 export const STORES: Record<string, () => Promise<StoreSubject>> = {
   async redis() {
     const redis = await createRedis();
-    let tests = 0;
+    const start = async () => {
+      const { broker, connection } = await instance(redis.url, { prefix: redis.keyPrefix });
+      await until(() => connection.client().catch(() => undefined));
+      return broker;
+    };
     return {
-      async open() {
-        const prefix = `${redis.keyPrefix}${tests}:`;
-        const { broker, connection } = await instance(redis.url, { prefix });
-        await until(() => connection.client().catch(() => undefined));
-        return broker.openRuns();
-      },
-      async closeAll() {
-        tests++;
+      ...lending(start),
+      async stop() {
         await stopInstances();
+        await redis.drop();
       },
-      stop: () => redis.drop(),
+    };
+  },
+
+  async 'the event table'() {
+    const database = await createDatabase();
+    return {
+      ...lending(async () => (await startInstance(database.url)).table),
+      async stop() {
+        await stopAll();
+        await database.drop();
+      },
     };
   },
 };

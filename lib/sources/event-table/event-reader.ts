@@ -6,6 +6,7 @@ import { SessionKeeper, type SessionProgress } from '../postgres/session-keeper.
 import { tableError } from './event-table-error.js';
 import type { EventTableSettings } from './event-table.options.js';
 import { SEATS_CHANGED } from './event-publisher.js';
+import { RUNS_CHANGED } from './run-statements.js';
 import { Fence } from './fence.js';
 import { ensureInstalled } from './install.js';
 import { formatPosition, type Position } from './position.js';
@@ -43,6 +44,8 @@ export class EventReader {
   control: ReadAheadOfEvents | undefined;
   /** Is told of seats that have changed, if anybody wants to know. */
   presence: { changed(): void } | undefined;
+  /** Is told of chunks of runs, if anybody wants to know. */
+  runs: { changed(): void } | undefined;
 
   constructor(
     config: PgConfig,
@@ -110,6 +113,10 @@ export class EventReader {
   /** Reads for as long as the session lasts. */
   private async follow(session: Session, { ready, works }: SessionProgress): Promise<never> {
     session.onNotification = (_, payload) => {
+      if (payload === RUNS_CHANGED) {
+        this.runs?.changed();
+        return;
+      }
       this.wake();
       if (payload === SEATS_CHANGED) {
         this.presence?.changed();

@@ -4,7 +4,7 @@ import { SCHEMA } from './event-table.options.js';
 import { EVENT_TABLE } from './sql/sql.generated.js';
 
 /** The version of the schema that this release works with. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 /** What `eventTableSql` writes. */
 export interface EventTableSqlOptions {

@@ -2,6 +2,7 @@ import { monotonicNow } from '../../channel/clock.js';
 import type { ControlLog, ControlSink } from '../../channel/control.js';
 import type { EventLimits } from '../../channel/event-check.js';
 import type { PresenceOptions, PresenceSink, PresenceStore } from '../../channel/presence.js';
+import type { RunStore } from '../../channel/runs.js';
 import type {
   Broker,
   ChannelFeed,
@@ -27,7 +28,9 @@ import { formatPosition } from './position.js';
 import { PresenceStatements } from './presence-statements.js';
 import { ReadAhead } from './read-ahead.js';
 import { Retention, type TableUsage } from './retention.js';
+import { RunStatements } from './run-statements.js';
 import { TablePresence } from './table-presence.js';
+import { TableRuns } from './table-runs.js';
 import { Topics } from './topics.js';
 
 /** The state of the event table in this process; see `SseService.stats()`. */
@@ -66,6 +69,7 @@ export class EventTable implements Broker, Lifecycle {
   private readonly retention: Retention;
   private readonly duties: Duties;
   private presence: TablePresence | undefined;
+  private runs: TableRuns | undefined;
   private isStarted = false;
 
   /**
@@ -151,6 +155,12 @@ export class EventTable implements Broker, Lifecycle {
     return presence;
   }
 
+  openRuns(): RunStore {
+    const { connection, settings, reader } = this;
+    const statements = new RunStatements(connection, settings, reader.firstAttempt);
+    return (this.runs = reader.runs = new TableRuns(statements, settings));
+  }
+
   /** @throws SseError `UNAVAILABLE` with `failFast`, when the table cannot be read. */
   async start(failFast: boolean): Promise<void> {
     await this.reader.start(failFast);
@@ -160,6 +170,7 @@ export class EventTable implements Broker, Lifecycle {
 
   async stop(): Promise<void> {
     this.presence?.stop();
+    await this.runs?.close();
     await this.publisher.stop();
     await this.reader.stop();
     await this.duties.stop();

@@ -3,6 +3,7 @@ import { settledWithin } from '../../channel/deadline.js';
 import type { PresenceCounts, PresencePage, PresenceSeat } from '../../channel/presence.js';
 import { quoteName } from '../postgres/identifier.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
+import { asciiJson } from './ascii-json.js';
 import { withRepair } from './event-inserts.js';
 import type { TableSettings } from './event-table-error.js';
 
@@ -147,8 +148,8 @@ function rowOf({
   return {
     channel,
     member: digest(client),
-    client: client === undefined ? '' : ascii(JSON.stringify(client)),
-    info: info && ascii(info),
+    client: client === undefined ? '' : asciiJson(JSON.stringify(client)),
+    info: info && asciiJson(info),
     since,
     connections,
     announced: isAnnounced,
@@ -161,12 +162,4 @@ function digest(client: string | undefined): string {
   return client === undefined
     ? ''
     : createHash('sha256').update(JSON.stringify(client)).digest('base64url');
-}
-
-/** Writes JSON without characters that an encoding may lack: they stand in strings only. */
-function ascii(json: string): string {
-  return json.replaceAll(
-    /[^\0-\x7f]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }

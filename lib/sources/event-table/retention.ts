@@ -19,6 +19,8 @@ const PARTS = 4;
  * milliseconds.
  */
 const DETACH_TIMEOUT_MS = 3_000;
+/** The most chunks of runs that one statement removes. */
+const CLEANED_AT_ONCE = 5_000;
 /** How long locks may stop the checks before we log it, in milliseconds. */
 const BUSY_PATIENCE_MS = 60_000;
 
@@ -62,6 +64,7 @@ export class Retention {
         await this.drop(session, partition);
       }
       this.summarise(await this.partitions.read(session));
+      await this.clean(session);
       this.complaint = '';
       this.busySince = undefined;
     } catch (error) {
@@ -93,6 +96,16 @@ export class Retention {
         // interval.
         this.nextMeasure = Infinity;
       }
+    }
+  }
+
+  /** Removes runs whose time is over, in transactions that are short. */
+  private async clean(session: Session): Promise<void> {
+    for (let hasMore = true; hasMore;) {
+      const [row] = await session.query<{ more: boolean }>({
+        text: `select ${this.s}.clean_runs(${CLEANED_AT_ONCE}) as more`,
+      });
+      hasMore = row!.more;
     }
   }
 

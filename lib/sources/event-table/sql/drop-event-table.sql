@@ -50,19 +50,24 @@ begin
   end loop;
   drop table sse.event;
   drop table if exists sse.history;
-  drop table if exists sse.seat, sse.presence, sse.instance;
+  drop table if exists sse.seat, sse.presence, sse.instance, sse.run_chunk, sse.run;
   drop table sse.meta;
   for own in
     select f from unnest(array[
       'add_partition(bigint, bigint)',
+      'append_runs(text[], text[], bigint[], bigint[], boolean[], text[])',
       'beat(uuid, boolean, uuid[], integer, bigint)',
+      'begin_run(text, text, text, bigint, bigint)',
       'catch_up()',
       'check_event(text, text, text, integer)',
+      'clean_runs(bigint)',
       'command(text, boolean)',
       'drop_partition(text)',
       'change_seats(uuid, uuid[], json, bigint)',
+      'end_run(text, text, text[], boolean)',
       'extend(bigint, integer)',
       'fill(text, jsonb)',
+      'find_run(text, text)',
       'floor()',
       'forget_seats()',
       'given_id()',
@@ -76,9 +81,11 @@ begin
       'publish(text, text, text, text, integer, boolean)',
       'publish_all(text[], text[], text[], text[], integer[], boolean[])',
       'put_seats(uuid, uuid[], json)',
+      'read_runs(text[], text[], bigint[], bigint, bigint, boolean)',
       'remove_seats(uuid, integer)',
       'roll()',
       'row_event()',
+      'run_is_over(timestamptz, bigint, text)',
       'statement_event()',
       'timeline()',
       'usage()',

@@ -1,4 +1,4 @@
--- The event table of nestjs-sse-channels, version 4. May be run again at any time.
+-- The event table of nestjs-sse-channels, version 5. May be run again at any time.
 do $sse$ begin
   -- Not "create schema if not exists", which asks for the privilege even where the schema exists.
   if to_regnamespace('"sse"') is null then
@@ -10,8 +10,8 @@ create table if not exists sse.meta (
   installed_at timestamptz not null default now()
 );
 do $sse$ begin
-  if exists (select from sse.meta where version > 4) then
-    raise exception 'The event table is newer than version 4.'
+  if exists (select from sse.meta where version > 5) then
+    raise exception 'The event table is newer than version 5.'
       using hint = 'Use the release of nestjs-sse-channels that installed it, or a later one.';
   end if;
 end $sse$;
@@ -30,7 +30,9 @@ end $sse$;
 
 --!include parts/presence.sql
 
+--!include parts/run.sql
+
 -- The first partitions, if there are none.
 do $sse$ begin perform sse.extend(1000000, 3); end $sse$;
 insert into sse.meta (version)
-select 4 where not exists (select from sse.meta where version >= 4);
+select 5 where not exists (select from sse.meta where version >= 5);

@@ -122,3 +122,30 @@ if not exists (select from sse.meta where version >= 4) then
   end if;
 end if;
 end $sse$;
+
+do $sse$ begin
+if not exists (select from sse.meta where version >= 5) then
+  -- Runs: each has a log of its own. "lease" and "keep" in milliseconds; "till": until when the lease lasts, or
+  -- since when it has ended. "ending": who has ended it, "owner" or "other"; null while it is active.
+  create table if not exists sse.run (
+    number bigint generated always as identity primary key,
+    channel text collate "C" not null,
+    id text collate "C" not null,
+    format text not null,
+    lease bigint not null,
+    keep bigint not null,
+    head bigint not null default 0,
+    ending text,
+    till timestamptz not null,
+    unique (channel, id)
+  ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+  create unique index if not exists run_active on sse.run (channel) where ending is null;
+  -- "chunk": JSON in ASCII, as the database may be in any encoding.
+  create table if not exists sse.run_chunk (
+    run bigint,
+    seq bigint,
+    chunk text not null,
+    primary key (run, seq)
+  );
+end if;
+end $sse$;
