@@ -148,7 +148,12 @@ export class Delivery {
   /** Has it count the connections of endpoints that ask for it, from now on. */
   countBy(attendance: Attendance): void {
     this.attendance = attendance;
-    this.connections.onEnded = (connection, counted) => attendance.leave(connection, counted);
+    const { connections, revocations } = this;
+    connections.onEnded = (connection, counted) =>
+      attendance.leave(connection, counted, (channel) =>
+        revocations.haveMeant(connection, channel),
+      );
+    revocations.onRevoked = (meant) => attendance.waitNoMoreFor(meant);
   }
 
   /**

@@ -6,6 +6,7 @@ import { isMeant, type ConnectionFilter } from './connection-filter.js';
 import type { Connection } from './connection.js';
 import type { Connections } from './connections.js';
 import { frameOf } from './frame.js';
+import { NotedRevocations } from './noted-revocations.js';
 
 /** Which connections end. With several of these, all must hold. */
 export interface ConnectionTarget extends ConnectionFilter {
@@ -30,39 +31,22 @@ export interface Revocation {
  */
 export type RevocationRefusal = 'unknown' | 'blocked' | 'revoked';
 
-/** The revocations of one target, as they concern requests. Times are of `monotonicNow()`. */
-interface Noted {
-  /** When the last of them was decided. */
-  readonly time: number;
-  readonly blockedUntil: number;
-}
-
 /**
  * For how long after a revocation a request is sent away, to return and be authorised anew: its
  * guards may have decided before, and we do not know when they began.
  */
 const GRACE_MS = 1_000;
-/** For how long a revocation is remembered, for requests whose handler still works. */
-const REMEMBERED_MS = 600_000;
 /** How many connections end in one turn without a hold for all. */
 const AT_ONCE = 128;
-/** The number of targets at which we first look for those that can be forgotten. */
-const FIRST_SWEEP = 1_024;
-
-/** The key of the clients of a filter, in the channel of a filter. */
-function keyOf({ client, channel }: ConnectionFilter): string {
-  return JSON.stringify([client, channel]);
-}
-
 /** Ends connections for the application, and keeps their clients from coming back. */
 export class Revocations {
   /** Continue the requests that wait until it is known who is blocked; `undefined` once it is. */
   private waiting: Set<() => void> | undefined;
-  /** By the key of their target: a request looks up its own, however many there are. */
-  private readonly noted = new Map<string, Noted>();
-  private sweepAt = FIRST_SWEEP;
-  /** Requests that began before this may miss a revocation that was forgotten. */
-  private forgotten = -Infinity;
+  private readonly noted = new NotedRevocations();
+  /** The connections that the application has ended, each with the channel that it was about, if any. */
+  private readonly meant = new WeakMap<Connection, string | undefined>();
+  /** Called after the connections have ended that were meant. */
+  onRevoked: ((meant: ConnectionFilter) => void) | undefined;
 
   constructor(
     private readonly connections: Connections,
@@ -105,7 +89,7 @@ export class Revocations {
     const { connection: id, ...filter } = target;
     if (id === undefined) {
       const time = monotonicNow() - age;
-      this.note(keyOf(filter), { time, blockedUntil: time + block });
+      this.noted.add(filter, { time, blockedUntil: time + block });
     }
     const number = id === undefined ? undefined : (this.connections.views.numberOf(id) ?? NaN);
     const meant: Connection[] = [];
@@ -117,12 +101,24 @@ export class Revocations {
         meant.push(connection);
       }
     }
-    this.end(meant, reason);
+    this.end(meant, reason, filter.channel);
+    if (id === undefined) {
+      this.onRevoked?.(filter);
+    }
   }
 
   /** Ends every connection: nobody knows which of them were to end. Their clients may return. */
   revokeAll(reason: string): void {
-    this.revoke({ target: {}, block: 0, reason, age: 0 });
+    this.noted.add({}, { time: monotonicNow(), blockedUntil: -Infinity });
+    this.endEach(
+      Array.from(this.connections, ([connection]) => connection),
+      reason,
+    );
+  }
+
+  /** Whether the application has ended this connection because of this channel, among others. */
+  haveMeant(connection: Connection, channel: string): boolean {
+    return this.meant.has(connection) && (this.meant.get(connection) ?? channel) === channel;
   }
 
   /**
@@ -139,12 +135,12 @@ export class Revocations {
     if (!this.areKnown) {
       return 'unknown';
     }
-    if (this.noted.size === 0 && since > this.forgotten) {
+    if (this.noted.areNone && since > this.noted.forgotten) {
       return undefined;
     }
     const now = monotonicNow();
-    let refusal: 'revoked' | undefined = since <= this.forgotten ? 'revoked' : undefined;
-    for (const { time, blockedUntil } of this.notedFor(counted, channels)) {
+    let refusal: 'revoked' | undefined = since <= this.noted.forgotten ? 'revoked' : undefined;
+    for (const { time, blockedUntil } of this.noted.for(counted, channels)) {
       if (now < blockedUntil) {
         return 'blocked';
       }
@@ -157,11 +153,11 @@ export class Revocations {
 
   /** Whether a client is kept from a channel for a time. */
   isBlocked(counted: CountedAs, channel: string): boolean {
-    if (this.noted.size === 0) {
+    if (this.noted.areNone) {
       return false;
     }
     const now = monotonicNow();
-    return [...this.notedFor(counted, [channel])].some(({ blockedUntil }) => now < blockedUntil);
+    return [...this.noted.for(counted, [channel])].some(({ blockedUntil }) => now < blockedUntil);
   }
 
   /** A random time after which a client may return and be authorised anew, in milliseconds. */
@@ -169,8 +165,16 @@ export class Revocations {
     return GRACE_MS + Math.round(Math.random() * this.retry);
   }
 
-  /** Ends these connections, whose clients may return. */
-  end(meant: readonly Connection[], reason: string | undefined): void {
+  /**
+   * Ends these connections, whose clients may return.
+   * @param channel the one that they must not read any more. Default: all of theirs
+   */
+  end(meant: readonly Connection[], reason: string | undefined, channel?: string): void {
+    meant.forEach((connection) => this.meant.set(connection, channel));
+    this.endEach(meant, reason);
+  }
+
+  private endEach(meant: readonly Connection[], reason: string | undefined): void {
     const { connections } = this;
     const endOne = (connection: Connection): void => {
       if (connection.endReason !== undefined) {
@@ -188,40 +192,5 @@ export class Revocations {
     // Nobody receives anything before the last of them has ended.
     connections.hold.begin();
     void inSlices(meant, endOne).finally(() => connections.hold.end());
-  }
-
-  private *notedFor(counted: CountedAs, channels: readonly string[]): Iterable<Noted> {
-    const clients = typeof counted === 'string' ? [undefined] : [undefined, counted.id];
-    for (const client of clients) {
-      for (const channel of [undefined, ...channels]) {
-        const noted = this.noted.get(keyOf({ client, channel }));
-        if (noted) {
-          yield noted;
-        }
-      }
-    }
-  }
-
-  private note(key: string, { time, blockedUntil }: Noted): void {
-    const earlier = this.noted.get(key) ?? { time, blockedUntil };
-    this.noted.set(key, {
-      time: Math.max(time, earlier.time),
-      blockedUntil: Math.max(blockedUntil, earlier.blockedUntil),
-    });
-    if (this.noted.size >= this.sweepAt) {
-      this.sweep();
-    }
-  }
-
-  private sweep(): void {
-    const now = monotonicNow();
-    for (const [key, { time, blockedUntil }] of this.noted) {
-      if (now >= blockedUntil && now - time > REMEMBERED_MS) {
-        this.noted.delete(key);
-        this.forgotten = Math.max(this.forgotten, time);
-      }
-    }
-    // Looking again only at twice as many keeps the cost of each constant.
-    this.sweepAt = Math.max(FIRST_SWEEP, this.noted.size * 2);
   }
 }

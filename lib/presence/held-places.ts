@@ -11,7 +11,7 @@ interface Leaving {
 interface Held {
   /** How many are held. */
   places: number;
-  /** How many of the oldest were taken again, and must not be given up when their time comes. */
+  /** How many were taken again, or given up before, so that nothing happens when their time comes. */
   taken: number;
 }
 
@@ -62,6 +62,17 @@ export class HeldPlaces {
     held.places--;
     held.taken++;
     return true;
+  }
+
+  /** Gives up the places of seats at once. */
+  release(isMeant: (seat: Seat) => boolean): void {
+    for (const [seat, held] of this.held) {
+      if (held.places > 0 && isMeant(seat)) {
+        held.taken += held.places;
+        held.places = 0;
+        this.giveUp(seat);
+      }
+    }
   }
 
   stop(): void {

@@ -2,6 +2,7 @@ import type { PresenceStore } from '../channel/presence.js';
 import type { SseLogger } from '../channel/source.js';
 import type { Attendance, Attending } from '../delivery/attendance.js';
 import type { Client, CountedAs } from '../delivery/client.js';
+import type { ConnectionFilter } from '../delivery/connection-filter.js';
 import type { Connection } from '../delivery/connection.js';
 import { HeldPlaces } from './held-places.js';
 import { NumberSet } from './number-set.js';
@@ -49,17 +50,25 @@ export class Seats implements Attendance {
     this.several.set(connection, [...stay, ...come]);
   }
 
-  leave(connection: Connection, counted: CountedAs): void {
+  leave(connection: Connection, counted: CountedAs, isForGood: (channel: string) => boolean): void {
     if (this.fixed.delete(connection.number)) {
       const [name] = connection.channels as [string];
       const seat = this.rooms.get(name)?.seats.get(whoIs(counted)?.id);
       if (seat) {
-        this.rise(seat);
+        this.rise(seat, isForGood(name));
       }
     } else {
-      this.several.get(connection)?.forEach((seat) => this.rise(seat));
+      this.several.get(connection)?.forEach((seat) => this.rise(seat, isForGood(seat.channel)));
       this.several.delete(connection);
     }
+  }
+
+  waitNoMoreFor({ client, channel }: ConnectionFilter): void {
+    this.held.release(
+      (seat) =>
+        (client === undefined || seat.client === client) &&
+        (channel === undefined || seat.channel === channel),
+    );
   }
 
   /** Puts all seats once more, or those in a channel: the store may have lost them. */
@@ -114,9 +123,13 @@ export class Seats implements Attendance {
     }
   }
 
-  private rise(seat: Seat): void {
+  private rise(seat: Seat, isForGood = false): void {
     seat.count--;
-    this.held.hold(seat);
+    if (isForGood) {
+      this.puts.add(seat);
+    } else {
+      this.held.hold(seat);
+    }
   }
 }
 

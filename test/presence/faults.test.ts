@@ -74,6 +74,19 @@ describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
     expect(told).toEqual(['occupied hooks', 'vacated hooks']);
   });
 
+  it('lets a client leave at once that disconnect() sends away, from whatever instances', async () => {
+    const options = { presenceGrace: 60_000, revocation: true };
+    const [one, other] = [await start(false, options), await start(false, options)];
+    const watcher = await as(one, 'watcher', '/rooms/a');
+    await Promise.all([as(one, 'ann'), as(other, 'ann'), as(other, 'bob')]);
+    await untilPresent(one.sse, 'a', { ann: 2, bob: 1 });
+    await one.sse.disconnect({ client: 'ann' });
+    await untilPresent(one.sse, 'a', { bob: 1 });
+    await other.sse.send('a', 'end');
+    await watcher.until(({ data }) => data === 'end');
+    await expectByTurns(watcher, { bob: 1 });
+  });
+
   it('tells each change once when answers are lost', async () => {
     const [one, cut] = [await start(), await start(true)];
     const watcher = await as(one, 'watcher', '/rooms/a');

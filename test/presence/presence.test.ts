@@ -5,12 +5,15 @@ import {
   OnSseVacated,
   SseChannel,
   type Broker,
+  type SseConnection,
+  type SseLeave,
   type SseModuleOptions,
   type SseOccupied,
   type SsePresence,
   type SseVacated,
 } from '../../lib/index.js';
 import { BehaviorSubject } from 'rxjs';
+import type { SseTestClient } from '../../lib/testing/index.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { byHeader, RoomsController } from './rooms.js';
@@ -29,6 +32,19 @@ class Occupancy {
   never() {
     told.push('never');
   }
+}
+
+let isValid = true;
+
+@Controller()
+class Several {
+  @Sse('several')
+  @SseChannel(({ query }: { query: { of: string } }) => query.of.split(','), { presence: 'events' })
+  several() {}
+
+  @Sse('checked')
+  @SseChannel('a', { presence: true, revalidate: { interval: 1_000, check: () => isValid } })
+  checked() {}
 }
 
 describe.each(ADAPTERS)('Presence in this process on %s', (adapter) => {
@@ -122,6 +138,78 @@ describe.each(ADAPTERS)('Presence in this process on %s', (adapter) => {
     await sse.send('a', 'end');
     expect((await watcher.until(({ data }) => data === 'end')) && watcher.events).toHaveLength(2);
     expect((await sse.presence('a')).members).toMatchObject([{ id: 'ann', connections: 1 }]);
+  });
+
+  describe('with a grace that does not end', () => {
+    const graceful = () =>
+      start({ presenceGrace: 60_000 }, [], [RoomsController, Several as never]);
+    const leaves = ({ events }: SseTestClient) =>
+      events.flatMap(({ type, data }) =>
+        type === 'sse:leave' ? [(JSON.parse(data) as SseLeave).id] : [],
+      );
+
+    it('lets a client leave at once that disconnect() sends away, and nobody else', async () => {
+      const { connect, sse } = await graceful();
+      const watcher = await connect('/rooms/a');
+      const [first] = [
+        await connect('/announced/a', as('ann')),
+        await connect('/several?of=a,b', as('ann')),
+        await connect('/announced/a', as('bob')),
+      ];
+      await until(async () => (await sse.presenceStats('a')).connections === 3);
+      const [{ id }] = sse.connections({ client: 'ann' }) as [SseConnection];
+      await sse.disconnect({ connection: id });
+      await first.closed;
+      await until(async () => (await sse.presenceStats('a')).connections === 2);
+      expect(leaves(watcher)).toEqual([]);
+      // Another page has closed its stream just before.
+      const closed = await connect('/announced/a', as('ann'));
+      await closed.close();
+      await until(() => sse.connections({ client: 'ann' }).length === 1);
+      await sse.disconnect({ client: 'ann' });
+      await watcher.until(({ type }) => type === 'sse:leave');
+      expect(leaves(watcher)).toEqual(['ann']);
+      expect(await sse.presenceStats('a')).toEqual({ members: 1, connections: 1 });
+      expect(await sse.presenceStats('b')).toEqual({ members: 0, connections: 0 });
+    });
+
+    it('lets a client leave the channel that disconnect() names, and not its others', async () => {
+      const { connect, sse } = await graceful();
+      await connect('/several?of=a,b', as('ann'));
+      await until(async () => (await sse.presenceStats('b')).members === 1);
+      await sse.disconnect({ client: 'ann', channel: 'a' });
+      await until(async () => (await sse.presenceStats('a')).members === 0);
+      expect(await sse.presenceStats('b')).toEqual({ members: 1, connections: 1 });
+      await sse.disconnect({ channel: 'b' });
+      await until(async () => (await sse.presenceStats('b')).members === 0);
+    });
+
+    it('has a client join again that comes back, and takes its place when it does', async () => {
+      const { connect, sse } = await graceful();
+      const watcher = await connect('/rooms/a');
+      const ann = await connect('/announced/a', as('ann'));
+      await sse.disconnect({ client: 'ann' });
+      await ann.closed;
+      await until(async () => (await connect('/announced/a', as('ann'))).isOpen);
+      await until(async () => (await sse.presenceStats('a')).members === 1);
+      await sse.send('a', 'end');
+      await watcher.until(({ data }) => data === 'end');
+      expect(watcher.events.map(({ type }) => type)).toEqual([
+        'sse:join',
+        'sse:leave',
+        'sse:join',
+        'message',
+      ]);
+    });
+
+    it('lets a client leave at once that a check refuses', async () => {
+      const { connect, sse } = await graceful();
+      await connect('/checked', as('ann'));
+      await until(async () => (await sse.presenceStats('a')).members === 1);
+      isValid = false;
+      await until(async () => (await sse.presenceStats('a')).connections === 0);
+      isValid = true;
+    });
   });
 
   it('lets a client leave once the grace is over', async () => {
