@@ -12,10 +12,11 @@ import type {
 } from '../../channel/runs.js';
 import { SseError } from '../../channel/sse-error.js';
 import { RUN_BEGIN, RUN_END, RUN_FIND, RUN_READ } from './lua/lua.generated.js';
-import { callScript, type RedisScript } from './redis-call.js';
+import { callRedis, callScript, type RedisScript } from './redis-call.js';
+import type { RedisClient } from './redis-option.js';
 import { refusalOf } from './redis-refusal.js';
 import type { RedisStreams } from './redis-streams.js';
-import { RunAppends } from './run-appends.js';
+import { RunAppends, type RunKeys } from './run-appends.js';
 import { RunFollowers } from './run-followers.js';
 
 /** About the most bytes of chunks that one script reads. */
@@ -42,15 +43,16 @@ export class RedisRuns implements RunStore {
   }
 
   async begin({ channel, id, format, lease, keep }: NewRun): Promise<RunRecord> {
-    return recordOf(channel, await this.call(RUN_BEGIN, channel, [id, format, lease, keep]));
+    const args = [id, format, lease, keep, this.streams.connection.isCluster ? 1 : 0];
+    return recordOf(channel, await this.call(RUN_BEGIN, this.keysOf(channel, id), args));
   }
 
   async append(append: RunAppend): Promise<AppendResult> {
-    const runs = this.runsKey(append.channel);
+    const keys = this.keysOf(append.channel, append.id);
     try {
-      return await this.appends.add(runs, append);
+      return await this.appends.add(keys, append);
     } catch (error) {
-      throw this.errorFor(error as Error, runs);
+      throw this.errorFor(error as Error, keys[0]);
     }
   }
 
@@ -61,12 +63,18 @@ export class RedisRuns implements RunStore {
   ): Promise<boolean> {
     await this.streams.server.known();
     const { publishCommand } = this.streams.server;
-    const args = [publishCommand, id, isLost ? 1 : 0, ...chunks.map(runChunkText)];
-    return (await this.call(RUN_END, channel, args)) === 1;
+    const args = [publishCommand, isLost ? 1 : 0, ...chunks.map(runChunkText)];
+    return (await this.call(RUN_END, this.keysOf(channel, id), args)) === 1;
   }
 
-  async find(channel: string, id = ''): Promise<RunRecord | undefined> {
-    const told = await this.call(RUN_FIND, channel, [id]);
+  async find(channel: string, id?: string): Promise<RunRecord | undefined> {
+    const runs = this.runsKey(channel);
+    // Two calls, as the key of a record must be known to whoever calls a script.
+    const name = id ?? (await this.asked(runs, (client) => callRedis(client, 'GET', runs)));
+    if (typeof name !== 'string') {
+      return undefined;
+    }
+    const told = await this.call(RUN_FIND, [`${runs}:${name}`], [name]);
     return told === null ? undefined : recordOf(channel, told);
   }
 
@@ -76,10 +84,11 @@ export class RedisRuns implements RunStore {
     limit: number,
   ): Promise<readonly RunChunk[] | undefined> {
     const chunks: RunChunk[] = [];
+    const [, ...keys] = this.keysOf(channel, id);
     for (;;) {
       const place = after + chunks.length;
-      const args = [id, place, limit - chunks.length, READ_BYTES];
-      const answer = (await this.call(RUN_READ, channel, args)) as readonly string[] | null;
+      const args = [place, limit - chunks.length, READ_BYTES];
+      const answer = (await this.call(RUN_READ, keys, args)) as readonly string[] | null;
       if (answer === null) {
         return undefined;
       }
@@ -92,7 +101,8 @@ export class RedisRuns implements RunStore {
   }
 
   follow({ channel, id }: RunName, onChunks: OnChunks): () => void {
-    return this.followers.add(`${this.runsKey(channel)}:${id}`, onChunks);
+    const [, record, chunks] = this.keysOf(channel, id);
+    return this.followers.add(record, chunks, onChunks);
   }
 
   async close(): Promise<void> {
@@ -100,14 +110,23 @@ export class RedisRuns implements RunStore {
     this.followers.stop();
   }
 
-  private async call(
+  private call(
     script: RedisScript,
-    channel: string,
+    keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    const key = this.runsKey(channel);
+    return this.asked(keys[0]!, (client) =>
+      callScript({ client: () => Promise.resolve(client) }, { script, keys, args }),
+    );
+  }
+
+  /** @param key stands in an error's text */
+  private async asked(
+    key: string,
+    ask: (client: RedisClient) => Promise<unknown>,
+  ): Promise<unknown> {
     try {
-      return await callScript(this.streams.connection, { script, keys: [key], args });
+      return await ask(await this.streams.connection.client());
     } catch (error) {
       throw this.errorFor(error as Error, key);
     }
@@ -129,6 +148,12 @@ export class RedisRuns implements RunStore {
   /** Names the newest run of a channel. The keys of each run begin with it. */
   private runsKey(channel: string): string {
     return `${this.keyOf(channel)}:run`;
+  }
+
+  private keysOf(channel: string, id: string): RunKeys {
+    const runs = this.runsKey(channel);
+    const record = `${runs}:${id}`;
+    return [runs, record, `${record}:chunks`];
   }
 }
 

@@ -11,9 +11,12 @@ import type { RedisStreams } from './redis-streams.js';
 const CALL_RUNS = 64;
 const CALL_SIZE = 524_288;
 
+/** The key that names the channel's newest run, the run's record, its chunks. */
+export type RunKeys = readonly [runs: string, record: string, chunks: string];
+
 /** An append that waits for the call, with the functions that report its outcome. */
 interface Waiting {
-  readonly key: string;
+  readonly keys: RunKeys;
   readonly args: readonly (string | number)[];
   readonly size: number;
   readonly resolve: (result: AppendResult) => void;
@@ -29,11 +32,8 @@ export class RunAppends {
 
   constructor(private readonly streams: RedisStreams) {}
 
-  /**
-   * @param key the key that names the newest run of the channel
-   * @throws SseError `CLOSED` and `UNAVAILABLE`, and what Redis answers
-   */
-  add(key: string, { id, after, chunks }: RunAppend): Promise<AppendResult> {
+  /** @throws SseError `CLOSED` and `UNAVAILABLE`, and what Redis answers */
+  add(keys: RunKeys, { after, chunks }: RunAppend): Promise<AppendResult> {
     if (this.isStopped) {
       return Promise.reject(closed());
     }
@@ -41,8 +41,8 @@ export class RunAppends {
     const size = texts.reduce((sum, text) => sum + text.length, 0);
     return new Promise((resolve, reject) => {
       const isEnd = chunks.at(-1)?.end === true;
-      const args = [id, after, isEnd ? 1 : 0, texts.length, ...texts];
-      this.waiting.push({ key, args, size, resolve, reject });
+      const args = [after, isEnd ? 1 : 0, texts.length, ...texts];
+      this.waiting.push({ keys, args, size, resolve, reject });
       this.flush ??= this.detach(() => setImmediate(() => this.send()));
     });
   }
@@ -76,7 +76,7 @@ export class RunAppends {
       await server.known();
       const answers = (await callScript(connection, {
         script: RUN_APPEND,
-        keys: appends.map(({ key }) => key),
+        keys: appends.flatMap(({ keys }) => keys),
         args: [server.publishCommand, ...appends.flatMap(({ args }) => args)],
       })) as readonly string[];
       appends.forEach(({ resolve, reject }, nth) => {

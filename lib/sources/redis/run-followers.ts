@@ -25,9 +25,12 @@ export class RunFollowers {
     this.offAudit = streams.onAudit(() => this.audit());
   }
 
-  /** Returns a function that ends it. */
-  add(record: string, onChunks: OnChunks): () => void {
-    const run = this.runs.get(record) ?? this.listen(record);
+  /**
+   * @param chunks the key of the run's chunks, which is the channel of its messages as well
+   * @returns a function that ends it
+   */
+  add(record: string, chunks: string, onChunks: OnChunks): () => void {
+    const run = this.runs.get(record) ?? this.listen(record, chunks);
     // Each call is a follower of its own, also with the same function.
     const follower: OnChunks = (...args) => onChunks(...args);
     run.followers.add(follower);
@@ -52,8 +55,8 @@ export class RunFollowers {
     this.runs.clear();
   }
 
-  private listen(record: string): Followed {
-    const unlisten = this.streams.listen(`${record}:chunks`, {
+  private listen(record: string, chunks: string): Followed {
+    const unlisten = this.streams.listen(chunks, {
       message: (text) => this.receive(run, text),
       subscribed: () => {
         run.isSubscribed = true;

@@ -1,11 +1,11 @@
 -- Appends chunks to runs. Each append renews the lease of its run.
--- KEYS: for each run the key that names its channel's newest run. ARGV: PUBLISH or SPUBLISH; for each run its
--- id, the number of the chunk before, 1 if the run ends, how many chunks follow, and these.
+-- KEYS: for each run the key that names its channel's newest run, its record, its chunks. ARGV: PUBLISH or
+-- SPUBLISH; for each run the number of the chunk before, 1 if the run ends, how many chunks follow, and these.
 -- Answers for each run what has become of it, or `!` and an error: one run's refusal does not stop the others.
 --!include parts/run.lua
-local function append(runs, place)
-  local run, after = recordOf(recordKey(runs, ARGV[place])), tonumber(ARGV[place + 1])
-  local first, last = place + 4, place + 3 + ARGV[place + 3]
+local function append(runs, key, chunks, place)
+  local run, after = recordOf(key), tonumber(ARGV[place])
+  local first, last = place + 3, place + 2 + ARGV[place + 2]
   -- A replica that was promoted may lack chunks.
   if not run or after > run.head and not run.ended then return 'gone' end
   if run.ended then
@@ -13,22 +13,22 @@ local function append(runs, place)
     return run.ended == BY_APPEND and after + 1 + last - first <= run.head and 'appended' or 'ended'
   end
   local before, now = run.head, nowMs()
-  if not addChunks(ARGV[1], run, after, first, last) then return 'gone' end
-  run.ended = ARGV[place + 2] == '1' and BY_APPEND
+  if not addChunks(ARGV[1], run, chunks, after, first, last) then return 'gone' end
+  run.ended = ARGV[place + 1] == '1' and BY_APPEND
   call('HSET', run.key, 'h', whole(run.head), 'u', whole(now + run.lease), 'e', run.ended or 0)
   -- Not with each append, as it takes four commands.
-  if run.ended or before == 0 or now + run.lease + run.keeps + LEFT_MS > run.expiry then expire(runs, run, now) end
+  if run.ended or before == 0 or now + run.lease + run.keeps + LEFT_MS > run.expiry then expire(runs, run, chunks, now) end
   return 'appended'
 end
 local answers, place = {}, 2
-for i, runs in ipairs(KEYS) do
-  local isDone, answer = pcall(append, runs, place)
+for i = 1, #KEYS / 3 do
+  local isDone, answer = pcall(append, KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i], place)
   if not isDone then
     -- Redis 6.2 throws text that begins with a place in the script.
     local text = type(answer) == 'table' and answer.err or answer
     answer = '!' .. string.gsub(text, '@user_script: ?%d+: ?', '')
   end
   answers[i] = answer
-  place = place + 4 + ARGV[place + 3]
+  place = place + 3 + ARGV[place + 2]
 end
 return answers

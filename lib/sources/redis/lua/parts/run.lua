@@ -1,8 +1,7 @@
 --!include stream.lua
 -- The runs of a channel. A key names the newest one. Beside it stand for each run a hash, which is its record,
--- and a stream of its chunks, whose ids are `<number>-0`.
-local function recordKey(runs, id) return runs .. ':' .. id end
-local function chunksKey(record) return record .. ':chunks' end
+-- and a stream of its chunks, whose ids are `<number>-0`. Scripts get all three as KEYS: while a slot of a Cluster
+-- moves, the server then answers TRYAGAIN, where a key would seem to be missing.
 local function whole(number) return string.format('%.0f', number) end
 -- An active run without instances stays for so long beyond its lease and its time to keep.
 local LEFT_MS = 60000
@@ -23,18 +22,18 @@ local function told(id, run)
   return { id, run.format, whole(run.head), run.ended and 1 or 0, whole(run.till - nowMs()) }
 end
 -- Has the keys of a run expire some time after its lease or, once it has ended, its time to keep it after now.
-local function expire(runs, run, now)
+local function expire(runs, run, chunks, now)
   local ms = run.keeps
   if not run.ended then
     ms = ms + 2 * run.lease + LEFT_MS
     call('HSET', run.key, 'x', whole(now + ms))
   end
-  for _, key in ipairs({ runs, run.key, chunksKey(run.key) }) do call('PEXPIRE', key, whole(ms)) end
+  for _, key in ipairs({ runs, run.key, chunks }) do call('PEXPIRE', key, whole(ms)) end
 end
 -- Adds the arguments from `first` to `last` as the chunks behind the number `after`, leaves out those that the
 -- run has, and publishes the others. Changes `run.head`. Answers whether the earlier chunks are there.
-local function addChunks(publish, run, after, first, last)
-  local chunks, before = chunksKey(run.key), run.head
+local function addChunks(publish, run, chunks, after, first, last)
+  local before = run.head
   local texts = {}
   for i = first + before - after, last do
     local id = whole(run.head + 1) .. '-0'
