@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { compiled } from '../support/compiled.js';
+import { bundled } from '../support/compiled.js';
 import { projectRoot } from '../support/project-root.js';
 import { until } from '../support/until.js';
 
@@ -15,7 +15,7 @@ const running = new Set<AppProcess>();
 
 /** Starts an application that streams the channel `news` at `/news`. */
 export async function startAppProcess(postgres: string, port: number): Promise<AppProcess> {
-  const child = spawn(process.execPath, [compiled('test/event-table/app-main.ts')], {
+  const child = spawn(process.execPath, [bundled('test/event-table/app-main.ts')], {
     cwd: projectRoot,
     env: { ...process.env, POSTGRES: postgres, PORT: String(port) },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { SseModuleOptions } from '../../lib/index.js';
 import { SseTestClient } from '../../lib/testing/index.js';
 import { endAppProcesses, startAppProcess } from '../redis/app-process.js';
-import { compiled } from '../support/compiled.js';
+import { bundled } from '../support/compiled.js';
 import { closeApps, startApp } from '../support/start-app.js';
 import { byHeader, RoomsController } from './rooms.js';
 import { SYSTEMS, type System } from './systems.js';
@@ -37,7 +37,7 @@ describe.each(Object.keys(SYSTEMS))('Presence with processes by %s', (name) => {
     });
     const watcher = await here.connect('/rooms/a');
     const there = await startAppProcess('', { SSE_OPTIONS: JSON.stringify(options()) }, [
-      compiled('test/presence/app.ts'),
+      bundled('test/presence/app.ts'),
     ]);
     return { here, watcher, there };
   };

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { compiled } from '../support/compiled.js';
+import { bundled } from '../support/compiled.js';
 import { projectRoot } from '../support/project-root.js';
 import { until } from '../support/until.js';
 
@@ -16,7 +16,7 @@ const running = new Set<AppProcess>();
 export async function startAppProcess(
   redisUrl: string,
   env: Readonly<Record<string, string>> = {},
-  args: readonly string[] = [compiled('test/redis/app.ts')],
+  args: readonly string[] = [bundled('test/redis/app.ts')],
 ): Promise<AppProcess> {
   const child = spawn(process.execPath, args, {
     cwd: projectRoot,

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compiled } from '../support/compiled.js';
+import { bundled } from '../support/compiled.js';
 import { projectRoot } from '../support/project-root.js';
 import { until } from '../support/until.js';
 
 /** How the sample is started where how does not matter. */
-const DIRECTLY = [process.execPath, compiled('sample/main.ts')];
+const DIRECTLY = [process.execPath, bundled('sample/main.ts')];
 
 /** The sample in a process of its own. */
 export interface SampleProcess {

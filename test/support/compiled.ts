@@ -5,3 +5,8 @@ import { projectRoot } from './project-root.js';
 export function compiled(file: string): string {
   return join(projectRoot, 'dist-tests', file.replace(/\.ts$/, '.js'));
 }
+
+/** The script of one of the applications that scripts/bundle-apps.mjs bundles. It starts faster. */
+export function bundled(file: string): string {
+  return join(projectRoot, 'dist-tests', file.replace(/\.ts$/, '.cjs'));
+}

@@ -1,3 +1,4 @@
+import { bundleApps } from '../../../scripts/bundle-apps.mjs';
 import { compileApps } from '../../../scripts/compile-apps.mjs';
 
 const COMPILED = '../../../dist-tests/test/support';
@@ -5,6 +6,7 @@ const COMPILED = '../../../dist-tests/test/support';
 /** Compiles what child processes run, starts the Postgres server that the test files share, and makes sure that there is a Redis. */
 export default async function globalSetup() {
   await compileApps();
+  await bundleApps();
   if (!process.env.DATABASE_URL) {
     const { startPostgres } = await import(`${COMPILED}/postgres.js`);
     const { POSTGRES_URL_VARIABLE } = await import(`${COMPILED}/databases.js`);
