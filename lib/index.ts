@@ -6,7 +6,6 @@ export type {
   ChannelOptions,
   EndpointOptions,
   ResumeOptions,
-  RevalidateOption,
   SendOptions,
   SnapshotOption,
   SourceOption,
@@ -32,8 +31,9 @@ export { SseChannel } from './endpoint/sse-channel.decorator.js';
 export type { ChannelResolver } from './endpoint/route.js';
 export { LastEventId, SseEvents } from './endpoint/sse-params.decorator.js';
 export type { SseRun, SseRunEnd } from './runs/sse-run.js';
-export { SseRunActiveError } from './runs/run-active-error.js';
+export { SseRunActiveError } from './runs/run-errors.js';
 export type { RunSource } from './runs/source/run-source.js';
+export type { RevalidateOption } from './setup/revalidate-option.js';
 export type { RunOptions, RunsOptions, StopOptions } from './setup/run-options.js';
 export { SseTicketGuard } from './endpoint/sse-ticket.guard.js';
 export { SseTickets } from './tickets/sse-tickets.js';

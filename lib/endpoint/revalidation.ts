@@ -5,7 +5,7 @@ import { Turns } from '../channel/turns.js';
 import type { Connection } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { Walk } from '../delivery/walk.js';
-import type { RevalidateOption } from '../setup/channel-options.js';
+import type { RevalidateOption } from '../setup/revalidate-option.js';
 import type { Exchange } from './exchange.js';
 import type { FrameworkRequest } from './framework-request.js';
 import { sharedByStreams, type Route } from './route.js';

@@ -15,6 +15,7 @@ import type { CountedAs } from '../delivery/client.js';
 import { Delivery } from '../delivery/delivery.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
 import { Presence } from '../presence/presence.js';
+import { Runs } from '../runs/runs.js';
 import type { ProviderToken, SourceOption } from '../setup/channel-options.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
@@ -30,16 +31,10 @@ import {
 import { ChannelSet } from './channel-set.js';
 import type { Exchange } from './exchange.js';
 import type { FrameworkRequest } from './framework-request.js';
+import { startOf } from './last-event-id.js';
 import type { Route } from './route.js';
-
-/** What a request may read. */
-export interface RequestedChannels {
-  readonly channels: readonly ChannelRequest[];
-  /** The names of those that the application refuses to its client. */
-  readonly denied: readonly string[];
-  /** How the channels change while the stream is open, if they do. */
-  readonly set?: ChannelSet;
-}
+import type { RequestedChannels } from './requested-channels.js';
+import { requestedRun } from './run-request.js';
 
 /** Finds the channels of a request, and the sources that feed them. */
 @Injectable()
@@ -52,6 +47,7 @@ export class RouteChannels {
     private readonly moduleRef: ModuleRef,
     private readonly delivery: Delivery,
     private readonly presence: Presence,
+    private readonly runs: Runs,
   ) {}
 
   /**
@@ -72,7 +68,7 @@ export class RouteChannels {
           fill(route.channels, { ...request.hosts, ...request.params })
         : await route.channels(request);
     const isBlocked = (name: string) => this.delivery.revocations.isBlocked(counted, name);
-    if (isObservable(answer)) {
+    if (isObservable(answer) && !route.options.run) {
       return this.ofSet(answer, route, exchange, isBlocked);
     }
     const names = this.checked(answer, route, request);
@@ -82,7 +78,17 @@ export class RouteChannels {
     const whileHere: WhileHere = (work) => exchange.whileHere(work);
     const decide = this.decider(route, request);
     const decision = decide ? await decide(names, whileHere) : allOf(names);
-    return this.requested(route, withoutBlocked(decision, isBlocked));
+    const requested = this.requested(route, withoutBlocked(decision, isBlocked));
+    return route.options.run ? this.ofRun(requested, route, request) : requested;
+  }
+
+  private ofRun(
+    requested: RequestedChannels,
+    { where }: Route,
+    request: FrameworkRequest,
+  ): Promise<RequestedChannels> {
+    const start = startOf(request, this.settings.limits.lastEventIdLength);
+    return requestedRun(requested, start, this.runs, where);
   }
 
   /** The first channels of a set that changes. */
@@ -142,6 +148,9 @@ export class RouteChannels {
       const source = this.source(route);
       if (route.options.presence) {
         this.presence.countIn(source);
+      }
+      if (route.options.run) {
+        this.runs.followFrom(source);
       }
     }
   }

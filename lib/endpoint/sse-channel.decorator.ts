@@ -102,13 +102,19 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
   }
   const of = `@SseChannel() on ${where}: `;
   readOptions(ENDPOINT_OPTIONS, options, '', of);
-  const { authorize, presence } = ENDPOINT_OPTIONS;
-  const ofChannels = { ...CHANNEL_OPTIONS, authorize, presence };
+  const { authorize, presence, run } = ENDPOINT_OPTIONS;
+  const ofChannels = { ...CHANNEL_OPTIONS, authorize, presence, run };
   const [name] = channels === undefined ? Object.keys(pick(ofChannels, options)) : [];
   if (name !== undefined) {
     throw new SseError(
       'INVALID_OPTION',
       `${of}\`${name}\` has no effect without a channel. Name a channel, or leave it out.`,
+    );
+  }
+  if (options.run && options.snapshot) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `${of}\`snapshot\` has no effect with \`run\`: a client receives a run from its beginning. Leave one out.`,
     );
   }
 }

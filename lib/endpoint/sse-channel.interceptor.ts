@@ -22,6 +22,7 @@ import { OtherInterceptors } from './other-interceptors.js';
 import { RouteChannels } from './route-channels.js';
 import { routeOf } from './route.js';
 import { withEvents } from './sse-params.decorator.js';
+import { answerWithout } from './run-request.js';
 import { StreamRequest } from './stream-request.js';
 import { surroundedRequest, type SurroundedRequest } from './surrounded-request.js';
 
@@ -125,11 +126,15 @@ export class SseChannelInterceptor implements NestInterceptor {
     if (exchange.isGone) {
       return undefined;
     }
-    const { channels, set } = requested;
+    const { channels, set, start, missing } = requested;
     request.requested = requested;
+    if (missing) {
+      await answerWithout(missing, exchange, this.delivery);
+      return undefined;
+    }
     let isStreamed = false;
     try {
-      if (!(await request.subscribe(channels, undefined, set))) {
+      if (!(await request.subscribe(channels, start, set))) {
         return undefined;
       }
       const source = await this.callHandler(request, request.events!, next);

@@ -19,7 +19,7 @@ import type { ChannelSet } from './channel-set.js';
 import { startOf } from './last-event-id.js';
 import { revalidationOf } from './revalidation.js';
 import { RevocationCheck } from './revocation-check.js';
-import type { RequestedChannels } from './route-channels.js';
+import type { RequestedChannels } from './requested-channels.js';
 import type { Route } from './route.js';
 import { snapshotsOf, type RequestSnapshots } from './snapshots.js';
 
@@ -48,7 +48,7 @@ export class StreamRequest {
     private readonly settings: SseSettings,
     private readonly delivery: Delivery,
   ) {
-    this.exchange = new Exchange(context);
+    this.exchange = new Exchange(context, route.options.run === true);
     this.revocation = new RevocationCheck(delivery.revocations, this.exchange);
     const { guard, eventLimits: limits, serialize } = delivery;
     this.writer = new HandlerWriter({ handler: route.where, guard, limits, serialize });

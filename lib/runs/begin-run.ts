@@ -4,7 +4,7 @@ import { backoff } from '../channel/backoff.js';
 import { monotonicNow } from '../channel/clock.js';
 import type { NewRun, RunRecord } from '../channel/runs.js';
 import { SseError } from '../channel/sse-error.js';
-import { SseRunActiveError } from './run-active-error.js';
+import { SseRunActiveError } from './run-errors.js';
 import { endLost, STORE_RETRY, type RunServices } from './run-services.js';
 
 /** How long calls that fail are repeated, in milliseconds. */

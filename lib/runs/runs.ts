@@ -19,6 +19,7 @@ import { readOptions } from '../sources/options/option-table.js';
 import { ActiveRun } from './active-run.js';
 import { beginRun, newRunId } from './begin-run.js';
 import { RunFormats } from './formats/formats.js';
+import { tooManyRuns } from './run-errors.js';
 import { RunLogs } from './run-log.js';
 import { runPosition } from './run-position.js';
 import { RunPlaces, type PlaceInRun } from './run-places.js';
@@ -64,10 +65,7 @@ export class Runs {
     const { services } = this;
     const { active: most } = this.settings.runs;
     if (this.active.size + this.beginning >= most) {
-      throw new SseError(
-        'LIMIT_REACHED',
-        `${most} runs are active on this instance. Wait until one has ended, or raise \`runs.active\`.`,
-      );
+      throw tooManyRuns(most);
     }
     this.beginning++;
     try {

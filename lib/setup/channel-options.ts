@@ -1,4 +1,3 @@
-import { MAX_TIMER_MS } from '../channel/clock.js';
 import type { EventFields } from '../channel/outgoing-event.js';
 import type { Serialize } from '../channel/value-text.js';
 import type { ChannelSource, PublishOptions } from '../channel/source.js';
@@ -6,9 +5,10 @@ import { SseError } from '../channel/sse-error.js';
 import type { SseClient } from '../delivery/client.js';
 import type { LatestOnly, Overflow } from '../delivery/overflow.js';
 import { CACHE_OPTIONS, type CacheOptions } from '../sources/cache/cache-options.js';
-import { callback, option, passedOn } from '../sources/options/option-kinds.js';
+import { callback, flag, option, passedOn } from '../sources/options/option-kinds.js';
 import type { TableOf } from '../sources/options/option-table.js';
 import { LISTEN_OPTIONS, type ListenOptions } from '../sources/postgres/listen.options.js';
+import { revalidateOption, type RevalidateOption } from './revalidate-option.js';
 
 /** A class or symbol under which the application provides a source. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -102,6 +102,12 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
    * they are. Default: none, clients receive events only.
    */
   readonly snapshot?: SnapshotOption<Request>;
+  /**
+   * Whether clients follow the runs of the channel, which `run()` begins, in place of what `send()`
+   * publishes. A new client begins at the beginning of the active run; without one it gets 204. Default:
+   * false.
+   */
+  readonly run?: boolean;
 }
 
 /**
@@ -114,21 +120,6 @@ export type SnapshotOption<Request = any> = (
   request: Request,
   signal: AbortSignal,
 ) => unknown;
-
-/** How an endpoint asks again while its streams are open. */
-// oxlint-disable-next-line typescript/no-explicit-any
-export interface RevalidateOption<Request = any> {
-  /** About how often it asks about each stream, in milliseconds, at least 1,000. */
-  readonly interval: number;
-  /**
-   * Whether the client of this request may still read its stream. Any answer but true, an error, or no
-   * answer within 30 seconds ends the stream.
-   */
-  readonly check: (request: Request) => boolean | Promise<boolean>;
-}
-
-/** The shortest time between two checks of one stream, in milliseconds. */
-const MIN_REVALIDATE_MS = 1_000;
 
 /** The allowed values of `source`, in words. */
 export const SOURCES =
@@ -152,12 +143,9 @@ export const ENDPOINT_OPTIONS = {
   client: callback<NonNullable<EndpointOptions['client']>>('the request'),
   authorize: callback<Authorize>('the request and a channel'),
   presence: option(isPresence, "true, false or 'events'", false),
-  revalidate: option(
-    isRevalidate,
-    `{ interval, check } with an interval from ${MIN_REVALIDATE_MS} to ${MAX_TIMER_MS} ms and a function of the request`,
-    undefined,
-  ),
+  revalidate: revalidateOption,
   snapshot: callback<SnapshotOption>('a channel and the request'),
+  run: flag(false),
 } satisfies TableOf<EndpointOptions>;
 
 export const STREAM_OPTIONS = {
@@ -194,17 +182,6 @@ export function isChannelSource(value: unknown): value is ChannelSource {
 
 function isPresence(value: unknown): value is boolean | 'events' {
   return typeof value === 'boolean' || value === 'events';
-}
-
-function isRevalidate(value: unknown): value is RevalidateOption {
-  const { interval, check, ...others } = Object(value) as Partial<RevalidateOption>;
-  return (
-    typeof interval === 'number' &&
-    interval >= MIN_REVALIDATE_MS &&
-    interval <= MAX_TIMER_MS &&
-    typeof check === 'function' &&
-    Object.keys(others).length === 0
-  );
 }
 
 function isOverflow(value: unknown): value is Overflow {
