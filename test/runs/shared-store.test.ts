@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { NewRun, RunChunk, RunRecord, RunStore } from '../../lib/channel/runs.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
+import { RunRecorder } from './store-writer.js';
 import { STORES, type StoreSubject } from './store-subjects.js';
 
 let tests = 0;
@@ -22,35 +23,6 @@ const chunks = (from: number, to: number): readonly RunChunk[] =>
 const texts = (read: readonly RunChunk[] | undefined) => read?.map(({ data }) => data);
 
 const DONE: readonly RunChunk[] = [{ data: '[DONE]', end: true }];
-
-/** Writes down the chunks that a follower gets, each once, as the module's own reader does. */
-function follow(store: RunStore, name: NewRun) {
-  const received: RunChunk[] = [];
-  const calls: number[] = [];
-  let [isReading, isBehind] = [false, false];
-  const readOn = async () => {
-    isReading = true;
-    while (isBehind) {
-      isBehind = false;
-      const read = (await store.read(name, received.length, 100)) ?? [];
-      received.push(...read);
-      isBehind ||= read.length > 0;
-    }
-    isReading = false;
-  };
-  const stop = store.follow(name, (after, given) => {
-    calls.push(after ?? -1);
-    if (after !== undefined && !isReading && after <= received.length) {
-      received.push(...given!.slice(received.length - after));
-      return;
-    }
-    isBehind = true;
-    if (!isReading) {
-      void readOn();
-    }
-  });
-  return { received, calls, stop };
-}
 
 describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => {
   let subject: StoreSubject;
@@ -92,16 +64,16 @@ describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => 
       { data: 'x'.repeat(600_000) },
       { data: 'y'.repeat(600_000), end: true },
     ];
-    const { received, stop } = follow(store, run('a'));
+    const recorder = new RunRecorder(store, run('a'));
     expect(await store.append({ ...run('a'), after: 0, chunks: odd })).toBe('appended');
     const expected = odd.map(({ data, type, end = false }) => ({ data, type, end }));
     const shown = (found: readonly RunChunk[]) =>
       found.map(({ data, type, end = false }) => ({ data, type, end }));
     expect(shown((await store.read(run('a'), 0, 6))!)).toEqual(expected);
     expect(shown((await store.read(run('a'), 4, 1))!)).toEqual(expected.slice(4, 5));
-    await until(() => received.length === odd.length);
-    expect(shown(received)).toEqual(expected);
-    stop();
+    await until(() => recorder.chunks.length === odd.length);
+    expect(shown(recorder.chunks)).toEqual(expected);
+    recorder.stop();
   });
 
   it('tells followers on all instances of chunks as they come', async () => {
@@ -109,27 +81,26 @@ describe.each(Object.keys(STORES))('Runs of several instances by %s', (name) => 
     const most = 100;
     await here.begin(run('a'));
     await here.append({ ...run('a'), after: 0, chunks: chunks(1, 1) });
-    const followers = [here, there, there].map((store) => follow(store, run('a')));
-    await until(() => followers.every(({ received }) => received.length === 1));
-    expect(followers.every(({ calls }) => calls.includes(-1))).toBe(true);
-    const late = follow(there, run('a'));
+    const followers = [here, there, there].map((store) => new RunRecorder(store, run('a')));
+    await until(() => followers.every(({ chunks: received }) => received.length === 1));
+    const late = new RunRecorder(there, run('a'));
     for (let head = 1; head < most; head++) {
       await here.append({ ...run('a'), after: head, chunks: chunks(head + 1, head + 1) });
     }
     await there.end(run('a'), DONE, false);
     const all = [...followers, late];
-    await until(() => all.every(({ received }) => received.length === most + 1));
-    for (const { received } of all) {
+    await until(() => all.every(({ chunks: received }) => received.length === most + 1));
+    for (const { chunks: received } of all) {
       expect(texts(received)).toEqual([...texts(chunks(1, most))!, '[DONE]']);
     }
     late.stop();
     late.stop();
     await here.begin(run('b'));
-    const [next, ended] = [follow(there, run('b')), follow(there, run('b'))];
+    const [next, ended] = [new RunRecorder(there, run('b')), new RunRecorder(there, run('b'))];
     ended.stop();
     await here.append({ ...run('b'), after: 0, chunks: chunks(1, 1) });
-    await until(() => next.received.length === 1);
-    expect(ended.received).toEqual([]);
+    await until(() => next.chunks.length === 1);
+    expect(ended.chunks).toEqual([]);
   });
 
   it('begins one of two runs that start at once, every time', async () => {
