@@ -198,13 +198,13 @@ export class Cursor {
       },
       end: (last, covered) => {
         this.history = undefined;
-        // If the history is empty, the client goes on from the start of the log.
-        const position = last ?? this.channel.log.headPosition ?? '';
-        this.joining = { position, covered };
         // Another client may have requested the page before this one came.
         this.seq = Math.min(this.seq, covered);
+        // After an empty history, whatever the log got since the request is new.
+        this.joining = last === undefined ? undefined : { position: last, covered };
+        const position = last ?? this.channel.log.positionAt(this.seq);
         // If the history was empty, the next event is the client's first.
-        this.position ??= position === '' ? undefined : nextAfter(position);
+        this.position ??= position && nextAfter(position);
       },
       ended: () => {
         this.history = undefined;
