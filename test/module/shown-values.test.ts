@@ -75,7 +75,7 @@ const PLACES: Record<string, (value: Value) => unknown> = {
       { schema: 'sse', install: false },
       () => undefined,
       undefined,
-    ).publishWithin(value, 'a', { data: '' }),
+    ).within.publish(value, 'a', { data: '' }),
 };
 
 describe.each(Object.entries(PLACES))('The error for a wrong value of %s', (_, give) => {

@@ -1,5 +1,6 @@
 import type { SseModuleOptions } from '../../lib/index.js';
 import type { TcpProxy } from '../support/proxy.js';
+import { createDatabase } from '../support/databases.js';
 import { startRedis } from '../support/redis.js';
 
 /** What carries the events of a test, for instances that share it. */
@@ -28,6 +29,21 @@ export const SYSTEMS: Record<string, () => Promise<System>> = {
         redisStreams: { ...options.redisStreams, sendTimeout: 60 },
       }),
       stop: () => redis.stop(),
+    };
+  },
+  async 'event-table'() {
+    const database = await createDatabase();
+    // With failFast the start waits until the table is there and its reader knows its place.
+    const options = {
+      broker: 'event-table',
+      eventTable: { install: true },
+      failFast: true,
+    } as const;
+    return {
+      options: { ...options, postgres: database.url },
+      url: database.url,
+      through: (proxy) => ({ ...options, postgres: proxy.url(database.url) }),
+      stop: () => database.drop(),
     };
   },
 };

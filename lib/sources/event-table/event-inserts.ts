@@ -1,3 +1,4 @@
+import type { OnceKey, SentOnce } from '../../channel/once.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import { rowsIn, runOn } from '../postgres/given-client.js';
@@ -11,11 +12,20 @@ import { formatPosition } from './position.js';
 export interface TopicEvent {
   readonly topic: string;
   readonly event: OutgoingEvent;
+  readonly once?: OnceKey | undefined;
 }
 
 interface Inserted {
   readonly id: string;
   readonly timeline: number | string;
+}
+
+interface InsertedOnce {
+  /** `null` where another transaction holds the key. */
+  readonly id: string | null;
+  readonly own_id: string | null;
+  readonly timeline: number | string | null;
+  readonly duplicate: boolean | string | null;
 }
 
 /** The statements that write events to the table of one schema. */
@@ -36,20 +46,33 @@ export class EventInserts {
    * @throws what the server refuses, and SseError `UNAVAILABLE`
    */
   async insert(batch: readonly TopicEvent[]): Promise<readonly string[]> {
-    const columns = [
-      batch.map(({ topic }) => topic),
-      batch.map(({ event }) => event.data),
-      batch.map(({ event }) => event.type ?? null),
-      batch.map(({ event }) => event.id ?? null),
-      batch.map(({ event }) => event.retry ?? null),
-      batch.map(({ event }) => event.end === true),
-    ];
+    const columns = columnsOf(batch);
     const text = `select id, ${this.s}.timeline() as timeline
       from ${this.s}.publish_all($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::boolean[]) as id`;
     const rows = await withRepair(this.connection, this.s, () =>
       this.connection.query<Inserted>(text, columns),
     );
     return batch.map(({ event }, index) => idOf(event, rows[index]!));
+  }
+
+  /**
+   * Writes events in one statement, some of them with idempotency keys.
+   *
+   * @returns what has become of each; `undefined` where an open transaction has sent an event with the key
+   * @throws as `insert()`
+   */
+  async insertOnce(batch: readonly TopicEvent[]): Promise<readonly (SentOnce | undefined)[]> {
+    const values = [
+      ...columnsOf(batch),
+      batch.map(({ once }) => once?.key ?? null),
+      batch.map(({ once }) => once?.window ?? null),
+    ];
+    const text = `select event_id as id, own_id, timeline, duplicate
+      from ${this.s}.publish_all_once($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::boolean[], $7::text[], $8::bigint[])`;
+    const rows = await withRepair(this.connection, this.s, () =>
+      this.connection.query<InsertedOnce>(text, values),
+    );
+    return rows.map(sentOnce);
   }
 
   /** Writes a command to all instances. @throws what the server refuses, and SseError `UNAVAILABLE` */
@@ -73,15 +96,56 @@ export class EventInserts {
       `select ${this.s}.publish($1, $2, $3, $4, $5::integer, $6::boolean)::text as id, ${this.s}.timeline()::text as timeline`,
       [topic, data, type ?? null, id ?? null, retry ?? null, end === true],
     );
-    const row = rowsIn(answer)?.[0] as Inserted | undefined;
-    if (row?.id === undefined) {
-      throw new SseError(
-        'INVALID_OPTION',
-        '`client.query()` resolved with something that has no rows. It must resolve with the rows, or with an object that has `rows`.',
-      );
-    }
-    return idOf(event, row);
+    return idOf(event, firstRowIn<Inserted>(answer));
   }
+
+  /** Like `insertWith()`, for an event with an idempotency key. It waits while another transaction holds the key. */
+  async insertOnceWith(
+    client: PgQueryable,
+    { topic, event }: TopicEvent,
+    { key, window }: OnceKey,
+  ): Promise<SentOnce> {
+    const { data, type, id, retry, end } = event;
+    const answer = await runOn(
+      client,
+      `select event_id::text as id, own_id, timeline::text as timeline, duplicate::text as duplicate
+        from ${this.s}.publish_once($1, $2, $3, $4, $5, $6::integer, $7::boolean, $8::bigint * interval '1 millisecond')`,
+      [topic, data, key, type ?? null, id ?? null, retry ?? null, end === true, window],
+    );
+    return sentOnce(firstRowIn<InsertedOnce>(answer))!;
+  }
+}
+
+function columnsOf(batch: readonly TopicEvent[]): unknown[][] {
+  return [
+    batch.map(({ topic }) => topic),
+    batch.map(({ event }) => event.data),
+    batch.map(({ event }) => event.type ?? null),
+    batch.map(({ event }) => event.id ?? null),
+    batch.map(({ event }) => event.retry ?? null),
+    batch.map(({ event }) => event.end === true),
+  ];
+}
+
+/** @throws SseError `INVALID_OPTION` for an answer without rows */
+function firstRowIn<Row extends { readonly id: string | null }>(answer: unknown): Row {
+  const row = rowsIn(answer)?.[0] as Row | undefined;
+  if (row?.id === undefined) {
+    throw new SseError(
+      'INVALID_OPTION',
+      '`client.query()` resolved with something that has no rows. It must resolve with the rows, or with an object that has `rows`.',
+    );
+  }
+  return row;
+}
+
+function sentOnce({ id, own_id: own, timeline, duplicate }: InsertedOnce): SentOnce | undefined {
+  return id === null
+    ? undefined
+    : {
+        id: own ?? formatPosition({ timeline: Number(timeline), id: Number(id) }),
+        isDuplicate: duplicate === true || duplicate === 'true',
+      };
 }
 
 /**

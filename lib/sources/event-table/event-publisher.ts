@@ -1,4 +1,5 @@
 import { settledWithin } from '../../channel/deadline.js';
+import type { OnceKey, SentOnce } from '../../channel/once.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import { failureText, isRefusal } from '../postgres/postgres-error.js';
@@ -6,16 +7,17 @@ import type { PostgresConnection } from '../postgres/postgres-connection.js';
 import { EventInserts, type TopicEvent } from './event-inserts.js';
 import { checkForTable, isOfEvent, refusedEvent } from './event-refusal.js';
 import { tableError, type TableSettings } from './event-table-error.js';
-import { checkTransaction, refusedWithin } from './transaction-client.js';
+import { KeyHolders } from './key-holders.js';
+import { TransactionPublisher, whenInstalled } from './transaction-publisher.js';
 
 /** The most events, and bytes of data, that one statement inserts. */
 const BATCH_EVENTS = 500;
 const BATCH_BYTES = 4_194_304;
+/** The most events with idempotency keys: each takes one of the server's locks. */
+const BATCH_KEYS = 100;
 /** The most events, and bytes of data, that may wait for the server. */
 const MOST_WAITING = 20_000;
 const MOST_WAITING_BYTES = 134_217_728;
-/** How long an event waits for the table to be installed, in milliseconds. */
-const INSTALL_TIMEOUT_MS = 15_000;
 /** How long shutdown waits until the events that are left are written, in milliseconds. */
 const STOP_TIMEOUT_MS = 2_000;
 /** One notification in this time tells other instances of all events, in milliseconds. */
@@ -25,13 +27,15 @@ const NOTIFY_INTERVAL_MS = 10;
 export const SEATS_CHANGED = 'seats';
 
 interface Waiting extends TopicEvent {
-  readonly resolve: (id: string) => void;
+  readonly resolve: (sent: string | SentOnce | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** Writes events to the table: those of a moment in one statement, in the order of the calls. */
 export class EventPublisher {
   private readonly inserts: EventInserts;
+  /** Writes events within transactions of the application. */
+  readonly within: TransactionPublisher;
   private waiting: Waiting[] = [];
   private underWay: readonly Waiting[] = [];
   private waitingBytes = 0;
@@ -40,6 +44,7 @@ export class EventPublisher {
   private isStopped = false;
   /** What the next notification tells beside that there are events. */
   private payload = '';
+  private readonly keyHolders = new KeyHolders();
 
   /**
    * @param installed resolves once the table is there, or the first attempt to read it has failed
@@ -51,6 +56,7 @@ export class EventPublisher {
     private readonly installed: Promise<unknown> | undefined,
   ) {
     this.inserts = new EventInserts(connection, settings.schema);
+    this.within = new TransactionPublisher(this.inserts, settings, installed);
   }
 
   /**
@@ -59,6 +65,17 @@ export class EventPublisher {
    * @throws SseError `INVALID_EVENT`, `UNAVAILABLE`, `LIMIT_REACHED`
    */
   publish(topic: string, event: OutgoingEvent): Promise<string> {
+    return this.enqueue<string>({ topic, event });
+  }
+
+  /** Writes an event with an idempotency key, as `publish()` does. @throws as `publish()` */
+  publishOnce(topic: string, event: OutgoingEvent, once: OnceKey): Promise<SentOnce> {
+    return this.keyHolders.waitFor(once.key, () =>
+      this.enqueue<SentOnce | undefined>({ topic, event, once }),
+    );
+  }
+
+  private enqueue<Sent>({ topic, event, once }: TopicEvent): Promise<Sent> {
     return new Promise((resolve, reject) => {
       checkForTable(event);
       if (this.waiting.length >= MOST_WAITING || this.waitingBytes > MOST_WAITING_BYTES) {
@@ -67,29 +84,11 @@ export class EventPublisher {
           `${this.waiting.length} events wait for Postgres. Wait for the promises of send() before you send more.`,
         );
       }
-      this.waiting.push({ topic, event, resolve, reject });
+      this.waiting.push({ topic, event, once, resolve: resolve as Waiting['resolve'], reject });
       this.waitingBytes += event.data.length;
       // The statement also takes the events that come later in this turn.
       this.writing ??= new Promise<void>((turn) => setImmediate(turn)).then(() => this.write());
     });
-  }
-
-  /**
-   * Writes an event within the transaction of a client. Resolves once it is written; nobody sees
-   * it before the commit.
-   *
-   * @throws SseError `INVALID_OPTION` for what is not a client, `INVALID_EVENT`, `UNAVAILABLE`,
-   * `TRANSACTION_FAILED`; and the client's own error when the transaction must run again
-   */
-  async publishWithin(transaction: unknown, topic: string, event: OutgoingEvent): Promise<string> {
-    checkForTable(event);
-    checkTransaction(transaction);
-    await this.whenInstalled();
-    try {
-      return await this.inserts.insertWith(transaction, { topic, event });
-    } catch (error) {
-      throw refusedWithin(error, this.settings);
-    }
   }
 
   /**
@@ -111,6 +110,7 @@ export class EventPublisher {
   /** Writes the events that wait. Those that the server does not take in time are given up. */
   async stop(): Promise<void> {
     this.isStopped = true;
+    this.keyHolders.stop();
     clearTimeout(this.notifyTimer);
     if (this.writing && !(await settledWithin(this.writing, STOP_TIMEOUT_MS))) {
       const reason = new SseError(
@@ -133,18 +133,21 @@ export class EventPublisher {
     this.writing = undefined;
   }
 
-  private async whenInstalled(): Promise<void> {
-    if (this.installed) {
-      await settledWithin(this.installed, INSTALL_TIMEOUT_MS);
-    }
+  private whenInstalled(): Promise<unknown> {
+    return whenInstalled(this.installed);
   }
 
   private async writeBatch(batch: readonly Waiting[]): Promise<void> {
     try {
-      const ids = await this.inserts.insert(batch);
+      const sent = batch.some(({ once }) => once)
+        ? await this.inserts.insertOnce(batch)
+        : await this.inserts.insert(batch);
       this.onCommit();
       this.notify();
-      batch.forEach(({ resolve }, index) => resolve(ids[index]!));
+      batch.forEach(({ once, resolve }, index) => {
+        const outcome = sent[index];
+        resolve(once || typeof outcome === 'string' ? outcome : outcome?.id);
+      });
     } catch (error) {
       if (batch.length > 1 && isOfEvent(error)) {
         // One event of the statement cannot be held, such as a character that a LATIN1 database
@@ -171,8 +174,16 @@ export class EventPublisher {
   private take(): Waiting[] {
     let bytes = 0;
     let count = 0;
-    while (count < this.waiting.length && count < BATCH_EVENTS && bytes < BATCH_BYTES) {
-      bytes += this.waiting[count++]!.event.data.length;
+    let keys = 0;
+    while (
+      count < this.waiting.length &&
+      count < BATCH_EVENTS &&
+      bytes < BATCH_BYTES &&
+      keys < BATCH_KEYS
+    ) {
+      const { event, once } = this.waiting[count++]!;
+      bytes += event.data.length;
+      keys += once ? 1 : 0;
     }
     this.waitingBytes -= bytes;
     return this.waiting.splice(0, count);

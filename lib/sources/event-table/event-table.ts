@@ -1,6 +1,7 @@
 import { monotonicNow } from '../../channel/clock.js';
 import type { ControlLog, ControlSink } from '../../channel/control.js';
 import type { EventLimits } from '../../channel/event-check.js';
+import type { OnceKey, SentOnce } from '../../channel/once.js';
 import type { PresenceOptions, PresenceSink, PresenceStore } from '../../channel/presence.js';
 import type { RunStore } from '../../channel/runs.js';
 import type {
@@ -133,7 +134,20 @@ export class EventTable implements Broker, Lifecycle {
     refuseReserved(channel);
     return options.transaction === undefined
       ? this.publisher.publish(channel, event)
-      : this.publisher.publishWithin(options.transaction, channel, event);
+      : this.publisher.within.publish(options.transaction, channel, event);
+  }
+
+  /** @throws as `publish()` */
+  async publishOnce(
+    channel: string,
+    event: OutgoingEvent,
+    once: OnceKey,
+    options: PublishOptions = {},
+  ): Promise<SentOnce> {
+    refuseReserved(channel);
+    return options.transaction === undefined
+      ? this.publisher.publishOnce(channel, event, once)
+      : this.publisher.within.publishOnce(options.transaction, channel, event, once);
   }
 
   openControl(sink: ControlSink): ControlLog {

@@ -19,7 +19,7 @@ const PARTS = 4;
  * milliseconds.
  */
 const DETACH_TIMEOUT_MS = 3_000;
-/** The most chunks of runs that one statement removes. */
+/** The most chunks of runs, or idempotency keys, that one statement removes. */
 const CLEANED_AT_ONCE = 5_000;
 /** How long locks may stop the checks before we log it, in milliseconds. */
 const BUSY_PATIENCE_MS = 60_000;
@@ -99,13 +99,15 @@ export class Retention {
     }
   }
 
-  /** Removes runs whose time is over, in transactions that are short. */
+  /** Removes runs and idempotency keys whose time is over, in transactions that are short. */
   private async clean(session: Session): Promise<void> {
-    for (let hasMore = true; hasMore;) {
-      const [row] = await session.query<{ more: boolean }>({
-        text: `select ${this.s}.clean_runs(${CLEANED_AT_ONCE}) as more`,
-      });
-      hasMore = row!.more;
+    for (const remove of ['clean_runs', 'forget_keys']) {
+      for (let hasMore = true; hasMore;) {
+        const [row] = await session.query<{ more: boolean }>({
+          text: `select ${this.s}.${remove}(${CLEANED_AT_ONCE}) as more`,
+        });
+        hasMore = row!.more;
+      }
     }
   }
 

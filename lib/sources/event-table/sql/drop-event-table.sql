@@ -50,7 +50,7 @@ begin
   end loop;
   drop table sse.event;
   drop table if exists sse.history;
-  drop table if exists sse.seat, sse.presence, sse.instance, sse.run_chunk, sse.run;
+  drop table if exists sse.seat, sse.presence, sse.instance, sse.run_chunk, sse.run, sse.once;
   drop table sse.meta;
   for own in
     select f from unnest(array[
@@ -69,6 +69,7 @@ begin
       'fill(text, jsonb)',
       'find_run(text, text)',
       'floor()',
+      'forget_keys(bigint)',
       'forget_seats()',
       'given_id()',
       'head()',
@@ -80,6 +81,9 @@ begin
       'presence_marks(text[])',
       'publish(text, text, text, text, integer, boolean)',
       'publish_all(text[], text[], text[], text[], integer[], boolean[])',
+      'publish_all_once(text[], text[], text[], text[], integer[], boolean[], text[], bigint[])',
+      'publish_keyed(text, text, text, text, integer, boolean, text, bigint, boolean)',
+      'publish_once(text, text, text, text, text, integer, boolean, interval)',
       'put_seats(uuid, uuid[], json)',
       'read_runs(text[], text[], bigint[], bigint, bigint, boolean)',
       'remove_seats(uuid, integer)',

@@ -24,6 +24,8 @@ end $sse$;
 
 --!include parts/publishing.sql
 
+--!include parts/once.sql
+
 --!include parts/row-event.sql
 
 --!include parts/retention.sql

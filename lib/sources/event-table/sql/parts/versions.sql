@@ -147,5 +147,17 @@ if not exists (select from sse.meta where version >= 5) then
     chunk text not null,
     primary key (run, seq)
   );
+  -- The idempotency keys of events that were published, until they expire. The table of events cannot hold them, as
+  -- it is partitioned by id: nothing else can be unique there.
+  create table if not exists sse.once (
+    topic text collate "C",
+    key text collate "C",
+    event_id bigint not null,
+    own_id text,
+    timeline integer not null,
+    expires timestamptz not null,
+    primary key (topic, key)
+  ) with (autovacuum_vacuum_scale_factor = 0.05);
+  create index if not exists once_expires on sse.once (expires);
 end if;
 end $sse$;
