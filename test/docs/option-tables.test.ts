@@ -5,6 +5,7 @@ import { DISCONNECT_OPTIONS } from '../../lib/connections/disconnect.options.js'
 import { CONNECTIONS_OPTIONS } from '../../lib/connections/list-connections.js';
 import * as api from '../../lib/index.js';
 import { ENDPOINT_OPTIONS, SEND_OPTIONS, STREAM_OPTIONS } from '../../lib/setup/channel-options.js';
+import { RUN_OPTIONS, STOP_OPTIONS } from '../../lib/setup/run-options.js';
 import { MODULE_OPTIONS } from '../../lib/setup/settings.js';
 import type { AnyTable } from '../../lib/sources/options/option-table.js';
 import { POLL_OPTIONS } from '../../lib/sources/poll/poll.options.js';
@@ -65,6 +66,8 @@ describe('The tables of options', () => {
     ['connections', CONNECTIONS_OPTIONS],
     ['disconnect', DISCONNECT_OPTIONS],
     ['presence', PRESENCE_LIST_OPTIONS],
+    ['run', RUN_OPTIONS],
+    ['stop', STOP_OPTIONS],
     ['Tickets', TICKET_OPTIONS],
   ])('list every option of %s with its unit and its default', (heading, options) => {
     const entries = heading === 'Module' ? Object.entries<Entry>(options) : flat(options);

@@ -148,8 +148,8 @@ describe.each(ADAPTERS)('Endpoints of runs on %s', (adapter) => {
     expect(await (await fetch(`${url}/chat/1`, { method: 'DELETE' })).text()).toBe('false');
   });
 
-  it('answer 409 for a second run, on any route, and with the error of a source that fails at once', async () => {
-    const { url } = await start({ runs: { active: 1 } });
+  it('answer with the error of a source that fails at once', async () => {
+    const { url } = await start();
     const failed = await fetch(`${url}/chat/1`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -159,14 +159,22 @@ describe.each(ADAPTERS)('Endpoints of runs on %s', (adapter) => {
       409,
       'no answer today',
     ]);
-    const asked = await RawStream.open(`${url}/chat/1`, { method: 'POST' });
-    await asked.event(0);
+  });
+
+  it('answer 409 for a second run of a channel, and 503 for one too many, on any route', async () => {
+    const { url, sse } = await start({ runs: { active: 2 } });
+    const post = async (path: string) => {
+      const answer = await fetch(`${url}/${path}`, { method: 'POST' });
+      return [answer.status, ((await answer.json()) as { message: string }).message];
+    };
+    await sse.run('chat:1', sourceOf('1'));
     for (const path of ['chat/1', 'chat/1/start']) {
-      const second = await fetch(`${url}/${path}`, { method: 'POST' });
-      expect(second.status).toBe(503);
-      await second.text();
+      expect(await post(path)).toEqual([409, expect.stringContaining('has an active run')]);
     }
-    await fetch(`${url}/chat/1`, { method: 'DELETE' });
+    await sse.run('chat:2', sourceOf('2'));
+    for (const path of ['chat/3', 'chat/3/start']) {
+      expect(await post(path)).toEqual([503, expect.stringContaining('2 runs are active')]);
+    }
   });
 
   it('refuse several channels', async () => {
