@@ -9,7 +9,13 @@ const root = resolve(import.meta.dirname, '..');
 const COMPILED = join(root, 'dist-tests');
 const BUNDLE = join(COMPILED, 'bundle.cjs');
 /** What they are compiled to, by compile-apps.mjs. */
-const APPS = ['sample/main', 'test/event-table/app-main', 'test/presence/app', 'test/redis/app'];
+const APPS = [
+  'sample/main',
+  'test/event-table/app-main',
+  'test/presence/app',
+  'test/redis/app',
+  'test/runs/app',
+];
 const ENTRIES = APPS.map((name) => join(COMPILED, `${name}.js`));
 const REQUIRE = /\brequire\(\s*(['"])([^'"\n]+)\1\s*\)/g;
 const COMMONJS = {
