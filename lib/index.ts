@@ -23,6 +23,7 @@ export type { EndReason as SseEndReason } from './delivery/connection.js';
 export type { ConnectionsOptions } from './connections/list-connections.js';
 export type { ConnectionFilter } from './delivery/connection-filter.js';
 export type { SseClient } from './delivery/client.js';
+export type { SseEnd } from './delivery/end-frame.js';
 export type { SseChannels, SseDenied, SseOpen } from './delivery/opening.js';
 export type { SseSnapshot } from './delivery/snapshot-cursor.js';
 export type { SseEventMap } from './sse.event-map.js';

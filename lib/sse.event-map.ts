@@ -1,5 +1,6 @@
 import type { SseJoin, SseLeave } from './channel/presence.js';
 import type { SseReset } from './channel/reset-event.js';
+import type { SseEnd } from './delivery/end-frame.js';
 import type { SseChannels, SseDenied, SseOpen } from './delivery/opening.js';
 import type { SseSnapshot } from './delivery/snapshot-cursor.js';
 
@@ -12,4 +13,5 @@ export interface SseEventMap {
   readonly 'sse:snapshot': SseSnapshot;
   readonly 'sse:join': SseJoin;
   readonly 'sse:leave': SseLeave;
+  readonly 'sse:end': SseEnd;
 }

@@ -8,7 +8,7 @@ import { Arrivals, type Arrival } from './arrivals.js';
 import { countedKey, type CountedAs } from './client.js';
 import { closedEvent, ConnectionEvents } from './connection-events.js';
 import { Connection, type ConnectionOwner, type EndReason } from './connection.js';
-import { frameOf } from './frame.js';
+import { endFrame } from './end-frame.js';
 import { Hold } from './hold.js';
 import type { Response } from './response-writer.js';
 import { ConnectionViews } from './sse-connection.js';
@@ -217,7 +217,7 @@ export class Connections implements ConnectionOwner {
   }
 
   private get lastFrame(): string {
-    return frameOf({ retry: this.returnTime });
+    return endFrame('shutdown', this.returnTime);
   }
 
   private limitAge(connection: Connection, expiresAt: number | undefined): void {
@@ -228,7 +228,7 @@ export class Connections implements ConnectionOwner {
     if (delay !== Infinity) {
       const reason = permission <= age ? 'expired' : 'max-age';
       connection.endAfter(Math.min(delay, MAX_TIMER_MS), reason, () =>
-        frameOf({ retry: Math.round(Math.random() * retry) }),
+        endFrame(reason, Math.round(Math.random() * retry)),
       );
     }
   }

@@ -5,6 +5,7 @@ import type { CountedAs } from './client.js';
 import { isMeant, type ConnectionFilter } from './connection-filter.js';
 import type { Connection } from './connection.js';
 import type { Connections } from './connections.js';
+import { endFrame } from './end-frame.js';
 import { frameOf } from './frame.js';
 import { NotedRevocations } from './noted-revocations.js';
 
@@ -113,6 +114,7 @@ export class Revocations {
     this.endEach(
       Array.from(this.connections, ([connection]) => connection),
       reason,
+      (retry) => frameOf({ retry }),
     );
   }
 
@@ -171,10 +173,14 @@ export class Revocations {
    */
   end(meant: readonly Connection[], reason: string | undefined, channel?: string): void {
     meant.forEach((connection) => this.meant.set(connection, channel));
-    this.endEach(meant, reason);
+    this.endEach(meant, reason, (retry) => endFrame('revoked', retry));
   }
 
-  private endEach(meant: readonly Connection[], reason: string | undefined): void {
+  private endEach(
+    meant: readonly Connection[],
+    reason: string | undefined,
+    frame: (retry: number) => string,
+  ): void {
     const { connections } = this;
     const endOne = (connection: Connection): void => {
       if (connection.endReason !== undefined) {
@@ -183,7 +189,7 @@ export class Revocations {
       if (reason !== undefined) {
         connections.details.set(connection, reason);
       }
-      connection.revoke(frameOf({ retry: this.returnTime }));
+      connection.revoke(frame(this.returnTime));
     };
     if (meant.length <= AT_ONCE) {
       meant.forEach(endOne);

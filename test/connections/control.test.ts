@@ -141,7 +141,7 @@ describe.each(ADAPTERS)('A control log of a broker on %s', (adapter) => {
     await clients[1]!.closed;
     expect(clients.map(({ events }) => events.map(({ data }) => data))).toEqual([
       ['1', '2', '3', '4'],
-      ['1'],
+      ['1', '{"reason":"revoked"}'],
       ['own 1', 'own 2'],
     ]);
     expect(newcomer.events.map(({ data }) => data)).toEqual(['4']);
@@ -210,6 +210,10 @@ describe.each(ADAPTERS)('A control log of a broker on %s', (adapter) => {
     await Promise.all(clients.map(({ closed }) => closed));
     expect(lines.join()).toMatch(line);
     expect(clients.every(({ retry }) => retry! >= 1_000)).toBe(true);
+    // Nobody knows whom the commands meant.
+    expect(clients.flatMap(({ events }) => events.map(({ type }) => type))).not.toContain(
+      'sse:end',
+    );
   });
 
   it('takes commands in ASCII, with the time that they are needed for', async () => {

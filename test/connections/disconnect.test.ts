@@ -80,6 +80,10 @@ describe.each(ADAPTERS)('disconnect() on %s', (adapter) => {
       for (const ann of anns) {
         expect((await ann.closed).by).toBe('server');
         expect(ann.events.map(({ data }) => data)).not.toContain('after');
+        const last = ann.events.at(-1)!;
+        expect([last.type, last.data]).toEqual(['sse:end', '{"reason":"revoked"}']);
+        // The client returns with the position that it had.
+        expect(last.frame.id).toBeUndefined();
         expect(ann.retry).toBeGreaterThanOrEqual(1_000);
       }
       expect((await bob.next()).data).toBe('after');
@@ -246,7 +250,8 @@ describe.each(ADAPTERS)('disconnect() on %s', (adapter) => {
     void sse.send('b', 'other');
     await disconnected;
     await Promise.all(clients.map(({ closed }) => closed));
-    expect(clients.flatMap(({ events }) => events)).toEqual([]);
+    const types = clients.map(({ events }) => events.map(({ type }) => type).join());
+    expect(types).toEqual(Array(300).fill('sse:end'));
     await Promise.all(others.map((other) => other.next()));
     expect(sse.stats().connections).toBe(10);
   });

@@ -89,7 +89,8 @@ class Publisher {
   }
 }
 
-const lastOf = ({ events }: SseTestClient): number => Number(events.at(-1)?.data ?? -1);
+const lastOf = ({ events }: SseTestClient): number =>
+  Number(events.findLast(({ type }) => type !== 'sse:end')?.data ?? -1);
 
 describe.each(Object.keys(SYSTEMS))('disconnect() across instances by %s', (name) => {
   let system: System;

@@ -71,6 +71,9 @@ describe.each(ADAPTERS)('revalidate on %s', (adapter) => {
       const go = await Promise.all(['false', 'rejects', 'throws', 'yes'].map(as));
       await Promise.all(go.map((client) => client.closed));
       await until(() => closed.length === 4);
+      for (const { events } of go) {
+        expect(events.at(-1)).toMatchObject({ type: 'sse:end', data: '{"reason":"revoked"}' });
+      }
       for (const event of closed) {
         expect(event).toMatchObject({ reason: 'revoked', detail: 'revalidate' });
       }

@@ -66,6 +66,8 @@ describe.each(ADAPTERS)('A connection on %s', (adapter) => {
     expect((await client.closed).by).toBe('server');
     expect(performance.now() - started).toBeGreaterThan(100);
     expect(client.retry).toBeLessThanOrEqual(500);
+    // The page need not know.
+    expect(client.events.map(({ data }) => data)).toEqual(['one']);
     await app.sse.send('events', 'two');
     const again = await app.connect('/events', { lastEventId: client.lastEventId });
     expect((await again.next()).data).toBe('two');
@@ -75,6 +77,7 @@ describe.each(ADAPTERS)('A connection on %s', (adapter) => {
     const app = await start({});
     const client = await app.connect('/token');
     expect((await client.closed).by).toBe('server');
+    expect(client.events).toMatchObject([{ type: 'sse:end', data: '{"reason":"expired"}' }]);
   });
 
   it('is sent back at a moment of its own when the application shuts down', async () => {

@@ -5,6 +5,7 @@ import { expectValid, type OpenApi } from '../swagger/open-api.js';
 import { openEvents } from './open-events.js';
 import { startSample, type SampleProcess } from './sample-process.js';
 import { Visitor, comingsAndGoings } from './visitor.js';
+import { until } from '../support/until.js';
 
 let sample: SampleProcess;
 let address: string;
@@ -246,7 +247,12 @@ describe('The lounge of the sample', () => {
     expect(await other!.send('POST', '/lounges/one/messages', 'Still here')).toBe(201);
     await stays.until(({ data }) => data.includes('Still here'));
 
-    const again = await enter(await Visitor.logIn(address, 'Eve'), 'one');
+    const eve = await Visitor.logIn(address, 'Eve');
+    const again = await until(async () => {
+      const client = await enter(eve, 'one');
+      // Who comes within a second is sent away, to return.
+      return client.opening && client;
+    });
     expect((await again.next()).type).toBe('sse:snapshot');
   });
 });

@@ -220,6 +220,7 @@ on('sse:denied', ({ channels }) => same<typeof channels, readonly string[]>(true
 on('sse:reset', ({ reason }) => same<typeof reason, ResetReason>(true));
 on('sse:snapshot', ({ state }) => same<typeof state, unknown>(true));
 on('sse:join', ({ id, info }) => same<[typeof id, typeof info], [string, unknown]>(true));
+on('sse:end', ({ reason }) => same<typeof reason, 'revoked' | 'expired'>(true));
 on('sse:leave', (leave) => same<typeof leave, SseJoin>(true));
 same<SseSnapshot<Notice>['state'], Notice>(true);
 same<SseJoin<Notice>['info'], Notice | undefined>(true);
