@@ -3,6 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 // In an app of yours: from 'nestjs-sse-channels'.
 import { SseModule } from '../lib/index.js';
+import { AnswersModule } from './answers/answers.module.js';
 import { ClockController } from './clock.controller.js';
 import { InboxesController } from './inboxes.controller.js';
 import { createKeyStore } from './key-store.js';
@@ -29,6 +30,8 @@ export interface AppOptions {
   readonly redisUrl?: string | undefined;
   /** How long a visitor of the lounge who has left still counts, in milliseconds. Defaults to 2,000. */
   readonly presenceGrace?: number;
+  /** How long the generator of answers thinks about each word, in milliseconds. Defaults to 50. */
+  readonly answerPace?: number | undefined;
 }
 
 @Module({})
@@ -38,6 +41,7 @@ export class AppModule {
     databaseDescription,
     redisUrl,
     presenceGrace = 2_000,
+    answerPace,
   }: AppOptions): DynamicModule {
     const keyStore = createKeyStore(redisUrl);
     const uses: Uses = {
@@ -56,6 +60,7 @@ export class AppModule {
           ...keyStore.options,
         }),
         LoungeModule.register(new ProcessSessions()),
+        AnswersModule.register(answerPace),
       ],
       controllers: [
         UsersController,

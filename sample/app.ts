@@ -16,6 +16,7 @@ export async function createApp(options: AppOptions): Promise<NestExpressApplica
   app.useBodyParser('text', { type: 'text/*', limit: '2mb' });
   app.useStaticAssets(publicFolder('public'));
   app.useStaticAssets(publicFolder('lounge/public'));
+  app.useStaticAssets(publicFolder('answers/public'));
   serveDocument(app);
   return app;
 }

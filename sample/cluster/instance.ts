@@ -13,6 +13,7 @@ app.useBodyParser('text', { type: 'text/*', limit: '1mb' });
 app.enableCors({ origin: process.env['INSTANCES']!.split(' ') });
 app.useStaticAssets(publicFolder('cluster/public'));
 app.useStaticAssets(publicFolder('lounge/public'));
+app.useStaticAssets(publicFolder('answers/public'));
 app.enableShutdownHooks();
 await app.listen(Number(process.env['PORT']));
 process.send?.('listening');

@@ -27,7 +27,7 @@ export interface SampleServer {
 
 /** Starts the sample in this process, on a database of its own. */
 export async function startSampleServer(
-  options: Pick<AppOptions, 'presenceGrace'> = {},
+  options: Pick<AppOptions, 'presenceGrace' | 'answerPace'> = {},
 ): Promise<SampleServer> {
   const database = await createDatabase();
   await prepareDatabase(database.url);

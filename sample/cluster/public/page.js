@@ -7,6 +7,7 @@ for (const url of instances) {
   const state = card.querySelector('.state');
   card.querySelector('h2').textContent = new URL(url).host;
   card.querySelector('.lounge').href = `${url}/lounge.html`;
+  card.querySelector('.answers').href = `${url}/answers.html`;
 
   const show = (event, text) => {
     const item = document.createElement('li');
