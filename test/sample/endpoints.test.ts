@@ -138,6 +138,22 @@ describe('The keys of the sample', () => {
 });
 
 describe('The rooms of the sample', () => {
+  it('get a message once, however often it is posted with one key', async () => {
+    const room = await listen('/events/rooms/once');
+    const post = (text: string, key: string) =>
+      fetch(`${address}/rooms/once`, {
+        method: 'POST',
+        headers: { 'content-type': 'text/plain', 'idempotency-key': key },
+        body: text,
+      });
+    const first = await (await post('a', 'k')).json();
+    expect(await (await post('a', 'k')).json()).toEqual(first);
+    expect((await post('b', 'x'.repeat(10_000))).status).toBe(400);
+    await post('b', 'another');
+    const [a, b] = [await room.next(), await room.next()];
+    expect([a.data, b.data]).toEqual(['a', 'b']);
+  });
+
   it('deliver JSON and text to every listener, and to nobody in another room', async () => {
     const [first, second, other] = await Promise.all(
       ['lobby', 'lobby', 'attic'].map((room) => listen(`/events/rooms/${room}`)),
