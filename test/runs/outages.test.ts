@@ -1,0 +1,250 @@
+import { Controller, Sse } from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BehaviorSubject, lastValueFrom, toArray, type Observable } from 'rxjs';
+import { SseChannel, type Broker, type RunStore, type SseEvent } from '../../lib/index.js';
+import { MemoryRuns } from '../../lib/sources/memory/memory-runs.js';
+import { Random } from '../channel/random.js';
+import { closeApps, startApp } from '../support/start-app.js';
+import { until } from '../support/until.js';
+
+const all = (events$: Observable<SseEvent>) =>
+  lastValueFrom(events$.pipe(toArray())).then((events) =>
+    events.map(({ type, data }) => (type === undefined ? data : [type, data])),
+  );
+
+@Controller()
+class FollowController {
+  @Sse('follow')
+  @SseChannel('chat', { run: true })
+  follow() {}
+}
+
+/** A broker of the application with this store. */
+const brokerOf = (store: unknown): Broker => ({
+  open: (_channel, sink) => (sink.live(), { close: () => undefined }),
+  publish: () => Promise.resolve('1'),
+  openRuns: () => store as RunStore,
+});
+
+const start = (store: unknown) =>
+  startApp({
+    options: { drainTimeout: 0, broker: brokerOf(store) },
+    controllers: [FollowController],
+  });
+
+/** A store that can be away. Instances may share it. */
+class AwayRuns extends MemoryRuns {
+  isAway = false;
+
+  override async append(...args: Parameters<MemoryRuns['append']>) {
+    this.checkAway();
+    return super.append(...args);
+  }
+
+  override async read(...args: Parameters<MemoryRuns['read']>) {
+    this.checkAway();
+    return super.read(...args);
+  }
+
+  override async end(...args: Parameters<MemoryRuns['end']>) {
+    this.checkAway();
+    return super.end(...args);
+  }
+
+  override async close() {}
+
+  private checkAway(): void {
+    if (this.isAway) {
+      throw new Error('The store is away.');
+    }
+  }
+}
+
+describe('A run', () => {
+  afterEach(closeApps);
+
+  it('has every chunk once when calls fail before and after they have done their work', async () => {
+    const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+    // eslint-disable-next-line no-console
+    console.log(`SEED=${seed}`);
+    const random = new Random(seed);
+    class FlakyRuns extends MemoryRuns {
+      failures = 0;
+      override begin(...args: Parameters<MemoryRuns['begin']>) {
+        return this.flaky(() => super.begin(...args));
+      }
+      override append(...args: Parameters<MemoryRuns['append']>) {
+        return this.flaky(() => super.append(...args));
+      }
+      override read(...args: Parameters<MemoryRuns['read']>) {
+        return this.flaky(() => super.read(...args));
+      }
+      private async flaky<T>(call: () => Promise<T>): Promise<T> {
+        const fault = random.below(8);
+        const answer = fault === 0 ? undefined : await call();
+        if (fault < 2) {
+          this.failures++;
+          throw new Error('connection lost');
+        }
+        return answer!;
+      }
+    }
+    const store = new FlakyRuns();
+    const { sse } = await start(store);
+    const runs = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        sse.run(`chat:${index}`, async function* () {
+          for (let n = 0; n < 30; n++) {
+            yield `${index}:${n}`;
+            await sleep(random.below(2));
+          }
+        }),
+      ),
+    );
+    for (const [index, { events$, done }] of runs.entries()) {
+      expect(await done).toEqual({ reason: 'completed', chunks: 31 });
+      expect(await all(events$)).toEqual([
+        ...Array.from({ length: 30 }, (_, n) => `${index}:${n}`),
+        '[DONE]',
+      ]);
+    }
+    expect(store.failures).toBeGreaterThan(20);
+  });
+
+  it('pauses its source while the store is away, and goes on when it is back', async () => {
+    const store = new AwayRuns();
+    const { sse } = await start(store);
+    let emitted = 0;
+    const run = await sse.run('chat', async function* () {
+      for (; emitted < 100; emitted++) {
+        yield String(emitted).padStart(32_768, '0');
+        if (emitted === 0) {
+          await until(() => store.isAway);
+        }
+      }
+    });
+    store.isAway = true;
+    let before = -1;
+    await until(async () => {
+      const isStill = emitted > 0 && before === emitted;
+      before = emitted;
+      await sleep(20);
+      return isStill;
+    });
+    expect(emitted).toBeLessThan(20);
+    store.isAway = false;
+    expect(await run.done).toEqual({ reason: 'completed', chunks: 101 });
+    expect((await all(run.events$)).slice(0, 100).map(Number)).toEqual(
+      Array.from({ length: 100 }, (_, n) => n),
+    );
+  });
+
+  it('is lost when the store is away for longer than its lease, and ends for those who follow', async () => {
+    const store = new AwayRuns();
+    const [one, two] = [await start(store), await start(store)];
+    const source = new BehaviorSubject('first');
+    const run = await one.sse.run('chat', source, { lease: 1_000 });
+    const followers = [await one.connect('/follow'), await two.connect('/follow')];
+    await Promise.all(followers.map((client) => client.next()));
+    store.isAway = true;
+    source.next('never stored');
+    expect(await run.done).toMatchObject({ reason: 'lost' });
+    expect(run.signal.aborted).toBe(true);
+    expect(source.observed).toBe(false);
+    store.isAway = false;
+    for (const client of followers) {
+      await client.closed;
+      const [, lost, end, ...more] = client.events;
+      expect([lost?.type, lost && (JSON.parse(lost.data) as object)]).toEqual([
+        'sse:error',
+        { reason: 'lost', message: expect.any(String) },
+      ]);
+      expect([end?.data, more]).toEqual(['[DONE]', []]);
+    }
+  });
+
+  it('whose instance is gone is ended by whoever comes, and does not stay in the way', async () => {
+    const store = new AwayRuns();
+    const { sse, connect } = await start(store);
+    const dead = { channel: 'chat', id: 'dead', format: 'default', lease: 50, keep: 60_000 };
+    await store.begin(dead);
+    await store.append({ channel: 'chat', id: 'dead', after: 0, chunks: [{ data: 'one' }] });
+    await until(async () => (await store.find('chat'))!.leaseLeft <= 0);
+    expect((await connect('/follow')).opened.status).toBe(204);
+    const resumed = await connect('/follow', { lastEventId: 'dead.0' });
+    await resumed.closed;
+    expect(resumed.events.map(({ type }) => type)).toEqual(['message', 'sse:error', 'message']);
+    expect(JSON.parse(resumed.events[1]!.data)).toMatchObject({ reason: 'lost' });
+    const other = { ...dead, channel: 'other', id: 'dead2' };
+    await store.begin(other);
+    await until(async () => (await store.find('other'))!.leaseLeft <= 0);
+    expect((await sse.run('other', new BehaviorSubject(1))).id).not.toBe('dead2');
+    expect((await store.find('other', 'dead2'))!.hasEnded).toBe(true);
+  });
+
+  it('tells its readers when the store has lost it', async () => {
+    const store = new AwayRuns();
+    const { sse, connect } = await start(store);
+    const source = new BehaviorSubject('first');
+    const run = await sse.run('chat', source, { lease: 1_000 });
+    const client = await connect('/follow');
+    await client.next();
+    await MemoryRuns.prototype.close.call(store);
+    source.next('second');
+    expect(await run.done).toMatchObject({ reason: 'lost' });
+    expect(run.signal.aborted).toBe(true);
+    await client.closed;
+    expect(client.events.map(({ type }) => type)).toEqual(['message', 'sse:error', 'message']);
+    expect(JSON.parse(client.events[1]!.data)).toMatchObject({ reason: 'lost' });
+  });
+
+  it('does not wait for a client that never reads', async () => {
+    const { sse, connect } = await start(new MemoryRuns());
+    const source = new BehaviorSubject('first');
+    await sse.run('chat', source);
+    const stuck = await connect('/follow');
+    const reads = await connect('/follow');
+    await stuck.next();
+    stuck.pause();
+    for (let n = 0; n < 30; n++) {
+      source.next(String(n).padStart(262_144, '0'));
+      await sleep(0);
+    }
+    source.complete();
+    await reads.closed;
+    const data = reads.events.map((event) => event.data);
+    expect(data).toHaveLength(32);
+    expect(data.slice(1, 31).map(Number)).toEqual(Array.from({ length: 30 }, (_, n) => n));
+    stuck.resume();
+    await stuck.closed;
+    expect(stuck.events.map((event) => event.data)).toEqual(data);
+  });
+
+  it('ends with a general error when errorMessage fails, or gives no text', async () => {
+    const { sse } = await start(new MemoryRuns());
+    const messages = [
+      () => {
+        throw new Error('secret');
+      },
+      () => undefined as unknown as string,
+      (() => Promise.reject(new Error('secret'))) as unknown as () => string,
+    ];
+    for (const errorMessage of messages) {
+      const source = new BehaviorSubject('first');
+      const run = await sse.run('chat', source, { errorMessage });
+      source.error(new Error('secret'));
+      const events = await all(run.events$);
+      expect(events).toHaveLength(3);
+      expect(JSON.stringify(events)).not.toContain('secret');
+    }
+  });
+
+  it('refuses a store that is none, and holds one to its contract', async () => {
+    for (const store of [undefined, {}, Promise.resolve(new MemoryRuns())]) {
+      await expect(start(store)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    }
+    const { sse } = await start(Object.assign(new MemoryRuns(), { find: async () => ({ id: 5 }) }));
+    await expect(sse.stop('chat')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+});
