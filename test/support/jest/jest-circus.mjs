@@ -1,5 +1,6 @@
 import asyncHooks, { AsyncLocalStorage } from 'node:async_hooks';
 import { createRequire } from 'node:module';
+import { shareCode } from './code-cache.mjs';
 
 // Jest's runner, without the price of its AsyncLocalStorage. Jest makes one for each test file, to
 // know the test that an error belongs to. Up to Node 22, every promise of the process passes on
@@ -38,9 +39,11 @@ for (const name of ['run', 'enterWith']) {
   };
 }
 
-export default async function run(...args) {
+export default async function run(globalConfig, ...args) {
+  // Code that is compiled for coverage counts, other code does not.
+  if (!globalConfig.collectCoverage) shareCode();
   try {
-    return await withoutStorage(() => runFile(...args));
+    return await withoutStorage(() => runFile(globalConfig, ...args));
   } finally {
     for (const storage of used) storage.disable();
     used.clear();
