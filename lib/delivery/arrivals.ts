@@ -24,8 +24,9 @@ export class Arrivals {
   private readonly open = new Map<Arrival, { client: CountedAs | undefined; wasSeen: boolean }>();
   private readonly audit: Walk<Arrival>;
 
-  constructor(auditPeriod: number) {
-    this.audit = new Walk(this.open, auditPeriod, (arrival) => this.look(arrival));
+  /** @param detach runs a function outside of any request's async context */
+  constructor(auditPeriod: number, detach: <R>(run: () => R) => R) {
+    this.audit = new Walk(this.open, auditPeriod, (arrival) => this.look(arrival), detach);
   }
 
   get size(): number {
@@ -47,9 +48,6 @@ export class Arrivals {
   take(arrival: Arrival): CountedAs | undefined {
     const client = this.open.get(arrival)?.client;
     this.open.delete(arrival);
-    if (this.open.size === 0) {
-      this.audit.stop();
-    }
     return client;
   }
 

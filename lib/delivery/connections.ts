@@ -77,10 +77,10 @@ export class Connections implements ConnectionOwner {
     const stallTimeout = options.stallTimeout || Infinity;
     const period = Math.min(stallTimeout / 4, MAX_AUDIT_PERIOD_MS);
     this.admission = new Admission(options);
-    this.arrivals = new Arrivals(period);
-    this.audit = new Walk(this.open, period, (connection) => connection.audit(stallTimeout));
+    this.arrivals = new Arrivals(period, this.detach);
+    this.audit = new Walk(this.open, period, (each) => each.audit(stallTimeout), this.detach);
     if (heartbeat > 0) {
-      this.heartbeats = new Walk(this.open, heartbeat, (connection) => connection.beat());
+      this.heartbeats = new Walk(this.open, heartbeat, (each) => each.beat(), this.detach);
     }
   }
 
@@ -108,7 +108,7 @@ export class Connections implements ConnectionOwner {
       arrival.sendAway(this.returnTime);
       return false;
     }
-    this.detach(() => this.arrivals.add(arrival));
+    this.arrivals.add(arrival);
     return true;
   }
 
@@ -119,7 +119,7 @@ export class Connections implements ConnectionOwner {
     }
     const refusal = this.admission.enter(countedKey(client));
     if (!refusal) {
-      this.detach(() => this.arrivals.add(arrival, client));
+      this.arrivals.add(arrival, client);
     }
     return refusal;
   }
@@ -139,11 +139,9 @@ export class Connections implements ConnectionOwner {
     const client = this.arrivals.take(arrival)!;
     const connection = new Kind(response, this, ++this.count);
     this.open.set(connection, client);
-    this.detach(() => {
-      this.audit.start();
-      this.heartbeats?.start();
-      this.limitAge(connection, expiresAt);
-    });
+    this.audit.start();
+    this.heartbeats?.start();
+    this.limitAge(connection, expiresAt);
     if (this.isClosing) {
       connection.end(this.lastFrame, 'shutdown');
     }
@@ -227,9 +225,8 @@ export class Connections implements ConnectionOwner {
     const delay = Math.min(age, permission);
     if (delay !== Infinity) {
       const reason = permission <= age ? 'expired' : 'max-age';
-      connection.endAfter(Math.min(delay, MAX_TIMER_MS), reason, () =>
-        endFrame(reason, Math.round(Math.random() * retry)),
-      );
+      const lastFrame = (): string => endFrame(reason, Math.round(Math.random() * retry));
+      this.detach(() => connection.endAfter(Math.min(delay, MAX_TIMER_MS), reason, lastFrame));
     }
   }
 

@@ -13,7 +13,7 @@ import type { ChannelRequest, Subscription } from './subscription.js';
  * reader reads the channels, so that the handler emits in the order of the ids.
  */
 export class HandlerEvents implements HandlerChannels, EventTarget {
-  readonly events$: Observable<SseEvent>;
+  private shown: Observable<SseEvent> | undefined;
   /** A new array after each change: subscribers come and go while they receive an event. */
   private subscribers: readonly Subscriber<SseEvent>[] = [];
   private reader: ObservableReader | undefined;
@@ -31,8 +31,12 @@ export class HandlerEvents implements HandlerChannels, EventTarget {
     private readonly reopen: (position: string | undefined) => Promise<Subscription>,
     private readonly writer: HandlerWriter,
     private readonly guard: Guard,
-  ) {
-    this.events$ = new GuardedObservable(guard, '@SseEvents()', this.add);
+  ) {}
+
+  get events$(): Observable<SseEvent> {
+    return (this.shown ??= new GuardedObservable(this.guard, '@SseEvents()', (subscriber) =>
+      this.add(subscriber),
+    ));
   }
 
   get names(): readonly string[] {
@@ -97,7 +101,7 @@ export class HandlerEvents implements HandlerChannels, EventTarget {
     this.complete();
   }
 
-  private readonly add = (subscriber: Subscriber<SseEvent>): void => {
+  private add(subscriber: Subscriber<SseEvent>): void {
     if (this.isClosed) {
       subscriber.complete();
       return;
@@ -111,7 +115,7 @@ export class HandlerEvents implements HandlerChannels, EventTarget {
       }
     });
     this.start();
-  };
+  }
 
   private start(): void {
     const { subscription } = this;

@@ -74,7 +74,7 @@ function staysOpen(
     response.shouldKeepAlive &&
     // Node answers a request beyond `maxRequestsPerSocket` with 503.
     !(response as LimitedResponse).maxRequestsOnConnectionReached &&
-    !/\bclose\b/i.test(String(given)) &&
+    (given === undefined || !/\bclose\b/i.test(String(given))) &&
     // In HTTP/1.0 the end of the connection is the end of the answer.
     response.useChunkedEncodingByDefault &&
     // A client that still sends a body would make us wait for all of it, though nobody reads it.

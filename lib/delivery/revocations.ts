@@ -126,12 +126,12 @@ export class Revocations {
   /**
    * Why a request must not become a stream.
    *
-   * @param channels those of the request; none while they are unknown
+   * @param request the request's channels; `undefined` while they are unknown
    * @param since when the request began, on the clock of `monotonicNow()`
    */
   refusalOf(
     counted: CountedAs,
-    channels: readonly string[],
+    request: { readonly channels: readonly string[] } | undefined,
     since: number,
   ): RevocationRefusal | undefined {
     if (!this.areKnown) {
@@ -142,7 +142,7 @@ export class Revocations {
     }
     const now = monotonicNow();
     let refusal: 'revoked' | undefined = since <= this.noted.forgotten ? 'revoked' : undefined;
-    for (const { time, blockedUntil } of this.noted.for(counted, channels)) {
+    for (const { time, blockedUntil } of this.noted.for(counted, request?.channels ?? [])) {
       if (now < blockedUntil) {
         return 'blocked';
       }

@@ -24,15 +24,17 @@ export class Walk<T> {
     private readonly members: Members<T>,
     private readonly period: number,
     private readonly visit: (member: T) => void,
+    /** Runs a function outside of any request's async context. */
+    private readonly detach: <R>(run: () => R) => R = (run) => run(),
   ) {
     this.steps = Math.max(1, Math.min(MAX_STEPS, Math.floor(period / MIN_STEP_MS)));
   }
 
-  /** Walks from now on, until it is stopped. */
+  /** Walks from now on, until it is stopped or finds no member. */
   start(): void {
     if (!this.timer) {
-      this.timer = setInterval(() => this.step(), this.period / this.steps);
-      this.timer.unref();
+      const timer = this.detach(() => setInterval(() => this.step(), this.period / this.steps));
+      this.timer = timer.unref();
     }
   }
 
@@ -44,6 +46,10 @@ export class Walk<T> {
   }
 
   private step(): void {
+    if (this.members.size === 0) {
+      this.stop();
+      return;
+    }
     // Never more than one round: visiting others twice would not make up for members that left.
     this.due = Math.min(this.due + this.members.size / this.steps, this.members.size);
     while (this.due >= 1) {

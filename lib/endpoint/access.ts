@@ -1,7 +1,10 @@
 import { HttpException, HttpStatus, UnauthorizedException } from '@nestjs/common';
+import { atOnce } from '../channel/at-once.js';
 import { kindOf } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
-import { MAX_CLIENT_LENGTH, type Client } from '../delivery/client.js';
+import { MAX_CLIENT_LENGTH, type Client, type CountedAs } from '../delivery/client.js';
+import { clientByTicket } from '../tickets/redeemed.js';
+import type { FrameworkRequest } from './framework-request.js';
 
 /** September 2001, in milliseconds: a smaller number was given in seconds by mistake. */
 const EARLIEST_TIME = 1_000_000_000_000;
@@ -52,6 +55,22 @@ const MAX_INFO_LENGTH = 4_096;
 const CLIENT =
   `an id, a string of 1 to ${MAX_CLIENT_LENGTH} characters, { id, info } with such an id, ` +
   'or undefined to count by address';
+
+/**
+ * For whom a request counts: its client, or its address without one.
+ *
+ * @param option names the client of a request
+ * @throws SseError `INVALID_OPTION` for an invalid answer of the option
+ * @throws HttpException 403 when the request has come with somebody else's ticket
+ */
+export function countedOf(
+  request: FrameworkRequest,
+  option: ((request: FrameworkRequest) => unknown) | undefined,
+  where: string,
+): CountedAs {
+  const client = clientOf(atOnce(option?.(request)), where);
+  return clientByTicket(request, client) ?? request.ip ?? '';
+}
 
 /**
  * Who is behind a request.

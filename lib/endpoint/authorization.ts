@@ -21,8 +21,11 @@ export function withoutBlocked(
   decision: Decision,
   isBlocked: (channel: string) => boolean,
 ): Decision {
+  if (!decision.allowed.some(isBlocked)) {
+    return decision;
+  }
   const blocked = new Set(decision.allowed.filter(isBlocked));
-  return blocked.size === 0 || blocked.size === decision.allowed.length
+  return blocked.size === decision.allowed.length
     ? decision
     : {
         allowed: decision.allowed.filter((name) => !blocked.has(name)),

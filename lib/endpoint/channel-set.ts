@@ -10,7 +10,7 @@ import { awayFrame } from '../delivery/opening.js';
 import type { Snapshots } from '../delivery/snapshot-cursor.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
 import { withoutBlocked, type Decision } from './authorization.js';
-import { RequestGone } from './exchange.js';
+import { RequestGone } from './stay.js';
 import { SetChanges, type ChannelSetOptions, type ToldSet, type WantedSet } from './set-changes.js';
 
 /** How long an Observable may take for its first set, in milliseconds. */

@@ -9,13 +9,7 @@ import { answerUnavailable, returnsByItself } from './away.js';
 import { afterOnSend, isHooked, type FastifyReply } from './fastify-head.js';
 import { isInjected, type FrameworkRequest } from './framework-request.js';
 import { turnOf } from './pipeline.js';
-
-/** Thrown to stop work on a request that has been answered, or whose client has left. */
-export class RequestGone extends Error {
-  constructor() {
-    super('The request has been answered, or its client has left.');
-  }
-}
+import { Stay } from './stay.js';
 
 /** One request and its response, whichever framework they come from. */
 export class Exchange implements Arrival {
@@ -25,8 +19,8 @@ export class Exchange implements Arrival {
   private readonly reply: FastifyReply | undefined;
   /** Whether the package has begun to answer. */
   private isTaken = false;
-  private giveUp: (() => void) | undefined;
-  private gone: Promise<never> | undefined;
+  /** Set while the response tells it that the client has left. */
+  private stay: Stay | undefined;
 
   /** @param isOfRun whether the client may be one that reads the streams of runs only */
   constructor(
@@ -58,11 +52,11 @@ export class Exchange implements Arrival {
     return this.response.headersSent || this.reply?.sent === true;
   }
 
-  /** Waits until this request can be answered; false when its client has left before. */
-  async turn(): Promise<boolean> {
+  /** Waits until this request can be answered. Returns `undefined` if it can be now. */
+  turn(): Promise<boolean> | undefined {
     const { response } = this;
     const isWaiting = response instanceof ServerResponse && response.socket === null;
-    return (!isWaiting || (await turnOf(response, this.node.socket))) && !this.isGone;
+    return isWaiting ? turnOf(response, this.node.socket) : undefined;
   }
 
   /**
@@ -71,35 +65,26 @@ export class Exchange implements Arrival {
    * @param late takes a rejection of the promise that comes after the client has left
    * @throws RequestGone when the client leaves first; and the promise's own rejection
    */
-  async whileHere<T>(work: Promise<T>, late?: (error: unknown) => void): Promise<T> {
-    this.gone ??= new Promise<never>((_, reject) => {
-      this.giveUp = () => reject(new RequestGone());
-      this.response.once('close', this.giveUp);
-    });
-    // Nobody may be waiting when it rejects.
-    this.gone.catch(() => undefined);
+  whileHere<T>(work: Promise<T>, late?: (error: unknown) => void): Promise<T> {
+    if (!this.stay) {
+      this.stay = new Stay();
+      this.response.on('close', this.stay.end);
+    }
     if (this.isGone) {
-      this.leave();
+      this.stay.end();
     }
-    const first = Promise.race([this.gone, work]);
-    if (late) {
-      first.catch((error: unknown) => {
-        if (error instanceof RequestGone) {
-          work.catch(late);
-        }
-      });
-    }
-    return first;
+    return this.stay.await(work, late);
   }
 
   leave(): void {
-    this.giveUp?.();
+    this.stay?.end();
   }
 
   drain(): void {
     const { node } = this;
+    const isRead = node.complete && node.readableLength === 0;
     // An injected request that was read to its end cannot be aborted any more.
-    if (node.readableFlowing === null && !isInjected(node)) {
+    if (!isRead && node.readableFlowing === null && !isInjected(node)) {
       node.resume();
     }
   }
@@ -149,14 +134,14 @@ export class Exchange implements Arrival {
    *
    * @throws RequestGone when the client leaves meanwhile
    */
-  async take(head: OutgoingHttpHeaders = STREAM_HEADERS): Promise<boolean> {
+  take(head: OutgoingHttpHeaders = STREAM_HEADERS): boolean | Promise<boolean> {
     const { reply } = this;
     if (this.isTaken || this.isGone) {
       return false;
     }
     this.isTaken = true;
     if (reply && isHooked(reply)) {
-      return (await this.whileHere(afterOnSend(reply, head))) && !this.isGone;
+      return this.whileHere(afterOnSend(reply, head)).then((isSent) => isSent && !this.isGone);
     }
     reply?.hijack();
     return true;
@@ -169,8 +154,8 @@ export class Exchange implements Arrival {
     }
     this.writeHead();
     (this.response as ServerResponse).write(firstFrame);
-    if (this.giveUp) {
-      this.response.removeListener('close', this.giveUp);
+    if (this.stay) {
+      this.response.removeListener('close', this.stay.end);
     }
     // While the rest of a body is unread, Node does not notice that the client leaves.
     this.drain();

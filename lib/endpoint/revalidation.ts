@@ -30,13 +30,18 @@ export class Revalidation {
     private readonly delivery: Delivery,
     private readonly checkTimeout = CHECK_MS,
   ) {
-    this.walk = new Walk(this.requests, option.interval, (connection) => this.ask(connection));
+    this.walk = new Walk(
+      this.requests,
+      option.interval,
+      (connection) => this.ask(connection),
+      delivery.detach,
+    );
   }
 
   /** Asks about a connection about once per interval, for as long as it is open. */
   add(connection: Connection, exchange: Pick<Exchange, 'request' | 'onceClosed'>): void {
     this.requests.set(connection, exchange.request);
-    this.delivery.detach(() => this.walk.start());
+    this.walk.start();
     exchange.onceClosed(() => {
       this.requests.delete(connection);
       if (this.requests.size === 0) {

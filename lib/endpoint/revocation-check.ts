@@ -15,19 +15,18 @@ export class RevocationCheck {
 
   /**
    * Answers a client that must not have this stream: with 204 while it is blocked, else with a frame
-   * that makes it return, so that guards see it again. Returns whether it has answered.
+   * that makes it return, so that guards see it again. Returns `undefined` for a client that may have
+   * it.
    */
-  async answers(counted: CountedAs, subscription?: Subscription): Promise<boolean> {
+  answer(counted: CountedAs, subscription?: Subscription): Promise<void> | undefined {
     const refusal = this.refusal(counted, subscription);
     if (refusal === 'blocked') {
-      await this.exchange.answerEnded();
-    } else if (refusal) {
-      await this.exchange.answerAway(this.revocations.returnTime);
+      return this.exchange.answerEnded();
     }
-    return refusal !== undefined;
+    return refusal && this.exchange.answerAway(this.revocations.returnTime);
   }
 
   refusal(counted: CountedAs, subscription?: Subscription): RevocationRefusal | undefined {
-    return this.revocations.refusalOf(counted, subscription?.channels ?? [], this.since);
+    return this.revocations.refusalOf(counted, subscription, this.since);
   }
 }

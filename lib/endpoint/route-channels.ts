@@ -1,14 +1,8 @@
-import {
-  BadRequestException,
-  ForbiddenException,
-  Inject,
-  Injectable,
-  NotFoundException,
-} from '@nestjs/common';
+import { BadRequestException, ForbiddenException, Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { UnknownElementException } from '@nestjs/core/errors/exceptions/unknown-element.exception.js';
 import { isObservable, type Observable } from 'rxjs';
-import { channelName, checkChannelName, placeholdersOf } from '../channel/channel-name.js';
+import { checkChannelName } from '../channel/channel-name.js';
 import type { ChannelSource } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
 import type { CountedAs } from '../delivery/client.js';
@@ -21,20 +15,21 @@ import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
 import { checkTicketChannels } from '../tickets/redeemed.js';
 import { channelNamesOf } from './access.js';
-import {
-  Authorization,
-  withoutBlocked,
-  type Decide,
-  type Decision,
-  type WhileHere,
-} from './authorization.js';
+import { Authorization, withoutBlocked, type Decide, type Decision } from './authorization.js';
 import { ChannelSet } from './channel-set.js';
 import type { Exchange } from './exchange.js';
+import { fill, noChannel } from './filled-template.js';
 import type { FrameworkRequest } from './framework-request.js';
 import { startOf } from './last-event-id.js';
-import type { Route } from './route.js';
+import type { ChannelResolver, Route } from './route.js';
 import type { RequestedChannels } from './requested-channels.js';
 import { requestedRun } from './run-request.js';
+
+/** The request, and for whom it counts. */
+interface Asking {
+  readonly exchange: Exchange;
+  readonly counted: CountedAs;
+}
 
 /** Finds the channels of a request, and the sources that feed them. */
 @Injectable()
@@ -51,35 +46,51 @@ export class RouteChannels {
   ) {}
 
   /**
+   * Returns a promise only if the route asks the application.
+   *
    * @throws SseError `INVALID_CHANNEL`; HttpException 400 for too many channels, 403 when the client may
    * read none of them, 404 for none; and whatever the resolver and `authorize` of the route throw
    */
-  async of(
-    route: Route,
-    { exchange, counted }: { readonly exchange: Exchange; readonly counted: CountedAs },
-  ): Promise<RequestedChannels> {
-    const { request } = exchange;
-    if (route.channels === undefined) {
+  of(route: Route, asking: Asking): RequestedChannels | Promise<RequestedChannels> {
+    const { channels } = route;
+    if (channels === undefined) {
       return NOTHING;
     }
-    const answer =
-      typeof route.channels === 'string'
-        ? // Nest keeps the parameters of the host apart from those of the path.
-          fill(route.channels, { ...request.hosts, ...request.params })
-        : await route.channels(request);
-    const isBlocked = (name: string) => this.delivery.revocations.isBlocked(counted, name);
-    if (isObservable(answer) && !route.options.run) {
-      return this.ofSet(answer, route, exchange, isBlocked);
-    }
+    return typeof channels === 'string'
+      ? this.ofNames(fill(channels, asking.exchange.request), route, asking)
+      : this.ofResolver(channels, route, asking);
+  }
+
+  private async ofResolver(
+    resolve: ChannelResolver,
+    route: Route,
+    asking: Asking,
+  ): Promise<RequestedChannels> {
+    const { exchange, counted } = asking;
+    const answer: unknown = await resolve(exchange.request);
+    return isObservable(answer) && !route.options.run
+      ? this.ofSet(answer, route, exchange, this.blocked(counted))
+      : this.ofNames(answer, route, asking);
+  }
+
+  private ofNames(
+    answer: unknown,
+    route: Route,
+    { exchange, counted }: Asking,
+  ): RequestedChannels | Promise<RequestedChannels> {
+    const { request } = exchange;
     const names = this.checked(answer, route, request);
     if (names.length === 0) {
       throw noChannel();
     }
-    const whileHere: WhileHere = (work) => exchange.whileHere(work);
     const decide = this.decider(route, request);
-    const decision = decide ? await decide(names, whileHere) : allOf(names);
-    const requested = this.requested(route, withoutBlocked(decision, isBlocked));
-    return route.options.run ? this.ofRun(requested, route, request) : requested;
+    const finish = (decision: Decision): RequestedChannels | Promise<RequestedChannels> => {
+      const requested = this.requested(route, withoutBlocked(decision, this.blocked(counted)));
+      return route.options.run ? this.ofRun(requested, route, request) : requested;
+    };
+    return decide
+      ? decide(names, (work) => exchange.whileHere(work)).then(finish)
+      : finish(allOf(names));
   }
 
   private ofRun(
@@ -89,6 +100,11 @@ export class RouteChannels {
   ): Promise<RequestedChannels> {
     const start = startOf(request, this.settings.limits.lastEventIdLength);
     return requestedRun(requested, start, this.runs, where);
+  }
+
+  /** Whether a client is kept from a channel for a time. */
+  private blocked(counted: CountedAs): (channel: string) => boolean {
+    return (channel) => this.delivery.revocations.isBlocked(counted, channel);
   }
 
   /** The first channels of a set that changes. */
@@ -217,19 +233,6 @@ function allOf(names: readonly string[]): Decision {
   return { allowed: names, denied: [] };
 }
 
-function noChannel(): NotFoundException {
-  return new NotFoundException('There is no channel for this request.');
-}
-
 function isToken(source: SourceOption | undefined): source is ProviderToken {
   return typeof source === 'function' || typeof source === 'symbol';
-}
-
-function fill(template: string, params: Record<string, string>): string {
-  const placeholders = placeholdersOf(template);
-  // The start has checked that the path has all of them, but one may be optional there.
-  if (placeholders.some((placeholder) => params[placeholder] === undefined)) {
-    throw noChannel();
-  }
-  return placeholders.length === 0 ? template : channelName(template, params);
 }

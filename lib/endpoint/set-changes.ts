@@ -5,7 +5,7 @@ import type { Connection } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
 import type { Decide, WhileHere } from './authorization.js';
-import { RequestGone } from './exchange.js';
+import { RequestGone } from './stay.js';
 
 /** What a set needs to know of its endpoint and its request. */
 export interface ChannelSetOptions {
@@ -188,7 +188,7 @@ export class SetChanges {
     const cursors = subscription.prepare(names.map(requestOf), connectionsPerChannel);
     const add = (): void => {
       // The client may have been disconnected from one of them after the set was told.
-      if (delivery.revocations.refusalOf(counted, names, toldAt)) {
+      if (delivery.revocations.refusalOf(counted, { channels: names }, toldAt)) {
         delivery.revocations.end([connection], undefined);
       } else {
         subscription.add(cursors, this.isJoining);

@@ -8,6 +8,7 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
+import { isPromise } from 'node:util/types';
 import { EMPTY, lastValueFrom, Observable, of } from 'rxjs';
 import { SseError } from '../channel/sse-error.js';
 import { ChannelStream } from '../delivery/channel-stream.js';
@@ -16,7 +17,7 @@ import { guarded } from '../delivery/guarded-observable.js';
 import type { HandlerEvents } from '../delivery/handler-events.js';
 import { remarkOnCopies } from '../setup/copies.js';
 import { SSE_IS_IMPORTED, SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
-import { RequestGone } from './exchange.js';
+import { RequestGone } from './stay.js';
 import { streamOf, type HandlerResult } from './handler-result.js';
 import { OtherInterceptors } from './other-interceptors.js';
 import { RouteChannels } from './route-channels.js';
@@ -119,10 +120,10 @@ export class SseChannelInterceptor implements NestInterceptor {
     if (pause) {
       await exchange.whileHere(pause);
     }
-    const requested = await exchange.whileHere(
-      this.channels.of(route, request),
-      this.lateFailure(`The resolver of ${route.where}`),
-    );
+    const asked = this.channels.of(route, request);
+    const requested = isPromise(asked)
+      ? await exchange.whileHere(asked, this.lateFailure(`The resolver of ${route.where}`))
+      : asked;
     if (exchange.isGone) {
       return undefined;
     }
@@ -171,19 +172,21 @@ export class SseChannelInterceptor implements NestInterceptor {
   /** Calls the handler; `undefined` when it returns nothing. */
   private async callHandler(
     request: StreamRequest,
-    { events$ }: HandlerEvents,
+    events: HandlerEvents,
     next: CallHandler,
   ): Promise<Observable<unknown> | undefined> {
     const { exchange, route, writer } = request;
-    if (route.hasCustomParams) {
-      exchange.provideSignal();
-    }
-    const result = await withEvents(exchange.request, events$, () =>
+    const call = (): Promise<HandlerResult> =>
       exchange.whileHere(
         lastValueFrom(next.handle()) as Promise<HandlerResult>,
         this.lateFailure(route.where),
-      ),
-    );
+      );
+    if (route.hasCustomParams) {
+      exchange.provideSignal();
+    }
+    const result = await (route.hasCustomParams
+      ? withEvents(exchange.request, events.events$, call)
+      : call());
     const source = streamOf(result, writer, this.delivery.guard);
     request.snapshots?.callOn(result.controller);
     if (source && route.options.snapshot && !(source instanceof ChannelStream)) {

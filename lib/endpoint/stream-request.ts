@@ -12,8 +12,7 @@ import { deniedFrame, openingFrame } from '../delivery/opening.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import { WholeConnection } from '../delivery/whole-connection.js';
 import type { SseSettings } from '../setup/settings.js';
-import { clientByTicket } from '../tickets/redeemed.js';
-import { checkExpiry, clientOf, expiryOf, tooManyStreams } from './access.js';
+import { checkExpiry, countedOf, expiryOf, tooManyStreams } from './access.js';
 import { Exchange } from './exchange.js';
 import type { ChannelSet } from './channel-set.js';
 import { startOf } from './last-event-id.js';
@@ -75,16 +74,16 @@ export class StreamRequest {
   async admit(): Promise<boolean> {
     const { exchange, settings, delivery } = this;
     const { options, where } = this.route;
-    if (!(await exchange.turn())) {
+    const turn = exchange.turn();
+    if ((turn && !(await turn)) || exchange.isGone) {
       return false;
     }
-    const { request } = exchange;
-    this.expiresAt = expiryOf(atOnce(options.expires?.(request)), where);
-    const clientOption = options.client ?? settings.client;
-    const answer = clientOf(atOnce(clientOption?.(request)), where);
-    this.counted = clientByTicket(request, answer) ?? request.ip ?? '';
+    this.expiresAt = expiryOf(atOnce(options.expires?.(exchange.request)), where);
+    this.counted = countedOf(exchange.request, options.client ?? settings.client, where);
     const areRevocationsKnown = delivery.revocations.areKnown;
-    if (areRevocationsKnown && (await this.revocation.answers(this.counted))) {
+    const answered = areRevocationsKnown && this.revocation.answer(this.counted);
+    await answered;
+    if (answered) {
       return false;
     }
     const refusal = delivery.connections.admit(exchange, this.counted);
@@ -95,12 +94,14 @@ export class StreamRequest {
       await exchange.answerAway(delivery.connections.awayTime);
       return false;
     }
-    if (!areRevocationsKnown) {
-      // It waits in its place, so that the limits hold, and a shutdown sends it away.
-      await exchange.whileHere(delivery.revocations.whenKnown(settings.readyTimeout));
-      return !(await this.revocation.answers(this.counted));
+    if (areRevocationsKnown) {
+      return true;
     }
-    return true;
+    // It waits in its place, so that the limits hold, and a shutdown sends it away.
+    await exchange.whileHere(delivery.revocations.whenKnown(settings.readyTimeout));
+    const lateAnswer = this.revocation.answer(this.counted);
+    await lateAnswer;
+    return !lateAnswer;
   }
 
   /**
@@ -116,10 +117,11 @@ export class StreamRequest {
     set?: ChannelSet,
   ): Promise<boolean> {
     const { exchange, delivery, writer } = this;
-    const { lastEventIdLength } = this.settings.limits;
-    const lastEventId = ownLastEventId ?? startOf(exchange.request, lastEventIdLength);
-    const subscription = await this.open(requests, set);
+    const { readyTimeout, limits } = this.settings;
+    const lastEventId = ownLastEventId ?? startOf(exchange.request, limits.lastEventIdLength);
+    const subscription = this.open(requests, set);
     if (!subscription) {
+      await exchange.answerAway(delivery.connections.awayTime);
       return false;
     }
     this.leaveChannels();
@@ -128,20 +130,19 @@ export class StreamRequest {
     const reopen = (position?: string) => delivery.subscribeAt(requests, position);
     this.events = new HandlerEvents(subscription, requests, reopen, writer, delivery.guard);
     writer.readFrom(this.events);
-    if (await this.revocation.answers(this.counted, subscription)) {
+    const answered = this.revocation.answer(this.counted, subscription);
+    await answered;
+    if (answered) {
       return false;
     }
-    const placed = subscription.place({ lastEventId, readyTimeout: this.settings.readyTimeout });
+    const placed = subscription.place({ lastEventId, readyTimeout });
     if (placed) {
       await exchange.whileHere(placed);
-    }
-    if (exchange.isGone) {
-      return false;
     }
     if (subscription.hasEnded) {
       await exchange.answerEnded();
     }
-    return !subscription.hasEnded;
+    return !subscription.hasEnded && !exchange.isGone;
   }
 
   /** Closes the channels: nobody will receive their events. */
@@ -198,7 +199,9 @@ export class StreamRequest {
     const { connections } = delivery;
     checkExpiry(expiresAt);
     set?.check();
-    if ((await this.revocation.answers(this.counted, subscription)) || !(await exchange.take())) {
+    const answered = this.revocation.answer(this.counted, subscription);
+    await answered;
+    if (answered || !(await exchange.take())) {
       return false;
     }
     // Other clients may have come in meanwhile, and hooks of Fastify may have taken their time.
@@ -216,17 +219,18 @@ export class StreamRequest {
     const connection = connections.add(exchange, response, expiresAt, dialect && WholeConnection);
     this.snapshots?.endOnFailure(connection);
     connection.readBy(readerFor(connection));
-    const { channels, options } = this.route;
-    delivery.attend(connection, this.counted, options.presence, typeof channels === 'string');
+    const isFixed = typeof this.route.channels === 'string';
+    delivery.attend(connection, this.counted, this.route.options.presence, isFixed);
     set?.follow(connection, this.counted);
     revalidationOf(this.route, delivery)?.add(connection, exchange);
     return true;
   }
 
-  private async open(
+  /** Opens channels; `undefined` when there is no room. */
+  private open(
     requests: readonly ChannelRequest[],
     set: ChannelSet | undefined,
-  ): Promise<Subscription | undefined> {
+  ): Subscription | undefined {
     const { route, delivery, exchange, settings } = this;
     try {
       this.snapshots ??= snapshotsOf(route, delivery, exchange.request, settings.retry);
@@ -241,7 +245,6 @@ export class StreamRequest {
         throw error;
       }
     }
-    await exchange.answerAway(delivery.connections.awayTime);
     return undefined;
   }
 }

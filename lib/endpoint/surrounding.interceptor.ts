@@ -9,7 +9,7 @@ import { of, type Observable } from 'rxjs';
 import { Delivery } from '../delivery/delivery.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { sseLog } from '../setup/sse-log.js';
-import { RequestGone } from './exchange.js';
+import { RequestGone } from './stay.js';
 import { OtherInterceptors } from './other-interceptors.js';
 import { routeOf, type Route } from './route.js';
 import { SseRoutes } from './sse-routes.js';
