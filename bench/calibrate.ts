@@ -1,5 +1,5 @@
 import { withProcesses } from './measure.js';
-import { median } from './report/statistics.js';
+import { median } from './report/median.js';
 
 const CLIENTS = 1_000;
 const REPEATS = 9;
@@ -25,6 +25,7 @@ export function calibrate(bursts: readonly number[]): Promise<Calibration[]> {
       channels: 1,
       filtered: false,
       heartbeat: 0,
+      platform: 'express',
     });
     await load.call('connect', { port, paths, clients: CLIENTS, verify: false });
     const results: Calibration[] = [];

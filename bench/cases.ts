@@ -1,3 +1,4 @@
+import type { Platform } from './servers/peer.js';
 import type { PeerName } from './servers/index.js';
 
 /** What is done with the clients of a case. */
@@ -9,7 +10,9 @@ export type CaseKind =
   /** Clients connect and nothing is published. */
   | 'memory'
   /** Clients stay connected and only heartbeats are sent. */
-  | 'idle';
+  | 'idle'
+  /** Clients connect and leave, time and again. */
+  | 'connect';
 
 export interface Case {
   readonly name: string;
@@ -31,6 +34,8 @@ export interface Case {
   readonly heartbeat: number;
   /** Rounds are cut to this number: long cases whose result hardly varies. */
   readonly maxRounds: number;
+  /** What Nest runs on. */
+  readonly platform: Platform;
 }
 
 const ALL: readonly PeerName[] = [
@@ -54,6 +59,7 @@ const DEFAULTS: Omit<Case, 'name' | 'title'> = {
   filtered: false,
   heartbeat: 0,
   maxRounds: Infinity,
+  platform: 'express',
 };
 
 /** Client numbers of the growth case. */
@@ -105,6 +111,15 @@ export const CASES: readonly Case[] = [
     kind: 'memory',
     clients: 4_000,
   },
+  ...(['express', 'fastify'] as const).map((platform) => ({
+    ...DEFAULTS,
+    name: `connect-${platform}`,
+    title: `Opening a stream, with Nest on ${platform === 'express' ? 'Express' : 'Fastify'}`,
+    kind: 'connect' as const,
+    peers: ['floor', 'nest', 'ours'] as const,
+    clients: 500,
+    platform,
+  })),
   ...GROWTH.map((clients) => ({
     ...DEFAULTS,
     name: `growth-${clients}`,

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { Child, LOAD_CORE, SERVER_CORE } from './child.js';
+import { median } from './report/median.js';
 import type { Case } from './cases.js';
 import type { Counts, LoadCommands, Published, ServerCommands } from './protocol.js';
 import type { PeerName } from './servers/index.js';
@@ -26,6 +27,10 @@ export interface Metrics {
   heapPerConnection?: number;
   rssPerConnection?: number;
   connectionsPerSecond?: number;
+  /** CPU time of the server per stream that it opens, in microseconds. */
+  cpuPerOpening?: number;
+  /** The same for the first streams of a process, while code is being compiled. */
+  cpuPerFirstOpening?: number;
   /** Share of one core while connections were idle. */
   idleCpu?: number;
   /** Bytes a client received while its connection was idle: that there were heartbeats. */
@@ -57,6 +62,10 @@ const QUIET_MS = 2_000;
 
 /** Connections that are opened before memory is measured, so that code is loaded and compiled. */
 const WARM_CONNECTIONS = 200;
+
+/** How often streams are opened until code is compiled, and how often they are opened for the median. */
+const COLD_ROUNDS = 4;
+const WARM_ROUNDS = 8;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -92,9 +101,11 @@ export function measure(peer: PeerName, bench: Case, verify: boolean): Promise<R
       channels: bench.channels,
       filtered: bench.filtered,
       heartbeat: bench.heartbeat,
+      platform: bench.platform,
     });
     const connect = (clients: number) => load.call('connect', { port, paths, clients, verify });
     if (bench.kind === 'memory') return measureMemory(server, load, connect, bench);
+    if (bench.kind === 'connect') return measureOpening(server, load, connect, bench);
     await connect(bench.clients);
     if (bench.kind === 'idle') return measureIdle(server, load, bench);
     await load.call('acknowledge', { port: ackPort, unit: bench.clients * bench.burst });
@@ -172,6 +183,36 @@ async function measureMemory(
         ? {}
         : { heapPerConnection: (after.heap - before.heap) / bench.clients }),
       connectionsPerSecond: (bench.clients / elapsedMs) * 1_000,
+    },
+    faults: closed > 0 ? [`${closed} connections closed`] : [],
+  };
+}
+
+/** Opens streams and closes them, time and again; the first times the code is cold. */
+async function measureOpening(
+  server: Server,
+  load: Load,
+  connect: (clients: number) => Promise<{ elapsedMs: number }>,
+  bench: Case,
+): Promise<Run> {
+  const costs: number[] = [];
+  const rates: number[] = [];
+  let closed = 0;
+  for (let round = 0; round < COLD_ROUNDS + WARM_ROUNDS; round++) {
+    const before = await server.call('cpu');
+    const { elapsedMs } = await connect(bench.clients);
+    costs.push(((await server.call('cpu')).micros - before.micros) / bench.clients);
+    rates.push((bench.clients / elapsedMs) * 1_000);
+    closed += (await load.call('settle', { events: 0, quietMs: 0 })).closed;
+    await load.call('leave');
+    // The server learns of it, and forgets the streams.
+    await sleep(100);
+  }
+  return {
+    metrics: {
+      cpuPerOpening: median(costs.slice(COLD_ROUNDS)),
+      cpuPerFirstOpening: costs[0]!,
+      connectionsPerSecond: median(rates.slice(COLD_ROUNDS)),
     },
     faults: closed > 0 ? [`${closed} connections closed`] : [],
   };

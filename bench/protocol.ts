@@ -1,3 +1,5 @@
+import type { Platform } from './servers/peer.js';
+
 /** What the bench asks of a server process, and what it answers. */
 export interface ServerCommands {
   start: { args: StartOptions; result: { port: number; ackPort: number; paths: string[] } };
@@ -15,6 +17,8 @@ export interface ServerCommands {
 /** What the bench asks of the load process, and what it answers. */
 export interface LoadCommands {
   connect: { args: ConnectOptions; result: { elapsedMs: number } };
+  /** Closes every connection. */
+  leave: { args: undefined; result: undefined };
   /** Connects to the server's acknowledgement port: one byte for every `unit` events received. */
   acknowledge: { args: { port: number; unit: number }; result: undefined };
   /** Blocks the load's event loop, so that everything published meanwhile waits in the sockets. */
@@ -34,6 +38,7 @@ export interface StartOptions {
   filtered: boolean;
   /** Milliseconds between heartbeats, 0 for none. */
   heartbeat: number;
+  platform: Platform;
 }
 
 export interface SaturateOptions {

@@ -47,6 +47,11 @@ const COLUMNS: Record<CaseKind, readonly Column[]> = {
     { title: 'RSS', metric: 'rssPerConnection', format: kilobytes },
     { title: 'connections/s', metric: 'connectionsPerSecond', format: whole },
   ],
+  connect: [
+    { title: 'CPU µs/stream', metric: 'cpuPerOpening', format: whole },
+    { title: 'first 500', metric: 'cpuPerFirstOpening', format: whole },
+    { title: 'streams/s', metric: 'connectionsPerSecond', format: whole },
+  ],
   idle: [
     { title: 'CPU', metric: 'idleCpu', format: percent },
     { title: 'bytes/client', metric: 'idleBytes', format: fixed(0) },
@@ -84,7 +89,7 @@ function ratio(
 function renderCase(report: Report, bench: Case): string {
   const columns = COLUMNS[bench.kind];
   const head = ['', ...columns.map(({ title }) => title)];
-  const compared = columns.slice(0, bench.kind === 'saturate' ? 2 : 1);
+  const compared = columns.slice(0, ['saturate', 'connect'].includes(bench.kind) ? 2 : 1);
   const rows = [[...head, ...compared.map(({ title }) => `ours: ${title}`), '']];
   for (const result of report.results.filter((one) => one.case === bench.name)) {
     rows.push([

@@ -69,6 +69,12 @@ const TARGETS: readonly Target[] = [
     nest: 1,
     'better-sse': 1.4,
   }),
+  ...ratios('Opening a stream on Express: CPU', 'connect-express', 'cpuPerOpening', 'atMost', {
+    nest: 0.8,
+  }),
+  ...ratios('Opening a stream on Fastify: CPU', 'connect-fastify', 'cpuPerOpening', 'atMost', {
+    nest: 0.8,
+  }),
   ...ratios('1,000 clients, 50 events/s: p99 latency', 'latency', 'latencyP99', 'atMost', {
     nest: 0.4,
     'better-sse': 0.7,

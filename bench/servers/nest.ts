@@ -1,9 +1,8 @@
 import 'reflect-metadata';
 import { Controller, Module, Param, Sse } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { EMPTY, Subject, filter, interval, map, merge } from 'rxjs';
+import { listeningApplication } from './nest-application.js';
 import type { MessageEvent } from '@nestjs/common';
-import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AddressInfo } from 'node:net';
 import type { Observable } from 'rxjs';
 import type { Peer } from './peer.js';
@@ -28,16 +27,12 @@ class EventsController {
 @Module({ controllers: [EventsController] })
 class AppModule {}
 
-/** Nest's own `@Sse()`, with a Subject per channel, on Express. */
+/** Nest's own `@Sse()`, with a Subject per channel. */
 export const peer: Peer = {
-  async start({ channels, filtered, heartbeat }) {
+  async start({ channels, filtered, heartbeat, platform }) {
     for (const channel of channels) subjects.set(channel, new Subject());
     if (heartbeat > 0) heartbeats = interval(heartbeat).pipe(map(() => ({ comment: '' })));
-    const app = await NestFactory.create<NestExpressApplication>(AppModule, {
-      logger: ['error', 'warn'],
-      forceCloseConnections: true,
-    });
-    await app.listen(0, '127.0.0.1');
+    const app = await listeningApplication(AppModule, platform);
     return {
       port: (app.getHttpServer().address() as AddressInfo).port,
       path: (channel) => `/${filtered ? 'filtered' : 'events'}/${channel}`,

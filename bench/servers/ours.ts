@@ -1,10 +1,9 @@
 import 'reflect-metadata';
 import { Controller, Module, Sse } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { filter } from 'rxjs';
 import { SseChannel, SseEvents, SseModule, SseService } from '../../lib/index.js';
+import { listeningApplication } from './nest-application.js';
 import type { SseEvent } from '../../lib/index.js';
-import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { AddressInfo } from 'node:net';
 import type { Observable } from 'rxjs';
 import type { Peer } from './peer.js';
@@ -22,20 +21,16 @@ class EventsController {
   }
 }
 
-/** This module in a Nest application on Express, fed by `send()` in the same process. */
+/** This module in a Nest application, fed by `send()` in the same process. */
 export const peer: Peer = {
-  async start({ filtered, heartbeat }) {
+  async start({ filtered, heartbeat, platform }) {
     @Module({
       imports: [SseModule.forRoot({ heartbeat, drainTimeout: 0 })],
       controllers: [EventsController],
     })
     class AppModule {}
 
-    const app = await NestFactory.create<NestExpressApplication>(AppModule, {
-      logger: ['error', 'warn'],
-      forceCloseConnections: true,
-    });
-    await app.listen(0, '127.0.0.1');
+    const app = await listeningApplication(AppModule, platform);
     const sse = app.get(SseService);
     return {
       port: (app.getHttpServer().address() as AddressInfo).port,

@@ -12,7 +12,11 @@ export interface PeerOptions {
   readonly filtered: boolean;
   /** Milliseconds between heartbeats, 0 for none. */
   readonly heartbeat: number;
+  /** What Nest runs on, for the peers that use it. */
+  readonly platform: Platform;
 }
+
+export type Platform = 'express' | 'fastify';
 
 export interface PeerServer {
   /** Port on 127.0.0.1. */
