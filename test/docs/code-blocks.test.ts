@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
-import { codeBlocks, documents, type CodeBlock } from './markdown.js';
+import { codeBlocks, documents, optionsUnder, type CodeBlock } from './markdown.js';
 import { PAGE } from './package-recipes.js';
-import { complaints, programOf } from './type-check.js';
+import { complaints, programOf, propertiesOf, valuesOf } from './type-check.js';
 
 const blocks = documents().flatMap(codeBlocks);
 /** `npm run test:recipes` compiles those of the recipes, as it has their packages. */
@@ -10,17 +10,20 @@ const isRecipe = ({ where }: CodeBlock): boolean => where.startsWith(`${PAGE}:`)
 const typescript = blocks.filter((block) => block.language === 'ts' && !isRecipe(block));
 const javascript = blocks.filter(({ language }) => language === 'js');
 
+const nameOf = (where: string): string => `${where.replace(/[^\w]/g, '-')}.ts`;
+
+/** All that needs the types of the package is in one program, which takes seconds. */
+let program: ts.Program;
+
+beforeAll(() => {
+  const wrong = `import { SseService } from 'nestjs-sse-channels';\nSseService.prototype.sent;`;
+  const texts = typescript.map(({ where, code }) => [nameOf(where), code] as const);
+  program = programOf(
+    new Map([...texts, ['wrong.ts', wrong], ['types.ts', valuesOf(['SseService'])]]),
+  );
+}, 120_000);
+
 describe('The TypeScript in the documentation', () => {
-  let program: ts.Program;
-
-  const nameOf = (where: string): string => `${where.replace(/[^\w]/g, '-')}.ts`;
-
-  beforeAll(() => {
-    const wrong = `import { SseService } from 'nestjs-sse-channels';\nSseService.prototype.sent;`;
-    const texts = typescript.map(({ where, code }) => [nameOf(where), code] as const);
-    program = programOf(new Map([...texts, ['wrong.ts', wrong]]));
-  }, 120_000);
-
   it('is found, and so are its mistakes', () => {
     expect(typescript.length).toBeGreaterThan(10);
     expect(complaints(program, 'wrong.ts')).toEqual([
@@ -46,4 +49,12 @@ describe('The TypeScript in the documentation', () => {
     });
     expect(diagnostics).toEqual([]);
   });
+});
+
+describe('The tables of options', () => {
+  it('list every member of the service', () => {
+    expect(complaints(program, 'types.ts')).toEqual([]);
+    const members = propertiesOf(program, 'types.ts').get('SseService')!;
+    expect([...optionsUnder('docs/options.md', 'Service').keys()].sort()).toEqual(members.sort());
+  }, 120_000);
 });

@@ -71,6 +71,16 @@ export function tableUnder(document: string, heading: string): Row[] {
   return body.map((cells) => Object.fromEntries(names.map((name, i) => [name, cells[i] ?? ''])));
 }
 
+/** The rows of all tables under a heading by the option, member or code that each one begins with. */
+export function optionsUnder(document: string, heading: string): Map<string, Row> {
+  return new Map(
+    tableUnder(document, heading).map((row) => {
+      const name = Object.values(row)[0]!;
+      return [/`([\w.$]+)/.exec(name)![1]!, row];
+    }),
+  );
+}
+
 /** The targets of all links and images, but for those in code. */
 export function links(document: string): string[] {
   const prose = read(document)

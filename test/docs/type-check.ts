@@ -48,28 +48,22 @@ export function complaints(program: ts.Program, name: string): string[] {
   );
 }
 
+/** A text for {@link programOf} that declares a value of each of these types of the package. */
+export function valuesOf(types: readonly string[]): string {
+  const values = types.map((type) => `export declare const ${type}: api.${type};`);
+  return [`import type * as api from 'nestjs-sse-channels';`, ...values].join('\n');
+}
+
 const HIDDEN = ts.ModifierFlags.Private | ts.ModifierFlags.Protected;
 
-/** The names of the public properties of exported types of the package. */
-export function propertiesOf(typeNames: readonly string[]): Map<string, string[]> {
-  const name = 'properties-of.ts';
-  const program = programOf(
-    new Map([
-      [
-        name,
-        `import type * as api from 'nestjs-sse-channels';\n` +
-          typeNames.map((type, i) => `export declare const t${i}: api.${type};`).join('\n'),
-      ],
-    ]),
-  );
-  const failed = complaints(program, name);
-  if (failed.length > 0) throw new Error(failed.join('\n'));
+/** The names of the public properties of what one of the texts exports. */
+export function propertiesOf(program: ts.Program, name: string): Map<string, string[]> {
   const checker = program.getTypeChecker();
   const file = program.getSourceFile(join(projectRoot, 'test/docs', name))!;
   const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(file)!);
   return new Map(
     exported.map((symbol) => [
-      typeNames[Number(symbol.name.slice(1))]!,
+      symbol.name,
       checker
         .getTypeOfSymbol(symbol)
         .getProperties()
