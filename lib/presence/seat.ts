@@ -21,7 +21,7 @@ export class Seat implements PresenceSeat {
 
   constructor(
     readonly room: Room,
-    /** Who it is, as the newest connection tells it. */
+    /** Who it is, as the newest connection that is open tells it. */
     public who: Client | undefined,
     /** Whether one of its connections, since it is present, wants its channel to tell of it. */
     public isAnnounced: boolean,

@@ -8,6 +8,7 @@ import { HeldPlaces } from './held-places.js';
 import { NumberSet } from './number-set.js';
 import { Room, Seat } from './seat.js';
 import { SeatPuts } from './seat-puts.js';
+import { SeveralInfos } from './several-infos.js';
 
 interface Services {
   /** Runs a function outside of any request's async context. */
@@ -22,6 +23,7 @@ export class Seats implements Attendance {
   private readonly fixed = new NumberSet();
   /** The seats of the others. */
   private readonly several = new Map<Connection, readonly Seat[]>();
+  private readonly infos = new SeveralInfos();
   private readonly held: HeldPlaces;
   private readonly puts: SeatPuts;
 
@@ -37,16 +39,16 @@ export class Seats implements Attendance {
     const [name, another] = channels;
     if (isFixed && name !== undefined && another === undefined) {
       this.fixed.add(connection.number);
-      this.sit(this.seatIn(name, who, isAnnounced), who, isAnnounced);
+      this.sit(this.seatIn(name, who, isAnnounced), connection, who, isAnnounced);
       return;
     }
     const before = this.several.get(connection) ?? [];
     const names = new Set(channels);
     const stay = before.filter(({ channel }) => names.delete(channel));
     const come = [...names].map((each) => this.seatIn(each, who, isAnnounced));
-    come.forEach((seat) => this.sit(seat, who, isAnnounced));
+    come.forEach((seat) => this.sit(seat, connection, who, isAnnounced));
     const staying = new Set(stay);
-    before.forEach((seat) => staying.has(seat) || this.rise(seat));
+    before.forEach((seat) => staying.has(seat) || this.rise(seat, connection));
     this.several.set(connection, [...stay, ...come]);
   }
 
@@ -55,10 +57,12 @@ export class Seats implements Attendance {
       const [name] = connection.channels as [string];
       const seat = this.rooms.get(name)?.seats.get(whoIs(counted)?.id);
       if (seat) {
-        this.rise(seat, isForGood(name));
+        this.rise(seat, connection, isForGood(name));
       }
     } else {
-      this.several.get(connection)?.forEach((seat) => this.rise(seat, isForGood(seat.channel)));
+      this.several
+        .get(connection)
+        ?.forEach((seat) => this.rise(seat, connection, isForGood(seat.channel)));
       this.several.delete(connection);
     }
   }
@@ -112,7 +116,13 @@ export class Seats implements Attendance {
     return seat;
   }
 
-  private sit(seat: Seat, who: Client | undefined, isAnnounced: boolean): void {
+  private sit(
+    seat: Seat,
+    connection: Connection,
+    who: Client | undefined,
+    isAnnounced: boolean,
+  ): void {
+    this.infos.come(seat, connection, who);
     const isKnown = this.held.take(seat);
     const isTold = seat.isAnnounced || !isAnnounced;
     seat.count++;
@@ -123,12 +133,14 @@ export class Seats implements Attendance {
     }
   }
 
-  private rise(seat: Seat, isForGood = false): void {
+  private rise(seat: Seat, connection: Connection, isForGood = false): void {
     seat.count--;
-    if (isForGood) {
-      this.puts.add(seat);
-    } else {
+    const hasNews = this.infos.go(seat, connection);
+    if (!isForGood) {
       this.held.hold(seat);
+    }
+    if (isForGood || hasNews) {
+      this.puts.add(seat);
     }
   }
 }

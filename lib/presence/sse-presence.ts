@@ -4,7 +4,7 @@ import type { PresencePage } from '../channel/presence.js';
 export interface SseMember {
   /** The client's id, as the option `client` tells it. */
   readonly id: string;
-  /** What the newest of its connections tells of it, as JSON carries it. */
+  /** What the newest of its open connections tells of it, as JSON carries it. */
   readonly info: unknown;
   /** How many connections it has, on all instances. */
   readonly connections: number;

@@ -74,6 +74,23 @@ describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
     expect(told).toEqual(['occupied hooks', 'vacated hooks']);
   });
 
+  it('tells the info of the newest connection that is open', async () => {
+    const [one, other] = [await start(), await start()];
+    const ann = (info: number) =>
+      one.connect('/announced/a', { headers: { 'x-user': 'ann', 'x-info': `${info}` } });
+    const shows = (info: number, connections: number) =>
+      until(async () => {
+        const [member] = (await other.sse.presence('a')).members;
+        return member?.info === info && member.connections === connections;
+      });
+    await ann(1);
+    await shows(1, 1);
+    const newer = await ann(2);
+    await shows(2, 2);
+    await newer.close();
+    await shows(1, 1);
+  });
+
   it('lets a client leave at once that disconnect() sends away, from whatever instances', async () => {
     const options = { presenceGrace: 60_000, revocation: true };
     const [one, other] = [await start(false, options), await start(false, options)];

@@ -106,6 +106,7 @@ describe.each(ADAPTERS)('Presence in this process on %s', (adapter) => {
     const again = await connect('/announced/a', as('ann', 2));
     await connect('/announced/a');
     await ann.close();
+    await until(() => sse.connections({ client: 'ann' }).length === 1);
     await again.close();
     expect((await watcher.take(2)).map(({ type, data }) => `${type} ${data}`)).toEqual([
       'message between',
@@ -138,6 +139,38 @@ describe.each(ADAPTERS)('Presence in this process on %s', (adapter) => {
     await sse.send('a', 'end');
     expect((await watcher.until(({ data }) => data === 'end')) && watcher.events).toHaveLength(2);
     expect((await sse.presence('a')).members).toMatchObject([{ id: 'ann', connections: 1 }]);
+  });
+
+  it('tells the info of the newest connection that is open', async () => {
+    const { connect, sse } = await start({}, [], [RoomsController, Several as never]);
+    const watcher = await connect('/rooms/a');
+    const ann = async (info: number, path = '/announced/a') => connect(path, as('ann', info));
+    const shows = (info: number, connections: number) =>
+      until(async () => {
+        const [member] = (await sse.presence('a')).members;
+        return member?.info === info && member.connections === connections;
+      });
+    const first = [await ann(1), await ann(1)];
+    const second = await ann(2, '/several?of=a,b');
+    const third = await ann(3);
+    await shows(3, 4);
+    await second.close();
+    await shows(3, 3);
+    const fourth = await ann(1);
+    await shows(1, 4);
+    await fourth.close();
+    await shows(3, 3);
+    await third.close();
+    await shows(1, 2);
+    await first[0]!.close();
+    await shows(1, 1);
+    const last = await ann(5);
+    await shows(5, 2);
+    await first[1]!.close();
+    await shows(5, 1);
+    await last.close();
+    const left = await watcher.until(({ type }) => type === 'sse:leave');
+    expect(JSON.parse(left.data)).toEqual({ channel: 'a', id: 'ann', info: 5 });
   });
 
   describe('with a grace that does not end', () => {
