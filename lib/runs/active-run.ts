@@ -107,10 +107,10 @@ export class ActiveRun implements RunOwner {
       const intake = new Intake(format, hasFrames, limits.eventSize);
       const subscriber = new GuardedSubscriber<unknown>(
         {
-          next: (value) => this.take(() => intake.take(value)),
+          next: (value) => this.take(intake, value),
           error: (error) => this.sourceFailed(error),
           complete: () => {
-            this.take(() => intake.rest());
+            this.take(intake);
             this.finish('completed', format.completed());
           },
         },
@@ -134,17 +134,17 @@ export class ActiveRun implements RunOwner {
       : iterableStream({ [Symbol.asyncIterator]: () => values }, this.writer, this.services.guard);
   }
 
-  /** Takes what has become of a value. */
-  private take(chunksOf: () => readonly RunChunk[]): void {
+  /** Takes a value, or without one what is left at the end of the source. */
+  private take(intake: Intake, ...values: readonly [value?: unknown]): void {
     if (this.outcome) {
       return;
     }
-    const { limits, bytes } = this.terms;
     try {
-      for (const chunk of chunksOf()) {
-        checkEvent(chunk, limits);
+      const chunks = values.length === 0 ? intake.rest() : intake.take(values[0]);
+      for (const chunk of chunks) {
+        checkEvent(chunk, this.terms.limits);
         this.bytes += Buffer.byteLength(chunk.data);
-        if (this.bytes > bytes) {
+        if (this.bytes > this.terms.bytes) {
           this.failed({ reason: 'limit', message: 'This became too long.' });
           return;
         }

@@ -36,7 +36,7 @@ export class RunFeed implements DialectFeed {
   readonly history: RunHistory;
   readonly dialect: Dialect | undefined;
   private readonly leave: () => void;
-  private readonly closing = new AbortController();
+  private isClosed = false;
   /** When a chunk has come last, or the run was known to be alive. */
   private heardAt = monotonicNow();
   private watch: NodeJS.Timeout | undefined;
@@ -59,12 +59,12 @@ export class RunFeed implements DialectFeed {
   }
 
   close(): void {
-    this.closing.abort();
+    this.isClosed = true;
     this.stop();
   }
 
   private get isOver(): boolean {
-    return this.log.hasEnded || this.closing.signal.aborted;
+    return this.log.hasEnded || this.isClosed;
   }
 
   private stop(): void {
@@ -124,8 +124,7 @@ export class RunFeed implements DialectFeed {
       } catch (error) {
         this.isBehind = true;
         this.noteOutage(error);
-        const { signal } = this.closing;
-        await sleep(backoff(attempt++, STORE_RETRY), undefined, { signal }).catch(() => undefined);
+        await sleep(backoff(attempt++, STORE_RETRY), undefined, { ref: false });
       }
     }
     this.isReading = false;
@@ -150,7 +149,7 @@ export class RunFeed implements DialectFeed {
   /** Tells readers that the store has lost the run: they would wait for its end for ever. */
   private tellGone(): void {
     const { log, services } = this;
-    if (!this.isGone && !this.closing.signal.aborted) {
+    if (!this.isGone && !this.isClosed) {
       this.isGone = true;
       this.append(log.head, lostChunks(log.run, services));
     }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from '../channel/backoff.js';
 import { monotonicNow } from '../channel/clock.js';
 import { reasonOf } from '../channel/reason.js';
-import type { AppendResult, NewRun, RunChunk } from '../channel/runs.js';
+import type { NewRun, RunChunk } from '../channel/runs.js';
 import { STORE_RETRY, type RunServices } from './run-services.js';
 import type { RunTurns } from './run-turns.js';
 
@@ -28,7 +28,7 @@ export class RunWriter {
   private waiting: RunChunk[] = [];
   private waitingBytes = 0;
   private isAppending = false;
-  private readonly stopping = new AbortController();
+  private isStopped = false;
   private leaseUntil: number;
   private renewedAt: number;
   private readonly beat: NodeJS.Timeout;
@@ -69,7 +69,7 @@ export class RunWriter {
 
   /** Stores nothing more. */
   stop(): void {
-    this.stopping.abort();
+    this.isStopped = true;
     clearInterval(this.beat);
     this.waiting = [];
     this.waitingBytes = 0;
@@ -81,12 +81,8 @@ export class RunWriter {
       const chunks = this.waiting;
       this.waiting = [];
       this.isAppending = true;
-      void this.append(chunks);
+      this.append(chunks);
     }
-  }
-
-  private get isStopped(): boolean {
-    return this.stopping.signal.aborted;
   }
 
   private renew(): void {
@@ -98,17 +94,54 @@ export class RunWriter {
     }
   }
 
-  private async append(chunks: readonly RunChunk[]): Promise<void> {
-    const result = await this.appended(chunks);
+  /** Repeats the call until the store answers: a call may fail after it has done its work. */
+  private append(chunks: readonly RunChunk[], attempt = 0): void {
+    const { channel, id, lease } = this.run;
+    const calledAt = monotonicNow();
+    if (calledAt >= this.leaseUntil) {
+      // A frozen process wakes here: others may have ended the run, or are about to.
+      this.owner.lost();
+      return;
+    }
+    this.services.store.append({ channel, id, after: this.head, chunks }).then(
+      (result) => {
+        if (this.isStopped) {
+          return;
+        }
+        this.services.outage.end('The store of runs can be reached again.');
+        if (result === 'appended') {
+          this.renewedAt = calledAt;
+          this.leaseUntil = calledAt + lease;
+          this.appended(chunks);
+        } else if (result === 'ended' && monotonicNow() < this.leaseUntil) {
+          this.owner.endedByOthers();
+        } else {
+          this.owner.lost();
+        }
+      },
+      (error: unknown) => void this.appendAgain(chunks, attempt, error),
+    );
+  }
+
+  private async appendAgain(
+    chunks: readonly RunChunk[],
+    attempt: number,
+    error: unknown,
+  ): Promise<void> {
     if (this.isStopped) {
       return;
     }
-    this.isAppending = false;
-    if (result !== 'appended') {
-      const isStopped = result === 'ended' && monotonicNow() < this.leaseUntil;
-      this.owner[isStopped ? 'endedByOthers' : 'lost']();
-      return;
+    this.services.outage.begin(
+      `The store of runs cannot be reached: ${reasonOf(error)} Runs wait.`,
+    );
+    await sleep(backoff(attempt, STORE_RETRY), undefined, { ref: false });
+    if (!this.isStopped) {
+      this.append(chunks, attempt + 1);
     }
+  }
+
+  private appended(chunks: readonly RunChunk[]): void {
+    this.isAppending = false;
     this.head += chunks.length;
     for (const { data } of chunks) {
       this.waitingBytes -= data.length;
@@ -123,34 +156,6 @@ export class RunWriter {
     if (this.waiting.length > 0) {
       this.turns.add(this);
     }
-  }
-
-  /** Repeats the call until the store answers; a call may fail after it has done its work. */
-  private async appended(chunks: readonly RunChunk[]): Promise<AppendResult> {
-    const { channel, id, lease } = this.run;
-    const { outage, store } = this.services;
-    const append = { channel, id, after: this.head, chunks };
-    for (let attempt = 0; !this.isStopped; attempt++) {
-      const calledAt = monotonicNow();
-      if (calledAt >= this.leaseUntil) {
-        // A frozen process wakes here: others may have ended the run, or are about to.
-        return 'gone';
-      }
-      try {
-        const result = await store.append(append);
-        if (result === 'appended') {
-          this.renewedAt = calledAt;
-          this.leaseUntil = calledAt + lease;
-        }
-        outage.end('The store of runs can be reached again.');
-        return result;
-      } catch (error) {
-        outage.begin(`The store of runs cannot be reached: ${reasonOf(error)} Runs wait.`);
-        const { signal } = this.stopping;
-        await sleep(backoff(attempt, STORE_RETRY), undefined, { signal }).catch(() => undefined);
-      }
-    }
-    return 'gone';
   }
 
   private makeRoom(): void {
