@@ -15,7 +15,9 @@ import { FUZZ_SQL, writeRandomly, type Written } from '../event-table/random-wri
 import { listening } from '../postgres/listen-recording.js';
 import { createDatabase, type TestDatabase } from '../support/databases.js';
 import { sized } from '../support/soak.js';
-import { closeApps, startApp } from '../support/start-app.js';
+import { byHeader, RoomsController } from '../presence/rooms.js';
+import { expectByTurns, untilPresent } from '../presence/watched.js';
+import { closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { startPgBouncer, type PgBouncer } from './pgbouncer.js';
 
@@ -155,6 +157,38 @@ describe('Through PgBouncer in transaction mode,', () => {
       expect(faultsOf(sink.data, range(0, 400))).toEqual(NO_FAULTS);
       expect(sink.resets).toEqual([]);
     }
+  });
+
+  it('who is present is known to all instances, and disconnect() reaches them', async () => {
+    const start = () =>
+      startApp({
+        controllers: [RoomsController],
+        options: {
+          broker: 'event-table',
+          postgres: pooler.url,
+          eventTable: { ...POLLING, install: true },
+          client: byHeader,
+          presenceTimeout: 3_000,
+          revocation: true,
+          failFast: true,
+        },
+      });
+    const [one, other] = [await start(), await start()];
+    const as = (app: TestApp, user: string) =>
+      app.connect('/announced/a', { headers: { 'x-user': user } });
+    const watcher = await one.connect('/rooms/a');
+    const anns = [await as(one, 'ann'), await as(other, 'ann')];
+    await as(other, 'bob');
+    await untilPresent(one.sse, 'a', { ann: 2, bob: 1 });
+    // Its seats are not taken for those of a dead instance once their time is over.
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    await untilPresent(other.sse, 'a', { ann: 2, bob: 1 });
+    await one.sse.disconnect({ client: 'ann' });
+    await Promise.all(anns.map(({ closed }) => closed));
+    await untilPresent(one.sse, 'a', { bob: 1 });
+    await one.sse.send('a', 'end');
+    await watcher.until(({ data }) => data === 'end');
+    await expectByTurns(watcher, { bob: 1 });
   });
 
   it('send() works within a transaction of a client that goes through PgBouncer', async () => {
