@@ -130,7 +130,7 @@ export class StreamRequest {
     const reopen = (position?: string) => delivery.subscribeAt(requests, position);
     this.events = new HandlerEvents(subscription, requests, reopen, writer, delivery.guard);
     writer.readFrom(this.events);
-    const answered = this.revocation.answer(this.counted, subscription);
+    const answered = this.revocation.answer(this.counted, subscription, this.requested);
     await answered;
     if (answered) {
       return false;
@@ -199,7 +199,7 @@ export class StreamRequest {
     const { connections } = delivery;
     checkExpiry(expiresAt);
     set?.check();
-    const answered = this.revocation.answer(this.counted, subscription);
+    const answered = this.revocation.answer(this.counted, subscription, this.requested);
     await answered;
     if (answered || !(await exchange.take())) {
       return false;

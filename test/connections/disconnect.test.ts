@@ -39,6 +39,12 @@ class WorkingController {
     return wait();
   }
 
+  @Sse('slow-several')
+  @SseChannel(() => ['a', 'b'])
+  slowSeveral() {
+    return wait();
+  }
+
   @Sse('resolved')
   @SseChannel(async ({ query }: { query: Record<string, string> }) => {
     await wait();
@@ -210,6 +216,45 @@ describe.each(ADAPTERS)('disconnect() on %s', (adapter) => {
       expect(client.opening).toBeUndefined();
     }
     expect(sse.stats()).toMatchObject({ connections: 0, opening: 0, readers: 0 });
+  });
+
+  it('has a request return for its other channels when one is blocked while its handler works', async () => {
+    const { as, sse } = await start();
+    const connecting = as('ann', '/slow-several');
+    await until(() => gate.length === 1);
+    await sse.disconnect({ client: 'ann', channel: 'b' }, { block: 60_000 });
+    open();
+    const sentAway = await connecting;
+    expect([sentAway.opened.status, sentAway.opening]).toEqual([200, undefined]);
+    await sentAway.closed;
+    const returning = as('ann', '/slow-several');
+    await until(() => gate.length === 1);
+    open();
+    const ann = await returning;
+    expect((await ann.next()).data).toBe('{"channels":["b"]}');
+    expect(sse.connections()).toMatchObject([{ channels: ['a'] }]);
+  });
+
+  it('has the channels again after the block, without what was sent meanwhile', async () => {
+    const { as, sse, connect } = await start();
+    const ann = await as('ann', '/several');
+    await Promise.all(['a', 'b'].map((channel) => sse.send(channel, `${channel} 1`)));
+    await ann.take(2);
+    await sse.disconnect({ client: 'ann', channel: 'b' }, { block: 1_500 });
+    await ann.closed;
+    const headers = { 'x-user': 'ann' };
+    await Promise.all(['a', 'b'].map((channel) => sse.send(channel, `${channel} 2`)));
+    // It goes on where it was in the channel that it may read.
+    const { lastEventId } = ann;
+    const without = await connect('/several', { headers, lastEventId });
+    expect((await without.next({ type: 'message' })).data).toBe('a 2');
+    const again = await until(async () => {
+      const client = await connect('/several', { headers, lastEventId: without.lastEventId });
+      return sse.connections({ channel: 'b', client: 'ann' }).length > 0 && client;
+    });
+    await Promise.all(['a', 'b'].map((channel) => sse.send(channel, `${channel} 3`)));
+    const events = await again.take(2);
+    expect(events.map(({ data }) => data).sort()).toEqual(['a 3', 'b 3']);
   });
 
   it('does not reach a request of somebody else whose handler is at work', async () => {
