@@ -10,11 +10,13 @@ const END = '<!-- prettier-ignore-end -->';
 
 const INTRODUCTION = `\`npm run bench\` measures this module in a Nest application beside plain Nest \`@Sse()\`, \`better-sse\`, nginx with nchan, and
 the floor of what a Node socket can do, all in one run. It writes \`docs/bench.json\` and draws
-[docs/bench.svg](docs/bench.svg). \`npm run bench -- --quick\` takes a minute.
+[docs/bench.svg](docs/bench.svg). \`npm run bench -- --quick\` takes a minute. \`npm run bench -- --case connect --output <folder>\`
+measures what opening a stream costs, on Express and on Fastify.
 \`npm run bench:turns\` measures the longest turn of the event loop, and \`npm run bench:requests\` what a request costs by the
 \`Last-Event-ID\` that it sends.`;
 
-type Name = 'cpuPerEvent' | 'eventsPerSecond' | 'latencyP99' | 'heapPerConnection';
+type Name =
+  'cpuPerEvent' | 'cpuPerOpening' | 'eventsPerSecond' | 'latencyP99' | 'heapPerConnection';
 
 /** What the README compares, and whether more is better. */
 const ROWS: readonly { title: string; case: string; metric: Name; more?: true }[] = [
@@ -37,6 +39,16 @@ const ROWS: readonly { title: string; case: string; metric: Name; more?: true }[
     metric: 'cpuPerEvent',
   },
   { title: '1,000 clients, 50 events/s: p99 latency', case: 'latency', metric: 'latencyP99' },
+  {
+    title: 'opening a stream on Express: CPU',
+    case: 'connect-express',
+    metric: 'cpuPerOpening',
+  },
+  {
+    title: 'opening a stream on Fastify: CPU',
+    case: 'connect-fastify',
+    metric: 'cpuPerOpening',
+  },
   { title: 'heap of an idle connection', case: 'memory', metric: 'heapPerConnection' },
 ];
 
