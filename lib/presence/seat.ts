@@ -1,12 +1,13 @@
 import type { PresenceSeat } from '../channel/presence.js';
 import { monotonicNow } from '../channel/clock.js';
+import { SmallMap } from '../channel/small-map.js';
 import type { Client } from '../delivery/client.js';
 
 /** The seats of this instance in one channel, by client; those without a client together. */
-export class Room {
-  readonly seats = new Map<string | undefined, Seat>();
-
-  constructor(readonly channel: string) {}
+export class Room extends SmallMap<string | undefined, Seat> {
+  constructor(readonly channel: string) {
+    super();
+  }
 }
 
 /** One client's connections of this instance in one channel. There may be very many. */

@@ -55,7 +55,7 @@ export class Seats implements Attendance {
   leave(connection: Connection, counted: CountedAs, isForGood: (channel: string) => boolean): void {
     if (this.fixed.delete(connection.number)) {
       const [name] = connection.channels as [string];
-      const seat = this.rooms.get(name)?.seats.get(whoIs(counted)?.id);
+      const seat = this.rooms.get(name)?.get(whoIs(counted)?.id);
       if (seat) {
         this.rise(seat, connection, isForGood(name));
       }
@@ -79,7 +79,7 @@ export class Seats implements Attendance {
   putAgain(channel?: string): void {
     const rooms = channel === undefined ? this.rooms.values() : [this.rooms.get(channel)];
     for (const room of rooms) {
-      room?.seats.forEach((seat) => this.puts.add(seat));
+      room?.forEach((seat) => this.puts.add(seat));
     }
   }
 
@@ -96,9 +96,9 @@ export class Seats implements Attendance {
   /** Forgets a seat that is gone here and in the store. */
   onPut(seat: Seat): void {
     const { room, client } = seat;
-    if (seat.connections === 0 && this.countOf(seat) === 0 && room.seats.get(client) === seat) {
-      room.seats.delete(client);
-      if (room.seats.size === 0) {
+    if (seat.connections === 0 && this.countOf(seat) === 0 && room.get(client) === seat) {
+      room.delete(client);
+      if (room.size === 0) {
         this.rooms.delete(room.channel);
       }
     }
@@ -109,9 +109,9 @@ export class Seats implements Attendance {
     if (!room) {
       this.rooms.set(channel, (room = new Room(channel)));
     }
-    let seat = room.seats.get(who?.id);
+    let seat = room.get(who?.id);
     if (!seat) {
-      room.seats.set(who?.id, (seat = new Seat(room, who, isAnnounced)));
+      room.set(who?.id, (seat = new Seat(room, who, isAnnounced)));
     }
     return seat;
   }

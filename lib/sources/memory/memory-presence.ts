@@ -8,15 +8,16 @@ import {
   type PresenceSink,
   type PresenceStore,
 } from '../../channel/presence.js';
+import { SmallMap } from '../../channel/small-map.js';
 import type { ChannelSink } from '../../channel/source.js';
 
 /**
  * The seats of one channel, by client; those without a client together. The instance keeps the same
  * objects, and changes nothing of them but by `put()`.
  */
-type Room = Map<string | undefined, PresenceSeat>;
+type Room = SmallMap<string | undefined, PresenceSeat>;
 
-const EMPTY: Room = new Map();
+const EMPTY: Room = new SmallMap();
 
 /** Keeps who is present in this process. */
 export class MemoryPresence implements PresenceStore {
@@ -124,10 +125,12 @@ export class MemoryPresence implements PresenceStore {
   private seat(room: Room | undefined, seat: PresenceSeat): void {
     if (room) {
       room.set(seat.client, seat);
-    } else {
-      this.rooms.set(seat.channel, new Map([[seat.client, seat]]));
-      this.sink.occupied(seat.channel);
+      return;
     }
+    const first: Room = new SmallMap();
+    first.set(seat.client, seat);
+    this.rooms.set(seat.channel, first);
+    this.sink.occupied(seat.channel);
   }
 
   private announce(type: string, seat: PresenceSeat): void {
