@@ -52,11 +52,15 @@ const FIREFOX_PREFERENCES: Readonly<Record<string, boolean | string>> = {
   'toolkit.telemetry.enabled': false,
 };
 
+/** The content of `user.js` in the profile of a Firefox. */
+export function firefoxPreferences(): string {
+  return Object.entries(FIREFOX_PREFERENCES)
+    .map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`)
+    .join('');
+}
+
 const startFirefox: Start = async (program, profile, url) => {
-  const lines = Object.entries(FIREFOX_PREFERENCES).map(
-    ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
-  );
-  await writeFile(join(profile, 'user.js'), lines.join(''));
+  await writeFile(join(profile, 'user.js'), firefoxPreferences());
   return [run(program, ['--headless', '--no-remote', '--profile', profile, url])];
 };
 

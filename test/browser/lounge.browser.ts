@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { Visitor, comingsAndGoings } from '../sample/visitor.js';
 import { startChromium } from './chromium.js';
+import { Firefox, type FirefoxTab } from './firefox.js';
 import { startSampleServer, type SampleServer } from './sample-page.js';
 
 /** Longer than a reload takes on a busy machine. */
@@ -92,3 +93,38 @@ describe('the lounge in Chromium', () => {
     expect(shown).toMatch(/^rgb\((2\d|3\d), /);
   });
 });
+
+const ofFirefox = (): void => {
+  let firefox: Firefox;
+  beforeAll(async () => void (firefox = await Firefox.start(process.env['FIREFOX']!)));
+  afterAll(() => firefox?.close());
+
+  const shows = (tab: FirefoxTab, list: string, text: string) =>
+    tab.until(`document.querySelector('${list}').textContent.includes('${text}')`);
+  const asks = (tab: FirefoxTab) => tab.until("!document.querySelector('#log-in').hidden");
+
+  it('shows who is here in each tab, survives reloads, and logs out in all tabs', async () => {
+    const bob = await Visitor.logIn(server.address, 'Bob');
+    const watcher = await bob.enter('fox');
+    const one = await firefox.open(`${server.address}/lounge.html?room=fox`);
+    await asks(one);
+    await one.enter('Ada');
+    await shows(one, '#people', 'Ada (you)');
+    await shows(one, '#people', 'Bob');
+    const two = await firefox.open(`${server.address}/lounge.html?room=fox`);
+    await shows(two, '#people', 'Ada (you)');
+    await Promise.all([one.reload(), two.reload()]);
+    for (const tab of [one, two]) await shows(tab, '#people', 'Ada (you)');
+    await bob.send('POST', '/lounges/fox/messages', 'Hi');
+    for (const tab of [one, two]) await shows(tab, '#talk', 'Bob: Hi');
+    expect(comingsAndGoings(watcher, 'Ada')).toEqual(['sse:join']);
+
+    await one.evaluate("document.querySelector('#log-out').click()");
+    await Promise.all([asks(one), asks(two)]);
+    await watcher.until(({ type, data }) => type === 'sse:leave' && data.includes('Ada'));
+    expect(comingsAndGoings(watcher, 'Ada')).toEqual(['sse:join', 'sse:leave']);
+    await watcher.close();
+  });
+};
+
+if (process.env['FIREFOX']) describe('the lounge in Firefox', ofFirefox);
