@@ -21,10 +21,11 @@ describe('The keys that a process remembers', () => {
     await until(() => countOf(keys) === 0);
   });
 
-  it('are at most 1,000,000', () => {
-    keys = new SentKeys();
+  it('are so many at most', () => {
+    keys = new SentKeys(1_000);
     const window = 600_000;
-    for (let nth = 0; nth < 1_000_000; nth++) {
+    for (let nth = 0; nth < 1_000; nth++) {
+      keys.makeRoom();
       keys.note('a', { key: `${nth}`, window }, '');
     }
     expect(() => keys.makeRoom()).toThrow(expect.objectContaining({ code: 'LIMIT_REACHED' }));

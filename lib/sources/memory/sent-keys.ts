@@ -3,7 +3,6 @@ import { monotonicNow } from '../../channel/clock.js';
 import type { OnceKey } from '../../channel/once.js';
 import { SseError } from '../../channel/sse-error.js';
 
-/** The most keys that are remembered. */
 const MOST_KEYS = 1_000_000;
 /** How often, within one window, the keys whose window is over are dropped. */
 const SWEEPS = 4;
@@ -20,6 +19,9 @@ export class SentKeys {
   private sweep: NodeJS.Timeout | undefined;
   private readonly detach = AsyncLocalStorage.snapshot();
 
+  /** @param most the most keys that are remembered */
+  constructor(private readonly most = MOST_KEYS) {}
+
   /** The id of the first event of a channel with this key, within the key's window. */
   idOf(channel: string, key: string): string | undefined {
     const found = this.sent.get(nameOf(channel, key));
@@ -28,13 +30,13 @@ export class SentKeys {
 
   /** @throws SseError `LIMIT_REACHED` when no further key can be remembered */
   makeRoom(): void {
-    if (this.sent.size >= MOST_KEYS) {
+    if (this.sent.size >= this.most) {
       this.trim();
     }
-    if (this.sent.size >= MOST_KEYS) {
+    if (this.sent.size >= this.most) {
       throw new SseError(
         'LIMIT_REACHED',
-        `${MOST_KEYS} idempotency keys are remembered already. Shorten \`idempotencyWindow\`, or send fewer events with a key.`,
+        `${this.most} idempotency keys are remembered already. Shorten \`idempotencyWindow\`, or send fewer events with a key.`,
       );
     }
   }
