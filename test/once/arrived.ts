@@ -1,16 +1,21 @@
-import type { SseEvent, SseService } from '../../lib/index.js';
+import { isReset, type SseEvent, type SseService } from '../../lib/index.js';
 import { until } from '../support/until.js';
 
-/** Everything that a channel has, in order: an event that is sent last marks the end. */
+const END = 'the end';
+
+/**
+ * Every event that a channel has, in order: one that is sent last marks the end. A reset is no event: a server
+ * that is slow to answer may cause one.
+ */
 export async function arrived(sse: SseService, channel: string): Promise<SseEvent[]> {
   const events: SseEvent[] = [];
   const reading = sse
     .stream(channel, { lastEventId: 'earliest' })
     .subscribe((event) => void events.push(event));
   try {
-    await sse.send(channel, 'the end');
-    await until(() => events.some(({ data }) => data === 'the end'));
-    return events.slice(0, -1);
+    await sse.send(channel, END);
+    await until(() => events.some(({ data }) => data === END));
+    return events.filter((event) => !isReset(event) && event.data !== END);
   } finally {
     reading.unsubscribe();
   }

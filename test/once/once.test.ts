@@ -99,6 +99,15 @@ describe.each(Object.entries(SYSTEMS))('An idempotency key, with %s', (name, sta
     expect(dataOf(events)).toEqual(texts);
     expect(events.map(({ id }) => id)).toEqual(ids);
   });
+});
+
+describe('An idempotency key', () => {
+  afterEach(closeApps);
+
+  const broker = {
+    open: () => ({ close: () => undefined }),
+    publish: async () => '1',
+  };
 
   it.each([
     ['', 'is empty'],
@@ -109,7 +118,7 @@ describe.each(Object.entries(SYSTEMS))('An idempotency key, with %s', (name, sta
     [7, 'must be a string'],
     [null, 'must be a string'],
   ])('of %j is refused', async (key, why) => {
-    const sse = await start();
+    const { sse } = await startApp({});
     await expect(
       sse.send('bad', 'a', { idempotencyKey: key as unknown as string }),
     ).rejects.toMatchObject({
@@ -117,15 +126,6 @@ describe.each(Object.entries(SYSTEMS))('An idempotency key, with %s', (name, sta
       message: expect.stringContaining(`send(): \`idempotencyKey\` ${why}`),
     });
   });
-});
-
-describe('An idempotency key', () => {
-  afterEach(closeApps);
-
-  const broker = {
-    open: () => ({ close: () => undefined }),
-    publish: async () => '1',
-  };
 
   it('is refused where the broker does not recognise keys', async () => {
     const { sse } = await startApp({ options: { broker } });
