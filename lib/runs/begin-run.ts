@@ -1,14 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { backoff } from '../channel/backoff.js';
-import { monotonicNow } from '../channel/clock.js';
 import type { NewRun, RunRecord } from '../channel/runs.js';
-import { SseError } from '../channel/sse-error.js';
 import { SseRunActiveError } from './run-errors.js';
-import { endLost, STORE_RETRY, type RunServices } from './run-services.js';
+import { endLost, reached, type RunServices } from './run-services.js';
 
-/** How long calls that fail are repeated, in milliseconds. */
-const BEGIN_MS = 3_000;
 /** How often a run that is in the way is ended: others begin runs as well. */
 const MOST_ENDS = 8;
 
@@ -29,7 +23,7 @@ export async function beginRun(
   end: (active: RunRecord) => Promise<boolean> | false,
 ): Promise<RunRecord> {
   for (let ends = 0; ; ends++) {
-    const active = await begun(run, services);
+    const active = await reached(() => services.store.begin(run));
     if (active.id === run.id) {
       return active;
     }
@@ -38,21 +32,6 @@ export async function beginRun(
       (active.leaseLeft <= 0 ? await endLost(active, services) : await end(active));
     if (!isEnded) {
       throw new SseRunActiveError(active);
-    }
-  }
-}
-
-async function begun(run: NewRun, { store }: RunServices): Promise<RunRecord> {
-  const until = monotonicNow() + BEGIN_MS;
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await store.begin(run);
-    } catch (error) {
-      const isOutage = error instanceof SseError && error.code === 'UNAVAILABLE';
-      if (!isOutage || monotonicNow() >= until) {
-        throw error;
-      }
-      await sleep(backoff(attempt, STORE_RETRY));
     }
   }
 }

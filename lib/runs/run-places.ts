@@ -3,7 +3,7 @@ import { EARLIEST, plainPosition } from '../channel/start-position.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
 import type { RunLogs } from './run-log.js';
 import { BEFORE_BEGINNING, placeOf, runPosition } from './run-position.js';
-import { endLost, type RunServices } from './run-services.js';
+import { endLost, reached, type RunServices } from './run-services.js';
 
 /** A place in a run, for a client to begin at. */
 export interface PlaceInRun {
@@ -67,7 +67,7 @@ async function findRun(
   id: string | undefined,
   services: RunServices,
 ): Promise<RunRecord | undefined> {
-  const run = await services.store.find(channel, id);
+  const run = await reached(() => services.store.find(channel, id));
   if (!run || run.hasEnded || run.leaseLeft > 0) {
     return run;
   }

@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backoff } from '../channel/backoff.js';
+import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import type { Outage } from '../channel/outage.js';
 import type { RunName, RunStore } from '../channel/runs.js';
 import type { SseLogger } from '../channel/source.js';
+import { SseError } from '../channel/sse-error.js';
 import type { RunFormats } from './formats/formats.js';
 
 /** What all runs of an application share. */
@@ -21,6 +25,25 @@ export interface FormattedRun extends RunName {
 
 /** The pauses before a call of the store is repeated, in milliseconds. */
 export const STORE_RETRY = { first: 100, most: 2_000 };
+
+/** How long a call of the store is repeated while the store cannot be reached, in milliseconds. */
+const REACH_MS = 3_000;
+
+/** Calls the store, and waits for it for a moment: an application that starts may be there first. */
+export async function reached<T>(call: () => Promise<T>): Promise<T> {
+  const until = monotonicNow() + REACH_MS;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await call();
+    } catch (error) {
+      const isOutage = error instanceof SseError && error.code === 'UNAVAILABLE';
+      if (!isOutage || monotonicNow() >= until) {
+        throw error;
+      }
+      await sleep(backoff(attempt, STORE_RETRY));
+    }
+  }
+}
 
 /** What followers of a run hear that is lost. */
 const LOST = {
