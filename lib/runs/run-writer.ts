@@ -8,6 +8,12 @@ import type { RunTurns } from './run-turns.js';
 
 /** Bytes of chunks that may wait for the store before a source that can wait is paused. */
 const MAX_WAITING_BYTES = 262_144;
+/**
+ * The most chunks, and about the most bytes, of one append. A source may give any number in one turn, and
+ * systems bound what one call may have.
+ */
+const APPEND_CHUNKS = 512;
+const APPEND_BYTES = 524_288;
 /** How often the lease is renewed within its time. */
 const RENEWALS = 3;
 
@@ -78,11 +84,20 @@ export class RunWriter {
 
   flush(): void {
     if (!this.isAppending && !this.isStopped) {
-      const chunks = this.waiting;
-      this.waiting = [];
       this.isAppending = true;
-      this.append(chunks);
+      this.append(this.firstWaiting());
     }
+  }
+
+  /** Takes from the waiting chunks as many as one append may have. */
+  private firstWaiting(): readonly RunChunk[] {
+    const { waiting } = this;
+    let [count, bytes] = [0, 0];
+    while (count < waiting.length && count < APPEND_CHUNKS && bytes < APPEND_BYTES) {
+      bytes += waiting[count++]!.data.length;
+    }
+    this.waiting = waiting.slice(count);
+    return count === waiting.length ? waiting : waiting.slice(0, count);
   }
 
   private renew(): void {

@@ -7,7 +7,13 @@ local run = recordOf(key)
 if not run then return 0 end
 if run.ended then return 1 end
 if ARGV[2] == '1' and run.till > nowMs() then return 0 end
-addChunks(ARGV[1], run, chunks, run.head, 3, #ARGV)
+if not addChunks(ARGV[1], run, chunks, run.head, 3, #ARGV) then
+  -- An eviction has taken the chunks, so that nobody can read the run's end. Without its record the run is gone,
+  -- which the followers find when they look for what they have missed.
+  call('DEL', key, chunks)
+  tell(ARGV[1], chunks, whole(run.head + 1) .. ' ')
+  return 1
+end
 run.ended = BY_END
 call('HSET', key, 'h', whole(run.head), 'e', run.ended)
 expire(runs, run, chunks)

@@ -1,0 +1,75 @@
+import { Controller, Sse } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { BehaviorSubject, lastValueFrom, range, reduce } from 'rxjs';
+import { SseChannel } from '../../lib/index.js';
+import { createRedis } from '../support/databases.js';
+import { RawStream } from '../endpoint/raw-stream.js';
+import { closeApps, startApp } from '../support/start-app.js';
+
+@Controller()
+class FollowController {
+  @Sse('follow')
+  @SseChannel('chat', { run: true })
+  follow() {}
+}
+
+describe('A run on Redis', () => {
+  let redis: Awaited<ReturnType<typeof createRedis>>;
+  beforeAll(async () => {
+    redis = await createRedis();
+  });
+  afterAll(() => redis.drop());
+  afterEach(closeApps);
+
+  const start = () =>
+    startApp({
+      options: {
+        broker: 'redis',
+        redis: redis.url,
+        redisStreams: { prefix: redis.keyPrefix },
+        failFast: true,
+        drainTimeout: 0,
+      },
+      controllers: [FollowController],
+    });
+
+  it('stores a source that emits 100,000 values in one turn', async () => {
+    const { sse } = await start();
+    const run = await sse.run('burst', range(0, 100_000));
+    expect(await run.done).toEqual({ reason: 'completed', chunks: 100_001 });
+    let wrong = 0;
+    const inOrder = run.events$.pipe(
+      reduce((nth, { data }) => {
+        wrong += nth === 100_000 || Number(data) === nth ? 0 : 1;
+        return nth + 1;
+      }, 0),
+    );
+    expect(await lastValueFrom(inOrder)).toBe(100_001);
+    expect(wrong).toBe(0);
+  });
+
+  it('is lost for its readers when Redis drops its chunks', async () => {
+    const app = await start();
+    const source = new BehaviorSubject('a');
+    const run = await app.sse.run('chat', source, { lease: 1_000, keep: 60_000 });
+    const reader = await RawStream.open(`${app.url}/follow`);
+    await reader.event(0);
+    const client = new Redis(redis.url);
+    const chunks = await client.keys(`${redis.keyPrefix}*:chunks`);
+    expect(await client.del(...chunks)).toBe(chunks.length);
+    client.disconnect();
+    source.next('b');
+    expect(await run.done).toMatchObject({ reason: 'lost' });
+    await reader.closed;
+    const [lost, done] = reader.events.slice(-2);
+    expect(lost).toMatchObject({
+      event: 'sse:error',
+      data: expect.stringContaining('"reason":"lost"'),
+    });
+    expect(done).toMatchObject({ data: '[DONE]' });
+    // The channel is free for the next run.
+    const next = await app.sse.run('chat', range(0, 2));
+    expect(await next.done).toEqual({ reason: 'completed', chunks: 3 });
+  });
+});
