@@ -63,16 +63,19 @@ export class Sending {
   }
 
   /** Sends events in one turn, as brokers join the events of a turn in as few calls as they can. */
-  sendAll(events: readonly EventToSend[]): Promise<SendResult[]> {
+  async sendAll(events: readonly EventToSend[]): Promise<SendResult[]> {
     if (!Array.isArray(events) || events.length > MOST_EVENTS) {
       return this.reports.published.follow(() => Promise.reject(refusedList(events)));
     }
-    // A list may have holes, which map() would pass over.
-    return Promise.all(Array.from(events, (event: EventToSend, nth) => this.sendOne(event, nth)));
+    // A list may have holes, which map() would pass over; and getters, which may throw.
+    return Promise.all(
+      Array.from({ length: events.length }, (_, nth) => this.sendOne(events, nth)),
+    );
   }
 
-  private async sendOne(item: EventToSend, nth: number): Promise<SendResult> {
+  private async sendOne(events: readonly EventToSend[], nth: number): Promise<SendResult> {
     const sent = this.reports.published.follow<string | SentOnce>(() => {
+      const item = events[nth]!;
       checkNames(EVENT_TO_SEND, item, `events[${nth}]`, 'sendAll(): ');
       const { channel, data, ...options } = item;
       checkChannelName(channel);

@@ -75,6 +75,21 @@ describe.each(Object.entries(SYSTEMS))('sendAll() with %s', (_, startSystem) => 
     expect(dataOf(await arrived(sse, 'some'))).toEqual(bad.map((__, nth) => `${nth}`));
   });
 
+  it('rejects, and never throws, when reading the list throws', async () => {
+    const sse = await start();
+    const fail = () => {
+      throw new Error('hostile');
+    };
+    const list = [{ channel: 'a', data: 'a' }, undefined, { channel: 'a', data: 'c' }];
+    Object.defineProperty(list, 1, { get: fail });
+    expect(await sse.sendAll(list as EventToSend[])).toEqual([
+      expect.objectContaining({ status: 'sent' }),
+      { status: 'failed', error: new Error('hostile') },
+      expect.objectContaining({ status: 'sent' }),
+    ]);
+    await expect(sse.sendAll(new Proxy([], { get: fail }))).rejects.toThrow('hostile');
+  });
+
   it('refuses what is no list, and more than 10,000 events', async () => {
     const sse = await start();
     expect(await sse.sendAll([])).toEqual([]);
