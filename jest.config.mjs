@@ -23,6 +23,9 @@ export default {
   testSequencer: '<rootDir>/test/support/jest/longest-first.mjs',
   // One more than the processors of a small machine: the files wait for a third of their time.
   maxWorkers: 3,
+  // V8 first ends its work in the background, then its heap: 0.6 s for each GB, more on a busy
+  // machine. Jest gave it half a second, and then told of a leak.
+  workerGracefulExitTimeout: 10_000,
   // It ends what hangs, and judges no speed: other work may be going on beside the tests.
   testTimeout: (process.env.SOAK === '1' ? 15 : 2) * 60_000,
 };
