@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Controller, Module, Sse } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { createAdapter } from '@socket.io/redis-streams-adapter';
@@ -8,6 +9,7 @@ import { Redis } from 'ioredis';
 import { Server } from 'socket.io';
 import { SseChannel, SseModule, SseService } from '../../lib/index.js';
 import type { Call, Poller, Reply } from './calls.js';
+import { ourCarriers, resumableStreams, Sources } from './carriers.js';
 
 /** What a process under measurement does for the one that measures. */
 interface Instance {
@@ -15,12 +17,14 @@ interface Instance {
   send(channel: string, data: string): unknown;
   readKey(key: string, poller: Poller): void;
   polledKeys(): number;
+  readonly sources?: Sources;
   stop(): Promise<void>;
 }
 
 const redis = process.env['REDIS_URL']!;
 let instance: Instance | undefined;
 let received: number[] = [];
+const loop = monitorEventLoopDelay({ resolution: 1 });
 
 @Controller()
 class EventsController {
@@ -31,10 +35,19 @@ class EventsController {
   }
 }
 
+@Controller()
+class RunsController {
+  @Sse('runs/:n')
+  @SseChannel('run-{n}', { run: true })
+  runs(): void {
+    // The channel is all there is to it.
+  }
+}
+
 async function ours(): Promise<Instance> {
   @Module({
     imports: [SseModule.forRoot({ redis, broker: 'redis', heartbeat: 0, drainTimeout: 0 })],
-    controllers: [EventsController],
+    controllers: [EventsController, RunsController],
   })
   class AppModule {}
 
@@ -46,6 +59,7 @@ async function ours(): Promise<Instance> {
     send: (channel, data) => sse.send(channel, data),
     readKey: (key, poller) => void sse.streamKey(key, { interval: 1_000, poller }).subscribe(),
     polledKeys: () => sse.stats().polledKeys,
+    sources: new Sources(ourCarriers(sse), now),
     stop: () => app.close(),
   };
 }
@@ -89,7 +103,19 @@ async function relay(): Promise<Instance> {
   };
 }
 
-const INSTANCES = { ours, 'socket.io': socketIo, relay };
+async function resumable(): Promise<Instance> {
+  const { port, carriers, stop } = await resumableStreams(redis);
+  return {
+    port,
+    send: () => undefined,
+    readKey: () => undefined,
+    polledKeys: () => 0,
+    sources: new Sources(carriers, now),
+    stop,
+  };
+}
+
+const INSTANCES = { ours, 'socket.io': socketIo, relay, 'resumable-stream': resumable };
 
 function portOf(server: HttpServer): number {
   return (server.address() as AddressInfo).port;
@@ -133,6 +159,16 @@ async function run(call: Call): Promise<unknown> {
       return undefined;
     case 'polled':
       return instance!.polledKeys();
+    case 'begin':
+      return instance!.sources!.begin(call);
+    case 'go':
+      return instance!.sources!.go();
+    case 'loop': {
+      const p99 = loop.percentile(99) / 1e6;
+      loop.reset();
+      loop.enable();
+      return p99;
+    }
     case 'cpu': {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;

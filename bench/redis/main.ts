@@ -3,10 +3,11 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startRedis } from '../../test/support/redis.js';
+import { runs } from './runs.js';
 import { channels, delivery, keys, latency, publishing, receiving } from './measures.js';
 
 const USAGE = `npm run bench:redis -- [options]
-  --only <name>      latency, publishing, receiving, socket.io, keys, pollers or channels (may be repeated)
+  --only <name>      latency, publishing, receiving, socket.io, keys, pollers, channels or runs (may be repeated)
   --scale <number>   multiplies the sizes (default 1)
   --output <folder>  where bench-redis.json goes (default docs)
 `;
@@ -101,6 +102,21 @@ const opened = await measure('channels', (url) => channels(url, 10_000));
 if (opened) {
   judge('10,000 channels with a client each, seconds to open', opened.seconds, '≤', 20);
   judge('heap per channel beyond its connection, bytes', opened.bytesPerChannel, '≤', 4_096);
+}
+
+const RUNS = Math.round(1_000 * scale);
+const streams = await measure('runs', async (url) => ({
+  runs: await runs(url, 'run', RUNS, 10),
+  send: await runs(url, 'send', RUNS, 10),
+  resumable: await runs(url, 'resumable-stream', RUNS, 10),
+}));
+if (streams) {
+  const { runs: own, send, resumable } = streams;
+  const sum = (of: typeof own) => of.owner + of.reader + of.redis;
+  judge(`${RUNS} runs of 10 chunks/s, p99 of the event loop in ms`, own.loop, '≤', 30);
+  judge('CPU for a chunk of a run ÷ for a send()', sum(own) / sum(send), '≤', 1.2);
+  judge('the same ÷ resumable-stream', sum(own) / sum(resumable), '≤', 1);
+  judge('chunks of runs lost on the way to clients', own.lost, '≤', 0);
 }
 
 console.table(verdicts);

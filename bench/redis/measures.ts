@@ -10,8 +10,9 @@ import { startChild, type Child } from './process.js';
 /** An event of 100 bytes, with one byte that occurs nowhere else on the wire. */
 const EVENT = '~'.padEnd(100, 'x');
 
-const now = (): number => Number(process.hrtime.bigint() / 1_000n);
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+export const now = (): number => Number(process.hrtime.bigint() / 1_000n);
+export const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, ms));
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export function quantile(values: readonly number[], part: number): number {
@@ -29,7 +30,7 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-async function withChild<T>(url: string, use: (child: Child) => Promise<T>): Promise<T> {
+export async function withChild<T>(url: string, use: (child: Child) => Promise<T>): Promise<T> {
   const child = startChild(url);
   try {
     return await use(child);
@@ -302,7 +303,7 @@ export async function keys(
   }
 }
 
-async function redisCpu(redis: Redis): Promise<number> {
+export async function redisCpu(redis: Redis): Promise<number> {
   const info = await redis.info('cpu');
   const of = (name: string) => Number(new RegExp(`${name}:([\\d.]+)`).exec(info)![1]);
   return of('used_cpu_user') + of('used_cpu_sys');
