@@ -65,7 +65,7 @@ describe('The OpenAPI document of the sample', () => {
     const document = (await (await send('GET', '/api-json')).json()) as OpenApi;
     await expectValid(document);
     const streams = Object.keys(document.paths).filter((path) => path.startsWith('/events/'));
-    expect(streams).toHaveLength(7);
+    expect(streams).toHaveLength(8);
     for (const path of streams) {
       expect(document.paths[path]!['get']!.responses['200']!.content).toHaveProperty([
         'text/event-stream',
