@@ -31,7 +31,7 @@ export type { SseConnection } from './delivery/sse-connection.js';
 export { SseChannel } from './endpoint/sse-channel.decorator.js';
 export type { ChannelResolver } from './endpoint/route.js';
 export { LastEventId, SseEvents } from './endpoint/sse-params.decorator.js';
-export type { SseRun, SseRunEnd } from './runs/sse-run.js';
+export type { SseRun, SseRunEnd, SseRunError, SseRunStopped } from './runs/sse-run.js';
 export { SseRunActiveError } from './runs/run-errors.js';
 export type { RunSource } from './runs/source/run-source.js';
 export type { RevalidateOption } from './setup/revalidate-option.js';

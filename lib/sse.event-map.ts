@@ -3,6 +3,7 @@ import type { SseReset } from './channel/reset-event.js';
 import type { SseEnd } from './delivery/end-frame.js';
 import type { SseChannels, SseDenied, SseOpen } from './delivery/opening.js';
 import type { SseSnapshot } from './delivery/snapshot-cursor.js';
+import type { SseRunError, SseRunStopped } from './runs/sse-run.js';
 
 /** The `data`, as an object, of each event that this module sends by itself, by the event's type. */
 export interface SseEventMap {
@@ -14,4 +15,6 @@ export interface SseEventMap {
   readonly 'sse:join': SseJoin;
   readonly 'sse:leave': SseLeave;
   readonly 'sse:end': SseEnd;
+  readonly 'sse:error': SseRunError;
+  readonly 'sse:stopped': SseRunStopped;
 }

@@ -37,3 +37,15 @@ export interface SseRun {
   /** Resolves when the run has ended; never rejects. */
   readonly done: Promise<SseRunEnd>;
 }
+
+/** The `data` of `sse:error`: a run has ended in the middle. */
+export interface SseRunError {
+  readonly reason: 'error' | 'lost' | 'limit' | 'shutdown';
+  readonly message: string;
+}
+
+/** The `data` of `sse:stopped`: somebody has stopped a run. */
+export interface SseRunStopped {
+  /** What `stop()` was given; `replaced` when another run has taken its place. */
+  readonly reason?: string;
+}

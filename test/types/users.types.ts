@@ -26,6 +26,8 @@ import {
   type SseSnapshot,
   type SseMember,
   type SsePresence,
+  type SseRun,
+  type SseRunEnd,
   type SseReset,
 } from '../../lib/index.js';
 
@@ -245,3 +247,26 @@ SseChannel('room', { presence: true });
 SseChannel('room', { presence: 'events' });
 // @ts-expect-error true, false or 'events'
 SseChannel('room', { presence: 'all' });
+
+// A run takes what streams, and gives what can be returned from a handler.
+async function* tokens(signal?: AbortSignal): AsyncGenerator<string> {
+  yield signal?.aborted ? '' : 'token';
+}
+export const run: Promise<SseRun> = sse.run('chat:1', (signal) => tokens(signal), {
+  format: 'text',
+  replace: true,
+  errorMessage: (error) => String(error),
+});
+void sse.run('chat:1', tokens());
+void sse.run('chat:1', fetch('http://localhost'));
+void sse.run('chat:1', new ReadableStream<Uint8Array>());
+void sse.run('chat:1', async () => sse.stream('news'));
+export const reasons = run.then(({ done }) => done).then((end: SseRunEnd) => end.reason);
+export const stopped: Promise<boolean> = sse.stop('chat:1', { reason: 'enough' });
+same<SseEventMap['sse:error']['reason'], 'error' | 'lost' | 'limit' | 'shutdown'>(true);
+// @ts-expect-error a source streams
+void sse.run('chat:1', 5);
+// @ts-expect-error there is no such format
+void sse.run('chat:1', tokens(), { format: 'xml' });
+SseModule.forRoot({ runs: { lease: 5_000, active: 100 } });
+SseChannel('chat:{id}', { run: true });
