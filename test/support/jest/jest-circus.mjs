@@ -52,10 +52,12 @@ export default async function run(globalConfig, ...args) {
 
 /** Jest loads its module with the storage before it awaits anything. */
 function withoutStorage(start) {
-  asyncHooks.AsyncLocalStorage = Running;
+  // A value in Node 20, a getter since 22.
+  const storage = Object.getOwnPropertyDescriptor(asyncHooks, 'AsyncLocalStorage');
+  Object.defineProperty(asyncHooks, 'AsyncLocalStorage', { configurable: true, value: Running });
   try {
     return start();
   } finally {
-    asyncHooks.AsyncLocalStorage = AsyncLocalStorage;
+    Object.defineProperty(asyncHooks, 'AsyncLocalStorage', storage);
   }
 }
