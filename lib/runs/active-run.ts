@@ -14,6 +14,9 @@ import type { RunEndReason, SseRunEnd } from './sse-run.js';
 /** What readers hear of an error of the source, where the application does not say more. */
 const GENERAL_MESSAGE = 'This could not be finished.';
 
+/** What readers hear of the shutdown of a run's instance. */
+export const SHUTDOWN: RunFailure = { reason: 'shutdown', message: 'The server was restarted.' };
+
 /** How a run goes. */
 export interface RunTerms {
   readonly format: RunFormat;
@@ -57,11 +60,16 @@ export class ActiveRun implements RunOwner {
 
   /**
    * Reads the source. Resolves when it has emitted a value or ended.
-   * @throws the source's error, if it comes before the first value
+   * @throws the source's error, if it comes before the first value; and what the store throws
    */
   async start(source: RunSource): Promise<void> {
     const { duration } = this.terms;
-    this.leave = this.services.store.follow(this.run, this.hear);
+    try {
+      this.leave = this.services.store.follow(this.run, this.hear);
+    } catch (error) {
+      this.failed({ reason: 'error', message: GENERAL_MESSAGE }, error);
+      throw error;
+    }
     if (duration > 0) {
       const message = 'This took too long.';
       this.timer = setTimeout(() => this.failed({ reason: 'limit', message }), duration).unref();
@@ -81,7 +89,7 @@ export class ActiveRun implements RunOwner {
 
   /** Ends the run because the application shuts down. */
   shutDown(): void {
-    this.failed({ reason: 'shutdown', message: 'The server was restarted.' });
+    this.failed(SHUTDOWN);
   }
 
   endedByOthers(): void {
@@ -215,7 +223,7 @@ export class ActiveRun implements RunOwner {
   private leaveSource(): void {
     const { reason } = this.outcome!;
     clearTimeout(this.timer);
-    this.leave?.();
+    this.services.guard.run("The end of the run store's follow()", () => this.leave?.());
     if (reason !== 'completed' && reason !== 'error') {
       this.abort.abort();
     }

@@ -22,15 +22,24 @@ export class SseRunActiveError extends AnsweredError {
   /** The id of the active run. */
   readonly runId: string;
 
-  constructor({ channel, id }: RunName) {
+  /** @param ended how many runs were ended to begin this one, if others began new ones each time */
+  constructor({ channel, id }: RunName, ended = 0) {
     super(
       'RUN_ACTIVE',
-      `The channel ${JSON.stringify(channel)} has an active run. Wait for its end, stop it by \`stop()\`, ` +
-        'or give `replace: true`.',
+      `The channel ${JSON.stringify(channel)} has an active run. ` +
+        (ended > 0
+          ? `Others keep beginning runs in it: ${ended} were ended, and each time there was another. Begin ` +
+            'runs of a channel one after the other, or give each a channel of its own.'
+          : 'Wait for its end, stop it by `stop()`, or give `replace: true`.'),
       409,
     );
     this.runId = id;
   }
+}
+
+/** The error of calls that come too late. */
+export function shuttingDown(): SseError {
+  return new SseError('CLOSED', 'The application is shutting down.');
 }
 
 /** The error of `run()` on an instance that has as many active runs as it may. Nest answers it with 503. */

@@ -67,7 +67,7 @@ async function findRun(
   id: string | undefined,
   services: RunServices,
 ): Promise<RunRecord | undefined> {
-  const run = await reached(() => services.store.find(channel, id));
+  const run = await reached(() => services.store.find(channel, id), services.closing);
   if (!run || run.hasEnded || run.leaseLeft > 0) {
     return run;
   }

@@ -7,6 +7,7 @@ import type { RunName, RunStore } from '../channel/runs.js';
 import type { SseLogger } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
 import type { RunFormats } from './formats/formats.js';
+import { shuttingDown } from './run-errors.js';
 
 /** What all runs of an application share. */
 export interface RunServices {
@@ -16,6 +17,8 @@ export interface RunServices {
   readonly log: SseLogger;
   /** The time in which the store cannot be reached. */
   readonly outage: Outage;
+  /** Aborts when the application shuts down. */
+  readonly closing: AbortSignal;
 }
 
 /** A run, and the format that its chunks have. */
@@ -29,8 +32,11 @@ export const STORE_RETRY = { first: 100, most: 2_000 };
 /** How long a call of the store is repeated while the store cannot be reached, in milliseconds. */
 const REACH_MS = 3_000;
 
-/** Calls the store, and waits for it for a moment: an application that starts may be there first. */
-export async function reached<T>(call: () => Promise<T>): Promise<T> {
+/**
+ * Calls the store, and waits for it for a moment: an application that starts may be there first.
+ * @throws SseError `UNAVAILABLE`, and `CLOSED` once the application shuts down
+ */
+export async function reached<T>(call: () => Promise<T>, closing: AbortSignal): Promise<T> {
   const until = monotonicNow() + REACH_MS;
   for (let attempt = 0; ; attempt++) {
     try {
@@ -40,7 +46,12 @@ export async function reached<T>(call: () => Promise<T>): Promise<T> {
       if (!isOutage || monotonicNow() >= until) {
         throw error;
       }
-      await sleep(backoff(attempt, STORE_RETRY));
+    }
+    await sleep(backoff(attempt, STORE_RETRY), undefined, { signal: closing }).catch(
+      () => undefined,
+    );
+    if (closing.aborted) {
+      throw shuttingDown();
     }
   }
 }

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { setMaxListeners } from 'node:events';
 import { checkChannelName } from '../channel/channel-name.js';
-import { monotonicNow } from '../channel/clock.js';
 import { settledWithin } from '../channel/deadline.js';
 import { Outage } from '../channel/outage.js';
 import type { RunRecord } from '../channel/runs.js';
@@ -16,10 +16,10 @@ import {
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
 import { readOptions } from '../sources/options/option-table.js';
-import { ActiveRun } from './active-run.js';
+import { ActiveRun, SHUTDOWN } from './active-run.js';
 import { beginRun, newRunId } from './begin-run.js';
 import { RunFormats } from './formats/formats.js';
-import { tooManyRuns } from './run-errors.js';
+import { shuttingDown, tooManyRuns } from './run-errors.js';
 import { RunLogs } from './run-log.js';
 import { runPosition } from './run-position.js';
 import { RunPlaces, type PlaceInRun } from './run-places.js';
@@ -42,8 +42,8 @@ export class Runs {
   private opened:
     (RunServices & { readonly logs: RunLogs; readonly places: RunPlaces }) | undefined;
   /** Calls of `run()` that are under way. */
-  private beginning = 0;
-  private isClosing = false;
+  private readonly beginning = new Set<Promise<SseRun>>();
+  private readonly closing = new AbortController();
 
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
@@ -51,6 +51,8 @@ export class Runs {
     private readonly sources: SseSources,
   ) {
     this.formats = new RunFormats(settings);
+    // Each call that waits for the store listens.
+    setMaxListeners(0, this.closing.signal);
   }
 
   /** How many runs of this instance are active. */
@@ -64,14 +66,15 @@ export class Runs {
     const given = readOptions(RUN_OPTIONS, options, '', 'run(): ');
     const { services } = this;
     const { active: most } = this.settings.runs;
-    if (this.active.size + this.beginning >= most) {
+    if (this.active.size + this.beginning.size >= most) {
       throw tooManyRuns(most);
     }
-    this.beginning++;
+    const run = this.delivery.detach(() => this.begin(channel, source, given, services));
+    this.beginning.add(run);
     try {
-      return await this.delivery.detach(() => this.begin(channel, source, given, services));
+      return await run;
     } finally {
-      this.beginning--;
+      this.beginning.delete(run);
     }
   }
 
@@ -107,19 +110,19 @@ export class Runs {
     return this.delivery.detach(() => services.places.find(channel, lastEventId));
   }
 
-  /** Gives the active runs their time to end, and ends those that are left. */
+  /** Gives the active runs their time to end, and ends those that are left. No run begins from here on. */
   async drain(timeout: number): Promise<void> {
-    this.isClosing = true;
+    this.closing.abort();
     const runs = [...this.active.values()];
-    const ends = Promise.all(runs.map(({ done }) => done));
-    if (runs.length > 0 && !(await settledWithin(ends, timeout))) {
+    const ends = Promise.allSettled([...runs.map(({ done }) => done), ...this.beginning]);
+    if (!(await settledWithin(ends, timeout))) {
       runs.forEach((run) => run.shutDown());
       await settledWithin(ends, END_MS);
     }
   }
 
   async close(): Promise<void> {
-    this.isClosing = true;
+    this.closing.abort();
     const { opened, delivery } = this;
     const closed = delivery.guard.run('close() of the store of runs', () => opened?.store.close());
     await settledWithin(Promise.resolve(closed), END_MS);
@@ -135,10 +138,21 @@ export class Runs {
     const { format, replace } = given;
     const { lease = runs.lease, keep = runs.keep, bytes = runs.bytes } = given;
     const run = { channel, id: newRunId(), format, lease, keep };
-    const begunAt = monotonicNow();
-    const record = await beginRun(run, services, (other) =>
-      replace ? this.end(other, 'replaced', services) : false,
-    );
+    const end = replace ? (other: RunRecord) => this.end(other, 'replaced', services) : undefined;
+    const { closing } = services;
+    const begun = await beginRun(run, services, end).catch((error: unknown) => {
+      if (closing.aborted) {
+        return undefined;
+      }
+      throw error;
+    });
+    if (!begun || closing.aborted) {
+      // A call that failed may have begun the run as well. The channel has to be free.
+      const ends = this.formats.of(format).failed(SHUTDOWN);
+      await settledWithin(services.store.end({ channel, id: run.id }, ends, false), END_MS);
+      throw shuttingDown();
+    }
+    const { record, begunAt } = begun;
     const terms = {
       format: this.formats.of(format),
       limits,
@@ -184,8 +198,8 @@ export class Runs {
 
   /** @throws SseError `INVALID_OPTION` for a broker that has no runs, `CLOSED` */
   private get services() {
-    if (this.isClosing) {
-      throw new SseError('CLOSED', 'The application is shutting down.');
+    if (this.closing.signal.aborted) {
+      throw shuttingDown();
     }
     return (this.opened ??= this.delivery.detach(() => this.open()));
   }
@@ -200,7 +214,9 @@ export class Runs {
     }
     const { log } = this.sources;
     const { formats, delivery } = this;
-    const services = { store, formats, log, guard: delivery.guard, outage: new Outage(log) };
+    const { guard } = delivery;
+    const { signal: closing } = this.closing;
+    const services = { store, formats, log, guard, outage: new Outage(log), closing };
     const logs = new RunLogs(services);
     return { ...services, logs, places: new RunPlaces(services, logs) };
   }

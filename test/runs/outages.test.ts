@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BehaviorSubject, lastValueFrom, toArray, type Observable } from 'rxjs';
 import { SseChannel, type Broker, type RunStore, type SseEvent } from '../../lib/index.js';
+import { Runs } from '../../lib/runs/runs.js';
 import { MemoryRuns } from '../../lib/sources/memory/memory-runs.js';
 import { Random } from '../channel/random.js';
 import { closeApps, startApp } from '../support/start-app.js';
@@ -238,6 +239,114 @@ describe('A run', () => {
       expect(events).toHaveLength(3);
       expect(JSON.stringify(events)).not.toContain('secret');
     }
+  });
+
+  it('that begins while the application shuts down has not begun, and leaves the channel free', async () => {
+    const answers: (() => void)[] = [];
+    class SlowRuns extends MemoryRuns {
+      override async begin(...args: Parameters<MemoryRuns['begin']>) {
+        const record = await super.begin(...args);
+        await new Promise<void>((resolve) => answers.push(resolve));
+        return record;
+      }
+
+      override async close() {
+        isClosed = true;
+      }
+    }
+    let isClosed = false;
+    let isRead = false;
+    const store = new SlowRuns();
+    const { app, sse } = await start(store);
+    const run = sse.run('chat', () => {
+      isRead = true;
+      return new BehaviorSubject(1);
+    });
+    await until(() => answers.length === 1);
+    const closed = app.close();
+    await until(() =>
+      sse.stop('other').then(
+        () => false,
+        () => true,
+      ),
+    );
+    expect(isClosed).toBe(false);
+    answers[0]!();
+    await expect(run).rejects.toMatchObject({ code: 'CLOSED' });
+    await closed;
+    expect(await store.find('chat')).toMatchObject({ hasEnded: true });
+    expect(isRead).toBe(false);
+  });
+
+  it('that cannot begin is not tried again once the application shuts down', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    let calls = 0;
+    const store = Object.assign(new MemoryRuns(), {
+      begin: async () => {
+        calls++;
+        throw new Error('The store is away.');
+      },
+    });
+    const { app, sse } = await start(store);
+    const runs = Array.from({ length: 20 }, (_, n) => sse.run(`chat:${n}`, new BehaviorSubject(1)));
+    await until(() => calls >= 20);
+    await app.close();
+    for (const run of runs) {
+      await expect(run).rejects.toMatchObject({ code: 'CLOSED' });
+    }
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+  });
+
+  it('ends when the store cannot follow it, and does not stay active', async () => {
+    const store = Object.assign(new MemoryRuns(), {
+      follow: () => {
+        throw new Error('no followers');
+      },
+    });
+    const { app, sse } = await start(store);
+    await expect(sse.run('chat', new BehaviorSubject(1))).rejects.toThrow('no followers');
+    expect(await store.find('chat')).toMatchObject({ hasEnded: true });
+    expect(app.get(Runs).size).toBe(0);
+  });
+
+  it.each(['fails', 'answers late'])(
+    'has its lease from the call that began it, where the store %s for longer than that',
+    async (how) => {
+      const isBackAt = Date.now() + 1_100;
+      class AwakeningRuns extends MemoryRuns {
+        override async begin(...args: Parameters<MemoryRuns['begin']>) {
+          if (how === 'answers late') {
+            await sleep(1_100);
+          } else if (Date.now() < isBackAt) {
+            throw new Error('The store is away.');
+          }
+          return super.begin(...args);
+        }
+      }
+      const { sse } = await start(new AwakeningRuns());
+      const source = new BehaviorSubject('first');
+      const run = await sse.run('chat', source, { lease: 1_000 });
+      source.complete();
+      expect(await run.done).toMatchObject({ reason: 'completed' });
+    },
+  );
+
+  it('is refused with the reason when others keep beginning runs', async () => {
+    let others = 0;
+    class BusyRuns extends MemoryRuns {
+      override async begin(run: Parameters<MemoryRuns['begin']>[0]) {
+        return super.begin(run.channel === 'chat' ? { ...run, id: `other-${others++}` } : run);
+      }
+    }
+    const { sse } = await start(new BusyRuns());
+    const run = sse.run('chat', new BehaviorSubject(1), { replace: true });
+    await expect(run).rejects.toMatchObject({
+      code: 'RUN_ACTIVE',
+      message: expect.stringContaining('Others keep beginning runs in it: 8 were ended'),
+    });
   });
 
   it('refuses a store that is none, and holds one to its contract', async () => {
