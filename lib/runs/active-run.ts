@@ -4,15 +4,13 @@ import { isObservable, type Observable } from 'rxjs';
 import { GuardedSubscriber } from '../delivery/guarded-observable.js';
 import { iterableStream } from '../delivery/iterable-stream.js';
 import type { RunFailure, RunFormat } from './formats/run-format.js';
+import { failedChunks, GENERAL_MESSAGE } from './last-chunks.js';
 import { lostChunks, type RunServices } from './run-services.js';
 import type { RunTurns } from './run-turns.js';
 import { RunWriter, type RunOwner } from './run-writer.js';
 import { Intake } from './source/intake.js';
 import { openSource, type RunSource } from './source/run-source.js';
 import type { RunEndReason, SseRunEnd } from './sse-run.js';
-
-/** What readers hear of an error of the source, where the application does not say more. */
-const GENERAL_MESSAGE = 'This could not be finished.';
 
 /** What readers hear of the shutdown of a run's instance. */
 export const SHUTDOWN: RunFailure = { reason: 'shutdown', message: 'The server was restarted.' };
@@ -201,7 +199,8 @@ export class ActiveRun implements RunOwner {
   }
 
   private failed(failure: RunFailure, error?: unknown): void {
-    this.finish(failure.reason, this.terms.format.failed(failure), error);
+    const { format, limits } = this.terms;
+    this.finish(failure.reason, failedChunks(format, failure, limits.eventSize), error);
   }
 
   /** Sends the last chunks to the store. */

@@ -19,6 +19,7 @@ import { readOptions } from '../sources/options/option-table.js';
 import { ActiveRun, SHUTDOWN } from './active-run.js';
 import { beginRun, newRunId } from './begin-run.js';
 import { RunFormats } from './formats/formats.js';
+import { stoppedChunks } from './last-chunks.js';
 import { shuttingDown, tooManyRuns } from './run-errors.js';
 import { RunLogs } from './run-log.js';
 import { runPosition } from './run-position.js';
@@ -185,11 +186,9 @@ export class Runs {
 
   private async end(run: RunRecord, reason: string | undefined, { store }: RunServices) {
     const { channel, id, format } = run;
-    const hasEnded = await store.end(
-      { channel, id },
-      this.formats.of(format).stopped(reason),
-      false,
-    );
+    const { eventSize } = this.settings.limits;
+    const chunks = stoppedChunks(this.formats.of(format), reason, eventSize);
+    const hasEnded = await store.end({ channel, id }, chunks, false);
     if (hasEnded) {
       this.active.get(id)?.stopped();
     }

@@ -22,7 +22,7 @@ export interface RunLimits {
   readonly bytes?: number | undefined;
   /**
    * What clients are told of an error of a run's source: a function of the error, whose text is public.
-   * Default: a general text, as errors may have secrets in them.
+   * Default, and where the text is larger than `limits.eventSize`: a general text, as errors may have secrets in them.
    */
   readonly errorMessage?: ((error: unknown) => string) | undefined;
 }
@@ -46,12 +46,15 @@ export interface RunOptions extends RunLimits {
 
 /** Options of `SseService.stop()`. */
 export interface StopOptions {
-  /** Why the run was stopped, for its readers. Default: none. */
+  /** Why the run was stopped, for its readers: at most 1,024 characters. Default: none. */
   readonly reason?: string | undefined;
 }
 
 /** The shortest lease, in milliseconds: a busy instance may be late. */
 const MIN_LEASE_MS = 1_000;
+
+/** Characters of the reason of a stop. */
+const MAX_REASON = 1_024;
 
 const errorMessage = callback<(error: unknown) => string>('the error');
 
@@ -75,5 +78,9 @@ export const RUN_OPTIONS = {
 } satisfies TableOf<RunOptions>;
 
 export const STOP_OPTIONS = {
-  reason: option((value) => typeof value === 'string', 'a string', undefined),
+  reason: option(
+    (value): value is string => typeof value === 'string' && value.length <= MAX_REASON,
+    'a string of at most 1,024 characters',
+    undefined,
+  ),
 } satisfies TableOf<StopOptions>;

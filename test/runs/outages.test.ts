@@ -349,6 +349,26 @@ describe('A run', () => {
     });
   });
 
+  it.each(['default', 'ai-sdk'] as const)(
+    "ends as failed, and as stopped, though the text is too large for an event: '%s'",
+    async (format) => {
+      const { sse } = await startApp({ options: { drainTimeout: 0, limits: { eventSize: 100 } } });
+      const source = new BehaviorSubject<unknown>({ type: 'start' });
+      const failing = await sse.run('chat', source, { format, errorMessage: () => 'ü'.repeat(99) });
+      source.error(new Error('secret'));
+      expect(JSON.stringify(await all(failing.events$))).toContain('This could not be finished.');
+      const stopped = await sse.run('chat', new BehaviorSubject({ type: 'start' }), { format });
+      await sse.stop('chat', { reason: '\u0001'.repeat(99) });
+      expect(JSON.stringify(await all(stopped.events$))).toMatch(/sse:stopped|abort/);
+      for (const reason of ['x'.repeat(1_025), 5 as never]) {
+        await expect(sse.stop('chat', { reason })).rejects.toMatchObject({
+          code: 'INVALID_OPTION',
+          message: expect.stringContaining('1,024'),
+        });
+      }
+    },
+  );
+
   it('refuses a store that is none, and holds one to its contract', async () => {
     for (const store of [undefined, {}, Promise.resolve(new MemoryRuns())]) {
       await expect(start(store)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
