@@ -172,6 +172,23 @@ describe("The format 'text'", () => {
   });
 });
 
+describe('Text of a source', () => {
+  it('may be cut within a character', async () => {
+    for (const format of ['default', 'text'] as const) {
+      const texts = await textsOf(format, from(['a\uD83D', '\uDE42\uD83D', '\uDE42', 'b\uD83D']));
+      expect(texts).toEqual(['a', '🙂', '🙂', 'b', '\uD83D']);
+    }
+    const mixed = from(['a\uD83D', { b: 1 }, '\uD83D', utf8.encode('c')]);
+    expect(await textsOf('default', mixed)).toEqual(['a', '\uD83D', '{"b":1}', '\uD83D', 'c']);
+  });
+
+  it('is never taken for the end of the run in the formats of text and JSON', async () => {
+    expect(await textsOf('text', from(['[DONE]', 'a']))).toEqual(['[', 'DONE]', 'a']);
+    expect(await textsOf('text', streamOf([utf8.encode('[DONE]')]))).toEqual(['[', 'DONE]']);
+    expect(await textsOf('json', from(['[DONE]']))).toEqual(['"[DONE]"']);
+  });
+});
+
 describe("The format 'json'", () => {
   it('writes every value as JSON', async () => {
     const given = from([{ data: 1, type: 'x' }, 'text', 7, null, [true]]);

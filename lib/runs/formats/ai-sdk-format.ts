@@ -19,9 +19,9 @@ export class AiSdkFormat implements RunFormat {
     reset: [errorOf('A part of the message is missing.'), DONE],
   };
 
-  chunk(value: unknown): RunChunk {
+  chunks(value: unknown): readonly RunChunk[] {
     checkChunk(value);
-    return { data: textOf(value) };
+    return [{ data: textOf(value) }];
   }
 
   completed(): readonly RunChunk[] {

@@ -19,18 +19,23 @@ export class DefaultFormat implements RunFormat {
 
   constructor(protected readonly options: RunFormatOptions) {}
 
-  chunk(value: unknown): RunChunk | undefined {
+  /** The data of the end. */
+  protected get endData(): string {
+    return this.options.doneSignal || '[DONE]';
+  }
+
+  chunks(value: unknown): readonly RunChunk[] {
     if (value === undefined) {
-      return undefined;
+      return [];
     }
     const { serialize } = this.options;
     return isMessage(value)
-      ? { data: textOf(value.data, serialize), type: value.type as string | undefined }
-      : { data: textOf(value, serialize) };
+      ? [{ data: textOf(value.data, serialize), type: value.type as string | undefined }]
+      : [{ data: textOf(value, serialize) }];
   }
 
   completed(): readonly RunChunk[] {
-    return [{ data: this.options.doneSignal || '[DONE]', end: true }];
+    return [{ data: this.endData, end: true }];
   }
 
   stopped(reason: string | undefined): readonly RunChunk[] {

@@ -6,9 +6,9 @@ import { DefaultFormat } from './default-format.js';
 export class JsonFormat extends DefaultFormat {
   override readonly bytesAs = 'lines';
 
-  override chunk(value: unknown): RunChunk | undefined {
+  override chunks(value: unknown): readonly RunChunk[] {
     const { serialize } = this.options;
     // `serialize` is for values that JSON does not have.
-    return { data: typeof value === 'string' ? JSON.stringify(value) : textOf(value, serialize) };
+    return [{ data: typeof value === 'string' ? JSON.stringify(value) : textOf(value, serialize) }];
   }
 }

@@ -28,10 +28,10 @@ export interface RunFormat {
   /** How streams of such a run differ from those of channels. Default: not at all. */
   readonly dialect?: Dialect | undefined;
   /**
-   * The chunk of a value; `undefined` for a value that clients need not hear of.
+   * The chunks of a value; none for a value that clients need not hear of.
    * @throws SseError `INVALID_EVENT` for a value that cannot be sent
    */
-  chunk(value: unknown): RunChunk | undefined;
+  chunks(value: unknown): readonly RunChunk[];
   /** The last chunks of a run whose source has ended. The last one has `end`; so have those below. */
   completed(): readonly RunChunk[];
   /** The last chunks of a run that somebody has stopped. */

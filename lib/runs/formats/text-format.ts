@@ -7,7 +7,7 @@ import { DefaultFormat } from './default-format.js';
 export class TextFormat extends DefaultFormat {
   override readonly bytesAs = 'text';
 
-  override chunk(value: unknown): RunChunk | undefined {
+  override chunks(value: unknown): readonly RunChunk[] {
     if (typeof value !== 'string') {
       throw new SseError(
         'INVALID_EVENT',
@@ -15,6 +15,11 @@ export class TextFormat extends DefaultFormat {
           "or set `format: 'json'`.",
       );
     }
-    return value === '' ? undefined : { data: value };
+    if (value !== this.endData) {
+      return value === '' ? [] : [{ data: value }];
+    }
+    // A reader would take this text for the end of the run. In two pieces it is the same text.
+    const [first, ...others] = value;
+    return [first!, others.join('')].filter(Boolean).map((data) => ({ data }));
   }
 }

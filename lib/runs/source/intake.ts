@@ -8,6 +8,8 @@ export class Intake {
   private readonly bytesAs: BytesAs;
   private readonly decoder = new TextDecoder();
   private line = '';
+  /** The first half of a character that was cut between two strings. */
+  private half = '';
   private parser: SseFrameParser | undefined;
   private readonly frames: SseFrame[] = [];
   /** How many bytes of a frame that is not complete were read. */
@@ -27,6 +29,13 @@ export class Intake {
 
   /** The chunks of a value. @throws SseError `INVALID_EVENT`, `EVENT_TOO_LARGE` */
   take(value: unknown): readonly RunChunk[] {
+    if (typeof value === 'string' && (this.format.bytesAs ?? 'text') === 'text') {
+      return this.chunksOfString(value);
+    }
+    return this.half === '' ? this.taken(value) : [...this.restOfString(), ...this.taken(value)];
+  }
+
+  private taken(value: unknown): readonly RunChunk[] {
     if (ArrayBuffer.isView(value)) {
       const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
       return this.bytesAs === 'frames' ? this.chunksOfFrames(bytes) : this.chunksOfBytes(bytes);
@@ -40,12 +49,28 @@ export class Intake {
   /** The chunks that are left when the source has ended. */
   rest(): readonly RunChunk[] {
     const text = this.decoder.decode();
-    return this.bytesAs === 'lines' ? this.chunksOfLine(this.line + text) : this.chunksOfText(text);
+    const chunks =
+      this.bytesAs === 'lines' ? this.chunksOfLine(this.line + text) : this.chunksOfText(text);
+    return [...this.restOfString(), ...chunks];
   }
 
   private chunksOf(value: unknown): readonly RunChunk[] {
-    const chunk = this.format.chunk(value);
-    return chunk ? [chunk] : [];
+    return this.format.chunks(value);
+  }
+
+  /** Keeps the first half of a character for the next string: alone, neither half can be sent. */
+  private chunksOfString(value: string): readonly RunChunk[] {
+    const text = this.half + value;
+    const isCut = CUT.test(text.slice(-1));
+    this.half = isCut ? text.slice(-1) : '';
+    const whole = isCut ? text.slice(0, -1) : text;
+    return isCut && whole === '' ? [] : this.chunksOf(whole);
+  }
+
+  private restOfString(): readonly RunChunk[] {
+    const { half } = this;
+    this.half = '';
+    return this.chunksOfText(half);
   }
 
   private chunksOfBytes(bytes: Uint8Array): readonly RunChunk[] {
@@ -102,6 +127,8 @@ export class Intake {
 }
 
 const ENCODER = new TextEncoder();
+/** The first half of a character of UTF-16. */
+const CUT = /[\uD800-\uDBFF]/;
 
 /** Refuses text that is no frame: a parser would ignore all of it. */
 function framesIn(text: string): string {
