@@ -1,7 +1,7 @@
-/** Errors whose outage is in the log already. */
+/** Errors that the log tells of already, mostly by their outage. */
 const reported = new WeakSet<object>();
 
-/** Marks an error whose outage is in the log already, so that nobody logs it again. */
+/** Marks an error that the log tells of already, mostly by its outage, so that nobody logs it again. */
 export function asReported<E extends object>(error: E): E {
   reported.add(error);
   return error;

@@ -48,11 +48,13 @@ export class SendReport {
   };
 
   private readonly onRejected = (error: unknown): void => {
-    if (isReported(error)) {
+    const code = error instanceof SseError ? error.code : undefined;
+    // That a channel has a run is an answer, which the caller of `run()` needs.
+    if (isReported(error) || code === 'RUN_ACTIVE') {
       return;
     }
     const text = `${this.what} was not accepted: ${reasonOf(error)}`;
-    if (error instanceof SseError && error.code === 'UNAVAILABLE') {
+    if (code === 'UNAVAILABLE') {
       this.outage.begin(text);
     } else {
       this.mistakes.error(text);

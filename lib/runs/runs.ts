@@ -2,7 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { setMaxListeners } from 'node:events';
 import { checkChannelName } from '../channel/channel-name.js';
 import { settledWithin } from '../channel/deadline.js';
+import { LimitedLog } from '../channel/limited-log.js';
 import { Outage } from '../channel/outage.js';
+import { asReported } from '../channel/reported.js';
 import type { RunRecord } from '../channel/runs.js';
 import type { ChannelSource } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
@@ -39,6 +41,7 @@ const END_MS = 1_000;
 export class Runs {
   private readonly active = new Map<string, ActiveRun>();
   private readonly turns = new RunTurns();
+  private readonly full: LimitedLog;
   private readonly formats: RunFormats;
   private opened:
     (RunServices & { readonly logs: RunLogs; readonly places: RunPlaces }) | undefined;
@@ -52,6 +55,7 @@ export class Runs {
     private readonly sources: SseSources,
   ) {
     this.formats = new RunFormats(settings);
+    this.full = new LimitedLog(sources.log);
     // Each call that waits for the store listens.
     setMaxListeners(0, this.closing.signal);
   }
@@ -68,7 +72,10 @@ export class Runs {
     const { services } = this;
     const { active: most } = this.settings.runs;
     if (this.active.size + this.beginning.size >= most) {
-      throw tooManyRuns(most);
+      const error = tooManyRuns(most);
+      // The request is answered with 503; an operator may want to raise the limit.
+      this.full.warn(error.message);
+      throw asReported(error);
     }
     const run = this.delivery.detach(() => this.begin(channel, source, given, services));
     this.beginning.add(run);

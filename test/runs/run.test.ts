@@ -149,6 +149,24 @@ describe('sse.run()', () => {
     await sse.run('chat:3', endless);
   });
 
+  it('logs no refusal as an error, and warns of the limit', async () => {
+    const lines: string[] = [];
+    const line = (level: string) => (message: unknown) => {
+      lines.push(`${level}: ${String(message)}`);
+    };
+    const logger = { log: () => undefined, warn: line('warn'), error: line('error') };
+    const options = { drainTimeout: 0, runs: { active: 1 } };
+    const { sse } = await startApp({ options, logger: logger as never });
+    const run = await sse.run('chat:1', new BehaviorSubject(1));
+    await expect(sse.run('chat:2', of(1))).rejects.toMatchObject({ code: 'LIMIT_REACHED' });
+    await sse.stop('chat:1');
+    await run.done;
+    const other = await startApp({ options: { drainTimeout: 0 }, logger: logger as never });
+    await other.sse.run('chat:1', new BehaviorSubject(1));
+    await expect(other.sse.run('chat:1', of(1))).rejects.toMatchObject({ code: 'RUN_ACTIVE' });
+    expect(lines).toEqual([expect.stringMatching(/^warn: 1 runs are active on this instance/)]);
+  });
+
   it('refuses what is no channel, no source and no option', async () => {
     const sse = await start();
     await expect(sse.run('', of(1))).rejects.toMatchObject({ code: 'INVALID_CHANNEL' });
