@@ -169,6 +169,37 @@ describe.each(Object.keys(SYSTEMS))('Runs through faults by %s', (name) => {
     expect(received(clients[0]!)).toEqual(received(clients[1]!));
   });
 
+  it('has its lease from its beginning, though the system was away for longer before', async () => {
+    const { sse } = await start(true);
+    system.proxy.refuse();
+    system.proxy.cut();
+    const begins = sse.run('chat:late', () => endless(), { lease: 1_000 });
+    await sleep(1_100);
+    system.proxy.accept();
+    const run = await begins;
+    await sse.stop('chat:late');
+    expect(await run.done).toMatchObject({ reason: 'stopped' });
+  });
+
+  it('leaves no run behind that was about to begin when its instance was shut down', async () => {
+    const [one, two] = [await start(), await start()];
+    let reads = 0;
+    const ids = Array.from({ length: 10 }, (_, nth) => `chat:${nth}`);
+    const begins = ids.map((id) => one.sse.run(id, (signal) => (reads++, endless(signal))));
+    await one.app.close();
+    const begun = await Promise.allSettled(begins);
+    for (const outcome of begun) {
+      if (outcome.status === 'fulfilled') {
+        expect(await outcome.value.done).toMatchObject({ reason: 'shutdown' });
+      } else {
+        expect(outcome.reason).toMatchObject({ code: 'CLOSED' });
+      }
+    }
+    expect(reads).toBe(begun.filter(({ status }) => status === 'fulfilled').length);
+    // The channels are free at once.
+    await Promise.all(ids.map((id) => two.sse.run(id, () => endless())));
+  });
+
   it('brings each chunk once, in order, while the connections of all are cut again and again', async () => {
     const apps = [await start(true), await start(true), await start()];
     const count = sized({ quick: 300, soak: 5_000 });
@@ -243,8 +274,8 @@ function outcomeOf({ code, message }: SseError): string {
   return code === 'RUN_ACTIVE' ? code : `${code}: ${message}`;
 }
 
-async function* endless(): AsyncGenerator<string> {
-  for (;;) {
+async function* endless(signal?: AbortSignal): AsyncGenerator<string> {
+  while (!signal?.aborted) {
     yield 'chunk';
     await sleep(1_000, undefined, { ref: false });
   }
