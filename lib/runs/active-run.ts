@@ -171,17 +171,26 @@ export class ActiveRun implements RunOwner {
     if (after === undefined) {
       void this.look();
     } else if (chunks.at(-1)?.end) {
-      this.stopped();
+      this.wasEnded();
     }
   };
+
+  /** Somebody has ended the run: whoever found its lease over, or else whoever stopped it. */
+  private wasEnded(): void {
+    if (this.writer.isLeaseOver) {
+      this.lost();
+    } else {
+      this.stopped();
+    }
+  }
 
   /** Looks whether somebody has ended the run while nobody listened. */
   private async look(): Promise<void> {
     const { run, services } = this;
     // An append tells the same, only later.
     const record = await services.store.find(run.channel, run.id).catch(() => undefined);
-    if (record?.hasEnded) {
-      this.stopped();
+    if (record?.hasEnded && !this.outcome) {
+      this.wasEnded();
     }
   }
 

@@ -58,6 +58,11 @@ export class RunWriter {
     return this.waitingBytes > MAX_WAITING_BYTES;
   }
 
+  /** Whether the lease is over by this instance's clock, which is before others find it over. */
+  get isLeaseOver(): boolean {
+    return monotonicNow() >= this.leaseUntil;
+  }
+
   /** Resolves once there is room for more, or the run is over. */
   async whenRoom(): Promise<void> {
     if (this.isFull && !this.isStopped) {
@@ -102,7 +107,7 @@ export class RunWriter {
 
   private renew(): void {
     const now = monotonicNow();
-    if (now >= this.leaseUntil) {
+    if (this.isLeaseOver) {
       this.owner.lost();
     } else if (now - this.renewedAt >= this.run.lease / RENEWALS / 2) {
       this.flush();
@@ -113,7 +118,7 @@ export class RunWriter {
   private append(chunks: readonly RunChunk[], attempt = 0): void {
     const { channel, id, lease } = this.run;
     const calledAt = monotonicNow();
-    if (calledAt >= this.leaseUntil) {
+    if (this.isLeaseOver) {
       // A frozen process wakes here: others may have ended the run, or are about to.
       this.owner.lost();
       return;
@@ -128,7 +133,7 @@ export class RunWriter {
           this.renewedAt = calledAt;
           this.leaseUntil = calledAt + lease;
           this.appended(chunks);
-        } else if (result === 'ended' && monotonicNow() < this.leaseUntil) {
+        } else if (result === 'ended' && !this.isLeaseOver) {
           this.owner.endedByOthers();
         } else {
           this.owner.lost();

@@ -113,6 +113,20 @@ describe('A run', () => {
     expect(store.failures).toBeGreaterThan(20);
   });
 
+  it('is lost for an instance that hears of its end after a freeze', async () => {
+    const store = new AwayRuns();
+    const { sse } = await start(store);
+    const run = await sse.run('chat', new BehaviorSubject('a'), { lease: 1_000 });
+    const woken = performance.now() + 1_100;
+    while (performance.now() < woken) {
+      // No timer of the process runs.
+    }
+    const { id, channel } = run;
+    await store.end({ id, channel }, [{ data: 'lost' }, { data: '[DONE]', end: true }], true);
+    expect(await run.done).toMatchObject({ reason: 'lost' });
+    expect(run.signal.aborted).toBe(true);
+  });
+
   it('pauses its source while the store is away, and goes on when it is back', async () => {
     const store = new AwayRuns();
     const { sse } = await start(store);
