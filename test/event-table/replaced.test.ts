@@ -139,6 +139,26 @@ describe("When the table's history is replaced while the reader is connected, cl
 });
 
 describe('After TRUNCATE or DELETE', () => {
+  it('the SQL can be run again while an instance adds a partition', async () => {
+    await run(eventTableSql());
+    await run('truncate sse.meta');
+    // The first half of extend(), which an instance runs.
+    const other = await connect(database.url);
+    await other.query('begin');
+    await other.query(
+      `select pg_advisory_xact_lock(hashtextextended('nestjs-sse-channels partitions "sse"', 0))`,
+    );
+    await other.query('lock table sse.event in access share mode');
+    const installed = run(eventTableSql());
+    const isWaiting = async () =>
+      (await other.query(`select from pg_stat_activity where wait_event_type = 'Lock'`)).rowCount;
+    await until(isWaiting);
+    await other.query('select sse.extend(1000000, 10)');
+    await other.query('commit');
+    await installed;
+    expect((await run('select from sse.partitions()')).rowCount).toBeGreaterThanOrEqual(10);
+  });
+
   it('ids continue and clients miss nothing, even with RESTART IDENTITY', async () => {
     const { instance, sink } = await readTwelve();
     await betweenLooks(async () => {

@@ -1,6 +1,15 @@
 -- Each step leads from one version to the next, and is written once and for all. It may find what it
 -- makes: somebody who empties all tables, as test suites do, empties "meta" as well.
 do $sse$ begin
+if to_regclass('sse.event') is not null and not exists (select from sse.meta where version >= 4) then
+  -- The steps need stronger locks one after the other. Instances that are at work could take theirs in
+  -- between, and both would wait for each other. So we take the strongest now, in the order of extend().
+  perform pg_advisory_xact_lock(hashtextextended('nestjs-sse-channels partitions "sse"', 0));
+  lock table sse.event in access exclusive mode;
+end if;
+end $sse$;
+
+do $sse$ begin
 if not exists (select from sse.meta where version >= 1) then
   create table if not exists sse.event (
     -- Ids have to be taken one by one: a reader passes a hole only once nothing can fill it any more.
