@@ -72,6 +72,9 @@ describe('With minReplicas and one replica', () => {
     const sendToAll = (data: string) =>
       outcomes(channels.map((channel) => one.broker.publish(channel, { data })));
 
+    // On a busy machine the replica may take longer at first.
+    const isReplicated = () => one.broker.publish('first', { data: 'x' }).catch(() => undefined);
+    await until(isReplicated);
     expect((await sendToAll('before')).ids).toHaveLength(20);
     await replica.kill();
     const waits = () =>
