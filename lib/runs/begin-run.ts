@@ -15,9 +15,9 @@ interface BegunRun {
   readonly begunAt: number;
 }
 
-/** An id that no other run has; ids sort by time. */
+/** An id that no other run has. */
 export function newRunId(): string {
-  return `${Date.now().toString(36)}${randomBytes(9).toString('base64url')}`;
+  return randomBytes(12).toString('base64url');
 }
 
 /**
