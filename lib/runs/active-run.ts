@@ -5,7 +5,7 @@ import { GuardedSubscriber } from '../delivery/guarded-observable.js';
 import { iterableStream } from '../delivery/iterable-stream.js';
 import type { RunFailure, RunFormat } from './formats/run-format.js';
 import { failedChunks, GENERAL_MESSAGE } from './last-chunks.js';
-import { lostChunks, type RunServices } from './run-services.js';
+import { lostChunks, tellLost, type RunServices } from './run-services.js';
 import type { RunTurns } from './run-turns.js';
 import { RunWriter, type RunOwner } from './run-writer.js';
 import { Intake } from './source/intake.js';
@@ -97,6 +97,7 @@ export class ActiveRun implements RunOwner {
   lost(): void {
     this.over('lost');
     const { run, services } = this;
+    tellLost(run, services);
     // Where the store cannot be reached, somebody who can reach it ends the run.
     void services.store.end(run, lostChunks(run, services), false).catch(() => undefined);
   }

@@ -149,7 +149,7 @@ export class RunFeed implements DialectFeed {
   /** Tells readers that the store has lost the run: they would wait for its end for ever. */
   private tellGone(): void {
     const { log, services } = this;
-    if (!this.isGone && !this.isClosed) {
+    if (!this.isGone && !this.isOver) {
       this.isGone = true;
       this.append(log.head, lostChunks(log.run, services));
     }
@@ -184,6 +184,10 @@ export class RunFeed implements DialectFeed {
           await endLost(log.run, services);
         }
         await this.readOn();
+        if (record.hasEnded && !this.isReading) {
+          // What the store has is here, and no end: it has lost that.
+          this.tellGone();
+        }
       } else {
         log.lease = Math.max(log.lease, record.leaseLeft);
         this.heardAt = monotonicNow() + record.leaseLeft - log.lease;

@@ -14,6 +14,7 @@ export interface RunServices {
   readonly store: RunStore;
   readonly formats: RunFormats;
   readonly guard: Guard;
+  /** Takes a few lines a minute, as one fault may meet all runs. */
   readonly log: SseLogger;
   /** The time in which the store cannot be reached. */
   readonly outage: Outage;
@@ -71,7 +72,19 @@ export function lostChunks({ format }: FormattedRun, { formats }: RunServices) {
  * Ends a run whose instance has not appended for longer than its lease.
  * @returns whether the run has ended
  */
-export function endLost(run: FormattedRun, services: RunServices): Promise<boolean> {
+export async function endLost(run: FormattedRun, services: RunServices): Promise<boolean> {
   const { channel, id } = run;
-  return services.store.end({ channel, id }, lostChunks(run, services), true);
+  const hasEnded = await services.store.end({ channel, id }, lostChunks(run, services), true);
+  if (hasEnded) {
+    tellLost(run, services);
+  }
+  return hasEnded;
+}
+
+/** Tells the operator of a lost run. */
+export function tellLost({ channel, id }: RunName, { log }: RunServices): void {
+  log.warn(
+    `The run ${id} of the channel ${JSON.stringify(channel)} is lost: its instance could not store anything ` +
+      'for longer than its lease, or the store has lost it. Its readers are told.',
+  );
 }

@@ -26,7 +26,7 @@ import { shuttingDown, tooManyRuns } from './run-errors.js';
 import { RunLogs } from './run-log.js';
 import { runPosition } from './run-position.js';
 import { RunPlaces, type PlaceInRun } from './run-places.js';
-import type { RunServices } from './run-services.js';
+import { reached, type RunServices } from './run-services.js';
 import { RunTurns } from './run-turns.js';
 import type { RunSource } from './source/run-source.js';
 import type { SseRun } from './sse-run.js';
@@ -41,7 +41,6 @@ const END_MS = 1_000;
 export class Runs {
   private readonly active = new Map<string, ActiveRun>();
   private readonly turns = new RunTurns();
-  private readonly full: LimitedLog;
   private readonly formats: RunFormats;
   private opened:
     (RunServices & { readonly logs: RunLogs; readonly places: RunPlaces }) | undefined;
@@ -55,7 +54,6 @@ export class Runs {
     private readonly sources: SseSources,
   ) {
     this.formats = new RunFormats(settings);
-    this.full = new LimitedLog(sources.log);
     // Each call that waits for the store listens.
     setMaxListeners(0, this.closing.signal);
   }
@@ -74,7 +72,7 @@ export class Runs {
     if (this.active.size + this.beginning.size >= most) {
       const error = tooManyRuns(most);
       // The request is answered with 503; an operator may want to raise the limit.
-      this.full.warn(error.message);
+      services.log.warn(error.message);
       throw asReported(error);
     }
     const run = this.delivery.detach(() => this.begin(channel, source, given, services));
@@ -92,7 +90,7 @@ export class Runs {
     const { reason } = readOptions(STOP_OPTIONS, options, '', 'stop(): ');
     const { services } = this;
     return this.delivery.detach(async () => {
-      const run = await services.store.find(channel);
+      const run = await reached(() => services.store.find(channel), services.closing);
       return run !== undefined && !run.hasEnded && this.end(run, reason, services);
     });
   }
@@ -191,11 +189,12 @@ export class Runs {
     };
   }
 
-  private async end(run: RunRecord, reason: string | undefined, { store }: RunServices) {
+  private async end(run: RunRecord, reason: string | undefined, services: RunServices) {
     const { channel, id, format } = run;
     const { eventSize } = this.settings.limits;
     const chunks = stoppedChunks(this.formats.of(format), reason, eventSize);
-    const hasEnded = await store.end({ channel, id }, chunks, false);
+    const end = () => services.store.end({ channel, id }, chunks, false);
+    const hasEnded = await reached(end, services.closing);
     if (hasEnded) {
       this.active.get(id)?.stopped();
     }
@@ -218,11 +217,11 @@ export class Runs {
         'The broker keeps no runs. Give it `openRuns()`, or leave `run` out.',
       );
     }
-    const { log } = this.sources;
+    const log = new LimitedLog(this.sources.log);
     const { formats, delivery } = this;
     const { guard } = delivery;
     const { signal: closing } = this.closing;
-    const services = { store, formats, log, guard, outage: new Outage(log), closing };
+    const services = { store, formats, log, guard, outage: new Outage(this.sources.log), closing };
     const logs = new RunLogs(services);
     return { ...services, logs, places: new RunPlaces(services, logs) };
   }

@@ -1,12 +1,12 @@
 import { Controller, Sse } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BehaviorSubject, lastValueFrom, toArray, type Observable } from 'rxjs';
+import { BehaviorSubject, lastValueFrom, of, toArray, type Observable } from 'rxjs';
 import { SseChannel, type Broker, type RunStore, type SseEvent } from '../../lib/index.js';
 import { Runs } from '../../lib/runs/runs.js';
 import { MemoryRuns } from '../../lib/sources/memory/memory-runs.js';
 import { Random } from '../channel/random.js';
-import { closeApps, startApp } from '../support/start-app.js';
+import { closeApps, startApp, type AppOptions } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
 const all = (events$: Observable<SseEvent>) =>
@@ -28,8 +28,9 @@ const brokerOf = (store: unknown): Broker => ({
   openRuns: () => store as RunStore,
 });
 
-const start = (store: unknown) =>
+const start = (store: unknown, logger: AppOptions['logger'] = false) =>
   startApp({
+    logger,
     options: { drainTimeout: 0, broker: brokerOf(store) },
     controllers: [FollowController],
   });
@@ -181,7 +182,10 @@ describe('A run', () => {
 
   it('whose instance is gone is ended by whoever comes, and does not stay in the way', async () => {
     const store = new AwayRuns();
-    const { sse, connect } = await start(store);
+    const warnings: string[] = [];
+    const warn = (message: string) => void warnings.push(message);
+    const others = { log() {}, error() {}, debug() {}, verbose() {}, fatal() {} };
+    const { sse, connect } = await start(store, { ...others, warn });
     const dead = { channel: 'chat', id: 'dead', format: 'default', lease: 50, keep: 60_000 };
     await store.begin(dead);
     await store.append({ channel: 'chat', id: 'dead', after: 0, chunks: [{ data: 'one' }] });
@@ -196,6 +200,10 @@ describe('A run', () => {
     await until(async () => (await store.find('other'))!.leaseLeft <= 0);
     expect((await sse.run('other', new BehaviorSubject(1))).id).not.toBe('dead2');
     expect((await store.find('other', 'dead2'))!.hasEnded).toBe(true);
+    expect(warnings.filter((line) => line.includes('is lost'))).toEqual([
+      expect.stringContaining('The run dead of the channel "chat" is lost'),
+      expect.stringContaining('The run dead2 of the channel "other" is lost'),
+    ]);
   });
 
   it('tells its readers when the store has lost it', async () => {
@@ -212,6 +220,23 @@ describe('A run', () => {
     await client.closed;
     expect(client.events.map(({ type }) => type)).toEqual(['message', 'sse:error', 'message']);
     expect(JSON.parse(client.events[1]!.data)).toMatchObject({ reason: 'lost' });
+  });
+
+  it('tells its readers when the store has lost nothing but its end', async () => {
+    class EndlessRuns extends MemoryRuns {
+      override follow() {
+        return () => undefined;
+      }
+      override async read(...args: Parameters<MemoryRuns['read']>) {
+        return (await super.read(...args))?.filter(({ end }) => end !== true);
+      }
+    }
+    const { sse } = await start(new EndlessRuns());
+    const run = await sse.run('chat', of('first'), { lease: 1_000 });
+    expect(await run.done).toMatchObject({ reason: 'completed' });
+    const [first, [type, data] = [], end] = await all(run.events$);
+    expect([first, type, end]).toEqual(['first', 'sse:error', '[DONE]']);
+    expect(data).toMatchObject({ reason: 'lost' });
   });
 
   it('does not wait for a client that never reads', async () => {
