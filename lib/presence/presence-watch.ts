@@ -59,7 +59,6 @@ export class PresenceWatch {
     this.stopped.abort();
     this.subscribers.forEach((subscriber) => subscriber.complete());
     this.subscribers.clear();
-    // Last, as a store of the application may throw.
     this.unwatch();
   }
 

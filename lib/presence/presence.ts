@@ -110,9 +110,7 @@ export class Presence {
   async close(): Promise<void> {
     this.isClosed = true;
     const { opened, settings, delivery } = this;
-    this.watches.forEach((watch) =>
-      delivery.guard.run('The end of presence$()', () => watch.stop()),
-    );
+    this.watches.forEach((watch) => watch.stop());
     this.watches.clear();
     this.seats?.stop();
     const what = 'close() of the presence store';

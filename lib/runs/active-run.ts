@@ -232,7 +232,7 @@ export class ActiveRun implements RunOwner {
   private leaveSource(): void {
     const { reason } = this.outcome!;
     clearTimeout(this.timer);
-    this.services.guard.run("The end of the run store's follow()", () => this.leave?.());
+    this.leave?.();
     if (reason !== 'completed' && reason !== 'error') {
       this.abort.abort();
     }

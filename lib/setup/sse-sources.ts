@@ -50,7 +50,8 @@ export class SseSources {
     private readonly channels: Pick<ChannelRegistry, 'touch'>,
   ) {
     const { redis, postgres, broker } = settings;
-    this.custom = new Lifecycles(log, new Guard(log));
+    const guard = new Guard(log);
+    this.custom = new Lifecycles(log, guard);
     if (redis !== undefined) {
       this.redis = new RedisConnection(redis, log);
       this.streams = new RedisStreams(this.redis, settings.redisStreams, log);
@@ -68,7 +69,7 @@ export class SseSources {
         this.services.push(this.table);
       }
     }
-    this.broker = this.brokerOf(broker);
+    this.broker = this.brokerOf(broker, guard);
     if (isLifecycle(this.broker) && this.broker !== this.table) {
       this.services.push(this.broker);
     }
@@ -160,7 +161,7 @@ export class SseSources {
     return this.table?.stats;
   }
 
-  private brokerOf(broker: SseSettings['broker']): Broker {
+  private brokerOf(broker: SseSettings['broker'], guard: Guard): Broker {
     switch (broker) {
       case 'memory':
         return new MemoryBroker(this.channels);
@@ -170,7 +171,7 @@ export class SseSources {
         return new RedisBroker(this.streams!);
       default:
         this.custom.add(broker);
-        return new CustomBroker(broker);
+        return new CustomBroker(broker, guard);
     }
   }
 

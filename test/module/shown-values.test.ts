@@ -65,10 +65,10 @@ const PLACES: Record<string, (value: Value) => unknown> = {
   'the id of an event': (value) => checkEvent({ data: '', id: value }, { eventSize: 10 }),
   'the feed of a source': (value) => openFeed({ open: () => value }, 'a', undefined!),
   'the position from a broker': (value) =>
-    new CustomBroker({
-      open: undefined!,
-      publish: async () => (typeof value === 'string' ? '' : value),
-    }).publish('a', { data: '' }),
+    new CustomBroker(
+      { open: undefined!, publish: async () => (typeof value === 'string' ? '' : value) },
+      undefined!,
+    ).publish('a', { data: '' }),
   transaction: (value) =>
     new EventPublisher(
       new PostgresConnection('postgres://127.0.0.1/none'),

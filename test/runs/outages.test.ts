@@ -35,6 +35,10 @@ const start = (store: unknown, logger: AppOptions['logger'] = false) =>
     controllers: [FollowController],
   });
 
+const fails = () => {
+  throw new Error('it fails');
+};
+
 /** A store that can be away. Instances may share it. */
 class AwayRuns extends MemoryRuns {
   isAway = false;
@@ -349,6 +353,34 @@ describe('A run', () => {
     await expect(sse.run('chat', new BehaviorSubject(1))).rejects.toThrow('no followers');
     expect(await store.find('chat')).toMatchObject({ hasEnded: true });
     expect(app.get(Runs).size).toBe(0);
+  });
+
+  it.each([
+    ['throws', () => fails()],
+    ['rejects', async () => fails()],
+  ])('ends for those who follow when the function that ends follow() %s', async (_, end) => {
+    const errors: string[] = [];
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => void unhandled.push(error);
+    process.on('unhandledRejection', note);
+    const store = new MemoryRuns();
+    const { follow } = store;
+    store.follow = (...args) => (follow.apply(store, args), end);
+    const { sse } = await start(store, {
+      log: () => undefined,
+      warn: () => undefined,
+      error: (line: string) => errors.push(line),
+    });
+    const source = new BehaviorSubject('a');
+    const run = await sse.run('chat', source);
+    const followed = all(run.events$);
+    source.complete();
+    expect(await run.done).toMatchObject({ reason: 'completed' });
+    expect(await followed).toEqual(['a', '[DONE]']);
+    await closeApps();
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+    expect(errors[0]).toBe("The end of the run store's follow() failed: it fails");
   });
 
   it.each(['fails', 'answers late'])(

@@ -1,6 +1,7 @@
 import { isPromise } from 'node:util/types';
 import { atOnce } from '../../channel/at-once.js';
 import type { ControlLog } from '../../channel/control.js';
+import type { Guard } from '../../channel/guard.js';
 import type { SentOnce } from '../../channel/once.js';
 import { withDeadline } from '../../channel/deadline.js';
 import { reasonOf } from '../../channel/reason.js';
@@ -71,7 +72,10 @@ export class CustomBroker implements Broker {
   readonly openRuns?: NonNullable<Broker['openRuns']>;
   readonly publishOnce?: NonNullable<Broker['publishOnce']>;
 
-  constructor(private readonly broker: Broker) {
+  constructor(
+    private readonly broker: Broker,
+    guard: Guard,
+  ) {
     if (broker.openControl) {
       this.openControl = (sink) => {
         const control = atOnce(broker.openControl!(sink));
@@ -86,10 +90,10 @@ export class CustomBroker implements Broker {
     }
     if (broker.openPresence) {
       this.openPresence = (sink, options) =>
-        checkedStore(atOnce(broker.openPresence!(sink, options)));
+        checkedStore(atOnce(broker.openPresence!(sink, options)), guard);
     }
     if (broker.openRuns) {
-      this.openRuns = () => checkedRuns(atOnce(broker.openRuns!()));
+      this.openRuns = () => checkedRuns(atOnce(broker.openRuns!()), guard);
     }
     if (broker.publishOnce) {
       this.publishOnce = async (...call) =>

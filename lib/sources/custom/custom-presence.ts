@@ -1,5 +1,7 @@
 import { isPromise } from 'node:util/types';
+import { atOnce } from '../../channel/at-once.js';
 import { withDeadline } from '../../channel/deadline.js';
+import type { Guard } from '../../channel/guard.js';
 import type { PresenceMember, PresenceStore } from '../../channel/presence.js';
 import { reasonOf } from '../../channel/reason.js';
 import { kindOf } from '../../channel/shown.js';
@@ -15,7 +17,7 @@ const METHODS: readonly Method[] = ['put', 'list', 'count', 'watch', 'close'];
  * The store of the application's broker, held to its contract.
  * @throws SseError `INVALID_OPTION` when `openPresence()` returned no store
  */
-export function checkedStore(store: PresenceStore): PresenceStore {
+export function checkedStore(store: PresenceStore, guard: Guard): PresenceStore {
   const given = Object(store) as Partial<PresenceStore>;
   const missing = METHODS.find((name) => typeof given[name] !== 'function');
   if (missing) {
@@ -49,7 +51,7 @@ export function checkedStore(store: PresenceStore): PresenceStore {
           `watch() of the broker's presence store returned ${kindOf(end)}; it must return a function that ends it.`,
         );
       }
-      return () => void end();
+      return guard.wrap("The end of the presence store's watch()", end as () => unknown);
     },
     close: (leaveAfter) => answerTo('close', () => store.close(leaveAfter)),
   };
@@ -67,7 +69,7 @@ async function answerTo<T>(method: Method, call: () => Promise<T>): Promise<T> {
 
 function watched(watch: () => unknown): unknown {
   try {
-    return watch();
+    return atOnce(watch());
   } catch (cause) {
     throw failed("watch() of the broker's presence store", cause);
   }

@@ -1,5 +1,7 @@
 import { isPromise } from 'node:util/types';
+import { atOnce } from '../../channel/at-once.js';
 import { withDeadline } from '../../channel/deadline.js';
+import type { Guard } from '../../channel/guard.js';
 import { reasonOf } from '../../channel/reason.js';
 import type { AppendResult, RunRecord, RunStore } from '../../channel/runs.js';
 import { kindOf, shown } from '../../channel/shown.js';
@@ -16,7 +18,7 @@ const RESULTS: readonly AppendResult[] = ['appended', 'ended', 'gone'];
  * The store of runs of the application's broker, held to its contract.
  * @throws SseError `INVALID_OPTION` when `openRuns()` returned no store
  */
-export function checkedRuns(store: RunStore): RunStore {
+export function checkedRuns(store: RunStore, guard: Guard): RunStore {
   const given = Object(store) as Partial<RunStore>;
   const missing = METHODS.find((name) => typeof given[name] !== 'function');
   if (missing) {
@@ -45,14 +47,14 @@ export function checkedRuns(store: RunStore): RunStore {
     read: (run, after, limit) =>
       answerTo('read', async () => (await store.read(run, after, limit)) ?? undefined),
     follow(run, onChunks) {
-      const end: unknown = store.follow(run, onChunks);
+      const end: unknown = atOnce(store.follow(run, onChunks));
       if (typeof end !== 'function') {
         throw new SseError(
           'INVALID_OPTION',
           `follow() of the broker's store of runs returned ${kindOf(end)}; it must return a function that ends it.`,
         );
       }
-      return () => void (end as () => unknown)();
+      return guard.wrap("The end of the run store's follow()", end as () => unknown);
     },
     close: () => answerTo('close', () => store.close()),
   };
