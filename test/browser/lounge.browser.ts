@@ -1,44 +1,15 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Page } from 'playwright-core';
 import { Visitor, comingsAndGoings } from '../sample/visitor.js';
-import { startChromium } from './chromium.js';
+import { ChromiumRig, expectFitsPhone, onPhone } from './chromium-rig.js';
 import { Firefox, type FirefoxTab } from './firefox.js';
-import { startSampleServer, type SampleServer } from './sample-page.js';
 
 /** Longer than a reload takes on a busy machine. */
 const GRACE_MS = 8_000;
 
-/** What is dark in each scheme. */
-const DARK_PART = { light: 'color', dark: 'backgroundColor' } as const;
+const rig = new ChromiumRig({ presenceGrace: GRACE_MS });
 
-let browser: Browser;
-let server: SampleServer;
-let context: BrowserContext;
-let errors: string[];
-
-beforeAll(async () => {
-  browser = await startChromium();
-  server = await startSampleServer({ presenceGrace: GRACE_MS });
-});
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-});
-beforeEach(async () => {
-  context = await browser.newContext();
-  errors = [];
-  context.on('weberror', (error) => errors.push(error.error().message));
-});
-afterEach(async () => {
-  await context?.close();
-  expect(errors).toEqual([]);
-});
-
-async function openLounge(room: string): Promise<Page> {
-  const page = await context.newPage();
-  await page.goto(`${server.address}/lounge.html?room=${room}`);
-  return page;
-}
+const openLounge = (room: string) => rig.open(`/lounge.html?room=${room}`);
 
 async function logIn(page: Page, name: string): Promise<void> {
   await page.waitForSelector('#log-in:not([hidden])');
@@ -49,7 +20,7 @@ async function logIn(page: Page, name: string): Promise<void> {
 
 describe('the lounge in Chromium', () => {
   it('shows who is here in each tab, survives reloads, and logs out in all tabs', async () => {
-    const bob = await Visitor.logIn(server.address, 'Bob');
+    const bob = await Visitor.logIn(rig.server.address, 'Bob');
     const watcher = await bob.enter('lobby');
     const one = await openLounge('lobby');
     await logIn(one, 'Ada');
@@ -57,7 +28,7 @@ describe('the lounge in Chromium', () => {
     await one.waitForSelector('#people >> text=Bob');
     const two = await openLounge('lobby');
     await two.waitForSelector('#people >> text=Ada (you)');
-    const eve = await Visitor.logIn(server.address, 'Eve');
+    const eve = await Visitor.logIn(rig.server.address, 'Eve');
     const guest = await eve.enter('lobby');
     await one.waitForSelector('#people >> text=Eve');
     await guest.close();
@@ -83,14 +54,10 @@ describe('the lounge in Chromium', () => {
 
   it.each(['light', 'dark'] as const)('fits onto a phone, %s', async (colorScheme) => {
     const page = await openLounge('hall');
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width: 360, height: 740 });
+    await onPhone(page, colorScheme);
     await logIn(page, 'x'.repeat(40));
     await page.waitForSelector('#people >> text=(you)');
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
-    const style = "getComputedStyle(document.querySelector('section'))";
-    const shown = await page.evaluate(`${style}.${DARK_PART[colorScheme]}`);
-    expect(shown).toMatch(/^rgb\((2\d|3\d), /);
+    await expectFitsPhone(page, colorScheme);
   });
 });
 
@@ -104,14 +71,14 @@ const ofFirefox = (): void => {
   const asks = (tab: FirefoxTab) => tab.until("!document.querySelector('#log-in').hidden");
 
   it('shows who is here in each tab, survives reloads, and logs out in all tabs', async () => {
-    const bob = await Visitor.logIn(server.address, 'Bob');
+    const bob = await Visitor.logIn(rig.server.address, 'Bob');
     const watcher = await bob.enter('fox');
-    const one = await firefox.open(`${server.address}/lounge.html?room=fox`);
+    const one = await firefox.open(`${rig.server.address}/lounge.html?room=fox`);
     await asks(one);
     await one.enter('Ada');
     await shows(one, '#people', 'Ada (you)');
     await shows(one, '#people', 'Bob');
-    const two = await firefox.open(`${server.address}/lounge.html?room=fox`);
+    const two = await firefox.open(`${rig.server.address}/lounge.html?room=fox`);
     await shows(two, '#people', 'Ada (you)');
     await Promise.all([one.reload(), two.reload()]);
     for (const tab of [one, two]) await shows(tab, '#people', 'Ada (you)');

@@ -25,10 +25,10 @@ export interface SampleServer {
   close(): Promise<void>;
 }
 
+export type SampleOptions = Pick<AppOptions, 'presenceGrace' | 'answerPace'>;
+
 /** Starts the sample in this process, on a database of its own. */
-export async function startSampleServer(
-  options: Pick<AppOptions, 'presenceGrace' | 'answerPace'> = {},
-): Promise<SampleServer> {
+export async function startSampleServer(options: SampleOptions = {}): Promise<SampleServer> {
   const database = await createDatabase();
   await prepareDatabase(database.url);
   const app = await createApp({ databaseUrl: database.url, ...options });
