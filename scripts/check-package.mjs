@@ -1,7 +1,7 @@
 // Checks what users would install: the packed files, their types, and that the package loads from
 // ES modules and from CommonJS in a project that has neither ioredis nor pg.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -19,11 +19,15 @@ const REQUIRED = [
   ]),
 ];
 
+/** npm runs these when somebody installs a tarball or a commit, or warns that it does not. */
+const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare'];
+
 const root = resolve(import.meta.dirname, '..');
 const scratch = mkdtempSync(join(tmpdir(), `${NAME}-package-`));
 
 try {
   run(root, 'npm', 'run', 'build');
+  hasNoInstallScript();
   const tarball = pack();
   step('publint');
   run(root, 'npx', 'publint', 'run', tarball, '--strict');
@@ -39,6 +43,12 @@ try {
   process.exitCode = 1;
 } finally {
   rmSync(scratch, { recursive: true, force: true });
+}
+
+function hasNoInstallScript() {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const found = INSTALL_SCRIPTS.filter((name) => name in scripts);
+  if (found.length > 0) throw new Error(`its script ${found.join(', ')} would run at users`);
 }
 
 function pack() {
