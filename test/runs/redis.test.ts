@@ -1,7 +1,7 @@
 import { Controller, Sse } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { BehaviorSubject, lastValueFrom, range, reduce } from 'rxjs';
+import { BehaviorSubject, lastValueFrom, range, reduce, toArray } from 'rxjs';
 import { SseChannel } from '../../lib/index.js';
 import { createRedis } from '../support/databases.js';
 import { RawStream } from '../endpoint/raw-stream.js';
@@ -49,16 +49,21 @@ describe('A run on Redis', () => {
     expect(wrong).toBe(0);
   });
 
+  /** What an eviction does. */
+  const drop = async (pattern: string) => {
+    const client = new Redis(redis.url);
+    const keys = await client.keys(redis.keyPrefix + pattern);
+    expect(await client.del(...keys)).toBe(keys.length);
+    client.disconnect();
+  };
+
   it('is lost for its readers when Redis drops its chunks', async () => {
     const app = await start();
     const source = new BehaviorSubject('a');
     const run = await app.sse.run('chat', source, { lease: 1_000, keep: 60_000 });
     const reader = await RawStream.open(`${app.url}/follow`);
     await reader.event(0);
-    const client = new Redis(redis.url);
-    const chunks = await client.keys(`${redis.keyPrefix}*:chunks`);
-    expect(await client.del(...chunks)).toBe(chunks.length);
-    client.disconnect();
+    await drop('*:chunks');
     source.next('b');
     expect(await run.done).toMatchObject({ reason: 'lost' });
     await reader.closed;
@@ -71,5 +76,27 @@ describe('A run on Redis', () => {
     // The channel is free for the next run.
     const next = await app.sse.run('chat', range(0, 2));
     expect(await next.done).toEqual({ reason: 'completed', chunks: 3 });
+  });
+
+  it('is lost when Redis drops the key that names it, and the channel has one run', async () => {
+    const { sse } = await start();
+    const source = new BehaviorSubject('a');
+    const run = await sse.run('named', source, { keep: 1_000 });
+    await drop('*{named}:run');
+    const next = await sse.run('named', new BehaviorSubject('a'), { keep: 60_000 });
+    source.next('b');
+    expect(await run.done).toMatchObject({ reason: 'lost' });
+    const events = await lastValueFrom(run.events$.pipe(toArray()));
+    expect(events.map(({ data }) => data)).toEqual([
+      'a',
+      expect.objectContaining({ reason: 'lost' }),
+      '[DONE]',
+    ]);
+    const client = new Redis(redis.url);
+    const [named] = await client.keys(`${redis.keyPrefix}*{named}:run`);
+    expect(await client.get(named!)).toBe(next.id);
+    expect(await client.pttl(named!)).toBeGreaterThan(60_000);
+    client.disconnect();
+    expect(await sse.stop('named')).toBe(true);
   });
 });

@@ -12,6 +12,8 @@ local function append(runs, key, chunks, place)
     -- The call that has ended it may come again.
     return run.ended == BY_APPEND and after + 1 + last - first <= run.head and 'appended' or 'ended'
   end
+  -- Nobody could stop a run that cannot be found, and a channel has one active run.
+  if not isNewest(runs, run) then return 'gone' end
   local before, now = run.head, nowMs()
   if not addChunks(ARGV[1], run, chunks, after, first, last) then return 'gone' end
   run.ended = ARGV[place + 1] == '1' and BY_APPEND

@@ -21,6 +21,11 @@ end
 local function told(id, run)
   return { id, run.format, whole(run.head), run.ended and 1 or 0, whole(run.till - nowMs()) }
 end
+-- Whether the channel's runs can still be found by the key that names this one. An eviction may have taken that
+-- key, and another run may have begun since.
+local function isNewest(runs, run)
+  return runs .. ':' .. (call('GET', runs) or '') == run.key
+end
 -- Has the keys of a run expire some time after its lease or, once it has ended, its time to keep it after now.
 local function expire(runs, run, chunks, now)
   local ms = run.keeps
@@ -28,7 +33,7 @@ local function expire(runs, run, chunks, now)
     ms = ms + 2 * run.lease + LEFT_MS
     call('HSET', run.key, 'x', whole(now + ms))
   end
-  for _, key in ipairs({ runs, run.key, chunks }) do call('PEXPIRE', key, whole(ms)) end
+  for _, key in ipairs({ run.key, chunks, isNewest(runs, run) and runs or nil }) do call('PEXPIRE', key, whole(ms)) end
 end
 -- Adds the arguments from `first` to `last` as the chunks behind the number `after`, leaves out those that the
 -- run has, and publishes the others. Changes `run.head`. Answers whether the earlier chunks are there.
