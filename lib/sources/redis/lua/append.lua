@@ -52,9 +52,7 @@ for head in string.gmatch(ARGV[8], '([^\n]*)\n') do
     elseif isDone then
       if announcement and not isFurther then answer = answer .. ' ' .. announcement end
     else
-      -- Redis 6.2 throws text that begins with a place in the script.
-      local message = type(answer) == 'table' and answer.err or answer
-      answer = '!' .. string.gsub(message, '@user_script: ?%d+: ?', '')
+      answer = refusal(answer)
     end
     answers[i] = isFurther and answers[i] .. ',' .. answer or answer
   end

@@ -106,11 +106,7 @@ local answers, at = {}, 8
 for i = 1, (#KEYS - 1) / 3 do
   local key, count = i * 3 - 1, tonumber(ARGV[at])
   local isDone, answer = pcall(change, KEYS[key], KEYS[key + 1], KEYS[key + 2], at + 1, at + count)
-  if not isDone then
-    -- Redis 6.2 throws text that begins with a place in the script.
-    local text = type(answer) == 'table' and answer.err or answer
-    answer = '!' .. string.gsub(text, '@user_script: ?%d+: ?', '')
-  end
+  if not isDone then answer = refusal(answer) end
   -- An empty line would be lost where answers are kept.
   answers[i] = answer == '' and ' ' or answer
   at = at + count + 1

@@ -25,12 +25,7 @@ end
 local answers, place = {}, 2
 for i = 1, #KEYS / 3 do
   local isDone, answer = pcall(append, KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i], place)
-  if not isDone then
-    -- Redis 6.2 throws text that begins with a place in the script.
-    local text = type(answer) == 'table' and answer.err or answer
-    answer = '!' .. string.gsub(text, '@user_script: ?%d+: ?', '')
-  end
-  answers[i] = answer
+  answers[i] = isDone and answer or refusal(answer)
   place = place + 3 + ARGV[place + 2]
 end
 return answers

@@ -53,6 +53,11 @@ local function tell(publish, stream, text)
   local sent = redis.pcall(publish, stream, text)
   untold = type(sent) == 'table' and sent.err or untold
 end
+-- An error of one part of a call as its answer. Redis 6.2 throws text that begins with a place in the script.
+local function refusal(thrown)
+  local text = type(thrown) == 'table' and thrown.err or thrown
+  return '!' .. string.gsub(text, '@user_script: ?%d+: ?', '')
+end
 local function nowMs()
   local time = call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
