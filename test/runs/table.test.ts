@@ -47,6 +47,31 @@ describe('Runs beside the event table', () => {
     await until(async () => (await rows()) === 0);
   });
 
+  it('are gone for those who follow when somebody empties the table of chunks', async () => {
+    const { table } = await startInstance(database.url);
+    const store = table.openRuns();
+    const [one, two] = CHUNKS;
+    await store.begin(run('a'));
+    await store.append({ ...run('a'), after: 0, chunks: [one!, one!] });
+    const reads: Promise<unknown>[] = [];
+    store.follow(run('a'), (after) => {
+      if (after === undefined) {
+        reads.push(store.read(run('a'), 2, 10));
+      }
+    });
+    await until(() => reads.length > 0);
+    expect(await reads[0]).toEqual([]);
+    const other = (await startInstance(database.url)).table.openRuns();
+    // What its instance appended meanwhile is lost.
+    await database.client.query('truncate sse.run_chunk; update sse.run set head = 4');
+    await until(() => reads.length > 1);
+    expect(await reads[1]).toBeUndefined();
+    // The numbers of chunks that come later must not move.
+    expect(await other.append({ ...run('a'), after: 4, chunks: [two!] })).toBe('appended');
+    expect(await store.read(run('a'), 2, 10)).toBeUndefined();
+    expect(await store.read(run('a'), 4, 10)).toMatchObject([two!]);
+  });
+
   it('take any text in a database of any encoding', async () => {
     const latin = await createDatabase('LATIN1');
     try {

@@ -107,7 +107,7 @@ export class RunNewsLooks {
       const { after } = asked[place]!;
       if (after !== undefined && chunks.length > 0) {
         tell(run, after, chunks);
-      } else if (after === undefined || head < after) {
+      } else {
         // The first look, or a server that has lost chunks.
         run.after = head;
         run.followers.forEach((follower) => follower());

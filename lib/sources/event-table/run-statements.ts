@@ -28,6 +28,7 @@ export interface RunPlace extends RunName {
 export interface RunNews {
   /** The number of its newest chunk. */
   readonly head: number;
+  /** Without those behind one that is missing. */
   readonly chunks: RunChunk[];
 }
 
@@ -132,7 +133,11 @@ export class RunStatements {
       if (nth !== null && chunk === null) {
         runs.set(place, { head: Number(seq), chunks: [] });
       } else if (nth !== null) {
-        runs.get(place)!.chunks.push(runChunkFrom(chunk!));
+        const { chunks } = runs.get(place)!;
+        // Somebody may have emptied the table of chunks.
+        if (Number(seq) === places[place]!.after! + chunks.length + 1) {
+          chunks.push(runChunkFrom(chunk!));
+        }
       }
     }
     return { runs, isCut: rows.at(-1)?.nth === null };
