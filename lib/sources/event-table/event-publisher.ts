@@ -8,7 +8,8 @@ import { EventInserts, type TopicEvent } from './event-inserts.js';
 import { checkForTable, isOfEvent, refusedEvent } from './event-refusal.js';
 import { tableError, type TableSettings } from './event-table-error.js';
 import { KeyHolders } from './key-holders.js';
-import { TransactionPublisher, whenInstalled } from './transaction-publisher.js';
+import { TransactionPublisher } from './transaction-publisher.js';
+import { whenInstalled } from './when-installed.js';
 
 /** The most events, and bytes of data, that one statement inserts. */
 const BATCH_EVENTS = 500;
@@ -97,7 +98,7 @@ export class EventPublisher {
    * @throws SseError `UNAVAILABLE`, `INVALID_EVENT`
    */
   async command(text: string, isKept: boolean): Promise<void> {
-    await this.whenInstalled();
+    await whenInstalled(this.installed);
     try {
       await this.inserts.command(text, isKept);
     } catch (error) {
@@ -123,7 +124,7 @@ export class EventPublisher {
   }
 
   private async write(): Promise<void> {
-    await this.whenInstalled();
+    await whenInstalled(this.installed);
     while (this.waiting.length > 0) {
       const batch = this.take();
       this.underWay = batch;
@@ -131,10 +132,6 @@ export class EventPublisher {
     }
     this.underWay = [];
     this.writing = undefined;
-  }
-
-  private whenInstalled(): Promise<unknown> {
-    return whenInstalled(this.installed);
   }
 
   private async writeBatch(batch: readonly Waiting[]): Promise<void> {

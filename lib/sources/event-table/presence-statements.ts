@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto';
-import { settledWithin } from '../../channel/deadline.js';
 import type { PresenceCounts, PresencePage, PresenceSeat } from '../../channel/presence.js';
 import { quoteName } from '../postgres/identifier.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
 import { asciiJson } from './ascii-json.js';
 import { withRepair } from './event-inserts.js';
 import type { TableSettings } from './event-table-error.js';
-
-/** How long a call waits for the table to be installed, in milliseconds. */
-const INSTALL_TIMEOUT_MS = 15_000;
+import { whenInstalled } from './when-installed.js';
 
 export interface Beat {
   /** How often the instance has beaten; `null` when it counts as dead, or the server does not know it. */
@@ -51,7 +48,7 @@ export class PresenceStatements {
   }
 
   async beat({ instance, isNew, former, alive, settled }: BeatCall): Promise<Beat> {
-    await settledWithin(this.installed, INSTALL_TIMEOUT_MS);
+    await whenInstalled(this.installed);
     const [row] = await this.connection.query<{
       beats: string | null;
       timeline: number;

@@ -1,4 +1,3 @@
-import { settledWithin } from '../../channel/deadline.js';
 import { runChunkFrom, runChunkText } from '../../channel/run-text.js';
 import type {
   AppendResult,
@@ -12,9 +11,7 @@ import { quoteName } from '../postgres/identifier.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
 import { asciiJson } from './ascii-json.js';
 import type { TableSettings } from './event-table-error.js';
-
-/** How long a call waits for the table to be installed, in milliseconds. */
-const INSTALL_TIMEOUT_MS = 15_000;
+import { whenInstalled } from './when-installed.js';
 
 /** The payload of a notification that runs have other chunks. */
 export const RUNS_CHANGED = 'runs';
@@ -148,7 +145,7 @@ export class RunStatements {
     call: string,
     values: unknown[],
   ): Promise<RunRecord | undefined> {
-    await settledWithin(this.installed, INSTALL_TIMEOUT_MS);
+    await whenInstalled(this.installed);
     const [row] = await this.connection.query<RunRow>(
       `select name, form, head, ended, "left"
         from ${this.s}.${call} as r (name, form, head, ended, "left")`,

@@ -1,4 +1,3 @@
-import { settledWithin } from '../../channel/deadline.js';
 import type { OnceKey, SentOnce } from '../../channel/once.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import type { PgQueryable } from '../postgres/pg-types.js';
@@ -6,16 +5,7 @@ import type { EventInserts } from './event-inserts.js';
 import { checkForTable } from './event-refusal.js';
 import type { TableSettings } from './event-table-error.js';
 import { checkTransaction, refusedWithin } from './transaction-client.js';
-
-/** How long an event waits for the table to be installed, in milliseconds. */
-const INSTALL_TIMEOUT_MS = 15_000;
-
-/** @param installed resolves once the table is there, or the first attempt to read it has failed */
-export async function whenInstalled(installed: Promise<unknown> | undefined): Promise<void> {
-  if (installed) {
-    await settledWithin(installed, INSTALL_TIMEOUT_MS);
-  }
-}
+import { whenInstalled } from './when-installed.js';
 
 /** Writes events within transactions of the application. Nobody sees them before the commit. */
 export class TransactionPublisher {
