@@ -9,6 +9,7 @@ import { checkForTable, isOfEvent, refusedEvent } from './event-refusal.js';
 import { tableError, type TableSettings } from './event-table-error.js';
 import { KeyHolders } from './key-holders.js';
 import { TransactionPublisher } from './transaction-publisher.js';
+import { SEATS_CHANGED, WakeNotices } from './wake-notices.js';
 import { whenInstalled } from './when-installed.js';
 
 /** The most events, and bytes of data, that one statement inserts. */
@@ -21,11 +22,6 @@ const MOST_WAITING = 20_000;
 const MOST_WAITING_BYTES = 134_217_728;
 /** How long shutdown waits until the events that are left are written, in milliseconds. */
 const STOP_TIMEOUT_MS = 2_000;
-/** One notification in this time tells other instances of all events, in milliseconds. */
-const NOTIFY_INTERVAL_MS = 10;
-
-/** The payload of a notification that seats have changed. */
-export const SEATS_CHANGED = 'seats';
 
 interface Waiting extends TopicEvent {
   readonly resolve: (sent: string | SentOnce | undefined) => void;
@@ -41,22 +37,20 @@ export class EventPublisher {
   private underWay: readonly Waiting[] = [];
   private waitingBytes = 0;
   private writing: Promise<void> | undefined;
-  private notifyTimer: NodeJS.Timeout | undefined;
-  private isStopped = false;
-  /** What the next notification tells beside that there are events. */
-  private payload = '';
   private readonly keyHolders = new KeyHolders();
+  private readonly notices: WakeNotices;
 
   /**
    * @param installed resolves once the table is there, or the first attempt to read it has failed
    */
   constructor(
-    private readonly connection: PostgresConnection,
+    connection: PostgresConnection,
     private readonly settings: TableSettings,
     private readonly onCommit: () => void,
     private readonly installed: Promise<unknown> | undefined,
   ) {
     this.inserts = new EventInserts(connection, settings.schema);
+    this.notices = new WakeNotices(connection, settings.schema);
     this.within = new TransactionPublisher(this.inserts, settings, installed);
   }
 
@@ -105,14 +99,13 @@ export class EventPublisher {
       throw this.reasonOf(error);
     }
     this.onCommit();
-    this.notify();
+    this.notices.send();
   }
 
   /** Writes the events that wait. Those that the server does not take in time are given up. */
   async stop(): Promise<void> {
-    this.isStopped = true;
     this.keyHolders.stop();
-    clearTimeout(this.notifyTimer);
+    this.notices.stop();
     if (this.writing && !(await settledWithin(this.writing, STOP_TIMEOUT_MS))) {
       const reason = new SseError(
         'CLOSED',
@@ -140,7 +133,7 @@ export class EventPublisher {
         ? await this.inserts.insertOnce(batch)
         : await this.inserts.insert(batch);
       this.onCommit();
-      this.notify();
+      this.notices.send();
       batch.forEach(({ once, resolve }, index) => {
         const outcome = sent[index];
         resolve(once || typeof outcome === 'string' ? outcome : outcome?.id);
@@ -195,25 +188,8 @@ export class EventPublisher {
 
   /** Tells all instances of seats that have changed, and of the events beside them. */
   notifyOfSeats(): void {
-    this.payload = SEATS_CHANGED;
     this.onCommit();
-    this.notify();
-  }
-
-  /** Wakes other instances, outside of any transaction: commits that notify wait for each other. */
-  private notify(): void {
-    if (this.notifyTimer || this.isStopped) {
-      return;
-    }
-    this.notifyTimer = setTimeout(() => {
-      this.notifyTimer = undefined;
-      const { payload, settings } = this;
-      this.payload = '';
-      // If this fails, they find out by themselves a moment later.
-      this.connection
-        .query('select pg_notify($1, $2)', [settings.schema, payload])
-        .catch(() => undefined);
-    }, NOTIFY_INTERVAL_MS);
+    this.notices.send(SEATS_CHANGED);
   }
 }
 

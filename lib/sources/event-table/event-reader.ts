@@ -5,8 +5,6 @@ import type { Session } from '../postgres/session.js';
 import { SessionKeeper, type SessionProgress } from '../postgres/session-keeper.js';
 import { tableError } from './event-table-error.js';
 import type { EventTableSettings } from './event-table.options.js';
-import { SEATS_CHANGED } from './event-publisher.js';
-import { RUNS_CHANGED } from './run-statements.js';
 import { Fence } from './fence.js';
 import { ensureInstalled } from './install.js';
 import { formatPosition, type Position } from './position.js';
@@ -14,6 +12,7 @@ import { ReaderStatements } from './reader-statements.js';
 import { TableReading } from './table-reading.js';
 import type { Topics } from './topics.js';
 import { Wake } from './wake.js';
+import { RUNS_CHANGED, SEATS_CHANGED } from './wake-notices.js';
 
 /** What is read ahead of all events. */
 interface ReadAheadOfEvents {

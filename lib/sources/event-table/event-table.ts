@@ -33,6 +33,7 @@ import { RunStatements } from './run-statements.js';
 import { TablePresence } from './table-presence.js';
 import { TableRuns } from './table-runs.js';
 import { Topics } from './topics.js';
+import { WakeNotices } from './wake-notices.js';
 
 /** The state of the event table in this process; see `SseService.stats()`. */
 export interface EventTableStats {
@@ -172,7 +173,8 @@ export class EventTable implements Broker, Lifecycle {
   openRuns(): RunStore {
     const { connection, settings, reader } = this;
     const statements = new RunStatements(connection, settings, reader.firstAttempt);
-    return (this.runs = reader.runs = new TableRuns(statements, settings));
+    const notices = new WakeNotices(connection, settings.schema);
+    return (this.runs = reader.runs = new TableRuns(statements, notices, settings));
   }
 
   /** @throws SseError `UNAVAILABLE` with `failFast`, when the table cannot be read. */

@@ -13,9 +13,6 @@ import { asciiJson } from './ascii-json.js';
 import type { TableSettings } from './event-table-error.js';
 import { whenInstalled } from './when-installed.js';
 
-/** The payload of a notification that runs have other chunks. */
-export const RUNS_CHANGED = 'runs';
-
 /** A run, and the number of the chunk behind which to read; none: only tell how far the run goes. */
 export interface RunPlace extends RunName {
   readonly after: number | undefined;
@@ -55,18 +52,11 @@ export class RunStatements {
 
   constructor(
     private readonly connection: PostgresConnection,
-    private readonly settings: TableSettings,
+    { schema }: TableSettings,
     /** Resolves once the table is there, or the first attempt to read it has failed. */
     private readonly installed: Promise<unknown>,
   ) {
-    this.s = quoteName(settings.schema);
-  }
-
-  /** Wakes those who follow runs, on all instances. If it fails, they find out by themselves a moment later. */
-  async notify(): Promise<void> {
-    await this.connection
-      .query('select pg_notify($1, $2)', [this.settings.schema, RUNS_CHANGED])
-      .catch(() => undefined);
+    this.s = quoteName(schema);
   }
 
   async begin({ channel, id, format, lease, keep }: NewRun): Promise<RunRecord> {

@@ -15,14 +15,13 @@ import { refuseReserved } from './control-log.js';
 import { tableError, type TableSettings } from './event-table-error.js';
 import { RunNewsLooks } from './run-news.js';
 import type { RunStatements } from './run-statements.js';
+import { RUNS_CHANGED, type WakeNotices } from './wake-notices.js';
 
 /** The most appends, and about the most characters, that one statement takes. */
 const BATCH_RUNS = 500;
 const BATCH_SIZE = 4_194_304;
 /** The most characters that one statement reads. */
 const READ_SIZE = 1_048_576;
-/** One notification in this time tells other instances of all chunks, in milliseconds. */
-const NOTIFY_INTERVAL_MS = 10;
 
 /** An append that waits for the statement, with the functions that report its outcome. */
 interface Waiting {
@@ -40,11 +39,11 @@ export class TableRuns implements RunStore {
   private readonly detach = AsyncLocalStorage.snapshot();
   private waiting: Waiting[] = [];
   private writing: Promise<void> | undefined;
-  private notifyTimer: NodeJS.Timeout | undefined;
   private isClosed = false;
 
   constructor(
     private readonly statements: RunStatements,
+    private readonly notices: WakeNotices,
     private readonly settings: TableSettings & { readonly pollInterval: number },
   ) {
     this.news = new RunNewsLooks(statements, settings.pollInterval);
@@ -73,7 +72,7 @@ export class TableRuns implements RunStore {
     const hasEnded = await this.asked(this.statements.end(run, chunks, isLost));
     if (hasEnded) {
       this.news.wake();
-      this.notify();
+      this.notices.send(RUNS_CHANGED);
     }
     return hasEnded;
   }
@@ -119,7 +118,7 @@ export class TableRuns implements RunStore {
 
   async close(): Promise<void> {
     this.isClosed = true;
-    clearTimeout(this.notifyTimer);
+    this.notices.stop();
     this.news.stop();
     this.waiting.splice(0).forEach(({ reject }) => reject(closed()));
     await this.writing;
@@ -138,7 +137,7 @@ export class TableRuns implements RunStore {
           }
           resolve(results[nth]!);
         });
-        this.notify();
+        this.notices.send(RUNS_CHANGED);
       } catch (error) {
         batch.forEach(({ reject }) => reject(error));
       }
@@ -154,16 +153,6 @@ export class TableRuns implements RunStore {
       }
     }
     return this.waiting.splice(0, count);
-  }
-
-  /** Wakes all instances, outside of any transaction: commits that notify wait for each other. */
-  private notify(): void {
-    if (!this.isClosed) {
-      this.notifyTimer ??= setTimeout(() => {
-        this.notifyTimer = undefined;
-        void this.statements.notify();
-      }, NOTIFY_INTERVAL_MS);
-    }
   }
 
   private async asked<T>(answer: Promise<T>): Promise<T> {
