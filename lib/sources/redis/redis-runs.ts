@@ -13,7 +13,6 @@ import type {
 import { SseError } from '../../channel/sse-error.js';
 import { RUN_BEGIN, RUN_END, RUN_FIND, RUN_READ } from './lua/lua.generated.js';
 import { callRedis, callScript, type RedisScript } from './redis-call.js';
-import type { RedisClient } from './redis-option.js';
 import { refusalOf } from './redis-refusal.js';
 import type { RedisStreams } from './redis-streams.js';
 import { RunAppends, type RunKeys } from './run-appends.js';
@@ -49,11 +48,7 @@ export class RedisRuns implements RunStore {
 
   async append(append: RunAppend): Promise<AppendResult> {
     const keys = this.keysOf(append.channel, append.id);
-    try {
-      return await this.appends.add(keys, append);
-    } catch (error) {
-      throw this.errorFor(error as Error, keys[0]);
-    }
+    return this.asked(keys[0], () => this.appends.add(keys, append));
   }
 
   async end(
@@ -70,7 +65,7 @@ export class RedisRuns implements RunStore {
   async find(channel: string, id?: string): Promise<RunRecord | undefined> {
     const runs = this.runsKey(channel);
     // Two calls, as the key of a record must be known to whoever calls a script.
-    const name = id ?? (await this.asked(runs, (client) => callRedis(client, 'GET', runs)));
+    const name = id ?? (await this.newest(runs));
     if (typeof name !== 'string') {
       return undefined;
     }
@@ -110,23 +105,24 @@ export class RedisRuns implements RunStore {
     this.followers.stop();
   }
 
+  private newest(runs: string): Promise<unknown> {
+    const { connection } = this.streams;
+    return this.asked(runs, async () => callRedis(await connection.client(), 'GET', runs));
+  }
+
   private call(
     script: RedisScript,
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    return this.asked(keys[0]!, (client) =>
-      callScript({ client: () => Promise.resolve(client) }, { script, keys, args }),
-    );
+    const { connection } = this.streams;
+    return this.asked(keys[0]!, () => callScript(connection, { script, keys, args }));
   }
 
   /** @param key stands in an error's text */
-  private async asked(
-    key: string,
-    ask: (client: RedisClient) => Promise<unknown>,
-  ): Promise<unknown> {
+  private async asked<T>(key: string, ask: () => Promise<T>): Promise<T> {
     try {
-      return await ask(await this.streams.connection.client());
+      return await ask();
     } catch (error) {
       throw this.errorFor(error as Error, key);
     }

@@ -1,7 +1,7 @@
 -- Begins a run, unless the channel has an active one.
 -- KEYS: the key that names the channel's newest run, the run's record, its chunks. ARGV: the run's id and format,
--- the lease and the time to keep it in ms, and 1 in a Cluster. Answers the record
--- of the channel's active run; of the run itself when it began before.
+-- the lease and the time to keep it in ms, and 1 in a Cluster. Answers the record of the channel's active run; of
+-- the run itself when it began before.
 --!include parts/run.lua
 local runs, key, chunks = unpack(KEYS)
 local id, format, lease, keeps = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])

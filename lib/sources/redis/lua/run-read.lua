@@ -1,6 +1,6 @@
 -- Reads chunks of a run until there are enough of them, or a budget of bytes is spent.
--- KEYS: the run's record, its chunks. ARGV: the number of the chunk before, the most chunks, and about the most bytes. Answers the chunks, behind the number of the newest one; nothing when
--- the run is gone, or lacks one of them.
+-- KEYS: the run's record, its chunks. ARGV: the number of the chunk before, the most chunks, and about the most
+-- bytes. Answers the chunks, behind the number of the newest one; nothing when the run is gone, or lacks one of them.
 --!include parts/run.lua
 -- The most chunks of one XRANGE, as a chunk may have any size.
 local STEP = 32
