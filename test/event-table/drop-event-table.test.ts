@@ -102,6 +102,28 @@ describe('dropEventTableSql', () => {
     expect((await run('select from sse.event')).rowCount).toBe(1);
   });
 
+  it.each([
+    ['presence', 'event'],
+    ['once', 'event'],
+    ['run', 'run_chunk'],
+  ])('waits for no instance that waits for it, with a lock on %s', async (first, second) => {
+    await run(eventTableSql());
+    const other = await connect(database.url);
+    await other.query(`begin; lock table sse.${first} in row exclusive mode`);
+    const dropped = run(dropEventTableSql());
+    const isWaiting = async () =>
+      (
+        await other.query(
+          `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+        )
+      ).rowCount;
+    await until(isWaiting);
+    await other.query(`lock table sse.${second} in row exclusive mode`);
+    await other.query('commit');
+    await dropped;
+    expect(await left()).toEqual([]);
+  });
+
   it('removes a partition that the retention has detached and not dropped', async () => {
     await run(eventTableSql());
     await run('alter table sse.event detach partition sse.event_1');

@@ -37,6 +37,14 @@ begin
       raise exception 'Nothing was removed: there are events in the event table in the schema "sse". Empty it first (truncate sse.event), or use --force (force: true).'
         using errcode = 'object_not_in_prerequisite_state';
     end if;
+    -- In the order of the functions that write to these tables: a call of theirs would wait for us, and we for it.
+    for own in
+      select to_regclass('sse.' || name) as relation
+      from unnest(array['instance', 'presence', 'seat', 'once', 'run', 'run_chunk']) with ordinality as t (name, nth)
+      where to_regclass('sse.' || name) is not null order by nth
+    loop
+      execute format('lock table %s in access exclusive mode', own.relation);
+    end loop;
     lock table sse.event in access exclusive mode;
   end loop;
   -- Partitions that the retention has detached, and not dropped yet, are tables of their own.

@@ -27,10 +27,11 @@ create or replace function sse.begin_run(
 ) returns setof record language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off as $sse$
 declare
+  gone bigint[] := array(select r.number from sse.run r where r.channel = $1 and sse.run_is_over(r.till, r.keep, r.ending));
   started bigint;
 begin
-  delete from sse.run_chunk c using sse.run r where c.run = r.number and r.channel = $1 and sse.run_is_over(r.till, r.keep, r.ending);
-  delete from sse.run r where r.channel = $1 and sse.run_is_over(r.till, r.keep, r.ending);
+  delete from sse.run_chunk c where c.run = any (gone);
+  delete from sse.run r where r.number = any (gone);
   for attempt in 1 .. 100 loop
     return query select * from sse.find_run($1, $2);
     if found then return; end if;
