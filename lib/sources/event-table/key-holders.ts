@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from '../../channel/backoff.js';
 import { monotonicNow } from '../../channel/clock.js';
@@ -14,6 +15,11 @@ const WAIT_MS = 10_000;
  */
 export class KeyHolders {
   private readonly stopped = new AbortController();
+
+  constructor() {
+    // Each event that waits listens.
+    setMaxListeners(0, this.stopped.signal);
+  }
 
   /**
    * Attempts to publish until no other transaction holds the key.
