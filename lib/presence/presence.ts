@@ -3,6 +3,7 @@ import type { Observable } from 'rxjs';
 import { checkChannelName } from '../channel/channel-name.js';
 import type { PresenceStore } from '../channel/presence.js';
 import type { ChannelSource } from '../channel/source.js';
+import { shuttingDown } from '../channel/shutting-down.js';
 import { SseError } from '../channel/sse-error.js';
 import { settledWithin } from '../channel/deadline.js';
 import { Delivery } from '../delivery/delivery.js';
@@ -121,7 +122,7 @@ export class Presence {
   /** @throws SseError `INVALID_OPTION` for a broker that cannot do it */
   private get store(): PresenceStore {
     if (this.isClosed) {
-      throw new SseError('CLOSED', 'The application is shutting down.');
+      throw shuttingDown();
     }
     return (this.opened ??= this.delivery.detach(() => this.open()));
   }

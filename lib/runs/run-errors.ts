@@ -37,11 +37,6 @@ export class SseRunActiveError extends AnsweredError {
   }
 }
 
-/** The error of calls that come too late. */
-export function shuttingDown(): SseError {
-  return new SseError('CLOSED', 'The application is shutting down.');
-}
-
 /** The error of `run()` on an instance that has as many active runs as it may. Nest answers it with 503. */
 export function tooManyRuns(most: number): SseError {
   return new AnsweredError(

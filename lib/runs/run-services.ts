@@ -5,9 +5,9 @@ import type { Guard } from '../channel/guard.js';
 import type { Outage } from '../channel/outage.js';
 import type { RunName, RunStore } from '../channel/runs.js';
 import type { SseLogger } from '../channel/source.js';
+import { shuttingDown } from '../channel/shutting-down.js';
 import { SseError } from '../channel/sse-error.js';
 import type { RunFormats } from './formats/formats.js';
-import { shuttingDown } from './run-errors.js';
 
 /** What all runs of an application share. */
 export interface RunServices {

@@ -7,6 +7,7 @@ import { Outage } from '../channel/outage.js';
 import { asReported } from '../channel/reported.js';
 import type { RunRecord } from '../channel/runs.js';
 import type { ChannelSource } from '../channel/source.js';
+import { shuttingDown } from '../channel/shutting-down.js';
 import { SseError } from '../channel/sse-error.js';
 import { Delivery } from '../delivery/delivery.js';
 import {
@@ -22,7 +23,7 @@ import { ActiveRun, SHUTDOWN } from './active-run.js';
 import { beginRun, newRunId } from './begin-run.js';
 import { RunFormats } from './formats/formats.js';
 import { stoppedChunks } from './last-chunks.js';
-import { shuttingDown, tooManyRuns } from './run-errors.js';
+import { tooManyRuns } from './run-errors.js';
 import { RunLogs } from './run-log.js';
 import { runPosition } from './run-position.js';
 import { RunPlaces, type PlaceInRun } from './run-places.js';

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { checkChannelName } from '../../channel/channel-name.js';
+import { shuttingDown } from '../../channel/shutting-down.js';
 import { SseError } from '../../channel/sse-error.js';
 import type {
   ChannelFeed,
@@ -111,7 +112,7 @@ export class CacheSource implements ChannelSource, Lifecycle, KeyFeedOwner {
     const { type, id } = options;
     const event: KeyEvent = { data: textOf(value).toWellFormed(), type: type?.toWellFormed(), id };
     if (this.stopped) {
-      throw new SseError('CLOSED', 'The application is shutting down.');
+      throw shuttingDown();
     }
     const feed = this.feeds.get(key);
     await this.detach(() => (feed ? feed.send(event) : this.store.push(key, event)));

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from '../../channel/backoff.js';
 import { monotonicNow } from '../../channel/clock.js';
+import { shuttingDown } from '../../channel/shutting-down.js';
 import { SseError } from '../../channel/sse-error.js';
 
 /** The pause between two looks at a key, in milliseconds. */
@@ -43,7 +44,7 @@ export class KeyHolders {
       }
       await sleep(backoff(failed, PAUSE), undefined, { signal }).catch(() => undefined);
       if (signal.aborted) {
-        throw new SseError('CLOSED', 'The application is shutting down.');
+        throw shuttingDown();
       }
     }
   }

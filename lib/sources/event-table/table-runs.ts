@@ -9,6 +9,7 @@ import type {
   RunRecord,
   RunStore,
 } from '../../channel/runs.js';
+import { shuttingDown } from '../../channel/shutting-down.js';
 import { SseError } from '../../channel/sse-error.js';
 import { failureText, isDataRefusal } from '../postgres/postgres-error.js';
 import { refuseReserved } from './control-log.js';
@@ -60,7 +61,7 @@ export class TableRuns implements RunStore {
 
   append(append: RunAppend): Promise<AppendResult> {
     if (this.isClosed) {
-      return Promise.reject(closed());
+      return Promise.reject(shuttingDown());
     }
     return new Promise((resolve, reject) => {
       this.waiting.push({ append, resolve, reject });
@@ -120,7 +121,7 @@ export class TableRuns implements RunStore {
     this.isClosed = true;
     this.notices.stop();
     this.news.stop();
-    this.waiting.splice(0).forEach(({ reject }) => reject(closed()));
+    this.waiting.splice(0).forEach(({ reject }) => reject(shuttingDown()));
     await this.writing;
   }
 
@@ -170,8 +171,4 @@ function unstorable({ channel }: NewRun, reason: unknown): SseError {
     `The database cannot hold the name of the channel ${JSON.stringify(channel)}: ${failureText(reason)}. Use a database with the encoding UTF8, or another name.`,
     { cause: reason },
   );
-}
-
-function closed(): SseError {
-  return new SseError('CLOSED', 'The application is shutting down.');
 }

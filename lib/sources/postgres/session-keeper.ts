@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from '../../channel/backoff.js';
 import { Outage } from '../../channel/outage.js';
 import type { SseLogger } from '../../channel/source.js';
-import { SseError } from '../../channel/sse-error.js';
+import { shuttingDown } from '../../channel/shutting-down.js';
 import type { PgConfig } from './postgres.options.js';
 import { Session, type SessionOptions } from './session.js';
 
@@ -96,7 +96,7 @@ export class SessionKeeper {
     this.isStopped = true;
     this.end();
     await this.running;
-    this.decide(new SseError('CLOSED', 'The application is shutting down.'));
+    this.decide(shuttingDown());
   }
 
   private async keep(signal: AbortSignal): Promise<void> {

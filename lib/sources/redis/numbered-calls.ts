@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { monotonicNow } from '../../channel/clock.js';
 import { settledWithin } from '../../channel/deadline.js';
+import { shuttingDown } from '../../channel/shutting-down.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { OutgoingEvent } from '../../channel/source.js';
 import { Lane } from './lane.js';
@@ -82,13 +83,13 @@ export class NumberedCalls {
     this.offReady();
     clearImmediate(this.flush);
     clearInterval(this.tick);
-    this.lanes.forEach((lane) => lane.giveUp(Infinity, closed));
+    this.lanes.forEach((lane) => lane.giveUp(Infinity, shuttingDown));
     this.due.clear();
   }
 
   private refusal(): SseError | undefined {
     if (this.isStopped) {
-      return closed();
+      return shuttingDown();
     }
     return this.waitingBytes <= MAX_WAITING_BYTES
       ? undefined
@@ -224,8 +225,4 @@ export class NumberedCalls {
       ),
     );
   }
-}
-
-function closed(): SseError {
-  return new SseError('CLOSED', 'The application is shutting down.');
 }

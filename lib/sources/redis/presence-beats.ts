@@ -4,7 +4,7 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from '../../channel/backoff.js';
 import { monotonicNow } from '../../channel/clock.js';
 import { Outage } from '../../channel/outage.js';
-import { SseError } from '../../channel/sse-error.js';
+import { shuttingDown } from '../../channel/shutting-down.js';
 import { PRESENCE_BEAT } from './lua/lua.generated.js';
 import { DeadInstances } from './dead-instances.js';
 import { callScript } from './redis-call.js';
@@ -122,7 +122,7 @@ export class PresenceBeats {
     this.idle.delete(channel);
     while (!this.registered.has(channel)) {
       if (this.stopped.signal.aborted) {
-        throw new SseError('CLOSED', 'The application is shutting down.');
+        throw shuttingDown();
       }
       this.wanted.add(channel);
       await (this.next ??= this.detach(() => this.beatNext()));

@@ -1,6 +1,7 @@
 import { withDeadline } from '../../channel/deadline.js';
 import { Guard } from '../../channel/guard.js';
 import { asReported } from '../../channel/reported.js';
+import { shuttingDown } from '../../channel/shutting-down.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle, SseLogger } from '../../channel/source.js';
 import { loadIoredis, ownClient, whenReady, type LoadIoredis } from './own-client.js';
@@ -164,7 +165,7 @@ export class RedisConnection implements Lifecycle {
    */
   open(): Promise<RedisClient> {
     if (this.stopped) {
-      return Promise.reject(new SseError('CLOSED', 'The application is shutting down.'));
+      return Promise.reject(shuttingDown());
     }
     return (this.opened ??= this.connect());
   }

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { runChunkText } from '../../channel/run-text.js';
 import type { AppendResult, RunAppend } from '../../channel/runs.js';
-import { SseError } from '../../channel/sse-error.js';
+import { shuttingDown } from '../../channel/shutting-down.js';
 import { RUN_APPEND } from './lua/lua.generated.js';
 import { callScript } from './redis-call.js';
 import { replyError } from './redis-refusal.js';
@@ -35,7 +35,7 @@ export class RunAppends {
   /** @throws SseError `CLOSED` and `UNAVAILABLE`, and what Redis answers */
   add(keys: RunKeys, { after, chunks }: RunAppend): Promise<AppendResult> {
     if (this.isStopped) {
-      return Promise.reject(closed());
+      return Promise.reject(shuttingDown());
     }
     const texts = chunks.map(runChunkText);
     const size = texts.reduce((sum, text) => sum + text.length, 0);
@@ -50,7 +50,7 @@ export class RunAppends {
   stop(): void {
     this.isStopped = true;
     clearImmediate(this.flush);
-    this.waiting.splice(0).forEach(({ reject }) => reject(closed()));
+    this.waiting.splice(0).forEach(({ reject }) => reject(shuttingDown()));
   }
 
   private send(): void {
@@ -91,8 +91,4 @@ export class RunAppends {
       appends.forEach(({ reject }) => reject(error as Error));
     }
   }
-}
-
-function closed(): SseError {
-  return new SseError('CLOSED', 'The application is shutting down.');
 }
