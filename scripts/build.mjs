@@ -3,9 +3,17 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import './inline.mjs';
+import { bundleClient } from './bundle-client.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 rmSync(resolve(root, 'dist'), { recursive: true, force: true });
-const tsc = ['tsc', '-p', 'tsconfig.build.json'];
-process.exitCode = spawnSync('npx', tsc, { cwd: root, stdio: 'inherit' }).status ?? 1;
-if (process.exitCode === 0) chmodSync(resolve(root, 'dist/cli.js'), 0o755);
+// The second finds what of lib/client only Node has.
+const isCompiled = ['tsconfig.build.json', 'tsconfig.client.json'].every(compile);
+if (isCompiled) {
+  chmodSync(resolve(root, 'dist/cli.js'), 0o755);
+  await bundleClient(root);
+} else process.exitCode = 1;
+
+function compile(config) {
+  return spawnSync('npx', ['tsc', '-p', config], { cwd: root, stdio: 'inherit' }).status === 0;
+}

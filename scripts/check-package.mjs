@@ -13,7 +13,7 @@ const REQUIRED = [
   'README.md',
   'CHANGELOG.md',
   'LICENSE',
-  ...['index', 'testing/index', 'swagger/index', 'cli'].flatMap((name) => [
+  ...['index', 'testing/index', 'swagger/index', 'client/index', 'cli'].flatMap((name) => [
     `dist/${name}.js`,
     `dist/${name}.d.ts`,
   ]),

@@ -1,0 +1,1 @@
+export type { ClientStatus } from './upstream.js';

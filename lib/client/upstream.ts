@@ -1,0 +1,51 @@
+/** A channel that somebody wants, and from where. */
+export interface Wanted {
+  readonly name: string;
+  /**
+   * The position after which to begin, such as one that an event told; `earliest` for the oldest
+   * event that the server keeps. It counts when the channel is new to the {@link Upstream}: after
+   * that the upstream knows better. Default: what is sent from now on
+   */
+  readonly position?: string;
+}
+
+/**
+ * - `connecting`: a request is on its way.
+ * - `open`: events arrive.
+ * - `waiting`: the server is away, or the page is offline; the client returns by itself.
+ * - `closed`: there is no connection, and none will be made: nobody wants a channel, all have ended,
+ *   or the server has refused the client for good. Then there is an error, and the next change of
+ *   what is wanted tries again.
+ */
+export type ClientStatus = 'connecting' | 'open' | 'waiting' | 'closed';
+
+/** Who brings channels: by a connection of this page, or of another tab. */
+export interface Upstream {
+  /** Tells all channels that are wanted from now on. Calls in quick succession count as one. */
+  want(channels: readonly Wanted[]): void;
+  /** Ends everything. Nothing is told to the sink any more, but the status. */
+  close(): void;
+}
+
+/** An event of a channel as it came. */
+export interface UpstreamEvent {
+  /** `message` where the server names none. */
+  readonly type: string;
+  readonly data: string;
+  /** `undefined` where the event has none, such as one that the server's handler made up. */
+  readonly position: string | undefined;
+}
+
+/** Who hears what an {@link Upstream} brings. It must not throw. */
+export interface UpstreamSink {
+  /** The channel is live from this position, or has been resumed. */
+  opened(channel: string, position: string | undefined): void;
+  event(channel: string, event: UpstreamEvent): void;
+  /** Events may be missing. What comes next comes after this position. */
+  reset(channel: string, reason: string, position: string | undefined): void;
+  /** The server refuses this channel. It is not asked for again while it is wanted. */
+  denied(channel: string): void;
+  /** The channel has ended: `complete()`. It is not asked for again while it is wanted. */
+  ended(channel: string): void;
+  status(status: ClientStatus, error?: Error): void;
+}
