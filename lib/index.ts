@@ -44,6 +44,17 @@ export type { SseTicket } from './tickets/redeemed.js';
 export { channelName } from './channel/channel-name.js';
 export { channelParams } from './channel/channel-params.js';
 export type { ChannelParams } from './channel/channel-params.js';
+export { defineChannel } from './typed/define-channel.js';
+export { unchecked } from './typed/standard-schema.js';
+export type { StandardSchema } from './typed/standard-schema.js';
+export type {
+  ChannelDefinition,
+  DataOf,
+  DataToSend,
+  EventOf,
+  EventTypeOf,
+  ParamsOf,
+} from './typed/channel-definition.js';
 export { SseError } from './channel/sse-error.js';
 export type { SseErrorCode } from './channel/sse-error.js';
 export { isReset } from './channel/reset-event.js';

@@ -13,10 +13,9 @@ const REQUIRED = [
   'README.md',
   'CHANGELOG.md',
   'LICENSE',
-  ...['index', 'testing/index', 'swagger/index', 'client/index', 'cli'].flatMap((name) => [
-    `dist/${name}.js`,
-    `dist/${name}.d.ts`,
-  ]),
+  ...['index', 'testing/index', 'swagger/index', 'client/index', 'typed/index', 'cli'].flatMap(
+    (name) => [`dist/${name}.js`, `dist/${name}.d.ts`],
+  ),
 ];
 
 /** npm runs these when somebody installs a tarball or a commit, or warns that it does not. */
@@ -83,7 +82,7 @@ function installFrom(tarball) {
 function importsFrom(project) {
   step('import and require');
   const check = `
-    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels }))
+    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels, defineChannel }))
       if (typeof value !== 'function') throw new Error(name + ' is not exported');
     console.log('loaded by', typeof require === 'function' ? 'require' : 'import');`;
   writeFileSync(
@@ -91,14 +90,16 @@ function importsFrom(project) {
     `import 'reflect-metadata';
     import { SseModule, SseService } from '${NAME}';
     import { SseTestClient } from '${NAME}/testing';
-    import { describeSseChannels } from '${NAME}/swagger';${check}`,
+    import { describeSseChannels } from '${NAME}/swagger';
+    import { defineChannel } from '${NAME}/channel';${check}`,
   );
   writeFileSync(
     join(project, 'cjs.cjs'),
     `require('reflect-metadata');
     const { SseModule, SseService } = require('${NAME}');
     const { SseTestClient } = require('${NAME}/testing');
-    const { describeSseChannels } = require('${NAME}/swagger');${check}`,
+    const { describeSseChannels } = require('${NAME}/swagger');
+    const { defineChannel } = require('${NAME}/channel');${check}`,
   );
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'esm.mjs');
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'cjs.cjs');
@@ -110,10 +111,13 @@ function typesFrom(project) {
     import { SseModule, SseService } from '${NAME}';
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
+    import { defineChannel, unchecked } from '${NAME}/channel';
     @Module({ imports: [SseModule.forRoot({})] })
     export class AppModule { constructor(readonly sse: SseService) {} }
     export const connect = SseTestClient.connect;
-    export const describe = describeSseChannels;`;
+    export const describe = describeSseChannels;
+    export const Job = defineChannel('job:{id}', { progress: unchecked<{ percent: number }>() });
+    export const name: string = Job.channel({ id: 1 });`;
   writeFileSync(join(project, 'types.mts'), source);
   writeFileSync(join(project, 'types.cts'), source);
   const compilerOptions = {

@@ -1,4 +1,5 @@
-import { kindOf, shown } from './shown.js';
+import { ChannelTemplate } from './channel-params.js';
+import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 
 /** The longest channel name, in bytes of UTF-8. A source may allow less. */
@@ -46,30 +47,6 @@ export function checkedNames(given: string | readonly string[]): readonly string
   return names;
 }
 
-/** The placeholders of a template such as `job:{id}`. */
-const PLACEHOLDER = /\{([^{}]*)\}/g;
-
-/**
- * Refuses a template with a brace that belongs to no placeholder: it would be part of the name,
- * and all who were to have a channel of their own would share one.
- * @throws SseError `INVALID_CHANNEL`
- */
-export function checkTemplate(template: string): void {
-  if (/[{}]/.test(template.replace(PLACEHOLDER, ''))) {
-    throw new SseError(
-      'INVALID_CHANNEL',
-      `The channel template ${shown(template)} has a brace without its other half. ` +
-        'Write a placeholder as {name}, and no other braces.',
-    );
-  }
-}
-
-export function placeholdersOf(template: string): string[] {
-  return [...template.matchAll(PLACEHOLDER)].map(([, name]) => name!);
-}
-
-/** Any placeholder, for `split()`, which would keep a group. */
-export const PLACEHOLDER_TEXT = /\{[^{}]*\}/;
 /**
  * Fills a template such as `job:{id}`. Each value is percent-encoded, so that a value
  * can only ever name a channel of this template: `1:secret` becomes `1%3Asecret`.
@@ -87,49 +64,9 @@ export const PLACEHOLDER_TEXT = /\{[^{}]*\}/;
  * ```
  */
 export function channelName(template: string, values: Readonly<Record<string, unknown>>): string {
-  checkTemplate(template);
-  const name = template.replace(PLACEHOLDER, (_, placeholder: string) =>
-    encode(template, placeholder, values[placeholder]),
-  );
+  const name = new ChannelTemplate(template).nameOf(values);
   checkChannelName(name);
   return name;
-}
-
-function encode(template: string, placeholder: string, value: unknown): string {
-  const isText =
-    typeof value === 'string' ||
-    typeof value === 'number' ||
-    typeof value === 'boolean' ||
-    typeof value === 'bigint';
-  if (!isText || value === '') {
-    throw new SseError(
-      'INVALID_CHANNEL',
-      `The channel template ${shown(template)} has no value for {${placeholder}}: it is ` +
-        `${value === '' ? 'empty' : kindOf(value)}. Give a string or a number.`,
-    );
-  }
-  try {
-    return encodedValue(String(value));
-  } catch (cause) {
-    throw new SseError(
-      'INVALID_CHANNEL',
-      `The value for {${placeholder}} is not well-formed text: ${shown(value)}. Leave out lone surrogates.`,
-      { cause },
-    );
-  }
-}
-
-/**
- * A value as it stands in a channel's name.
- * @throws URIError for text that is not well-formed
- */
-export function encodedValue(text: string): string {
-  // encodeURIComponent leaves `*` and the like as they are, but a system that carries the
-  // channel could take them for patterns.
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }
 
 function invalid(what: string, remedy: string): SseError {

@@ -1,7 +1,13 @@
-import { checkTemplate, encodedValue, PLACEHOLDER_TEXT, placeholdersOf } from './channel-name.js';
+import {
+  checkTemplate,
+  encodedValue,
+  partOf,
+  PLACEHOLDER_TEXT,
+  placeholdersOf,
+} from './template.js';
 
 /** The placeholders of a template. */
-type PlaceholderOf<Template extends string> =
+export type PlaceholderOf<Template extends string> =
   Template extends `${string}{${infer Name}}${infer Rest}` ? Name | PlaceholderOf<Rest> : never;
 
 /** What stands for the placeholders of a template in a channel's name. */
@@ -16,10 +22,24 @@ export class ChannelTemplate {
   private readonly placeholders: readonly string[];
 
   /** @throws SseError `INVALID_CHANNEL` when a brace lacks its other half */
-  constructor(template: string) {
+  constructor(private readonly template: string) {
     checkTemplate(template);
     this.literals = template.split(PLACEHOLDER_TEXT);
     this.placeholders = placeholdersOf(template);
+  }
+
+  /**
+   * The name with these values.
+   * @throws SseError `INVALID_CHANNEL` when a value is missing or empty
+   */
+  nameOf(values: Readonly<Record<string, unknown>>): string {
+    const { template, literals, placeholders } = this;
+    let name = literals[0]!;
+    for (let nth = 0; nth < placeholders.length; nth++) {
+      const placeholder = placeholders[nth]!;
+      name += partOf(template, placeholder, values[placeholder]) + literals[nth + 1]!;
+    }
+    return name;
   }
 
   /** What stands for the placeholders; `undefined` for a name that is not of this template. */

@@ -1,5 +1,6 @@
 import { CONTROL, SURROGATE } from './channel-name.js';
 import { MAX_TIMER_MS } from './clock.js';
+import { checkEventType } from './event-type.js';
 import { JOIN_TYPE, LEAVE_TYPE } from './presence.js';
 import { RunEvent } from './run-event.js';
 import type { ChannelSink, SourceEvent } from './source.js';
@@ -14,13 +15,10 @@ export interface EventLimits {
   readonly idLength?: number;
 }
 
-/** Clients trust types with this prefix, so that no publisher may use it. */
-const RESERVED_TYPES = 'sse:';
-
 /** The reserved types that a broker may append, when it says that they are about presence. */
 const PRESENCE_TYPES: ReadonlySet<unknown> = new Set([JOIN_TYPE, LEAVE_TYPE]);
 
-/** Characters of an id or a type. Clients return ids in a header, whose size servers limit. */
+/** Characters of an id. Clients return ids in a header, whose size servers limit. */
 const MAX_LINE = 1_024;
 
 /**
@@ -42,7 +40,7 @@ export function checkEvent(event: SourceEvent, limits: EventLimits): void {
     !(isPresence && PRESENCE_TYPES.has(type)) &&
     !(event instanceof RunEvent)
   ) {
-    checkType(type);
+    checkEventType(type);
   }
   if (id !== undefined) {
     checkId('id', id, limits.idLength);
@@ -101,37 +99,6 @@ export function refuseAsPosition(id: string, where: string): never {
     `The event's \`id\` is ${shown(id)}, which could be a position ${where}. Choose another form, ` +
       `such as ${shown(`v${id}`)}.`,
   );
-}
-
-export function isEventType(value: unknown): value is string {
-  return isLine(value) && value.length <= MAX_LINE && !value.startsWith(RESERVED_TYPES);
-}
-
-// oxlint-disable-next-line no-control-regex
-const LINE_END_OR_NUL = /[\r\n\0]/;
-
-function isLine(value: unknown): value is string {
-  return typeof value === 'string' && !LINE_END_OR_NUL.test(value);
-}
-
-function checkType(type: unknown): void {
-  if (typeof type !== 'string') {
-    throw invalid(`The event's \`type\` is ${shown(type)}. Give a string.`);
-  }
-  if (!isLine(type)) {
-    throw invalid(
-      `The event's \`type\` is ${shown(type)}. It takes one line: leave out CR, LF and NUL.`,
-    );
-  }
-  if (type.length > MAX_LINE) {
-    throw invalid(`The event's \`type\` has ${type.length} characters. Give at most ${MAX_LINE}.`);
-  }
-  if (type.startsWith(RESERVED_TYPES)) {
-    throw invalid(
-      `The event's \`type\` is ${shown(type)}. Types that begin with "${RESERVED_TYPES}" are this ` +
-        "module's own, such as the announcement of a gap. Choose another name.",
-    );
-  }
 }
 
 /**

@@ -1,4 +1,5 @@
-import { checkChannelName, placeholdersOf } from '../channel/channel-name.js';
+import { checkChannelName } from '../channel/channel-name.js';
+import { placeholdersOf } from '../channel/template.js';
 import { ChannelTemplate } from '../channel/channel-params.js';
 import { shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';

@@ -1,5 +1,6 @@
 import { NotFoundException } from '@nestjs/common';
-import { channelName, placeholdersOf } from '../channel/channel-name.js';
+import { channelName } from '../channel/channel-name.js';
+import { placeholdersOf } from '../channel/template.js';
 import type { FrameworkRequest } from './framework-request.js';
 
 /** By template. Templates stand in decorators, so there are few. */

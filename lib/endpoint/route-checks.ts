@@ -8,7 +8,7 @@ import {
   REDIRECT_METADATA,
   RENDER_METADATA,
 } from '@nestjs/common/constants.js';
-import { placeholdersOf } from '../channel/channel-name.js';
+import { placeholdersOf } from '../channel/template.js';
 import { SseError } from '../channel/sse-error.js';
 import { routeOf, type Route } from './route.js';
 

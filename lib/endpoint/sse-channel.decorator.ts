@@ -1,6 +1,7 @@
 import { UseInterceptors } from '@nestjs/common';
 import { CUSTOM_ROUTE_ARGS_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
-import { checkChannelName, checkTemplate, placeholdersOf } from '../channel/channel-name.js';
+import { checkChannelName } from '../channel/channel-name.js';
+import { checkTemplate, placeholdersOf } from '../channel/template.js';
 import { shownOption } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import { pick, readOptions } from '../sources/options/option-table.js';

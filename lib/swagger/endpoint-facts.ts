@@ -1,7 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { HOST_METADATA, HTTP_CODE_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig } from '@nestjs/core';
-import { placeholdersOf } from '../channel/channel-name.js';
+import { placeholdersOf } from '../channel/template.js';
 import { SseError } from '../channel/sse-error.js';
 import type { Endpoint } from '../endpoint/other-interceptors.js';
 import { routeOf, type ChannelResolver } from '../endpoint/route.js';

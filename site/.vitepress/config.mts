@@ -59,6 +59,7 @@ export default defineConfig({
           { text: 'Options, calls, errors', link: '/docs/options' },
           { text: 'Recipes', link: '/docs/recipes' },
           { text: 'With other packages', link: '/docs/packages' },
+          { text: 'Typed channels', link: '/docs/typed-channels' },
           { text: 'State and changes', link: '/docs/state' },
           { text: 'Connections and clients', link: '/docs/connections' },
           { text: 'Clients', link: '/docs/clients' },

@@ -23,6 +23,7 @@ export function writeBlock({ where, code }: CodeBlock): string {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${where.replace(/[^\w]/g, '-')}.ts`);
   const text = code
+    .replaceAll("'nestjs-sse-channels/channel'", "'../../lib/typed/index.js'")
     .replaceAll("'nestjs-sse-channels/swagger'", "'../../lib/swagger/index.js'")
     .replaceAll("'nestjs-sse-channels/testing'", "'../../lib/testing/index.js'")
     .replaceAll("'nestjs-sse-channels'", "'../../lib/index.js'");

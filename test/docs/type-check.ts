@@ -12,6 +12,7 @@ function options(): ts.CompilerOptions {
     noUnusedParameters: false,
     paths: {
       'nestjs-sse-channels': [join(projectRoot, 'lib/index.ts')],
+      'nestjs-sse-channels/channel': [join(projectRoot, 'lib/typed/index.ts')],
       'nestjs-sse-channels/swagger': [join(projectRoot, 'lib/swagger/index.ts')],
       'nestjs-sse-channels/testing': [join(projectRoot, 'lib/testing/index.ts')],
     },

@@ -1,4 +1,5 @@
-import { checkChannelName, checkTemplate, placeholdersOf } from '../../channel/channel-name.js';
+import { checkChannelName } from '../../channel/channel-name.js';
+import { checkTemplate, placeholdersOf } from '../../channel/template.js';
 import { checkColumns, quoteBody, quoteName, quoteText } from '../postgres/identifier.js';
 import { dropOwnTriggersSql, type OwnTriggers } from '../postgres/own-triggers-sql.js';
 import { qualified, readTableName } from '../postgres/table-name.js';

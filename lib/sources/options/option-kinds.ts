@@ -1,5 +1,5 @@
 import { MAX_TIMER_MS } from '../../channel/clock.js';
-import { isEventType } from '../../channel/event-check.js';
+import { isEventType } from '../../channel/event-type.js';
 import {
   invalidOption,
   readOptions,

@@ -1,5 +1,6 @@
 import { atOnce } from '../../channel/at-once.js';
-import { appendOrSkip, isEventType } from '../../channel/event-check.js';
+import { appendOrSkip } from '../../channel/event-check.js';
+import { isEventType } from '../../channel/event-type.js';
 import type { Guard } from '../../channel/guard.js';
 import type { ChannelFeed, ChannelSink, SourceEvent } from '../../channel/source.js';
 import { shown } from '../../channel/shown.js';

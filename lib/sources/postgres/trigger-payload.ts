@@ -1,4 +1,4 @@
-import { isEventType } from '../../channel/event-check.js';
+import { isEventType } from '../../channel/event-type.js';
 
 /** A payload without its envelope. */
 export interface TriggerPayload {

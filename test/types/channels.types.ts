@@ -1,0 +1,101 @@
+/*
+ * What the compiler knows of typed channels: `npm run typecheck` fails for a line that does not
+ * compile, and for an @ts-expect-error above a line that does. Nothing runs.
+ */
+import { type } from 'arktype';
+import * as v from 'valibot';
+import { z } from 'zod';
+import type { SseEvent } from '../../lib/index.js';
+import {
+  defineChannel,
+  unchecked,
+  type ChannelDefinition,
+  type DataOf,
+  type DataToSend,
+  type EventOf,
+  type EventTypeOf,
+  type ParamsOf,
+} from '../../lib/typed/index.js';
+
+/** True when both types are the same, `any` and `unknown` included. */
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const same = <A, B>(_isSame: Same<A, B>): void => undefined;
+
+const Job = defineChannel('job:{id}', {
+  progress: z.object({ percent: z.number(), at: z.date().optional() }),
+  failed: z.object({ why: z.string().default('unknown') }),
+});
+type Job = typeof Job;
+
+same<EventTypeOf<Job>, 'progress' | 'failed'>(true);
+same<ParamsOf<Job>, { readonly id: string | number }>(true);
+
+// What is sent is what a schema takes; what is read is what it makes of that, behind JSON.
+same<DataToSend<Job, 'failed'>, { why?: string | undefined }>(true);
+same<DataOf<Job, 'failed'>, { why: string }>(true);
+same<DataToSend<Job, 'progress'>, { percent: number; at?: Date | undefined }>(true);
+same<DataOf<Job, 'progress'>, { percent: number; at?: string | undefined }>(true);
+
+// The type of an event tells of what type its data is.
+declare const event: EventOf<Job>;
+same<typeof event.type, 'progress' | 'failed'>(true);
+if (event.type === 'progress') {
+  same<typeof event.data.percent, number>(true);
+  // @ts-expect-error the data of another event
+  void event.data.why;
+}
+// @ts-expect-error not all events have it
+void event.data.percent;
+// @ts-expect-error no event of this channel
+void (event.type === 'done');
+export const plain: SseEvent = event;
+
+// An event without a type is `message`.
+const Price = defineChannel('price', { message: unchecked<number>(), gone: unchecked<'yes'>() });
+declare const price: EventOf<typeof Price>;
+same<typeof price.type, 'message' | 'gone' | undefined>(true);
+if (price.type === 'gone') {
+  same<typeof price.data, 'yes'>(true);
+} else {
+  same<typeof price.data, `${number}`>(true);
+}
+
+// Other libraries, and types without a schema.
+const Mixed = defineChannel('mixed:{tenant}/{id}', {
+  valibot: v.object({ level: v.pipe(v.string(), v.transform(Number)) }),
+  arktype: type({ 'name?': 'string' }),
+  any: unchecked<unknown>(),
+});
+type Mixed = typeof Mixed;
+same<ParamsOf<Mixed>, { readonly tenant: string | number; readonly id: string | number }>(true);
+same<DataToSend<Mixed, 'valibot'>, { level: string }>(true);
+same<DataOf<Mixed, 'valibot'>, { level: number }>(true);
+same<DataToSend<Mixed, 'arktype'>, { name?: string }>(true);
+same<DataOf<Mixed, 'any'>, unknown>(true);
+
+// A channel is named by all placeholders of its template.
+export const names: string[] = [Job.channel({ id: 42 }), Price.channel()];
+// @ts-expect-error the template has a placeholder
+Job.channel();
+// @ts-expect-error it has no such placeholder
+Job.channel({ id: 1, tenant: 'a' });
+// @ts-expect-error a text or a number
+Job.channel({ id: true });
+// @ts-expect-error the template has none
+Price.channel({ id: 1 });
+same<ReturnType<Job['paramsOf']>, { readonly id: string } | undefined>(true);
+
+// Any definition.
+export const all: ChannelDefinition[] = [Job, Price, Mixed];
+declare const some: ChannelDefinition;
+same<EventTypeOf<typeof some>, string>(true);
+some.channel({ id: 1 });
+some.channel();
+
+// @ts-expect-error a schema
+defineChannel('job', { progress: { percent: 'number' } });
+// @ts-expect-error the events
+defineChannel('job');
+// @ts-expect-error a definition is not changed
+Job.template = 'job:{id}';
