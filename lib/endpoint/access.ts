@@ -21,7 +21,7 @@ export function expiryOf(answer: unknown, where: string): number | undefined {
   if (answer === undefined) {
     return undefined;
   }
-  const time = answer instanceof Date ? answer.getTime() : answer;
+  const time = answer instanceof Date ? answer.getTime() : atOnce(answer);
   if (typeof time !== 'number' || !Number.isFinite(time)) {
     throw noAnswer(
       'expires',

@@ -85,8 +85,9 @@ export class Authorization {
   }
 
   private async mayRead(name: string): Promise<boolean> {
+    const { authorize, request } = this;
     const what = `\`authorize\` of ${this.where}`;
-    const asked = (async () => this.authorize(this.request, name) as unknown)();
+    const asked = (async () => authorize(request, name) as unknown)();
     return permissionOf(await withDeadline(this.whileHere(asked), this.timeout, what), this.where);
   }
 }

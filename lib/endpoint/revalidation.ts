@@ -15,9 +15,15 @@ const MOST_CHECKS = 50;
 /** How long a check may take, in milliseconds. */
 const CHECK_MS = 30_000;
 
+/** Whom a check is about. */
+interface Asked {
+  readonly request: FrameworkRequest;
+  readonly controller: object | undefined;
+}
+
 /** Asks again, while the streams of an endpoint are open, whether their clients may still read them. */
 export class Revalidation {
-  private readonly requests = new Map<Connection, FrameworkRequest>();
+  private readonly requests = new Map<Connection, Asked>();
   /** The connections whose check waits, or is under way. */
   private readonly asked = new Set<Connection>();
   private readonly turns = new Turns(MOST_CHECKS);
@@ -39,8 +45,12 @@ export class Revalidation {
   }
 
   /** Asks about a connection about once per interval, for as long as it is open. */
-  add(connection: Connection, exchange: Pick<Exchange, 'request' | 'onceClosed'>): void {
-    this.requests.set(connection, exchange.request);
+  add(
+    connection: Connection,
+    exchange: Pick<Exchange, 'request' | 'onceClosed'>,
+    controller?: object,
+  ): void {
+    this.requests.set(connection, { request: exchange.request, controller });
     this.walk.start();
     exchange.onceClosed(() => {
       this.requests.delete(connection);
@@ -60,19 +70,19 @@ export class Revalidation {
   }
 
   private async check(connection: Connection): Promise<void> {
-    const request = this.requests.get(connection);
-    if (request && connection.endReason === undefined && !(await this.mayStay(request))) {
+    const asked = this.requests.get(connection);
+    if (asked && connection.endReason === undefined && !(await this.mayStay(asked))) {
       this.delivery.revocations.end([connection], 'revalidate');
     }
   }
 
   /** Only `true` lets a client stay: an error, or no answer in time, does not. */
-  private async mayStay(request: FrameworkRequest): Promise<boolean> {
+  private async mayStay({ request, controller }: Asked): Promise<boolean> {
     const { guard } = this.delivery;
     const what = `\`revalidate.check\` of ${this.where}`;
     let mayStay = false;
     const asked = (async () => {
-      const answer: unknown = await this.option.check(request);
+      const answer: unknown = await this.option.check.call(controller, request);
       if (typeof answer !== 'boolean') {
         throw new SseError(
           'INVALID_OPTION',

@@ -25,9 +25,10 @@ import type { ChannelResolver, Route } from './route.js';
 import type { RequestedChannels } from './requested-channels.js';
 import { requestedRun } from './run-request.js';
 
-/** The request, and for whom it counts. */
+/** The request, its controller, and for whom it counts. */
 interface Asking {
   readonly exchange: Exchange;
+  readonly controller: object | undefined;
   readonly counted: CountedAs;
 }
 
@@ -66,24 +67,24 @@ export class RouteChannels {
     route: Route,
     asking: Asking,
   ): Promise<RequestedChannels> {
-    const { exchange, counted } = asking;
-    const answer: unknown = await resolve(exchange.request);
+    const answer: unknown = await resolve.call(asking.controller, asking.exchange.request);
     return isObservable(answer) && !route.options.run
-      ? this.ofSet(answer, route, exchange, this.blocked(counted))
+      ? this.ofSet(answer, route, asking)
       : this.ofNames(answer, route, asking);
   }
 
   private ofNames(
     answer: unknown,
     route: Route,
-    { exchange, counted }: Asking,
+    asking: Asking,
   ): RequestedChannels | Promise<RequestedChannels> {
+    const { exchange, counted } = asking;
     const { request } = exchange;
     const names = this.checked(answer, route, request);
     if (names.length === 0) {
       throw noChannel();
     }
-    const decide = this.decider(route, request);
+    const decide = this.decider(route, asking);
     const finish = (decision: Decision): RequestedChannels | Promise<RequestedChannels> => {
       const requested = this.requested(route, withoutBlocked(decision, this.blocked(counted)));
       return route.options.run ? this.ofRun(requested, route, request) : requested;
@@ -111,9 +112,9 @@ export class RouteChannels {
   private async ofSet(
     source: Observable<unknown>,
     route: Route,
-    exchange: Exchange,
-    isBlocked: (channel: string) => boolean,
+    asking: Asking,
   ): Promise<RequestedChannels> {
+    const { exchange, counted } = asking;
     const { request } = exchange;
     const set: ChannelSet = new ChannelSet({
       where: route.where,
@@ -122,8 +123,8 @@ export class RouteChannels {
       connectionsPerChannel: this.settings.limits.connectionsPerChannel,
       namesOf: (emitted) => this.checked(emitted, route, request, set),
       requestOf: (name) => this.requestOf(route, name),
-      decide: this.decider(route, request),
-      isBlocked,
+      decide: this.decider(route, asking),
+      isBlocked: this.blocked(counted),
     });
     exchange.onceClosed(() => set.close());
     try {
@@ -150,8 +151,11 @@ export class RouteChannels {
     return { source: this.source(route), name, isOfSet: typeof route.channels === 'function' };
   }
 
-  private decider({ options, where }: Route, request: FrameworkRequest): Decide | undefined {
-    const authorize = options.authorize ?? this.settings.authorize;
+  private decider(
+    { options, where }: Route,
+    { exchange: { request }, controller }: Asking,
+  ): Decide | undefined {
+    const authorize = options.authorize?.bind(controller) ?? this.settings.authorize;
     return (
       authorize &&
       ((names, whileHere) => new Authorization(authorize, request, where, whileHere).decide(names))

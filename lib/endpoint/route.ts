@@ -9,7 +9,7 @@ type ChannelNames = string | readonly string[];
 
 /**
  * Finds the channels of a request. Its errors reach the exception filters. With an Observable the set
- * changes while the stream is open.
+ * changes while the stream is open. `this` is the controller.
  */
 export type ChannelResolver<Request = AnyRequest> = (
   request: Request,
@@ -24,6 +24,8 @@ export interface Route {
   readonly options: EndpointOptions;
   /** Whether the handler has parameters by custom decorators, `@SseSignal()` among them. */
   readonly hasCustomParams: boolean;
+  /** Whether there are functions that are called before the handler, with the controller as `this`. */
+  readonly hasFunctions: boolean;
 }
 
 /** Metadata, since decorators that wrap a handler copy it. */

@@ -25,7 +25,8 @@ type Handler = (this: unknown, ...args: any[]) => unknown;
  * - a name, or a template such as `job:{id}`, whose placeholders are the route's parameters,
  *   percent-encoded (see `channelName`)
  * - or a function of the request that returns one name or several, or a promise of them;
- *   its errors reach the exception filters. With an Observable the set changes while the stream is open
+ *   its errors reach the exception filters. With an Observable the set changes while the stream is open.
+ *   Its `this` is the controller
  * - or nothing, for a handler that returns a stream of its own
  * @param options the channels' source, and how they are read
  * @throws SseError `INVALID_OPTION`, `INVALID_CHANNEL`, when the class is defined
@@ -68,7 +69,10 @@ export function SseChannel<Request = any>(
     const hasCustomParams = Object.keys(params).some((param) =>
       param.includes(CUSTOM_ROUTE_ARGS_METADATA),
     );
-    setRoute(handler, { where, channels, options, hasCustomParams });
+    const { expires, client, authorize, revalidate } = options;
+    const functions = [expires, client, authorize, revalidate?.check];
+    const hasFunctions = typeof channels === 'function' || functions.some((each) => each);
+    setRoute(handler, { where, channels, options, hasCustomParams, hasFunctions });
     (descriptor as PropertyDescriptor).value = handler;
     UseInterceptors(SseChannelInterceptor)(target, key, descriptor);
     return descriptor;

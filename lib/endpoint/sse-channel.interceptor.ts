@@ -9,6 +9,7 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { isPromise } from 'node:util/types';
+import { ModuleRef } from '@nestjs/core';
 import { EMPTY, lastValueFrom, Observable, of } from 'rxjs';
 import { SseError } from '../channel/sse-error.js';
 import { ChannelStream } from '../delivery/channel-stream.js';
@@ -18,6 +19,7 @@ import type { HandlerEvents } from '../delivery/handler-events.js';
 import { remarkOnCopies } from '../setup/copies.js';
 import { SSE_IS_IMPORTED, SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { RequestGone } from './stay.js';
+import { Controllers } from './controllers.js';
 import { streamOf, type HandlerResult } from './handler-result.js';
 import { OtherInterceptors } from './other-interceptors.js';
 import { RouteChannels } from './route-channels.js';
@@ -33,6 +35,9 @@ import { surroundedRequest, type SurroundedRequest } from './surrounded-request.
  */
 @Injectable()
 export class SseChannelInterceptor implements NestInterceptor {
+  /** Of the module of this interceptor: Nest makes one for each module that has endpoints. */
+  private readonly controllers: Controllers;
+
   // Optional for Nest, so that our error can say what is missing. They are missing as well when the
   // module fails to start; Nest then reports that failure.
   constructor(
@@ -41,6 +46,7 @@ export class SseChannelInterceptor implements NestInterceptor {
     @Optional() private readonly channels: RouteChannels,
     @Optional() private readonly others: OtherInterceptors,
     @Optional() @Inject(SSE_IS_IMPORTED) isImported: boolean,
+    moduleRef: ModuleRef,
   ) {
     if (!isImported) {
       throw new SseError(
@@ -50,18 +56,19 @@ export class SseChannelInterceptor implements NestInterceptor {
           `import it in each module that has endpoints.${remarkOnCopies()}`,
       );
     }
+    this.controllers = new Controllers(moduleRef);
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const surrounded = surroundedRequest(context.switchToHttp().getRequest<object>());
-    return surrounded ? this.answerWithin(surrounded, next) : this.answer(context, next);
+    return surrounded ? this.answerWithin(surrounded, context, next) : this.answer(context, next);
   }
 
   private async answer(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
     const route = routeOf(context.getHandler())!;
     const request = new StreamRequest(context, route, this.settings, this.delivery);
     try {
-      const source = await this.respond(request, next);
+      const source = await this.respond(request, context, next);
       if (source) {
         request.writer.subscribe(source);
         await request.streamHandler();
@@ -78,6 +85,7 @@ export class SseChannelInterceptor implements NestInterceptor {
   /** Answers a request inside our outermost interceptor, which waits for the answer. */
   private async answerWithin(
     surrounded: SurroundedRequest,
+    context: ExecutionContext,
     next: CallHandler,
   ): Promise<Observable<unknown>> {
     surrounded.isReached = true;
@@ -86,7 +94,7 @@ export class SseChannelInterceptor implements NestInterceptor {
       // An interceptor may call the handler again after it has failed.
       const source = request.events
         ? ((await this.callHandler(request, request.events, next)) ?? EMPTY)
-        : await this.respond(request, next);
+        : await this.respond(request, context, next);
       if (source) {
         surrounded.streamHandler();
         return guarded(source, {
@@ -106,12 +114,17 @@ export class SseChannelInterceptor implements NestInterceptor {
   /** Answers a request, or returns the Observable of its handler for the caller to stream. */
   private async respond(
     request: StreamRequest,
+    context: ExecutionContext,
     next: CallHandler,
   ): Promise<Observable<unknown> | undefined> {
     const { exchange, route } = request;
     if (exchange.isHead) {
       await exchange.answer();
       return undefined;
+    }
+    if (route.hasFunctions) {
+      const { controllers } = this;
+      request.controller = controllers.ofAll(context) ?? (await controllers.ofOne(context));
     }
     if (!(await request.admit())) {
       return undefined;

@@ -1,6 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
-import { atOnce } from '../channel/at-once.js';
 import { SseError } from '../channel/sse-error.js';
 import type { CountedAs } from '../delivery/client.js';
 import type { Connection, ConnectionReader } from '../delivery/connection.js';
@@ -36,6 +35,8 @@ export class StreamRequest {
   private set: ChannelSet | undefined;
   private subscription: Subscription | undefined;
   snapshots: RequestSnapshots | undefined;
+  /** Whose method the endpoint is, if the route has functions. */
+  controller: object | undefined;
   /** In milliseconds since the epoch. */
   private expiresAt: number | undefined;
   counted: CountedAs = '';
@@ -72,14 +73,15 @@ export class StreamRequest {
    * somebody else's ticket, 429 for too many connections
    */
   async admit(): Promise<boolean> {
-    const { exchange, settings, delivery } = this;
+    const { exchange, settings, delivery, controller } = this;
     const { options, where } = this.route;
     const turn = exchange.turn();
     if ((turn && !(await turn)) || exchange.isGone) {
       return false;
     }
-    this.expiresAt = expiryOf(atOnce(options.expires?.(exchange.request)), where);
-    this.counted = countedOf(exchange.request, options.client ?? settings.client, where);
+    this.expiresAt = expiryOf(options.expires?.call(controller, exchange.request), where);
+    const client = options.client?.bind(controller) ?? settings.client;
+    this.counted = countedOf(exchange.request, client, where);
     const areRevocationsKnown = delivery.revocations.areKnown;
     const answered = areRevocationsKnown && this.revocation.answer(this.counted);
     await answered;
@@ -214,15 +216,14 @@ export class StreamRequest {
     const { opening, retry } = this.settings;
     const dialect = dialectOfAll(subscription.cursors);
     const place = openingFrame(dialect ? 'frame' : opening, retry, subscription);
-    const frames = place + deniedFrame(this.requested.denied);
-    const response = exchange.open(frames, dialect?.headers);
+    const response = exchange.open(place + deniedFrame(this.requested.denied), dialect?.headers);
     const connection = connections.add(exchange, response, expiresAt, dialect && WholeConnection);
     this.snapshots?.endOnFailure(connection);
     connection.readBy(readerFor(connection));
     const isFixed = typeof this.route.channels === 'string';
     delivery.attend(connection, this.counted, this.route.options.presence, isFixed);
     set?.follow(connection, this.counted);
-    revalidationOf(this.route, delivery)?.add(connection, exchange);
+    revalidationOf(this.route, delivery)?.add(connection, exchange, this.controller);
     return true;
   }
 

@@ -61,14 +61,17 @@ export interface ResumeOptions {
 /** Options of `SseService.stream()`. They have no `overflow`: a subscriber is never too slow. */
 export interface StreamOptions extends Omit<ChannelOptions, 'overflow'>, ResumeOptions {}
 
-/** Whether the client of a request may read a channel. */
+/** Whether the client of a request may read a channel. `this` is the controller, in the option of an endpoint. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Authorize<Request = any> = (
   request: Request,
   channel: string,
 ) => boolean | Promise<boolean>;
 
-/** Options of an endpoint beside those of its channels. */
+/**
+ * Options of an endpoint beside those of its channels. The functions have the controller as `this`, unless
+ * they are arrow functions.
+ */
 // The framework's request type is the application's choice.
 // oxlint-disable-next-line typescript/no-explicit-any
 export interface EndpointOptions<Request = any> extends ChannelOptions {
