@@ -124,26 +124,42 @@ describe('The calls of a snapshot', () => {
     expect(retry).toBeLessThanOrEqual(200);
   });
 
-  it('keep their places when clients leave, until they settle or their time is over', async () => {
+  /** Twenty clients leave, each while its call is under way: no more are made at a time. */
+  const twentyLeave = async (timeout: number) => {
     rig = new ClientRig();
+    const settle: (() => void)[] = [];
     let calls = 0;
     const snapshots = snapshotsBy(() => {
       calls++;
-      return calls <= 20 ? new Promise(() => undefined) : 'state';
-    }, 300);
+      return calls > 20 ? 'state' : new Promise((resolve) => settle.push(() => resolve('late')));
+    }, timeout);
     const requests = [{ source: new Numbers(), name: 'c' }];
-    for (let nth = 0; nth < 20; nth++) {
-      const client = await rig.connect(requests, { snapshots: snapshots() });
-      await rest();
+    const connect = () => rig.connect(requests, { snapshots: snapshots() });
+    for (let nth = 1; nth <= 20; nth++) {
+      const client = await connect();
+      await until(() => calls === nth);
       client.cut();
     }
-    expect(calls).toBe(20);
-    const client = await rig.connect(requests, { snapshots: snapshots() });
+    return { connect, settle, count: () => calls };
+  };
+
+  it('keep their places when clients leave, until they settle', async () => {
+    const { connect, settle, count } = await twentyLeave(600_000);
+    const client = await connect();
     await rest();
-    expect(calls).toBe(20);
+    expect(count()).toBe(20);
+    settle[7]!();
     await until(() => statesOf(client).length === 1);
-    expect(calls).toBe(21);
+    expect(count()).toBe(21);
+    expect(statesOf(client)).toEqual(['state']);
     expect(rig.logged).toEqual([]);
+  });
+
+  it('keep their places when clients leave, no longer than a call may take', async () => {
+    const { connect, count } = await twentyLeave(50);
+    const client = await connect();
+    await until(() => statesOf(client).length === 1);
+    expect(count()).toBe(21);
   });
 
   it('are not made while events are held back, and give nothing then', async () => {
