@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { EventTable } from '../../lib/sources/event-table/event-table.js';
 import { PostgresConnection } from '../../lib/sources/postgres/postgres-connection.js';
+import { Random } from '../../test/channel/random.js';
 import { readNaively } from '../../test/event-table/naive-reader.js';
 import {
   FUZZ_SQL,
@@ -43,7 +44,11 @@ export async function correctness(ms: number) {
     const written: Written = { committed: [], rolledBack: [], kinds: {} };
     const end = Date.now() + ms;
     const writers = Array.from({ length: 12 }, (_, number) =>
-      writeRandomly(server.url, `w${number}`, end, written, instances[number % 3]!.table),
+      writeRandomly(
+        { url: server.url, name: `w${number}`, until: end, random: new Random(number) },
+        written,
+        instances[number % 3]!.table,
+      ),
     );
     let kills = 0;
     while (Date.now() < end) {

@@ -19,4 +19,16 @@ export class Random {
   chance(probability: number): boolean {
     return this.next() < probability;
   }
+
+  /**
+   * Gives the cards of a deck one after the other, in random order, and then of a deck shuffled
+   * anew: how often each comes is no matter of luck.
+   */
+  deck<Card>(cards: readonly Card[]): () => Card {
+    const left: Card[] = [];
+    return () => {
+      if (left.length === 0) left.push(...cards);
+      return left.splice(this.below(left.length), 1)[0]!;
+    };
+  }
 }

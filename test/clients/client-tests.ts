@@ -78,7 +78,7 @@ export function testClient(
 
   it.each(adapters)('loses and repeats nothing while its connections are cut on %s', async (on) => {
     await start({}, on);
-    const seed = Math.floor(Math.random() * 2 ** 31);
+    const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
     const cuts = new RandomCuts(seed, cutsOfStream * STREAMS.length);
     const streams = await Promise.all(STREAMS.map(open));
     proxy.cutAt(cuts.place);

@@ -303,7 +303,7 @@ class World {
           ),
         );
       },
-      { deadline: 2_000, every: 0 },
+      { deadline: 10_000, every: 0 },
     ).catch(() => undefined);
   }
 }

@@ -61,6 +61,9 @@ const text = fc.oneof(
   fc.array(fc.constantFrom(...SPECIAL, 'a', '1'), { maxLength: 5 }).map((parts) => parts.join('')),
 );
 
+const TAKEN = ['a', '1', 'an id', 'a+b', 'é', '😀'];
+const REFUSED = ['', '\0', 'a\nb', 'a\rb', 'earliest', 'a~next'];
+
 /** A stream that was asked for with these bytes in its header, read until it holds the event. */
 async function receive(
   app: TestApp,
@@ -153,6 +156,7 @@ describe.each(ADAPTERS)('Whatever position a client returns with, on %s', (adapt
         }
       }),
       { quick: 60, soak: 5_000 },
+      [...TAKEN, ...REFUSED].map((id) => [id]),
     );
     expect(taken).toBeGreaterThan(5);
     expect(refused).toBeGreaterThan(5);

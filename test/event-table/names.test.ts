@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { durableTriggerSql, eventTableSql } from '../../lib/index.js';
 import { triggerSql } from '../../lib/sources/postgres/trigger-sql.js';
 import { createDatabase, type TestDatabase } from '../support/databases.js';
-import { sized } from '../support/soak.js';
+import { holds } from '../support/property.js';
 import { connect, stopAll } from './event-table-rig.js';
 
 let database: TestDatabase;
@@ -35,8 +35,7 @@ const NAME = nameOf(PIECES);
 /** Channels have no control characters. */
 const CHANNEL = nameOf(PIECES.filter((piece) => !/\p{Cc}/u.test(piece)));
 
-const PARAMETERS: fc.Parameters<unknown> = { numRuns: sized({ quick: 60, soak: 3_000 }) };
-const seed = Number(process.env['FC_SEED'] ?? Date.now() & 0x7fffffff);
+const RUNS = { quick: 60, soak: 3_000 };
 
 /** Runs SQL in a transaction that is rolled back, with the canary looked at before. */
 async function tried(strict: boolean, code: () => Promise<void>): Promise<void> {
@@ -51,8 +50,7 @@ async function tried(strict: boolean, code: () => Promise<void>): Promise<void> 
 
 describe('Names in the SQL that we generate', () => {
   it('remain names in durableTriggerSql(), whatever characters they hold', async () => {
-    process.stderr.write(`names: seed ${seed}\n`);
-    await fc.assert(
+    await holds(
       fc.asyncProperty(
         fc.record({ schema: NAME, table: NAME, column: NAME, channel: CHANNEL }),
         fc.boolean(),
@@ -71,13 +69,12 @@ describe('Names in the SQL that we generate', () => {
             expect(rows).toEqual([{ topic: channel, event: 'insert', data: { [column]: 'x' } }]);
           }),
       ),
-      { ...PARAMETERS, seed },
+      RUNS,
     );
   });
 
   it('remain names in triggerSql(), whatever characters they hold', async () => {
-    process.stderr.write(`names: seed ${seed}\n`);
-    await fc.assert(
+    await holds(
       fc.asyncProperty(
         fc.record({ schema: NAME, table: NAME, key: NAME, channel: NAME }),
         fc.boolean(),
@@ -97,7 +94,7 @@ describe('Names in the SQL that we generate', () => {
             expect(rows).toEqual([{ args }]);
           }),
       ),
-      { ...PARAMETERS, seed },
+      RUNS,
     );
   });
 

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import type { Random } from '../channel/random.js';
 import type { EventTable } from '../../lib/sources/event-table/event-table.js';
 
 /** The channels that the writers write to. */
@@ -27,11 +28,17 @@ export interface Written {
   readonly kinds: Record<string, number>;
 }
 
+export interface Writer {
+  readonly url: string;
+  readonly name: string;
+  /** When it ends, as `Date.now()` tells it. */
+  readonly until: number;
+  readonly random: Random;
+}
+
 /** Writes random transactions with one connection until the deadline. */
 export async function writeRandomly(
-  url: string,
-  name: string,
-  until: number,
+  { url, name, until, random }: Writer,
   written: Written,
   publisher: EventTable,
 ): Promise<void> {
@@ -47,7 +54,7 @@ export async function writeRandomly(
         events.push(text);
         return text;
       };
-      const kind = await transaction(client, name, next, publisher);
+      const kind = await transaction(client, { name, random }, next, publisher);
       written.kinds[kind.name] = (written.kinds[kind.name] ?? 0) + 1;
       const lost = new Set(kind.undone);
       if (kind.isCommitted) {
@@ -56,7 +63,7 @@ export async function writeRandomly(
       } else if (kind.isCommitted === false) {
         written.rolledBack.push(...events);
       }
-      await pause(chance(0.3) ? Math.random() * 10 : 0);
+      await pause(random.chance(0.3) ? random.next() * 10 : 0);
     }
   } finally {
     await client.end();
@@ -73,70 +80,61 @@ interface Outcome {
 
 async function transaction(
   client: pg.Client,
-  name: string,
+  { name, random }: Pick<Writer, 'name' | 'random'>,
   next: () => string,
   publisher: EventTable,
 ): Promise<Outcome> {
-  if (chance(0.15)) {
+  if (random.chance(0.15)) {
     const text = next();
     // Rejected when the test has just killed its connection: then it may or may not be committed.
-    const isCommitted = await publisher
-      .publish(TOPICS[Math.floor(Math.random() * 3)]!, { data: text })
-      .then(
-        () => true,
-        () => undefined,
-      );
+    const isCommitted = await publisher.publish(TOPICS[random.below(3)]!, { data: text }).then(
+      () => true,
+      () => undefined,
+    );
     return { name: isCommitted ? 'send' : 'send unknown', isCommitted, undone: [] };
   }
   await client.query('begin');
   const undone: string[] = [];
-  for (let part = 0; part < 1 + Math.random() * 4; part++) {
-    const isUndone = chance(0.2);
+  for (let part = 0; part < 1 + random.next() * 4; part++) {
+    const isUndone = random.chance(0.2);
     const mine: string[] = [];
     if (isUndone) await client.query('savepoint part');
-    await write(client, () => {
+    await write(client, random, () => {
       mine.push(next());
       return mine.at(-1)!;
     });
-    await pause(chance(0.15) ? Math.random() * 25 : 0);
+    await pause(random.chance(0.15) ? random.next() * 25 : 0);
     if (isUndone) {
       await client.query('rollback to savepoint part');
       undone.push(...mine);
     }
   }
-  if (chance(0.1)) {
+  if (random.chance(0.1)) {
     const id = `${name}-${next()}`;
     undone.push(id.slice(name.length + 1));
     await client.query(`prepare transaction '${id}'`);
-    await pause(Math.random() * 40);
-    const isCommitted = chance(0.7);
+    await pause(random.next() * 40);
+    const isCommitted = random.chance(0.7);
     await client.query(`${isCommitted ? 'commit' : 'rollback'} prepared '${id}'`);
     return { name: `2PC ${isCommitted ? 'commit' : 'rollback'}`, isCommitted, undone };
   }
-  const isCommitted = chance(0.8);
+  const isCommitted = random.chance(0.8);
   await client.query(isCommitted ? 'commit' : 'rollback');
   return { name: isCommitted ? 'commit' : 'rollback', isCommitted, undone };
 }
 
-async function write(client: pg.Client, next: () => string): Promise<void> {
-  const way = Math.floor(Math.random() * 4);
+async function write(client: pg.Client, random: Random, next: () => string): Promise<void> {
+  const way = random.below(4);
   if (way === 0) {
     await client.query('insert into fuzz_rows (text) values ($1), ($2)', [next(), next()]);
   } else if (way === 1) {
-    const texts = Array.from({ length: 1 + Math.random() * 20 }, next);
+    const texts = Array.from({ length: 1 + random.next() * 20 }, next);
     await client.query('insert into fuzz_bulk (text) select unnest($1::text[])', [texts]);
   } else if (way === 2) {
     await client.query('insert into fuzz_now (text) values ($1)', [next()]);
   } else {
-    await client.query('select sse.publish($1, $2)', [
-      TOPICS[Math.floor(Math.random() * 3)],
-      next(),
-    ]);
+    await client.query('select sse.publish($1, $2)', [TOPICS[random.below(3)], next()]);
   }
-}
-
-function chance(probability: number): boolean {
-  return Math.random() < probability;
 }
 
 function pause(ms: number): Promise<void> | undefined {

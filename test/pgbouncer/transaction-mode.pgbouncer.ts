@@ -1,6 +1,7 @@
 import { Controller, Sse } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { SseChannel } from '../../lib/index.js';
+import { Random } from '../channel/random.js';
 import { ALL_RECEIVED, compare, recordAll } from '../event-table/all-topics.js';
 import {
   connect,
@@ -105,11 +106,17 @@ describe('Through PgBouncer in transaction mode,', () => {
       await admin.query(FUZZ_SQL);
       const recordings = instances.map(recordAll);
       await until(() => recordings.every(({ isLive }) => isLive));
+      const seed = Number(process.env['SEED'] ?? Date.now() & 0x7fffffff);
+      process.stderr.write(`seed ${seed}\n`);
       const written: Written = { committed: [], rolledBack: [], kinds: {} };
       const end = Date.now() + sized({ quick: 5_000, soak: 60_000 });
       await Promise.all(
         Array.from({ length: 14 }, (_, number) =>
-          writeRandomly(pooler.url, `w${number}`, end, written, instances[number % 3]!.table),
+          writeRandomly(
+            { url: pooler.url, name: `w${number}`, until: end, random: new Random(seed + number) },
+            written,
+            instances[number % 3]!.table,
+          ),
         ),
       );
       const { rows } = await admin.query<{ data: string }>(

@@ -198,15 +198,20 @@ describe.each(Object.keys(SYSTEMS))('Presence through faults by %s', (name) => {
     );
     const open: SseTestClient[] = [];
     const moves = sized({ quick: 150, soak: 5_000 });
-    for (let move = 0; move < moves; move++) {
-      const chance = random.next();
-      if (chance < 0.45) {
+    const nextMove = random.deck([
+      ...Array.from({ length: 9 }, () => ['come', 'go'] as const).flat(),
+      'cut' as const,
+      'wait' as const,
+    ]);
+    for (let nth = 0; nth < moves; nth++) {
+      const move = nextMove();
+      if (move === 'come') {
         const path = `/announced/${pick(['a', 'b'])}`;
         open.push(await as(pick(apps), `user ${Math.floor(random.next() * 8)}`, path));
-      } else if (chance < 0.9 && open.length > 0) {
+      } else if (move === 'go' && open.length > 0) {
         const [client] = open.splice(Math.floor(random.next() * open.length), 1);
         await client!.close();
-      } else if (chance < 0.95) {
+      } else if (move === 'cut') {
         system.proxy.cut();
       } else {
         await new Promise((resolve) => setTimeout(resolve, random.next() * 60));

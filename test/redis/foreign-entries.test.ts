@@ -11,7 +11,7 @@ import {
 } from '../../lib/sources/redis/stream-entry.js';
 import { isStreamId } from '../../lib/sources/redis/stream-id.js';
 import { createRedis, type TestRedis } from '../support/databases.js';
-import { sized } from '../support/soak.js';
+import { holds } from '../support/property.js';
 import { until } from '../support/until.js';
 import { instance, stopInstances, withRedis, type Instance } from './instances.js';
 
@@ -340,8 +340,8 @@ describe('Random entries and messages', () => {
     fc.tuple(id, id, fitting).map(([previous, first, [l, d]]) => `${previous} ${first} ${l}\n${d}`),
   );
 
-  it('never make the parser throw, which gives each event an id', () => {
-    fc.assert(
+  it('never make the parser throw, which gives each event an id', async () => {
+    await holds(
       fc.property(
         fc.constantFrom('5-0', '5-3', '9999999999999-18446744073709551615'),
         fields,
@@ -353,16 +353,16 @@ describe('Random entries and messages', () => {
           expect(new Set(items.map((item) => item.id)).size).toBe(items.length);
         },
       ),
-      { numRuns: sized({ quick: 500, soak: 200_000 }) },
+      { quick: 500, soak: 200_000 },
     );
-    fc.assert(
+    await holds(
       fc.property(message, (published) => {
         const parsed = parseMessage(published);
         for (const item of parsed ? itemsOfMessage(parsed) : []) {
           expect(isStreamId(item.id)).toBe(true);
         }
       }),
-      { numRuns: sized({ quick: 500, soak: 200_000 }) },
+      { quick: 500, soak: 200_000 },
     );
   });
 
@@ -423,9 +423,9 @@ describe('Random entries and messages', () => {
         expect(ours(await history(there.channel))).toEqual(sent);
         there.channel.feed!.close();
       };
-      await fc.assert(fc.asyncProperty(fc.array(anyAct, { maxLength: 8 }), run), {
-        // What fails prints its seed and path: add them here to run it again.
-        numRuns: sized({ quick: 40, soak: 3_000 }),
+      await holds(fc.asyncProperty(fc.array(anyAct, { maxLength: 8 }), run), {
+        quick: 40,
+        soak: 3_000,
       });
     });
     expect(one.log.errors).toEqual([]);

@@ -150,7 +150,8 @@ describe('Clients of several instances', () => {
       expect(count(accepted, client.received)).toEqual(NONE);
       expect(client.resets).toEqual([]);
     }
-    expect(Math.max(...clients.map((client) => client.returns))).toBeGreaterThan(0);
+    // Each has lost its instance: all three were replaced.
+    expect(clients.filter((client) => client.returns === 0)).toEqual([]);
     await Promise.all(clients.map((client) => client.close()));
   }, 120_000);
 
@@ -170,6 +171,8 @@ describe('Clients of several instances', () => {
       await until(() => load.sent > sent + 200);
       await instances[round % 2]!.end('SIGKILL');
       instances[round % 2] = await startAppProcess(redis.url);
+      // Those that have lost it come back, to either.
+      await until(() => clients.every((client) => client.isOpen));
     }
     await load.stop();
     const accepted = load.accepted('killed');
@@ -178,9 +181,8 @@ describe('Clients of several instances', () => {
       expect(count(accepted, client.received)).toEqual(NONE);
       expect(client.resets).toEqual([]);
     }
-    expect(clients.reduce((sum, { returns }) => sum + returns, 0)).toBeGreaterThanOrEqual(
-      clients.length,
-    );
+    // Each has lost its instance: both were killed.
+    expect(clients.filter((client) => client.returns === 0)).toEqual([]);
     await Promise.all(clients.map((client) => client.close()));
   }, 120_000);
 });

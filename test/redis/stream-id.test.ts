@@ -6,6 +6,7 @@ import {
   laterStreamId,
   streamIdsFrom,
 } from '../../lib/sources/redis/stream-id.js';
+import { holds } from '../support/property.js';
 
 const LARGEST = 18_446_744_073_709_551_615n;
 const NUMBER = fc.oneof(
@@ -16,40 +17,39 @@ const NUMBER = fc.oneof(
 const ID = fc.tuple(NUMBER, NUMBER);
 const idOf = ([time, number]: readonly bigint[]): string => `${time}-${number}`;
 
-const seed = Number(process.env['FC_SEED'] ?? Date.now() & 0x7fffffff);
-process.stderr.write(`stream ids: seed ${seed}\n`);
+const RUNS = { quick: 2_000, soak: 200_000 };
 
 describe('Stream ids', () => {
-  it('have the order of their two numbers', () => {
-    fc.assert(
+  it('have the order of their two numbers', async () => {
+    await holds(
       fc.property(ID, ID, fc.boolean(), (a, b, isSameTime) => {
         const other = isSameTime ? ([a[0], b[1]] as const) : b;
         const order = a[0] === other[0] ? a[1] - other[1] : a[0] - other[0];
         const sign = order < 0n ? -1 : order > 0n ? 1 : 0;
         expect(Math.sign(compareStreamIds(idOf(a), idOf(other)))).toBe(sign);
       }),
-      { seed, numRuns: 2_000 },
+      RUNS,
     );
   });
 
-  it('are told from other texts', () => {
+  it('are told from other texts', async () => {
     const part = fc.oneof(
       NUMBER.map(String),
       fc.bigInt({ min: LARGEST + 1n, max: LARGEST * 20n }).map(String),
       fc.constantFrom('', '0', '00', '01', '1 ', '+1', '１', '1e3', '-1'),
     );
     const isPart = (text: string) => /^(0|[1-9][0-9]*)$/.test(text) && BigInt(text) <= LARGEST;
-    fc.assert(
+    await holds(
       fc.property(part, part, (time, number) => {
         expect(isStreamId(`${time}-${number}`)).toBe(isPart(time) && isPart(number));
         expect(isStreamId(`${time}${number.replace('-', '')}`)).toBe(false);
       }),
-      { seed, numRuns: 2_000 },
+      RUNS,
     );
   });
 
-  it('follow the first of a batch one by one', () => {
-    fc.assert(
+  it('follow the first of a batch one by one', async () => {
+    await holds(
       fc.property(
         NUMBER,
         fc.bigInt({ min: 0n, max: LARGEST - 50n }),
@@ -62,7 +62,7 @@ describe('Stream ids', () => {
           ids.forEach((id, nth) => expect(laterStreamId(`${time}-${number}`, nth)).toBe(id));
         },
       ),
-      { seed, numRuns: 500 },
+      { quick: 500, soak: 50_000 },
     );
   });
 });

@@ -75,6 +75,7 @@ describe('A run', () => {
     // eslint-disable-next-line no-console
     console.log(`SEED=${seed}`);
     const random = new Random(seed);
+    const nextFault = random.deck(['before', 'after', ...Array.from({ length: 6 }, () => 'none')]);
     class FlakyRuns extends MemoryRuns {
       failures = 0;
       override begin(...args: Parameters<MemoryRuns['begin']>) {
@@ -87,9 +88,9 @@ describe('A run', () => {
         return this.flaky(() => super.read(...args));
       }
       private async flaky<T>(call: () => Promise<T>): Promise<T> {
-        const fault = random.below(8);
-        const answer = fault === 0 ? undefined : await call();
-        if (fault < 2) {
+        const fault = nextFault();
+        const answer = fault === 'before' ? undefined : await call();
+        if (fault !== 'none') {
           this.failures++;
           throw new Error('connection lost');
         }
@@ -98,20 +99,23 @@ describe('A run', () => {
     }
     const store = new FlakyRuns();
     const { sse } = await start(store);
+    const counts: number[] = [];
     const runs = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
         sse.run(`chat:${index}`, async function* () {
-          for (let n = 0; n < 30; n++) {
+          // At least 30 chunks, and until enough calls have failed.
+          for (let n = 0; n < 30 || store.failures <= 20; n++) {
             yield `${index}:${n}`;
+            counts[index] = n + 1;
             await sleep(random.below(2));
           }
         }),
       ),
     );
     for (const [index, { events$, done }] of runs.entries()) {
-      expect(await done).toEqual({ reason: 'completed', chunks: 31 });
+      expect(await done).toEqual({ reason: 'completed', chunks: counts[index]! + 1 });
       expect(await all(events$)).toEqual([
-        ...Array.from({ length: 30 }, (_, n) => `${index}:${n}`),
+        ...Array.from({ length: counts[index]! }, (_, n) => `${index}:${n}`),
         '[DONE]',
       ]);
     }
