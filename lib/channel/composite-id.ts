@@ -62,6 +62,12 @@ export function formatCompositeId(
   return id;
 }
 
+/** Whether each position in a composite id has at most so many characters. */
+export function hasShortPositions(id: string, most: number): boolean {
+  const mostOfPart = LABEL_LENGTH + LABEL_END.length + most;
+  return id.split(SEPARATOR).every((part) => part.length <= mostOfPart);
+}
+
 /** Reads a composite id into positions by label; `undefined` when the id has another form. */
 export function parseCompositeId(id: string): Map<string, string> | undefined {
   const positions = new Map<string, string>();

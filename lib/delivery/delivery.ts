@@ -20,6 +20,7 @@ import { BlockCache } from './log-blocks.js';
 import { MergedReader } from './merged-reader.js';
 import type { Overflow } from './overflow.js';
 import { Revocations } from './revocations.js';
+import { SeparateReader } from './separate-reader.js';
 import type { Snapshots } from './snapshot-cursor.js';
 import { Subscription, type ChannelRequest } from './subscription.js';
 
@@ -135,6 +136,9 @@ export class Delivery {
     overflow: Overflow,
   ): ConnectionReader {
     const [first, second] = subscription.cursors;
+    if (second && subscription.hasOwnIds) {
+      return new SeparateReader(subscription, connection, this.blocks, overflow);
+    }
     return first && !second && !subscription.isChanging
       ? new ChannelReader(
           subscription,

@@ -93,10 +93,10 @@ export class ObservableReader implements Reader {
     }
   };
 
-  private pass({ channel: { name }, entry }: EntryMerge): void {
+  private pass({ channel, entry }: EntryMerge): void {
     // Without a position the client keeps the one it has.
-    const id = this.subscription.isLabelled ? (this.subscription.id ?? '') : undefined;
-    const event = eventOf(name, entry, id);
+    const id = this.subscription.isLabelled ? this.subscription.idOf(channel, entry) : undefined;
+    const event = eventOf(channel.name, entry, id);
     if (entry.end || entry.type === RESET_TYPE) {
       this.target.control(event, entry);
     } else {

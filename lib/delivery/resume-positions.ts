@@ -10,6 +10,11 @@ export const NO_CHANNELS = 'sse:none';
 /** No frame can carry an id with one of these. */
 const NOT_A_POSITION = /[\r\n\0]/;
 
+/** Whether a text may be the position in one channel. */
+export function mayBePosition(text: string): boolean {
+  return text !== '' && !NOT_A_POSITION.test(text) && !text.includes(',');
+}
+
 /**
  * The positions from which a client resumes its channels, by its Last-Event-ID. Its set of channels
  * may have changed meanwhile: a label that matches counts, even if ids have no labels now.

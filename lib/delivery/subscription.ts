@@ -1,12 +1,14 @@
 import type { Channel, Reader } from '../channel/channel.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
-import { checkLabels, formatCompositeId } from '../channel/composite-id.js';
+import { checkLabels, formatCompositeId, labelledPosition } from '../channel/composite-id.js';
 import { Cursor } from '../channel/cursor.js';
 import { settledWithin } from '../channel/deadline.js';
+import type { LogEntry } from '../channel/log-entry.js';
 import type { ChannelSource } from '../channel/source.js';
 import { EntryMerge } from './entry-merge.js';
 import { resumePositions } from './resume-positions.js';
 import { SnapshotCursor, type Snapshots } from './snapshot-cursor.js';
+import type { SubscriptionOptions, SubscriptionReader } from './subscription-options.js';
 
 /** One channel that a client wants to read. */
 export interface ChannelRequest {
@@ -17,15 +19,15 @@ export interface ChannelRequest {
    * always do with several. Default: false.
    */
   readonly isOfSet?: boolean;
+  /**
+   * Whether each event's id is the position in its own channel only, with the label of the channel.
+   * Default: with labels, an id is the positions in all channels.
+   */
+  readonly hasOwnIds?: boolean;
 }
 
-/** Where a client starts, and how long it may take to find out. */
-export interface SubscriptionOptions {
-  /** The client's Last-Event-ID; `undefined` starts live, `NO_POSITION` after a reset. */
-  readonly lastEventId: string | undefined;
-  /** How long to wait for sources that are not listening yet, in milliseconds. */
-  readonly readyTimeout: number;
-}
+/** How event ids are written. */
+export type IdForm = Pick<ChannelRequest, 'isOfSet' | 'hasOwnIds'>;
 
 /** The channels one client reads, and its cursor in each. */
 export class Subscription {
@@ -34,19 +36,22 @@ export class Subscription {
   cursors: readonly Cursor[];
   /** Whether event ids name the channels of their positions. */
   readonly isLabelled: boolean;
-  protected reader: Reader | undefined;
+  /** Whether an event's id has the position of its own channel only. */
+  readonly hasOwnIds: boolean;
+  protected reader: SubscriptionReader | undefined;
   protected isClosed = false;
 
   /** `open()` makes subscriptions. */
   constructor(
     protected readonly registry: ChannelRegistry,
     channels: readonly Channel[],
-    isOfSet: boolean,
+    { isOfSet = false, hasOwnIds = false }: IdForm,
     private readonly wake: (reader: Reader) => void,
     snapshots: Snapshots | undefined,
   ) {
     this.cursors = channels.map((channel) => this.cursorIn(channel, snapshots));
-    this.isLabelled = isOfSet || channels.length > 1;
+    this.isLabelled = isOfSet || hasOwnIds || channels.length > 1;
+    this.hasOwnIds = hasOwnIds;
   }
 
   /**
@@ -75,8 +80,11 @@ export class Subscription {
       channels.forEach((channel) => registry.release(channel));
       throw error;
     }
-    const isOfSet = requests.some((request) => request.isOfSet);
-    return new this(registry, channels, isOfSet, wake, snapshots);
+    const form = {
+      isOfSet: requests.some((request) => request.isOfSet),
+      hasOwnIds: requests.some((request) => request.hasOwnIds),
+    };
+    return new this(registry, channels, form, wake, snapshots);
   }
 
   /** Places the cursors. Returns a promise only if that takes time. */
@@ -101,6 +109,11 @@ export class Subscription {
    * which the client receives when it returns with the id that it has.
    */
   get id(): string | undefined {
+    if (this.hasOwnIds) {
+      // A client that is due a reset in one channel keeps the position that it has there.
+      const known = this.cursors.filter(({ resetReason }) => resetReason === undefined);
+      return formatCompositeId(known) || undefined;
+    }
     if (this.isResetDue) {
       return undefined;
     }
@@ -147,14 +160,19 @@ export class Subscription {
   }
 
   /** Attaches the reader, which is pulled from now on when a channel has new events. */
-  attach(reader: Reader): void {
+  attach(reader: SubscriptionReader): void {
     if (this.isClosed) {
       return;
     }
     this.reader = reader;
     for (const { channel } of this.cursors) {
-      channel.addReader(reader);
+      channel.addReader(this.readerIn(channel)!);
     }
+  }
+
+  /** The id of an event that was read last: where the client returns after it, or empty. */
+  idOf({ label }: Channel, { resumeAt }: LogEntry): string {
+    return this.hasOwnIds ? resumeAt && labelledPosition(label, resumeAt) : (this.id ?? '');
   }
 
   close(): void {
@@ -174,37 +192,50 @@ export class Subscription {
     return this.cursors.some(({ resetReason }) => resetReason !== undefined);
   }
 
-  protected hasRoomIn({ readers }: Channel, limit: number): boolean {
-    const own = this.reader && readers.has(this.reader) ? 1 : 0;
+  protected hasRoomIn(channel: Channel, limit: number): boolean {
+    const { readers } = channel;
+    const reader = this.readerIn(channel);
+    const own = reader && readers.has(reader) ? 1 : 0;
     return readers.size - own < limit;
+  }
+
+  /** What a channel pulls for this client; `undefined` before there is a reader. */
+  protected readerIn(channel: Channel): Reader | undefined {
+    const { reader } = this;
+    return reader?.readerIn ? reader.readerIn(channel) : reader;
   }
 
   /** @param isLast whether it is the reader's only cursor in the channel */
   protected release(cursor: Cursor, isLast = true): void {
     cursor.close();
-    if (this.reader && isLast) {
-      cursor.channel.removeReader(this.reader);
+    const reader = this.readerIn(cursor.channel);
+    if (reader && isLast) {
+      cursor.channel.removeReader(reader);
     }
     this.registry.release(cursor.channel);
   }
 
-  private resume({ lastEventId, readyTimeout }: SubscriptionOptions): void | Promise<void> {
-    if (lastEventId === undefined) {
+  private resume(options: SubscriptionOptions): void | Promise<void> {
+    const { lastEventId, from, isOwnChoice, readyTimeout } = options;
+    if (lastEventId === undefined && !from) {
       this.cursors.forEach((cursor) => cursor.startLive());
       return;
     }
-    const positions = resumePositions(
-      lastEventId,
-      this.cursors.map(({ channel }) => channel.label),
-      this.isChanging,
-    );
-    if (!positions) {
-      this.cursors.forEach((cursor) => (cursor.resetReason = 'unknown-position'));
-      return;
-    }
+    const positions =
+      lastEventId === undefined
+        ? []
+        : resumePositions(
+            lastEventId,
+            this.cursors.map(({ channel }) => channel.label),
+            isOwnChoice ?? this.isChanging,
+          );
     const pending: Promise<void>[] = [];
     for (const [index, cursor] of this.cursors.entries()) {
-      const position = positions[index];
+      const position = from?.get(cursor.channel.name) ?? positions?.[index];
+      if (position === undefined && !positions) {
+        cursor.resetReason = 'unknown-position';
+        continue;
+      }
       const placed = position === undefined ? cursor.startLive() : cursor.resume(position);
       if (placed) {
         pending.push(placed);

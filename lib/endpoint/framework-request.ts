@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 
 interface ExpressRequest extends IncomingMessage {
   query?: unknown;
+  /** What a body parser has made of the body. */
+  readonly body?: unknown;
   /** The client's address, as the framework's trust-proxy setting determines it. */
   readonly ip?: string;
   params?: Record<string, string>;

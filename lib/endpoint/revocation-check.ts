@@ -3,7 +3,7 @@ import type { CountedAs } from '../delivery/client.js';
 import type { RevocationRefusal, Revocations } from '../delivery/revocations.js';
 import type { Subscription } from '../delivery/subscription.js';
 import type { Exchange } from './exchange.js';
-import type { RequestedChannels } from './requested-channels.js';
+import type { GrantedChannels } from './granted-channels.js';
 
 /** Keeps a request from a stream that the application has taken from its client. */
 export class RevocationCheck {
@@ -24,7 +24,7 @@ export class RevocationCheck {
   answer(
     counted: CountedAs,
     subscription?: Subscription,
-    requested: Pick<RequestedChannels, 'channels'> = { channels: [] },
+    requested: Pick<GrantedChannels, 'channels'> = { channels: [] },
   ): Promise<void> | undefined {
     const refusal = this.refusal(counted, subscription);
     if (refusal === 'blocked' && !this.mayHaveOthers(counted, subscription, requested)) {
@@ -44,7 +44,7 @@ export class RevocationCheck {
   private mayHaveOthers(
     counted: CountedAs,
     subscription: Subscription | undefined,
-    { channels }: Pick<RequestedChannels, 'channels'>,
+    { channels }: Pick<GrantedChannels, 'channels'>,
   ): boolean {
     const ofRoute = new Set(channels.map(({ name }) => name));
     const names = subscription?.channels ?? [];

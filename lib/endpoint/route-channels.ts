@@ -1,16 +1,13 @@
 import { BadRequestException, ForbiddenException, Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { UnknownElementException } from '@nestjs/core/errors/exceptions/unknown-element.exception.js';
 import { isObservable, type Observable } from 'rxjs';
 import { checkChannelName } from '../channel/channel-name.js';
-import type { ChannelSource } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
 import type { CountedAs } from '../delivery/client.js';
 import { Delivery } from '../delivery/delivery.js';
 import type { ChannelRequest } from '../delivery/subscription.js';
 import { Presence } from '../presence/presence.js';
 import { Runs } from '../runs/runs.js';
-import type { ProviderToken, SourceOption } from '../setup/channel-options.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
 import { checkTicketChannels } from '../tickets/redeemed.js';
@@ -21,8 +18,10 @@ import type { Exchange } from './exchange.js';
 import { fill, noChannel } from './filled-template.js';
 import type { FrameworkRequest } from './framework-request.js';
 import { startOf } from './last-event-id.js';
+import { checkDecider, requestedBy, type RequestedChannels } from './requested-channels.js';
 import type { ChannelResolver, Route } from './route.js';
-import type { RequestedChannels } from './requested-channels.js';
+import { RouteSources } from './route-sources.js';
+import type { GrantedChannels } from './granted-channels.js';
 import { requestedRun } from './run-request.js';
 
 /** The request, its controller, and for whom it counts. */
@@ -35,16 +34,18 @@ interface Asking {
 /** Finds the channels of a request, and the sources that feed them. */
 @Injectable()
 export class RouteChannels {
-  private readonly sourceOf = new WeakMap<Route, ChannelSource>();
+  private readonly sources: RouteSources;
 
   constructor(
     @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
-    private readonly sources: SseSources,
-    private readonly moduleRef: ModuleRef,
+    sources: SseSources,
+    moduleRef: ModuleRef,
     private readonly delivery: Delivery,
     private readonly presence: Presence,
     private readonly runs: Runs,
-  ) {}
+  ) {
+    this.sources = new RouteSources(sources, moduleRef);
+  }
 
   /**
    * Returns a promise only if the route asks the application.
@@ -52,7 +53,7 @@ export class RouteChannels {
    * @throws SseError `INVALID_CHANNEL`; HttpException 400 for too many channels, 403 when the client may
    * read none of them, 404 for none; and whatever the resolver and `authorize` of the route throw
    */
-  of(route: Route, asking: Asking): RequestedChannels | Promise<RequestedChannels> {
+  of(route: Route, asking: Asking): GrantedChannels | Promise<GrantedChannels> {
     const { channels } = route;
     if (channels === undefined) {
       return NOTHING;
@@ -66,18 +67,48 @@ export class RouteChannels {
     resolve: ChannelResolver,
     route: Route,
     asking: Asking,
-  ): Promise<RequestedChannels> {
+  ): Promise<GrantedChannels> {
+    const requested = requestedBy(resolve);
+    if (requested) {
+      return this.ofWishes(requested, route, asking);
+    }
     const answer: unknown = await resolve.call(asking.controller, asking.exchange.request);
     return isObservable(answer) && !route.options.run
       ? this.ofSet(answer, route, asking)
       : this.ofNames(answer, route, asking);
   }
 
+  /** The channels that the request has named by itself. */
+  private async ofWishes(
+    requested: RequestedChannels,
+    route: Route,
+    asking: Asking,
+  ): Promise<GrantedChannels> {
+    const { exchange, counted } = asking;
+    const { request } = exchange;
+    const { names, hasOwnIds, lastEventId, from } = requested.of(
+      request,
+      this.settings.limits.lastEventIdLength,
+    );
+    checkTicketChannels(request, names);
+    const { mayName = () => true } = requested;
+    const asked = names.filter(mayName);
+    const decide = this.decider(route, asking);
+    const { allowed } = decide
+      ? await decide(asked, (work) => exchange.whileHere(work))
+      : allOf(asked);
+    const mayRead = new Set(allowed);
+    const denied = names.filter((name) => !mayRead.has(name));
+    const decision = withoutBlocked({ allowed, denied }, this.blocked(counted));
+    const granted = this.granted(route, decision, hasOwnIds);
+    return { ...granted, isOwnChoice: true, from, ...(lastEventId && { start: lastEventId }) };
+  }
+
   private ofNames(
     answer: unknown,
     route: Route,
     asking: Asking,
-  ): RequestedChannels | Promise<RequestedChannels> {
+  ): GrantedChannels | Promise<GrantedChannels> {
     const { exchange, counted } = asking;
     const { request } = exchange;
     const names = this.checked(answer, route, request);
@@ -85,8 +116,8 @@ export class RouteChannels {
       throw noChannel();
     }
     const decide = this.decider(route, asking);
-    const finish = (decision: Decision): RequestedChannels | Promise<RequestedChannels> => {
-      const requested = this.requested(route, withoutBlocked(decision, this.blocked(counted)));
+    const finish = (decision: Decision): GrantedChannels | Promise<GrantedChannels> => {
+      const requested = this.granted(route, withoutBlocked(decision, this.blocked(counted)));
       return route.options.run ? this.ofRun(requested, route, request) : requested;
     };
     return decide
@@ -95,10 +126,10 @@ export class RouteChannels {
   }
 
   private ofRun(
-    requested: RequestedChannels,
+    requested: GrantedChannels,
     { where }: Route,
     request: FrameworkRequest,
-  ): Promise<RequestedChannels> {
+  ): Promise<GrantedChannels> {
     const start = startOf(request, this.settings.limits.lastEventIdLength);
     return requestedRun(requested, start, this.runs, where);
   }
@@ -113,7 +144,7 @@ export class RouteChannels {
     source: Observable<unknown>,
     route: Route,
     asking: Asking,
-  ): Promise<RequestedChannels> {
+  ): Promise<GrantedChannels> {
     const { exchange, counted } = asking;
     const { request } = exchange;
     const set: ChannelSet = new ChannelSet({
@@ -132,23 +163,24 @@ export class RouteChannels {
       if (!decision) {
         throw noChannel();
       }
-      return { ...this.requested(route, decision), set };
+      return { ...this.granted(route, decision), set };
     } catch (error) {
       set.close();
       throw error;
     }
   }
 
-  private requested(route: Route, { allowed, denied }: Decision): RequestedChannels {
+  private granted(route: Route, { allowed, denied }: Decision, hasOwnIds = false): GrantedChannels {
     if (allowed.length === 0 && denied.length > 0) {
       throw new ForbiddenException('The client may read none of the channels of this request.');
     }
-    return { channels: allowed.map((name) => this.requestOf(route, name)), denied };
+    return { channels: allowed.map((name) => this.requestOf(route, name, hasOwnIds)), denied };
   }
 
-  private requestOf(route: Route, name: string): ChannelRequest {
+  private requestOf(route: Route, name: string, hasOwnIds = false): ChannelRequest {
     // A resolver may answer with other channels when the client returns.
-    return { source: this.source(route), name, isOfSet: typeof route.channels === 'function' };
+    const isOfSet = typeof route.channels === 'function';
+    return { source: this.sources.of(route), name, isOfSet, hasOwnIds };
   }
 
   private decider(
@@ -164,41 +196,15 @@ export class RouteChannels {
 
   /** Checks the source of a route. @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED` */
   check(route: Route): void {
+    checkDecider(route, this.settings);
     if (route.channels !== undefined) {
-      const source = this.source(route);
+      const source = this.sources.of(route);
       if (route.options.presence) {
         this.presence.countIn(source);
       }
       if (route.options.run) {
         this.runs.followFrom(source);
       }
-    }
-  }
-
-  /** The source of a route's channels; the same for every request. */
-  private source(route: Route): ChannelSource {
-    let source = this.sourceOf.get(route);
-    if (!source) {
-      const { source: option } = route.options;
-      const given = isToken(option) ? this.provided(option) : option;
-      source = this.sources.sourceFor({ ...route.options, ...(given && { source: given }) });
-      this.sourceOf.set(route, source);
-    }
-    return source;
-  }
-
-  private provided(token: ProviderToken): ChannelSource {
-    try {
-      return this.moduleRef.get<ChannelSource>(token, { strict: false });
-    } catch (cause) {
-      const name = typeof token === 'symbol' ? String(token) : `the class ${token.name}`;
-      throw new SseError(
-        'INVALID_OPTION',
-        cause instanceof UnknownElementException
-          ? `\`source\` is ${name}, which no module provides. Add it to the providers of a module, or give an object.`
-          : `\`source\` is ${name}, which is not one object for all requests. Provide it with the default scope.`,
-        { cause },
-      );
     }
   }
 
@@ -231,12 +237,8 @@ export class RouteChannels {
   }
 }
 
-const NOTHING: RequestedChannels = { channels: [], denied: [] };
+const NOTHING: GrantedChannels = { channels: [], denied: [] };
 
 function allOf(names: readonly string[]): Decision {
   return { allowed: names, denied: [] };
-}
-
-function isToken(source: SourceOption | undefined): source is ProviderToken {
-  return typeof source === 'function' || typeof source === 'symbol';
 }

@@ -2,7 +2,7 @@ import { SseError } from '../channel/sse-error.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { Runs } from '../runs/runs.js';
 import type { Exchange } from './exchange.js';
-import type { RequestedChannels } from './requested-channels.js';
+import type { GrantedChannels } from './granted-channels.js';
 
 /**
  * The run that a client reads by an endpoint with `run`, and where it begins.
@@ -11,11 +11,11 @@ import type { RequestedChannels } from './requested-channels.js';
  * @throws SseError `INVALID_OPTION` for several channels
  */
 export async function requestedRun(
-  requested: RequestedChannels,
+  requested: GrantedChannels,
   lastEventId: string | undefined,
   runs: Runs,
   where: string,
-): Promise<RequestedChannels> {
+): Promise<GrantedChannels> {
   const [only, ...others] = requested.channels;
   if (others.length > 0) {
     throw new SseError(

@@ -17,7 +17,7 @@ import type { ChannelSet } from './channel-set.js';
 import { startOf } from './last-event-id.js';
 import { revalidationOf } from './revalidation.js';
 import { RevocationCheck } from './revocation-check.js';
-import type { RequestedChannels } from './requested-channels.js';
+import type { GrantedChannels } from './granted-channels.js';
 import type { Route } from './route.js';
 import { snapshotsOf, type RequestSnapshots } from './snapshots.js';
 
@@ -31,7 +31,7 @@ export class StreamRequest {
   /** The channels' events for the handler, once the client has its place in them. */
   events: HandlerEvents | undefined;
   /** What the request may read by its route. */
-  requested: RequestedChannels = { channels: [], denied: [] };
+  requested: GrantedChannels = { channels: [], denied: [] };
   private set: ChannelSet | undefined;
   private subscription: Subscription | undefined;
   snapshots: RequestSnapshots | undefined;
@@ -121,6 +121,7 @@ export class StreamRequest {
     const { exchange, delivery, writer } = this;
     const { readyTimeout, limits } = this.settings;
     const lastEventId = ownLastEventId ?? startOf(exchange.request, limits.lastEventIdLength);
+    const { from, isOwnChoice } = this.requested;
     const subscription = this.open(requests, set);
     if (!subscription) {
       await exchange.answerAway(delivery.connections.awayTime);
@@ -137,7 +138,7 @@ export class StreamRequest {
     if (answered) {
       return false;
     }
-    const placed = subscription.place({ lastEventId, readyTimeout });
+    const placed = subscription.place({ lastEventId, from, isOwnChoice, readyTimeout });
     if (placed) {
       await exchange.whileHere(placed);
     }

@@ -62,6 +62,7 @@ export default defineConfig({
           { text: 'Typed channels', link: '/docs/typed-channels' },
           { text: 'State and changes', link: '/docs/state' },
           { text: 'Connections and clients', link: '/docs/connections' },
+          { text: 'Channels that the request names', link: '/docs/requested-channels' },
           { text: 'Clients', link: '/docs/clients' },
           { text: 'Proxies', link: '/docs/proxies' },
           { text: 'OpenAPI', link: '/docs/openapi' },

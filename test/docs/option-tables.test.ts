@@ -5,6 +5,7 @@ import { DISCONNECT_OPTIONS } from '../../lib/connections/disconnect.options.js'
 import { CONNECTIONS_OPTIONS } from '../../lib/connections/list-connections.js';
 import * as api from '../../lib/index.js';
 import { ENDPOINT_OPTIONS, SEND_OPTIONS, STREAM_OPTIONS } from '../../lib/setup/channel-options.js';
+import { REQUESTED_CHANNELS_OPTIONS } from '../../lib/setup/requested-channels-options.js';
 import { RUN_OPTIONS, STOP_OPTIONS } from '../../lib/setup/run-options.js';
 import { MODULE_OPTIONS } from '../../lib/setup/settings.js';
 import type { AnyTable } from '../../lib/sources/options/option-table.js';
@@ -49,6 +50,7 @@ describe('The tables of options', () => {
     ['Module', { ...MODULE_OPTIONS, ...EXTRAS }],
     ...groups,
     ['Endpoint', ENDPOINT_OPTIONS],
+    ['requestedChannels', REQUESTED_CHANNELS_OPTIONS],
     ['send', SEND_OPTIONS],
     ['stream', { lastEventId }],
     ['poll', POLL_OPTIONS],
