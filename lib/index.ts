@@ -10,7 +10,9 @@ export type {
   SnapshotOption,
   SourceOption,
   StreamOptions,
+  TypedSendOptions,
 } from './setup/channel-options.js';
+export type { ChannelSender, TypedEventToSend } from './sending/channel-sender.js';
 export type { EventToSend, SendResult } from './sending/send-all.options.js';
 export {
   OnSseConnect,
@@ -57,6 +59,8 @@ export type {
   EventTypeOf,
   ParamsOf,
 } from './typed/channel-definition.js';
+export { SseSchemaError } from './typed/schema-error.js';
+export type { SchemaIssue } from './typed/schema-issues.js';
 export { SseError } from './channel/sse-error.js';
 export type { SseErrorCode } from './channel/sse-error.js';
 export { isReset } from './channel/reset-event.js';

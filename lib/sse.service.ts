@@ -13,6 +13,7 @@ import { Delivery } from './delivery/delivery.js';
 import type { SseConnectionEvent } from './delivery/connection-events.js';
 import type { ConnectionTarget } from './delivery/revocations.js';
 import type { SseConnection } from './delivery/sse-connection.js';
+import { ChannelSender } from './sending/channel-sender.js';
 import type { EventToSend, SendResult } from './sending/send-all.options.js';
 import { Sending } from './sending/sending.js';
 import type { SendKeyOptions, SendOptions } from './setup/channel-options.js';
@@ -21,6 +22,8 @@ import { SSE_SETTINGS, type SseSettings } from './setup/settings.js';
 import { SseSources } from './setup/sse-sources.js';
 import { SseReports } from './sending/sse-reports.js';
 import { SseReading } from './sse.reading.js';
+import type { ChannelDefinition, ParamArgs } from './typed/channel-definition.js';
+import { checkDefinition } from './typed/define-channel.js';
 import { statsOf, type SseStats } from './sse.stats.js';
 
 /**
@@ -76,6 +79,28 @@ export class SseService extends SseReading {
    */
   sendAll(events: readonly EventToSend[]): Promise<SendResult[]> {
     return this.sending.sendAll(events);
+  }
+
+  /**
+   * Publishes to a channel whose events have types: the compiler checks the type and the data of each event,
+   * and so does `send()` when it is called.
+   *
+   * @param definition what `defineChannel()` returned
+   * @param params what stands for the placeholders of its template; none for a template without any
+   * @throws SseError `INVALID_CHANNEL` when a value is missing or empty, `INVALID_OPTION` for what is no definition
+   *
+   * @example
+   * ```ts
+   * await sse.to(Job, { id }).send('progress', { percent: 50 });
+   * ```
+   */
+  to<Definition extends ChannelDefinition>(
+    definition: Definition,
+    ...params: ParamArgs<Definition['template']>
+  ): ChannelSender<Definition> {
+    checkDefinition(definition, 'to(): ');
+    const channel = definition.channel(...(params as []));
+    return new ChannelSender(this.sending, definition, channel);
   }
 
   /**

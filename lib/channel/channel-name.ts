@@ -1,4 +1,4 @@
-import { ChannelTemplate } from './channel-params.js';
+import { templateOf } from './channel-params.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 
@@ -64,7 +64,7 @@ export function checkedNames(given: string | readonly string[]): readonly string
  * ```
  */
 export function channelName(template: string, values: Readonly<Record<string, unknown>>): string {
-  const name = new ChannelTemplate(template).nameOf(values);
+  const name = templateOf(template).nameOf(values);
   checkChannelName(name);
   return name;
 }

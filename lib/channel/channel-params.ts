@@ -86,6 +86,23 @@ export class ChannelTemplate {
   }
 }
 
+/** Programs have few templates, and fill the same ones again and again. */
+const known = new Map<string, ChannelTemplate>();
+const MOST_KNOWN = 1_000;
+
+/** @throws SseError `INVALID_CHANNEL` when a brace lacks its other half */
+export function templateOf(text: string): ChannelTemplate {
+  let template = known.get(text);
+  if (!template) {
+    template = new ChannelTemplate(text);
+    if (known.size >= MOST_KNOWN) {
+      known.clear();
+    }
+    known.set(text, template);
+  }
+  return template;
+}
+
 /**
  * The inverse of `channelName()`: what stands for the placeholders of a template in a channel's name.
  *
@@ -107,7 +124,7 @@ export function channelParams<const Template extends string>(
   template: Template,
   channel: string,
 ): ChannelParams<Template> | undefined {
-  return new ChannelTemplate(template).paramsOf(channel) as ChannelParams<Template> | undefined;
+  return templateOf(template).paramsOf(channel) as ChannelParams<Template> | undefined;
 }
 
 /** The text of an encoded value; `undefined` for what no value is encoded as. */

@@ -38,3 +38,7 @@ export const EVENT_TO_SEND = {
   serialize,
   idempotencyKey,
 } satisfies TableOf<EventToSend>;
+
+const { channel: _ofDefinition, ...ofTyped } = EVENT_TO_SEND;
+/** The fields of an event whose channel is known. */
+export const TYPED_EVENT_TO_SEND = ofTyped;

@@ -6,8 +6,10 @@ import { SseError } from '../channel/sse-error.js';
 import {
   SEND_KEY_OPTIONS,
   SEND_OPTIONS,
+  TYPED_SEND_OPTIONS,
   type SendKeyOptions,
   type SendOptions,
+  type TypedSendOptions,
 } from '../setup/channel-options.js';
 import type { SseSettings } from '../setup/settings.js';
 import type { SseSources } from '../setup/sse-sources.js';
@@ -15,10 +17,24 @@ import { checkNames, invalidOption } from '../sources/options/option-table.js';
 import {
   EVENT_TO_SEND,
   MOST_EVENTS,
+  TYPED_EVENT_TO_SEND,
   type EventToSend,
   type SendResult,
 } from './send-all.options.js';
+import type { ChannelDefinition } from '../typed/channel-definition.js';
+import { outputOf, wireType } from '../typed/checked-data.js';
 import type { SseReports } from './sse-reports.js';
+
+/** A channel of a definition. */
+export interface TypedChannel {
+  readonly channel: string;
+  readonly definition: ChannelDefinition;
+}
+
+/** An event of `ChannelSender.sendAll()`, of whatever definition. */
+interface TypedItem extends Omit<EventToSend, 'channel' | 'type'> {
+  readonly type: string;
+}
 
 /** Sends what the application publishes: checks it, gives it to its system, and reports what fails. */
 export class Sending {
@@ -32,10 +48,23 @@ export class Sending {
     return this.reports.published.follow(() => {
       checkChannelName(channel);
       checkNames(SEND_OPTIONS, options, '', 'send(): ');
-      const event = this.outgoing(data, options);
-      return options.idempotencyKey === undefined
-        ? this.sources.broker.publish(channel, event, options)
-        : this.publishOnce(channel, event, options, 'send(): ').then(({ id }) => id);
+      return this.publish(channel, this.outgoing(data, options), options);
+    });
+  }
+
+  /** Sends an event of a definition, once its schema has taken the data. */
+  sendTyped(
+    channel: string,
+    definition: ChannelDefinition,
+    name: string,
+    data: unknown,
+    options: TypedSendOptions,
+  ): Promise<string> {
+    return this.reports.published.follow(() => {
+      checkChannelName(channel);
+      checkNames(TYPED_SEND_OPTIONS, options, '', 'send(): ');
+      const output = outputOf(definition, name, data);
+      return this.publish(channel, this.outgoing(output, options, wireType(name)), options);
     });
   }
 
@@ -62,22 +91,31 @@ export class Sending {
     });
   }
 
-  /** Sends events in one turn, as brokers join the events of a turn in as few calls as they can. */
-  async sendAll(events: readonly EventToSend[]): Promise<SendResult[]> {
+  /**
+   * Sends events in one turn, as brokers join the events of a turn in as few calls as they can.
+   * @param to the channel and its definition, if the events have types
+   */
+  async sendAll<T>(events: readonly T[], to?: TypedChannel): Promise<SendResult[]> {
     if (!Array.isArray(events) || events.length > MOST_EVENTS) {
       return this.reports.published.follow(() => Promise.reject(refusedList(events)));
     }
     // A list may have holes, which map() would pass over; and getters, which may throw.
     return Promise.all(
-      Array.from({ length: events.length }, (_, nth) => this.sendOne(events, nth)),
+      Array.from({ length: events.length }, (_, nth) => this.sendOne(events, nth, to)),
     );
   }
 
-  private async sendOne(events: readonly EventToSend[], nth: number): Promise<SendResult> {
+  private async sendOne(
+    events: readonly unknown[],
+    nth: number,
+    to: TypedChannel | undefined,
+  ): Promise<SendResult> {
     const sent = this.reports.published.follow<string | SentOnce>(() => {
-      const item = events[nth]!;
-      checkNames(EVENT_TO_SEND, item, `events[${nth}]`, 'sendAll(): ');
-      const { channel, data, ...options } = item;
+      const item = events[nth];
+      checkNames(to ? TYPED_EVENT_TO_SEND : EVENT_TO_SEND, item, `events[${nth}]`, 'sendAll(): ');
+      const { channel, data, ...options } = to
+        ? checkedItem(item as TypedItem, to)
+        : (item as EventToSend);
       checkChannelName(channel);
       const event = this.outgoing(data, options);
       return options.idempotencyKey === undefined
@@ -92,6 +130,12 @@ export class Sending {
     } catch (error) {
       return { status: 'failed', error: error as Error };
     }
+  }
+
+  private publish(channel: string, event: OutgoingEvent, options: SendOptions): Promise<string> {
+    return options.idempotencyKey === undefined
+      ? this.sources.broker.publish(channel, event, options)
+      : this.publishOnce(channel, event, options, 'send(): ').then(({ id }) => id);
   }
 
   /**
@@ -120,10 +164,18 @@ export class Sending {
     return this.sources.broker.publishOnce(channel, event, once, options);
   }
 
-  private outgoing(data: unknown, options: SendOptions): OutgoingEvent {
+  private outgoing(data: unknown, options: SendOptions, type = options.type): OutgoingEvent {
     const { limits, serialize } = this.settings;
-    return outgoingEvent(data, options, limits, options.serialize ?? serialize);
+    const { id, retry } = options;
+    return outgoingEvent(data, { type, id, retry }, limits, options.serialize ?? serialize);
   }
+}
+
+/** An event of a definition, as what its schema makes of it. @throws as `outputOf()` */
+function checkedItem({ type: name, data, ...rest }: TypedItem, to: TypedChannel): EventToSend {
+  const { channel, definition } = to;
+  const type = wireType(name);
+  return { ...rest, type, channel, data: outputOf(definition, name, data) };
 }
 
 function refusedList(events: unknown): SseError {

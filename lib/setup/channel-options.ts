@@ -49,6 +49,9 @@ export interface SendOptions extends EventFields, PublishOptions {
   readonly idempotencyKey?: string | undefined;
 }
 
+/** Options of `ChannelSender.send()`: those of `SseService.send()`, but the type. */
+export type TypedSendOptions = Omit<SendOptions, 'type'>;
+
 /** Options of `SseService.sendKey()`. */
 export type SendKeyOptions = Pick<SendOptions, 'type' | 'id' | 'serialize'>;
 
@@ -166,7 +169,10 @@ export const SEND_OPTIONS = {
   idempotencyKey: passedOn<string>(),
 } satisfies TableOf<SendOptions>;
 
-const { type, id, serialize } = SEND_OPTIONS;
+const { type, ...withoutType } = SEND_OPTIONS;
+export const TYPED_SEND_OPTIONS = withoutType satisfies TableOf<TypedSendOptions>;
+
+const { id, serialize } = SEND_OPTIONS;
 export const SEND_KEY_OPTIONS = { type, id, serialize };
 
 function isSource(value: unknown): value is SourceOption {

@@ -65,3 +65,27 @@ function checkEvents(template: string, events: unknown): void {
     }
   }
 }
+
+export function isDefinition(value: unknown): value is ChannelDefinition {
+  const { template, events, channel } = (value ?? {}) as Partial<ChannelDefinition>;
+  return (
+    typeof template === 'string' &&
+    typeof events === 'object' &&
+    events !== null &&
+    typeof channel === 'function'
+  );
+}
+
+/**
+ * Refuses what is no definition.
+ * @param of whose argument it is, with a colon, such as `to(): `
+ * @throws SseError `INVALID_OPTION`
+ */
+export function checkDefinition(value: unknown, of: string): asserts value is ChannelDefinition {
+  if (!isDefinition(value)) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `${of}the channel is ${shown(value)}. Give what defineChannel() returned.`,
+    );
+  }
+}

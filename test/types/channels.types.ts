@@ -5,7 +5,7 @@
 import { type } from 'arktype';
 import * as v from 'valibot';
 import { z } from 'zod';
-import type { SseEvent } from '../../lib/index.js';
+import type { SseEvent, SseService } from '../../lib/index.js';
 import {
   defineChannel,
   unchecked,
@@ -99,3 +99,39 @@ defineChannel('job', { progress: { percent: 'number' } });
 defineChannel('job');
 // @ts-expect-error a definition is not changed
 Job.template = 'job:{id}';
+
+// Publishing: the type decides which data an event takes.
+declare const sse: SseService;
+const job = sse.to(Job, { id: 1 });
+export const id: Promise<string> = job.send('progress', { percent: 1, at: new Date() });
+void job.send('failed', {}, { idempotencyKey: 'k', retry: 1 });
+void sse.to(Price).send('message', 5);
+void job.sendAll([
+  { type: 'progress', data: { percent: 1 } },
+  { type: 'failed', data: { why: 'tired' }, id: 'mine' },
+]);
+// @ts-expect-error no event of this channel
+void job.send('done', {});
+// @ts-expect-error the data of another event
+void job.send('progress', { why: 'tired' });
+// @ts-expect-error a part is missing
+void job.send('progress', {});
+// @ts-expect-error a part is of another type
+void job.send('progress', { percent: '1' });
+// @ts-expect-error a part that no schema knows
+void job.send('progress', { percent: 1, secret: 1 });
+// @ts-expect-error the type is the first argument
+void job.send('failed', {}, { type: 'progress' });
+// @ts-expect-error the data of another event
+void job.sendAll([{ type: 'progress', data: { why: 'tired' } }]);
+// @ts-expect-error the channel is known
+void job.sendAll([{ type: 'failed', data: {}, channel: 'job:2' }]);
+// @ts-expect-error the template has a placeholder
+sse.to(Job);
+// @ts-expect-error the template has no such placeholder
+sse.to(Job, { job: 1 });
+// @ts-expect-error the template has none
+sse.to(Price, { id: 1 });
+// @ts-expect-error a definition
+sse.to('job:1');
+void sse.to(some, { id: 1 }).send('whatever', {});

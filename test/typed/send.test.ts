@@ -1,0 +1,279 @@
+import { Logger } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { type } from 'arktype';
+import * as fc from 'fast-check';
+import { lastValueFrom, toArray } from 'rxjs';
+import * as v from 'valibot';
+import { z } from 'zod';
+import {
+  defineChannel,
+  isReset,
+  SseSchemaError,
+  unchecked,
+  type ChannelDefinition,
+  type SseService,
+} from '../../lib/index.js';
+import { arrived } from '../once/arrived.js';
+import { SYSTEMS, type System } from '../once/systems.js';
+import { holds } from '../support/property.js';
+import { closeApps, startApp } from '../support/start-app.js';
+
+const Job = defineChannel('job:{id}', {
+  progress: z.object({ percent: z.number().max(100), unit: z.string().default('%') }),
+  failed: v.object({ why: v.pipe(v.string(), v.trim()) }),
+  message: type({ text: 'string' }),
+  note: unchecked<{ text: string }>(),
+});
+
+/** A schema of no library. */
+const schemaOf = (validate: (value: unknown) => unknown) =>
+  ({ '~standard': { version: 1, vendor: 'test', validate } }) as ReturnType<typeof unchecked>;
+
+const start = async (system?: System): Promise<SseService> =>
+  (await startApp({ options: system?.options ?? {} })).sse;
+
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await closeApps();
+});
+
+describe.each(Object.entries(SYSTEMS))('to() with %s', (_, startSystem) => {
+  let system: System;
+  beforeAll(async () => {
+    system = await startSystem();
+  });
+  afterAll(() => system.stop());
+
+  it('sends what the schemas make of the data, in the order of the calls', async () => {
+    const sse = await start(system);
+    const job = sse.to(Job, { id: 'a b' });
+    expect(job.channel).toBe('job:a%20b');
+    const secret = { percent: 5, password: 'p' };
+    const ids = await Promise.all([
+      job.send('progress', secret),
+      job.send('failed', { why: ' tired ' }, { retry: 900 }),
+      job.send('message', { text: 'plain' }, { id: 'of mine' }),
+      job.send('note', { text: 'as it is' }),
+    ]);
+    const came = await arrived(sse, job.channel);
+    expect(came.map(({ id }) => id)).toEqual([...ids.slice(0, 2), 'of mine', ids[3]]);
+    expect(came).toEqual([
+      // What the schema does not know is left out, and its defaults are there.
+      expect.objectContaining({ type: 'progress', data: { percent: 5, unit: '%' } }),
+      expect.objectContaining({ type: 'failed', data: { why: 'tired' }, retry: 900 }),
+      expect.not.objectContaining({ type: expect.anything() }),
+      expect.objectContaining({ type: 'note', data: { text: 'as it is' } }),
+    ]);
+    expect(came[2]!.data).toEqual({ text: 'plain' });
+  });
+
+  it('sends many, and answers for each', async () => {
+    const sse = await start(system);
+    const job = sse.to(Job, { id: 'many' });
+    const results = await job.sendAll([
+      { type: 'progress', data: { percent: 1 }, idempotencyKey: 'one' },
+      { type: 'progress', data: { percent: 101 } },
+      { type: 'message', data: { text: 'm' }, id: 'mine' },
+      { type: 'progress', data: { percent: 1 }, idempotencyKey: 'one' },
+      { type: 'progres', data: { percent: 1 } } as never,
+      { type: 'note', channel: 'job:other', data: { text: 'n' } } as never,
+      undefined as never,
+    ]);
+    expect(results).toEqual([
+      { status: 'sent', id: expect.any(String), duplicate: false },
+      { status: 'failed', error: expect.any(SseSchemaError) },
+      { status: 'sent', id: expect.any(String), duplicate: false },
+      { status: 'sent', id: (results[0] as { id: string }).id, duplicate: true },
+      { status: 'failed', error: expect.objectContaining({ code: 'INVALID_EVENT' }) },
+      { status: 'failed', error: expect.objectContaining({ code: 'INVALID_OPTION' }) },
+      { status: 'failed', error: expect.objectContaining({ code: 'INVALID_OPTION' }) },
+    ]);
+    const came = await arrived(sse, job.channel);
+    expect(came.map(({ data }) => data)).toEqual([{ percent: 1, unit: '%' }, { text: 'm' }]);
+  });
+
+  it('publishes once with a key, and ends a run', async () => {
+    const sse = await start(system);
+    const job = sse.to(Job, { id: 'once' });
+    const send = () => job.send('note', { text: 'n' }, { idempotencyKey: 'k' });
+    expect(await send()).toBe(await send());
+    await job.complete();
+    const came = await lastValueFrom(
+      sse.stream(job.channel, { lastEventId: 'earliest' }).pipe(toArray()),
+    );
+    expect(came.filter((event) => !isReset(event)).map(({ data }) => data)).toEqual([
+      { text: 'n' },
+      '[DONE]',
+    ]);
+  });
+});
+
+describe('Data that does not fit', () => {
+  const invalid: [string, ChannelDefinition, unknown, { path: string }[]][] = [
+    [
+      'zod',
+      defineChannel('c', { e: z.object({ list: z.array(z.object({ n: z.number() })) }) }),
+      { list: [{ n: 1 }, { n: 'x' }] },
+      [{ path: 'list[1].n' }],
+    ],
+    [
+      'valibot',
+      defineChannel('c', { e: v.object({ list: v.array(v.object({ n: v.number() })) }) }),
+      { list: [{ n: 1 }, { n: 'x' }] },
+      [{ path: 'list[1].n' }],
+    ],
+    [
+      'arktype',
+      defineChannel('c', { e: type({ list: type({ n: 'number' }).array() }) }),
+      { list: [{ n: 1 }, { n: 'x' }] },
+      [{ path: 'list[1].n' }],
+    ],
+    ['the whole of it', defineChannel('c', { e: z.string() }), 5, [{ path: '' }]],
+    [
+      'keys that are no words',
+      defineChannel('c', { e: z.record(z.string(), z.number()) }),
+      { 'a b': 'x', '1': 'x' },
+      [{ path: '["1"]' }, { path: '["a b"]' }],
+    ],
+  ];
+
+  it.each(invalid)('is refused with the issues, and not sent: %s', async (_, C, data, issues) => {
+    const sse = await start();
+    const error = await sse
+      .to(C)
+      .send('e', data)
+      .catch((caught: unknown) => caught as SseSchemaError);
+    expect(error).toBeInstanceOf(SseSchemaError);
+    const { code, message, issues: found } = error as SseSchemaError;
+    expect(code).toBe('INVALID_EVENT');
+    expect(found).toEqual(issues.map((issue) => expect.objectContaining(issue)));
+    for (const { path, message: text } of found) {
+      expect(message).toContain(path === '' ? text : `${path}: ${text}`);
+    }
+    expect(await arrived(sse, 'c')).toEqual([]);
+  });
+
+  it('has no value in the error, whatever the library', async () => {
+    const sse = await start();
+    jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+    const fields = { zod: z, valibot: v, arktype: type };
+    const literal = 'the word';
+    const Secret = defineChannel('secret', {
+      zod: z.object({ field: fields.zod.literal(literal), n: z.number().max(1) }),
+      valibot: v.object({ field: v.literal(literal), n: v.pipe(v.number(), v.maxValue(1)) }),
+      arktype: type({ field: `'${literal}'`, n: 'number <= 1' }),
+      own: z.object({
+        field: z.string().refine(() => false, { error: ({ input }) => `not ${String(input)}!` }),
+        n: z.number(),
+      }),
+    });
+    const name = fc.constantFrom('zod', 'valibot', 'arktype', 'own');
+    const secret = fc.string({ minLength: 8, maxLength: 40, unit: 'grapheme' });
+    const number = fc.integer({ min: 10_000, max: 9_999_999 });
+    const nested = fc.constantFrom(
+      (text: string): unknown => text,
+      (text: string): unknown => ({ inner: [text] }),
+      (text: string): unknown => [text, text],
+    );
+    await holds(
+      fc.asyncProperty(name, secret, number, nested, async (event, text, n, nest) => {
+        const data = { field: nest(text), n } as never;
+        const error = await sse
+          .to(Secret)
+          .send(event as 'zod', data)
+          .catch((caught: unknown) => caught as SseSchemaError);
+        const told = JSON.stringify([(error as Error).message, (error as SseSchemaError).issues]);
+        expect(told).toContain('field');
+        expect(told).not.toContain(String(n));
+        // The path and the words of the libraries may have short texts by chance.
+        expect(told).not.toContain(JSON.stringify(text).slice(1, -1));
+      }),
+    );
+  });
+
+  it('has a general message when it is too large to search for its values', async () => {
+    const sse = await start();
+    const List = defineChannel('list', { all: v.array(v.pipe(v.string(), v.maxLength(3))) });
+    const data = Array.from({ length: 200_000 }, (_, nth) => `secret ${nth}`);
+    await expect(sse.to(List).send('all', data)).rejects.toMatchObject({
+      issues: Array.from({ length: 50 }, (_, nth) => ({
+        path: `[${nth}]`,
+        message: 'does not fit',
+      })),
+    });
+  });
+
+  it('is told in one line of the log, for who does not await', async () => {
+    const lines: string[] = [];
+    jest.spyOn(Logger.prototype, 'error').mockImplementation((line) => void lines.push(line));
+    const sse = await start();
+    void sse.to(Job, { id: 1 }).send('progress', { percent: 'p4ssw0rd' as never });
+    expect(await arrived(sse, 'job:1')).toEqual([]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^An event was not accepted: .*"progress".*"job:\{id\}".*percent: /),
+    ]);
+    expect(lines[0]).not.toContain('p4ssw0rd');
+  });
+});
+
+describe('An event that cannot be sent', () => {
+  it.each(['progres', '', 'constructor', '__proto__', 'toString', undefined, 5])(
+    'has no such type: %p',
+    async (name) => {
+      const sse = await start();
+      await expect(sse.to(Job, { id: 1 }).send(name as 'note', { text: '' })).rejects.toMatchObject(
+        {
+          code: 'INVALID_EVENT',
+          message: expect.stringContaining('progress, failed, message, note'),
+        },
+      );
+      expect(await arrived(sse, 'job:1')).toEqual([]);
+    },
+  );
+
+  it.each<[string, (value: unknown) => unknown, RegExp]>([
+    [
+      'throws',
+      () => {
+        throw new TypeError('broken');
+      },
+      /threw: broken/,
+    ],
+    ['is asynchronous', async (value) => ({ value }), /asynchronous/],
+    ['is asynchronous and rejects', () => Promise.reject(new Error('late')), /asynchronous/],
+    ['gives nothing', () => undefined, /undefined in place of a result/],
+  ])('has a schema that %s', async (_, validate, message) => {
+    const sse = await start();
+    const Faulty = defineChannel('faulty', { e: schemaOf(validate) });
+    await expect(sse.to(Faulty).send('e', 'x')).rejects.toMatchObject({
+      code: 'INVALID_EVENT',
+      message: expect.stringMatching(message),
+    });
+    expect(await arrived(sse, 'faulty')).toEqual([]);
+  });
+
+  it('has an option of another method', async () => {
+    const sse = await start();
+    const options = { type: 'note' } as never;
+    await expect(sse.to(Job, { id: 1 }).send('note', { text: '' }, options)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+    });
+  });
+
+  it('has a channel without a name, or no definition', async () => {
+    const sse = await start();
+    expect(() => sse.to(Job, { id: '' })).toThrow(
+      expect.objectContaining({ code: 'INVALID_CHANNEL' }),
+    );
+    for (const wrong of ['job:1', undefined, null, {}, Job.events]) {
+      expect(() => sse.to(wrong as never)).toThrow(
+        expect.objectContaining({ code: 'INVALID_OPTION' }),
+      );
+    }
+    // Names that no channel can have reject, as they do for send().
+    const Long = defineChannel('{name}', { e: unchecked<string>() });
+    await expect(sse.to(Long, { name: 'x'.repeat(2_000) }).send('e', '')).rejects.toMatchObject({
+      code: 'INVALID_CHANNEL',
+    });
+  });
+});
