@@ -56,6 +56,7 @@ chmodSync(folder, 0o755);
 // As a production server: what is committed is on the disk. Prepared transactions are off, as by default.
 const server = await startPostgres({
   durable: true,
+  onDisk: true,
   settings: { max_prepared_transactions: '0', shared_buffers: '256MB', max_wal_size: '4GB' },
 });
 // Before the application starts, which would hear of the same rows.

@@ -94,7 +94,9 @@ describe('The reader of the event table', () => {
     await until(() => sink.events.length === 2);
     expect(sink.data).toEqual(['slow', 'held back']);
     expect(instance.table.stats.stuck).toBeUndefined();
-    expect(instance.logger.logs).toEqual([expect.stringContaining('delivery goes on at 1.0')]);
+    // On a busy machine reading may be out for a moment, which is told as well.
+    const ended = instance.logger.logs.filter((line) => !line.includes('read again'));
+    expect(ended).toEqual([expect.stringContaining('delivery goes on at 1.0')]);
   });
 
   it('joins history and live events without a gap while both grow', async () => {

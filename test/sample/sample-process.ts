@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundled } from '../support/compiled.js';
 import { projectRoot } from '../support/project-root.js';
+import { serversParent } from '../support/server-folder.js';
 import { until } from '../support/until.js';
 
 /** How the sample is started where how does not matter. */
@@ -34,7 +34,7 @@ export async function startSample(
   variables: NodeJS.ProcessEnv = {},
   [command, ...args]: readonly string[] = DIRECTLY,
 ): Promise<SampleProcess> {
-  const folder = await mkdtemp(join(tmpdir(), 'sample-test-'));
+  const folder = await mkdtemp(join(await serversParent(), 'sample-test-'));
   // Postgres does not run as root; as another user it has to get through to its own folder.
   await chmod(folder, 0o755);
   const unset = { REDIS_URL: undefined, DATABASE_URL: undefined };

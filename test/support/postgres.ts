@@ -13,6 +13,8 @@ export interface PostgresOptions {
   settings?: Record<string, string>;
   /** True to write as safely as a production server (`fsync`). Default false: fast. */
   durable?: boolean;
+  /** True to keep the data on disk also where there is room in memory. Default: false. */
+  onDisk?: boolean;
   /** The loopback port. Default: a free one. */
   port?: number;
   /** Makes it a streaming standby of this server. Default: a server with databases of its own. */
@@ -39,7 +41,13 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+const FAST = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  // The data may be in memory.
+  max_wal_size: '256MB',
+};
 const BASE = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -52,7 +60,7 @@ const ENV = { ...process.env, LC_ALL: 'C' };
 
 /** Starts a Postgres server on the loopback interface; it ends with this process at the latest. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const folder = await ServerFolder.create('postgres');
+  const folder = await ServerFolder.create('postgres', options.onDisk);
   try {
     return await startIn(folder, options);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -17,6 +17,29 @@ fi
 rm -rf "$1"
 `;
 
+/** A file system in memory that Linux has. */
+const MEMORY = '/dev/shm';
+/** So many bytes must be free there: containers often have 64 MB. */
+const FREE_BYTES = 3 * 2 ** 30;
+
+/**
+ * Where servers keep their files. Postgres creates a database in an eighth of the work in memory,
+ * and a Cluster of Redis does not wait for its disk. `TMPDIR` decides where it is set.
+ */
+export async function serversParent(): Promise<string> {
+  if (process.env['TMPDIR'] !== undefined || process.platform !== 'linux') return tmpdir();
+  try {
+    const { bavail, bsize } = await statfs(MEMORY);
+    const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n');
+    // The programs of a server may be copied there.
+    const options = mounts.map((line) => line.split(' ')).find(([, path]) => path === MEMORY)?.[3];
+    const mayRun = options?.split(',').includes('noexec') === false;
+    return mayRun && bavail * bsize >= FREE_BYTES ? MEMORY : tmpdir();
+  } catch {
+    return tmpdir();
+  }
+}
+
 /**
  * A temporary folder for a server's files. Server and folder are gone when this process is,
  * even if it has no time to clear up.
@@ -27,15 +50,20 @@ export class ServerFolder {
     private readonly reaper: ChildProcess,
   ) {}
 
-  /** Creates the folder below the system's temporary folder. */
-  static async create(name: string): Promise<ServerFolder> {
+  /**
+   * Creates the folder in memory where there is room, or below the system's temporary folder.
+   *
+   * @param onDisk true where the speed of the disk is part of what is measured. Default: false
+   */
+  static async create(name: string, onDisk = false): Promise<ServerFolder> {
     if (process.platform === 'win32') {
       throw new Error(
         'Servers for tests and the sample cannot be started on Windows. ' +
           'Set DATABASE_URL and REDIS_URL to servers of your own, or use WSL.',
       );
     }
-    const path = await mkdtemp(join(tmpdir(), `nestjs-sse-${name}-`));
+    const parent = onDisk ? tmpdir() : await serversParent();
+    const path = await mkdtemp(join(parent, `nestjs-sse-${name}-`));
     const reaper = spawn('/bin/sh', ['-c', REAPER, 'reaper', path], {
       cwd: '/',
       // A session of its own, so that a terminal's Ctrl-C does not reach it.
