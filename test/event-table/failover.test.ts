@@ -3,12 +3,11 @@ import { Controller, Sse } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SseChannel } from '../../lib/index.js';
 import type { SseTestClient } from '../../lib/testing/index.js';
-import { startPostgres, type PostgresServer } from '../support/postgres.js';
-import { startProxy } from '../support/proxy.js';
 import { closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { connect, stopAll } from './event-table-rig.js';
 import { faultsOf, NO_FAULTS, range } from './numbered-events.js';
+import { replicated, startStandbyPair } from './standby-pair.js';
 
 @Controller()
 class NewsController {
@@ -24,36 +23,11 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
 
-/** A primary, a standby that follows it, and what the applications connect to. */
+/** The servers of a test, and what the applications connect to. */
 async function startPair(settings: Record<string, string>) {
-  const primary = await startPostgres({ durable: true });
-  cleanUps.push(() => primary.stop());
-  const link = await startProxy(primary.url);
-  cleanUps.push(() => link.close());
-  const { url, dataDir } = primary;
-  const standby = await startPostgres({
-    durable: true,
-    settings,
-    standbyOf: { url, dataDir, followUrl: link.url(url) },
-  });
-  cleanUps.push(() => standby.stop());
-  const proxy = await startProxy(url);
-  cleanUps.push(() => proxy.close());
-  return { primary, link, standby, proxy };
-}
-
-/** Waits until the standby shows what the primary has committed. */
-async function replicated(primary: PostgresServer): Promise<void> {
-  const client = await connect(primary.url);
-  const { rows } = await client.query<{ lsn: string }>('select pg_current_wal_lsn() as lsn');
-  await until(async () => {
-    const { rowCount } = await client.query(
-      'select from pg_stat_replication where replay_lsn >= $1::pg_lsn',
-      [rows[0]!.lsn],
-    );
-    return rowCount === 1;
-  });
-  await client.end();
+  const pair = await startStandbyPair(settings);
+  cleanUps.push(() => pair.stop());
+  return pair;
 }
 
 /** Whether the server has ended its recovery. */
@@ -114,7 +88,7 @@ describe('When the database server moves to another timeline', () => {
         [...apps, ...apps].map((app) => app.connect('/news', { lastEventId: 'earliest' })),
       );
       await write(primary.url, 0, 50);
-      await replicated(primary);
+      await replicated(primary.url);
       const admin = await connect(standby.url);
       if (isRestored) {
         await (await connect(primary.url)).query(`select pg_create_restore_point('before')`);
@@ -124,7 +98,7 @@ describe('When the database server moves to another timeline', () => {
       }
       await write(primary.url, 50, 80);
       await until(() => clients.every((client) => numbersOf(client).length === 80));
-      if (kept === 80) await replicated(primary);
+      if (kept === 80) await replicated(primary.url);
       if (isRestored) await until(() => isWritable(admin));
 
       await primary.killServer();

@@ -2,8 +2,9 @@ import pg from 'pg';
 import type { SseModuleOptions } from '../../lib/index.js';
 import { createDatabase } from '../support/databases.js';
 import { withRedis } from '../redis/instances.js';
+import { startPostgres } from '../support/postgres.js';
 import { startProxy, type TcpProxy } from '../support/proxy.js';
-import { startRedis } from '../support/redis.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
 
 /** A system in which all instances keep who is present. */
 export interface System {
@@ -15,53 +16,80 @@ export interface System {
   stop(): Promise<void>;
 }
 
-export const SYSTEMS: Record<string, () => Promise<System>> = {
-  async redis() {
-    const redis = await startRedis();
-    const proxy = await startProxy(redis);
-    return {
-      proxy,
-      options: (name, proxied) => ({
-        broker: 'redis',
-        redis: proxied ? proxy.url(redis.url) : redis.url,
-        redisStreams: { prefix: `${name}:`, auditInterval: 500 },
-      }),
-      forget: () => withRedis(redis.url, async (client) => void (await client.flushall())),
-      async stop() {
-        await proxy.close();
-        await redis.stop();
-      },
-    };
-  },
+/** A system that keeps what it has taken when its server is killed. */
+export interface DurableSystem extends System {
+  kill(): Promise<void>;
+  /** Starts the killed server again. */
+  start(): Promise<void>;
+}
 
+/** On servers that other tests may use as well. */
+export const SYSTEMS: Record<string, () => Promise<System>> = {
+  redis: async () => onRedis(await startRedis()),
   async 'event-table'() {
     const database = await createDatabase();
+    return onPostgres(database.url, () => database.drop());
+  },
+};
 
-    const proxy = await startProxy(database.url);
-    const client = new pg.Client({ connectionString: database.url });
-    await client.connect();
-    const schemas = new Set<string>();
+/** On servers of their own. */
+export const DURABLE_SYSTEMS: Record<string, () => Promise<DurableSystem>> = {
+  async redis() {
+    const redis = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
+    return { ...(await onRedis(redis)), kill: () => redis.kill(), start: () => redis.start() };
+  },
+  async 'event-table'() {
+    const server = await startPostgres({ durable: true });
     return {
-      proxy,
-      options(name, proxied) {
-        const schema = name.replaceAll(/\W/g, '_');
-        schemas.add(schema);
-        return {
-          broker: 'event-table',
-          postgres: proxied ? proxy.url(database.url) : database.url,
-          eventTable: { schema, install: true },
-        };
-      },
-      async forget() {
-        for (const schema of schemas) {
-          await client.query(`truncate ${schema}.seat`).catch(() => undefined);
-        }
-      },
-      async stop() {
-        await client.end();
-        await proxy.close();
-        await database.drop();
-      },
+      ...(await onPostgres(server.url, () => server.stop())),
+      kill: () => server.killServer(),
+      start: () => server.startServer(),
     };
   },
 };
+
+async function onRedis(redis: RedisServer): Promise<System> {
+  const proxy = await startProxy(redis);
+  return {
+    proxy,
+    options: (name, proxied) => ({
+      broker: 'redis',
+      redis: proxied ? proxy.url(redis.url) : redis.url,
+      redisStreams: { prefix: `${name}:`, auditInterval: 500 },
+    }),
+    forget: () => withRedis(redis.url, async (client) => void (await client.flushall())),
+    async stop() {
+      await proxy.close();
+      await redis.stop();
+    },
+  };
+}
+
+async function onPostgres(url: string, stop: () => Promise<void>): Promise<System> {
+  const proxy = await startProxy(url);
+  const schemas = new Set<string>();
+  return {
+    proxy,
+    options(name, proxied) {
+      const schema = name.replaceAll(/\W/g, '_');
+      schemas.add(schema);
+      return {
+        broker: 'event-table',
+        postgres: proxied ? proxy.url(url) : url,
+        eventTable: { schema, install: true },
+      };
+    },
+    async forget() {
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      for (const schema of schemas) {
+        await client.query(`truncate ${schema}.seat`).catch(() => undefined);
+      }
+      await client.end();
+    },
+    async stop() {
+      await proxy.close();
+      await stop();
+    },
+  };
+}

@@ -1,9 +1,6 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { Cluster } from 'ioredis';
 import { clusterRig } from '../redis/cluster-rig.js';
-import { withRedis } from '../redis/instances.js';
-import { startSentinelGroup } from '../redis/topologies.js';
-import type { RedisServer } from '../support/redis.js';
 import { closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { byHeader, RoomsController } from './rooms.js';
@@ -63,49 +60,5 @@ describe('Presence in a Redis Cluster', () => {
       await server.start();
     }
     await untilAllPresent(there, { ann: 1, bob: 1 });
-  });
-});
-
-describe('Presence with Sentinel', () => {
-  afterEach(closeApps);
-
-  it('is right after a failover that lost who has come and who has gone', async () => {
-    const group = await startSentinelGroup();
-    try {
-      const start = () =>
-        startApp({
-          controllers: [RoomsController],
-          options: {
-            redis: group.options,
-            broker: 'redis',
-            client: byHeader,
-            presenceGrace: 0,
-            presenceTimeout: 3_000,
-          },
-        });
-      const [here, there] = [await start(), await start()];
-      const watcher = await as(here, 'w', '/rooms/a');
-      const gone = await as(here, 'gone');
-      await as(there, 'stays');
-      await untilPresent(here.sse, 'a', { gone: 1, stays: 1 });
-      const [master, replica] = group.servers as [RedisServer, RedisServer];
-      // The replica misses what follows.
-      await until(() =>
-        withRedis(master.url, async (redis) => Number(await redis.call('WAIT', 1, 100)) === 1),
-      );
-      process.kill(replica.pid, 'SIGSTOP');
-      await withRedis(master.url, (redis) => redis.call('CLIENT', 'KILL', 'TYPE', 'replica'));
-      await gone.close();
-      await as(here, 'new');
-      await untilPresent(here.sse, 'a', { new: 1, stays: 1 });
-      await master.kill();
-      process.kill(replica.pid, 'SIGCONT');
-      await untilPresent(here.sse, 'a', { new: 1, stays: 1 });
-      await here.sse.send('a', 'end');
-      await watcher.until(({ data }) => data === 'end');
-    } finally {
-      await closeApps();
-      await group.stop();
-    }
   });
 });

@@ -60,3 +60,35 @@ export async function expectByTurns(
   expect(Object.entries(moves).filter(([, each]) => !/^(\+-)*\+?$/.test(each))).toEqual([]);
   expect(there()).toEqual(expected);
 }
+
+/**
+ * The same where the watcher may have received resets, after each of which a page reads the list anew: so
+ * between two of them each client joined and left by turns.
+ */
+export async function expectByTurnsOrReset(
+  watcher: SseTestClient,
+  present: Readonly<Record<string, number>>,
+): Promise<void> {
+  const parts = () => {
+    const all: SseTestEvent[][] = [[]];
+    for (const event of watcher.events) {
+      if (event.type === 'sse:reset') all.push([]);
+      else all.at(-1)!.push(event);
+    }
+    return all.map(movesOf);
+  };
+  const wrong = (part: Record<string, string>, turns: RegExp) =>
+    Object.entries(part).filter(([, each]) => !turns.test(each));
+  const untold = () => {
+    const all = parts();
+    const last = all.at(-1)!;
+    const isThere = (id: string) => last[id]?.endsWith('+') ?? (all.length > 1 && id in present);
+    const ids = new Set([...Object.keys(last), ...Object.keys(present)]);
+    return [...ids].filter((id) => isThere(id) !== id in present);
+  };
+  await until(() => untold().length === 0).catch(() => undefined);
+  expect(untold()).toEqual([]);
+  const [first, ...others] = parts();
+  expect(wrong(first!, /^(\+-)*\+?$/)).toEqual([]);
+  expect(others.flatMap((part) => wrong(part, /^-?(\+-)*\+?$/))).toEqual([]);
+}

@@ -7,6 +7,7 @@ import { until } from '../support/until.js';
 /** An instance of an application in a process of its own. */
 export interface AppProcess {
   readonly url: string;
+  readonly pid: number;
   /** Ends the process with this signal; resolves once it is gone. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 }
@@ -38,6 +39,7 @@ export async function startAppProcess(
   }
   const one: AppProcess = {
     url: found[1]!,
+    pid: child.pid!,
     async end(signal) {
       running.delete(one);
       if (!isOver()) {

@@ -118,7 +118,7 @@ export async function addSlots(node: Redis, first: number, end: number): Promise
 /** Whom a client of the Cluster logs in as. */
 export type ClusterUser = Pick<RedisOptions, 'username' | 'password' | 'enableReadyCheck'>;
 
-/** Three masters, of which the first has a replica. */
+/** Three masters, of which one has a replica, by default the first. */
 export interface TestCluster {
   readonly masters: readonly RedisServer[];
   readonly replica: RedisServer;
@@ -132,16 +132,17 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(): Promise<TestCluster> {
+/** @param replicated which of the masters has a replica */
+export async function startCluster(replicated = 0): Promise<TestCluster> {
   const args =
     '--cluster-enabled yes --cluster-node-timeout 1000 --repl-diskless-sync-delay 0'.split(' ');
   args.push('--cluster-announce-ip', '127.0.0.1');
   const servers = await Promise.all([0, 1, 2, 3].map(() => startRedis({ args })));
-  return orStop(servers, () => joined(servers));
+  return orStop(servers, () => joined(servers, replicated));
 }
 
 /** Makes these servers a Cluster, and resolves once every one of them says that it works. */
-async function joined(servers: readonly RedisServer[]): Promise<TestCluster> {
+async function joined(servers: readonly RedisServer[], replicated: number): Promise<TestCluster> {
   const [replica, ...masters] = servers.toReversed() as [RedisServer, ...RedisServer[]];
   const on = <T>(server: RedisServer, use: (redis: Redis) => Promise<T>) =>
     withRedis(server.url, use);
@@ -168,9 +169,9 @@ async function joined(servers: readonly RedisServer[]): Promise<TestCluster> {
     const known = await Promise.all(servers.map((server) => info(server, 'cluster_known_nodes')));
     return known.every((count) => count === '4');
   });
-  const firstId = await idOf(masters[0]!);
+  const replicatedId = await idOf(masters[replicated]!);
   await until(() =>
-    on(replica, (node) => node.call('CLUSTER', 'REPLICATE', firstId)).then(
+    on(replica, (node) => node.call('CLUSTER', 'REPLICATE', replicatedId)).then(
       () => true,
       () => false,
     ),

@@ -93,8 +93,8 @@ export async function startProxy(
     else inner.resume();
   });
   const cut = () => {
-    for (const sockets of pairs) for (const socket of sockets) socket.resetAndDestroy();
-    for (const outer of held.keys()) outer.resetAndDestroy();
+    for (const sockets of pairs) for (const socket of sockets) reset(socket);
+    for (const outer of held.keys()) reset(outer);
     pairs.clear();
     held.clear();
   };
@@ -152,6 +152,12 @@ export async function startProxy(
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/** Node 20 loses a socket that is reset while its end is on the way, and then never exits. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 const DEFAULT_PORTS: Record<string, number> = {
