@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 const NAME = 'nestjs-sse-channels';
 const PEERS = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
@@ -18,6 +19,9 @@ const REQUIRED = [
   ),
 ];
 
+/** The most that the client for browsers may have, minified and compressed. */
+const MOST_CLIENT_BYTES = 6_144;
+
 /** npm runs these when somebody installs a tarball or a commit, or warns that it does not. */
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare'];
 
@@ -27,6 +31,7 @@ const scratch = mkdtempSync(join(tmpdir(), `${NAME}-package-`));
 try {
   run(root, 'npm', 'run', 'build');
   hasNoInstallScript();
+  clientIsSmall();
   const tarball = pack();
   step('publint');
   run(root, 'npx', 'publint', 'run', tarball, '--strict');
@@ -48,6 +53,20 @@ function hasNoInstallScript() {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const found = INSTALL_SCRIPTS.filter((name) => name in scripts);
   if (found.length > 0) throw new Error(`its script ${found.join(', ')} would run at users`);
+}
+
+/** What a page loads that has the client. */
+function clientIsSmall() {
+  step('size of the client');
+  const code = readFileSync(join(root, 'dist/client/index.min.js'));
+  const { length } = brotliCompressSync(code);
+  console.log(
+    `${code.length} bytes minified, ${length} in Brotli, ${gzipSync(code).length} in gzip`,
+  );
+  if (length > MOST_CLIENT_BYTES) {
+    throw new Error(`the client has ${length} bytes in Brotli, more than ${MOST_CLIENT_BYTES}`);
+  }
+  if (/\bimport\b/.test(code)) throw new Error('the client imports something');
 }
 
 function pack() {
@@ -82,7 +101,7 @@ function installFrom(tarball) {
 function importsFrom(project) {
   step('import and require');
   const check = `
-    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels, defineChannel }))
+    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels, defineChannel, SseClient }))
       if (typeof value !== 'function') throw new Error(name + ' is not exported');
     console.log('loaded by', typeof require === 'function' ? 'require' : 'import');`;
   writeFileSync(
@@ -91,7 +110,8 @@ function importsFrom(project) {
     import { SseModule, SseService } from '${NAME}';
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
-    import { defineChannel } from '${NAME}/channel';${check}`,
+    import { defineChannel } from '${NAME}/channel';
+    import { SseClient } from '${NAME}/client';${check}`,
   );
   writeFileSync(
     join(project, 'cjs.cjs'),
@@ -99,7 +119,8 @@ function importsFrom(project) {
     const { SseModule, SseService } = require('${NAME}');
     const { SseTestClient } = require('${NAME}/testing');
     const { describeSseChannels } = require('${NAME}/swagger');
-    const { defineChannel } = require('${NAME}/channel');${check}`,
+    const { defineChannel } = require('${NAME}/channel');
+    const { SseClient } = require('${NAME}/client');${check}`,
   );
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'esm.mjs');
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'cjs.cjs');
@@ -112,12 +133,14 @@ function typesFrom(project) {
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
     import { defineChannel, unchecked } from '${NAME}/channel';
+    import { SseClient } from '${NAME}/client';
     @Module({ imports: [SseModule.forRoot({})] })
     export class AppModule { constructor(readonly sse: SseService) {} }
     export const connect = SseTestClient.connect;
     export const describe = describeSseChannels;
     export const Job = defineChannel('job:{id}', { progress: unchecked<{ percent: number }>() });
-    export const name: string = Job.channel({ id: 1 });`;
+    export const name: string = Job.channel({ id: 1 });
+    new SseClient('/stream').subscribe(Job, { id: 1 }, { onEvent: ({ data }) => data.percent });`;
   writeFileSync(join(project, 'types.mts'), source);
   writeFileSync(join(project, 'types.cts'), source);
   const compilerOptions = {

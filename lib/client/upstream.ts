@@ -21,7 +21,11 @@ export type ClientStatus = 'connecting' | 'open' | 'waiting' | 'closed';
 
 /** Who brings channels: by a connection of this page, or of another tab. */
 export interface Upstream {
-  /** Tells all channels that are wanted from now on. Calls in quick succession count as one. */
+  /**
+   * Tells all channels that are wanted from now on. Calls in quick succession make one request. Of a
+   * channel that was unwanted in between, nothing is told but from its new beginning on: otherwise
+   * whoever wants it now would miss what came while nobody did.
+   */
   want(channels: readonly Wanted[]): void;
   /** Ends everything. Nothing is told to the sink any more, but the status. */
   close(): void;
@@ -47,5 +51,9 @@ export interface UpstreamSink {
   denied(channel: string): void;
   /** The channel has ended: `complete()`. It is not asked for again while it is wanted. */
   ended(channel: string): void;
+  /**
+   * With `waiting` an error passes by itself. With `closed` it is final for all channels, and with
+   * `open` for those that are not open: the next change of what is wanted tries again.
+   */
   status(status: ClientStatus, error?: Error): void;
 }
