@@ -128,6 +128,29 @@ describe.each(ADAPTERS)('The recipes on %s', (adapter) => {
     expect((await ann.until(({ type }) => type === 'typing')).data).toBe('{"from":"bob"}');
   });
 
+  it('bring signs to who is there, and to nobody later', async () => {
+    const { SignsController } = await runBlock<Record<string, Type>>(RECIPES, 'SignsController');
+    const { sse, connect } = await start(SignsController!);
+    const ann = await connect('/rooms/lobby/with-signs');
+    const sign = (from: string) => sse.send('signs:lobby', { from }, { type: 'typing' });
+    await sign('bob');
+    expect(await ann.next()).toMatchObject({ type: 'typing', data: '{"from":"bob"}' });
+    await sse.send('room:lobby', 'first');
+    expect(await ann.next()).toMatchObject({ type: 'message', data: 'first' });
+    await ann.close();
+    await sign('missed');
+    await sse.send('room:lobby', 'second');
+    const back = await ann.reconnect();
+    try {
+      expect(await back.next()).toMatchObject({ type: 'message', data: 'second' });
+      await sign('eve');
+      expect(await back.next()).toMatchObject({ type: 'typing', data: '{"from":"eve"}' });
+      expect(back.lastEventId).toBe(back.events[0]!.id);
+    } finally {
+      await back.close();
+    }
+  });
+
   it('give the seat to the newest tab', async () => {
     const { GameController, SeatGuard } = await runBlock<Record<string, Type>>(
       RECIPES,
