@@ -39,7 +39,6 @@ export class DirectUpstream implements Upstream {
   private isRevoked = false;
   private isClosed = false;
 
-  /** @throws nothing: what is wrong is told by `sink.status()` */
   constructor(
     private readonly url: string,
     private readonly options: ConnectionOptions,
@@ -109,10 +108,17 @@ export class DirectUpstream implements Upstream {
   }
 
   private readonly onFrame = (from: Connection, { type, data, id }: Frame): void => {
-    if (type === 'sse:open' || type === 'sse:channels') this.opened(from, parsed(data), id ?? '');
+    // With neither it says no more than when to return.
+    const isPlace = data !== undefined || id !== undefined;
+    if (type === 'sse:open' || type === 'sse:channels') {
+      if (isPlace) this.opened(from, parsed(data), id ?? '');
+      return;
+    }
+    // An endpoint that opens with a frame, and has no position to tell.
+    if (from === this.next && isPlace && !type.startsWith('sse:')) this.opened(from, {}, '');
     // Before it is open it brings nothing else.
-    else if (from !== this.current || data === undefined) return;
-    else if (type === 'sse:denied') this.over(parsed(data).channels ?? [], 'denied');
+    if (from !== this.current || data === undefined) return;
+    if (type === 'sse:denied') this.over(parsed(data).channels ?? [], 'denied');
     else if (type === 'sse:end') this.isRevoked = parsed(data).reason === 'revoked';
     else this.deliver(from, type, data, id);
   };
@@ -131,6 +137,7 @@ export class DirectUpstream implements Upstream {
       this.current = from;
       this.next = undefined;
       this.attempts = 0;
+      this.retry = from.retry ?? this.retry;
       this.isUnauthorized = this.isRevoked = false;
       this.sink.status('open');
       this.place(from, channels ?? asked, labels, id, before);
@@ -190,7 +197,6 @@ export class DirectUpstream implements Upstream {
 
   private readonly onEnd = (from: Connection, end: ConnectionEnd): void => {
     const { status = 0, isFinal } = end;
-    this.retry = from.retry ?? this.retry;
     const isNext = from === this.next;
     if (isNext) this.next = undefined;
     else this.current = undefined;
@@ -205,7 +211,7 @@ export class DirectUpstream implements Upstream {
     } else if (status === 403) this.over(names, 'denied', error);
     else if (isFinal || status === 204 || (status >= 400 && status < 500 && !FOR_NOW.has(status))) {
       this.refused(error);
-    } else this.pause(end.after, error);
+    } else this.pause(from.retry, end.after, error);
   };
 
   /** Another attempt would end alike. What is open goes on. */
@@ -214,8 +220,13 @@ export class DirectUpstream implements Upstream {
     else this.stop(error);
   }
 
-  private pause(after: number | undefined, error: Error | undefined): void {
-    const full = Math.min(this.retry * 2 ** this.attempts++, Math.max(this.retry, MAX_WAIT_MS));
+  /**
+   * Waits, and connects.
+   * @param told when to return, as the server has said last. A server that ends spreads its clients by it
+   */
+  private pause(told = this.retry, after: number | undefined, error: Error | undefined): void {
+    const first = this.attempts === 0 ? told : this.retry;
+    const full = Math.min(first * 2 ** this.attempts++, Math.max(first, MAX_WAIT_MS));
     const wait = full * (0.5 + Math.random() / 2) + Math.min(Math.max(after || 0, 0), MAX_AFTER_MS);
     this.waiting ??= setTimeout(() => this.connect(), Math.min(wait, MAX_TIMER_MS));
     if (!this.current) this.sink.status('waiting', error);

@@ -115,6 +115,23 @@ describe('SseClient', () => {
     expect(told.all).toEqual(['open', 'still here']);
   });
 
+  it('keeps what it has while there is no room for more', async () => {
+    await rig.start({ options: { limits: { connections: 1 } } });
+    const [told, other] = [new Told(), new Told()];
+    const client = rig.client();
+    client.subscribe('news', told.handlers);
+    await told.has('open');
+    const more = client.subscribe('other', other.handlers);
+    await until(() => rig.app.sse.stats().refused.capacity > 2);
+    await rig.app.sse.send('news', 'still here');
+    await told.has('still here');
+    expect(other.all).toEqual([]);
+    more.close();
+    await rig.app.sse.send('news', 'and here');
+    await told.has('and here');
+    expect(told.all).toEqual(['open', 'still here', 'and here']);
+  });
+
   it('asks for the token anew once after 401, and at each return', async () => {
     await rig.start({ before });
     let count = 0;
