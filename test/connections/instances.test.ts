@@ -124,6 +124,13 @@ describe.each(Object.keys(SYSTEMS))('disconnect() across instances by %s', (name
   const as = (app: TestApp, user: string, path = '/rooms/a') =>
     app.connect(path, { headers: { 'x-user': user }, deadline: 60_000 });
 
+  /** Returns as browsers do: an instance sends clients away until it knows who is blocked. */
+  const served = (app: TestApp, user: string, path?: string) =>
+    until(async () => {
+      const client = await as(app, user, path);
+      return client.opening && client;
+    });
+
   const startAll = () => Promise.all([start(), start(false, {}, 'fastify'), start(true)] as const);
 
   it("ends all of a client's streams on every instance, nobody else's, and delivers nothing after", async () => {
@@ -131,7 +138,7 @@ describe.each(Object.keys(SYSTEMS))('disconnect() across instances by %s', (name
     const clients = await Promise.all(
       Array.from({ length: 300 }, async (_, nth) => {
         const user = `user ${nth % 30}`;
-        return { user, client: await as(apps[nth % 3]!, user) };
+        return { user, client: await served(apps[nth % 3]!, user) };
       }),
     );
     publisher = new Publisher(apps[1].sse, 'a');
@@ -156,8 +163,8 @@ describe.each(Object.keys(SYSTEMS))('disconnect() across instances by %s', (name
   it('has an instance that was cut off deliver nothing after its return', async () => {
     const apps = await startAll();
     const [one, , cut] = apps;
-    const anns = await Promise.all(apps.map((app) => as(app, 'ann')));
-    const bobs = await Promise.all(apps.map((app) => as(app, 'bob')));
+    const anns = await Promise.all(apps.map((app) => served(app, 'ann')));
+    const bobs = await Promise.all(apps.map((app) => served(app, 'bob')));
     publisher = new Publisher(one.sse, 'a');
     await until(() => [...anns, ...bobs].every(({ events }) => events.length > 0));
     system.proxy.refuse();
@@ -203,7 +210,7 @@ describe.each(Object.keys(SYSTEMS))('disconnect() across instances by %s', (name
 
   it('ends every stream of an instance that cannot read what it has missed', async () => {
     const [one, , cut] = await startAll();
-    const tom = await as(cut, 'tom', '/rooms/b');
+    const tom = await served(cut, 'tom', '/rooms/b');
     await one.sse.disconnect({ client: 'nobody' });
     await until(() => cut.sse.stats().connections === 1);
     system.proxy.refuse();
@@ -213,17 +220,14 @@ describe.each(Object.keys(SYSTEMS))('disconnect() across instances by %s', (name
     system.proxy.accept();
     expect((await tom.closed).by).toBe('server');
     expect(tom.retry).toBeGreaterThanOrEqual(1_000);
-    const back = await until(async () => {
-      const client = await as(cut, 'tom', '/rooms/b');
-      return client.opening && client;
-    });
+    const back = await served(cut, 'tom', '/rooms/b');
     await one.sse.send('b', 'hello');
     await back.until(({ data }) => data === 'hello');
   });
 
   it('rejects when the broker does not take the command, and has ended what is here', async () => {
     const cut = await start(true, { failFast: false, ...short(name) });
-    const sue = await as(cut, 'sue');
+    const sue = await served(cut, 'sue');
     system.proxy.refuse();
     system.proxy.cut();
     await expect(cut.sse.disconnect({ client: 'sue' })).rejects.toMatchObject({
