@@ -63,6 +63,7 @@ export default defineConfig({
           { text: 'State and changes', link: '/docs/state' },
           { text: 'Connections and clients', link: '/docs/connections' },
           { text: 'Channels that the request names', link: '/docs/requested-channels' },
+          { text: 'The client', link: '/docs/client' },
           { text: 'Clients', link: '/docs/clients' },
           { text: 'Proxies', link: '/docs/proxies' },
           { text: 'OpenAPI', link: '/docs/openapi' },
