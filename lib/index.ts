@@ -58,6 +58,7 @@ export type {
   EventOf,
   EventTypeOf,
   ParamsOf,
+  StreamEventOf,
 } from './typed/channel-definition.js';
 export { SseSchemaError } from './typed/schema-error.js';
 export type { SchemaIssue } from './typed/schema-issues.js';

@@ -1,5 +1,7 @@
 import type { Observable } from 'rxjs';
 import { checkedNames } from './channel/channel-name.js';
+import type { ChannelSource } from './channel/source.js';
+import { placeholdersOf } from './channel/template.js';
 import type { SseEvent } from './channel/sse-event.js';
 import type { Delivery } from './delivery/delivery.js';
 import { STREAM_OPTIONS, type ResumeOptions, type StreamOptions } from './setup/channel-options.js';
@@ -9,7 +11,21 @@ import type { CacheOptions } from './sources/cache/cache-options.js';
 import { PollSource } from './sources/poll/poll-source.js';
 import type { PollOptions } from './sources/poll/poll.options.js';
 import { readOptions } from './sources/options/option-table.js';
+import type {
+  ChannelDefinition,
+  DataOf,
+  DataToSend,
+  EventTypeOf,
+  ParamArgs,
+  StreamEventOf,
+  TypedEvent,
+} from './typed/channel-definition.js';
+import { checkHasEvent, outputOf, wireType } from './typed/checked-data.js';
+import { checkDefinition } from './typed/define-channel.js';
 import type { ListenOptions } from './sources/postgres/listen.options.js';
+
+/** What a polled function may return. */
+type Polled<T> = T | null | undefined | Promise<T | null | undefined>;
 
 /** The part of `SseService` that reads channels as Observables. */
 export abstract class SseReading {
@@ -35,12 +51,37 @@ export abstract class SseReading {
     channels: string | readonly string[],
     options: StreamOptions = {},
   ): Observable<SseEvent<T>> {
-    const names = checkedNames(channels);
     readOptions(STREAM_OPTIONS, options, '', 'stream(): ');
-    const source = this.sources.sourceFor(options);
-    const isOfSet = typeof channels !== 'string';
-    const requests = names.map((name) => ({ source, name, isOfSet }));
-    return this.delivery.observe(requests, options.lastEventId);
+    return this.streamFrom(this.sources.sourceFor(options), channels, options);
+  }
+
+  /**
+   * Reads a channel of a definition. Where another system feeds it, the schemas check each event.
+   *
+   * @param definition what `defineChannel()` returned
+   * @param args what stands for the placeholders of its template, if there are any; and the source of the channel,
+   * and where to start
+   * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`, `NOT_CONFIGURED`
+   *
+   * @example
+   * ```ts
+   * sse.streamOf(Job, { id: 42 }, { source: 'cache' });
+   * ```
+   */
+  streamOf<Definition extends ChannelDefinition>(
+    definition: Definition,
+    ...args: [...params: ParamArgs<Definition['template']>, options?: StreamOptions]
+  ): Observable<StreamEventOf<Definition>> {
+    checkDefinition(definition, 'streamOf(): ');
+    const given: readonly unknown[] = args;
+    const hasParams = placeholdersOf(definition.template).length > 0 || given.length > 1;
+    const [params, last = {}] = hasParams ? given : [undefined, ...given];
+    const options = last as StreamOptions;
+    readOptions(STREAM_OPTIONS, options, '', 'streamOf(): ');
+    const source = this.sources.sourceFor(options, definition);
+    const channel = (definition as ChannelDefinition).channel(params as ParamArgs<string>[0]);
+    const events$: Observable<unknown> = this.streamFrom(source, channel, options);
+    return events$ as Observable<StreamEventOf<Definition>>;
   }
 
   /**
@@ -79,12 +120,49 @@ export abstract class SseReading {
    * @throws SseError `INVALID_OPTION`
    */
   poll<T extends string | object>(
-    read: () => T | null | undefined | Promise<T | null | undefined>,
+    read: () => Polled<T>,
     options: PollOptions = {},
   ): Observable<SseEvent<T>> {
     const { doneSignal = this.settings.doneSignal, serialize = this.settings.serialize } = options;
     const source = new PollSource(read, { ...options, doneSignal, serialize }, this.sources.log);
     const requests = [{ source, name: 'poll' }];
     return this.delivery.observe(requests);
+  }
+
+  /**
+   * `poll()` of values that have the type of an event: its schema checks each, and what it makes of a value is emitted. The
+   * module logs a value that does not fit, and calls again.
+   *
+   * @param type the event's, in the definition; `message` is the event without a type
+   * @throws SseError `INVALID_OPTION`, `INVALID_EVENT` for a type that the definition lacks
+   */
+  pollOf<Definition extends ChannelDefinition, Type extends EventTypeOf<Definition>>(
+    definition: Definition,
+    type: Type,
+    read: () => Polled<DataToSend<Definition, Type>>,
+    options: Omit<PollOptions, 'type'> = {},
+  ): Observable<TypedEvent<Type, DataOf<Definition, Type>>> {
+    checkDefinition(definition, 'pollOf(): ');
+    checkHasEvent(definition, type);
+    const checked = async (): Promise<string | object | null> => {
+      const value: unknown = await read();
+      return value == null ? null : (outputOf(definition, type, value) as object);
+    };
+    const name = wireType(type);
+    const events$: Observable<unknown> = this.poll(typeof read === 'function' ? checked : read, {
+      ...options,
+      ...(name !== undefined && { type: name }),
+    });
+    return events$ as Observable<TypedEvent<Type, DataOf<Definition, Type>>>;
+  }
+
+  private streamFrom(
+    source: ChannelSource,
+    channels: string | readonly string[],
+    { lastEventId }: ResumeOptions,
+  ): Observable<SseEvent> {
+    const isOfSet = typeof channels !== 'string';
+    const requests = checkedNames(channels).map((name) => ({ source, name, isOfSet }));
+    return this.delivery.observe(requests, lastEventId);
   }
 }

@@ -1,4 +1,5 @@
 import type { LogEntry } from '../channel/log-entry.js';
+import { parsedData } from '../channel/parsed-data.js';
 import type { SseEvent } from '../channel/sse-event.js';
 
 /** The log entries behind the events that Observables emit, while they are unchanged. */
@@ -18,7 +19,7 @@ export function eventOf(channel: string, entry: LogEntry, id?: string): SseEvent
       channel,
       id: entry.id,
       ...(entry.type !== undefined && { type: entry.type }),
-      data: parseData(entry.data),
+      data: parsedData(entry.data),
       ...(entry.retry !== undefined && { retry: entry.retry }),
     };
     entries.set(entry.event, entry);
@@ -45,16 +46,4 @@ export function entryOf(event: object): LogEntry | undefined {
 /** The text that the data of an emitted event was parsed from; `undefined` for other values. */
 export function parsedFrom(data: object): string | undefined {
   return texts.get(data);
-}
-
-/** Parses text that is a JSON object or array, and returns any other text unchanged. */
-function parseData(data: string): string | object {
-  if (!data.startsWith('{') && !data.startsWith('[')) {
-    return data;
-  }
-  try {
-    return JSON.parse(data) as object;
-  } catch {
-    return data;
-  }
 }

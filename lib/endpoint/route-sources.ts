@@ -24,7 +24,8 @@ export class RouteSources {
     if (!source) {
       const { source: option } = route.options;
       const given = isToken(option) ? this.provided(option) : option;
-      source = this.sources.sourceFor({ ...route.options, ...(given && { source: given }) });
+      const options = { ...route.options, ...(given && { source: given }) };
+      source = this.sources.sourceFor(options, route.definition);
       this.sourceOf.set(route, source);
     }
     return source;

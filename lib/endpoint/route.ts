@@ -1,6 +1,7 @@
 import type { Delivery } from '../delivery/delivery.js';
 import type { Observable } from 'rxjs';
 import type { EndpointOptions } from '../setup/channel-options.js';
+import type { ChannelDefinition } from '../typed/channel-definition.js';
 
 // oxlint-disable-next-line typescript/no-explicit-any
 type AnyRequest = any;
@@ -22,6 +23,8 @@ export interface Route {
   /** A name or template, a resolver, or nothing for a handler that brings its own stream. */
   readonly channels: string | ChannelResolver | undefined;
   readonly options: EndpointOptions;
+  /** The types of the events, if the channels have a definition. */
+  readonly definition: ChannelDefinition | undefined;
   /** Whether the handler has parameters by custom decorators, `@SseSignal()` among them. */
   readonly hasCustomParams: boolean;
   /** Whether there are functions that are called before the handler, with the controller as `this`. */

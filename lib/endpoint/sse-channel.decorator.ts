@@ -10,6 +10,8 @@ import {
   ENDPOINT_OPTIONS,
   type EndpointOptions,
 } from '../setup/channel-options.js';
+import type { ChannelDefinition } from '../typed/channel-definition.js';
+import { isDefinition } from '../typed/define-channel.js';
 import { HandlerResult } from './handler-result.js';
 import { routeOf, setRoute, type ChannelResolver } from './route.js';
 import { SseChannelInterceptor } from './sse-channel.interceptor.js';
@@ -24,6 +26,7 @@ type Handler = (this: unknown, ...args: any[]) => unknown;
  * @param channels
  * - a name, or a template such as `job:{id}`, whose placeholders are the route's parameters,
  *   percent-encoded (see `channelName`)
+ * - or a definition (see `defineChannel`), whose template it is: events of other systems are checked by its schemas
  * - or a function of the request that returns one name or several, or a promise of them;
  *   its errors reach the exception filters. With an Observable the set changes while the stream is open.
  *   Its `this` is the controller
@@ -40,12 +43,14 @@ type Handler = (this: unknown, ...args: any[]) => unknown;
  */
 // oxlint-disable-next-line typescript/no-explicit-any
 export function SseChannel<Request = any>(
-  channels?: string | ChannelResolver<Request>,
+  channels?: string | ChannelDefinition | ChannelResolver<Request>,
   options: EndpointOptions<Request> = {},
 ): MethodDecorator {
+  const definition = isDefinition(channels) ? channels : undefined;
+  const named = isDefinition(channels) ? channels.template : channels;
   return (target, key, descriptor) => {
     const where = `${target.constructor.name}.${String(key)}`;
-    checkRoute(where, channels, options);
+    checkRoute(where, named, options);
     const original = descriptor.value as Handler;
     if (routeOf(original)) {
       throw new SseError(
@@ -71,8 +76,9 @@ export function SseChannel<Request = any>(
     );
     const { expires, client, authorize, revalidate } = options;
     const functions = [expires, client, authorize, revalidate?.check];
-    const hasFunctions = typeof channels === 'function' || functions.some((each) => each);
-    setRoute(handler, { where, channels, options, hasCustomParams, hasFunctions });
+    const hasFunctions = typeof named === 'function' || functions.some((each) => each);
+    const facts = { hasCustomParams, hasFunctions };
+    setRoute(handler, { where, channels: named, options, definition, ...facts });
     (descriptor as PropertyDescriptor).value = handler;
     UseInterceptors(SseChannelInterceptor)(target, key, descriptor);
     return descriptor;
@@ -96,7 +102,7 @@ function checkRoute(where: string, channels: unknown, options: EndpointOptions):
     throw new SseError(
       'INVALID_OPTION',
       `@SseChannel() on ${where} is given ${channels === '' ? 'an empty name' : shownOption(channels)}. ` +
-        'Give a name, a template, or a function of the request.',
+        'Give a name, a template, what defineChannel() returned, or a function of the request.',
     );
   }
   if (typeof channels === 'string') {

@@ -1,5 +1,5 @@
 import type { ChannelDefinition, DataToSend, EventTypeOf } from '../typed/channel-definition.js';
-import type { TypedSendOptions } from '../setup/channel-options.js';
+import type { SendKeyOptions, TypedSendOptions } from '../setup/channel-options.js';
 import type { EventToSend, SendResult } from './send-all.options.js';
 import type { Sending } from './sending.js';
 
@@ -53,6 +53,21 @@ export class ChannelSender<Definition extends ChannelDefinition = ChannelDefinit
    */
   sendAll(events: readonly TypedEventToSend<Definition>[]): Promise<SendResult[]> {
     return this.sending.sendAll(events, this);
+  }
+
+  /**
+   * Sends a value to the readers of the key that has the channel's name, as `SseService.sendKey()`.
+   *
+   * @param type one of the definition's
+   * @param value what the schema of the type takes. Endpoints check it again, so a schema must take its own output
+   * @throws SseError as `send()` and `SseService.sendKey()`
+   */
+  sendKey<Type extends EventTypeOf<Definition>>(
+    type: Type,
+    value: DataToSend<Definition, Type>,
+    options: Omit<SendKeyOptions, 'type'> = {},
+  ): Promise<void> {
+    return this.sending.sendTypedKey(this.channel, this.definition, type, value, options);
   }
 
   /** Ends the run of the channel. @throws SseError as `SseService.complete()` */

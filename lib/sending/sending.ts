@@ -6,6 +6,7 @@ import { SseError } from '../channel/sse-error.js';
 import {
   SEND_KEY_OPTIONS,
   SEND_OPTIONS,
+  TYPED_SEND_KEY_OPTIONS,
   TYPED_SEND_OPTIONS,
   type SendKeyOptions,
   type SendOptions,
@@ -80,6 +81,21 @@ export class Sending {
     return this.reports.keys.follow(() => {
       checkNames(SEND_KEY_OPTIONS, options, '', 'sendKey(): ');
       const { data, type, id } = this.outgoing(value, options);
+      return this.sources.cache.sendKey(key, data, { type, id });
+    });
+  }
+
+  sendTypedKey(
+    key: string,
+    definition: ChannelDefinition,
+    name: string,
+    value: unknown,
+    options: Omit<SendKeyOptions, 'type'>,
+  ): Promise<void> {
+    return this.reports.keys.follow(() => {
+      checkNames(TYPED_SEND_KEY_OPTIONS, options, '', 'sendKey(): ');
+      const output = outputOf(definition, name, value);
+      const { data, type, id } = this.outgoing(output, options, wireType(name));
       return this.sources.cache.sendKey(key, data, { type, id });
     });
   }

@@ -5,7 +5,7 @@ import { SseError } from '../channel/sse-error.js';
 import type { SseClient } from '../delivery/client.js';
 import type { LatestOnly, Overflow } from '../delivery/overflow.js';
 import { CACHE_OPTIONS, type CacheOptions } from '../sources/cache/cache-options.js';
-import { callback, flag, option, passedOn } from '../sources/options/option-kinds.js';
+import { callback, flag, oneOf, option, passedOn } from '../sources/options/option-kinds.js';
 import type { TableOf } from '../sources/options/option-table.js';
 import { LISTEN_OPTIONS, type ListenOptions } from '../sources/postgres/listen.options.js';
 import { revalidateOption, type RevalidateOption } from './revalidate-option.js';
@@ -27,6 +27,11 @@ export interface ChannelOptions extends Omit<CacheOptions, 'type'>, ListenOption
    * Default: `broker`.
    */
   readonly source?: SourceOption;
+  /**
+   * For a channel of a definition whose source is not the broker: with `skip` clients receive `sse:reset` in place of an event that
+   * does not fit, and the log tells why; with `pass` events are not checked. Default: `skip`.
+   */
+  readonly invalid?: 'skip' | 'pass';
   /**
    * What happens to a client that reads so slowly that its next event is no longer
    * retained: with `reset` it receives `sse:reset`; with `disconnect` its connection ends; with
@@ -133,6 +138,7 @@ export const SOURCES =
 
 const CHANNEL = {
   source: option(isSource, SOURCES, 'broker'),
+  invalid: oneOf('skip', 'pass'),
   ...CACHE_OPTIONS,
   ...LISTEN_OPTIONS,
 } satisfies TableOf<Omit<ChannelOptions, 'overflow'>>;
@@ -174,6 +180,7 @@ export const TYPED_SEND_OPTIONS = withoutType satisfies TableOf<TypedSendOptions
 
 const { id, serialize } = SEND_OPTIONS;
 export const SEND_KEY_OPTIONS = { type, id, serialize };
+export const TYPED_SEND_KEY_OPTIONS = { id, serialize };
 
 function isSource(value: unknown): value is SourceOption {
   return (
@@ -212,9 +219,22 @@ const APPLICABLE: Readonly<Record<string, object>> = {
 
 /**
  * Refuses the options of another kind of source.
+ * @param definition the types of the channel's events, if it has any
  * @throws SseError `INVALID_OPTION`
  */
-export function checkApplies(source: SourceOption, options: ChannelOptions): void {
+export function checkApplies(
+  source: SourceOption,
+  options: ChannelOptions,
+  definition?: object,
+): void {
+  if (options.invalid !== undefined && (definition === undefined || source === 'broker')) {
+    const remedy = definition ? '`source`' : 'what defineChannel() returned in place of a name';
+    throw new SseError(
+      'INVALID_OPTION',
+      '`invalid` is for a channel of a definition whose source is not the broker: to(…).send() checks what the broker ' +
+        `brings. Give ${remedy}, or leave it out.`,
+    );
+  }
   const applicable = (typeof source === 'string' && APPLICABLE[source]) || {};
   for (const [name, value] of Object.entries(options)) {
     const kinds = Object.keys(APPLICABLE).filter((kind) => name in APPLICABLE[kind]!);

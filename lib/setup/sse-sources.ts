@@ -1,9 +1,18 @@
 import { monotonicNow } from '../channel/clock.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { Guard } from '../channel/guard.js';
+import { LimitedLog } from '../channel/limited-log.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from '../channel/source.js';
-import { checkApplies, isChannelSource, SOURCES, type ChannelOptions } from './channel-options.js';
+import {
+  checkApplies,
+  isChannelSource,
+  SOURCES,
+  type ChannelOptions,
+  type SourceOption,
+} from './channel-options.js';
 import { notConfigured, type SseSettings } from './settings.js';
+import { TypedSource, type TypedServices } from './typed-source.js';
+import type { ChannelDefinition } from '../typed/channel-definition.js';
 import { AdapterKeyStore } from '../sources/cache/adapter-store.js';
 import { CACHE_OPTIONS, type CacheOptions } from '../sources/cache/cache-options.js';
 import { CacheSource } from '../sources/cache/cache-source.js';
@@ -41,6 +50,8 @@ export class SseSources {
   /** The sources and the broker that the application brings. */
   private readonly custom: Lifecycles;
   private readonly listenByOptions = new Map<string, ChannelSource>();
+  private readonly typed = new WeakMap<ChannelSource, WeakMap<ChannelDefinition, ChannelSource>>();
+  private readonly typedServices: TypedServices;
 
   /** @throws SseError `INVALID_OPTION` */
   constructor(
@@ -52,6 +63,14 @@ export class SseSources {
     const { redis, postgres, broker } = settings;
     const guard = new Guard(log);
     this.custom = new Lifecycles(log, guard);
+    const limited = new LimitedLog(log);
+    this.typedServices = {
+      serialize: settings.serialize,
+      report: (channel, { message }) =>
+        limited.error(
+          `An event of the channel ${JSON.stringify(channel)} was left out: ${message} Clients receive sse:reset.`,
+        ),
+    };
     if (redis !== undefined) {
       this.redis = new RedisConnection(redis, log);
       this.streams = new RedisStreams(this.redis, settings.redisStreams, log);
@@ -77,11 +96,20 @@ export class SseSources {
 
   /**
    * The source of a channel with these options.
+   * @param definition the types of its events, if it has any
    * @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED`
    */
-  sourceFor(options: ChannelOptions): ChannelSource {
-    const { source = 'broker' } = options;
-    checkApplies(source, options);
+  sourceFor(options: ChannelOptions, definition?: ChannelDefinition): ChannelSource {
+    const { source = 'broker', invalid = 'skip' } = options;
+    checkApplies(source, options, definition);
+    const bare = this.bareSource(source, options);
+    // send() has checked what the broker brings.
+    return definition === undefined || source === 'broker' || invalid === 'pass'
+      ? bare
+      : this.typedSource(bare, definition);
+  }
+
+  private bareSource(source: SourceOption, options: ChannelOptions): ChannelSource {
     switch (source) {
       case 'broker':
         return this.broker;
@@ -101,6 +129,19 @@ export class SseSources {
         this.custom.add(source);
         return source;
     }
+  }
+
+  /** The same for equal arguments, so that endpoints share channels. */
+  private typedSource(source: ChannelSource, definition: ChannelDefinition): ChannelSource {
+    let ofSource = this.typed.get(source);
+    if (!ofSource) {
+      this.typed.set(source, (ofSource = new WeakMap()));
+    }
+    let typed = ofSource.get(definition);
+    if (!typed) {
+      ofSource.set(definition, (typed = new TypedSource(source, definition, this.typedServices)));
+    }
+    return typed;
   }
 
   /** Sends Postgres notifications. @throws SseError `NOT_CONFIGURED` */

@@ -1,4 +1,5 @@
 import type { ChannelParams, PlaceholderOf } from '../channel/channel-params.js';
+import type { SseReset } from '../channel/reset-event.js';
 import type { AnySchema, InputOf, OutputOf } from './standard-schema.js';
 import type { WireOf } from './wire.js';
 
@@ -66,6 +67,10 @@ export type DataOf<
 export type EventOf<Definition extends ChannelDefinition> = {
   [Type in EventTypeOf<Definition>]: TypedEvent<Type, DataOf<Definition, Type>>;
 }[EventTypeOf<Definition>];
+
+/** What a stream of a definition emits: its events, and resets (see `isReset`). */
+export type StreamEventOf<Definition extends ChannelDefinition> =
+  EventOf<Definition> | NamedEvent<'sse:reset', SseReset>;
 
 /** An `SseEvent` of one type. */
 export type TypedEvent<Type extends string, Data> = Type extends 'message'

@@ -1,10 +1,12 @@
+import { parsedData } from '../channel/parsed-data.js';
 import { reasonOf } from '../channel/reason.js';
 import { kindOf, shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import type { ChannelDefinition } from './channel-definition.js';
+import { textOf, type Serialize } from '../channel/value-text.js';
 import { SseSchemaError } from './schema-error.js';
 import { schemaIssues } from './schema-issues.js';
-import type { StandardResult } from './standard-schema.js';
+import { isUnchecked, type AnySchema, type StandardResult } from './standard-schema.js';
 
 /** The event without a type, as definitions call it; browsers do, too. */
 const UNNAMED = 'message';
@@ -23,17 +25,11 @@ export function wireType(name: string): string | undefined {
  * the definition lacks, and for a schema that throws or gives no result at once
  */
 export function outputOf(definition: ChannelDefinition, type: string, data: unknown): unknown {
-  const { events, template } = definition;
-  if (typeof type !== 'string' || !Object.hasOwn(events, type)) {
-    throw new SseError(
-      'INVALID_EVENT',
-      `The channel ${shown(template)} has no event ${shown(type)}. It has: ` +
-        `${Object.keys(events).join(', ')}. Send one of these, or add it in defineChannel().`,
-    );
-  }
+  const { template } = definition;
+  const schema = schemaOf(definition, type);
   let result: unknown;
   try {
-    result = events[type]!['~standard'].validate(data);
+    result = schema['~standard'].validate(data);
   } catch (cause) {
     throw faulty(template, type, `threw: ${reasonOf(cause)}`, cause);
   }
@@ -55,6 +51,73 @@ export function outputOf(definition: ChannelDefinition, type: string, data: unkn
     throw new SseSchemaError(template, type, schemaIssues(issues, data));
   }
   return value;
+}
+
+/**
+ * Checks an event that another system has written as text. An object or array is what its JSON says; other text may be meant
+ * as it is, or as a number, `true`, `false` or `null`.
+ *
+ * @returns what the schema makes of it
+ * @throws as `outputOf()`
+ */
+function outputOfText(definition: ChannelDefinition, type: string, text: string): unknown {
+  const data = parsedData(text);
+  try {
+    return outputOf(definition, type, data);
+  } catch (error) {
+    const value = data === text ? primitiveIn(text) : undefined;
+    if (value === undefined) {
+      throw error;
+    }
+    return outputOf(definition, type, value);
+  }
+}
+
+/** A number, `true`, `false` or `null` that is written in a text. */
+function primitiveIn(text: string): unknown {
+  return /^(-?\d[\d.eE+-]*|true|false|null)$/.test(text) ? valueOf(text) : undefined;
+}
+
+function valueOf(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The text of an event that another system has written, as the schema of its type outputs it.
+ *
+ * @param type the event's type on the wire
+ * @throws SseError `INVALID_EVENT` for an event that is not of the definition; see `outputOf()`
+ */
+export function checkedText(
+  definition: ChannelDefinition,
+  type: string | undefined,
+  text: string,
+  serialize: Serialize | undefined,
+): string {
+  const name = type ?? UNNAMED;
+  return isUnchecked(schemaOf(definition, name))
+    ? text
+    : textOf(outputOfText(definition, name, text), serialize);
+}
+
+/** @throws SseError `INVALID_EVENT` for a type that the definition lacks */
+export function checkHasEvent(definition: ChannelDefinition, type: string): void {
+  schemaOf(definition, type);
+}
+
+function schemaOf({ events, template }: ChannelDefinition, type: string): AnySchema {
+  if (typeof type !== 'string' || !Object.hasOwn(events, type)) {
+    throw new SseError(
+      'INVALID_EVENT',
+      `The channel ${shown(template)} has no event ${shown(type)}. It has: ` +
+        `${Object.keys(events).join(', ')}. Send one of these, or add it in defineChannel().`,
+    );
+  }
+  return events[type]!;
 }
 
 function isThenable(value: object): value is PromiseLike<unknown> {

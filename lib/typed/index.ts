@@ -8,6 +8,7 @@ export type {
   EventOf,
   EventTypeOf,
   ParamsOf,
+  StreamEventOf,
 } from './channel-definition.js';
 export { SseError } from '../channel/sse-error.js';
 export type { SseErrorCode } from '../channel/sse-error.js';

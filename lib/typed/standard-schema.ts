@@ -68,3 +68,8 @@ const UNCHECKED: AnySchema = {
 export function unchecked<Data>(): StandardSchema<Data> {
   return UNCHECKED;
 }
+
+/** Whether a schema is that of `unchecked()`, which takes everything. */
+export function isUnchecked(schema: AnySchema): boolean {
+  return schema === UNCHECKED;
+}

@@ -5,7 +5,16 @@
 import { type } from 'arktype';
 import * as v from 'valibot';
 import { z } from 'zod';
-import type { SseEvent, SseService } from '../../lib/index.js';
+import { Sse } from '@nestjs/common';
+import { filter, map, type Observable } from 'rxjs';
+import {
+  isReset,
+  SseChannel,
+  SseEvents,
+  type SseEvent,
+  type SseService,
+  type StreamEventOf,
+} from '../../lib/index.js';
 import {
   defineChannel,
   unchecked,
@@ -135,3 +144,44 @@ sse.to(Price, { id: 1 });
 // @ts-expect-error a definition
 sse.to('job:1');
 void sse.to(some, { id: 1 }).send('whatever', {});
+
+// Reading: a stream has the events of the definition, and resets.
+export class Controller {
+  @Sse('jobs/:id')
+  @SseChannel(Job, { source: 'cache', invalid: 'pass' })
+  job(@SseEvents() events$: Observable<EventOf<Job>>) {
+    return events$.pipe(filter((each) => each.type === 'failed' && each.data.why !== ''));
+  }
+}
+const jobs = sse.streamOf(Job, { id: 1 }, { source: 'postgres', lastEventId: 'earliest' });
+same<typeof jobs, Observable<StreamEventOf<Job>>>(true);
+export const percents: Observable<number> = jobs.pipe(
+  map((each) => {
+    if (isReset(each)) {
+      return each.data.reason === 'trimmed' ? 0 : 1;
+    }
+    return each.type === 'progress' ? each.data.percent : each.data.why.length;
+  }),
+);
+void sse.streamOf(Price, { source: 'cache' });
+void sse.streamOf(Price);
+void sse.streamOf(some, { id: 1 });
+// @ts-expect-error the template has a placeholder
+void sse.streamOf(Job);
+// @ts-expect-error the template has none
+void sse.streamOf(Price, { id: 1 }, {});
+// @ts-expect-error no such option
+void sse.streamOf(Job, { id: 1 }, { invalid: 'drop' });
+// @ts-expect-error a subscriber is never too slow
+void sse.streamOf(Job, { id: 1 }, { overflow: 'reset' });
+void job.sendKey('failed', { why: 'tired' });
+// @ts-expect-error the data of another event
+void job.sendKey('failed', { percent: 1 });
+
+const polled = sse.pollOf(Job, 'failed', async () => ({ why: 'tired' }), { interval: 10 });
+export const reasons: Observable<string> = polled.pipe(map(({ data }) => data.why));
+void sse.pollOf(Price, 'message', () => null);
+// @ts-expect-error the data of another event
+void sse.pollOf(Job, 'failed', () => ({ percent: 1 }));
+// @ts-expect-error the definition decides
+void sse.pollOf(Job, 'failed', () => null, { type: 'progress' });
