@@ -5,6 +5,7 @@ import { SseError } from '../channel/sse-error.js';
 import { readOptions } from '../sources/options/option-table.js';
 import {
   matcherOf,
+  templatesOf,
   REQUESTED_CHANNELS_OPTIONS,
   type RequestedChannelsOptions,
 } from '../setup/requested-channels-options.js';
@@ -73,7 +74,10 @@ export function checkDecider({ channels, options }: Route, settings: SseSettings
 export class RequestedChannels {
   /** Whether a request may give a name; `undefined` when it may give any. */
   readonly mayName: ((name: string) => boolean) | undefined;
-  private readonly limit: number;
+  /** The names and templates that a request may give; `undefined` for any. */
+  readonly only: readonly string[] | undefined;
+  /** The most channels of one request. */
+  readonly limit: number;
 
   constructor(options: RequestedChannelsOptions) {
     const { limit, only } = readOptions(
@@ -83,7 +87,8 @@ export class RequestedChannels {
       'requestedChannels(): ',
     );
     this.limit = limit;
-    this.mayName = matcherOf(only);
+    this.only = templatesOf(only);
+    this.mayName = matcherOf(this.only);
   }
 
   /**

@@ -27,6 +27,11 @@ function isOnly(value: unknown): value is NonNullable<RequestedChannelsOptions['
   return Array.isArray(value) && value.length > 0 && value.every((each) => templateOf(each) !== '');
 }
 
+/** The names and templates of `only`; `undefined` for any name. */
+export function templatesOf(only: RequestedChannelsOptions['only']): readonly string[] | undefined {
+  return only?.map(templateOf);
+}
+
 /** The template of a name, template or definition; empty for something else. */
 function templateOf(value: unknown): string {
   const template = (value as { readonly template?: unknown } | null | undefined)?.template ?? value;
@@ -34,12 +39,12 @@ function templateOf(value: unknown): string {
 }
 
 /**
- * Says which names a request may give.
+ * Says which names a request may give, by what `templatesOf` has found.
  * @throws SseError `INVALID_CHANNEL` for a template with a lone brace
  */
 export function matcherOf(
-  only: RequestedChannelsOptions['only'],
+  only: readonly string[] | undefined,
 ): ((name: string) => boolean) | undefined {
-  const templates = only?.map((each) => new ChannelTemplate(templateOf(each)));
+  const templates = only?.map((each) => new ChannelTemplate(each));
   return templates && ((name) => templates.some((each) => each.paramsOf(name) !== undefined));
 }

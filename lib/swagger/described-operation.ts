@@ -1,5 +1,6 @@
 import type { EndpointFacts } from './endpoint-facts.js';
 import type { MediaType, Operation, Parameter, Response, Schema } from './open-api.js';
+import { requestedBody, requestedParameters } from './requested-parameters.js';
 
 const STREAM = 'text/event-stream';
 const JSON_TYPE = 'application/json';
@@ -36,8 +37,11 @@ export function describedOperation(
   facts: EndpointFacts,
   place: Place,
 ): Operation {
+  const requestBody =
+    operation.requestBody ?? (facts.requested && requestedBody(facts.requested, place.method));
   return {
     ...operation,
+    ...(requestBody && { requestBody }),
     parameters: withParameters(operation.parameters ?? [], parametersOf(facts, place)),
     responses: withResponses(operation.responses ?? {}, responsesOf(facts, place), facts, place),
   };
@@ -45,8 +49,8 @@ export function describedOperation(
 
 /** The parameters of an endpoint: those of its path, and the position a client returns with. */
 function parametersOf(
-  { channels, placeholders, takesTicket }: EndpointFacts,
-  { path }: Place,
+  { channels, placeholders, requested, takesTicket }: EndpointFacts,
+  { path, method }: Place,
 ): Parameter[] {
   const inPath = [...path.matchAll(/\{([^{}]+)\}/g)].map(([, name]) => ({
     name: name!,
@@ -67,6 +71,7 @@ function parametersOf(
   return [
     ...inPath,
     ...(takesTicket ? [ticket] : []),
+    ...(requested ? requestedParameters(requested, method) : []),
     {
       name: 'Last-Event-ID',
       in: 'header',
@@ -89,7 +94,7 @@ function parametersOf(
 /** The statuses beside a stream with which the module itself, or a guard, can answer. */
 function responsesOf(facts: EndpointFacts, { path }: Place): Record<number, string> {
   const { channels, placeholders, hosts, isGuarded, expires } = facts;
-  const isResolver = typeof channels === 'function';
+  const isResolver = typeof channels === 'function' && !facts.requested;
   // An endpoint with several paths or hosts may have some without a parameter of the template.
   const isMissing = placeholders.some(
     (name) =>
@@ -104,7 +109,7 @@ function responsesOf(facts: EndpointFacts, { path }: Place): Record<number, stri
   ];
   const forbidden = [
     ...(isGuarded ? [refused] : []),
-    ...(facts.authorizes ? ['The client may read none of the channels.'] : []),
+    ...(facts.authorizes || facts.requested ? ['The client may read none of the channels.'] : []),
   ];
   return {
     ...(facts.canEnd && {
@@ -112,6 +117,9 @@ function responsesOf(facts: EndpointFacts, { path }: Place): Record<number, stri
     }),
     ...(isResolver && {
       400: 'A channel cannot have such a name, or there are too many channels.',
+    }),
+    ...(facts.requested && {
+      400: 'The request names no channels, too many of them, or one that cannot be.',
     }),
     ...(placeholders.length > 0 && { 400: 'A channel cannot have such a name.' }),
     ...(unauthorized.length > 0 && { 401: unauthorized.join(' ') }),
@@ -197,7 +205,7 @@ function about({ channels, placeholders, hosts, ...facts }: EndpointFacts): stri
     typeof channels === 'string'
       ? `Events of the channel \`${channels}\``
       : channels
-        ? 'Events of the channels that the request may read'
+        ? `Events of the channels that the request ${facts.requested ? 'names' : 'may read'}`
         : 'Events';
   const inHost = placeholders.filter((name) => hosts.some((host) => host.includes(`:${name}`)));
   return [

@@ -4,6 +4,7 @@ import { ApplicationConfig } from '@nestjs/core';
 import { placeholdersOf } from '../channel/template.js';
 import { SseError } from '../channel/sse-error.js';
 import type { Endpoint } from '../endpoint/other-interceptors.js';
+import { requestedBy, type RequestedChannels } from '../endpoint/requested-channels.js';
 import { routeOf, type ChannelResolver } from '../endpoint/route.js';
 import { SseRoutes } from '../endpoint/sse-routes.js';
 import { guardsOf, takesTicket } from '../endpoint/sse-ticket.guard.js';
@@ -14,6 +15,8 @@ export interface EndpointFacts {
   /** A name or template, a resolver, or nothing for a handler that brings its own stream. */
   readonly channels: string | ChannelResolver | undefined;
   readonly placeholders: readonly string[];
+  /** Which channels a request may name, where it names them by itself. */
+  readonly requested: Pick<RequestedChannels, 'limit' | 'only'> | undefined;
   /** The hosts that the controller answers for, as they are written. */
   readonly hosts: readonly string[];
   readonly success: number;
@@ -86,6 +89,7 @@ function endpointFacts(
   );
   return {
     channels,
+    requested: requestedBy(channels),
     placeholders: typeof channels === 'string' ? placeholdersOf(channels) : [],
     hosts,
     success: (Reflect.getMetadata(HTTP_CODE_METADATA, handler) as number | undefined) ?? 200,

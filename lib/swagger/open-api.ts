@@ -20,6 +20,10 @@ export interface Schema {
   contentSchema?: Schema;
   description?: string;
   minimum?: number;
+  maxItems?: number;
+  enum?: string[];
+  items?: Schema;
+  additionalProperties?: Schema;
   required?: string[];
   properties?: Record<string, Schema>;
 }
@@ -44,8 +48,15 @@ export interface Response {
   content?: Record<string, MediaType>;
 }
 
+export interface RequestBody {
+  description?: string;
+  required?: boolean;
+  content: Record<string, MediaType>;
+}
+
 export interface Operation {
   parameters?: Parameter[];
+  requestBody?: RequestBody;
   responses?: Record<string, Response>;
   [extension: `x-${string}`]: unknown;
 }

@@ -32,7 +32,13 @@ import {
 import { Test } from '@nestjs/testing';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { EMPTY } from 'rxjs';
-import { SseChannel, SseModule, SseTicketGuard, type SseModuleOptions } from '../../lib/index.js';
+import {
+  requestedChannels,
+  SseChannel,
+  SseModule,
+  SseTicketGuard,
+  type SseModuleOptions,
+} from '../../lib/index.js';
 import { describeSseChannels } from '../../lib/swagger/index.js';
 import { removeBlocks, runBlock } from '../docs/run-block.js';
 import { ADAPTERS, closeApps, startApp, type Adapter } from '../support/start-app.js';
@@ -45,6 +51,13 @@ class Nobody implements CanActivate {
   canActivate() {
     return false;
   }
+}
+
+@Controller()
+class StreamController {
+  @Sse('stream', { method: RequestMethod.ALL })
+  @SseChannel(requestedChannels({ limit: 50, only: ['news', 'job:{id}'] }))
+  stream() {}
 }
 
 @Controller('jobs')
@@ -243,6 +256,32 @@ describe.each(ADAPTERS)('The OpenAPI document on %s', (adapter) => {
     expect(statuses('/any', 'put')).toBe('200 204');
     expect(paths['/any']!['get']!.responses['200']!.content).toBeDefined();
     expect(paths['/any']!['head']!.responses['200']!.content).toBeUndefined();
+  });
+
+  it.each(VERSIONS)('describes in %s how a request names its channels', async (version) => {
+    const { app } = await start(adapter, [StreamController]);
+    const { described } = documentOf(app, version);
+    // Swagger itself writes an operation for each method of Nest, and OpenAPI does not know this one.
+    delete described.paths['/stream']!['search'];
+    await expectValid(described);
+    const { get, post, head } = described.paths['/stream']!;
+    expect(Object.keys(get!.responses)).toEqual(['200', '204', '400', '403']);
+    expect(Object.keys(post!.responses)).toEqual(Object.keys(get!.responses));
+    expect(get!.responses['200']!.description).toContain('that the request names');
+    const inQuery = ['query channel', 'query ids', 'query earliest', ...POSITION];
+    expect([parametersOf(get!), parametersOf(head!)]).toEqual([inQuery, inQuery]);
+    expect(get!.parameters[0]).toEqual({
+      name: 'channel',
+      in: 'query',
+      required: true,
+      description: 'The names of channels: `news`, `job:{id}`.',
+      schema: { type: 'array', items: { type: 'string' }, maxItems: 50 },
+    });
+    expect(get!.requestBody).toBeUndefined();
+    expect(parametersOf(post!)).toEqual(POSITION);
+    const { schema } = post!.requestBody!.content['application/json']!;
+    expect(schema.required).toEqual(['channels']);
+    expect(Object.keys(schema.properties)).toEqual(['channels', 'ids', 'lastEventId', 'from']);
   });
 
   it('covers guards of all routes, and the limit of a client', async () => {

@@ -10,6 +10,12 @@ export interface OpenApi {
 export interface OpenApiOperation {
   readonly summary?: string;
   readonly parameters: readonly { name: string; in: string; description?: string }[];
+  readonly requestBody?: {
+    readonly content: Record<
+      string,
+      { readonly schema: { readonly required: string[]; readonly properties: object } }
+    >;
+  };
   readonly responses: Record<string, { description: string; content?: object }>;
 }
 
