@@ -105,10 +105,11 @@ export class LatestByKey {
    */
   private keyOf(entry: LogEntry): string {
     if (!entry.end && entry.type !== RESET_TYPE) {
+      const { key, channel } = this;
       try {
-        const key: unknown = atOnce(this.key(eventOf(this.channel.name, entry)));
-        if (typeof key === 'string' || typeof key === 'number') {
-          return `k${key}`;
+        const answer: unknown = atOnce(key(eventOf(channel.name, entry)));
+        if (typeof answer === 'string' || typeof answer === 'number') {
+          return `k${answer}`;
         }
       } catch {
         // The event replaces none and is delivered.

@@ -44,6 +44,19 @@ describe('LatestByKey', () => {
     expect(dataAfter(2_003)).toEqual([]);
   });
 
+  it('calls the function without a `this`', () => {
+    const channel = new Channel('c', LIMITS, () => undefined);
+    channel.feedFrom({ close: () => undefined });
+    const seen: unknown[] = [];
+    const latest = LatestByKey.acquire(channel, function (this: unknown) {
+      seen.push(this);
+      return 'a';
+    });
+    channel.append({ data: 'a1' });
+    latest.pull();
+    expect(seen).toEqual([undefined]);
+  });
+
   it('keeps resets, ends and events without a key', () => {
     const { channel, append, dataAfter } = rig();
     append('!1');

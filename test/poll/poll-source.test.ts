@@ -48,6 +48,14 @@ describe('poll()', () => {
     expect(channel.events[0]!.type).toBe('tick');
   });
 
+  it('calls the function without a `this`', async () => {
+    const channel = poll(function (this: unknown) {
+      return `${String(this)}`;
+    });
+    await until(() => channel.events.length > 0);
+    expect(channel.data[0]).toBe('undefined');
+  });
+
   it('writes values that are not strings by the `serialize` it gets', async () => {
     const serialize = (value: unknown) => `<${String(value)}>`;
     const channel = poll(sequence(7n, 'text', { toString: () => 'an object' }), { serialize });

@@ -64,10 +64,11 @@ export class PollLoop {
     this.reading = true;
     let value: unknown;
     let delay = this.options.interval;
+    const { read } = this;
     try {
       // A value that comes later is dropped: the next read has overtaken it.
       value = await withDeadline(
-        (async () => this.read())(),
+        (async () => read())(),
         this.options.timeout,
         'The polled function',
       );
