@@ -95,4 +95,16 @@ export interface RunStore {
   close(): Promise<void>;
 }
 
+/** A run that is kept in this process. */
+export interface LocalRun {
+  /** Appends as a store does. It answers at once and never fails, and gains nothing from many chunks in a call. */
+  append(after: number, chunks: readonly RunChunk[]): AppendResult;
+}
+
+/** A store as this package knows it. */
+export interface OwnRunStore extends RunStore {
+  /** The run itself, where the store keeps it in this process, for the instance that has begun it. */
+  local?(run: RunName): LocalRun | undefined;
+}
+
 export type OnChunks = (after?: number, chunks?: readonly RunChunk[]) => void;

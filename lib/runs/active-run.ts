@@ -1,19 +1,16 @@
 import { checkEvent, type EventLimits } from '../channel/event-check.js';
 import type { NewRun, RunChunk } from '../channel/runs.js';
-import { isObservable, type Observable } from 'rxjs';
+import { isObservable, type Observable, type Observer } from 'rxjs';
 import { GuardedSubscriber } from '../delivery/guarded-observable.js';
 import { iterableStream } from '../delivery/iterable-stream.js';
 import type { RunFailure, RunFormat } from './formats/run-format.js';
-import { failedChunks, GENERAL_MESSAGE } from './last-chunks.js';
+import { failedChunks, GENERAL_MESSAGE, SHUTDOWN } from './last-chunks.js';
 import { lostChunks, tellLost, type RunServices } from './run-services.js';
 import type { RunTurns } from './run-turns.js';
 import { RunWriter, type RunOwner } from './run-writer.js';
 import { Intake } from './source/intake.js';
 import { openSource, type RunSource } from './source/run-source.js';
 import type { RunEndReason, SseRunEnd } from './sse-run.js';
-
-/** What readers hear of the shutdown of a run's instance. */
-export const SHUTDOWN: RunFailure = { reason: 'shutdown', message: 'The server was restarted.' };
 
 /** How a run goes. */
 export interface RunTerms {
@@ -25,19 +22,20 @@ export interface RunTerms {
 }
 
 /** A run that this instance has begun: it reads the source, and ends with it, or before. */
-export class ActiveRun implements RunOwner {
+export class ActiveRun implements RunOwner, Observer<unknown> {
+  private readonly writer: RunWriter;
+  private intake: Intake | undefined;
+  private bytes = 0;
+  /** How the run ends; set when its end is on the way to the store, or not needed there. */
+  private outcome: { readonly reason: RunEndReason; readonly error?: unknown } | undefined;
+  private begun: { resolve(): void; reject(error: unknown): void } | undefined;
   readonly done: Promise<SseRunEnd>;
   private readonly abort = new AbortController();
-  private readonly writer: RunWriter;
   private readonly what: string;
   private subscriber: GuardedSubscriber<unknown> | undefined;
   private leave: (() => void) | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private bytes = 0;
-  /** How the run ends; set when its end is on the way to the store, or not needed there. */
-  private outcome: { readonly reason: RunEndReason; readonly error?: unknown } | undefined;
   private resolveDone!: (end: SseRunEnd) => void;
-  private begun: { resolve(): void; reject(error: unknown): void } | undefined;
 
   /** @param begunAt when the call that began the run was made, on the clock of `monotonicNow()` */
   constructor(
@@ -63,7 +61,7 @@ export class ActiveRun implements RunOwner {
   async start(source: RunSource): Promise<void> {
     const { duration } = this.terms;
     try {
-      this.leave = this.services.store.follow(this.run, this.hear);
+      this.leave = this.services.store.follow(this.run, this.hear.bind(this));
     } catch (error) {
       this.failed({ reason: 'error', message: GENERAL_MESSAGE }, error);
       throw error;
@@ -90,6 +88,50 @@ export class ActiveRun implements RunOwner {
     this.failed(SHUTDOWN);
   }
 
+  /** Takes a value of the source. */
+  next(value: unknown): void {
+    if (this.outcome) {
+      return;
+    }
+    try {
+      for (const chunk of this.intake!.take(value)) {
+        this.write(chunk);
+      }
+    } catch (error) {
+      this.error(error);
+      return;
+    }
+    this.begun?.resolve();
+    this.begun = undefined;
+  }
+
+  /** Takes the end of the source. */
+  complete(): void {
+    if (this.outcome) {
+      return;
+    }
+    try {
+      this.intake!.rest().forEach((chunk) => this.write(chunk));
+    } catch (error) {
+      this.error(error);
+    }
+    this.finish('completed', this.terms.format.completed());
+  }
+
+  /** Takes the error of the source. */
+  error(error: unknown): void {
+    if (this.outcome) {
+      return;
+    }
+    const { guard } = this.services;
+    const { errorMessage } = this.terms;
+    guard.report(this.what, error);
+    const given: unknown = guard.run('`errorMessage`', () => errorMessage?.(error));
+    const message = typeof given === 'string' ? given : GENERAL_MESSAGE;
+    this.begun?.reject(error);
+    this.failed({ reason: 'error', message }, error);
+  }
+
   endedByOthers(): void {
     this.over('stopped');
   }
@@ -103,34 +145,23 @@ export class ActiveRun implements RunOwner {
   }
 
   finished(): void {
-    this.settle();
+    this.writer.stop();
+    this.resolveDone({ ...this.outcome!, chunks: this.writer.head });
   }
 
   private async read(source: RunSource): Promise<void> {
-    const { guard } = this.services;
     const { format, limits } = this.terms;
     try {
       const { values, hasFrames } = await openSource(source, this.signal);
-      const intake = new Intake(format, hasFrames, limits.eventSize);
-      const subscriber = new GuardedSubscriber<unknown>(
-        {
-          next: (value) => this.take(intake, value),
-          error: (error) => this.sourceFailed(error),
-          complete: () => {
-            this.take(intake);
-            this.finish('completed', format.completed());
-          },
-        },
-        guard,
-        this.what,
-      );
+      this.intake = new Intake(format, hasFrames, limits.eventSize);
+      const subscriber = new GuardedSubscriber<unknown>(this, this.services.guard, this.what);
       this.subscriber = subscriber;
       subscriber.subscribeTo(this.streamOf(values));
       if (this.outcome) {
         subscriber.unsubscribe();
       }
     } catch (error) {
-      this.sourceFailed(error);
+      this.error(error);
     }
   }
 
@@ -141,40 +172,28 @@ export class ActiveRun implements RunOwner {
       : iterableStream({ [Symbol.asyncIterator]: () => values }, this.writer, this.services.guard);
   }
 
-  /** Takes a value, or without one what is left at the end of the source. */
-  private take(intake: Intake, ...values: readonly [value?: unknown]): void {
-    if (this.outcome) {
-      return;
+  /** Writes a chunk, unless it is one too many. */
+  private write(chunk: RunChunk): void {
+    const { limits, bytes } = this.terms;
+    checkEvent(chunk, limits);
+    this.bytes += Buffer.byteLength(chunk.data);
+    if (this.bytes <= bytes) {
+      this.writer.write(chunk);
+    } else {
+      this.failed({ reason: 'limit', message: 'This became too long.' });
     }
-    try {
-      const chunks = values.length === 0 ? intake.rest() : intake.take(values[0]);
-      for (const chunk of chunks) {
-        checkEvent(chunk, this.terms.limits);
-        this.bytes += Buffer.byteLength(chunk.data);
-        if (this.bytes > this.terms.bytes) {
-          this.failed({ reason: 'limit', message: 'This became too long.' });
-          return;
-        }
-        this.writer.write(chunk);
-      }
-    } catch (error) {
-      this.sourceFailed(error);
-      return;
-    }
-    this.begun?.resolve();
-    this.begun = undefined;
   }
 
-  private readonly hear = (after?: number, chunks: readonly RunChunk[] = []): void => {
+  private hear(after?: number, chunks: readonly RunChunk[] = []): void {
     if (this.outcome) {
       return;
     }
     if (after === undefined) {
       void this.look();
-    } else if (chunks.at(-1)?.end) {
+    } else if (chunks[chunks.length - 1]?.end) {
       this.wasEnded();
     }
-  };
+  }
 
   /** Somebody has ended the run: whoever found its lease over, or else whoever stopped it. */
   private wasEnded(): void {
@@ -195,19 +214,6 @@ export class ActiveRun implements RunOwner {
     }
   }
 
-  private sourceFailed(error: unknown): void {
-    if (this.outcome) {
-      return;
-    }
-    const { guard } = this.services;
-    const { errorMessage } = this.terms;
-    guard.report(this.what, error);
-    const given: unknown = guard.run('`errorMessage`', () => errorMessage?.(error));
-    const message = typeof given === 'string' ? given : GENERAL_MESSAGE;
-    this.begun?.reject(error);
-    this.failed({ reason: 'error', message }, error);
-  }
-
   private failed(failure: RunFailure, error?: unknown): void {
     const { format, limits } = this.terms;
     this.finish(failure.reason, failedChunks(format, failure, limits.eventSize), error);
@@ -226,7 +232,7 @@ export class ActiveRun implements RunOwner {
   private over(reason: RunEndReason): void {
     this.outcome = { reason };
     this.leaveSource();
-    this.settle();
+    this.finished();
   }
 
   private leaveSource(): void {
@@ -239,10 +245,5 @@ export class ActiveRun implements RunOwner {
     this.subscriber?.unsubscribe();
     this.begun?.resolve();
     this.begun = undefined;
-  }
-
-  private settle(): void {
-    this.writer.stop();
-    this.resolveDone({ ...this.outcome!, chunks: this.writer.head });
   }
 }

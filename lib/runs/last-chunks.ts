@@ -4,6 +4,9 @@ import type { RunFailure, RunFormat } from './formats/run-format.js';
 /** What readers hear of an error of the source, where the application does not say more. */
 export const GENERAL_MESSAGE = 'This could not be finished.';
 
+/** What readers hear of the shutdown of a run's instance. */
+export const SHUTDOWN: RunFailure = { reason: 'shutdown', message: 'The server was restarted.' };
+
 /** The last chunks of a run that ended in the middle, with a general message if its own is too large. */
 export function failedChunks(
   format: RunFormat,

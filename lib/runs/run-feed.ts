@@ -54,7 +54,7 @@ export class RunFeed implements DialectFeed {
     this.dialect = formats.of(run.format).dialect;
     this.history = new RunHistory(run, store, () => this.tellGone());
     sink.live(runPosition(run.id, head));
-    this.leave = hasEnded ? () => undefined : store.follow(run, this.take);
+    this.leave = hasEnded ? () => undefined : store.follow(run, this.take.bind(this));
     this.watchIn(log.lease);
   }
 
@@ -72,7 +72,7 @@ export class RunFeed implements DialectFeed {
     this.leave();
   }
 
-  private readonly take = (after?: number, chunks: readonly RunChunk[] = []): void => {
+  private take(after?: number, chunks: readonly RunChunk[] = []): void {
     if (this.isOver) {
       return;
     }
@@ -81,7 +81,7 @@ export class RunFeed implements DialectFeed {
     } else {
       this.append(after, chunks);
     }
-  };
+  }
 
   private append(after: number, chunks: readonly RunChunk[]): void {
     const { log, sink } = this;
@@ -92,16 +92,15 @@ export class RunFeed implements DialectFeed {
     this.heardAt = monotonicNow();
     const events = eventsOf(log.run.id, log.head, fresh);
     log.head += fresh.length;
-    log.hasEnded = fresh.at(-1)!.end === true;
-    let rest = events.slice(sink.appendOrdered?.(events) ?? 0);
-    while (rest.length > 0) {
-      appendOrSkip(sink as ChannelSink, rest[0]!, (error) =>
+    log.hasEnded = fresh[fresh.length - 1]!.end === true;
+    let count = sink.appendOrdered?.(events) ?? 0;
+    while (count < events.length) {
+      appendOrSkip(sink as ChannelSink, events[count++]!, (error) =>
         this.services.log.error(
           `A chunk of a run in the channel ${JSON.stringify(log.run.channel)} was left out: ${reasonOf(error)}`,
         ),
       );
-      rest = rest.slice(1);
-      rest = rest.slice(sink.appendOrdered?.(rest) ?? 0);
+      count += sink.appendOrdered?.(events.slice(count)) ?? 0;
     }
     if (log.hasEnded) {
       this.stop();

@@ -54,7 +54,8 @@ export class RunHistory implements ChannelHistory {
 
 /** The events of chunks that follow the chunk with the number `after`. */
 export function eventsOf(id: string, after: number, chunks: readonly RunChunk[]): RunEvent[] {
-  return chunks.map((chunk, index) => new RunEvent(runPosition(id, after + index + 1), chunk));
+  const prefix = runPosition(id, '');
+  return chunks.map((chunk, index) => new RunEvent(prefix + (after + index + 1), chunk));
 }
 
 function resetPage(reset: ResetReason): HistoryPage {

@@ -10,7 +10,7 @@ export const BEFORE_BEGINNING = { trimmed: -1, 'unknown-position': -2 } as const
 /** A run's id, a dot, and a number. */
 const POSITION = /^([\w-]{1,64})\.(-[12]|0|[1-9]\d{0,14})$/;
 
-export function runPosition(id: string, seq: number): string {
+export function runPosition(id: string, seq: number | ''): string {
   return `${id}.${seq}`;
 }
 

@@ -3,7 +3,7 @@ import { backoff } from '../channel/backoff.js';
 import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import type { Outage } from '../channel/outage.js';
-import type { RunName, RunStore } from '../channel/runs.js';
+import type { OwnRunStore, RunName } from '../channel/runs.js';
 import type { SseLogger } from '../channel/source.js';
 import { shuttingDown } from '../channel/shutting-down.js';
 import { SseError } from '../channel/sse-error.js';
@@ -11,7 +11,7 @@ import type { RunFormats } from './formats/formats.js';
 
 /** What all runs of an application share. */
 export interface RunServices {
-  readonly store: RunStore;
+  readonly store: OwnRunStore;
   readonly formats: RunFormats;
   readonly guard: Guard;
   /** Takes a few lines a minute, as one fault may meet all runs. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from '../channel/backoff.js';
 import { monotonicNow } from '../channel/clock.js';
 import { reasonOf } from '../channel/reason.js';
-import type { NewRun, RunChunk } from '../channel/runs.js';
+import type { AppendResult, LocalRun, NewRun, RunChunk } from '../channel/runs.js';
 import { STORE_RETRY, type RunServices } from './run-services.js';
 import type { RunTurns } from './run-turns.js';
 
@@ -31,12 +31,15 @@ export interface RunOwner {
 export class RunWriter {
   /** How many chunks the store has. */
   head = 0;
-  private waiting: RunChunk[] = [];
-  private waitingBytes = 0;
-  private isAppending = false;
+  /** The run, where it is kept in this process. */
+  private readonly local: LocalRun | undefined;
   private isStopped = false;
   private leaseUntil: number;
   private renewedAt: number;
+  private readonly lease: number;
+  private waiting: RunChunk[] = [];
+  private waitingBytes = 0;
+  private isAppending = false;
   private readonly beat: NodeJS.Timeout;
   private readonly roomWaiters: (() => void)[] = [];
 
@@ -48,7 +51,9 @@ export class RunWriter {
     private readonly services: RunServices,
     private readonly turns: RunTurns,
   ) {
+    this.local = services.store.local?.(run);
     this.renewedAt = begunAt;
+    this.lease = run.lease;
     this.leaseUntil = begunAt + run.lease;
     this.beat = setInterval(() => this.renew(), run.lease / RENEWALS).unref();
   }
@@ -71,6 +76,12 @@ export class RunWriter {
   }
 
   write(chunk: RunChunk): void {
+    if (this.local) {
+      if (!this.isStopped) {
+        this.append([chunk]);
+      }
+      return;
+    }
     this.waiting.push(chunk);
     this.waitingBytes += chunk.data.length;
     if (!this.isAppending) {
@@ -89,7 +100,6 @@ export class RunWriter {
 
   flush(): void {
     if (!this.isAppending && !this.isStopped) {
-      this.isAppending = true;
       this.append(this.firstWaiting());
     }
   }
@@ -116,27 +126,24 @@ export class RunWriter {
 
   /** Repeats the call until the store answers: a call may fail after it has done its work. */
   private append(chunks: readonly RunChunk[], attempt = 0): void {
-    const { channel, id, lease } = this.run;
     const calledAt = monotonicNow();
-    if (this.isLeaseOver) {
+    if (calledAt >= this.leaseUntil) {
       // A frozen process wakes here: others may have ended the run, or are about to.
       this.owner.lost();
       return;
     }
+    if (this.local) {
+      this.answered(this.local.append(this.head, chunks), chunks, calledAt);
+      return;
+    }
+    const { channel, id } = this.run;
+    this.isAppending = true;
     this.services.store.append({ channel, id, after: this.head, chunks }).then(
       (result) => {
-        if (this.isStopped) {
-          return;
-        }
-        this.services.outage.end('The store of runs can be reached again.');
-        if (result === 'appended') {
-          this.renewedAt = calledAt;
-          this.leaseUntil = calledAt + lease;
-          this.appended(chunks);
-        } else if (result === 'ended' && !this.isLeaseOver) {
-          this.owner.endedByOthers();
-        } else {
-          this.owner.lost();
+        if (!this.isStopped) {
+          this.services.outage.end('The store of runs can be reached again.');
+          this.answered(result, chunks, calledAt);
+          this.appendNext(chunks);
         }
       },
       (error: unknown) => void this.appendAgain(chunks, attempt, error),
@@ -160,15 +167,30 @@ export class RunWriter {
     }
   }
 
-  private appended(chunks: readonly RunChunk[]): void {
+  /** Takes the store's answer to a call. */
+  private answered(result: AppendResult, chunks: readonly RunChunk[], calledAt: number): void {
+    if (result === 'appended') {
+      this.renewedAt = calledAt;
+      this.leaseUntil = calledAt + this.lease;
+      this.head += chunks.length;
+      if (chunks[chunks.length - 1]?.end) {
+        this.owner.finished();
+      }
+    } else if (result === 'ended' && !this.isLeaseOver) {
+      this.owner.endedByOthers();
+    } else {
+      this.owner.lost();
+    }
+  }
+
+  /** Goes on after a call that the store has answered. */
+  private appendNext(chunks: readonly RunChunk[]): void {
     this.isAppending = false;
-    this.head += chunks.length;
+    if (this.isStopped) {
+      return;
+    }
     for (const { data } of chunks) {
       this.waitingBytes -= data.length;
-    }
-    if (chunks.at(-1)?.end) {
-      this.owner.finished();
-      return;
     }
     if (!this.isFull) {
       this.makeRoom();

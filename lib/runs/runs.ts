@@ -5,7 +5,7 @@ import { settledWithin } from '../channel/deadline.js';
 import { LimitedLog } from '../channel/limited-log.js';
 import { Outage } from '../channel/outage.js';
 import { asReported } from '../channel/reported.js';
-import type { RunRecord } from '../channel/runs.js';
+import type { OwnRunStore, RunRecord } from '../channel/runs.js';
 import type { ChannelSource } from '../channel/source.js';
 import { shuttingDown } from '../channel/shutting-down.js';
 import { SseError } from '../channel/sse-error.js';
@@ -19,10 +19,10 @@ import {
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { SseSources } from '../setup/sse-sources.js';
 import { readOptions } from '../sources/options/option-table.js';
-import { ActiveRun, SHUTDOWN } from './active-run.js';
+import { ActiveRun } from './active-run.js';
 import { beginRun, newRunId } from './begin-run.js';
 import { RunFormats } from './formats/formats.js';
-import { stoppedChunks } from './last-chunks.js';
+import { SHUTDOWN, stoppedChunks } from './last-chunks.js';
 import { tooManyRuns } from './run-errors.js';
 import { RunLogs } from './run-log.js';
 import { runPosition } from './run-position.js';
@@ -211,7 +211,7 @@ export class Runs {
   }
 
   private open() {
-    const store = this.sources.broker.openRuns?.();
+    const store: OwnRunStore | undefined = this.sources.broker.openRuns?.();
     if (!store) {
       throw new SseError(
         'INVALID_OPTION',

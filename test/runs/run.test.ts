@@ -55,6 +55,8 @@ describe('sse.run()', () => {
     source.next(2);
     source.complete();
     expect(await all(run.events$)).toEqual(['first', ['kind', { a: 1 }], '2', '[DONE]']);
+    // The run is read from the store, which may be faster than the channel.
+    await until(() => sent.length >= 2);
     expect(sent).toEqual(['sent', '[DONE]']);
     subscription.unsubscribe();
   });

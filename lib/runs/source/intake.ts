@@ -61,7 +61,7 @@ export class Intake {
   /** Keeps the first half of a character for the next string: alone, neither half can be sent. */
   private chunksOfString(value: string): readonly RunChunk[] {
     const text = this.half + value;
-    const isCut = CUT.test(text.slice(-1));
+    const isCut = isHalf(text.charCodeAt(text.length - 1));
     this.half = isCut ? text.slice(-1) : '';
     const whole = isCut ? text.slice(0, -1) : text;
     return isCut && whole === '' ? [] : this.chunksOf(whole);
@@ -127,8 +127,11 @@ export class Intake {
 }
 
 const ENCODER = new TextEncoder();
-/** The first half of a character of UTF-16. */
-const CUT = /[\uD800-\uDBFF]/;
+
+/** Whether a unit of UTF-16 is the first half of a character. */
+function isHalf(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
+}
 
 /** Refuses text that is no frame: a parser would ignore all of it. */
 function framesIn(text: string): string {

@@ -1,81 +1,50 @@
-import { monotonicNow } from '../../channel/clock.js';
 import type {
   AppendResult,
+  LocalRun,
   NewRun,
   OnChunks,
+  OwnRunStore,
   RunAppend,
   RunChunk,
   RunName,
   RunRecord,
-  RunStore,
 } from '../../channel/runs.js';
-
-/** One run, while it lasts and for some time after. */
-interface MemoryRun extends NewRun {
-  readonly chunks: RunChunk[];
-  readonly followers: Set<OnChunks>;
-  leaseUntil: number;
-  hasEnded: boolean;
-  /** Whether a call of `end()` has ended it. */
-  wasEnded: boolean;
-  forgetting: NodeJS.Timeout | undefined;
-}
+import { MemoryRun } from './memory-run.js';
 
 /** Keeps runs in this process. */
-export class MemoryRuns implements RunStore {
+export class MemoryRuns implements OwnRunStore {
   private readonly runs = new Map<string, MemoryRun>();
   /** The newest run of each channel. */
   private readonly newest = new Map<string, MemoryRun>();
+  /** What forgets the runs that have ended. */
+  private readonly timers = new Set<NodeJS.Timeout>();
 
   async begin(run: NewRun): Promise<RunRecord> {
     const known = this.runs.get(run.id) ?? this.newest.get(run.channel);
     if (known && (known.id === run.id || !known.hasEnded)) {
-      return recordOf(known);
+      return known.record;
     }
-    const begun: MemoryRun = {
-      ...run,
-      chunks: [],
-      followers: new Set(),
-      leaseUntil: monotonicNow() + run.lease,
-      hasEnded: false,
-      wasEnded: false,
-      forgetting: undefined,
-    };
+    const begun = new MemoryRun(run, (ended) => this.forgetLater(ended));
     this.runs.set(run.id, begun);
     this.newest.set(run.channel, begun);
-    return recordOf(begun);
+    return begun.record;
+  }
+
+  local(name: RunName): LocalRun | undefined {
+    return this.runOf(name);
   }
 
   async append(append: RunAppend): Promise<AppendResult> {
-    const { after, chunks } = append;
-    const run = this.runOf(append);
-    if (!run || after > run.chunks.length) {
-      return 'gone';
-    }
-    if (run.hasEnded) {
-      return run.wasEnded || after + chunks.length > run.chunks.length ? 'ended' : 'appended';
-    }
-    run.leaseUntil = monotonicNow() + run.lease;
-    this.add(run, after, chunks);
-    return 'appended';
+    return this.runOf(append)?.append(append.after, append.chunks) ?? 'gone';
   }
 
   async end(name: RunName, chunks: readonly RunChunk[], isLost: boolean): Promise<boolean> {
-    const run = this.runOf(name);
-    if (!run || run.hasEnded) {
-      return run !== undefined;
-    }
-    if (isLost && run.leaseUntil > monotonicNow()) {
-      return false;
-    }
-    run.wasEnded = true;
-    this.add(run, run.chunks.length, chunks);
-    return true;
+    return this.runOf(name)?.end(chunks, isLost) ?? false;
   }
 
   async find(channel: string, id?: string): Promise<RunRecord | undefined> {
     const run = id === undefined ? this.newest.get(channel) : this.runOf({ channel, id });
-    return run && recordOf(run);
+    return run?.record;
   }
 
   async read(
@@ -99,10 +68,8 @@ export class MemoryRuns implements RunStore {
   }
 
   async close(): Promise<void> {
-    for (const run of this.runs.values()) {
-      clearTimeout(run.forgetting);
-      run.followers.clear();
-    }
+    this.timers.forEach((timer) => clearTimeout(timer));
+    this.runs.forEach(({ followers }) => followers.clear());
     this.runs.clear();
     this.newest.clear();
   }
@@ -112,32 +79,14 @@ export class MemoryRuns implements RunStore {
     return run?.channel === channel ? run : undefined;
   }
 
-  /** Adds the chunks that the run does not have yet. */
-  private add(run: MemoryRun, after: number, chunks: readonly RunChunk[]): void {
-    const head = run.chunks.length;
-    const added = head === after ? chunks : chunks.slice(head - after);
-    if (added.length === 0) {
-      return;
-    }
-    for (const chunk of added) {
-      run.chunks.push(chunk);
-    }
-    if (added.at(-1)!.end) {
-      run.hasEnded = true;
-      run.forgetting = setTimeout(() => this.forget(run), run.keep).unref();
-    }
-    run.followers.forEach((onChunks) => onChunks(head, added));
+  private forgetLater(run: MemoryRun): void {
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      this.runs.delete(run.id);
+      if (this.newest.get(run.channel) === run) {
+        this.newest.delete(run.channel);
+      }
+    }, run.keep).unref();
+    this.timers.add(timer);
   }
-
-  private forget(run: MemoryRun): void {
-    this.runs.delete(run.id);
-    if (this.newest.get(run.channel) === run) {
-      this.newest.delete(run.channel);
-    }
-  }
-}
-
-function recordOf({ channel, id, format, chunks, hasEnded, leaseUntil }: MemoryRun): RunRecord {
-  const leaseLeft = leaseUntil - monotonicNow();
-  return { channel, id, format, head: chunks.length, hasEnded, leaseLeft };
 }
