@@ -21,6 +21,12 @@ runExternalTests({
       package: 'libwebkit2gtk-4.1-0',
     },
     {
+      title: 'driver of WebKit, for its tabs,',
+      variable: 'WEBKIT_DRIVER',
+      names: ['WebKitWebDriver'],
+      package: 'webkit2gtk-driver',
+    },
+    {
       title: 'X server without a screen, which WebKit needs,',
       variable: 'XVFB',
       names: ['Xvfb'],

@@ -9,6 +9,7 @@ export type {
   SubscriptionHandlers,
 } from './events.js';
 export type { ClientObserver } from './iterate.js';
+export { shareTabs, type ShareTabsOptions, type TabSharing } from './share-tabs.js';
 export { SseClient, type SseClientOptions } from './sse-client.js';
 export type { SseSubscription } from './sse-subscription.js';
 export type { ClientStatus } from './upstream.js';

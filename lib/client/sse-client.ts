@@ -3,11 +3,15 @@ import { DirectUpstream } from './direct-upstream.js';
 import type { ChannelDefinition } from '../typed/channel-definition.js';
 import type { ClientEvent, ClientEventOf, ClientReset, Handlers, SubscribeArgs } from './events.js';
 import { call } from './report.js';
+import type { TabSharing } from './share-tabs.js';
 import { SseSubscription } from './sse-subscription.js';
 import type { ClientStatus, Upstream, UpstreamEvent, UpstreamSink } from './upstream.js';
 
 /** The options of an {@link SseClient}. */
-export type SseClientOptions = ConnectionOptions;
+export interface SseClientOptions extends ConnectionOptions {
+  /** Shares one connection with the other tabs of the browser: `shareTabs()`. Default: a connection of its own */
+  readonly tabs?: TabSharing;
+}
 
 /** The subscriptions of one channel. */
 interface Room {
@@ -44,7 +48,11 @@ export class SseClient {
    * of a page
    */
   constructor(url: string | URL, options: SseClientOptions = {}) {
-    this.upstream = new DirectUpstream(String(url), options, this.sink());
+    const { tabs, credentials } = options;
+    const address = String(url);
+    const connect = (sink: UpstreamSink): Upstream => new DirectUpstream(address, options, sink);
+    const sink = this.sink();
+    this.upstream = tabs ? tabs({ url: address, credentials, connect }, sink) : connect(sink);
   }
 
   /** Whether events arrive. `closed` as well while nothing is subscribed. */

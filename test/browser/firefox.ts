@@ -88,6 +88,15 @@ export class FirefoxTab {
     await this.firefox.send('browsingContext.reload', { context, wait: 'complete' });
   }
 
+  async go(url: string): Promise<void> {
+    const { context } = this;
+    await this.firefox.send('browsingContext.navigate', { context, url, wait: 'complete' });
+  }
+
+  async close(): Promise<void> {
+    await this.firefox.send('browsingContext.close', { context: this.context });
+  }
+
   /** Types into what has the focus, and presses Enter. */
   async enter(text: string): Promise<void> {
     const actions = [...text, '\uE007'].flatMap((value) => [

@@ -1,0 +1,98 @@
+// A tab of the tests: what it has received of each channel, whose events are the numbers 1, 2, 3 …
+// ?key=… names whose tab it is; with ?keep it goes on after a reload where it was.
+import { DirectUpstream } from '../../../lib/client/direct-upstream.ts';
+import { SharedUpstream } from '../../../lib/client/shared-upstream.ts';
+
+const asked = new URL(location.href).searchParams;
+const kept = asked.has('keep') ? JSON.parse(sessionStorage.getItem('kept') ?? '{}') : {};
+
+/** By channel: its numbers in order, and the position of the last. */
+const channels = {};
+const statuses = [];
+const fallbacks = [];
+/** Of each number of the first channel: when it was sent, and when it came. */
+const ways = [];
+
+const of = (name) =>
+  (channels[name] ??= kept[name] ?? { numbers: [], opened: 0, resets: 0, denied: 0, ended: 0 });
+
+const sink = {
+  opened(name, position) {
+    of(name).opened++;
+    of(name).position = position;
+  },
+  event(name, { data, position }) {
+    const [n, sent] = data.split(' ').map(Number);
+    of(name).numbers.push(n);
+    of(name).position = position;
+    if (name === 'numbers:0') ways.push([sent, Date.now()]);
+  },
+  reset(name, _reason, position) {
+    of(name).resets++;
+    of(name).position = position;
+  },
+  denied(name) {
+    of(name).denied++;
+  },
+  ended(name) {
+    of(name).ended++;
+  },
+  status(status, error) {
+    statuses.push(error ? `${status}: ${error.message}` : status);
+  },
+};
+
+const connect = (to) => new DirectUpstream('/stream', {}, to);
+const upstream = asked.has('alone')
+  ? connect(sink)
+  : new SharedUpstream(sink, {
+      name: asked.get('key') ?? 'tests',
+      connect,
+      onFallback: (reason) => fallbacks.push(reason),
+    });
+
+addEventListener('pagehide', () => sessionStorage.setItem('kept', JSON.stringify(channels)));
+
+/** Ascending by one, from first to last. */
+function isWhole(numbers) {
+  return numbers.every((n, at) => at === 0 || n === numbers[at - 1] + 1);
+}
+
+globalThis.tab = {
+  /** @param names of channels; from where, `undefined` for what is sent from now on */
+  want(names, from) {
+    upstream.want(
+      names.map((name) => {
+        const position = kept[name]?.position ?? from;
+        return position ? { name, position } : { name };
+      }),
+    );
+  },
+  close: () => upstream.close(),
+  /** @returns of each channel how far it is, and whether anything is missing or twice */
+  shown: () => ({
+    channels: Object.fromEntries(
+      Object.entries(channels).map(([name, { numbers, position: _position, ...rest }]) => [
+        name,
+        {
+          ...rest,
+          first: numbers[0] ?? 0,
+          last: numbers.at(-1) ?? 0,
+          isWhole: isWhole(numbers),
+          ...(!isWhole(numbers) && { numbers: numbers.slice(-3_000) }),
+        },
+      ]),
+    ),
+    statuses,
+    fallbacks,
+    isLeader: upstream.session?.leader !== undefined,
+  }),
+  /** @returns milliseconds, of what was sent since then: until the first came, and half and most of the ways */
+  measured(since) {
+    const sorted = (numbers) => numbers.sort((one, other) => one - other);
+    const later = ways.filter(([sent]) => sent >= since);
+    const times = sorted(later.map(([sent, came]) => came - sent));
+    const first = sorted(later.map(([, came]) => came - since))[0];
+    return { first, half: times[times.length >> 1], most: times.at(-1) };
+  },
+};

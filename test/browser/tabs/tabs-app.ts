@@ -1,0 +1,131 @@
+import { Controller, Get, Header, RequestMethod, Sse, type Type } from '@nestjs/common';
+import { build } from 'esbuild';
+import type { Server } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { requestedChannels, SseChannel, type SseModuleOptions } from '../../../lib/index.js';
+import { startApp, type TestApp } from '../../support/start-app.js';
+import { until } from '../../support/until.js';
+
+/** How many milliseconds clients are told to wait before they return, or half as much again. */
+const RETRY_MS = 50;
+
+@Controller()
+class StreamController {
+  @Sse('stream', { method: RequestMethod.ALL })
+  @SseChannel(requestedChannels(), {
+    authorize: (_request, channel) => !channel.startsWith('secret'),
+  })
+  stream() {}
+
+  /** Another page of the same origin. */
+  @Get('elsewhere')
+  @Header('content-type', 'text/html; charset=utf-8')
+  elsewhere(): string {
+    return '<!doctype html><title>Elsewhere</title>';
+  }
+}
+
+function pageController(script: string): Type {
+  @Controller()
+  class TabPageController {
+    @Get('tab')
+    @Header('content-type', 'text/html; charset=utf-8')
+    page(): string {
+      return '<!doctype html><title>A tab</title><body><script type="module" src="tab.js"></script>';
+    }
+
+    @Get('tab.js')
+    @Header('content-type', 'text/javascript; charset=utf-8')
+    script(): string {
+      return script;
+    }
+  }
+  return TabPageController;
+}
+
+/** The script of `page.js`, as a browser loads it. */
+export async function tabScript(): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('page.js', import.meta.url))],
+    tsconfig: fileURLToPath(new URL('../../../tsconfig.client.json', import.meta.url)),
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'es2020',
+    logLevel: 'silent',
+  });
+  return outputFiles[0]!.text;
+}
+
+/** An application with pages that share a connection, and a publisher of numbers. */
+export class TabsApp {
+  /** The last number that was sent to each channel. */
+  sent = 0;
+  private publishing: Promise<void> | undefined;
+  private isPublishing = false;
+
+  private constructor(
+    readonly app: TestApp,
+    readonly channels: readonly string[],
+  ) {}
+
+  static async start(
+    script: string,
+    channels: readonly string[],
+    options: SseModuleOptions = {},
+    port?: number,
+  ): Promise<TabsApp> {
+    const app = await startApp({
+      controllers: [StreamController, pageController(script)],
+      options: {
+        retry: RETRY_MS,
+        retain: { events: 100_000, bytes: 100_000_000, age: 600_000 },
+        ...options,
+      },
+      ...(port !== undefined && { port }),
+    });
+    return new TabsApp(app, channels);
+  }
+
+  get connections(): number {
+    return this.app.sse.stats().connections;
+  }
+
+  page(query = ''): string {
+    return `${this.app.url}/tab${query}`;
+  }
+
+  async sendNumber(): Promise<void> {
+    const n = ++this.sent;
+    await Promise.all(
+      this.channels.map((channel) => this.app.sse.send(channel, `${n} ${Date.now()}`)),
+    );
+  }
+
+  /** Sends the next number to each channel again and again. What it returns stops that. */
+  publish(pause = 5): void {
+    this.isPublishing = true;
+    this.publishing = (async () => {
+      while (this.isPublishing) {
+        await this.sendNumber();
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    })();
+  }
+
+  /** @returns the last number */
+  async stopPublishing(): Promise<number> {
+    this.isPublishing = false;
+    await this.publishing;
+    return this.sent;
+  }
+
+  /** Ends the streams in order, and then what else the browser keeps open, such as sockets for later. */
+  async close(): Promise<void> {
+    await this.stopPublishing();
+    const closing = this.app.close();
+    await until(() => this.connections === 0, { what: 'the streams to end' });
+    (this.app.app.getHttpServer() as Server).closeAllConnections();
+    await closing;
+  }
+}
