@@ -3,6 +3,7 @@ import { startRedis, type RedisServer, type RedisServerOptions } from '../suppor
 import { until } from '../support/until.js';
 import { hashSlot } from '../../lib/sources/redis/hash-slot.js';
 import { withRedis } from './instances.js';
+import { ownerIsKnown } from './slot-owners.js';
 
 /** A master, its replica, and the Sentinel that watches them. */
 export interface SentinelGroup {
@@ -231,6 +232,8 @@ async function joined(servers: readonly RedisServer[], replicated: number): Prom
           () => undefined,
         );
       }
+      const urls = masters.map(({ url }) => url);
+      await ownerIsKnown(urls, slot, toId);
     },
     stop: async () => {
       await Promise.all(servers.map((server) => server.stop()));
