@@ -1,7 +1,7 @@
 import base from './jest.config.mjs';
 
 // The sample is tested in Chromium; `npm run test:browser` says so when there is none.
-const tests = process.env.CHROMIUM ? '*.browser.ts' : 'event-source.browser.ts';
+const tests = process.env.CHROMIUM ? '*.browser.ts' : '{event-source,client}.browser.ts';
 
 /** @type {import('jest').Config} */
 export default {

@@ -5,6 +5,7 @@ import { EventSource as EventSource3 } from 'eventsource3';
 import { EventSource as UndiciEventSource } from 'undici';
 import { codeBlocks } from '../docs/markdown.js';
 import { writeBlock } from '../docs/run-block.js';
+import { follow as followByOwn, OWN } from './own-client.js';
 import { TYPES, type Client, type ReceivedEvent } from './listening.js';
 
 /** What every EventSource has in common. */
@@ -102,6 +103,17 @@ async function lastingListener(): Promise<Client['listen']> {
   };
 }
 
+const ownListener: Client['listen'] = (url) => {
+  const events: ReceivedEvent[] = [];
+  const state = { hasEnded: false };
+  const close = followByOwn(
+    url,
+    (event) => events.push(event),
+    () => (state.hasEnded = true),
+  );
+  return Object.assign(state, { events, close });
+};
+
 const AS_THE_STANDARD = {
   keepsIdOfFrames: true,
   keepsIdAtItsLine: false,
@@ -119,8 +131,9 @@ const OLD = {
 
 const RECIPE = { ...AS_THE_STANDARD, keepsIdAtItsLine: true, returnsAfter502: true } as const;
 
-/** Clients from npm that run on Node. */
+/** Clients that run on Node: our own, and those from npm. */
 export const NODE_CLIENTS: readonly Client[] = [
+  { name: 'SseClient', listen: ownListener, ...OWN },
   { name: 'eventsource 1', listen: listenerOf(EventSource1), ...OLD },
   { name: 'eventsource 2', listen: listenerOf(EventSource2), ...OLD },
   {

@@ -1,7 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Controller, Sse, type Type } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { SseChannel, SseEvents, type SseEvent, type SseModuleOptions } from '../../lib/index.js';
+import {
+  requestedChannels,
+  SseChannel,
+  SseEvents,
+  type SseEvent,
+  type SseModuleOptions,
+} from '../../lib/index.js';
 import { startApp, type Adapter, type TestApp } from '../support/start-app.js';
 
 @Controller()
@@ -13,6 +19,11 @@ class NumbersController {
   @Sse('several')
   @SseChannel(() => ['a', 'b', 'c'])
   several() {}
+
+  /** The channels of `several` for clients that ask for channels. */
+  @Sse('requested')
+  @SseChannel(requestedChannels({ only: ['a', 'b', 'c'] }))
+  requested() {}
 
   @Sse('handled')
   @SseChannel('handled')
@@ -59,7 +70,8 @@ export async function startNumbersApp(
     ): void;
   };
   server.on('request', ({ url }, response) => {
-    answers.push({ path: url?.split('?')[0], response });
+    const path = url?.split('?')[0];
+    answers.push({ path: path === '/requested' ? '/several' : path, response });
   });
   return Object.assign(app, {
     statusesOf: (path: string) =>
