@@ -1,26 +1,32 @@
 // Makes of lib/client what a browser loads: one file without imports, in place of the compiler's
-// many; and the same minified, for pages without a build step.
+// many; and the same minified, for pages without a build step. And of lib/react one file that imports
+// React only.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
 /** @param {string} root of the project, whose dist/ the compiler has filled */
 export async function bundleClient(root) {
-  const folder = join(root, 'dist/client');
-  for (const name of readdirSync(folder)) {
-    if (name.endsWith('.js')) rmSync(join(folder, name));
+  for (const minify of [false, true]) await bundle(root, 'client', { minify });
+  // Frameworks that render on a server look for this line.
+  await bundle(root, 'react', { external: ['react'], banner: { js: "'use client';" } });
+}
+
+async function bundle(root, name, options) {
+  const folder = join(root, 'dist', name);
+  const file = options.minify ? 'index.min.js' : 'index.js';
+  for (const other of readdirSync(folder)) {
+    if (other.endsWith('.js') && !other.startsWith('index.')) rmSync(join(folder, other));
   }
-  for (const minify of [false, true]) {
-    await build({
-      entryPoints: [join(root, 'lib/client/index.ts')],
-      outfile: join(folder, minify ? 'index.min.js' : 'index.js'),
-      tsconfig: join(root, 'tsconfig.client.json'),
-      bundle: true,
-      minify,
-      format: 'esm',
-      platform: 'neutral',
-      target: 'es2020',
-      logLevel: 'warning',
-    });
-  }
+  await build({
+    entryPoints: [join(root, 'lib', name, 'index.ts')],
+    outfile: join(folder, file),
+    tsconfig: join(root, 'tsconfig.client.json'),
+    bundle: true,
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2020',
+    logLevel: 'warning',
+    ...options,
+  });
 }

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { transform } from 'esbuild';
 
 const NAME = 'nestjs-sse-channels';
 const PEERS = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
@@ -14,13 +15,22 @@ const REQUIRED = [
   'README.md',
   'CHANGELOG.md',
   'LICENSE',
-  ...['index', 'testing/index', 'swagger/index', 'client/index', 'typed/index', 'cli'].flatMap(
-    (name) => [`dist/${name}.js`, `dist/${name}.d.ts`],
-  ),
+  ...[
+    'index',
+    'testing/index',
+    'swagger/index',
+    'client/index',
+    'react/index',
+    'typed/index',
+    'cli',
+  ].flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]),
 ];
 
 /** The most that the client for browsers may have, minified and compressed. */
 const MOST_CLIENT_BYTES = 6_144;
+
+/** The most that the hooks for React add to the client, minified and in gzip. */
+const MOST_REACT_BYTES = 1_024;
 
 /** npm runs these when somebody installs a tarball or a commit, or warns that it does not. */
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare'];
@@ -32,6 +42,7 @@ try {
   run(root, 'npm', 'run', 'build');
   hasNoInstallScript();
   clientIsSmall();
+  await hooksAreSmall();
   const tarball = pack();
   step('publint');
   run(root, 'npx', 'publint', 'run', tarball, '--strict');
@@ -69,6 +80,21 @@ function clientIsSmall() {
   if (/\bimport\b/.test(code)) throw new Error('the client imports something');
 }
 
+/** What a page of React loads besides. */
+async function hooksAreSmall() {
+  step('size of the hooks');
+  const code = readFileSync(join(root, 'dist/react/index.js'), 'utf8');
+  const { length } = gzipSync((await transform(code, { minify: true, format: 'esm' })).code);
+  console.log(`${length} bytes, minified and in gzip`);
+  if (length > MOST_REACT_BYTES) {
+    throw new Error(`the hooks have ${length} bytes in gzip, more than ${MOST_REACT_BYTES}`);
+  }
+  const imported = [...code.matchAll(/from ["']([^"']+)/g)].map(([, name]) => name);
+  if (imported.some((name) => name !== 'react')) throw new Error(`the hooks import ${imported}`);
+  if (!code.startsWith("'use client'"))
+    throw new Error('the hooks do not say that they are for clients');
+}
+
 function pack() {
   step('packed files');
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', scratch];
@@ -91,7 +117,7 @@ function installFrom(tarball) {
   const modules = join(project, 'node_modules');
   mkdirSync(join(modules, NAME), { recursive: true });
   run(scratch, 'tar', '-xzf', tarball, '--strip-components=1', '-C', join(modules, NAME));
-  for (const peer of [...PEERS, '@types/node']) {
+  for (const peer of [...PEERS, 'react', '@types/react', '@types/node']) {
     mkdirSync(dirname(join(modules, peer)), { recursive: true });
     symlinkSync(join(root, 'node_modules', peer), join(modules, peer), 'dir');
   }
@@ -101,7 +127,7 @@ function installFrom(tarball) {
 function importsFrom(project) {
   step('import and require');
   const check = `
-    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels, defineChannel, SseClient }))
+    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels, defineChannel, SseClient, useChannel }))
       if (typeof value !== 'function') throw new Error(name + ' is not exported');
     console.log('loaded by', typeof require === 'function' ? 'require' : 'import');`;
   writeFileSync(
@@ -111,7 +137,8 @@ function importsFrom(project) {
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
     import { defineChannel } from '${NAME}/channel';
-    import { SseClient } from '${NAME}/client';${check}`,
+    import { SseClient } from '${NAME}/client';
+    import { useChannel } from '${NAME}/react';${check}`,
   );
   writeFileSync(
     join(project, 'cjs.cjs'),
@@ -120,7 +147,8 @@ function importsFrom(project) {
     const { SseTestClient } = require('${NAME}/testing');
     const { describeSseChannels } = require('${NAME}/swagger');
     const { defineChannel } = require('${NAME}/channel');
-    const { SseClient } = require('${NAME}/client');${check}`,
+    const { SseClient } = require('${NAME}/client');
+    const { useChannel } = require('${NAME}/react');${check}`,
   );
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'esm.mjs');
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'cjs.cjs');
@@ -134,13 +162,15 @@ function typesFrom(project) {
     import { describeSseChannels } from '${NAME}/swagger';
     import { defineChannel, unchecked } from '${NAME}/channel';
     import { SseClient } from '${NAME}/client';
+    import { useChannel } from '${NAME}/react';
     @Module({ imports: [SseModule.forRoot({})] })
     export class AppModule { constructor(readonly sse: SseService) {} }
     export const connect = SseTestClient.connect;
     export const describe = describeSseChannels;
     export const Job = defineChannel('job:{id}', { progress: unchecked<{ percent: number }>() });
     export const name: string = Job.channel({ id: 1 });
-    new SseClient('/stream').subscribe(Job, { id: 1 }, { onEvent: ({ data }) => data.percent });`;
+    new SseClient('/stream').subscribe(Job, { id: 1 }, { onEvent: ({ data }) => data.percent });
+    export const usePercent = () => useChannel(Job, { id: 1 }).event?.data.percent;`;
   writeFileSync(join(project, 'types.mts'), source);
   writeFileSync(join(project, 'types.cts'), source);
   const compilerOptions = {

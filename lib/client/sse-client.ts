@@ -128,9 +128,14 @@ export class SseClient {
     const { from } = handlers;
     let room = this.rooms.get(channel);
     if (room && from !== undefined) {
-      throw new Error(
-        `"${channel}" is subscribed already. Only its first subscription has \`from\`.`,
-      );
+      if (room.subscriptions.size > 0) {
+        throw new Error(
+          `"${channel}" is subscribed already. Only its first subscription has \`from\`.`,
+        );
+      }
+      // Its last reader left just now. It begins anew, elsewhere.
+      this.want();
+      room = undefined;
     }
     room ??= { subscriptions: new Set(), from, isOpen: false };
     this.rooms.set(channel, room);
@@ -147,15 +152,18 @@ export class SseClient {
 
   private collect(): void {
     if (this.isClosed) return;
-    this.collecting ??= setTimeout(() => {
-      this.collecting = undefined;
-      for (const [name, { subscriptions }] of this.rooms) {
-        if (subscriptions.size === 0) this.rooms.delete(name);
-      }
-      this.upstream.want(
-        [...this.rooms].map(([name, { from }]) => ({ name, ...(from && { position: from }) })),
-      );
-    }, COLLECT_MS);
+    this.collecting ??= setTimeout(() => this.want(), COLLECT_MS);
+  }
+
+  private want(): void {
+    clearTimeout(this.collecting);
+    this.collecting = undefined;
+    for (const [name, { subscriptions }] of this.rooms) {
+      if (subscriptions.size === 0) this.rooms.delete(name);
+    }
+    this.upstream.want(
+      [...this.rooms].map(([name, { from }]) => ({ name, ...(from && { position: from }) })),
+    );
   }
 
   /** The subscriptions of a channel, or of those channels that match; they may change meanwhile. */

@@ -65,6 +65,7 @@ export default defineConfig({
           { text: 'Channels that the request names', link: '/docs/requested-channels' },
           { text: 'The client', link: '/docs/client' },
           { text: 'Clients', link: '/docs/clients' },
+          { text: 'React', link: '/docs/react' },
           { text: 'Proxies', link: '/docs/proxies' },
           { text: 'OpenAPI', link: '/docs/openapi' },
           { text: 'Compatibility', link: '/docs/compatibility' },

@@ -7,17 +7,20 @@ import { complaints, programOf, propertiesOf, valuesOf } from './type-check.js';
 const blocks = documents().flatMap(codeBlocks);
 /** `npm run test:recipes` compiles those of the recipes, as it has their packages. */
 const isRecipe = ({ where }: CodeBlock): boolean => where.startsWith(`${PAGE}:`);
-const typescript = blocks.filter((block) => block.language === 'ts' && !isRecipe(block));
+const typescript = blocks.filter(
+  (block) => ['ts', 'tsx'].includes(block.language) && !isRecipe(block),
+);
 const javascript = blocks.filter(({ language }) => language === 'js');
 
-const nameOf = (where: string): string => `${where.replace(/[^\w]/g, '-')}.ts`;
+const nameOf = ({ where, language }: CodeBlock): string =>
+  `${where.replace(/[^\w]/g, '-')}.${language}`;
 
 /** All that needs the types of the package is in one program, which takes seconds. */
 let program: ts.Program;
 
 beforeAll(() => {
   const wrong = `import { SseService } from 'nestjs-sse-channels';\nSseService.prototype.sent;`;
-  const texts = typescript.map(({ where, code }) => [nameOf(where), code] as const);
+  const texts = typescript.map((block) => [nameOf(block), block.code] as const);
   program = programOf(
     new Map([...texts, ['wrong.ts', wrong], ['types.ts', valuesOf(['SseService'])]]),
   );
@@ -33,10 +36,10 @@ describe('The TypeScript in the documentation', () => {
 
   it.each(typescript)(
     'compiles: $where',
-    ({ where, code }) => {
+    (block) => {
       // Otherwise its names would be global, and two blocks would get in each other's way.
-      expect(code).toMatch(/^(import|export) /m);
-      expect(complaints(program, nameOf(where))).toEqual([]);
+      expect(block.code).toMatch(/^(import|export) /m);
+      expect(complaints(program, nameOf(block))).toEqual([]);
     },
     120_000,
   );
