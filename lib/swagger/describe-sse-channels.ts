@@ -1,8 +1,9 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
-import { describedOperation } from './described-operation.js';
+import { describedOperation, type Place } from './described-operation.js';
 import { factsOf, type EndpointFacts } from './endpoint-facts.js';
+import { JsonSchemas, type DescribeOptions } from './json-schemas.js';
 import type { OpenApiDocument, Operation } from './open-api.js';
 
 /** The metadata of `@ApiExtension()`, which Swagger copies into each operation of a handler. */
@@ -21,6 +22,7 @@ type PathItems = Record<string, Record<string, Operation>>;
  *
  * @param app the application, with all global guards
  * @param create makes the document, by `SwaggerModule.createDocument()`
+ * @param options what makes JSON Schema of the schemas of `defineChannel()`, where they do not do it themselves
  * @returns what `create` returned, with the endpoints described
  * @throws SseError `NOT_CONFIGURED` when the application has no SseModule, `INVALID_OPTION` when
  * `create` gives no document
@@ -34,7 +36,9 @@ type PathItems = Record<string, Record<string, Operation>>;
 export function describeSseChannels<Document extends OpenApiDocument>(
   app: INestApplicationContext,
   create: () => Document,
+  options: DescribeOptions = {},
 ): Document {
+  checkOptions(options);
   if (typeof create !== 'function') {
     throw new SseError(
       'INVALID_OPTION',
@@ -53,22 +57,36 @@ export function describeSseChannels<Document extends OpenApiDocument>(
   }
   const hasItemSchema = isOpenApi32(document.openapi);
   const endpoints = [...facts.values()];
+  const schemas = new JsonSchemas(document, options.toJsonSchema);
   for (const items of [document.paths, document.webhooks ?? {}] as PathItems[]) {
-    describeItems(items, endpoints, hasItemSchema);
+    describeItems(items, endpoints, { hasItemSchema, schemas });
   }
   return document;
+}
+
+/** @throws SseError `INVALID_OPTION` */
+function checkOptions(options: DescribeOptions): void {
+  const { toJsonSchema, ...others } = options ?? {};
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined || (toJsonSchema !== undefined && typeof toJsonSchema !== 'function')) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `describeSseChannels(): ${unknown === undefined ? `\`toJsonSchema\` is ${shown(toJsonSchema)}` : `there is no option \`${unknown}\``}. ` +
+        'There is: toJsonSchema, a function that makes JSON Schema of a schema, such as z.toJSONSchema.',
+    );
+  }
 }
 
 function describeItems(
   items: PathItems,
   endpoints: readonly EndpointFacts[],
-  hasItemSchema: boolean,
+  document: Pick<Place, 'hasItemSchema' | 'schemas'>,
 ): void {
   for (const [path, item] of Object.entries(items)) {
     for (const [method, marker] of Object.entries(item)) {
       if (typeof marker?.[MARK] === 'number') {
         const { [MARK]: index, ...operation } = marker;
-        const place = { path, method, hasItemSchema };
+        const place = { path, method, ...document };
         item[method] = describedOperation(operation, endpoints[index as number]!, place);
       }
     }

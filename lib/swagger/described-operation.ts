@@ -1,4 +1,6 @@
 import type { EndpointFacts } from './endpoint-facts.js';
+import type { JsonSchemas } from './json-schemas.js';
+import { typedStream } from './typed-stream.js';
 import type { MediaType, Operation, Parameter, Response, Schema } from './open-api.js';
 import { requestedBody, requestedParameters } from './requested-parameters.js';
 
@@ -29,6 +31,7 @@ export interface Place {
   readonly method: string;
   /** Whether the document is of OpenAPI 3.2 or later. */
   readonly hasItemSchema: boolean;
+  readonly schemas: JsonSchemas;
 }
 
 /** Completes an endpoint's operation, and keeps everything that is there already. */
@@ -144,7 +147,7 @@ function withResponses(
   given: Readonly<Record<string, Response>>,
   ours: Readonly<Record<number, string>>,
   facts: EndpointFacts,
-  { method, hasItemSchema }: Place,
+  { method, hasItemSchema, schemas }: Place,
 ): Record<string, Response> {
   const { description, content, ...success } = given[facts.success] ?? {};
   return {
@@ -158,7 +161,13 @@ function withResponses(
       // The answer to HEAD has no body.
       ...(method === 'head'
         ? content && { content }
-        : { content: contentOf(content, hasItemSchema) }),
+        : {
+            content: contentOf(
+              content,
+              () => streamOf(facts, hasItemSchema, schemas),
+              hasItemSchema,
+            ),
+          }),
     },
   };
 }
@@ -170,6 +179,7 @@ function withResponses(
  */
 function contentOf(
   given: Record<string, MediaType> | undefined,
+  stream: () => MediaType,
   hasItemSchema: boolean,
 ): Record<string, MediaType> {
   if (given && Object.keys(given).join() !== JSON_TYPE) {
@@ -179,12 +189,24 @@ function contentOf(
   // Its compiler plugin notes an Observable as any object.
   const isKnown = schema !== undefined && !(schema.type === 'object' && hasOneKey(schema));
   return {
-    [STREAM]: isKnown ? { ...streamOf(hasItemSchema, schema), ...rest } : streamOf(hasItemSchema),
+    [STREAM]: isKnown ? { ...plainStream(hasItemSchema, schema), ...rest } : stream(),
   };
 }
 
+function streamOf(
+  { definition, done }: EndpointFacts,
+  hasItemSchema: boolean,
+  schemas: JsonSchemas,
+): MediaType {
+  if (!definition) {
+    return plainStream(hasItemSchema);
+  }
+  const { id, retry } = EVENT.properties!;
+  return typedStream(schemas.of(definition), done, { id: id!, retry: retry! }, hasItemSchema);
+}
+
 /** Before OpenAPI 3.2 a stream can only be described as text, or by the schema of its data. */
-function streamOf(hasItemSchema: boolean, data?: Schema): MediaType {
+function plainStream(hasItemSchema: boolean, data?: Schema): MediaType {
   if (!hasItemSchema) {
     return data ? { schema: data } : { schema: { type: 'string' }, example: EXAMPLE };
   }

@@ -8,6 +8,7 @@ import { requestedBy, type RequestedChannels } from '../endpoint/requested-chann
 import { routeOf, type ChannelResolver } from '../endpoint/route.js';
 import { SseRoutes } from '../endpoint/sse-routes.js';
 import { guardsOf, takesTicket } from '../endpoint/sse-ticket.guard.js';
+import type { ChannelDefinition } from '../typed/channel-definition.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 
 /** The facts about an endpoint that a document can tell before any request. */
@@ -17,6 +18,10 @@ export interface EndpointFacts {
   readonly placeholders: readonly string[];
   /** Which channels a request may name, where it names them by itself. */
   readonly requested: Pick<RequestedChannels, 'limit' | 'only'> | undefined;
+  /** The types of the events, if the channels have a definition. */
+  readonly definition: ChannelDefinition | undefined;
+  /** The text that ends a run, if one can end. */
+  readonly done: string | undefined;
   /** The hosts that the controller answers for, as they are written. */
   readonly hosts: readonly string[];
   readonly success: number;
@@ -80,21 +85,24 @@ function endpointFacts(
   settings: SseSettings,
   guardsOfAll: readonly unknown[],
 ): EndpointFacts {
-  const { channels, options } = routeOf(handler)!;
+  const { channels, options, definition } = routeOf(handler)!;
   const { source, doneSignal = settings.doneSignal, expires } = options;
   const guards = [...guardsOfAll, ...guardsOf(handler), ...guardsOf(controller)];
   const hosts = strings(Reflect.getMetadata(HOST_METADATA, controller));
   const paths = [handler, controller].flatMap((target) =>
     strings(Reflect.getMetadata(PATH_METADATA, target)),
   );
+  // These end by the done signal only, all others also by `complete()`, or as they like.
+  const canEnd = !(doneSignal === false && (source === 'cache' || source === 'postgres'));
   return {
     channels,
     requested: requestedBy(channels),
+    definition,
+    done: canEnd ? doneSignal || '[DONE]' : undefined,
     placeholders: typeof channels === 'string' ? placeholdersOf(channels) : [],
     hosts,
     success: (Reflect.getMetadata(HTTP_CODE_METADATA, handler) as number | undefined) ?? 200,
-    // These end by the done signal only, all others also by `complete()`, or as they like.
-    canEnd: !(doneSignal === false && (source === 'cache' || source === 'postgres')),
+    canEnd,
     isOptional: [...hosts, ...paths].some((path) => /[{?]/.test(path)),
     isGuarded: guards.length > 0,
     takesTicket: guards.some(takesTicket),

@@ -11,6 +11,8 @@ export interface OpenApiDocument {
   paths: object;
   /** The operations of `@ApiWebhook()`, by name and method. */
   webhooks?: object;
+  /** What operations refer to. */
+  components?: object;
 }
 
 export interface Schema {
@@ -21,11 +23,13 @@ export interface Schema {
   description?: string;
   minimum?: number;
   maxItems?: number;
-  enum?: string[];
   items?: Schema;
   additionalProperties?: Schema;
+  enum?: readonly string[];
   required?: string[];
   properties?: Record<string, Schema>;
+  anyOf?: readonly Schema[];
+  $ref?: string;
 }
 
 export interface MediaType {
