@@ -33,7 +33,10 @@ export type { SseConnection } from './delivery/sse-connection.js';
 export { SseChannel } from './endpoint/sse-channel.decorator.js';
 export type { ChannelResolver } from './endpoint/route.js';
 export { requestedChannels } from './endpoint/requested-channels.js';
-export type { RequestedChannelsOptions } from './setup/requested-channels-options.js';
+export type {
+  RequestableChannel,
+  RequestedChannelsOptions,
+} from './setup/requested-channels-options.js';
 export { LastEventId, SseEvents } from './endpoint/sse-params.decorator.js';
 export type { SseRun, SseRunEnd, SseRunError, SseRunStopped } from './runs/sse-run.js';
 export { SseRunActiveError } from './runs/run-errors.js';

@@ -16,6 +16,7 @@ import { RoomsController } from './rooms.controller.js';
 import { maskUrl } from './settings.js';
 import { SseErrorFilter } from './sse-error.filter.js';
 import { StatsController } from './stats.controller.js';
+import { StreamController } from './stream.controller.js';
 import { DATABASE_URL, KEY_STORE, USES, type Uses } from './tokens.js';
 import { UserStore } from './user.store.js';
 import { UsersController } from './users.controller.js';
@@ -70,6 +71,7 @@ export class AppModule {
         InboxesController,
         ClockController,
         StatsController,
+        StreamController,
       ],
       providers: [
         UserStore,

@@ -4,9 +4,9 @@ import { shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import { readOptions } from '../sources/options/option-table.js';
 import {
-  matcherOf,
-  templatesOf,
+  requestable,
   REQUESTED_CHANNELS_OPTIONS,
+  type Requestable,
   type RequestedChannelsOptions,
 } from '../setup/requested-channels-options.js';
 import type { SseSettings } from '../setup/settings.js';
@@ -53,7 +53,7 @@ export function requestedBy(channels: unknown): RequestedChannels | undefined {
  */
 export function checkDecider({ channels, options }: Route, settings: SseSettings): void {
   const requested = requestedBy(channels);
-  if (requested && !requested.mayName && !(options.authorize ?? settings.authorize)) {
+  if (requested && !requested.only && !(options.authorize ?? settings.authorize)) {
     throw new SseError(
       'INVALID_OPTION',
       'requestedChannels() has neither `only` nor `authorize`, so that any client could read any channel. ' +
@@ -72,10 +72,8 @@ export function checkDecider({ channels, options }: Route, settings: SseSettings
 
 /** Finds the channels that a request names. */
 export class RequestedChannels {
-  /** Whether a request may give a name; `undefined` when it may give any. */
-  readonly mayName: ((name: string) => boolean) | undefined;
-  /** The names and templates that a request may give; `undefined` for any. */
-  readonly only: readonly string[] | undefined;
+  /** The channels that a request may name; `undefined` for all. */
+  readonly only: readonly Requestable[] | undefined;
   /** The most channels of one request. */
   readonly limit: number;
 
@@ -87,8 +85,16 @@ export class RequestedChannels {
       'requestedChannels(): ',
     );
     this.limit = limit;
-    this.only = templatesOf(only);
-    this.mayName = matcherOf(this.only);
+    this.only = only?.map(requestable);
+  }
+
+  /** The entry of `only` that a name fits, if there is one. */
+  entryOf(name: string): Requestable | undefined {
+    return this.only?.find(({ template }) => template.paramsOf(name) !== undefined);
+  }
+
+  mayName(name: string): boolean {
+    return !this.only || this.entryOf(name) !== undefined;
   }
 
   /**

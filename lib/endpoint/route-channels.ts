@@ -91,8 +91,7 @@ export class RouteChannels {
       this.settings.limits.lastEventIdLength,
     );
     checkTicketChannels(request, names);
-    const { mayName = () => true } = requested;
-    const asked = names.filter(mayName);
+    const asked = names.filter((name) => requested.mayName(name));
     const decide = this.decider(route, asking);
     const { allowed } = decide
       ? await decide(asked, (work) => exchange.whileHere(work))
@@ -180,7 +179,7 @@ export class RouteChannels {
   private requestOf(route: Route, name: string, hasOwnIds = false): ChannelRequest {
     // A resolver may answer with other channels when the client returns.
     const isOfSet = typeof route.channels === 'function';
-    return { source: this.sources.of(route), name, isOfSet, hasOwnIds };
+    return { source: this.sources.of(route, name), name, isOfSet, hasOwnIds };
   }
 
   private decider(
@@ -198,12 +197,13 @@ export class RouteChannels {
   check(route: Route): void {
     checkDecider(route, this.settings);
     if (route.channels !== undefined) {
-      const source = this.sources.of(route);
-      if (route.options.presence) {
-        this.presence.countIn(source);
-      }
-      if (route.options.run) {
-        this.runs.followFrom(source);
+      for (const source of this.sources.allOf(route)) {
+        if (route.options.presence) {
+          this.presence.countIn(source);
+        }
+        if (route.options.run) {
+          this.runs.followFrom(source);
+        }
       }
     }
   }

@@ -4,11 +4,13 @@ import type { ChannelSource } from '../channel/source.js';
 import { SseError } from '../channel/sse-error.js';
 import type { ProviderToken, SourceOption } from '../setup/channel-options.js';
 import type { SseSources } from '../setup/sse-sources.js';
+import type { Requestable } from '../setup/requested-channels-options.js';
+import { requestedBy } from './requested-channels.js';
 import type { Route } from './route.js';
 
 /** Finds the sources of routes. */
 export class RouteSources {
-  private readonly sourceOf = new WeakMap<Route, ChannelSource>();
+  private readonly sourcesOf = new WeakMap<Route, Map<Requestable | undefined, ChannelSource>>();
 
   constructor(
     private readonly sources: SseSources,
@@ -16,19 +18,44 @@ export class RouteSources {
   ) {}
 
   /**
-   * The source of a route's channels; the same for every request.
+   * The source of a route's channel; the same for every request.
    * @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED`
    */
-  of(route: Route): ChannelSource {
-    let source = this.sourceOf.get(route);
+  of(route: Route, name: string): ChannelSource {
+    return this.ofEntry(route, requestedBy(route.channels)?.entryOf(name));
+  }
+
+  /**
+   * All sources of a route's channels.
+   * @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED`
+   */
+  allOf(route: Route): readonly ChannelSource[] {
+    const entries = requestedBy(route.channels)?.only ?? [undefined];
+    return entries.map((entry) => this.ofEntry(route, entry));
+  }
+
+  /** @param entry which channels, where requests name them */
+  private ofEntry(route: Route, entry: Requestable | undefined): ChannelSource {
+    let known = this.sourcesOf.get(route);
+    if (!known) {
+      this.sourcesOf.set(route, (known = new Map()));
+    }
+    let source = known.get(entry);
     if (!source) {
-      const { source: option } = route.options;
-      const given = isToken(option) ? this.provided(option) : option;
-      const options = { ...route.options, ...(given && { source: given }) };
-      source = this.sources.sourceFor(options, route.definition);
-      this.sourceOf.set(route, source);
+      known.set(entry, (source = this.open(route, entry)));
     }
     return source;
+  }
+
+  private open(route: Route, entry: Requestable | undefined): ChannelSource {
+    // The options of the endpoint are for the source of the endpoint.
+    const own =
+      entry?.options.source === undefined ? { ...route.options, ...entry?.options } : entry.options;
+    const given = isToken(own.source) ? this.provided(own.source) : own.source;
+    return this.sources.sourceFor(
+      { ...own, ...(given && { source: given }) },
+      entry?.definition ?? route.definition,
+    );
   }
 
   private provided(token: ProviderToken): ChannelSource {

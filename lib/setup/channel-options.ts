@@ -136,7 +136,8 @@ export type SnapshotOption<Request = any> = (
 export const SOURCES =
   "'broker', 'cache', 'postgres', 'event-table', a ChannelSource, or the token of a provider that is one";
 
-const CHANNEL = {
+/** Options of what feeds a channel. */
+export const SOURCE_OPTIONS = {
   source: option(isSource, SOURCES, 'broker'),
   invalid: oneOf('skip', 'pass'),
   ...CACHE_OPTIONS,
@@ -145,7 +146,7 @@ const CHANNEL = {
 
 /** Options of an endpoint for reading its channels. */
 export const CHANNEL_OPTIONS = {
-  ...CHANNEL,
+  ...SOURCE_OPTIONS,
   overflow: option(isOverflow, "'reset', 'disconnect', or { latest: (event) => key }", 'reset'),
 } satisfies TableOf<ChannelOptions>;
 
@@ -161,7 +162,7 @@ export const ENDPOINT_OPTIONS = {
 } satisfies TableOf<EndpointOptions>;
 
 export const STREAM_OPTIONS = {
-  ...CHANNEL,
+  ...SOURCE_OPTIONS,
   lastEventId: passedOn<string>(),
 } satisfies TableOf<StreamOptions>;
 

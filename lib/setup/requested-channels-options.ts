@@ -1,50 +1,74 @@
 import { ChannelTemplate } from '../channel/channel-params.js';
+import { kindOf, shownOption } from '../channel/shown.js';
+import { SseError } from '../channel/sse-error.js';
 import { option, whole } from '../sources/options/option-kinds.js';
-import type { TableOf } from '../sources/options/option-table.js';
+import { readOptions, type TableOf } from '../sources/options/option-table.js';
+import type { ChannelDefinition } from '../typed/channel-definition.js';
+import { isDefinition } from '../typed/define-channel.js';
+import { SOURCE_OPTIONS, type ChannelOptions } from './channel-options.js';
+
+/** Channels that a request may name, and what feeds them. */
+export interface RequestableChannel extends Omit<ChannelOptions, 'overflow'> {
+  /** The name of a channel, a template such as `job:{id}`, or a definition. */
+  readonly channel: string | ChannelDefinition;
+}
 
 /** What the channels that a request names may be. */
 export interface RequestedChannelsOptions {
   /** The most channels of one request. Default: 200. */
   readonly limit?: number;
   /**
-   * The names that a request may give: names, templates such as `job:{id}`, and what has one, such as a
-   * definition of `defineChannel()`. A channel with another name is refused as by `authorize`, which is
-   * not asked about it. Default: any name, and `authorize` decides.
+   * The names that a request may give: names, templates such as `job:{id}`, and definitions; or
+   * `{ channel, source, … }` for channels with a source of their own, of which the first counts that a name
+   * fits. A channel with another name is refused as by `authorize`, which is not asked about it.
+   * Default: any name, and `authorize` decides.
    */
-  readonly only?: readonly (string | { readonly template: string })[];
+  readonly only?: readonly (string | ChannelDefinition | RequestableChannel)[];
 }
 
 export const REQUESTED_CHANNELS_OPTIONS = {
   limit: whole(200, { unit: 'channels' }),
   only: option(
     isOnly,
-    'an array of at least one name, template or definition of a channel',
+    'an array of at least one name, template, definition or { channel, source }',
     undefined,
   ),
 } satisfies TableOf<RequestedChannelsOptions>;
 
+/** An entry of `only`. */
+export interface Requestable {
+  /** The name or template. */
+  readonly text: string;
+  readonly template: ChannelTemplate;
+  readonly definition: ChannelDefinition | undefined;
+  /** The options of the channels, in place of those of the endpoint if they name a source. */
+  readonly options: Omit<ChannelOptions, 'overflow'>;
+}
+
 function isOnly(value: unknown): value is NonNullable<RequestedChannelsOptions['only']> {
-  return Array.isArray(value) && value.length > 0 && value.every((each) => templateOf(each) !== '');
-}
-
-/** The names and templates of `only`; `undefined` for any name. */
-export function templatesOf(only: RequestedChannelsOptions['only']): readonly string[] | undefined {
-  return only?.map(templateOf);
-}
-
-/** The template of a name, template or definition; empty for something else. */
-function templateOf(value: unknown): string {
-  const template = (value as { readonly template?: unknown } | null | undefined)?.template ?? value;
-  return typeof template === 'string' ? template : '';
+  return Array.isArray(value) && value.length > 0;
 }
 
 /**
- * Says which names a request may give, by what `templatesOf` has found.
- * @throws SseError `INVALID_CHANNEL` for a template with a lone brace
+ * Reads an entry of `only`.
+ * @throws SseError `INVALID_OPTION`; `INVALID_CHANNEL` for a template with a lone brace
  */
-export function matcherOf(
-  only: readonly string[] | undefined,
-): ((name: string) => boolean) | undefined {
-  const templates = only?.map((each) => new ChannelTemplate(each));
-  return templates && ((name) => templates.some((each) => each.paramsOf(name) !== undefined));
+export function requestable(entry: unknown): Requestable {
+  const isGroup = typeof entry === 'object' && entry !== null && !isDefinition(entry);
+  const { channel, ...options } = isGroup ? (entry as RequestableChannel) : { channel: entry };
+  const definition = isDefinition(channel) ? channel : undefined;
+  const text = definition ? definition.template : channel;
+  if (typeof text !== 'string' || text === '') {
+    throw new SseError(
+      'INVALID_OPTION',
+      `requestedChannels(): \`only\` has ${isGroup ? `{ channel: ${shownOption(channel)} }` : shownOf(text)} in it. ` +
+        'Give a name, a template such as "job:{id}", a definition, or { channel, source }.',
+    );
+  }
+  readOptions(SOURCE_OPTIONS, options, '', `requestedChannels(), \`only\`, ${shownOption(text)}: `);
+  return { text, template: new ChannelTemplate(text), definition, options };
+}
+
+function shownOf(text: unknown): string {
+  return text === '' ? 'an empty name' : kindOf(text);
 }

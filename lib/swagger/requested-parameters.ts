@@ -73,6 +73,6 @@ function names({ limit }: Requested): Schema {
 
 function named({ only }: Requested): string {
   return only
-    ? `The names of channels: ${only.map((each) => `\`${each}\``).join(', ')}.`
+    ? `The names of channels: ${only.map(({ text }) => `\`${text}\``).join(', ')}.`
     : 'The names of channels.';
 }

@@ -1,10 +1,30 @@
 import { Controller, RequestMethod, Sse, type Type } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { channelName, requestedChannels, SseChannel } from '../../lib/index.js';
+import {
+  channelName,
+  defineChannel,
+  requestedChannels,
+  SseChannel,
+  unchecked,
+  type ChannelSink,
+  type ChannelSource,
+} from '../../lib/index.js';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { RawStream } from './raw-stream.js';
 
 const asked: string[] = [];
+const Room = defineChannel('room:{id}', { message: unchecked<string>() });
+
+const FEEDS = new Map<string, ChannelSink>();
+
+/** A source of an application's own. */
+const FEED: ChannelSource = {
+  open(channel, sink) {
+    FEEDS.set(channel, sink);
+    sink.live();
+    return { close: () => undefined };
+  },
+};
 
 @Controller()
 class StreamController {
@@ -18,10 +38,16 @@ class StreamController {
   stream() {}
 
   @Sse('only', { method: RequestMethod.ALL })
-  @SseChannel(
-    requestedChannels({ limit: 3, only: ['news', 'job:{id}', { template: 'room:{id}' }] }),
-  )
+  @SseChannel(requestedChannels({ limit: 3, only: ['news', 'job:{id}', Room] }))
   only() {}
+
+  @Sse('sources', { method: RequestMethod.ALL })
+  @SseChannel(
+    requestedChannels({
+      only: ['news', { channel: 'feed:{id}', source: FEED }, { channel: '{key}', source: 'cache' }],
+    }),
+  )
+  sources() {}
 }
 
 const JOBS = Array.from({ length: 160 }, (_, id) => channelName('job:{id}', { id: `${id}&= ä` }));
@@ -111,6 +137,24 @@ describe.each(ADAPTERS)('requestedChannels() on %s', (adapter) => {
     await stream.close();
     const none = await refusal(await WAYS.GET(`${url}/only`, ['job:', 'newsreel']));
     expect(none).toEqual([403, expect.stringContaining('none')]);
+  });
+
+  it('reads channels of several sources', async () => {
+    const { sse, url } = await start();
+    const names = ['news', 'key', 'feed:1'];
+    const stream = await post(`${url}/sources`, { channels: names, ids: 'channel' });
+    await stream.textOnce((text) => text.includes('sse:open'));
+    const { labels } = JSON.parse(stream.opening!.data) as { labels: Record<string, string> };
+    await sse.send('news', 'sent');
+    await sse.sendKey('key', 'taken');
+    FEEDS.get('feed:1')!.append({ data: 'appended' });
+    // The broker's channel of that name is another one.
+    await sse.send('key', 'not here');
+    await stream.event(2);
+    expect(
+      Object.fromEntries(stream.events.map(({ id, data }) => [labels[id!.split(':')[0]!], data])),
+    ).toEqual({ news: 'sent', key: 'taken', 'feed:1': 'appended' });
+    await stream.close();
   });
 
   it('asks about each channel once, and not about others', async () => {
@@ -208,6 +252,16 @@ describe('requestedChannels() at the start', () => {
     await stream.close();
   });
 
+  it('refuses presence where a source is not the broker', async () => {
+    const channels = requestedChannels({ only: ['news', { channel: 'key', source: 'cache' }] });
+    await expect(
+      startApp({ controllers: [controller(channels, { presence: true })] }),
+    ).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining('`presence`'),
+    });
+  });
+
   it('refuses `run`, which follows one channel', async () => {
     const channels = requestedChannels({ only: ['chat:{id}'] });
     await expect(
@@ -220,9 +274,13 @@ describe('requestedChannels() at the start', () => {
     [{ limit: 1.5 }, '`limit` is 1.5'],
     [{ only: [] }, '`only` is an array'],
     [{ only: 'news' }, '`only` is "news"'],
-    [{ only: [7] }, '`only` is an array'],
-    [{ only: [''] }, '`only` is an array'],
-    [{ only: [{ template: 7 }] }, '`only` is an array'],
+    [{ only: [7] }, '`only` has a number'],
+    [{ only: [''] }, '`only` has an empty name'],
+    [{ only: [null] }, '`only` has null'],
+    [{ only: [{ channel: 7 }] }, '{ channel: 7 }'],
+    [{ only: [{ source: 'cache' }] }, '{ channel: undefined }'],
+    [{ only: [{ channel: 'a', source: 'radio' }] }, '`source` is "radio"'],
+    [{ only: [{ channel: 'a', overflow: 'reset' }] }, 'no option `overflow`'],
     [{ most: 5 }, 'no option `most`'],
   ])('refuses %j', (options, message) => {
     expect(() => requestedChannels(options as never)).toThrow(

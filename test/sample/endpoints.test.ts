@@ -80,6 +80,53 @@ describe('The OpenAPI document of the sample', () => {
   });
 });
 
+describe('The stream of the sample', () => {
+  const names = ['user_updates', 'orders', 'room:one', 'key-of-one'];
+
+  it.each(['GET', 'POST'])(
+    'brings channels of all sources by one connection to a %s',
+    async (method) => {
+      const query = names.map((name) => `&channel=${encodeURIComponent(name)}`).join('');
+      const stream =
+        method === 'GET'
+          ? await listen(`/stream?ids=channel${query}`)
+          : await listen('/stream', {
+              method,
+              headers: { 'content-type': 'application/json' },
+              body: JSON.stringify({ channels: names, ids: 'channel' }),
+            });
+      const { labels } = JSON.parse(stream.opening!.data) as { labels: Record<string, string> };
+      expect(Object.values(labels)).toEqual(names);
+      await until(() => stream.events.length === names.length);
+      const states = stream.events.map(({ data }) => JSON.parse(data) as SseSnapshot);
+      expect(states.map(({ channel }) => channel).sort()).toEqual([...names].sort());
+      expect(states.find(({ channel }) => channel === 'orders')!.state).toEqual(expect.any(Array));
+
+      await send('POST', '/users', { name: 'Ida', status: 'online' });
+      await send('POST', '/orders', { item: `tea by ${method}` });
+      await send('POST', '/rooms/one', 'Hi', 'text/plain');
+      await send('PUT', '/keys/key-of-one', { percent: 5 });
+      await until(() => stream.events.length === 2 * names.length);
+      const events = stream.events.slice(names.length);
+      const byChannel = Object.fromEntries(
+        events.map(({ id, data }) => [labels[id.slice(0, id.indexOf(':'))], data]),
+      );
+      expect(byChannel).toEqual({
+        user_updates: expect.stringContaining('"Ida"'),
+        orders: expect.stringContaining(`tea by ${method}`),
+        'room:one': 'Hi',
+        'key-of-one': '{"percent":5}',
+      });
+    },
+  );
+
+  it('refuses other channels', async () => {
+    const answer = await send('GET', '/stream?channel=inbox%3Aada');
+    expect(answer.status).toBe(403);
+    await answer.body?.cancel();
+  });
+});
+
 describe('The users of the sample', () => {
   it('stream every written row, with the operation as type', async () => {
     const users = await listen('/events/users');

@@ -1,0 +1,36 @@
+import { Controller, RequestMethod, Sse } from '@nestjs/common';
+import { requestedChannels, SseChannel, type EndpointOptions } from '../lib/index.js';
+import { OrderStore } from './order.store.js';
+
+/** What a page may ask for, and what feeds it. Of several that a name fits, the first counts. */
+const CHANNELS = requestedChannels({
+  only: [
+    { channel: 'user_updates', source: 'postgres' },
+    { channel: 'orders', source: 'event-table' },
+    'room:{room}',
+    { channel: '{key}', source: 'cache', interval: 200 },
+  ],
+});
+
+const OPTIONS: EndpointOptions = {
+  /** The newest orders come first, as at `/events/orders`. The other channels have no state. */
+  snapshot(this: StreamController, channel) {
+    return channel === 'orders' ? this.orders.newest(20) : null;
+  },
+};
+
+/** All channels of a page by one connection: the request names them. */
+@Controller('stream')
+export class StreamController {
+  constructor(readonly orders: OrderStore) {}
+
+  /** `?channel=orders&channel=room%3Alobby` */
+  @Sse()
+  @SseChannel(CHANNELS, OPTIONS)
+  byQuery() {}
+
+  /** `{ "channels": ["orders", "room:lobby"] }`, for more names than a URL takes. */
+  @Sse('', { method: RequestMethod.POST })
+  @SseChannel(CHANNELS, OPTIONS)
+  byBody() {}
+}
