@@ -97,6 +97,7 @@ async function changeUnderLoad(
     await until(() => numbers.count >= before + random.below(6), { every: 1 });
   }
   await numbers.stop();
+  expect(all.slice(0, STEADY.length).map((one) => one.numbers[0])).toEqual(STEADY.map(() => 1));
   await until(
     () =>
       [...all.slice(0, STEADY.length), ...present.values()].every(
