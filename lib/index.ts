@@ -68,7 +68,7 @@ export type { SchemaIssue } from './typed/schema-issues.js';
 export { SseError } from './channel/sse-error.js';
 export type { SseErrorCode } from './channel/sse-error.js';
 export { isReset } from './channel/reset-event.js';
-export type { SseReset } from './channel/reset-event.js';
+export type { SseReset } from './channel/reset-reason.js';
 export type { SseEvent } from './channel/sse-event.js';
 export type { OnceKey, SentOnce } from './channel/once.js';
 export type { ControlLog, ControlSink } from './channel/control.js';

@@ -1,5 +1,5 @@
 import type { SseJoin, SseLeave } from './channel/presence.js';
-import type { SseReset } from './channel/reset-event.js';
+import type { SseReset } from './channel/reset-reason.js';
 import type { SseEnd } from './delivery/end-frame.js';
 import type { SseChannels, SseDenied, SseOpen } from './delivery/opening.js';
 import type { SseSnapshot } from './delivery/snapshot-cursor.js';

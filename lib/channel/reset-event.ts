@@ -1,4 +1,5 @@
-import type { ResetReason, SourceEvent } from './source.js';
+import type { ResetReason, SseReset } from './reset-reason.js';
+import type { SourceEvent } from './source.js';
 import type { SseEvent } from './sse-event.js';
 
 /** The `type` of the event that tells a client that events may be missing. */
@@ -12,14 +13,6 @@ const REASONS: Readonly<Record<ResetReason, true>> = {
   'slow-consumer': true,
   'skipped-event': true,
 };
-
-/** The `data` of a `sse:reset` event. */
-export interface SseReset {
-  /** The channel in which events may be missing. */
-  readonly channel: string;
-  /** Why. */
-  readonly reason: ResetReason;
-}
 
 /**
  * Whether an event is a reset: events may be missing, so that the application must load again

@@ -1,7 +1,10 @@
 import type { ControlLog, ControlSink } from './control.js';
 import type { OnceKey, SentOnce } from './once.js';
 import type { PresenceOptions, PresenceSink, PresenceStore } from './presence.js';
+import type { ResetReason } from './reset-reason.js';
 import type { RunStore } from './runs.js';
+
+export type { ResetReason } from './reset-reason.js';
 
 /**
  * Feeds channels from a real system. Implement it to plug in your own.
@@ -74,19 +77,6 @@ export interface SourceEvent {
   /** True for `sse:join` and `sse:leave` of a broker's presence, whose types nobody else may use. */
   readonly isPresence?: boolean | undefined;
 }
-
-/**
- * Why a client may miss events. Clients receive it as the `reason` of an `sse:reset` event.
- *
- * - `trimmed`: the events after the client's position are no longer retained
- * - `unknown-position`: the client's `Last-Event-ID` is not a position of this channel
- * - `failover`: the system behind the channel lost or replaced its history
- * - `listener-gap`: the source was not listening for a while
- * - `slow-consumer`: the client read so slowly that its next event is no longer retained
- * - `skipped-event`: an event from another system could not be sent, and was left out
- */
-export type ResetReason =
-  'trimmed' | 'unknown-position' | 'failover' | 'listener-gap' | 'slow-consumer' | 'skipped-event';
 
 /** A source's side of one open channel. */
 export interface ChannelFeed {

@@ -1,5 +1,5 @@
 import type { ChannelParams, PlaceholderOf } from '../channel/channel-params.js';
-import type { SseReset } from '../channel/reset-event.js';
+import type { SseReset } from '../channel/reset-reason.js';
 import type { AnySchema, InputOf, OutputOf } from './standard-schema.js';
 import type { WireOf } from './wire.js';
 
