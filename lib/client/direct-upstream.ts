@@ -28,7 +28,7 @@ export class DirectUpstream implements Upstream {
   private current: Connection | undefined;
   /** The connection that is to take its place. */
   private next: Connection | undefined;
-  private collecting: ReturnType<typeof setTimeout> | undefined;
+  private isCollecting = false;
   private waiting: ReturnType<typeof setTimeout> | undefined;
   private retry = RETRY_MS;
   /** The attempts since the last open connection. */
@@ -55,18 +55,21 @@ export class DirectUpstream implements Upstream {
         this.states.set(name, { name, position, label: undefined, isOver: false });
       }
     }
-    if (this.isClosed) return;
-    this.collecting ??= setTimeout(() => {
-      this.collecting = undefined;
-      this.change();
-    }, COLLECT_MS);
+    if (this.isClosed || this.isCollecting) return;
+    this.isCollecting = true;
+    const collected = (): void => {
+      this.isCollecting = false;
+      if (!this.isClosed) this.change();
+    };
+    // Nothing comes until the first connection is there, and a page in the background has slow timers.
+    if (this.current || this.next || this.waiting) setTimeout(collected, COLLECT_MS);
+    else queueMicrotask(collected);
   }
 
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
     (globalThis as Partial<PageEvents>).removeEventListener?.('online', this.onOnline);
-    clearTimeout(this.collecting);
     this.stop();
   }
 

@@ -1,7 +1,7 @@
 import { Controller, RequestMethod, Sse } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DirectUpstream } from '../../lib/client/direct-upstream.js';
-import { sharingName } from '../../lib/client/share-tabs.js';
+import { sharingName, shareTabs } from '../../lib/client/share-tabs.js';
 import { SharedUpstream } from '../../lib/client/shared-upstream.js';
 import type { UpstreamSink, Wanted } from '../../lib/client/upstream.js';
 import { requestedChannels, SseChannel } from '../../lib/index.js';
@@ -354,6 +354,25 @@ describe('tabs that share a connection', () => {
     }
     expect({ seed, faults }).toEqual({ seed, faults: [] });
     if ([...tabs].some(({ names }) => names.length > 0)) await one();
+  });
+
+  it('are those of clients with the option', async () => {
+    const received: string[] = [];
+    const options = { tabs: shareTabs({ key: 'ada' }) };
+    const clients = ['first', 'second'].map((name) => [name, rig.client(options)] as const);
+    for (const [name, client] of clients) {
+      await new Promise((resolve) => {
+        client.subscribe('a', {
+          onOpen: () => resolve(undefined),
+          onEvent: ({ data }) => received.push(`${name} ${data}`),
+        });
+      });
+    }
+    await one();
+    await send('a', 1);
+    await until(() => received.length === 2);
+    expect(received.sort()).toEqual(['first 1', 'second 1']);
+    for (const [, client] of clients) client.close();
   });
 
   it('are those of one address, user, kind of credentials and version', () => {
