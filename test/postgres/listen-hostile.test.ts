@@ -73,6 +73,7 @@ describe('Whatever others notify and hooks return', () => {
 
   it('each payload becomes an event or a reset', async () => {
     let named: unknown;
+    const began = performance.now();
     const channels = [
       await open(),
       await open({
@@ -113,7 +114,9 @@ describe('Whatever others notify and hooks return', () => {
       ),
       { quick: 40, soak: 5_000 },
     );
-    expect(listen.logger.errors.length).toBeLessThan(20);
+    // Ten lines a minute, and one that tells of the others.
+    const minutes = Math.ceil((performance.now() - began) / 60_000);
+    expect(listen.logger.errors.length).toBeLessThan(20 * minutes);
   });
 
   it('a function `type` may be async, and may reject', async () => {
