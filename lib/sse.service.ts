@@ -204,6 +204,6 @@ export class SseService extends SseReading {
 
   /** Counts what is open at this moment, and what the module has refused since the start. */
   stats(): SseStats {
-    return statsOf(this.delivery, this.sources);
+    return statsOf(this.delivery, this.sources, this.runs);
   }
 }

@@ -1,4 +1,5 @@
 import type { Delivery } from './delivery/delivery.js';
+import type { Runs } from './runs/runs.js';
 import type { SseSources } from './setup/sse-sources.js';
 import type { EventTableStats } from './sources/event-table/event-table.js';
 
@@ -16,6 +17,8 @@ export interface SseStats {
   readonly retained: { readonly events: number; readonly bytes: number };
   /** Cache keys that are polled. */
   readonly polledKeys: number;
+  /** Active runs that this instance has begun. */
+  readonly runs: number;
   /** The state of the Postgres event table; unset without one. */
   readonly eventTable: EventTableStats | undefined;
   /** Clients not let in since the start, by reason. */
@@ -28,7 +31,7 @@ export interface SseStats {
   readonly stalled: number;
 }
 
-export function statsOf(delivery: Delivery, sources: SseSources): SseStats {
+export function statsOf(delivery: Delivery, sources: SseSources, runs: Runs): SseStats {
   const { channels, connections } = delivery;
   let readers = 0;
   let events = 0;
@@ -46,6 +49,7 @@ export function statsOf(delivery: Delivery, sources: SseSources): SseStats {
     readers,
     retained: { events, bytes },
     polledKeys: sources.cache.polledKeys,
+    runs: runs.size,
     refused,
     stalled,
     eventTable: sources.eventTableStats,

@@ -2,7 +2,13 @@ import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import { blockOf, sharedBlockOf, type Block } from './block.js';
 import { HEARTBEAT_FRAME } from './frame.js';
-import { endResponse, isCutOff, ResponseWriter, type Response } from './response-writer.js';
+import {
+  breakResponse,
+  endResponse,
+  isCutOff,
+  ResponseWriter,
+  type Response,
+} from './response-writer.js';
 
 /** Reads events for one connection. */
 export interface ConnectionReader {
@@ -178,7 +184,7 @@ export class Connection {
     this.stop(reason);
     // The client did not receive the end that was recorded before.
     this.ended = reason;
-    this.response.destroy();
+    breakResponse(this.response);
     this.close();
   }
 

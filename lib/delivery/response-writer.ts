@@ -101,6 +101,15 @@ export function endResponse(response: Response, frame = ''): void {
   response.end(frame);
 }
 
+/** Breaks a response off, so that its client knows that something is missing. */
+export function breakResponse(response: Response): void {
+  if (!(response instanceof ServerResponse)) {
+    // Without a code Node resets the stream as if nothing were wrong.
+    response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+  response.destroy();
+}
+
 /** The response's socket, when blocks may bypass the response. */
 function directSocket(response: Response): Socket | undefined {
   if (!(response instanceof ServerResponse)) {

@@ -26,7 +26,7 @@ export class SseRunActiveError extends AnsweredError {
   constructor({ channel, id }: RunName, ended = 0) {
     super(
       'RUN_ACTIVE',
-      `The channel ${JSON.stringify(channel)} has an active run. ` +
+      `The channel ${JSON.stringify(channel)} has an active run, ${id}. ` +
         (ended > 0
           ? `Others keep beginning runs in it: ${ended} were ended, and each time there was another. Begin ` +
             'runs of a channel one after the other, or give each a channel of its own.'

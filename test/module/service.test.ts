@@ -314,6 +314,7 @@ describe('SseService', () => {
       readers: 0,
       retained: { events: 0, bytes: 0 },
       polledKeys: 0,
+      runs: 0,
       refused: { closing: 0, capacity: 0, 'client-limit': 0 },
       stalled: 0,
     });

@@ -167,14 +167,18 @@ describe.each(ADAPTERS)('Endpoints of runs on %s', (adapter) => {
       const answer = await fetch(`${url}/${path}`, { method: 'POST' });
       return [answer.status, ((await answer.json()) as { message: string }).message];
     };
-    await sse.run('chat:1', sourceOf('1'));
+    const { id } = await sse.run('chat:1', sourceOf('1'));
+    expect(sse.stats().runs).toBe(1);
     for (const path of ['chat/1', 'chat/1/start']) {
-      expect(await post(path)).toEqual([409, expect.stringContaining('has an active run')]);
+      expect(await post(path)).toEqual([409, expect.stringContaining(`active run, ${id}.`)]);
     }
     await sse.run('chat:2', sourceOf('2'));
     for (const path of ['chat/3', 'chat/3/start']) {
       expect(await post(path)).toEqual([503, expect.stringContaining('2 runs are active')]);
     }
+    expect(sse.stats().runs).toBe(2);
+    await sse.stop('chat:2');
+    await until(() => sse.stats().runs === 1);
   });
 
   it('refuse several channels', async () => {

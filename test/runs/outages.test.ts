@@ -3,7 +3,9 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BehaviorSubject, lastValueFrom, of, toArray, type Observable } from 'rxjs';
 import { SseChannel, type Broker, type RunStore, type SseEvent } from '../../lib/index.js';
+import { Guard } from '../../lib/channel/guard.js';
 import { Runs } from '../../lib/runs/runs.js';
+import { checkedRuns } from '../../lib/sources/custom/custom-runs.js';
 import { MemoryRuns } from '../../lib/sources/memory/memory-runs.js';
 import { Random } from '../channel/random.js';
 import { closeApps, startApp, type AppOptions } from '../support/start-app.js';
@@ -441,5 +443,24 @@ describe('A run', () => {
     }
     const { sse } = await start(Object.assign(new MemoryRuns(), { find: async () => ({ id: 5 }) }));
     await expect(sse.stop('chat')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  it('takes no answer of read() that is no array', async () => {
+    class WrongRuns extends MemoryRuns {
+      isWrong = true;
+      override async read(...args: Parameters<MemoryRuns['read']>) {
+        return this.isWrong ? ('chunks' as never) : super.read(...args);
+      }
+    }
+    const store = new WrongRuns();
+    const checked = checkedRuns(store, new Guard(console));
+    const run = { channel: 'chat', id: '1', format: 'default', lease: 60_000, keep: 60_000 };
+    await checked.begin(run);
+    await expect(checked.read(run, 0, 10)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('it must be an array of chunks'),
+    });
+    store.isWrong = false;
+    expect(await checked.read(run, 0, 10)).toEqual([]);
   });
 });

@@ -78,6 +78,13 @@ describe('A run on Redis', () => {
     expect(await next.done).toEqual({ reason: 'completed', chunks: 3 });
   });
 
+  it('is lost at the next renewal of its lease when Redis drops its chunks and no more come', async () => {
+    const { sse } = await start();
+    const run = await sse.run('quiet', new BehaviorSubject('a'), { lease: 1_000 });
+    await drop('*{quiet}*:chunks');
+    expect(await run.done).toMatchObject({ reason: 'lost' });
+  });
+
   it('is lost when Redis drops the key that names it, and the channel has one run', async () => {
     const { sse } = await start();
     const source = new BehaviorSubject('a');

@@ -3,7 +3,7 @@ import { atOnce } from '../../channel/at-once.js';
 import { withDeadline } from '../../channel/deadline.js';
 import type { Guard } from '../../channel/guard.js';
 import { reasonOf } from '../../channel/reason.js';
-import type { AppendResult, RunRecord, RunStore } from '../../channel/runs.js';
+import type { AppendResult, RunChunk, RunRecord, RunStore } from '../../channel/runs.js';
 import { kindOf, shown } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 
@@ -45,7 +45,7 @@ export function checkedRuns(store: RunStore, guard: Guard): RunStore {
         return record ? checkedRecord(record) : undefined;
       }),
     read: (run, after, limit) =>
-      answerTo('read', async () => (await store.read(run, after, limit)) ?? undefined),
+      answerTo('read', async () => checkedChunks(await store.read(run, after, limit))),
     follow(run, onChunks) {
       const end: unknown = atOnce(store.follow(run, onChunks));
       if (typeof end !== 'function') {
@@ -66,6 +66,17 @@ function checkedRecord(record: RunRecord): RunRecord {
     throw new TypeError('It must answer { channel, id, format, head, hasEnded, leaseLeft }.');
   }
   return record;
+}
+
+function checkedChunks(
+  chunks: readonly RunChunk[] | null | undefined,
+): readonly RunChunk[] | undefined {
+  if (chunks && !Array.isArray(chunks)) {
+    throw new TypeError(
+      `It answered ${kindOf(chunks)}; it must be an array of chunks, or undefined where the run is gone.`,
+    );
+  }
+  return chunks ?? undefined;
 }
 
 /** @throws SseError `UNAVAILABLE` for any error that is not an SseError, and without an answer in time */
