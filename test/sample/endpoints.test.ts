@@ -287,8 +287,12 @@ describe('The lounge of the sample', () => {
     const message = await watcher.until(({ type }) => type === 'message');
     expect(JSON.parse(message.data)).toEqual({ from: 'Bob 😀', text: 'Hi' });
 
+    // The schema of the channel refuses it.
+    expect(await bob!.send('POST', '/lounges/talk/messages', 'x'.repeat(2_001))).toBe(400);
+
     await after.close();
     await watcher.until(({ type }) => type === 'sse:leave');
+    expect(watcher.events.filter(({ type }) => type === 'message')).toHaveLength(1);
     expect(comingsAndGoings(watcher, 'Bob 😀')).toEqual(['sse:join', 'sse:leave']);
   });
 
