@@ -1,6 +1,8 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { NextFunction, Request, Response } from 'express';
 import { AppModule, type AppOptions } from './app.module.js';
+import { clientScript } from './client-script.js';
 import { serveDocument } from './open-api.js';
 import { publicFolder } from './public-folder.js';
 
@@ -17,6 +19,10 @@ export async function createApp(options: AppOptions): Promise<NestExpressApplica
   app.useStaticAssets(publicFolder('public'));
   app.useStaticAssets(publicFolder('lounge/public'));
   app.useStaticAssets(publicFolder('answers/public'));
+  app.useStaticAssets(publicFolder('rooms/public'));
+  app.use('/sse-client.js', (_: Request, response: Response, next: NextFunction) => {
+    clientScript().then((script) => response.type('text/javascript').send(script), next);
+  });
   serveDocument(app);
   return app;
 }

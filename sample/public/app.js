@@ -90,7 +90,7 @@ if (await isFirstTab()) {
   for (const stream of streams) stream.connect();
 } else {
   show(
-    'Another tab has this page open. A browser opens six connections per address over HTTP/1.1, and that tab holds five: the last one is left to the buttons. Disconnect a stream there to connect one here.',
+    'Another tab has this page open. A browser opens six connections per address over HTTP/1.1, and that tab holds five: the last one is left to the buttons. Disconnect a stream there to connect one here. “Many rooms, one connection” has no such limit.',
   );
 }
 showUses().catch(({ message }) => show(message));

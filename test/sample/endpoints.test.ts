@@ -52,6 +52,14 @@ describe('The page of the sample', () => {
     }
   });
 
+  it('has the client for browsers as one script', async () => {
+    const response = await send('GET', '/sse-client.js');
+    expect(response.headers.get('content-type')).toMatch(/^text\/javascript/);
+    const script = await response.text();
+    expect(script).toMatch(/export \{[^}]*\bSseClient\b[^}]*\bshareTabs\b[^}]*\};\s*$/);
+    expect(script).not.toMatch(/^import /m);
+  });
+
   it('shows what the sample runs on', async () => {
     const stats = await (await send('GET', '/stats')).json();
     expect(stats).toMatchObject({
