@@ -53,7 +53,7 @@ export { channelParams } from './channel/channel-params.js';
 export type { ChannelParams } from './channel/channel-params.js';
 export { defineChannel } from './typed/define-channel.js';
 export { unchecked } from './typed/standard-schema.js';
-export type { StandardSchema } from './typed/standard-schema.js';
+export type { StandardIssue, StandardSchema } from './typed/standard-schema.js';
 export type {
   ChannelDefinition,
   DataOf,

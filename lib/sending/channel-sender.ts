@@ -31,7 +31,7 @@ export class ChannelSender<Definition extends ChannelDefinition = ChannelDefinit
    * @param type one of the definition's; `message` is the event without a type
    * @param data what the schema of the type takes
    * @returns the event's id, once the broker has the event
-   * @throws SseSchemaError `INVALID_EVENT` when the data does not fit, with the issues; SseError `INVALID_EVENT` for
+   * @throws SseSchemaError `INVALID_EVENT` when the data does not fit, with the issues and without the data; SseError `INVALID_EVENT` for
    * another type and for a schema that throws or is asynchronous; and those of `SseService.send()`. As there
    * the promise rejects, and need not be awaited. Nothing is published
    */

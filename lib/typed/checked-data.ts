@@ -1,12 +1,12 @@
 import { parsedData } from '../channel/parsed-data.js';
-import { reasonOf } from '../channel/reason.js';
 import { kindOf, shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import type { ChannelDefinition } from './channel-definition.js';
 import { textOf, type Serialize } from '../channel/value-text.js';
+import { kindOfThrown, wordless } from '../channel/wordless.js';
 import { SseSchemaError } from './schema-error.js';
-import { schemaIssues } from './schema-issues.js';
-import { isUnchecked, type AnySchema, type StandardResult } from './standard-schema.js';
+import { schemaIssues, type SchemaIssue } from './schema-issues.js';
+import { isUnchecked, type AnySchema, type StandardIssue } from './standard-schema.js';
 
 /** The event without a type, as definitions call it; browsers do, too. */
 const UNNAMED = 'message';
@@ -22,36 +22,75 @@ export function wireType(name: string): string | undefined {
  * @param type the event's name in the definition
  * @returns what the schema makes of the data
  * @throws SseSchemaError `INVALID_EVENT` when the data does not fit; SseError `INVALID_EVENT` for a type that
- * the definition lacks, and for a schema that throws or gives no result at once
+ * the definition lacks, and for a schema that throws or gives no result at once. No error has anything of the data
  */
 export function outputOf(definition: ChannelDefinition, type: string, data: unknown): unknown {
   const { template } = definition;
   const schema = schemaOf(definition, type);
+  const faulty = (how: string, cause?: Error): SseError =>
+    new SseError(
+      'INVALID_EVENT',
+      `The schema of the event ${shown(type)} in ${shown(template)} ${how}.`,
+      cause && { cause },
+    );
   let result: unknown;
   try {
     result = schema['~standard'].validate(data);
-  } catch (cause) {
-    throw faulty(template, type, `threw: ${reasonOf(cause)}`, cause);
+  } catch (thrown) {
+    throw faulty(`threw ${kindOfThrown(thrown)}. ${TRY_IT}`, wordless(thrown));
   }
   if (typeof result !== 'object' || result === null) {
-    throw faulty(template, type, `gave ${kindOf(result)} in place of a result`);
+    throw faulty(`gave ${kindOf(result)} in place of a result`);
   }
-  if (isThenable(result)) {
-    // The rejection of a promise that nobody takes would end the process.
-    result.then(undefined, () => undefined);
+  let answer: Answer;
+  try {
+    answer = answerIn(result, data, schema);
+  } catch (thrown) {
     throw faulty(
-      template,
-      type,
-      'is asynchronous. Events of a channel are sent in the order of the calls, so a schema must ' +
-        'answer at once: check what needs time before you send',
+      `gave a result that cannot be read: it threw ${kindOfThrown(thrown)}. ${TRY_IT}`,
+      wordless(thrown),
     );
   }
-  const { issues, value } = result as StandardResult<unknown> & { readonly value?: unknown };
-  if (issues) {
-    throw new SseSchemaError(template, type, schemaIssues(issues, data));
+  if ('fault' in answer) {
+    throw faulty(answer.fault);
   }
-  return value;
+  if ('issues' in answer) {
+    throw new SseSchemaError(template, type, answer.issues, answer.given);
+  }
+  return answer.value;
 }
+
+type Answer =
+  | { readonly value: unknown }
+  | { readonly issues: readonly SchemaIssue[]; readonly given: readonly StandardIssue[] }
+  /** What is wrong with the schema. */
+  | { readonly fault: string };
+
+/** @throws what the result's getters throw */
+function answerIn(result: object, data: unknown, schema: AnySchema): Answer {
+  if (typeof (result as Partial<PromiseLike<unknown>>).then === 'function') {
+    // The rejection of a promise that nobody takes would end the process.
+    Promise.resolve(result).then(undefined, () => undefined);
+    return { fault: PROMISE };
+  }
+  const { issues } = result as { readonly issues?: unknown };
+  if (issues === undefined || issues === null) {
+    return { value: (result as { readonly value?: unknown }).value };
+  }
+  return Array.isArray(issues)
+    ? { issues: schemaIssues(issues, data, schema), given: issues }
+    : { fault: `gave ${kindOf(issues)} in place of a list of issues` };
+}
+
+/** The way to the words of an error, which may hold data. */
+const TRY_IT =
+  'What it says may hold data, and is left out: call the schema by itself with such data to see it';
+
+/** zod checks again asynchronously when a check has thrown. */
+const PROMISE =
+  'answered with a promise: either it is asynchronous, or its code or a getter of the data has thrown. Events of a ' +
+  'channel are sent in the order of the calls, so a schema must answer at once: check what needs time ' +
+  'before you send, and call the schema by itself with such data to see what it throws';
 
 /**
  * Checks an event that another system has written as text. An object or array is what its JSON says; other text may be meant
@@ -118,16 +157,4 @@ function schemaOf({ events, template }: ChannelDefinition, type: string): AnySch
     );
   }
   return events[type]!;
-}
-
-function isThenable(value: object): value is PromiseLike<unknown> {
-  return typeof (value as Partial<PromiseLike<unknown>>).then === 'function';
-}
-
-function faulty(template: string, type: string, how: string, cause?: unknown): SseError {
-  return new SseError(
-    'INVALID_EVENT',
-    `The schema of the event ${shown(type)} in ${shown(template)} ${how}.`,
-    { cause },
-  );
 }
