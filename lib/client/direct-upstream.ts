@@ -51,7 +51,8 @@ export class DirectUpstream implements Upstream {
     const names = new Set(channels.map(({ name }) => name));
     for (const name of this.states.keys()) if (!names.has(name)) this.states.delete(name);
     for (const { name, position } of channels) {
-      if (!this.states.has(name)) {
+      // What is over is wanted anew.
+      if (this.states.get(name)?.isOver !== false) {
         this.states.set(name, { name, position, label: undefined, isOver: false });
       }
     }
@@ -69,6 +70,8 @@ export class DirectUpstream implements Upstream {
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    // Whatever goes on behind a call of the sink finds nothing to tell.
+    this.states.clear();
     (globalThis as Partial<PageEvents>).removeEventListener?.('online', this.onOnline);
     this.stop();
   }
@@ -90,6 +93,7 @@ export class DirectUpstream implements Upstream {
    * @param error why nothing is left to be wanted
    */
   private change(error?: Error): void {
+    if (this.isClosed) return;
     const asked = this.asked();
     if (asked.length === 0) this.stop(error);
     // Those are to look again when they are done.
@@ -121,7 +125,7 @@ export class DirectUpstream implements Upstream {
     if (from === this.next && isPlace && !type.startsWith('sse:')) this.opened(from, {}, '');
     // Before it is open it brings nothing else.
     if (from !== this.current || data === undefined) return;
-    if (type === 'sse:denied') this.over(parsed(data).channels ?? [], 'denied');
+    if (type === 'sse:denied') this.over(from, parsed(data).channels ?? [], 'denied');
     else if (type === 'sse:end') this.isRevoked = parsed(data).reason === 'revoked';
     else this.deliver(from, type, data, id);
   };
@@ -182,19 +186,28 @@ export class DirectUpstream implements Upstream {
     }
     if (reset || position !== undefined) state.position = position;
     if (reset) this.sink.reset(name, reset.reason ?? '', position);
-    else if (type === '' && data === '[DONE]') this.over([name], 'ended');
+    else if (type === '' && data === '[DONE]') this.over(from, [name], 'ended');
     else this.sink.event(name, { type: type || 'message', data, position });
   }
 
   /** No more is to come of these channels. */
-  private over(names: readonly string[], how: 'denied' | 'ended', error?: Error): void {
-    const known = names.filter((name) => this.states.get(name)?.isOver === false);
-    for (const name of known) {
-      this.states.get(name)!.isOver = true;
-      this.current?.live.delete(name);
-      this.next?.live.delete(name);
+  private over(
+    from: Connection,
+    names: readonly string[],
+    how: 'denied' | 'ended',
+    error?: Error,
+  ): void {
+    // One that is wanted anew is another one, which this connection was not asked for.
+    const known = names.flatMap((name) => {
+      const state = this.states.get(name);
+      return state && !state.isOver && from.live.get(name) === state ? [state] : [];
+    });
+    for (const state of known) {
+      state.isOver = true;
+      this.current?.live.delete(state.name);
+      this.next?.live.delete(state.name);
     }
-    for (const name of known) this.sink[how](name);
+    for (const { name } of known) if (!this.isClosed) this.sink[how](name);
     this.change(error);
   }
 
@@ -207,11 +220,11 @@ export class DirectUpstream implements Upstream {
     const error = status ? new SseClientError(text, status) : end.error;
     const names = from.asked;
     if (!isNext && this.next) this.sink.status('connecting');
-    else if (status === 204 && !this.isRevoked) this.over(names, 'ended');
+    else if (status === 204 && !this.isRevoked) this.over(from, names, 'ended');
     else if (status === 401 && !this.isUnauthorized) {
       this.isUnauthorized = true;
       this.connect();
-    } else if (status === 403) this.over(names, 'denied', error);
+    } else if (status === 403) this.over(from, names, 'denied', error);
     else if (isFinal || status === 204 || (status >= 400 && status < 500 && !FOR_NOW.has(status))) {
       this.refused(error);
     } else this.pause(from.retry, end.after, error);

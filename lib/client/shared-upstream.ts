@@ -20,6 +20,8 @@ export interface SharedUpstreamOptions extends Sharing {
  */
 export class SharedUpstream implements Upstream {
   private readonly places: TabPlaces;
+  /** Told what comes for this tab. */
+  private readonly own: UpstreamSink;
   private wanted: readonly Wanted[] = [];
   private session: TabSession | undefined;
   /** The tab's own connection, where nothing can be shared. */
@@ -36,19 +38,21 @@ export class SharedUpstream implements Upstream {
     const over =
       (tell: (channel: string) => void) =>
       (channel: string): void => {
+        // Who wants it again says so after this.
+        this.wanted = this.wanted.filter(({ name }) => name !== channel);
         tell(channel);
         this.change();
       };
-    this.places = new TabPlaces(
-      {
-        opened: (...args) => sink.opened(...args),
-        event: (...args) => sink.event(...args),
-        reset: (...args) => sink.reset(...args),
-        denied: over((channel) => sink.denied(channel)),
-        ended: over((channel) => sink.ended(channel)),
-        status: () => undefined,
-      },
-      () => this.session?.onLate(),
+    this.own = {
+      opened: (...args) => sink.opened(...args),
+      event: (...args) => sink.event(...args),
+      reset: (...args) => sink.reset(...args),
+      denied: over((channel) => sink.denied(channel)),
+      ended: over((channel) => sink.ended(channel)),
+      status: (...args) => sink.status(...args),
+    };
+    this.places = new TabPlaces({ ...this.own, status: () => undefined }, () =>
+      this.session?.onLate(),
     );
     for (const type of LEAVING) platform.addEventListener?.(type, this.leave, true);
     for (const type of COMING) platform.addEventListener?.(type, this.come, true);
@@ -61,11 +65,11 @@ export class SharedUpstream implements Upstream {
 
   close(): void {
     if (this.isClosed) return;
+    this.isClosed = true;
     for (const type of LEAVING) platform.removeEventListener?.(type, this.leave, true);
     for (const type of COMING) platform.removeEventListener?.(type, this.come, true);
     this.fallback?.close();
     this.stop();
-    this.isClosed = true;
   }
 
   private readonly leave = (): void => {
@@ -114,7 +118,7 @@ export class SharedUpstream implements Upstream {
   private fallBack(reason: string): void {
     this.session?.leave();
     this.session = undefined;
-    this.fallback = this.options.connect(this.sink);
+    this.fallback = this.options.connect(this.own);
     this.fallback.want(this.places.late(true));
     this.options.onFallback(reason);
   }

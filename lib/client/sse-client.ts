@@ -18,6 +18,8 @@ interface Room {
   readonly subscriptions: Set<SseSubscription<never>>;
   readonly from: string | undefined;
   isOpen: boolean;
+  /** Whether the upstream knows of it. */
+  isWanted: boolean;
 }
 
 type StatusListener = (status: ClientStatus, error: Error | undefined) => unknown;
@@ -137,10 +139,10 @@ export class SseClient {
       this.want();
       room = undefined;
     }
-    room ??= { subscriptions: new Set(), from, isOpen: false };
+    room ??= { subscriptions: new Set(), from, isOpen: false, isWanted: false };
     this.rooms.set(channel, room);
     room.subscriptions.add(subscription);
-    if (room.isOpen) void Promise.resolve().then(() => call(handlers.onOpen));
+    if (room.isOpen) void Promise.resolve().then(() => subscription.opened());
     this.collect();
   }
 
@@ -158,8 +160,9 @@ export class SseClient {
   private want(): void {
     clearTimeout(this.collecting);
     this.collecting = undefined;
-    for (const [name, { subscriptions }] of this.rooms) {
-      if (subscriptions.size === 0) this.rooms.delete(name);
+    for (const [name, room] of this.rooms) {
+      if (room.subscriptions.size === 0) this.rooms.delete(name);
+      else room.isWanted = true;
     }
     this.upstream.want(
       [...this.rooms].map(([name, { from }]) => ({ name, ...(from && { position: from }) })),
@@ -182,7 +185,7 @@ export class SseClient {
       opened: (channel) => {
         const room = this.rooms.get(channel);
         if (room) room.isOpen = true;
-        for (const { handlers } of this.of(channel)) call(handlers.onOpen);
+        for (const one of this.of(channel)) one.opened();
       },
       event: (channel, event) => {
         const subscriptions = this.of(channel);
@@ -195,21 +198,31 @@ export class SseClient {
         for (const one of this.of(channel))
           one.reset({ type: 'sse:reset', data, channel, position });
       },
-      denied: (channel) => this.of(channel).forEach((one) => one.finish('onDenied')),
-      ended: (channel) => this.of(channel).forEach((one) => one.finish('onEnd')),
+      denied: (channel) => this.over(channel, 'onDenied'),
+      ended: (channel) => this.over(channel, 'onEnd'),
       status: (status, error) => this.change(status, error),
     };
+  }
+
+  /** Who subscribes in a handler, or after it, begins anew. */
+  private over(channel: string, how: 'onDenied' | 'onEnd'): void {
+    const subscriptions = this.of(channel);
+    this.rooms.delete(channel);
+    for (const one of subscriptions) one.finish(how);
   }
 
   private change(status: ClientStatus, error?: Error): void {
     const isNew = status !== this.present;
     this.present = status;
     if (status !== 'open') for (const room of this.rooms.values()) room.isOpen = false;
-    if (isNew || error) for (const listener of this.listeners) call(listener, status, error);
-    // Final for the channels that are not open.
-    if (error && status !== 'waiting') {
-      for (const one of this.all(({ isOpen }) => !isOpen)) one.finish('onError', error);
+    // Final for the channels that are not open, but for those that the listeners subscribe to.
+    const ending =
+      error && status !== 'waiting' ? this.all((room) => room.isWanted && !room.isOpen) : [];
+    for (const listener of isNew || error ? this.listeners : []) {
+      // A listener before it may have changed it.
+      if (this.present === status) call(listener, status, error);
     }
+    for (const one of ending) one.finish('onError', error);
   }
 }
 

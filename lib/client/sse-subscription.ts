@@ -66,9 +66,16 @@ export class SseSubscription<Event = ClientEvent | ClientReset> implements Async
     return this;
   }
 
+  /** @internal Its channel is live. */
+  opened(): void {
+    // It may have been closed by a handler of another one.
+    if (this.isAttached) call(this.handlers.onOpen);
+  }
+
   /** @internal Takes an event. */
   take(event: ClientEvent): void {
     const { handlers } = this;
+    if (!this.isAttached) return;
     if (!this.isKnown(event.type)) call(handlers.onOther, event);
     else {
       call(handlers.onEvent, event as never);
@@ -78,6 +85,7 @@ export class SseSubscription<Event = ClientEvent | ClientReset> implements Async
 
   /** @internal */
   reset(reset: ClientReset): void {
+    if (!this.isAttached) return;
     call(this.handlers.onReset, reset);
     this.tell(reset as Event);
   }

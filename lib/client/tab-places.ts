@@ -44,7 +44,8 @@ export class TabPlaces {
     const names = new Set(channels.map(({ name }) => name));
     for (const name of this.places.keys()) if (!names.has(name)) this.places.delete(name);
     for (const { name, position } of channels) {
-      if (this.places.has(name)) continue;
+      // What is over is wanted anew.
+      if ((this.places.get(name)?.state ?? 'over') !== 'over') continue;
       this.places.set(name, { position, state: 'waiting', hasState: false, kept: [] });
     }
   }

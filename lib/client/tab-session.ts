@@ -147,7 +147,7 @@ export class TabSession {
   private stand({ n, status, places }: Stands): void {
     this.n = n;
     if (status[0] !== this.told[0]) this.tell(status);
-    for (const place of places) this.places.meet(place);
+    for (const place of places) if (!this.isOver) this.places.meet(place);
   }
 
   private take({ n, calls }: Told): void {

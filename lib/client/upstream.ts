@@ -47,9 +47,9 @@ export interface UpstreamSink {
   event(channel: string, event: UpstreamEvent): void;
   /** Events may be missing. What comes next comes after this position. */
   reset(channel: string, reason: string, position: string | undefined): void;
-  /** The server refuses this channel. It is not asked for again while it is wanted. */
+  /** The server refuses this channel. It is asked for again when `want()` names it after that. */
   denied(channel: string): void;
-  /** The channel has ended: `complete()`. It is not asked for again while it is wanted. */
+  /** The channel has ended: `complete()`. It is asked for again when `want()` names it after that. */
   ended(channel: string): void;
   /**
    * With `waiting` an error passes by itself. With `closed` it is final for all channels, and with

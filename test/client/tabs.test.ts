@@ -53,8 +53,8 @@ class Tab {
         } else said.push(`${type} ${data}`);
       },
       reset: (channel, reason) => this.of(channel).said.push(reason),
-      denied: (channel) => this.of(channel).said.push('denied'),
-      ended: (channel) => this.of(channel).said.push('ended'),
+      denied: (channel) => this.over(channel, 'denied'),
+      ended: (channel) => this.over(channel, 'ended'),
       status: (status, error) => this.statuses.push(error ? `${status} ${error.message}` : status),
     };
     this.upstream = new SharedUpstream(sink, {
@@ -73,6 +73,11 @@ class Tab {
     const heard = this.heard.get(channel);
     if (!heard) throw new Error(`"${channel}" was heard of and is not wanted.`);
     return heard;
+  }
+
+  private over(channel: string, how: string): void {
+    this.wanted.delete(channel);
+    this.of(channel).said.push(how);
   }
 
   want(channel: string, position?: string): void {
