@@ -9,13 +9,15 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { swcOptions } from './swc-options.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 /** The samples find their pages from a folder at this depth. */
 const COMPILED = join(root, 'dist-tests');
 const FOLDERS = ['lib', 'sample', 'test'];
+/** Runs in browsers, with packages of its own. */
+const PAGE = join(root, 'sample/react/');
 const SOURCE = /(?<!\.test|\.d)\.ts$/;
 const OPTIONS = JSON.stringify(swcOptions);
 
@@ -35,13 +37,14 @@ export async function compileApps() {
 }
 
 function sources(folder) {
-  return readdirSync(join(root, folder), { recursive: true })
-    .filter((name) => SOURCE.test(name))
-    .map((name) => {
-      const filename = join(root, folder, name);
+  // With their types it follows no link: one of sample/react leads back to the root.
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .filter((filename) => SOURCE.test(filename) && !filename.startsWith(PAGE))
+    .map((filename) => {
       const source = readFileSync(filename, 'utf8');
       const digest = createHash('sha1').update(`${OPTIONS}\0${source}`).digest('hex');
-      const target = join(COMPILED, folder, name.replace(/ts$/, 'js'));
+      const target = join(COMPILED, relative(root, filename).replace(/ts$/, 'js'));
       return { filename, source, head: `// ${digest}\n`, target };
     });
 }

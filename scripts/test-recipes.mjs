@@ -1,4 +1,5 @@
-// Runs the applications of recipes/, which docs/packages.md shows, with the built package:
+// Runs the applications of recipes/, which docs/packages.md shows, and builds the page of sample/react,
+// with the built package:
 //   npm run test:recipes                                 all of them
 //   npm run test:recipes -- throttler helmet             those with one of these words in their name
 //   npm run test:recipes -- --json --outputFile=x.json   and writes what passed and failed
@@ -11,7 +12,7 @@ import { parseArgs } from 'node:util';
 
 const root = resolve(import.meta.dirname, '..');
 /** Each has packages of its own. */
-const FOLDERS = ['recipes', 'recipes/nest-11', 'recipes/databases'];
+const FOLDERS = ['recipes', 'recipes/nest-11', 'recipes/databases', 'recipes/react'];
 const NAME = 'nestjs-sse-channels';
 
 const { values, positionals } = parseArgs({
