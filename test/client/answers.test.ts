@@ -122,7 +122,8 @@ describe('SseClient', () => {
     client.subscribe('news', told.handlers);
     await told.has('open');
     const more = client.subscribe('other', other.handlers);
-    await until(() => rig.app.sse.stats().refused.capacity > 2);
+    // It is told to return after 15 to 60 seconds, so this is the only attempt for now.
+    await until(() => rig.app.sse.stats().refused.capacity > 0);
     await rig.app.sse.send('news', 'still here');
     await told.has('still here');
     expect(other.all).toEqual([]);
