@@ -11,9 +11,12 @@ const COLLECT_MS = 5;
 /** The wait before the second attempt, until a server says another. */
 const RETRY_MS = 1_000;
 const MAX_WAIT_MS = 30_000;
+/** From what the wait doubles, at least: a server may say 0. */
+const MIN_RETRY_MS = 50;
+/** How long a connection lives that has not failed, if it brings nothing: milliseconds. */
+const STEADY_MS = 1_000;
 /** What `Retry-After` may say at most. */
 const MAX_AFTER_MS = 3_600_000;
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Answers of the 4xx that are not about this client. */
 const FOR_NOW = new Set([408, 425, 429]);
 
@@ -31,8 +34,9 @@ export class DirectUpstream implements Upstream {
   private isCollecting = false;
   private waiting: ReturnType<typeof setTimeout> | undefined;
   private retry = RETRY_MS;
-  /** The attempts since the last open connection. */
+  /** The attempts since the last connection that brought something, or lived for a while. */
   private attempts = 0;
+  private openedAt = 0;
   /** Whether the last answer was 401. */
   private isUnauthorized = false;
   /** Whether the server has said that it ends the streams of this client. */
@@ -143,7 +147,7 @@ export class DirectUpstream implements Upstream {
       before?.close();
       this.current = from;
       this.next = undefined;
-      this.attempts = 0;
+      this.openedAt = performance.now();
       this.retry = from.retry ?? this.retry;
       this.isUnauthorized = this.isRevoked = false;
       this.sink.status('open');
@@ -183,6 +187,7 @@ export class DirectUpstream implements Upstream {
     if (position !== undefined) {
       if (from.isRepeat(name, position)) return;
       this.next?.note(name, position);
+      this.attempts = 0;
     }
     if (reset || position !== undefined) state.position = position;
     if (reset) this.sink.reset(name, reset.reason ?? '', position);
@@ -214,17 +219,20 @@ export class DirectUpstream implements Upstream {
   private readonly onEnd = (from: Connection, end: ConnectionEnd): void => {
     const { status = 0, isFinal } = end;
     const isNext = from === this.next;
+    const isFirst401 = isNext && status === 401 && !this.isUnauthorized;
+    if (isNext) this.isUnauthorized = isFirst401;
     if (isNext) this.next = undefined;
-    else this.current = undefined;
+    else {
+      this.current = undefined;
+      if (performance.now() - this.openedAt > STEADY_MS) this.attempts = 0;
+    }
     const text = this.isRevoked ? 'The server has ended this stream.' : `The answer is ${status}.`;
     const error = status ? new SseClientError(text, status) : end.error;
     const names = from.asked;
     if (!isNext && this.next) this.sink.status('connecting');
     else if (status === 204 && !this.isRevoked) this.over(from, names, 'ended');
-    else if (status === 401 && !this.isUnauthorized) {
-      this.isUnauthorized = true;
-      this.connect();
-    } else if (status === 403) this.over(from, names, 'denied', error);
+    else if (isFirst401) this.connect();
+    else if (status === 403) this.over(from, names, 'denied', error);
     else if (isFinal || status === 204 || (status >= 400 && status < 500 && !FOR_NOW.has(status))) {
       this.refused(error);
     } else this.pause(from.retry, end.after, error);
@@ -241,10 +249,12 @@ export class DirectUpstream implements Upstream {
    * @param told when to return, as the server has said last. A server that ends spreads its clients by it
    */
   private pause(told = this.retry, after: number | undefined, error: Error | undefined): void {
-    const first = this.attempts === 0 ? told : this.retry;
-    const full = Math.min(first * 2 ** this.attempts++, Math.max(first, MAX_WAIT_MS));
+    const { retry, attempts } = this;
+    const grown = Math.max(retry, MIN_RETRY_MS) * 2 ** attempts;
+    const full = attempts === 0 ? told : Math.min(grown, Math.max(retry, MAX_WAIT_MS));
+    this.attempts++;
     const wait = full * (0.5 + Math.random() / 2) + Math.min(Math.max(after || 0, 0), MAX_AFTER_MS);
-    this.waiting ??= setTimeout(() => this.connect(), Math.min(wait, MAX_TIMER_MS));
+    this.waiting ??= setTimeout(() => this.connect(), wait);
     if (!this.current) this.sink.status('waiting', error);
   }
 
@@ -254,6 +264,9 @@ export class DirectUpstream implements Upstream {
     this.current?.close();
     this.next?.close();
     this.current = this.next = undefined;
+    // What comes next is another round.
+    this.attempts = 0;
+    this.isUnauthorized = this.isRevoked = false;
     this.sink.status('closed', error);
   }
 }

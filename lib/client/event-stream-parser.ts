@@ -1,3 +1,6 @@
+/** The longest reconnection time that a server may give, in milliseconds. */
+const MAX_RETRY_MS = 3_600_000;
+
 /** One frame of an event stream: the lines up to an empty one. */
 export interface Frame {
   /** Empty where the frame names none. */
@@ -14,7 +17,7 @@ export interface Frame {
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
  */
 export class EventStreamParser {
-  /** The last reconnection time that the server gave, in milliseconds. */
+  /** The last reconnection time that the server gave, in milliseconds, an hour at most. */
   retry: number | undefined;
   // It takes the byte order mark away, and keeps the part of a character.
   private readonly decoder = new TextDecoder();
@@ -59,6 +62,6 @@ export class EventStreamParser {
     if (name === 'data') this.data = this.data === undefined ? value : `${this.data}\n${value}`;
     else if (name === 'event') this.type = value;
     else if (name === 'id' && !value.includes('\0')) this.id = value;
-    else if (name === 'retry' && /^\d+$/.test(value)) this.retry = +value;
+    else if (name === 'retry' && /^\d+$/.test(value)) this.retry = Math.min(+value, MAX_RETRY_MS);
   }
 }

@@ -161,6 +161,28 @@ describe('SseClient', () => {
     expect(tokens).toEqual(['mine', 'mine']);
   });
 
+  it('asks for the token anew after each 401 that follows another answer', async () => {
+    await rig.start({ before });
+    answers = [[401], [503], [401], [503], [401]];
+    const told = new Told();
+    rig.client().subscribe('news', told.handlers);
+    await told.has('open');
+    expect(tokens).toHaveLength(6);
+    expect(told.all).toEqual(['open']);
+  });
+
+  it('asks twice for each subscription that follows a second 401', async () => {
+    await rig.start({ before });
+    accepts = () => false;
+    const client = rig.client();
+    for (const asked of [2, 4]) {
+      const told = new Told();
+      client.subscribe('news', told.handlers);
+      await told.has('error:The answer is 401.');
+      expect(tokens).toHaveLength(asked);
+    }
+  });
+
   it('waits while the headers cannot be had', async () => {
     await rig.start({ before });
     let count = 0;
