@@ -28,6 +28,8 @@ export interface Client {
   readonly returnsAfter502: boolean;
   /** Whether it stops at the end of a run by itself. Others return, and are told by 204. */
   readonly stopsAtEnd?: boolean;
+  /** Whether it returns after an answer of 204 as well, again and again. */
+  readonly ignoresEnd?: boolean;
   /** What it does when it has to return with an id beyond latin1. */
   readonly withWideId: 'resumes' | 'never returns' | 'throws';
 }

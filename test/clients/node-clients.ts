@@ -2,6 +2,7 @@ import { EventSource as EventSource4 } from 'eventsource';
 import EventSource1 from 'eventsource1';
 import EventSource2 from 'eventsource2';
 import { EventSource as EventSource3 } from 'eventsource3';
+import reconnecting from 'reconnecting-eventsource';
 import { EventSource as UndiciEventSource } from 'undici';
 import { codeBlocks } from '../docs/markdown.js';
 import { writeBlock } from '../docs/run-block.js';
@@ -15,7 +16,7 @@ interface EventSourceLike {
   close(): void;
 }
 
-interface ReceivedMessage {
+export interface ReceivedMessage {
   readonly data: string;
   readonly lastEventId: string;
 }
@@ -41,6 +42,19 @@ function listenerOf(eventSource: unknown): Client['listen'] {
       close: () => source.close(),
     };
   };
+}
+
+// Its types are those of its CommonJS file.
+const ReconnectingClass = reconnecting as unknown as typeof reconnecting.default;
+
+/** `reconnecting-eventsource`, which makes a new EventSource after one that has ended for good. */
+export class ReconnectingEventSource extends ReconnectingClass {
+  constructor(url: string) {
+    super(url, {
+      eventSourceClass: EventSource4 as unknown as typeof EventSource,
+      max_retry_time: 50,
+    });
+  }
 }
 
 // What the recipes find in a page.
@@ -147,6 +161,14 @@ export const NODE_CLIENTS: readonly Client[] = [
     listen: listenerOf(EventSource4),
     ...AS_THE_STANDARD,
     keepsIdOfFrames: false,
+  },
+  {
+    name: 'reconnecting-eventsource',
+    listen: listenerOf(ReconnectingEventSource),
+    ...AS_THE_STANDARD,
+    keepsIdOfFrames: false,
+    returnsAfter502: true,
+    ignoresEnd: true,
   },
   { name: 'undici', listen: listenerOf(UndiciEventSource), ...AS_THE_STANDARD },
   {
