@@ -249,10 +249,9 @@ export class DirectUpstream implements Upstream {
    * @param told when to return, as the server has said last. A server that ends spreads its clients by it
    */
   private pause(told = this.retry, after: number | undefined, error: Error | undefined): void {
-    const { retry, attempts } = this;
-    const grown = Math.max(retry, MIN_RETRY_MS) * 2 ** attempts;
-    const full = attempts === 0 ? told : Math.min(grown, Math.max(retry, MAX_WAIT_MS));
-    this.attempts++;
+    const { retry } = this;
+    const grown = Math.max(retry, MIN_RETRY_MS) * 2 ** this.attempts;
+    const full = this.attempts++ ? Math.min(grown, Math.max(retry, MAX_WAIT_MS)) : told;
     const wait = full * (0.5 + Math.random() / 2) + Math.min(Math.max(after || 0, 0), MAX_AFTER_MS);
     this.waiting ??= setTimeout(() => this.connect(), wait);
     if (!this.current) this.sink.status('waiting', error);

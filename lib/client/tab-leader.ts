@@ -53,8 +53,6 @@ export class TabLeader implements UpstreamSink {
       return;
     }
     this.flush();
-    // Who heard what it told may have closed it.
-    if (this.isClosed) return;
     // The system's time was set back: the tabs would take this leader for one of the past.
     if (seen > this.term) this.term = seen + 1;
     this.know(tab);
