@@ -24,6 +24,12 @@ export interface Client {
    * event whose frame is cut right before the empty line at its end.
    */
   readonly keepsIdAtItsLine: boolean;
+  /**
+   * Whether it tells of `sse:open` with `opening: 'frame'` as well. Of clients that read by `fetch()` the
+   * tests wait for that before they cut: `fetch()` gives away bytes that nobody has read when the
+   * connection breaks.
+   */
+  readonly tellsOfOpening?: boolean;
   /** Whether it returns after an answer of 502. */
   readonly returnsAfter502: boolean;
   /** Whether it stops at the end of a run by itself. Others return, and are told by 204. */

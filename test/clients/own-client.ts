@@ -8,6 +8,7 @@ export const OWN: Omit<Client, 'name' | 'listen'> = {
   returnsAfter502: true,
   withWideId: 'resumes',
   stopsAtEnd: true,
+  tellsOfOpening: true,
 };
 
 /** The channels of the streams of `numbers-app.ts`. */
