@@ -2,6 +2,8 @@ import { templateOf } from './channel-params.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 
+/** How the names of the module's own streams begin, such as that of commands to all instances. */
+export const RESERVED_NAMES = 'sse:';
 /** The longest channel name, in bytes of UTF-8. A source may allow less. */
 const MAX_NAME_BYTES = 1_024;
 /** Names appear in logs and in the data of frames, so they contain no control characters. */

@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { labelledPosition, labelOf, parseCompositeId } from '../channel/composite-id.js';
 import { NO_POSITION } from '../delivery/resume-positions.js';
+import type { GrantedChannels } from './granted-channels.js';
 
 /** The parts of a request that a Last-Event-ID can be in. */
 interface RequestParts {
@@ -29,6 +31,23 @@ export function lastEventIdOf({ headers, query }: RequestParts): string | undefi
 export function startOf(request: RequestParts, maxLength: number): string | undefined {
   const id = lastEventIdOf(request);
   return id !== undefined && id.length > maxLength ? NO_POSITION : id;
+}
+
+/**
+ * The position for a handler: where a client begins that has named its channels by itself, in the body
+ * or beside their names, as one id; else the same as above.
+ */
+export function ownPositionOf(
+  request: RequestParts,
+  { isOwnChoice, start, from }: GrantedChannels,
+): string | undefined {
+  const id = (isOwnChoice && start) || lastEventIdOf(request);
+  if (!from?.size) {
+    return id;
+  }
+  const positions = (id && parseCompositeId(id)) || new Map<string, string>();
+  from.forEach((position, name) => positions.set(labelOf(name), position));
+  return [...positions].map((place) => labelledPosition(...place)).join(',');
 }
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -1,5 +1,5 @@
 import { BadRequestException } from '@nestjs/common';
-import { checkedNames } from '../channel/channel-name.js';
+import { checkedNames, RESERVED_NAMES } from '../channel/channel-name.js';
 import { shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import { readOptions } from '../sources/options/option-table.js';
@@ -93,8 +93,9 @@ export class RequestedChannels {
     return this.only?.find(({ template }) => template.paramsOf(name) !== undefined);
   }
 
+  /** Names that begin with `sse:` are those of the module's own streams. Nobody has them to give away. */
   mayName(name: string): boolean {
-    return !this.only || this.entryOf(name) !== undefined;
+    return !name.startsWith(RESERVED_NAMES) && (!this.only || this.entryOf(name) !== undefined);
   }
 
   /**

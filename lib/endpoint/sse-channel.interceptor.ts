@@ -24,7 +24,7 @@ import { streamOf, type HandlerResult } from './handler-result.js';
 import { OtherInterceptors } from './other-interceptors.js';
 import { RouteChannels } from './route-channels.js';
 import { routeOf } from './route.js';
-import { withEvents } from './sse-params.decorator.js';
+import { withParams } from './sse-params.decorator.js';
 import { answerWithout } from './run-request.js';
 import { StreamRequest } from './stream-request.js';
 import { surroundedRequest, type SurroundedRequest } from './surrounded-request.js';
@@ -198,7 +198,7 @@ export class SseChannelInterceptor implements NestInterceptor {
       exchange.provideSignal();
     }
     const result = await (route.hasCustomParams
-      ? withEvents(exchange.request, events.events$, call)
+      ? withParams(exchange.request, events.events$, request.requested, call)
       : call());
     const source = streamOf(result, writer, this.delivery.guard);
     request.snapshots?.callOn(result.controller);

@@ -1,24 +1,33 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { NEVER, type Observable } from 'rxjs';
 import type { SseEvent } from '../channel/sse-event.js';
-import { lastEventIdOf } from './last-event-id.js';
+import type { FrameworkRequest } from './framework-request.js';
+import type { GrantedChannels } from './granted-channels.js';
+import { lastEventIdOf, ownPositionOf } from './last-event-id.js';
 
-const eventsOf = new WeakMap<object, Observable<SseEvent>>();
+/** What the parameters of a handler are. */
+interface Params {
+  readonly events$: Observable<SseEvent>;
+  readonly requested: GrantedChannels;
+}
+
+const paramsOf = new WeakMap<object, Params>();
 
 /**
- * Runs a handler while `@SseEvents()` finds the request's events. Forgets them afterwards, since a
- * request lives as long as its stream.
+ * Runs a handler while its parameters find what is for them. Forgets it afterwards, since a request
+ * lives as long as its stream.
  */
-export async function withEvents<R>(
+export async function withParams<R>(
   request: object,
   events$: Observable<SseEvent>,
+  requested: GrantedChannels,
   handle: () => Promise<R>,
 ): Promise<R> {
-  eventsOf.set(request, events$);
+  paramsOf.set(request, { events$, requested });
   try {
     return await handle();
   } finally {
-    eventsOf.delete(request);
+    paramsOf.delete(request);
   }
 }
 
@@ -31,14 +40,18 @@ export async function withEvents<R>(
  */
 export const SseEvents = createParamDecorator(
   (_data: unknown, context: ExecutionContext): Observable<SseEvent> =>
-    eventsOf.get(context.switchToHttp().getRequest<object>()) ?? NEVER,
+    paramsOf.get(context.switchToHttp().getRequest<object>())?.events$ ?? NEVER,
 );
 
 /**
- * The position this client returns with, as a `string`; `undefined` for a new client.
+ * The position this client returns with, as a `string`; `undefined` for a new client. With
+ * `requestedChannels()` it is that of the body as well, and has what `from` and `earliest` name.
  * The client chooses it: use it as a position only.
  */
 export const LastEventId = createParamDecorator(
-  (_data: unknown, context: ExecutionContext): string | undefined =>
-    lastEventIdOf(context.switchToHttp().getRequest()),
+  (_data: unknown, context: ExecutionContext): string | undefined => {
+    const request = context.switchToHttp().getRequest<FrameworkRequest>();
+    const params = paramsOf.get(request);
+    return params ? ownPositionOf(request, params.requested) : lastEventIdOf(request);
+  },
 );

@@ -1,3 +1,4 @@
+import { RESERVED_NAMES } from '../channel/channel-name.js';
 import { ChannelTemplate } from '../channel/channel-params.js';
 import { kindOf, shownOption } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
@@ -63,6 +64,13 @@ export function requestable(entry: unknown): Requestable {
       'INVALID_OPTION',
       `requestedChannels(): \`only\` has ${isGroup ? `{ channel: ${shownOption(channel)} }` : shownOf(text)} in it. ` +
         'Give a name, a template such as "job:{id}", a definition, or { channel, source }.',
+    );
+  }
+  if (text.startsWith(RESERVED_NAMES)) {
+    throw new SseError(
+      'INVALID_CHANNEL',
+      `requestedChannels(): \`only\` has ${shownOption(text)} in it, and channels whose names begin with ` +
+        `"${RESERVED_NAMES}" are the module's own, which no client may read. Give another name.`,
     );
   }
   readOptions(SOURCE_OPTIONS, options, '', `requestedChannels(), \`only\`, ${shownOption(text)}: `);

@@ -1,14 +1,17 @@
 import { Controller, RequestMethod, Sse, type Type } from '@nestjs/common';
+import { of } from 'rxjs';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   channelName,
   defineChannel,
+  LastEventId,
   requestedChannels,
   SseChannel,
   unchecked,
   type ChannelSink,
   type ChannelSource,
 } from '../../lib/index.js';
+import { labelOf } from '../../lib/channel/composite-id.js';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { RawStream } from './raw-stream.js';
 
@@ -48,6 +51,13 @@ class StreamController {
     }),
   )
   sources() {}
+
+  /** Tells where its handler is told that the client is. */
+  @Sse('told', { method: RequestMethod.ALL })
+  @SseChannel(requestedChannels({ only: ['news', 'other'] }))
+  told(@LastEventId() position: string | undefined) {
+    return of(position ?? 'none');
+  }
 }
 
 const JOBS = Array.from({ length: 160 }, (_, id) => channelName('job:{id}', { id: `${id}&= ä` }));
@@ -137,6 +147,60 @@ describe.each(ADAPTERS)('requestedChannels() on %s', (adapter) => {
     await stream.close();
     const none = await refusal(await WAYS.GET(`${url}/only`, ['job:', 'newsreel']));
     expect(none).toEqual([403, expect.stringContaining('none')]);
+  });
+
+  it.each(['GET', 'POST'] as const)(
+    "refuses the module's own streams to a %s, and asks nobody about them",
+    async (way) => {
+      const { sse, url } = await start();
+      const own = ['sse:control', 'sse:run:chat', 'sse:'];
+      const stream = await WAYS[way](`${url}/stream`, ['news', ...own]);
+      await sse.send('sse:control', 'a command');
+      await sse.send('news', 'news');
+      expect((await stream.event(1)).data).toBe('news');
+      expect(JSON.parse(stream.opening!.data)).toMatchObject({ channels: ['news'] });
+      expect(stream.events[0]!.data).toBe(JSON.stringify({ channels: own }));
+      expect(asked).toEqual(['news']);
+      await stream.close();
+      expect(await refusal(await WAYS[way](`${url}/sources`, own))).toEqual([
+        403,
+        expect.stringContaining('none'),
+      ]);
+    },
+  );
+
+  const [NEWS, OTHER] = [`${labelOf('news')}:1`, `${labelOf('other')}:2`];
+
+  it.each([
+    ['the body', { lastEventId: NEWS }, NEWS],
+    ['its `from`', { from: { news: '1', other: '2' } }, `${OTHER},${NEWS}`],
+    [
+      'both',
+      { lastEventId: `${NEWS},${OTHER}`, from: { news: 'earliest' } },
+      `${labelOf('news')}:earliest,${OTHER}`,
+    ],
+    ['the query, when the body has none', {}, OTHER],
+  ])('tells @LastEventId() the position in %s', async (_, body, position) => {
+    const { url } = await start();
+    const stream = await post(`${url}/told?lastEventId=${OTHER}`, {
+      channels: ['news', 'other'],
+      ...body,
+    });
+    expect((await stream.event(0)).data).toBe(position);
+    await stream.close();
+  });
+
+  it('tells @LastEventId() the position in the query of a GET, and from its beginning', async () => {
+    const { url } = await start();
+    for (const [more, position] of [
+      ['', 'none'],
+      [`&lastEventId=${NEWS}`, NEWS],
+      [`&lastEventId=${NEWS}&earliest=other`, `${NEWS},${labelOf('other')}:earliest`],
+    ] as const) {
+      const stream = await RawStream.open(`${url}/told${query(['news', 'other'], more)}`);
+      expect((await stream.event(0)).data).toBe(position);
+      await stream.close();
+    }
   });
 
   it('reads channels of several sources', async () => {
@@ -291,9 +355,22 @@ describe('requestedChannels() at the start', () => {
     );
   });
 
-  it('refuses a template with a lone brace', () => {
-    expect(() => requestedChannels({ only: ['job:{id'] })).toThrow(
-      expect.objectContaining({ code: 'INVALID_CHANNEL' }),
+  it.each([
+    ['a template with a lone brace', 'job:{id', '{'],
+    ["a name of the module's own", 'sse:control', '"sse:control"'],
+    ["a template of the module's own", 'sse:run:{id}', '"sse:run:{id}"'],
+    [
+      "a definition of the module's own",
+      defineChannel('sse:{id}', { a: unchecked() }),
+      '"sse:{id}"',
+    ],
+    ["the module's own with a source", { channel: 'sse:a', source: 'cache' as const }, '"sse:a"'],
+  ])('refuses %s', (_, entry, message) => {
+    expect(() => requestedChannels({ only: [entry] })).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_CHANNEL',
+        message: expect.stringContaining(message),
+      }),
     );
   });
 });

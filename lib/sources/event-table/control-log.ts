@@ -1,3 +1,4 @@
+import { RESERVED_NAMES } from '../../channel/channel-name.js';
 import type { ControlLog, ControlSink } from '../../channel/control.js';
 import type { ChannelSink } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
@@ -10,7 +11,6 @@ import type { Topics } from './topics.js';
 
 /** The topic of the commands: `command()` writes it. Only the control log reads topics that begin like it. */
 const CONTROL_TOPIC = 'sse:control';
-const RESERVED = 'sse:';
 /** The name of the commands that instances need which start later. */
 const KEPT = 'kept';
 /** Commands per read. */
@@ -18,10 +18,10 @@ const PAGE = 1_000;
 
 /** @throws SseError `INVALID_CHANNEL` for a topic of the module's own */
 export function refuseReserved(topic: string): void {
-  if (topic.startsWith(RESERVED)) {
+  if (topic.startsWith(RESERVED_NAMES)) {
     throw new SseError(
       'INVALID_CHANNEL',
-      `The channel ${JSON.stringify(topic)} begins with ${RESERVED}, as the event table's own topics do. ` +
+      `The channel ${JSON.stringify(topic)} begins with ${RESERVED_NAMES}, as the event table's own topics do. ` +
         'Give it another name.',
     );
   }
