@@ -106,8 +106,19 @@ export function breakResponse(response: Response): void {
   if (!(response instanceof ServerResponse)) {
     // Without a code Node resets the stream as if nothing were wrong.
     response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  } else if (response.headersSent && !response.chunkedEncoding) {
+    resetConnection(response.socket);
   }
   response.destroy();
+}
+
+/** In HTTP/1.0 the end of the connection is the end of the answer: only TCP can tell that it is not. */
+function resetConnection(socket: Socket | null): void {
+  try {
+    socket?.resetAndDestroy();
+  } catch {
+    // A connection that is not of TCP alone. Over TLS the client misses the end that TLS has itself.
+  }
 }
 
 /** The response's socket, when blocks may bypass the response. */

@@ -1,9 +1,15 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Arrival } from '../delivery/arrivals.js';
+import type { Dialect } from '../delivery/dialect.js';
 import { STREAM_HEADERS, writePlainHead, writeStreamHead } from '../delivery/head.js';
 import { awayFrame } from '../delivery/opening.js';
-import { endResponse, isCutOff, type Response } from '../delivery/response-writer.js';
+import {
+  breakResponse,
+  endResponse,
+  isCutOff,
+  type Response,
+} from '../delivery/response-writer.js';
 import { SSE_ABORT_CONTROLLER } from '../setup/nest-version.js';
 import { answerUnavailable, returnsByItself } from './away.js';
 import { afterOnSend, isHooked, type FastifyReply } from './fastify-head.js';
@@ -21,6 +27,8 @@ export class Exchange implements Arrival {
   private isTaken = false;
   /** Set while the response tells it that the client has left. */
   private stay: Stay | undefined;
+  /** Whether the client takes every end of the response for the end of the whole. */
+  private isWhole = false;
 
   /** @param isOfRun whether the client may be one that reads the streams of runs only */
   constructor(
@@ -99,7 +107,7 @@ export class Exchange implements Arrival {
   }
 
   destroy(): void {
-    this.response.destroy();
+    breakResponse(this.response);
     this.leave();
   }
 
@@ -148,8 +156,9 @@ export class Exchange implements Arrival {
   }
 
   /** Begins a stream on a response that was taken: head and first frame. */
-  open(firstFrame: string, headers: Readonly<Record<string, string>> = {}): Response {
-    for (const [name, value] of Object.entries(headers)) {
+  open(firstFrame: string, dialect?: Dialect): Response {
+    this.isWhole = dialect !== undefined;
+    for (const [name, value] of Object.entries(dialect?.headers ?? {})) {
       (this.response as ServerResponse).setHeader(name, value);
     }
     this.writeHead();
@@ -193,10 +202,10 @@ export class Exchange implements Arrival {
     }
   }
 
-  /** Ends a response that has begun. */
+  /** Ends a response that has begun, although there may be more to come. */
   end(): void {
     if (!this.response.writableEnded) {
-      endResponse(this.response);
+      (this.isWhole ? breakResponse : endResponse)(this.response);
     }
   }
 
@@ -220,7 +229,7 @@ export class Exchange implements Arrival {
     } catch (error) {
       // Node refuses a header. Fastify does not answer after `hijack()`, and the client would wait.
       if (reply) {
-        response.destroy();
+        breakResponse(response);
       }
       throw error;
     }

@@ -217,7 +217,7 @@ export class StreamRequest {
     const { opening, retry } = this.settings;
     const dialect = dialectOfAll(subscription.cursors);
     const place = openingFrame(dialect ? 'frame' : opening, retry, subscription);
-    const response = exchange.open(place + deniedFrame(this.requested.denied), dialect?.headers);
+    const response = exchange.open(place + deniedFrame(this.requested.denied), dialect);
     const connection = connections.add(exchange, response, expiresAt, dialect && WholeConnection);
     this.snapshots?.endOnFailure(connection);
     connection.readBy(readerFor(connection));

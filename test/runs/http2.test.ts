@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { connect, constants, type ClientHttp2Session, type OutgoingHttpHeaders } from 'node:http2';
 import { BehaviorSubject } from 'rxjs';
 import { SseChannel, SseService } from '../../lib/index.js';
-import { SseFrameParser, type SseFrame } from '../../lib/testing/sse-frame-parser.js';
+import { Http2Answer } from '../support/http2-answer.js';
 import { closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
@@ -25,39 +25,6 @@ class RunsController {
   follow() {}
 }
 
-/** A request over HTTP/2, and what has come of its answer. */
-class Answer {
-  readonly frames: SseFrame[] = [];
-  headers: OutgoingHttpHeaders = {};
-  /** How the stream has ended: 0 for cleanly, else the code of its reset. */
-  code: number | undefined;
-  hasEnded = false;
-  private readonly stream;
-
-  constructor(session: ClientHttp2Session, headers: OutgoingHttpHeaders) {
-    const parser = new SseFrameParser((frame) => this.frames.push(frame));
-    this.stream = session.request(headers);
-    this.stream.on('response', (answered) => (this.headers = answered));
-    this.stream.on('data', (bytes: Buffer) => parser.push(bytes));
-    this.stream.on('end', () => (this.hasEnded = true));
-    this.stream.on('error', () => undefined);
-    this.stream.on('close', () => (this.code = this.stream.rstCode));
-    this.stream.end();
-  }
-
-  get data(): readonly (string | undefined)[] {
-    return this.frames.flatMap(({ type, data }) => (type === 'sse:open' ? [] : (data ?? [])));
-  }
-
-  get status(): unknown {
-    return this.headers[':status'];
-  }
-
-  leave(): void {
-    this.stream.close();
-  }
-}
-
 describe('Over HTTP/2 a run', () => {
   const sessions: ClientHttp2Session[] = [];
   afterEach(async () => {
@@ -76,7 +43,7 @@ describe('Over HTTP/2 a run', () => {
     session.on('error', () => undefined);
     sessions.push(session);
     const ask = (path: string, headers: OutgoingHttpHeaders = {}) =>
-      new Answer(session, { ':path': `/runs/${path}`, ...headers });
+      new Http2Answer(session, { ':path': `/runs/${path}`, ...headers });
     return { ...app, ask };
   };
 
