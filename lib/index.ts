@@ -7,11 +7,11 @@ export type {
   EndpointOptions,
   ResumeOptions,
   SendOptions,
-  SnapshotOption,
   SourceOption,
   StreamOptions,
   TypedSendOptions,
 } from './setup/channel-options.js';
+export type { SnapshotOption, SnapshotsOption } from './setup/snapshot-option.js';
 export type { ChannelSender, TypedEventToSend } from './sending/channel-sender.js';
 export type { EventToSend, SendResult } from './sending/send-all.options.js';
 export {

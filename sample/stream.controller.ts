@@ -13,9 +13,11 @@ const CHANNELS = requestedChannels({
 });
 
 const OPTIONS: EndpointOptions = {
-  /** The newest orders come first, as at `/events/orders`. The other channels have no state. */
-  snapshot(this: StreamController, channel) {
-    return channel === 'orders' ? this.orders.newest(20) : null;
+  snapshot: {
+    /** The newest orders come first, as at `/events/orders`. The other channels have no state. */
+    orders(this: StreamController) {
+      return this.orders.newest(20);
+    },
   },
 };
 

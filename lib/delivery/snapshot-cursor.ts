@@ -17,6 +17,8 @@ export interface SseSnapshot<State = unknown> {
 
 /** Takes the states of channels for one client. */
 export interface Snapshots {
+  /** Whether a channel has a state. */
+  has(channel: string): boolean;
   /**
    * Takes a channel's state, and returns it as the data of an event.
    * @param begin called just before the state is read

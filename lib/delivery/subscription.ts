@@ -185,7 +185,9 @@ export class Subscription {
   }
 
   protected cursorIn(channel: Channel, snapshots: Snapshots | undefined): Cursor {
-    return snapshots ? new SnapshotCursor(channel, this, snapshots) : new Cursor(channel, this);
+    return snapshots?.has(channel.name)
+      ? new SnapshotCursor(channel, this, snapshots)
+      : new Cursor(channel, this);
   }
 
   protected get isResetDue(): boolean {

@@ -10,6 +10,7 @@ import {
   type RequestedChannelsOptions,
 } from '../setup/requested-channels-options.js';
 import type { SseSettings } from '../setup/settings.js';
+import { checkSnapshots } from '../setup/snapshot-option.js';
 import type { FrameworkRequest } from './framework-request.js';
 import { readWishes, type Wishes } from './request-wishes.js';
 import type { ChannelResolver, Route } from './route.js';
@@ -67,6 +68,17 @@ export function checkDecider({ channels, options }: Route, settings: SseSettings
       '`run` follows the runs of one channel, and with requestedChannels() a request may name several. ' +
         'Leave one of them out.',
     );
+  }
+}
+
+/**
+ * Refuses states of channels that the endpoint does not have, as far as its channels are known.
+ * @throws SseError `INVALID_OPTION`, `INVALID_CHANNEL`
+ */
+export function checkStates({ channels, options: { snapshot }, where }: Route): void {
+  const named = requestedBy(channels)?.only?.map(({ text }) => text);
+  if (snapshot) {
+    checkSnapshots(snapshot, typeof channels === 'string' ? [channels] : named, where);
   }
 }
 

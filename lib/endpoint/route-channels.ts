@@ -18,7 +18,12 @@ import type { Exchange } from './exchange.js';
 import { fill, noChannel } from './filled-template.js';
 import type { FrameworkRequest } from './framework-request.js';
 import { startOf } from './last-event-id.js';
-import { checkDecider, requestedBy, type RequestedChannels } from './requested-channels.js';
+import {
+  checkDecider,
+  checkStates,
+  requestedBy,
+  type RequestedChannels,
+} from './requested-channels.js';
 import type { ChannelResolver, Route } from './route.js';
 import { RouteSources } from './route-sources.js';
 import type { GrantedChannels } from './granted-channels.js';
@@ -196,6 +201,7 @@ export class RouteChannels {
   /** Checks the source of a route. @throws SseError `INVALID_OPTION`, `NOT_CONFIGURED` */
   check(route: Route): void {
     checkDecider(route, this.settings);
+    checkStates(route);
     if (route.channels !== undefined) {
       for (const source of this.sources.allOf(route)) {
         if (route.options.presence) {

@@ -10,7 +10,11 @@ import type { Connection } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { frameOf } from '../delivery/frame.js';
 import type { SseSnapshot, Snapshots } from '../delivery/snapshot-cursor.js';
-import type { SnapshotOption } from '../setup/channel-options.js';
+import {
+  snapshotFunction,
+  type SnapshotOption,
+  type SnapshotsOption,
+} from '../setup/snapshot-option.js';
 import type { FrameworkRequest } from './framework-request.js';
 import { sharedByStreams, type Route } from './route.js';
 
@@ -34,12 +38,17 @@ export class SnapshotCalls {
   private readonly turns = new Turns(MOST_CALLS);
 
   constructor(
-    private readonly option: SnapshotOption,
+    private readonly option: SnapshotOption | SnapshotsOption,
     /** The endpoint, for messages. */
     readonly where: string,
     readonly delivery: Delivery,
     private readonly callTimeout = CALL_MS,
   ) {}
+
+  /** Whether a channel has a state. */
+  has(channel: string): boolean {
+    return snapshotFunction(this.option, channel) !== undefined;
+  }
 
   /**
    * Takes a state and returns it as text. When its client leaves, a call that has begun keeps its turn
@@ -51,7 +60,8 @@ export class SnapshotCalls {
   ): Promise<string> {
     return this.turns.take(async () => {
       begin();
-      const call = (async () => this.option.call(controller, channel, request, signal))();
+      const read = snapshotFunction(this.option, channel)!;
+      const call = (async () => read.call(controller, channel, request, signal))();
       try {
         return this.textOf(channel, await withDeadline(call, this.callTimeout, 'It', signal));
       } finally {
@@ -68,7 +78,8 @@ export class SnapshotCalls {
     if (state === undefined) {
       throw new SseError(
         'INVALID_EVENT',
-        'It returned undefined. Return the state, or null where there is none.',
+        'It returned undefined. Return the state, or null where there is none. Channels that never have one are ' +
+          'left out by naming the others: snapshot: { orders: … }.',
       );
     }
     const data = serialize
@@ -98,6 +109,10 @@ export class RequestSnapshots implements Snapshots {
     /** About how many milliseconds a client waits before it returns. */
     private readonly retry: number,
   ) {}
+
+  has(channel: string): boolean {
+    return this.calls.has(channel);
+  }
 
   /** Tells whose method the endpoint is, once it has run. */
   callOn(controller: unknown): void {

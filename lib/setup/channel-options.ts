@@ -9,6 +9,7 @@ import { callback, flag, oneOf, option, passedOn } from '../sources/options/opti
 import type { TableOf } from '../sources/options/option-table.js';
 import { LISTEN_OPTIONS, type ListenOptions } from '../sources/postgres/listen.options.js';
 import { revalidateOption, type RevalidateOption } from './revalidate-option.js';
+import { snapshotOption, type SnapshotOption, type SnapshotsOption } from './snapshot-option.js';
 
 /** A class or symbol under which the application provides a source. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -110,9 +111,10 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
    * Returns the state of a channel, which a client receives as `sse:snapshot` before the first event
    * when it comes without a position, and after each `sse:reset`. The state contains what was sent
    * before the call. The signal aborts when the client leaves. The endpoint streams its channels as
-   * they are. Default: none, clients receive events only.
+   * they are. Where only some of its channels have a state, give an object of functions by their names or
+   * templates. Default: none, clients receive events only.
    */
-  readonly snapshot?: SnapshotOption<Request>;
+  readonly snapshot?: SnapshotOption<Request> | SnapshotsOption<Request>;
   /**
    * Whether clients follow the runs of the channel, which `run()` begins, in place of what `send()`
    * publishes. A new client begins at the beginning of the active run; without one it gets 204. Default:
@@ -120,17 +122,6 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
    */
   readonly run?: boolean;
 }
-
-/**
- * Returns the state of a channel for the client of a request: a value that JSON can express. `this` is
- * the controller.
- */
-// oxlint-disable-next-line typescript/no-explicit-any
-export type SnapshotOption<Request = any> = (
-  channel: string,
-  request: Request,
-  signal: AbortSignal,
-) => unknown;
 
 /** The allowed values of `source`, in words. */
 export const SOURCES =
@@ -157,7 +148,7 @@ export const ENDPOINT_OPTIONS = {
   authorize: callback<Authorize>('the request and a channel'),
   presence: option(isPresence, "true, false or 'events'", false),
   revalidate: revalidateOption,
-  snapshot: callback<SnapshotOption>('a channel and the request'),
+  snapshot: snapshotOption,
   run: flag(false),
 } satisfies TableOf<EndpointOptions>;
 

@@ -3,6 +3,7 @@ import { Controller, Sse } from '@nestjs/common';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { of } from 'rxjs';
 import {
+  requestedChannels,
   SseChannel,
   SseService,
   type ChannelSink,
@@ -102,6 +103,17 @@ class StatesController {
   })
   counted() {}
 
+  @Sse('some')
+  @SseChannel(() => ['a', 'b', 'job:7'], {
+    snapshot: {
+      a: snapshot,
+      'job:{id}'(this: StatesController, channel) {
+        return { channel, readers: this.sse.stats().readers };
+      },
+    },
+  })
+  some() {}
+
   @Sse('without')
   @SseChannel('a')
   without() {}
@@ -176,6 +188,52 @@ describe.each(ADAPTERS)('snapshot on %s', (adapter) => {
     await sse.send('a', 'a2');
     expect((await last.next()).data).toBe('a2');
     expect(calls).toHaveLength(5);
+  });
+
+  it('is brought for the channels that have one, and the others are live at once', async () => {
+    const { connect, sse } = await start();
+    const client = await connect('/some');
+    const first = await client.next();
+    expect(stateOf(first)).toEqual({ channel: 'job:7', state: { channel: 'job:7', readers: 3 } });
+    await called(1);
+    // It has a position in the channel without a state, and none in the one whose state is late.
+    const broken = await connect('/some');
+    expect(stateOf(await broken.next()).channel).toBe('job:7');
+    await broken.close();
+    await sse.send('a', 'a1');
+    await sse.send('b', 'b1');
+    expect((await client.next()).data).toBe('b1');
+    give = () => 'state';
+    const again = await broken.reconnect();
+    const events = await again.take(2);
+    expect(events.map(shown).sort()).toEqual(['b1', 'sse:snapshot']);
+    await sse.send('a', 'a2');
+    expect((await again.next()).data).toBe('a2');
+    expect(new Set(calls.map(({ channel }) => channel))).toEqual(new Set(['a']));
+  });
+
+  it.each(['c', 'a:{id}', 'job:{id}:x'])('refuses to start with one for %s', async (name) => {
+    @Controller()
+    class StrangeController {
+      @Sse('named')
+      @SseChannel(requestedChannels({ only: ['a', 'job:{id}'] }), {
+        snapshot: { a: snapshot, 'job:1': snapshot, [name]: snapshot },
+      })
+      named() {}
+    }
+    await expect(startApp({ adapter, controllers: [StrangeController] })).rejects.toThrow(
+      `StrangeController.named has a \`snapshot\` for "${name}", which is none of its channels: "a", "job:{id}".`,
+    );
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', {}],
+    ['no function', { a: 'state' }],
+    ['an empty name', { '': snapshot }],
+  ])('refuses %s in the object', (_, given) => {
+    expect(() => SseChannel('a', { snapshot: given as never })({}, 'a', { value() {} })).toThrow(
+      /`snapshot` is .* it must be a function of a channel and the request, or an object of such functions/,
+    );
   });
 
   it('follows each reset, and a client that breaks off before it receives both again', async () => {
@@ -272,7 +330,7 @@ describe.each(ADAPTERS)('snapshot on %s', (adapter) => {
     [
       'returns undefined',
       () => undefined,
-      /: It returned undefined. Return the state, or null where there is none.$/,
+      /: It returned undefined. Return the state, or null where there is none. Channels that never have one/,
     ],
     [
       'returns a function',

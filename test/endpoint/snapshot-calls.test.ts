@@ -10,7 +10,7 @@ import type {
 import type { Overflow } from '../../lib/delivery/overflow.js';
 import type { SseSnapshot } from '../../lib/delivery/snapshot-cursor.js';
 import { RequestSnapshots, SnapshotCalls } from '../../lib/endpoint/snapshots.js';
-import type { SnapshotOption } from '../../lib/setup/channel-options.js';
+import type { SnapshotOption } from '../../lib/setup/snapshot-option.js';
 import { ClientRig, type ReceivedEvent, type RigClient } from '../delivery/client-rig.js';
 import { until } from '../support/until.js';
 
