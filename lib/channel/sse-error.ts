@@ -28,8 +28,26 @@ export type SseErrorCode =
 
 const PAGES = 'https://github.com/nestjs-sse-channels/nestjs-sse-channels/blob/main/docs/errors/';
 
+/** Errors of this package that inherit from a class of the framework, which answers them by that. */
+const inherited = new WeakSet<object>();
+
+/** Makes an error of another class an `SseError` for `instanceof`. */
+export function asSseError(error: SseError): void {
+  inherited.add(error);
+}
+
+/** The address of the page about errors of a code. */
+export function helpOf(code: SseErrorCode): string {
+  return `${PAGES}${code.toLowerCase().replaceAll('_', '-')}.md`;
+}
+
 /** Every error this package throws or rejects with. */
 export class SseError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    const isOfClass = Function.prototype[Symbol.hasInstance].call(this, value);
+    return isOfClass || (this === SseError && inherited.has(value as object));
+  }
+
   override readonly name = 'SseError';
   /** The address of the page about errors of this code. */
   readonly help: string;
@@ -40,6 +58,6 @@ export class SseError extends Error {
     options?: ErrorOptions,
   ) {
     super(message, options);
-    this.help = `${PAGES}${code.toLowerCase().replaceAll('_', '-')}.md`;
+    this.help = helpOf(code);
   }
 }

@@ -1,23 +1,26 @@
-import { SseError, type SseErrorCode } from '../channel/sse-error.js';
+import { HttpException } from '@nestjs/common';
+import { asSseError, helpOf, type SseError, type SseErrorCode } from '../channel/sse-error.js';
 import type { RunName } from '../channel/runs.js';
 
-/** An error that Nest answers with a status of its own. It knows the errors of the package `http-errors` by these fields. */
-class AnsweredError extends SseError {
-  readonly expose = true;
-  readonly statusCode: number;
+/** An `SseError` that Nest answers with a status and a body of its own, and does not log. */
+class AnsweredError extends HttpException implements SseError {
+  override readonly name = 'SseError';
+  readonly help: string;
 
   constructor(
-    code: SseErrorCode,
+    readonly code: SseErrorCode,
     message: string,
-    /** The status of the answer. */
-    readonly status: number,
+    statusCode: number,
+    /** What the body has beside the status and the message. */
+    fields: object = {},
   ) {
-    super(code, message);
-    this.statusCode = status;
+    super({ statusCode, message, ...fields }, statusCode);
+    this.help = helpOf(code);
+    asSseError(this);
   }
 }
 
-/** The error of `run()` for a channel that has an active run. Nest answers it with 409. */
+/** The error of `run()` for a channel that has an active run. Nest answers it with 409, and `runId` in the body. */
 export class SseRunActiveError extends AnsweredError {
   /** The id of the active run. */
   readonly runId: string;
@@ -32,6 +35,7 @@ export class SseRunActiveError extends AnsweredError {
             'runs of a channel one after the other, or give each a channel of its own.'
           : 'Wait for its end, stop it by `stop()`, or give `replace: true`.'),
       409,
+      { runId: id },
     );
     this.runId = id;
   }

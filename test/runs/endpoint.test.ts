@@ -3,12 +3,13 @@ import {
   ConflictException,
   Controller,
   Delete,
+  Logger,
   Param,
   Post,
   RequestMethod,
   Sse,
 } from '@nestjs/common';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { BehaviorSubject } from 'rxjs';
 import { channelName, SseChannel, SseService, type SseModuleOptions } from '../../lib/index.js';
 import { RawStream } from '../endpoint/raw-stream.js';
@@ -162,20 +163,26 @@ describe.each(ADAPTERS)('Endpoints of runs on %s', (adapter) => {
   });
 
   it('answer 409 for a second run of a channel, and 503 for one too many, on any route', async () => {
+    const errors = jest.spyOn(Logger.prototype, 'error');
     const { url, sse } = await start({ runs: { active: 2 } });
     const post = async (path: string) => {
       const answer = await fetch(`${url}/${path}`, { method: 'POST' });
-      return [answer.status, ((await answer.json()) as { message: string }).message];
+      return [answer.status, await answer.json()];
     };
     const { id } = await sse.run('chat:1', sourceOf('1'));
     expect(sse.stats().runs).toBe(1);
     for (const path of ['chat/1', 'chat/1/start']) {
-      expect(await post(path)).toEqual([409, expect.stringContaining(`active run, ${id}.`)]);
+      const message = expect.stringContaining(`active run, ${id}.`);
+      expect(await post(path)).toEqual([409, { statusCode: 409, message, runId: id }]);
     }
     await sse.run('chat:2', sourceOf('2'));
     for (const path of ['chat/3', 'chat/3/start']) {
-      expect(await post(path)).toEqual([503, expect.stringContaining('2 runs are active')]);
+      const message = expect.stringContaining('2 runs are active');
+      expect(await post(path)).toEqual([503, { statusCode: 503, message }]);
     }
+    // Neither is a mistake of the application.
+    expect(errors).not.toHaveBeenCalled();
+    errors.mockRestore();
     expect(sse.stats().runs).toBe(2);
     await sse.stop('chat:2');
     await until(() => sse.stats().runs === 1);

@@ -1,7 +1,13 @@
+import { HttpException } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BehaviorSubject, lastValueFrom, of, toArray, type Observable } from 'rxjs';
-import { SseError, type SseEvent, type SseModuleOptions } from '../../lib/index.js';
+import {
+  SseError,
+  SseRunActiveError,
+  type SseEvent,
+  type SseModuleOptions,
+} from '../../lib/index.js';
 import { closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
@@ -64,10 +70,12 @@ describe('sse.run()', () => {
   it('has one run in a channel at a time', async () => {
     const sse = await start();
     const run = await sse.run('chat:1', endless);
-    await expect(sse.run('chat:1', endless)).rejects.toMatchObject({
-      code: 'RUN_ACTIVE',
-      runId: run.id,
-    });
+    const refusal: unknown = await sse.run('chat:1', endless).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ name: 'SseError', code: 'RUN_ACTIVE', runId: run.id });
+    for (const kind of [SseRunActiveError, SseError, HttpException, Error]) {
+      expect(refusal).toBeInstanceOf(kind);
+    }
+    expect(new HttpException('of the application', 409)).not.toBeInstanceOf(SseError);
     const second = await sse.run('chat:1', () => numbers(1), { replace: true });
     expect(await run.done).toMatchObject({ reason: 'stopped' });
     expect((await all(run.events$)).slice(-2)).toEqual([
