@@ -1,6 +1,8 @@
 export { SseModule } from './sse.module.js';
 export { SseService } from './sse.service.js';
 export type { SseStats } from './sse.stats.js';
+export type { SseHealth } from './sse.health.js';
+export type { SystemHealth, SystemState } from './channel/system-health.js';
 export type { LimitOptions, RetainOptions, SseModuleOptions } from './setup/module-options.js';
 export type {
   ChannelOptions,

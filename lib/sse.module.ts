@@ -6,6 +6,7 @@ import {
   type DynamicModule,
   type NestModule,
   type OnApplicationShutdown,
+  type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
 import {
@@ -118,7 +119,12 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
 })
 export class SseModule
   extends ConfigurableModuleClass
-  implements NestModule, OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
+  implements
+    NestModule,
+    OnModuleInit,
+    OnModuleDestroy,
+    BeforeApplicationShutdown,
+    OnApplicationShutdown
 {
   private shutdownUntil = 0;
 
@@ -182,6 +188,11 @@ export class SseModule
     this.sessions.watch();
     this.control.open();
     await this.sources.start();
+  }
+
+  /** Health checks send clients elsewhere from now on; streams go on. */
+  onModuleDestroy(): void {
+    this.delivery.isStopping = true;
   }
 
   /** Ends every stream and session: the server would otherwise wait for them. */

@@ -24,6 +24,7 @@ import { SseReports } from './sending/sse-reports.js';
 import { SseReading } from './sse.reading.js';
 import type { ChannelDefinition, ParamArgs } from './typed/channel-definition.js';
 import { checkDefinition } from './typed/define-channel.js';
+import { healthOf, type SseHealth } from './sse.health.js';
 import { statsOf, type SseStats } from './sse.stats.js';
 
 /**
@@ -205,5 +206,10 @@ export class SseService extends SseReading {
   /** Counts what is open at this moment, and what the module has refused since the start. */
   stats(): SseStats {
     return statsOf(this.delivery, this.sources, this.runs);
+  }
+
+  /** How this instance and the systems behind it are, as far as it has noticed: it asks nobody. */
+  health(): SseHealth {
+    return healthOf(this.delivery, this.sources);
   }
 }

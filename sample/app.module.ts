@@ -1,10 +1,13 @@
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { TerminusModule } from '@nestjs/terminus';
 // In an app of yours: from 'nestjs-sse-channels'.
 import { SseModule } from '../lib/index.js';
+import { SseHealthIndicator } from '../lib/terminus/index.js';
 import { AnswersModule } from './answers/answers.module.js';
 import { ClockController } from './clock.controller.js';
+import { HealthController } from './health.controller.js';
 import { InboxesController } from './inboxes.controller.js';
 import { createKeyStore } from './key-store.js';
 import { KeysController } from './keys.controller.js';
@@ -62,6 +65,7 @@ export class AppModule {
         }),
         LoungeModule.register(new ProcessSessions()),
         AnswersModule.register(answerPace),
+        TerminusModule,
       ],
       controllers: [
         UsersController,
@@ -71,9 +75,11 @@ export class AppModule {
         InboxesController,
         ClockController,
         StatsController,
+        HealthController,
         StreamController,
       ],
       providers: [
+        SseHealthIndicator,
         UserStore,
         OrderStore,
         { provide: APP_FILTER, useClass: SseErrorFilter },

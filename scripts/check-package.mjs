@@ -19,6 +19,7 @@ const REQUIRED = [
     'index',
     'testing/index',
     'swagger/index',
+    'terminus/index',
     'client/index',
     'react/index',
     'typed/index',
@@ -164,6 +165,22 @@ function importsFrom(project) {
   );
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'esm.mjs');
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'cjs.cjs');
+  terminusFrom(project);
+}
+
+/** All else has been loaded without this optional package. */
+function terminusFrom(project) {
+  const terminus = '@nestjs/terminus';
+  symlinkSync(join(root, 'node_modules', terminus), join(project, 'node_modules', terminus), 'dir');
+  const load = {
+    'terminus.mjs': `import { SseHealthIndicator } from '${NAME}/terminus';`,
+    'terminus.cjs': `const { SseHealthIndicator } = require('${NAME}/terminus');`,
+  };
+  for (const [file, line] of Object.entries(load)) {
+    const check = "if (typeof SseHealthIndicator !== 'function') throw new Error('not exported');";
+    writeFileSync(join(project, file), `${line}${check}`);
+    run(project, process.execPath, '--disable-warning=ExperimentalWarning', file);
+  }
 }
 
 function typesFrom(project) {
@@ -172,6 +189,7 @@ function typesFrom(project) {
     import { SseModule, SseService } from '${NAME}';
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
+    import { SseHealthIndicator } from '${NAME}/terminus';
     import { defineChannel, unchecked } from '${NAME}/channel';
     import { SseClient } from '${NAME}/client';
     import { useChannel } from '${NAME}/react';
@@ -179,6 +197,7 @@ function typesFrom(project) {
     export class AppModule { constructor(readonly sse: SseService) {} }
     export const connect = SseTestClient.connect;
     export const describe = describeSseChannels;
+    export const isUp = (health: SseHealthIndicator) => health.ready().sse.status === 'up';
     export const Job = defineChannel('job:{id}', { progress: unchecked<{ percent: number }>() });
     export const name: string = Job.channel({ id: 1 });
     new SseClient('/stream').subscribe(Job, { id: 1 }, { onEvent: ({ data }) => data.percent });

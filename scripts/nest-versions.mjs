@@ -9,5 +9,6 @@ export const NEST_11 = {
   '@nestjs/platform-express': '11.2.10',
   '@nestjs/platform-fastify': '11.2.8',
   '@nestjs/swagger': '11.4.0',
+  '@nestjs/terminus': '11.1.1',
   '@nestjs/testing': '11.2.6',
 };

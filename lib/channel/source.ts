@@ -162,6 +162,11 @@ export interface Lifecycle {
    * for the rest of `drainTimeout`, but at least half a second.
    */
   stop?(): Promise<void>;
+  /**
+   * For how many milliseconds the system behind the source has been away; `undefined` while it works.
+   * Health checks call it, and nothing else. It must return at once, from what the source knows.
+   */
+  awayFor?(): number | undefined;
 }
 
 /** A source that also takes events from `SseService.send()`. */

@@ -51,6 +51,8 @@ export class Delivery {
   readonly eventLimits: EventLimits;
   /** Turns data that handlers emit into text; `undefined` for JSON. */
   readonly serialize: Serialize | undefined;
+  /** Whether the application shuts down, also before the streams end. */
+  isStopping = false;
   /** The blocks that the readers of a channel share. */
   private readonly blocks = new BlockCache();
   /** Runs a function outside of any request's async context. */

@@ -10,6 +10,7 @@ import {
   type ChannelOptions,
   type SourceOption,
 } from './channel-options.js';
+import type { SystemHealth } from '../channel/system-health.js';
 import { notConfigured, type SseSettings } from './settings.js';
 import { TypedSource, type TypedServices } from './typed-source.js';
 import type { ChannelDefinition } from '../typed/channel-definition.js';
@@ -195,6 +196,18 @@ export class SseSources {
       this.listenByOptions.set(name, (source = listen.with(given)));
     }
     return source;
+  }
+
+  /** How each system is behind the sources, by its name. */
+  get health(): Record<string, SystemHealth> {
+    return {
+      ...(this.redis && { redis: this.redis.health }),
+      ...(this.listen && { postgres: this.listen.health }),
+      ...(this.table && { 'event-table': this.table.health }),
+      // Keys in Redis share its fate.
+      ...(this.cache.store instanceof AdapterKeyStore && { cache: this.cache.poll.health }),
+      ...this.custom.health,
+    };
   }
 
   /** How the event table stands, if there is one. */

@@ -76,6 +76,7 @@ export default defineConfig({
         text: 'Several instances',
         items: [
           { text: 'Brokers', link: '/docs/brokers' },
+          { text: 'Health', link: '/docs/health' },
           { text: 'Redis', link: '/docs/redis' },
           { text: 'Postgres', link: '/docs/postgres' },
           { text: 'Operating Postgres', link: '/docs/operating' },

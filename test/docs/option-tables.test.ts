@@ -10,6 +10,7 @@ import { RUN_OPTIONS, STOP_OPTIONS } from '../../lib/setup/run-options.js';
 import { MODULE_OPTIONS } from '../../lib/setup/settings.js';
 import type { AnyTable } from '../../lib/sources/options/option-table.js';
 import { POLL_OPTIONS } from '../../lib/sources/poll/poll.options.js';
+import { LIVE_OPTIONS, READY_OPTIONS } from '../../lib/terminus/health.options.js';
 import { TICKET_OPTIONS } from '../../lib/tickets/sse-tickets.js';
 import { EXTRAS } from '../../lib/sse.module-definition.js';
 import { optionsUnder, read } from './markdown.js';
@@ -72,6 +73,23 @@ describe('The tables of options', () => {
         name,
         entry.unit ?? (heading === 'send' ? unit : ''),
         isInWords ? expect.stringMatching(/./) : shown(value),
+      ]);
+    }
+  });
+
+  it.each<[string, AnyTable]>([
+    ['ready', READY_OPTIONS],
+    ['live', LIVE_OPTIONS],
+  ])('of health list every option of %s', (heading, options) => {
+    const rows = optionsUnder('docs/health.md', heading);
+    expect([...rows.keys()].sort()).toEqual(Object.keys(options).sort());
+    for (const [name, entry] of Object.entries<Entry>(options)) {
+      const { Unit: unit, Default: byDefault } = rows.get(name)!;
+      const value = entry.read(undefined, name, '');
+      expect([name, unit, byDefault]).toEqual([
+        name,
+        entry.unit ?? '',
+        Array.isArray(value) ? 'none' : shown(value),
       ]);
     }
   });

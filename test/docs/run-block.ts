@@ -25,6 +25,7 @@ export function writeBlock({ where, code }: CodeBlock): string {
   const text = code
     .replaceAll("'nestjs-sse-channels/channel'", "'../../lib/typed/index.js'")
     .replaceAll("'nestjs-sse-channels/swagger'", "'../../lib/swagger/index.js'")
+    .replaceAll("'nestjs-sse-channels/terminus'", "'../../lib/terminus/index.js'")
     .replaceAll("'nestjs-sse-channels/client'", "'../../lib/client/index.js'")
     .replaceAll("'nestjs-sse-channels/testing'", "'../../lib/testing/index.js'")
     .replaceAll("'nestjs-sse-channels'", "'../../lib/index.js'");

@@ -66,6 +66,14 @@ describe('The page of the sample', () => {
       uses: { cache: 'in-process', postgres: 'embedded, in a temporary folder' },
     });
   });
+
+  it.each(['ready', 'live'])('is %s', async (check) => {
+    const response = await send('GET', `/health/${check}`);
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      expect.objectContaining({ status: 'ok' }),
+    ]);
+  });
 });
 
 describe('The OpenAPI document of the sample', () => {

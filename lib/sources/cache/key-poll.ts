@@ -1,6 +1,7 @@
 import { settledWithin } from '../../channel/deadline.js';
 import { reasonOf } from '../../channel/reason.js';
 import type { SseLogger } from '../../channel/source.js';
+import { fine, healthBy, type SystemHealth } from '../../channel/system-health.js';
 import type { KeyReading, KeyStore, KnownValue } from './key-store.js';
 import { PollOutage } from './poll-outage.js';
 import { PollSchedule, type Scheduled } from './poll-schedule.js';
@@ -68,6 +69,11 @@ export class KeyPoll {
 
   get size(): number {
     return this.entries.size;
+  }
+
+  /** How the store is. While no key is polled, nobody notices when an outage ends. */
+  get health(): SystemHealth {
+    return this.size === 0 ? fine('idle') : healthBy(this.outage, fine('up'));
   }
 
   /** Polls the key at once, and then at its interval. A known key only gets its new interval. */

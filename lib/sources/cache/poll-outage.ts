@@ -21,6 +21,11 @@ export class PollOutage {
     this.outage = new Outage(logger);
   }
 
+  /** For how long the store fails, in milliseconds; `undefined` when it does not. */
+  get lastsFor(): number | undefined {
+    return this.outage.lastsFor;
+  }
+
   /** Notes a failure of the store. */
   failed({ failure, reported }: KeyReading): void {
     const now = monotonicNow();

@@ -2,6 +2,8 @@ import { settledWithin, withDeadline } from '../../channel/deadline.js';
 import type { Guard } from '../../channel/guard.js';
 import { nameOf } from '../../channel/open-feed.js';
 import type { ChannelSource, Lifecycle, SseLogger } from '../../channel/source.js';
+import type { SystemHealth } from '../../channel/system-health.js';
+import { customHealth } from './custom-health.js';
 
 /** How long a source of the application's may take to start, in milliseconds. */
 const START_TIMEOUT_MS = 10_000;
@@ -25,6 +27,20 @@ export class Lifecycles {
     if (this.isStarted) {
       this.guard.run(`start() of ${nameOf(source)}`, () => this.startOne(source, false));
     }
+  }
+
+  /** How the systems are whose sources tell it, each under the name of its class, numbered where several share it. */
+  get health(): Record<string, SystemHealth> {
+    const systems: Record<string, SystemHealth> = {};
+    for (const source of this.sources) {
+      const health = customHealth(source, this.guard);
+      if (health) {
+        const name = nameOf(source);
+        const taken = Object.keys(systems).filter((key) => key.replace(/ \d+$/, '') === name);
+        systems[taken.length === 0 ? name : `${name} ${taken.length + 1}`] = health;
+      }
+    }
+    return systems;
   }
 
   /** Starts all sources. With `failFast` it rejects with a source's error; otherwise it logs the error. */

@@ -1,4 +1,5 @@
 import type { SseLogger } from '../../channel/source.js';
+import type { SystemHealth } from '../../channel/system-health.js';
 import { failureText } from '../postgres/postgres-error.js';
 import type { PgConfig } from '../postgres/postgres.options.js';
 import type { Session } from '../postgres/session.js';
@@ -79,6 +80,10 @@ export class EventReader {
 
   get isOutage(): boolean {
     return this.keeper.isOutage;
+  }
+
+  get health(): SystemHealth {
+    return this.keeper.health;
   }
 
   /** The writers that have delayed delivery for long, if any. */

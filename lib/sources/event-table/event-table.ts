@@ -13,6 +13,7 @@ import type {
   PublishOptions,
   SseLogger,
 } from '../../channel/source.js';
+import type { SystemHealth } from '../../channel/system-health.js';
 import { readOptions } from '../options/option-table.js';
 import type { PostgresConnection } from '../postgres/postgres-connection.js';
 import { refuseReserved, TableControlLog } from './control-log.js';
@@ -190,6 +191,10 @@ export class EventTable implements Broker, Lifecycle {
     await this.publisher.stop();
     await this.reader.stop();
     await this.duties.stop();
+  }
+
+  get health(): SystemHealth {
+    return this.reader.health;
   }
 
   get stats(): EventTableStats {

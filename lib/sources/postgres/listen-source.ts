@@ -6,6 +6,7 @@ import type {
   Lifecycle,
   SseLogger,
 } from '../../channel/source.js';
+import type { SystemHealth } from '../../channel/system-health.js';
 import { duration } from '../options/option-kinds.js';
 import { readOptions, type TableOf } from '../options/option-table.js';
 import { checkChannel } from './identifier.js';
@@ -73,6 +74,10 @@ export class ListenSource implements ChannelSource, Lifecycle {
     readOptions(LISTEN_OPTIONS, options);
     const merged = { ...this.options, ...options };
     return { open: (channel, sink) => this.openWith(channel, sink, merged) };
+  }
+
+  get health(): SystemHealth {
+    return this.listener.health;
   }
 
   /** @throws SseError `UNAVAILABLE` with `failFast`; `MISSING_PEER` without `pg`, in any case. */

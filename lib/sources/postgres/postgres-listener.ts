@@ -1,6 +1,7 @@
 import { Guard } from '../../channel/guard.js';
 import type { Lifecycle, SseLogger } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
+import type { SystemHealth } from '../../channel/system-health.js';
 import { ListenChannels } from './listen-channels.js';
 import { loadPg } from './load-pg.js';
 import { failureText, unavailable } from './postgres-error.js';
@@ -91,6 +92,11 @@ export class PostgresListener implements Lifecycle {
         this.channels?.change(channel);
       }
     };
+  }
+
+  /** How Postgres is; `idle` until the first channel is wanted. */
+  get health(): SystemHealth {
+    return this.keeper.health;
   }
 
   /**

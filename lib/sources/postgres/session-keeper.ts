@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoff } from '../../channel/backoff.js';
+import { monotonicNow } from '../../channel/clock.js';
 import { Outage } from '../../channel/outage.js';
 import type { SseLogger } from '../../channel/source.js';
+import { fine, healthBy, starting, type SystemHealth } from '../../channel/system-health.js';
 import { shuttingDown } from '../../channel/shutting-down.js';
 import type { PgConfig } from './postgres.options.js';
 import { Session, type SessionOptions } from './session.js';
@@ -46,6 +48,8 @@ export class SessionKeeper {
   /** Whether `start()` waits for the first attempt: its caller gets the error, so none is logged. */
   private isStarting = false;
   private abort: AbortController | undefined;
+  private begunAt = 0;
+  private hasWorked = false;
   private running: Promise<void> = Promise.resolve();
 
   constructor(
@@ -62,10 +66,19 @@ export class SessionKeeper {
     return this.outage.lasts;
   }
 
+  /** How the system is to which the sessions lead. */
+  get health(): SystemHealth {
+    if (this.abort?.signal.aborted !== false) {
+      return fine('idle');
+    }
+    return healthBy(this.outage, this.hasWorked ? fine('up') : starting(this.begunAt));
+  }
+
   /** Opens a session, unless one is kept; after `end()` a new one once the last is closed. */
   begin(): void {
     if (!this.isStopped && this.abort?.signal.aborted !== false) {
       const { signal } = (this.abort = new AbortController());
+      this.begunAt = monotonicNow();
       this.running = this.running.then(() => this.keep(signal));
     }
   }
@@ -129,6 +142,7 @@ export class SessionKeeper {
     const works = (): void => {
       ready();
       succeeded();
+      this.hasWorked = true;
       this.outage.end(this.use.recoveryText(session));
     };
     try {

@@ -1,9 +1,11 @@
+import { monotonicNow } from '../../channel/clock.js';
 import { withDeadline } from '../../channel/deadline.js';
 import { Guard } from '../../channel/guard.js';
 import { asReported } from '../../channel/reported.js';
 import { shuttingDown } from '../../channel/shutting-down.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { Lifecycle, SseLogger } from '../../channel/source.js';
+import { fine, healthBy, starting, type SystemHealth } from '../../channel/system-health.js';
 import { loadIoredis, ownClient, whenReady, type LoadIoredis } from './own-client.js';
 import { plainError } from './plain-error.js';
 import { callRedis } from './redis-call.js';
@@ -45,6 +47,11 @@ export class RedisConnection implements Lifecycle {
   private readonly dropListeners = new Set<() => void>();
   private release: () => void = () => undefined;
   private isStarting = false;
+  private readonly since = monotonicNow();
+  /** Whether the client has ever become ready. */
+  private wasReady = false;
+  /** The client, once it is made. */
+  private made: RedisClient | undefined;
   private stopped = false;
 
   /**
@@ -116,6 +123,13 @@ export class RedisConnection implements Lifecycle {
     );
   }
 
+  /** How Redis is, for commands and for subscriptions. */
+  get health(): SystemHealth {
+    // A client of the application may have been there before us.
+    const wasThere = this.wasReady || this.made?.status === 'ready';
+    return healthBy(this.outage, wasThere ? fine('up') : starting(this.since));
+  }
+
   /** Whether the connection itself logs that it is lost, so that nobody else need. */
   get reportsLoss(): boolean {
     return this.owned || this.loss.isNoted;
@@ -174,6 +188,7 @@ export class RedisConnection implements Lifecycle {
     const client = isRedisClient(this.option)
       ? this.option
       : await ownClient(this.option, this.load);
+    this.made = client;
     const onClose = () => {
       this.drops++;
       this.lost(client, 'the connection was closed');
@@ -182,6 +197,7 @@ export class RedisConnection implements Lifecycle {
       );
     };
     const onReady = () => {
+      this.wasReady = true;
       this.loss.over();
       this.readyListeners.forEach((listener) =>
         this.guard.run('A listener for a new connection to Redis', listener),

@@ -21,6 +21,11 @@ export class RedisOutage {
     return this.outage.lasts;
   }
 
+  /** For how long it lasts since it was logged, in milliseconds; `undefined` when there is none. */
+  get lastsFor(): number | undefined {
+    return this.outage.lastsFor;
+  }
+
   begin(loss: ConnectionLoss, text: string): void {
     this.lost.add(loss);
     this.outage.begin(text);

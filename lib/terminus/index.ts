@@ -1,0 +1,2 @@
+export { SseHealthIndicator } from './sse-health.indicator.js';
+export type { LiveOptions, ReadyOptions } from './health.options.js';
