@@ -155,6 +155,22 @@ describe('An idempotency key in the event table', () => {
     expect(await keys()).toBe(3);
   });
 
+  it('outlives the removal of its event, until it is removed as well', async () => {
+    const sse = await start();
+    const send = () => sse.sendAll([{ channel: 'a', data: 'b', idempotencyKey: 'k' }]);
+    const [first] = await send();
+    for (const removal of ['delete from sse.event', 'truncate sse.event restart identity']) {
+      await database.client.query(removal);
+      expect(await send()).toEqual([{ ...first, duplicate: true }]);
+    }
+    expect(await arrived(sse, 'a')).toEqual([]);
+    await database.client.query('truncate sse.event, sse.once');
+    const [again] = await send();
+    expect(again).toMatchObject({ status: 'sent', duplicate: false });
+    expect(again).not.toMatchObject({ id: (first as { id: string }).id });
+    expect(dataOf(await arrived(sse, 'a'))).toEqual(['b']);
+  });
+
   it('comes with the upgrade of a table of version 4', async () => {
     await database.client.query(await readFile('test/event-table/version-4.sql', 'utf8'));
     await database.client.query(`select sse.publish('a', 'before')`);

@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { Outage } from '../../channel/outage.js';
 import { runChunkText } from '../../channel/run-text.js';
 import type { AppendResult, RunAppend } from '../../channel/runs.js';
 import { shuttingDown } from '../../channel/shutting-down.js';
 import { RUN_APPEND } from './lua/lua.generated.js';
 import { callScript } from './redis-call.js';
-import { replyError } from './redis-refusal.js';
+import { refusalOf, replyError } from './redis-refusal.js';
 import type { RedisStreams } from './redis-streams.js';
 
 /** The most runs, and about the most bytes, that share a call. */
@@ -29,8 +30,12 @@ export class RunAppends {
   private flush: NodeJS.Immediate | undefined;
   private readonly detach = AsyncLocalStorage.snapshot();
   private isStopped = false;
+  /** While Redis takes chunks, and does not publish them. */
+  private readonly silence: Outage;
 
-  constructor(private readonly streams: RedisStreams) {}
+  constructor(private readonly streams: RedisStreams) {
+    this.silence = new Outage(streams.logger);
+  }
 
   /** @throws SseError `CLOSED` and `UNAVAILABLE`, and what Redis answers */
   add(keys: RunKeys, { after, chunks }: RunAppend): Promise<AppendResult> {
@@ -79,6 +84,7 @@ export class RunAppends {
         keys: appends.flatMap(({ keys }) => keys),
         args: [server.publishCommand, ...appends.flatMap(({ args }) => args)],
       })) as readonly string[];
+      this.noteSilence(answers[appends.length], appends[0]!.keys);
       appends.forEach(({ resolve, reject }, nth) => {
         const answer = answers[nth]!;
         if (answer.startsWith('!')) {
@@ -90,5 +96,16 @@ export class RunAppends {
     } catch (error) {
       appends.forEach(({ reject }) => reject(error as Error));
     }
+  }
+  /** Tells the operator why followers hear of chunks late: they find them when streams are compared. */
+  private noteSilence(untold: string | undefined, [, , chunks]: RunKeys): void {
+    if (untold === undefined) {
+      this.silence.end('Redis publishes the chunks of runs again.');
+      return;
+    }
+    const refusal = refusalOf(replyError(untold), this.streams.connection.address, chunks);
+    this.silence.begin(
+      `Those who follow runs hear of chunks late, as Redis does not publish them: ${refusal?.message ?? untold}`,
+    );
   }
 }

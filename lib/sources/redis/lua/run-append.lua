@@ -1,7 +1,8 @@
 -- Appends chunks to runs. Each append renews the lease of its run.
 -- KEYS: for each run the key that names its channel's newest run, its record, its chunks. ARGV: PUBLISH or
 -- SPUBLISH; for each run the number of the chunk before, 1 if the run ends, how many chunks follow, and these.
--- Answers for each run what has become of it, or `!` and an error: one run's refusal does not stop the others.
+-- Answers for each run what has become of it, or `!` and an error: one run's refusal does not stop the others. If
+-- the server has refused to publish chunks, which it has taken, why it did so follows.
 --!include parts/run.lua
 local function append(runs, key, chunks, place)
   local run, after = recordOf(key), tonumber(ARGV[place])
@@ -30,4 +31,5 @@ for i = 1, #KEYS / 3 do
   answers[i] = isDone and answer or refusal(answer)
   place = place + 3 + ARGV[place + 2]
 end
+answers[#answers + 1] = untold
 return answers
