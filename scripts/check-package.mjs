@@ -20,6 +20,7 @@ const REQUIRED = [
     'testing/index',
     'swagger/index',
     'terminus/index',
+    'publish/index',
     'client/index',
     'react/index',
     'typed/index',
@@ -140,7 +141,7 @@ function installFrom(tarball) {
 function importsFrom(project) {
   step('import and require');
   const check = `
-    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels, defineChannel, SseClient, useChannel }))
+    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels, SsePublishModule, defineChannel, SseClient, useChannel }))
       if (typeof value !== 'function') throw new Error(name + ' is not exported');
     console.log('loaded by', typeof require === 'function' ? 'require' : 'import');`;
   writeFileSync(
@@ -149,6 +150,7 @@ function importsFrom(project) {
     import { SseModule, SseService } from '${NAME}';
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
+    import { SsePublishModule } from '${NAME}/publish';
     import { defineChannel } from '${NAME}/channel';
     import { SseClient } from '${NAME}/client';
     import { useChannel } from '${NAME}/react';${check}`,
@@ -159,6 +161,7 @@ function importsFrom(project) {
     const { SseModule, SseService } = require('${NAME}');
     const { SseTestClient } = require('${NAME}/testing');
     const { describeSseChannels } = require('${NAME}/swagger');
+    const { SsePublishModule } = require('${NAME}/publish');
     const { defineChannel } = require('${NAME}/channel');
     const { SseClient } = require('${NAME}/client');
     const { useChannel } = require('${NAME}/react');${check}`,
@@ -190,10 +193,11 @@ function typesFrom(project) {
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
     import { SseHealthIndicator } from '${NAME}/terminus';
+    import { SsePublishModule } from '${NAME}/publish';
     import { defineChannel, unchecked } from '${NAME}/channel';
     import { SseClient } from '${NAME}/client';
     import { useChannel } from '${NAME}/react';
-    @Module({ imports: [SseModule.forRoot({})] })
+    @Module({ imports: [SseModule.forRoot({}), SsePublishModule.forRoot({ guards: 'none' })] })
     export class AppModule { constructor(readonly sse: SseService) {} }
     export const connect = SseTestClient.connect;
     export const describe = describeSseChannels;

@@ -21,6 +21,8 @@ export type SseErrorCode =
   | 'TRANSACTION_FAILED'
   /** A limit is reached, such as that of open channels (`limits.channels`). */
   | 'LIMIT_REACHED'
+  /** The caller of `nestjs-sse-channels/publish` may not publish to the channel. */
+  | 'FORBIDDEN'
   /** The channel has an active run. */
   | 'RUN_ACTIVE'
   /** The application is shutting down. */

@@ -1,0 +1,91 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { SseError } from '../channel/sse-error.js';
+import { readOptions } from '../sources/options/option-table.js';
+import { publishableChannels } from './publish-channels.js';
+import {
+  ASYNC_OPTIONS,
+  ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  OPTIONS_TYPE,
+  SSE_PUBLISH_OPTIONS,
+} from './publish.module-definition.js';
+import {
+  PUBLISH_OPTIONS,
+  PUBLISH_ROUTE,
+  type SsePublishOptions,
+  type SsePublishRoute,
+} from './publish.options.js';
+import { Publisher, SSE_PUBLISH_SETTINGS, type PublishSettings } from './publisher.js';
+
+/**
+ * Lets programs publish events by HTTP: `POST /publish` with `{ "channel": …, "data": … }`, or with
+ * `{ "events": […] }` for many. It needs `SseModule.forRoot()` in the application.
+ */
+@Module({
+  providers: [
+    Publisher,
+    {
+      provide: SSE_PUBLISH_SETTINGS,
+      inject: [SSE_PUBLISH_OPTIONS],
+      useFactory: (options: SsePublishOptions): PublishSettings =>
+        readOptions(
+          PUBLISH_OPTIONS,
+          options,
+          '',
+          'The factory of SsePublishModule.forRootAsync(): ',
+        ),
+    },
+  ],
+})
+export class SsePublishModule extends ConfigurableModuleClass {
+  /**
+   * Adds the route.
+   * @throws SseError `INVALID_OPTION`, also without `guards`; `INVALID_CHANNEL`
+   *
+   * @example
+   * ```ts
+   * SsePublishModule.forRoot({ path: 'publish', guards: [TokenGuard], channels: ['news', Job] })
+   * ```
+   */
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    const of = 'SsePublishModule.forRoot(): ';
+    const { channels, guards } = readOptions(
+      { ...PUBLISH_ROUTE, ...PUBLISH_OPTIONS },
+      options,
+      '',
+      of,
+    );
+    checkGuarded(guards, of);
+    publishableChannels(channels);
+    return super.forRoot(options);
+  }
+
+  /**
+   * Adds the route, with options that other providers help to make. Those of the route itself, such as `guards`, stand
+   * beside the factory.
+   * @throws SseError `INVALID_OPTION`, also without `guards`
+   */
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    const of = 'SsePublishModule.forRootAsync(): ';
+    const { guards, ...made } = readOptions(ASYNC_OPTIONS, options, '', of);
+    checkGuarded(guards, of);
+    if (!made.useFactory && !made.useClass && !made.useExisting) {
+      throw new SseError(
+        'INVALID_OPTION',
+        `${of}there is none of \`useFactory\`, \`useClass\` and \`useExisting\`. Give one that makes the options.`,
+      );
+    }
+    return super.forRootAsync(options);
+  }
+}
+
+/** @throws SseError `INVALID_OPTION` */
+function checkGuarded(guards: SsePublishRoute['guards'] | undefined, of: string): void {
+  if (guards === undefined) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `${of}there are no \`guards\`, so that anybody could publish. Give guards that check who calls, as in ` +
+        "@UseGuards(), or `guards: 'none'` where something else does, such as a global guard.",
+    );
+  }
+}

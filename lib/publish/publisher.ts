@@ -1,0 +1,181 @@
+import { HttpStatus, Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { setImmediate } from 'node:timers/promises';
+import { SseError } from '../channel/sse-error.js';
+import { countedKey } from '../delivery/client.js';
+import { countedOf } from '../endpoint/access.js';
+import type { FrameworkRequest } from '../endpoint/framework-request.js';
+import { SseRoutes } from '../endpoint/sse-routes.js';
+import type { EventToSend, SendResult } from '../sending/send-all.options.js';
+import { remarkOnCopies } from '../setup/copies.js';
+import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
+import { sseLog } from '../setup/sse-log.js';
+import { SseSources } from '../setup/sse-sources.js';
+import type { Settings } from '../sources/options/option-table.js';
+import { SseService } from '../sse.service.js';
+import { outputOf, wireType } from '../typed/checked-data.js';
+import { keyOfHeaders, withKey } from './idempotency-header.js';
+import { OtherSources } from './other-sources.js';
+import {
+  answerToMany,
+  answerToOne,
+  Refusal,
+  refused,
+  type PublishAnswer,
+} from './publish-answer.js';
+import { PublishChannels } from './publish-channels.js';
+import { PublishPermission } from './publish-permission.js';
+import { PublishRate } from './publish-rate.js';
+import type { PUBLISH_OPTIONS } from './publish.options.js';
+import { checkIsJson } from './request-body.js';
+import { publishedEvent, publishedEvents } from './published-events.js';
+
+/** Injection token of the module's options, checked and complete. */
+export const SSE_PUBLISH_SETTINGS = Symbol('SSE_PUBLISH_SETTINGS');
+
+export type PublishSettings = Settings<typeof PUBLISH_OPTIONS>;
+
+/** The events that are checked and sent before others have their turn: brokers take as many in one call. */
+const PIECE = 500;
+/** For how many events of a request we ask `authorize` at the same time. */
+const MOST_QUESTIONS = 10;
+
+/** Publishes what requests bring. */
+@Injectable()
+export class Publisher implements OnModuleInit {
+  readonly channels: PublishChannels;
+  private readonly permission: PublishPermission;
+  private readonly rate: PublishRate;
+  private sse!: SseService;
+  private module!: SseSettings;
+  private sources!: SseSources;
+  private others!: OtherSources;
+
+  constructor(
+    @Inject(SSE_PUBLISH_SETTINGS) readonly settings: PublishSettings,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+  ) {
+    this.channels = new PublishChannels(settings.channels);
+    this.permission = new PublishPermission(settings.authorize, sseLog);
+    this.rate = new PublishRate(settings.limits.eventsPerMinute);
+  }
+
+  /** @throws SseError `NOT_CONFIGURED` */
+  onModuleInit(): void {
+    try {
+      this.sse = this.moduleRef.get(SseService, { strict: false });
+    } catch (cause) {
+      throw new SseError(
+        'NOT_CONFIGURED',
+        `SsePublishModule needs SseModule. Import SseModule.forRoot() in the root module.${remarkOnCopies()}`,
+        { cause },
+      );
+    }
+    this.module = this.moduleRef.get<SseSettings>(SSE_SETTINGS, { strict: false });
+    this.sources = this.moduleRef.get(SseSources, { strict: false });
+    const routes = this.moduleRef.get(SseRoutes, { strict: false });
+    this.others = new OtherSources(routes, this.module.broker);
+  }
+
+  /** Publishes the events of a request. What it refuses, it answers. */
+  async publish(request: FrameworkRequest): Promise<PublishAnswer> {
+    try {
+      return await this.publishAll(request);
+    } catch (error) {
+      if (!(error instanceof SseError) && !(error instanceof Refusal)) {
+        sseLog.error(`A request to publish failed: ${String(error)}`);
+      }
+      return refused(error);
+    }
+  }
+
+  private async publishAll(request: FrameworkRequest): Promise<PublishAnswer> {
+    const { client, limits } = this.settings;
+    const counted = countedOf(request, client ?? this.module.client, 'SsePublishModule');
+    checkIsJson(request);
+    const { items, areMany } = publishedEvents(request.body);
+    if (items.length > limits.eventsPerRequest) {
+      throw new Refusal(
+        HttpStatus.PAYLOAD_TOO_LARGE,
+        new SseError(
+          'LIMIT_REACHED',
+          `The request has ${items.length} events. Give at most ${limits.eventsPerRequest}, and the others in further requests.`,
+        ),
+      );
+    }
+    this.rate.take(countedKey(counted), Math.max(1, items.length));
+    const key = keyOfHeaders(request.headers);
+    const results: SendResult[] = [];
+    for (let from = 0; from < items.length; from += PIECE) {
+      if (from > 0) {
+        await setImmediate();
+      }
+      const piece = items.slice(from, from + PIECE);
+      const placed = piece.map((item, nth) => ({ item, nth: areMany ? from + nth : undefined }));
+      results.push(...(await this.publishPiece(request, placed, key)));
+    }
+    return areMany ? answerToMany(results) : answerToOne(results[0]!);
+  }
+
+  private async publishPiece(
+    request: FrameworkRequest,
+    placed: readonly Placed[],
+    key: string | undefined,
+  ): Promise<SendResult[]> {
+    const checked: (EventToSend | Error)[] = [];
+    // The workers share one iterator, so that each event is taken once.
+    const waiting = placed.entries();
+    const work = async (): Promise<void> => {
+      for (const [at, { item, nth }] of waiting) {
+        checked[at] = await this.checked(request, item, nth, key).catch(asError);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(MOST_QUESTIONS, placed.length) }, work));
+    const toSend = checked.filter((event): event is EventToSend => !(event instanceof Error));
+    const sent = (await this.sse.sendAll(toSend)).values();
+    return checked.map((event) =>
+      event instanceof Error ? { status: 'failed', error: event } : sent.next().value!,
+    );
+  }
+
+  /** @throws SseError for an event that is not to be published */
+  private async checked(
+    request: FrameworkRequest,
+    item: unknown,
+    nth: number | undefined,
+    key: string | undefined,
+  ): Promise<EventToSend> {
+    const event = withKey(publishedEvent(item, this.module.limits), key, nth);
+    const definition = this.channels.definitionOf(event.channel);
+    await this.permission.check(request, event);
+    this.others.check(event.channel);
+    this.checkKeys(event.idempotencyKey);
+    if (!definition) {
+      return event;
+    }
+    const { type: name = 'message', data, ...rest } = event;
+    const output = outputOf(definition, name, data);
+    const type = wireType(name);
+    return { ...rest, data: output, ...(type !== undefined && { type }) };
+  }
+
+  /** @throws SseError `INVALID_OPTION` */
+  private checkKeys(key: string | undefined): void {
+    if (key !== undefined && !this.sources.broker.publishOnce) {
+      throw new SseError(
+        'INVALID_OPTION',
+        'The broker of this application does not recognise idempotency keys. Leave the key out.',
+      );
+    }
+  }
+}
+
+/** An event as it is written, and its place in a list. */
+interface Placed {
+  readonly item: unknown;
+  readonly nth: number | undefined;
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
