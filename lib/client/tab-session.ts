@@ -7,10 +7,15 @@ import { platform, type TabLine } from './tab-platform.js';
 import type { TabPlaces } from './tab-places.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
 
-/** How often a tab looks whether the leader has told anything, in milliseconds. */
-const LOOK_MS = 2_500;
-/** At so many looks in silence the tab asks for an answer; two looks later, after 5 s, it leads. */
+/**
+ * How often a tab looks whether the leader has told anything, in milliseconds: just under the second
+ * in which a browser lets tabs in the background work once.
+ */
+const LOOK_MS = 950;
+/** At so many looks in silence the tab asks for an answer. Of several tabs one does, which all hear. */
 const SILENT_LOOKS = 2;
+/** At so many it leads, after 5 to 6 s. Time says less: a computer may have slept. */
+const LOST_LOOKS = 6;
 
 /** What tabs share, and how. */
 export interface Sharing {
@@ -58,7 +63,7 @@ export class TabSession {
     this.channel = new platform.BroadcastChannel!(this.sharing.name);
     this.channel.addEventListener('message', ({ data }) => this.hear(data as TabMessage));
     // No two tabs look in one moment.
-    this.timer = setInterval(() => this.look(), LOOK_MS * (1 + Math.random() / 10));
+    this.timer = setInterval(() => this.look(), LOOK_MS * (1 + Math.random() / 20));
     this.onStatus('connecting');
     this.ask();
     this.candidate();
@@ -180,7 +185,7 @@ export class TabSession {
     this.silence++;
     if (Number.isNaN(this.n) || this.places.areWaiting) this.ask();
     else if (this.silence === SILENT_LOOKS) this.post({ tab: this.id, seen: this.term });
-    if (this.silence === SILENT_LOOKS + 2) {
+    if (this.silence === LOST_LOOKS) {
       this.resign();
       this.silence = 0;
       this.candidate(true);

@@ -53,8 +53,8 @@ const FIREFOX_PREFERENCES: Readonly<Record<string, boolean | string>> = {
 };
 
 /** The content of `user.js` in the profile of a Firefox. */
-export function firefoxPreferences(): string {
-  return Object.entries(FIREFOX_PREFERENCES)
+export function firefoxPreferences(more: Readonly<Record<string, boolean | number>> = {}): string {
+  return Object.entries({ ...FIREFOX_PREFERENCES, ...more })
     .map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`)
     .join('');
 }

@@ -25,6 +25,7 @@ export class Firefox {
 
   private constructor(
     private readonly socket: WebSocket,
+    readonly pid: number,
     readonly close: () => Promise<void>,
   ) {
     socket.addEventListener('message', ({ data }) => {
@@ -34,9 +35,13 @@ export class Firefox {
     });
   }
 
-  static async start(program: string): Promise<Firefox> {
+  /** @param preferences beside those of all tests */
+  static async start(
+    program: string,
+    preferences: Readonly<Record<string, boolean | number>> = {},
+  ): Promise<Firefox> {
     const profile = await mkdtemp(join(tmpdir(), 'sse-firefox-'));
-    await writeFile(join(profile, 'user.js'), firefoxPreferences());
+    await writeFile(join(profile, 'user.js'), firefoxPreferences(preferences));
     const running = spawn(
       program,
       ['--headless', '--no-remote', '--profile', profile, '--remote-debugging-port=0'],
@@ -47,7 +52,7 @@ export class Firefox {
     const [, url] = await until(() => /BiDi listening on (ws:\S+)/.exec(log), { deadline: 50_000 });
     const socket = new WebSocket(`${url}/session`);
     await once(socket, 'open');
-    const firefox = new Firefox(socket, async () => {
+    const firefox = new Firefox(socket, running.pid!, async () => {
       socket.close();
       const exit = once(running, 'exit');
       running.kill('SIGKILL');
@@ -93,6 +98,13 @@ export class FirefoxTab {
     await this.firefox.send('browsingContext.navigate', { context, url, wait: 'complete' });
   }
 
+  async back(): Promise<void> {
+    await this.firefox.send('browsingContext.traverseHistory', {
+      context: this.context,
+      delta: -1,
+    });
+  }
+
   async close(): Promise<void> {
     await this.firefox.send('browsingContext.close', { context: this.context });
   }
@@ -118,10 +130,11 @@ export class FirefoxTab {
   }
 
   async evaluate(expression: string): Promise<unknown> {
-    const { result } = await this.firefox.send<{ result?: { value?: unknown } }>(
-      'script.evaluate',
-      { expression, target: { context: this.context }, awaitPromise: true },
-    );
+    const { result, exceptionDetails } = await this.firefox.send<{
+      result?: { value?: unknown };
+      exceptionDetails?: { text: string };
+    }>('script.evaluate', { expression, target: { context: this.context }, awaitPromise: true });
+    if (exceptionDetails) throw new Error(`${expression}: ${exceptionDetails.text}`);
     return result?.value;
   }
 }

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'undici';
 import { until } from '../../support/until.js';
 import { CHROMIUM_FLAGS } from '../engines.js';
+import { processOfPage } from './tab-process.js';
 import type { BrowserTab, TabBrowser } from './tab.js';
 
 /** An answer, or an event: https://chromedevtools.github.io/devtools-protocol/ */
@@ -17,24 +18,31 @@ interface Message {
   readonly error?: { readonly message: string };
 }
 
-interface ProcessInfo {
-  readonly type: string;
-  readonly id: number;
-  /** Seconds. */
-  readonly cpuTime: number;
+/** How a Chromium starts. */
+export interface ChromiumOptions {
+  readonly flags?: readonly string[];
+  /** It has its pages for those who work on Chromium, such as the one that discards tabs. */
+  readonly hasInternalPages?: boolean;
+  /** What is in the file `Preferences` of its profile. */
+  readonly preferences?: object;
+  /** All tabs are those of a private window, "incognito". */
+  readonly isPrivate?: boolean;
 }
 
 /**
  * Chromium as a user has it: one tab is seen, the others are in the background, where the browser slows
  * them down and may freeze them. Playwright would keep all of them awake.
  */
-export class Chromium implements TabBrowser {
+export class Chromium implements TabBrowser<ChromiumTab> {
   private count = 0;
   private readonly waiting = new Map<number, (answer: Message) => void>();
   private readonly listeners = new Set<(message: Message) => void>();
 
+  private context: { browserContextId?: string } = {};
+
   private constructor(
     private readonly socket: WebSocket,
+    readonly pid: number,
     readonly close: () => Promise<void>,
   ) {
     socket.addEventListener('message', ({ data }) => {
@@ -48,8 +56,13 @@ export class Chromium implements TabBrowser {
     });
   }
 
-  static async start(...flags: string[]): Promise<Chromium> {
+  static async start(options: ChromiumOptions = {}): Promise<Chromium> {
+    const { flags = [], hasInternalPages = false, preferences = {}, isPrivate = false } = options;
     const profile = await mkdtemp(join(tmpdir(), 'sse-chromium-'));
+    await mkdir(join(profile, 'Default'));
+    const state = JSON.stringify({ internal_only_uis_enabled: hasInternalPages });
+    await writeFile(join(profile, 'Local State'), state);
+    await writeFile(join(profile, 'Default/Preferences'), JSON.stringify(preferences));
     const running = spawn(
       process.env['CHROMIUM']!,
       [
@@ -69,19 +82,21 @@ export class Chromium implements TabBrowser {
     });
     const socket = new WebSocket(url!);
     await once(socket, 'open');
-    return new Chromium(socket, async () => {
+    const chromium = new Chromium(socket, running.pid!, async () => {
       socket.close();
       const exit = once(running, 'exit');
       running.kill('SIGKILL');
       await exit;
       await rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     });
+    if (isPrivate) chromium.context = await chromium.send('Target.createBrowserContext');
+    return chromium;
   }
 
-  /** @param first a script that runs in each page of the tab before its own */
-  async open(url: string, first?: string): Promise<ChromiumTab> {
+  async open(url: string): Promise<ChromiumTab> {
     const { targetId } = await this.send<{ targetId: string }>('Target.createTarget', {
       url: 'about:blank',
+      ...this.context,
     });
     const { sessionId } = await this.send<{ sessionId: string }>('Target.attachToTarget', {
       targetId,
@@ -89,18 +104,8 @@ export class Chromium implements TabBrowser {
     });
     const tab = new ChromiumTab(this, targetId, sessionId);
     await tab.send('Page.enable');
-    if (first) await tab.send('Page.addScriptToEvaluateOnNewDocument', { source: first });
     await tab.go(url);
     return tab;
-  }
-
-  /** How long each process of a page has worked, in seconds. */
-  async rendererTimes(): Promise<Map<number, number>> {
-    const { processInfo } = await this.send<{ processInfo: ProcessInfo[] }>(
-      'SystemInfo.getProcessInfo',
-    );
-    const renderers = processInfo.filter(({ type }) => type === 'renderer');
-    return new Map(renderers.map(({ id, cpuTime }) => [id, cpuTime]));
   }
 
   async send<Result>(method: string, params: object = {}, sessionId?: string): Promise<Result> {
@@ -149,6 +154,16 @@ export class ChromiumTab implements BrowserTab {
     await loaded;
   }
 
+  async back(): Promise<void> {
+    const { entries, currentIndex } = await this.send<{
+      entries: { id: number }[];
+      currentIndex: number;
+    }>('Page.getNavigationHistory');
+    const navigated = this.browser.event('Page.frameNavigated', this.sessionId);
+    await this.send('Page.navigateToHistoryEntry', { entryId: entries[currentIndex - 1]!.id });
+    await navigated;
+  }
+
   async reload(): Promise<void> {
     const loaded = this.browser.event('Page.loadEventFired', this.sessionId);
     await this.send('Page.reload');
@@ -164,15 +179,23 @@ export class ChromiumTab implements BrowserTab {
     await this.send('Page.setWebLifecycleState', { state: isFrozen ? 'frozen' : 'active' });
   }
 
-  /** The number of the process that runs the tab: of all, the one that works when the tab is made to. */
-  async process(): Promise<number> {
-    const before = await this.browser.rendererTimes();
-    await this.run(
-      '(() => { for (let n = 0; n < 5e7; n++) globalThis.worked = n * n; })() ?? null',
-    );
-    const after = [...(await this.browser.rendererTimes())];
-    const work = after.map(([id, time]) => [time - (before.get(id) ?? 0), id] as const);
-    return work.reduce((most, each) => (each[0] > most[0] ? each : most))[1];
+  /** Takes the tab out of memory, as Chromium does when that gets scarce. It must have the internal pages. */
+  async discard(): Promise<void> {
+    const title = `discarded ${Math.random()}`;
+    await this.run(`document.title = ${JSON.stringify(title)}`);
+    const internals = await this.browser.open('chrome://discards/');
+    await internals.run(`(async () => {
+      const { getOrCreateDetailsProvider } = await import('./discards.js');
+      const tabs = getOrCreateDetailsProvider();
+      const { infos } = await tabs.getTabDiscardsInfo();
+      const { id } = infos.find(({ title }) => title === ${JSON.stringify(title)});
+      await tabs.discardById(id, 0);
+    })()`);
+    await internals.close();
+  }
+
+  process(): Promise<number> {
+    return processOfPage(this.browser.pid, (expression) => this.run(expression));
   }
 
   send<Result>(method: string, params?: object): Promise<Result> {

@@ -1,5 +1,6 @@
 // A tab of the tests: what it has received of each channel, whose events are the numbers 1, 2, 3 …
-// ?key=… names whose tab it is; with ?keep it goes on after a reload where it was.
+// ?key=… names whose tab it is; with ?keep it goes on after a reload where it was; ?without=… is what the
+// browser does not have.
 import { DirectUpstream } from '../../../lib/client/direct-upstream.ts';
 import { SharedUpstream } from '../../../lib/client/shared-upstream.ts';
 
@@ -42,6 +43,10 @@ const sink = {
   },
 };
 
+const missing = asked.get('without');
+if (missing === 'locks') delete Navigator.prototype.locks;
+else if (missing) delete globalThis[missing];
+
 const connect = (to) => new DirectUpstream('/stream', {}, to);
 const upstream = asked.has('alone')
   ? connect(sink)
@@ -52,6 +57,10 @@ const upstream = asked.has('alone')
     });
 
 addEventListener('pagehide', () => sessionStorage.setItem('kept', JSON.stringify(channels)));
+
+/** How often the page came back from the back-forward cache. */
+let returns = 0;
+addEventListener('pageshow', ({ persisted }) => (returns += persisted ? 1 : 0));
 
 /** Ascending by one, from first to last. */
 function isWhole(numbers) {
@@ -86,6 +95,7 @@ globalThis.tab = {
     statuses,
     fallbacks,
     isLeader: upstream.session?.leader !== undefined,
+    returns,
   }),
   /** @returns milliseconds, of what was sent since then: until the first came, and half and most of the ways */
   measured(since) {

@@ -6,12 +6,18 @@ export interface BrowserTab {
   run<Result>(expression: string): Promise<Result>;
   reload(): Promise<void>;
   go(url: string): Promise<void>;
+  /** Goes back in its history by one page. */
+  back(): Promise<void>;
+  /** The number of the process that runs its page. */
+  process(): Promise<number>;
   close(): Promise<void>;
 }
 
 /** A browser whose tabs a test opens. */
-export interface TabBrowser {
-  open(url: string): Promise<BrowserTab>;
+export interface TabBrowser<Tab extends BrowserTab = BrowserTab> {
+  /** The number of the process that has started all others. */
+  readonly pid: number;
+  open(url: string): Promise<Tab>;
   close(): Promise<void>;
 }
 
@@ -33,6 +39,8 @@ export interface Shown {
   readonly statuses: readonly string[];
   readonly fallbacks: readonly string[];
   readonly isLeader: boolean;
+  /** How often the page came back from the back-forward cache. */
+  readonly returns: number;
 }
 
 /** A tab with a client, which wants channels. */

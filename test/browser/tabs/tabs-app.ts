@@ -34,6 +34,14 @@ function pageController(script: string): Type {
       return '<!doctype html><title>A tab</title><body><script type="module" src="tab.js"></script>';
     }
 
+    /** Its origin is its own, as that of a sandboxed frame. */
+    @Get('sandboxed')
+    @Header('content-type', 'text/html; charset=utf-8')
+    @Header('content-security-policy', 'sandbox allow-scripts')
+    sandboxed(): string {
+      return this.page();
+    }
+
     @Get('tab.js')
     @Header('content-type', 'text/javascript; charset=utf-8')
     script(): string {
@@ -83,6 +91,8 @@ export class TabsApp {
         ...options,
       },
       ...(port !== undefined && { port }),
+      // To other origins a sandboxed page belongs too.
+      prepare: (nest) => nest.enableCors(),
     });
     return new TabsApp(app, channels);
   }
@@ -91,8 +101,8 @@ export class TabsApp {
     return this.app.sse.stats().connections;
   }
 
-  page(query = ''): string {
-    return `${this.app.url}/tab${query}`;
+  page(query = '', path = 'tab'): string {
+    return `${this.app.url}/${path}${query}`;
   }
 
   async sendNumber(): Promise<void> {

@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import { freePort } from '../../support/free-port.js';
 import { until } from '../../support/until.js';
 import type { BrowserTab, TabBrowser } from './tab.js';
+import { processOfPage } from './tab-process.js';
 
 /** WebKitGTK's MiniBrowser with its tabs, driven by WebDriver: https://w3c.github.io/webdriver/ */
 export class WebKit implements TabBrowser {
@@ -18,6 +19,7 @@ export class WebKit implements TabBrowser {
 
   private constructor(
     private readonly address: string,
+    readonly pid: number,
     private readonly end: () => Promise<void>,
   ) {}
 
@@ -41,7 +43,7 @@ export class WebKit implements TabBrowser {
       },
       stdio: 'ignore',
     });
-    const webkit = new WebKit(`http://127.0.0.1:${port}`, async () => {
+    const webkit = new WebKit(`http://127.0.0.1:${port}`, driver.pid!, async () => {
       for (const running of [driver, screen]) await endProcess(running);
       await rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     });
@@ -72,11 +74,14 @@ export class WebKit implements TabBrowser {
     });
     const inTab = <Result>(method: string, path: string, body?: object): Promise<Result> =>
       this.inTab(handle, method, path, body);
+    const run = <Result>(expression: string): Promise<Result> =>
+      inTab('POST', '/execute/sync', { script: `return ${expression}`, args: [] });
     const tab: BrowserTab = {
-      run: (expression) =>
-        inTab('POST', '/execute/sync', { script: `return ${expression}`, args: [] }),
+      run,
       reload: () => inTab('POST', '/refresh', {}),
       go: (to) => inTab('POST', '/url', { url: to }),
+      back: () => inTab('POST', '/back', {}),
+      process: () => processOfPage(this.pid, run),
       close: () => inTab('DELETE', '/window'),
     };
     await tab.go(url);
