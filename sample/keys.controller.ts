@@ -8,17 +8,12 @@ import {
   ServiceUnavailableException,
   Sse,
 } from '@nestjs/common';
-import { SseChannel, SseService, channelName } from '../lib/index.js';
+import { SseChannel, SseService } from '../lib/index.js';
 import { Content } from './content.decorator.js';
+import { Key } from './key.channel.js';
 import { KEY_STORE, type KeyStore } from './tokens.js';
 
-/**
- * A key of the cache: the module takes every value that a program writes there, and sends it to the
- * browsers. In an app of yours, put a prefix of your own into the template (`'job:{key}'`): this one
- * lets everybody read every key.
- */
-const KEY = '{key}';
-
+/** A key of the cache: the module takes every value that a program writes there, and sends it to the browsers. */
 @Controller()
 export class KeysController {
   constructor(
@@ -27,20 +22,20 @@ export class KeysController {
   ) {}
 
   @Sse('events/keys/:key')
-  @SseChannel(KEY, { source: 'cache', interval: 200 })
+  @SseChannel(Key, { source: 'cache', interval: 200 })
   events() {}
 
   @Put('keys/:key')
   @HttpCode(204)
   async send(@Param('key') key: string, @Content() value: unknown): Promise<void> {
-    await this.sse.sendKey(channelName(KEY, { key }), value);
+    await this.sse.to(Key, { key }).sendKey('message', value);
   }
 
   /** Sends the done signal: every client receives it, and does not return after its stream has ended. */
   @Delete('keys/:key')
   @HttpCode(204)
   async done(@Param('key') key: string): Promise<void> {
-    await this.sse.sendKey(channelName(KEY, { key }), '[DONE]');
+    await this.sse.to(Key, { key }).sendKey('message', '[DONE]');
   }
 
   /** Writes to the key as `redis-cli SET` or a program in another language does, without the module. */
@@ -49,7 +44,7 @@ export class KeysController {
   async write(@Param('key') key: string, @Content() value: unknown): Promise<void> {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
     try {
-      await this.store.set(channelName(KEY, { key }), text);
+      await this.store.set(Key.channel({ key }), text);
     } catch (error) {
       throw new ServiceUnavailableException('Redis cannot be reached at the moment. Try again.', {
         cause: error,

@@ -1,5 +1,6 @@
 import { BadRequestException, Body, Controller, Post, Sse } from '@nestjs/common';
 import { SseChannel } from '../lib/index.js';
+import { Orders } from './order.channel.js';
 import { OrderStore, type Order } from './order.store.js';
 
 /**
@@ -12,7 +13,7 @@ export class OrdersController {
   constructor(private readonly orders: OrderStore) {}
 
   @Sse('events/orders')
-  @SseChannel('orders', {
+  @SseChannel(Orders, {
     source: 'event-table',
     /** The page shows these first, and each order that follows: it makes no second request. */
     snapshot(this: OrdersController) {

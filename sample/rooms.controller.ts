@@ -1,17 +1,16 @@
 import { BadRequestException, Controller, Headers, Param, Post, Sse } from '@nestjs/common';
-import { SseChannel, SseService, channelName } from '../lib/index.js';
+import { SseChannel, SseService } from '../lib/index.js';
 import { Content } from './content.decorator.js';
-
-/** `{room}` is the route parameter, encoded so that it cannot name a channel outside of `room:`. */
-const ROOM = 'room:{room}';
+import { Room } from './room.channel.js';
 
 /** A channel without any system behind it: what one request sends, all clients receive. */
 @Controller()
 export class RoomsController {
   constructor(private readonly sse: SseService) {}
 
+  /** `{room}` of the channel is the route's parameter. */
   @Sse('events/rooms/:room')
-  @SseChannel(ROOM)
+  @SseChannel(Room)
   events() {}
 
   /** A client that got no answer sends the request again with the same key: the message comes once. */
@@ -24,6 +23,7 @@ export class RoomsController {
     if (idempotencyKey !== undefined && !/^[!-~]{1,256}$/.test(idempotencyKey)) {
       throw new BadRequestException('Idempotency-Key takes 1 to 256 visible ASCII characters.');
     }
-    return { id: await this.sse.send(channelName(ROOM, { room }), message, { idempotencyKey }) };
+    const channel = this.sse.to(Room, { room });
+    return { id: await channel.send('message', message, { idempotencyKey }) };
   }
 }

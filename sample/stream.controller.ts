@@ -1,14 +1,17 @@
 import { Controller, RequestMethod, Sse } from '@nestjs/common';
 import { requestedChannels, SseChannel, type EndpointOptions } from '../lib/index.js';
+import { Orders } from './order.channel.js';
+import { Key } from './key.channel.js';
 import { OrderStore } from './order.store.js';
+import { Room } from './room.channel.js';
 
 /** What a page may ask for, and what feeds it. Of several that a name fits, the first counts. */
 const CHANNELS = requestedChannels({
   only: [
     { channel: 'user_updates', source: 'postgres' },
-    { channel: 'orders', source: 'event-table' },
-    'room:{room}',
-    { channel: '{key}', source: 'cache', interval: 200 },
+    { channel: Orders, source: 'event-table' },
+    Room,
+    { channel: Key, source: 'cache', interval: 200 },
   ],
 });
 

@@ -1,18 +1,31 @@
+// In an app of yours: from 'nestjs-sse-channels/client', and from your channels' modules.
+import { Key, Room, SseClient, shareTabs } from './sse-client.js';
 import { showStream } from './card.js';
+import { ChannelStream } from './channel-stream.js';
 import { createChart } from './chart.js';
 import { createLog } from './log.js';
 import { call } from './server.js';
 import { Stream } from './stream.js';
-import { isFirstTab } from './tabs.js';
 
 const $ = (selector) => document.querySelector(selector);
-const segment = (form, field) => encodeURIComponent($(`#${form}`).elements[field].value);
+const valueOf = (form, field) => $(`#${form}`).elements[field].value;
+
+// One connection for all channels of all tabs.
+const tabs = shareTabs({
+  onFallback: (reason) => show(`This tab has its own connection: ${reason}.`),
+});
+const client = new SseClient('/stream', { tabs });
+client.onStatus((status) => {
+  $('#status').textContent = status;
+  $('#connection').dataset.state = status;
+});
 
 const streams = [
-  new Stream('users', () => '/events/users'),
-  new Stream('orders', () => '/events/orders'),
-  new Stream('key', () => `/events/keys/${segment('send-key', 'key')}`),
-  new Stream('room', () => `/events/rooms/${segment('send-room', 'room')}`),
+  new ChannelStream(client, 'users', () => 'user_updates'),
+  new ChannelStream(client, 'orders', () => 'orders'),
+  new ChannelStream(client, 'key', () => Key.channel({ key: valueOf('send-key', 'key') })),
+  new ChannelStream(client, 'room', () => Room.channel({ room: valueOf('send-room', 'room') })),
+  // By a browser's EventSource, which needs no library.
   new Stream('clock', () => '/events/clock'),
 ];
 const [users, , key, room, clock] = streams;
@@ -62,21 +75,26 @@ onSubmit('send-order', async ({ item }, button) => {
   return button === 'rollback' ? `Rolled back order ${order.id}` : `Placed order ${order.id}`;
 });
 onSubmit('send-key', async ({ value }, button) => {
-  const name = segment('send-key', 'key');
+  const name = encodeURIComponent(valueOf('send-key', 'key'));
   if (button === 'done') await call('DELETE', `/keys/${name}`);
   else await call('PUT', `/${button === 'write' ? 'cache' : 'keys'}/${name}`, value, 'text/plain');
   return button === 'done' ? 'Sent the done signal' : 'Wrote the key';
 });
 onSubmit('send-room', async ({ message }, button) => {
-  const path = `/rooms/${segment('send-room', 'room')}`;
+  const path = `/rooms/${encodeURIComponent(valueOf('send-room', 'room'))}`;
   const count = button === 'burst' ? 50 : 1;
   for (let n = 1; n <= count; n++)
     await call('POST', path, count > 1 ? `${message} ${n}` : message, 'text/plain');
   return count > 1 ? `Sent ${count} messages` : 'Sent the message';
 });
 
-$('#send-key').elements.key.addEventListener('change', () => key.restart());
-$('#send-room').elements.room.addEventListener('change', () => room.restart());
+const onName = (form, field, stream) =>
+  $(form).elements[field].addEventListener(
+    'change',
+    ({ target }) => target.value && stream.restart(),
+  );
+onName('#send-key', 'key', key);
+onName('#send-room', 'room', room);
 $('#clear').addEventListener('click', () => log.clear());
 for (const chip of document.querySelectorAll('[data-filter]')) {
   chip.addEventListener('click', () => {
@@ -86,14 +104,25 @@ for (const chip of document.querySelectorAll('[data-filter]')) {
   });
 }
 
-if (await isFirstTab()) {
-  for (const stream of streams) stream.connect();
-} else {
-  show(
-    'Another tab has this page open. A browser opens six connections per address over HTTP/1.1, and that tab holds five: the last one is left to the buttons. Disconnect a stream there to connect one here. “Many rooms, one connection” has no such limit.',
-  );
-}
+for (const stream of streams) if (stream !== clock) stream.connect();
+whileVisible(clock);
 showUses().catch(({ message }) => show(message));
+
+/**
+ * An EventSource holds one of the six connections that a browser has to an address over HTTP/1.1, for all
+ * tabs together. So only a tab that is looked at has one.
+ */
+function whileVisible(stream) {
+  let isWanted = true;
+  const change = () => {
+    if (document.hidden) {
+      isWanted = stream.active;
+      stream.disconnect();
+    } else if (isWanted) stream.connect();
+  };
+  document.addEventListener('visibilitychange', change);
+  if (!document.hidden) stream.connect();
+}
 
 async function showUses() {
   const { uses } = await call('GET', '/stats');

@@ -3,7 +3,7 @@ const STATES = {
   open: 'live',
   reconnecting: 'connection lost, reconnecting …',
   completing: 'done, closing …',
-  completed: 'completed: [DONE], then 204',
+  completed: 'completed, no more will come',
   refused: 'refused by the server',
   disconnected: 'disconnected',
 };

@@ -34,7 +34,7 @@ export async function startSampleServer(options: SampleOptions = {}): Promise<Sa
   const app = await createApp({ databaseUrl: database.url, ...options });
   const requests: StreamRequest[] = [];
   app.use((request: Request, response: Response, next: NextFunction) => {
-    if (request.path.startsWith('/events/')) {
+    if (request.path.startsWith('/events/') || request.path === '/stream') {
       const lastEventId = request.get('last-event-id');
       requests.push({ path: request.path, lastEventId, response });
     }

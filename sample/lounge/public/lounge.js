@@ -166,10 +166,3 @@ $('text').addEventListener('input', () => {
 });
 
 await begin();
-// Only there on localhost and https.
-const locks = (await navigator.locks?.query())?.held ?? [];
-if (locks.some(({ name }) => name === 'nestjs-sse-channels sample')) {
-  notify(
-    'Another tab shows the other streams, which take five of the six connections that a browser opens per address over HTTP/1.1. Close it if nothing moves here.',
-  );
-}

@@ -1,5 +1,5 @@
-// In an app of yours: from 'nestjs-sse-channels/client'.
-import { SseClient, shareTabs } from './sse-client.js';
+// In an app of yours: from 'nestjs-sse-channels/client', and from your channel's module.
+import { Room, SseClient, shareTabs } from './sse-client.js';
 import { call } from './server.js';
 
 const KEPT = 100;
@@ -40,15 +40,17 @@ function enter(room) {
   find('h2').textContent = room;
   find('.messages').setAttribute('aria-label', `Messages in ${room}`);
 
-  const subscription = client.subscribe(`room:${encodeURIComponent(room)}`, {
-    onOpen: () => become('open'),
-    onEvent({ type, data }) {
-      if (type === 'message') tell(typeof data === 'string' ? data : JSON.stringify(data));
+  const subscription = client.subscribe(
+    Room,
+    { room },
+    {
+      onOpen: () => become('open'),
+      onEvent: ({ data }) => tell(typeof data === 'string' ? data : JSON.stringify(data)),
+      onReset: ({ data }) => tell(`Messages may be missing (${data.reason}).`),
+      onDenied: () => become('refused'),
+      onError: (error) => tell(error.message),
     },
-    onReset: ({ data }) => tell(`Messages may be missing (${data.reason}).`),
-    onDenied: () => become('refused'),
-    onError: (error) => tell(error.message),
-  });
+  );
   find('form').addEventListener('submit', (event) => {
     event.preventDefault();
     const { value } = event.target.elements.message;
