@@ -262,6 +262,20 @@ describe('A row inserted with an explicit id', () => {
     expect(ids).toEqual([...ids].sort((a, b) => a - b));
   });
 
+  it('above the sequence counts, also when the session took its id before the sequence was set back', async () => {
+    const { instance, sink } = await readTwelve();
+    const { calls } = sink;
+    // The session has taken the id 12 last.
+    await run(`delete from sse.event; select setval('sse.event_id_seq', 1, false)`);
+    expect(await toldFrom(instance, sink, 12)).toEqual(['reset:failover', 'next']);
+    const count = calls.length;
+    await betweenLooks(async () => {
+      await run(insert('12'));
+      await run('truncate sse.event');
+    });
+    expect(await toldFrom(instance, sink, count)).toEqual(['reset:trimmed', 'next']);
+  });
+
   it('is not replayed by an instance that starts after a restore', async () => {
     await run(eventTableSql());
     await run(

@@ -5,16 +5,16 @@
 create or replace function sse.given_id() returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $sse$
 declare
-  last bigint;
+  last bigint := coalesce(pg_sequence_last_value('sse.event_id_seq'::regclass), 0);
 begin
   begin
-    if new.id = currval('sse.event_id_seq'::regclass) then
+    -- Above "last" it was taken before somebody set the sequence back.
+    if new.id <= last and new.id = currval('sse.event_id_seq'::regclass) then
       return new; -- Others have taken ids since.
     end if;
   exception when object_not_in_prerequisite_state then
     null; -- This session has taken none.
   end;
-  last := coalesce(pg_sequence_last_value('sse.event_id_seq'::regclass), 0);
   if new.id > last then
     -- The ids up to it are taken one after another, as others may take some at the same time.
     while new.id > last loop
