@@ -22,7 +22,7 @@ const ends: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
   servers = await startCluster();
-}, 60_000);
+});
 
 afterEach(async () => {
   process.kill(frozenPid, 'SIGCONT');
@@ -133,6 +133,17 @@ function lostInSilence(accepted: readonly Accepted[], reader: TimedRecorder): re
     .map(({ text }) => text);
 }
 
+/**
+ * What came twice, with no reset between the two. The frozen master may have stored an event and told readers of it, but
+ * not its sender, who then sends it again. The replica, which lacks the event, cannot know that.
+ */
+function repeatedWithoutReset({ data, resets }: Recorded): readonly string[] {
+  return data.filter((text, index) => {
+    const first = data.indexOf(text);
+    return first < index && !resets.some(({ after }) => first < after && after <= index);
+  });
+}
+
 it('Readers get a reset for events that a frozen master accepted and its replica lacks', async () => {
   const { master, replica } = await roles();
   const [channels, names] = [namesOfFirst('channel', 4), namesOfFirst('key', 4)];
@@ -186,6 +197,7 @@ it('Readers get a reset for events that a frozen master accepted and its replica
     }),
   );
   const missing: Record<string, readonly string[]> = {};
+  const repeated: Record<string, readonly string[]> = {};
   let lost = 0;
   for (const each of loads) {
     for (const [name, accepted] of each.accepted) {
@@ -193,13 +205,15 @@ it('Readers get a reset for events that a frozen master accepted and its replica
       lost += accepted.filter(({ text }) => !reader.data.includes(text)).length;
       const silent = lostInSilence(accepted, reader);
       if (silent.length > 0) missing[name] = silent;
-      expect(new Set(reader.data).size).toBe(reader.data.length);
+      const again = repeatedWithoutReset(reader);
+      if (again.length > 0) repeated[name] = again;
     }
   }
   expect(missing).toEqual({});
+  expect(repeated).toEqual({});
   // Else nothing was tried.
   expect(lost).toBeGreaterThan(0);
-}, 90_000);
+});
 
 it('Readers get the reset for a lost event before the next event', async () => {
   const one = await instance(clusterClient(), { auditInterval: 60_000 });
