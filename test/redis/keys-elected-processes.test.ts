@@ -79,8 +79,11 @@ async function startThree(): Promise<readonly SseTestClient[]> {
     clients.push(...(await Promise.all(opening)));
     await until(async () => (await about(apps[0]!)).polledKeys === KEYS.length);
   }
-  const others = await Promise.all(apps.slice(1).map(about));
-  expect(others.map(({ polledKeys }) => polledKeys)).toEqual([0, 0]);
+  // On a busy machine the lease may have gone to another instance, and back, meanwhile.
+  await until(async () => {
+    const others = await Promise.all(apps.slice(1).map(about));
+    return others.every(({ polledKeys }) => polledKeys === 0);
+  });
   return clients;
 }
 
@@ -166,7 +169,7 @@ it('Another instance becomes the poller when the poller freezes, and when it is 
     await writing.stop();
   }
   await expectAll(clients, writing.values);
-}, 60_000);
+});
 
 it('Clients that resume on other instances miss nothing during a rolling restart', async () => {
   apps = await Promise.all([0, 1, 2].map(() => startAppProcess(server.url)));
@@ -191,4 +194,4 @@ it('Clients that resume on other instances miss nothing during a rolling restart
     expect(client.resets).toEqual([]);
   });
   await Promise.all(clients.map((client) => client.close()));
-}, 120_000);
+});
