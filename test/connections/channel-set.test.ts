@@ -567,5 +567,5 @@ describe('A set that changes, with commands of another instance', () => {
       await redis.stop();
     }
     expect(open).toBe(0);
-  }, 60_000);
+  });
 });

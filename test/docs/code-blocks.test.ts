@@ -24,7 +24,7 @@ beforeAll(() => {
   program = programOf(
     new Map([...texts, ['wrong.ts', wrong], ['types.ts', valuesOf(['SseService'])]]),
   );
-}, 120_000);
+});
 
 describe('The TypeScript in the documentation', () => {
   it('is found, and so are its mistakes', () => {
@@ -32,7 +32,7 @@ describe('The TypeScript in the documentation', () => {
     expect(complaints(program, 'wrong.ts')).toEqual([
       expect.stringMatching(/^line 2: Property 'sent' does not exist/),
     ]);
-  }, 120_000);
+  });
 
   it.each(typescript)(
     'compiles: $where',
@@ -59,5 +59,5 @@ describe('The tables of options', () => {
     expect(complaints(program, 'types.ts')).toEqual([]);
     const members = propertiesOf(program, 'types.ts').get('SseService')!;
     expect([...optionsUnder('docs/options.md', 'Service').keys()].sort()).toEqual(members.sort());
-  }, 120_000);
+  });
 });

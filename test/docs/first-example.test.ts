@@ -59,5 +59,5 @@ describe("The README's first example", () => {
     } finally {
       await client.close();
     }
-  }, 60_000);
+  });
 });

@@ -81,7 +81,7 @@ describe('The event table', () => {
       await stopAll();
       await proxy.close();
     }
-  }, 60_000);
+  });
 
   it('loses nothing when an instance is killed and its clients return to another', async () => {
     const port = await freePort();
@@ -116,7 +116,7 @@ describe('The event table', () => {
     } finally {
       clients.forEach(({ source }) => source.close());
     }
-  }, 90_000);
+  });
 
   it('logs an error when somebody drops its table, and goes on once the table is back', async () => {
     const instance = await startInstance(server.url, { install: false }).catch(async () => {
@@ -141,7 +141,7 @@ describe('The event table', () => {
     expect(sink.resets).toEqual([expect.stringMatching(/^failover 1\.\d+$/)]);
     await instance.table.publish('news', { data: 'new table' });
     await until(() => sink.data.at(-1) === 'new table');
-  }, 60_000);
+  });
 
   it('sends a reset after a failover: on another timeline, or with fewer ids than it has read', async () => {
     const instance = await startInstance(server.url);
@@ -181,7 +181,7 @@ describe('The event table', () => {
     const { history } = instance.table.open('news', sink);
     expect(await history!.read('1.3', 10)).toMatchObject({ reset: 'failover' });
     expect(await history!.read('2.4', 10)).toMatchObject({ events: [{ data: '102' }] });
-  }, 60_000);
+  });
 
   it('refuses to LISTEN through a pooler and names the remedy, with which it polls through the pooler', async () => {
     const pooler = await startPidChangingProxy(server.url);
@@ -213,7 +213,7 @@ describe('The event table', () => {
       await stopAll();
       await pooler.close();
     }
-  }, 60_000);
+  });
 
   it('starts while the server is away, and connects once the server is there', async () => {
     await server.stopServer();
@@ -227,5 +227,5 @@ describe('The event table', () => {
     await until(() => sink.isLive);
     await instance.table.publish('news', { data: 'there' });
     await until(() => sink.data[0] === 'there');
-  }, 60_000);
+  });
 });

@@ -48,7 +48,7 @@ describe('Retention of the event table', () => {
       events: [],
       last: true,
     });
-  }, 60_000);
+  });
 
   it.each([100, 1_000])(
     'needs 100 to 300 bytes on disk beside the data of an event of %d bytes',
@@ -156,7 +156,7 @@ describe('Retention of the event table', () => {
       await stopAll();
       await pooler.close();
     }
-  }, 60_000);
+  });
 
   it("does not wait for a writer's open transaction, which would block other writers behind it", async () => {
     const retain = { age: 200 };
@@ -188,7 +188,7 @@ describe('Retention of the event table', () => {
     expect(sink.data[1]).toBe('open');
     expect(sink.resets).toEqual([]);
     await until(async () => (await lows())[0]! > 1);
-  }, 60_000);
+  });
 
   it('creates partitions ahead of the ids, and logs what is wrong when a partition is missing', async () => {
     const instance = await startInstance(database.url, { partitionSize: 10_000 });

@@ -68,7 +68,7 @@ beforeAll(async () => {
   await client.query('create table seat (id integer primary key, taken integer not null)');
   await client.query('insert into seat select id, 0 from generate_series(1, $1) id', [SEATS]);
   await client.query(durableTriggerSql({ table: 'seat', channel: 'hall' }));
-}, 60_000);
+});
 afterEach(async () => {
   await closeApps();
   await stopAll();
@@ -115,4 +115,4 @@ it('rows that a snapshot reads in REPEATABLE READ and later events are the rows 
   for (const client of clients) {
     expect(seatsOf(client)).toEqual(wanted);
   }
-}, 60_000);
+});

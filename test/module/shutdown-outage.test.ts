@@ -38,7 +38,7 @@ describe('An application whose servers no longer answer', () => {
 
   beforeAll(async () => {
     [redis, database] = await Promise.all([createRedis(), createDatabase()]);
-  }, 60_000);
+  });
 
   afterEach(async () => {
     proxies.forEach((proxy) => proxy.thaw());

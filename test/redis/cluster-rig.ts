@@ -13,7 +13,7 @@ export function clusterRig(stopUsers: () => Promise<void>) {
 
   beforeAll(async () => {
     servers = await startCluster();
-  }, 60_000);
+  });
 
   afterEach(async () => {
     await stopUsers();

@@ -59,7 +59,7 @@ describe('On a server without persistence', () => {
     expect(recorded.flatMap((one) => one.resets)).toEqual([]);
     expect(kills).toBeGreaterThan(5);
     expect(load.sent).toBeGreaterThan(1_000);
-  }, 120_000);
+  });
 
   it('no event is lost when somebody flushes the scripts under load', async () => {
     const instances = [await instance(server.url), await instance(server.url)];
@@ -345,7 +345,7 @@ describe('A restart of the server', () => {
       await stopInstances();
       await server.stop();
     }
-  }, 120_000);
+  });
 
   it('causes a reset for every reader when the server loses its data, on idle channels too', async () => {
     const server = await startRedis();

@@ -431,7 +431,7 @@ describe('Random entries and messages', () => {
       );
     });
     expect(one.log.errors).toEqual([]);
-  }, 60_000);
+  });
 
   /** How many entries say of themselves that they are none of readers' business. */
   function marks(acts: readonly Act[]): number {

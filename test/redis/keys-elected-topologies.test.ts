@@ -78,7 +78,7 @@ describe('Instances that share their polls', () => {
       recorded.slice(1).every((all) => all.slice(0, 5).every((one) => one.data.at(-1) === 'after')),
     );
     await until(() => sum(polled(instances.slice(1))) === keys.length);
-  }, 90_000);
+  });
 
   it('poll for themselves while the Cluster has lost the node with the lease', async () => {
     const cluster = await startCluster();
@@ -109,7 +109,7 @@ describe('Instances that share their polls', () => {
     expectAll(recorded, values);
     await lost.start();
     await until(() => sum(polled(instances)) === 1);
-  }, 90_000);
+  });
 
   it('go on after a Sentinel failover', async () => {
     const group = await startSentinelGroup();
@@ -134,7 +134,7 @@ describe('Instances that share their polls', () => {
     await until(() => recorded.every((one) => one.data.at(-1) === values.at(-1)));
     recorded.forEach((one) => expectSinceReset(one, values));
     await until(() => sum(polled(instances)) === 1);
-  }, 60_000);
+  });
 
   it('share them among clients of one prefix only', async () => {
     const server = await startRedis();

@@ -108,7 +108,7 @@ describe('sendKey() waits as send() does', () => {
     await moved;
     await until(() => there.data.at(-1) === values.at(-1));
     expect(count(values, there.data)).toEqual(NONE);
-  }, 60_000);
+  });
 
   it('for sendTimeout, then rejects, and the outage is one log line', async () => {
     const server = await redis();

@@ -288,5 +288,5 @@ describe('With minReplicas in a Cluster where one master has a replica', () => {
         ).toEqual(NONE);
       }
     }
-  }, 60_000);
+  });
 });

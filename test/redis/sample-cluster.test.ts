@@ -12,7 +12,7 @@ beforeAll(async () => {
   sample = await startSample({}, [process.execPath, compiled('sample/cluster.ts')]);
   const address = await sample.address();
   instances = (await (await fetch(`${address}/instances`)).json()) as string[];
-}, 60_000);
+});
 
 afterAll(() => sample?.dispose());
 
@@ -38,7 +38,7 @@ it('The lounge knows who is on either instance, and logs out on both', async () 
   expect(comingsAndGoings(watcher, 'Bob')).not.toContain('sse:leave');
   expect(await bob.on(one).send('GET', '/session')).toBe(200);
   await watcher.close();
-}, 60_000);
+});
 
 it('The cluster sample shows both instances, and survives the end of one', async () => {
   const pages = await Promise.all(
@@ -64,4 +64,4 @@ it('The cluster sample shows both instances, and survives the end of one', async
   const back = await until(() => two!.reconnect().catch(() => undefined));
   expect(await back.next()).toMatchObject({ data: expect.stringContaining('while it was away') });
   await Promise.all([one!.close(), back.close()]);
-}, 60_000);
+});

@@ -14,7 +14,7 @@ const open: SseTestClient[] = [];
 beforeAll(async () => {
   sample = await startSample();
   address = await sample.address();
-}, 60_000);
+});
 afterEach(() => {
   for (const stream of open.splice(0)) void stream.close();
 });

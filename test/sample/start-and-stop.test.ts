@@ -58,7 +58,7 @@ describe('Stopping the sample', () => {
     }
     expect(await sample.exited).toBe(0);
     expect(await sample.leftFiles()).toEqual([]);
-  }, 60_000);
+  });
 
   it.each([
     ['the folder is there', async (sample: SampleProcess) => (await sample.leftFiles()).length > 0],
@@ -114,7 +114,7 @@ describe('Starting the sample', () => {
     expect(await sample.exited).toBe(1);
     expect(sample.output).toContain(`Port ${port} is in use.`);
     expect(sample.output).not.toContain(' at ');
-  }, 60_000);
+  });
 
   it.each([
     // Other mistakes in variables are those of settings.test.ts.
@@ -168,7 +168,7 @@ describe('Starting the sample', () => {
       sample.signal('SIGINT');
       expect(await sample.exited).toBe(0);
     }
-  }, 60_000);
+  });
 });
 
 function openStreams(address: string): Promise<SseTestClient[]> {
