@@ -3,6 +3,7 @@ export { SseService } from './sse.service.js';
 export type { SseStats } from './sse.stats.js';
 export type { SseHealth } from './sse.health.js';
 export type { SystemHealth, SystemState } from './channel/system-health.js';
+export { SSE_METRICS_TYPE } from './metrics/prometheus.js';
 export type { LimitOptions, RetainOptions, SseModuleOptions } from './setup/module-options.js';
 export type {
   ChannelOptions,

@@ -18,6 +18,8 @@ import {
 } from '@nestjs/core';
 import { SseError } from './channel/sse-error.js';
 import { monotonicNow } from './channel/clock.js';
+import type { SseLogger } from './channel/source.js';
+import { countingLog } from './channel/tally.js';
 import { Control } from './connections/control.js';
 import { ConnectionHooks } from './connections/connection-hooks.js';
 import { Delivery } from './delivery/delivery.js';
@@ -27,11 +29,12 @@ import { OtherInterceptors } from './endpoint/other-interceptors.js';
 import { RouteChannels } from './endpoint/route-channels.js';
 import { SseRoutes } from './endpoint/sse-routes.js';
 import { SurroundingInterceptor } from './endpoint/surrounding.interceptor.js';
+import { Metrics } from './metrics/metrics.js';
 import { Presence } from './presence/presence.js';
 import { Runs } from './runs/runs.js';
 import { warnOfCopies } from './setup/copies.js';
 import { checkSingle, OF_ANY_COPY, withoutOptions } from './sse.imports.js';
-import { sseLog } from './setup/sse-log.js';
+import { SSE_LOG, sseLog } from './setup/sse-log.js';
 import { readOptions } from './sources/options/option-table.js';
 import {
   ASYNC_OPTIONS,
@@ -72,10 +75,12 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
       },
     },
     { provide: SSE_IS_IMPORTED, useValue: true },
+    // Each application counts for itself.
+    { provide: SSE_LOG, useFactory: () => countingLog(sseLog) },
     {
       provide: Delivery,
-      inject: [SSE_SETTINGS],
-      useFactory: ({ limits, ...settings }: SseSettings) =>
+      inject: [SSE_SETTINGS, SSE_LOG],
+      useFactory: ({ limits, ...settings }: SseSettings, log: SseLogger) =>
         new Delivery(
           {
             ...settings,
@@ -85,20 +90,21 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
             eventSize: limits.eventSize,
             lastEventIdLength: limits.lastEventIdLength,
           },
-          sseLog,
+          log,
         ),
     },
     {
       provide: SseSources,
-      inject: [SSE_SETTINGS, Delivery],
-      useFactory: (settings: SseSettings, { channels }: Delivery) =>
-        new SseSources(settings, sseLog, channels),
+      inject: [SSE_SETTINGS, Delivery, SSE_LOG],
+      useFactory: (settings: SseSettings, { channels }: Delivery, log: SseLogger) =>
+        new SseSources(settings, log, channels),
     },
     SseService,
     SseTickets,
     Control,
     Presence,
     Runs,
+    Metrics,
     ConnectionHooks,
     RouteChannels,
     OtherInterceptors,

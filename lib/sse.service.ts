@@ -3,6 +3,7 @@ import type { Observable } from 'rxjs';
 import { Control } from './connections/control.js';
 import { disconnectCommand, type DisconnectOptions } from './connections/disconnect.options.js';
 import { listConnections, type ConnectionsOptions } from './connections/list-connections.js';
+import { Metrics } from './metrics/metrics.js';
 import { Presence } from './presence/presence.js';
 import type { PresenceListOptions } from './presence/presence.options.js';
 import type { SsePresence, SsePresenceStats } from './presence/sse-presence.js';
@@ -49,6 +50,7 @@ export class SseService extends SseReading {
     private readonly control: Control,
     private readonly present: Presence,
     private readonly runs: Runs,
+    private readonly ownMetrics: Metrics,
   ) {
     super(settings, delivery, sources);
     this.connections$ = delivery.connections.events.events$;
@@ -211,5 +213,13 @@ export class SseService extends SseReading {
   /** How this instance and the systems behind it are, as far as it has noticed: it asks nobody. */
   health(): SseHealth {
     return healthOf(this.delivery, this.sources);
+  }
+
+  /**
+   * The metrics of this instance in Prometheus' text format, version 0.0.4; docs/metrics.md lists them. Answer
+   * with it what Prometheus asks for, under the content type `SSE_METRICS_TYPE`. It never throws.
+   */
+  metrics(): string {
+    return this.ownMetrics.text();
   }
 }

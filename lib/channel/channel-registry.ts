@@ -6,6 +6,7 @@ import { LimitedLog } from './limited-log.js';
 import { openFeed } from './open-feed.js';
 import { SseError } from './sse-error.js';
 import { inSlices } from './slices.js';
+import { sourceKindOf } from './source-kind.js';
 import type { ChannelSource, SseLogger } from './source.js';
 import { Turns } from './turns.js';
 
@@ -180,7 +181,8 @@ export class ChannelRegistry {
   private servicesOf(source: ChannelSource): SourceServices {
     let services = this.services.get(source);
     if (!services) {
-      services = { log: this.log, reads: new Turns(MOST_READS) };
+      const received = this.log.tally.received[sourceKindOf(source)];
+      services = { log: this.log, reads: new Turns(MOST_READS), received };
       this.services.set(source, services);
     }
     return services;
@@ -197,6 +199,7 @@ export class ChannelRegistry {
   private dropLongestUnused(): void {
     const [oldest] = this.idle;
     if (!oldest) {
+      this.log.tally.refusedChannels++;
       throw new SseError(
         'LIMIT_REACHED',
         `All ${this.options.maxChannels} channels are in use. Raise \`limits.channels\`, ` +

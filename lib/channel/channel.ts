@@ -15,6 +15,7 @@ import { resetEvent } from './reset-event.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 import type { ChannelFeed, HistoryEvent, OrderedSink, ResetReason, SourceEvent } from './source.js';
+import { tallyOf } from './tally.js';
 
 /** Reads a channel from its own cursor each time the channel has new events. */
 export interface Reader {
@@ -89,6 +90,7 @@ export class Channel implements OrderedSink {
       );
     }
     const entry = this.log.append(event);
+    this.count(event.data);
     this.onAppend(this);
     return entry.id;
   }
@@ -101,6 +103,7 @@ export class Channel implements OrderedSink {
         break;
       }
       this.log.append(event, undefined, now);
+      this.count(event.data);
       count++;
     }
     this.onAppend(this);
@@ -138,6 +141,7 @@ export class Channel implements OrderedSink {
     const at = given ?? (this.history && this.log.headPosition);
     const isGap = at !== undefined && !(isInPlace && given !== undefined);
     const event = { ...resetEvent(this.name, reason), position: at };
+    tallyOf(this.services.log).noteReset('channel', reason);
     this.lastReset = this.log.append(event, isGap ? reason : undefined).seq;
     if (isGap && given !== undefined) {
       this.log.restart();
@@ -148,6 +152,12 @@ export class Channel implements OrderedSink {
   /** Ignores later calls of the source, whose feed has been closed. */
   close(): void {
     this.isClosed = true;
+    this.history?.close();
+  }
+
+  /** Counts that one reader was told that events may be missing. */
+  noteReset(reason: ResetReason): void {
+    tallyOf(this.services.log).noteReset('reader', reason);
   }
 
   addReader(reader: Reader): void {
@@ -189,6 +199,7 @@ export class Channel implements OrderedSink {
       return event;
     } catch (error) {
       this.warn(`gave no valid first event for a new client: ${reasonOf(error)}`);
+      this.noteReset('skipped-event');
       return resetEvent(this.name, 'skipped-event');
     }
   }
@@ -215,6 +226,12 @@ export class Channel implements OrderedSink {
       headPosition !== undefined &&
       this.history.compare(position, headPosition) <= 0
     );
+  }
+
+  private count(data: string): void {
+    const { received } = this.services;
+    received.events++;
+    received.bytes += Buffer.byteLength(data);
   }
 
   private slowest(): number {

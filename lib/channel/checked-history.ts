@@ -13,6 +13,7 @@ import { reasonOf } from './reason.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 import type { ChannelHistory, SseLogger } from './source.js';
+import type { Received } from './tally.js';
 import { Turns } from './turns.js';
 
 /** Events per page of history. A reader that catches up holds one page at a time. */
@@ -30,12 +31,15 @@ export interface SourceServices {
   readonly log: SseLogger;
   /** Limits how many pages are read at the same time. */
   readonly reads: Turns;
+  /** Counts what comes from the source. */
+  readonly received: Received;
 }
 
 /** The services of a channel that shares none with other channels. */
 export const UNSHARED: SourceServices = {
   log: { log: () => undefined, warn: () => undefined, error: () => undefined },
   reads: new Turns(Infinity),
+  received: { events: 0, bytes: 0 },
 };
 
 /** A page, and the state of the log when it was requested. A page that has less is behind. */
@@ -78,7 +82,7 @@ export class CheckedHistory {
     private readonly owner: HistoryOwner,
     private readonly services: SourceServices,
   ) {
-    this.outage = new Outage(services.log);
+    this.outage = new Outage(services.log, 'history');
     this.subject = `The history of the channel ${JSON.stringify(owner.name)}`;
   }
 
@@ -117,6 +121,11 @@ export class CheckedHistory {
       }
     };
     return { page: shared.page, leave };
+  }
+
+  /** Nobody reads it any more. */
+  close(): void {
+    this.outage.drop();
   }
 
   /** Logs that the source has done something wrong. */

@@ -171,6 +171,7 @@ export class Cursor {
   /** Moves to the head, and returns the reset that tells the client so. */
   private takeReset(reason: ResetReason): LogEntry {
     this.skipToHead();
+    this.channel.noteReset(reason);
     return this.entryHere(resetEvent(this.channel.name, reason));
   }
 

@@ -1,11 +1,20 @@
 import { monotonicNow } from './clock.js';
 import type { SseLogger } from './source.js';
+import { tallyOf, type OutageSystem, type Tally } from './tally.js';
 
-/** A time in which a system fails. Logs one line when it begins and one when it ends. */
+/** A time in which a system fails. Logs one line when it begins and one when it ends, and counts it. */
 export class Outage {
+  /** When it began, on the clock of `monotonicNow()`; `undefined` while there is none. */
   private since: number | undefined;
+  private readonly tally: Tally | undefined;
 
-  constructor(private readonly log: SseLogger) {}
+  /** @param system what is away; nothing is counted without it */
+  constructor(
+    private readonly log: SseLogger,
+    private readonly system?: OutageSystem,
+  ) {
+    this.tally = system && tallyOf(log);
+  }
 
   get lasts(): boolean {
     return this.since !== undefined;
@@ -20,6 +29,9 @@ export class Outage {
   begin(text: string): void {
     if (this.since === undefined) {
       this.since = monotonicNow();
+      if (this.tally) {
+        this.tally.outages[this.system!]++;
+      }
       this.log.error(text);
     }
   }
@@ -27,8 +39,18 @@ export class Outage {
   /** Ends the outage, and logs `text` if there was one. */
   end(text: string): void {
     if (this.since !== undefined) {
-      this.since = undefined;
+      this.drop();
       this.log.log(text);
     }
+  }
+
+  /** Ends the outage without a line, as nobody needs the system any more. */
+  drop(): void {
+    if (this.since !== undefined && this.tally) {
+      this.tally.outages[this.system!]--;
+      const part = this.tally.outageTimes.of({ 'sse.outage.system': this.system! });
+      part.record((monotonicNow() - this.since) / 1_000);
+    }
+    this.since = undefined;
   }
 }

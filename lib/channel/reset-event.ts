@@ -14,6 +14,9 @@ const REASONS: Readonly<Record<ResetReason, true>> = {
   'skipped-event': true,
 };
 
+/** All reasons. */
+export const RESET_REASONS = Object.keys(REASONS) as ResetReason[];
+
 /**
  * Whether an event is a reset: events may be missing, so that the application must load again
  * whatever it has built from them.

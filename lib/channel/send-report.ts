@@ -1,9 +1,16 @@
+import { preciseNow } from './clock.js';
 import { LimitedLog } from './limited-log.js';
 import { Outage } from './outage.js';
 import { reasonOf } from './reason.js';
 import { isReported } from './reported.js';
 import type { SseLogger } from './source.js';
 import { SseError } from './sse-error.js';
+
+/** Takes how long calls took, in milliseconds. */
+export interface CallTimes {
+  accepted(ms: number): void;
+  rejected(ms: number, error: unknown): void;
+}
 
 /**
  * Logs why sends to one system fail: the outages of the system, one line each, and the mistakes of the
@@ -24,14 +31,17 @@ export class SendReport {
     private readonly what = 'An event',
   ) {
     // If one channel fails and another works, the outage begins and ends with every event.
-    this.outage = new Outage(new LimitedLog(log));
+    this.outage = new Outage(new LimitedLog(log), 'publish');
   }
 
   /**
    * Calls a method that sends, and logs its failure: once per outage, and once per mistake. The
    * promise never throws into a timer, and its rejection is handled: a caller need not await it.
+   *
+   * @param times is told how long the call took
    */
-  follow<R>(call: () => Promise<R>): Promise<R> {
+  follow<R>(call: () => Promise<R>, times?: CallTimes): Promise<R> {
+    const began = times ? preciseNow() : 0;
     let result: Promise<R>;
     try {
       // A broker of the application may return something else than a promise.
@@ -39,7 +49,20 @@ export class SendReport {
     } catch (error) {
       result = Promise.reject(error);
     }
-    result.then(this.onAccepted, this.onRejected);
+    if (times) {
+      result.then(
+        () => {
+          this.onAccepted();
+          times.accepted(preciseNow() - began);
+        },
+        (error: unknown) => {
+          this.onRejected(error);
+          times.rejected(preciseNow() - began, error);
+        },
+      );
+    } else {
+      result.then(this.onAccepted, this.onRejected);
+    }
     return result;
   }
 

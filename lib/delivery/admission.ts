@@ -1,5 +1,7 @@
 /** Why a client is refused. */
-export type Refusal = 'closing' | 'capacity' | 'client-limit';
+export const REFUSALS = ['closing', 'capacity', 'client-limit'] as const;
+
+export type Refusal = (typeof REFUSALS)[number];
 
 /** How many connections may be open at the same time. */
 export interface AdmissionLimits {

@@ -21,6 +21,10 @@ export class ChannelReader extends CursorReader implements ConnectionReader {
     return this.subscription.channels;
   }
 
+  get backlog(): number {
+    return this.subscription.backlog;
+  }
+
   override close(): void {
     super.close();
     this.subscription.close();

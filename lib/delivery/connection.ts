@@ -1,5 +1,6 @@
 import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
+import type { Tally } from '../channel/tally.js';
 import { blockOf, sharedBlockOf, type Block } from './block.js';
 import { HEARTBEAT_FRAME } from './frame.js';
 import {
@@ -14,6 +15,8 @@ import {
 export interface ConnectionReader {
   /** The names of the channels it reads. */
   readonly channels: readonly string[];
+  /** How many events it has not read that it could; unset where nobody counts them. */
+  readonly backlog?: number;
   /** Called when the client takes more. */
   pull(): void;
   /** Called when the connection is over. */
@@ -44,11 +47,29 @@ export type EndReason =
   | 'shutdown'
   | 'error';
 
+const REASONS: Readonly<Record<EndReason, true>> = {
+  'client-left': true,
+  completed: true,
+  revoked: true,
+  expired: true,
+  'max-age': true,
+  stalled: true,
+  overflow: true,
+  shutdown: true,
+  error: true,
+};
+
+/** All reasons. */
+export const END_REASONS = Object.keys(REASONS) as EndReason[];
+
 /** The owner of connections. */
 export interface ConnectionOwner {
   readonly guard: Guard;
   /** Keeps events from all clients for a while. */
   readonly hold: { readonly isOn: boolean };
+  readonly tally: Tally;
+  /** The connections whose clients do not read at the moment. */
+  readonly slow: Set<Connection>;
   /** Pulls the connection, or its reader, in a turn of the event loop that has time for it. */
   wake(connection: { pull(): void }): void;
   /** Called once, before the connection's reader is pulled. */
@@ -64,7 +85,7 @@ export class Connection {
   private readonly writer: ResponseWriter;
   private reader: ConnectionReader | undefined;
   /** When the client stopped reading, on the clock of `monotonicNow()`; 0 while it reads. */
-  private blockedSince = 0;
+  blockedSince = 0;
   /** Why the connection has ended; `undefined` while it can be written to. */
   private ended: EndReason | undefined;
   private isClosed = false;
@@ -126,12 +147,25 @@ export class Connection {
       return;
     }
     this.wroteSinceBeat = true;
-    this.events += block.events;
-    this.bytes += block.frames.length;
+    this.count(block.events, block.frames.length);
     if (!this.writer.write(block) && this.blockedSince === 0) {
       this.blockedSince = monotonicNow();
+      this.owner.slow.add(this);
       this.writer.onceDrained(() => this.owner.wake(this));
     }
+  }
+
+  private count(events: number, bytes: number): void {
+    this.events += events;
+    this.bytes += bytes;
+    const { tally } = this.owner;
+    tally.sentEvents += events;
+    tally.sentBytes += bytes;
+  }
+
+  /** How many events its reader has not read yet, as its client does not take them. */
+  get backlog(): number {
+    return this.reader?.backlog ?? 0;
   }
 
   /** Writes frames that other readers are likely to write next, as one shared block. */
@@ -169,8 +203,7 @@ export class Connection {
       return;
     }
     this.stop(reason);
-    this.events += events;
-    this.bytes += Buffer.byteLength(frames);
+    this.count(events, Buffer.byteLength(frames));
     // From here on the client has the stall timeout to take the rest.
     this.blockedSince ||= monotonicNow();
     endResponse(this.response, frames);
@@ -211,6 +244,7 @@ export class Connection {
     }
     this.ended = reason;
     clearTimeout(this.expiry);
+    this.owner.slow.delete(this);
     this.owner.onEnding(this);
     const { reader } = this;
     if (reader) {
@@ -232,6 +266,7 @@ export class Connection {
       return;
     }
     this.blockedSince = 0;
+    this.owner.slow.delete(this);
     this.hasLagged = true;
     try {
       this.reader?.pull();

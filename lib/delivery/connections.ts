@@ -2,7 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 import { MAX_TIMER_MS, monotonicNow } from '../channel/clock.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { Guard } from '../channel/guard.js';
+import type { Histogram } from '../channel/histogram.js';
 import { inSlices } from '../channel/slices.js';
+import type { Tally } from '../channel/tally.js';
 import { Admission, type AdmissionLimits, type Refusal } from './admission.js';
 import { Arrivals, type Arrival } from './arrivals.js';
 import { countedKey, type CountedAs } from './client.js';
@@ -40,7 +42,7 @@ export class Connections implements ConnectionOwner {
   /** Open connections, each with the client that it counts for. */
   private readonly open = new Map<Connection, CountedAs>();
   /** How many connections there were so far. */
-  private count = 0;
+  count = 0;
   /** How applications see the connections. */
   readonly views = new ConnectionViews();
   private readonly heartbeats: Walk<Connection> | undefined;
@@ -55,7 +57,13 @@ export class Connections implements ConnectionOwner {
   readonly guard: Guard;
   readonly wake: (connection: { pull(): void }) => void;
   private readonly detach: <R>(run: () => R) => R;
-  private readonly ends = new Map<EndReason, number>();
+  /** Connections that have ended, by reason. */
+  readonly ends = new Map<EndReason, number>();
+  /** Connections whose clients do not read at the moment, the longest first. */
+  readonly slow = new Set<Connection>();
+  readonly tally: Tally;
+  /** For how long connections were open, in seconds. */
+  private readonly duration: Histogram;
   private isClosing = false;
   private onEmpty: (() => void) | undefined;
 
@@ -67,11 +75,14 @@ export class Connections implements ConnectionOwner {
       readonly detach: <R>(run: () => R) => R;
       /** Pulls a connection in a turn of the event loop that has time for it. */
       readonly wake: (connection: { pull(): void }) => void;
+      readonly tally: Tally;
     },
   ) {
     this.guard = services.guard;
     this.detach = services.detach;
     this.wake = services.wake;
+    this.tally = services.tally;
+    this.duration = this.tally.connectionTimes.of();
     this.events = new ConnectionEvents(this.guard, this.detach);
     const { heartbeat } = options;
     const stallTimeout = options.stallTimeout || Infinity;
@@ -162,6 +173,7 @@ export class Connections implements ConnectionOwner {
     this.open.delete(connection);
     const reason = connection.endReason!;
     this.ends.set(reason, (this.ends.get(reason) ?? 0) + 1);
+    this.duration.record((monotonicNow() - connection.openedAt) / 1_000);
     if (this.events.areHeard) {
       const detail = this.details.get(connection);
       this.events.tell(closedEvent(connection, this.views.of(connection, client), detail));

@@ -7,6 +7,7 @@ import { Pace } from '../channel/pace.js';
 import type { Serialize } from '../channel/value-text.js';
 import type { RetainLimits } from '../channel/event-log.js';
 import type { SseLogger } from '../channel/source.js';
+import { tallyOf, type Tally } from '../channel/tally.js';
 import type { SseEvent } from '../channel/sse-event.js';
 import { ChangingSubscription } from './changing-subscription.js';
 import { ChannelReader } from './channel-reader.js';
@@ -42,6 +43,8 @@ export interface DeliveryOptions extends ConnectionOptions {
 export class Delivery {
   readonly channels: ChannelRegistry;
   readonly connections: Connections;
+  /** What is counted of the application. */
+  readonly tally: Tally;
   /** Ends connections for the application. */
   readonly revocations: Revocations;
   readonly readyTimeout: number;
@@ -82,7 +85,8 @@ export class Delivery {
       guard,
       log,
     });
-    this.connections = new Connections(options, { guard, detach, wake: queue.wake });
+    const tally = (this.tally = tallyOf(log));
+    this.connections = new Connections(options, { guard, detach, wake: queue.wake, tally });
     this.revocations = new Revocations(this.connections, options.retry);
     this.readyTimeout = options.readyTimeout;
     this.serialize = options.serialize;

@@ -24,6 +24,10 @@ export class MergedReader implements ConnectionReader {
     return this.subscription.channels;
   }
 
+  get backlog(): number {
+    return this.subscription.backlog;
+  }
+
   pull(): void {
     for (let blocks = 0; !this.connection.isBlocked; blocks++) {
       if (blocks === BLOCKS_PER_PULL) {

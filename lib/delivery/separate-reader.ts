@@ -50,6 +50,10 @@ export class SeparateReader implements ConnectionReader, SubscriptionReader {
     return this.subscription.channels;
   }
 
+  get backlog(): number {
+    return this.subscription.backlog;
+  }
+
   /** A channel with new events pulls its own part only. */
   readerIn(channel: Channel): ChannelPart {
     return this.partOf.get(channel)!;

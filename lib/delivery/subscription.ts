@@ -121,6 +121,11 @@ export class Subscription {
     return id || undefined;
   }
 
+  /** How many events its logs have that the client has not received. */
+  get backlog(): number {
+    return this.cursors.reduce((sum, { channel, seq }) => sum + channel.log.head - seq, 0);
+  }
+
   get channels(): readonly string[] {
     return this.cursors.map(({ channel }) => channel.name);
   }

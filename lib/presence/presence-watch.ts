@@ -29,7 +29,7 @@ export class PresenceWatch {
     private readonly store: PresenceStore,
     log: SseLogger,
   ) {
-    this.outage = new Outage(log);
+    this.outage = new Outage(log, 'presence');
     this.unwatch = store.watch(channel, () => {
       this.isStale = true;
       void this.read();
@@ -60,6 +60,7 @@ export class PresenceWatch {
     this.subscribers.forEach((subscriber) => subscriber.complete());
     this.subscribers.clear();
     this.unwatch();
+    this.outage.drop();
   }
 
   private async read(): Promise<void> {

@@ -102,6 +102,11 @@ export class Presence {
     });
   }
 
+  /** How many clients are present in channels by connections of this instance, each once for a channel. */
+  get size(): number {
+    return this.seats?.size ?? 0;
+  }
+
   /** Calls a listener that never throws when a channel gets its first reader, or loses its last one. */
   listen(listener: (event: OccupancyEvent) => void): void {
     this.listeners.add(listener);

@@ -39,7 +39,7 @@ export class SeatPuts {
     private readonly detach: <R>(run: () => R) => R,
     log: SseLogger,
   ) {
-    this.outage = new Outage(log);
+    this.outage = new Outage(log, 'presence');
     this.mistakes = new LimitedLog(log);
   }
 

@@ -83,6 +83,13 @@ export class Seats implements Attendance {
     }
   }
 
+  /** How many clients are present in channels by connections of this instance, each once for a channel. */
+  get size(): number {
+    let size = 0;
+    this.rooms.forEach((room) => (size += room.size));
+    return size;
+  }
+
   stop(): void {
     this.held.stop();
     this.puts.stop();

@@ -1,4 +1,5 @@
 import type { RunRecord } from '../channel/runs.js';
+import { ofKind } from '../channel/source-kind.js';
 import type { ChannelSink, ChannelSource } from '../channel/source.js';
 import { RunFeed, type KnownRun } from './run-feed.js';
 import type { FormattedRun, RunServices } from './run-services.js';
@@ -17,6 +18,7 @@ export class RunLog implements ChannelSource, KnownRun {
     { head, hasEnded, leaseLeft }: Pick<RunRecord, 'head' | 'hasEnded' | 'leaseLeft'>,
     private readonly services: RunServices,
   ) {
+    ofKind('run', this);
     this.head = head;
     this.hasEnded = hasEnded;
     this.lease = leaseLeft;

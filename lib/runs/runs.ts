@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { setMaxListeners } from 'node:events';
 import { checkChannelName } from '../channel/channel-name.js';
+import { monotonicNow } from '../channel/clock.js';
 import { settledWithin } from '../channel/deadline.js';
 import { LimitedLog } from '../channel/limited-log.js';
 import { Outage } from '../channel/outage.js';
@@ -169,7 +170,11 @@ export class Runs {
     };
     const active = new ActiveRun(run, begunAt, terms, services, this.turns);
     this.active.set(run.id, active);
-    void active.done.then(() => this.active.delete(run.id));
+    void active.done.then(({ reason }) => {
+      this.active.delete(run.id);
+      const part = this.delivery.tally.runTimes.of({ 'sse.run.end.reason': reason });
+      part.record((monotonicNow() - begunAt) / 1_000);
+    });
     const log = services.logs.of(record);
     const started = active.start(source);
     if (await settledWithin(started, FIRST_VALUE_MS)) {
@@ -222,7 +227,8 @@ export class Runs {
     const { formats, delivery } = this;
     const { guard } = delivery;
     const { signal: closing } = this.closing;
-    const services = { store, formats, log, guard, outage: new Outage(this.sources.log), closing };
+    const outage = new Outage(this.sources.log, 'runs');
+    const services = { store, formats, log, guard, outage, closing };
     const logs = new RunLogs(services);
     return { ...services, logs, places: new RunPlaces(services, logs) };
   }

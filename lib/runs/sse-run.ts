@@ -13,6 +13,18 @@ import type { SseEvent } from '../channel/sse-event.js';
  */
 export type RunEndReason = 'completed' | 'stopped' | 'error' | 'lost' | 'limit' | 'shutdown';
 
+const REASONS: Readonly<Record<RunEndReason, true>> = {
+  completed: true,
+  stopped: true,
+  error: true,
+  lost: true,
+  limit: true,
+  shutdown: true,
+};
+
+/** All reasons. */
+export const RUN_END_REASONS = Object.keys(REASONS) as RunEndReason[];
+
 /** The end of a run. */
 export interface SseRunEnd {
   readonly reason: RunEndReason;

@@ -2,7 +2,9 @@ import { checkChannelName } from '../channel/channel-name.js';
 import { faultOfKey, type SentOnce } from '../channel/once.js';
 import { outgoingEvent } from '../channel/outgoing-event.js';
 import type { OutgoingEvent } from '../channel/source.js';
+import { sourceKindOf } from '../channel/source-kind.js';
 import { SseError } from '../channel/sse-error.js';
+import { tallyOf } from '../channel/tally.js';
 import {
   SEND_KEY_OPTIONS,
   SEND_OPTIONS,
@@ -24,6 +26,7 @@ import {
 } from './send-all.options.js';
 import type { ChannelDefinition } from '../typed/channel-definition.js';
 import { outputOf, wireType } from '../typed/checked-data.js';
+import { PublishTimes } from './publish-times.js';
 import type { SseReports } from './sse-reports.js';
 
 /** A channel of a definition. */
@@ -39,18 +42,27 @@ interface TypedItem extends Omit<EventToSend, 'channel' | 'type'> {
 
 /** Sends what the application publishes: checks it, gives it to its system, and reports what fails. */
 export class Sending {
+  private readonly sends: PublishTimes;
+  private readonly keySends: PublishTimes;
+  private readonly notices: PublishTimes;
+
   constructor(
     private readonly settings: SseSettings,
     private readonly sources: SseSources,
     private readonly reports: SseReports,
-  ) {}
+  ) {
+    const tally = tallyOf(sources.log);
+    this.sends = new PublishTimes(tally, 'send', sourceKindOf(sources.broker));
+    this.keySends = new PublishTimes(tally, 'sendKey', sources.keyStoreKind);
+    this.notices = new PublishTimes(tally, 'notify', 'postgres');
+  }
 
   send(channel: string, data: unknown, options: SendOptions): Promise<string> {
     return this.reports.published.follow(() => {
       checkChannelName(channel);
       checkNames(SEND_OPTIONS, options, '', 'send(): ');
       return this.publish(channel, this.outgoing(data, options), options);
-    });
+    }, this.sends);
   }
 
   /** Sends an event of a definition, once its schema has taken the data. */
@@ -66,7 +78,7 @@ export class Sending {
       checkNames(TYPED_SEND_OPTIONS, options, '', 'send(): ');
       const output = outputOf(definition, name, data);
       return this.publish(channel, this.outgoing(output, options, wireType(name)), options);
-    });
+    }, this.sends);
   }
 
   complete(channel: string): Promise<string> {
@@ -74,7 +86,7 @@ export class Sending {
       checkChannelName(channel);
       const data = this.settings.doneSignal || '[DONE]';
       return this.sources.broker.publish(channel, { data, end: true });
-    });
+    }, this.sends);
   }
 
   sendKey(key: string, value: unknown, options: SendKeyOptions): Promise<void> {
@@ -82,7 +94,7 @@ export class Sending {
       checkNames(SEND_KEY_OPTIONS, options, '', 'sendKey(): ');
       const { data, type, id } = this.outgoing(value, options);
       return this.sources.cache.sendKey(key, data, { type, id });
-    });
+    }, this.keySends);
   }
 
   sendTypedKey(
@@ -97,14 +109,14 @@ export class Sending {
       const output = outputOf(definition, name, value);
       const { data, type, id } = this.outgoing(output, options, wireType(name));
       return this.sources.cache.sendKey(key, data, { type, id });
-    });
+    }, this.keySends);
   }
 
   notify(channel: string, payload: unknown): Promise<void> {
     return this.reports.notified.follow(() => {
       const { data } = this.outgoing(payload, {});
       return this.sources.notifier.notify(channel, data);
-    });
+    }, this.notices);
   }
 
   /**
@@ -137,7 +149,7 @@ export class Sending {
       return options.idempotencyKey === undefined
         ? this.sources.broker.publish(channel, event)
         : this.publishOnce(channel, event, options, `sendAll(): events[${nth}]: `);
-    });
+    }, this.sends);
     try {
       const outcome = await sent;
       const { id, isDuplicate } =

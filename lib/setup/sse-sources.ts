@@ -2,6 +2,7 @@ import { monotonicNow } from '../channel/clock.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { Guard } from '../channel/guard.js';
 import { LimitedLog } from '../channel/limited-log.js';
+import type { SourceKind } from '../channel/source-kind.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from '../channel/source.js';
 import {
   checkApplies,
@@ -208,6 +209,26 @@ export class SseSources {
       ...(this.cache.store instanceof AdapterKeyStore && { cache: this.cache.poll.health }),
       ...this.custom.health,
     };
+  }
+
+  /** What keeps the values of keys. */
+  get keyStoreKind(): SourceKind {
+    const { store } = this.cache;
+    return store instanceof MemoryKeyStore
+      ? 'memory'
+      : store instanceof RedisKeyStore
+        ? 'redis'
+        : 'custom';
+  }
+
+  /** How many ids of the event table were given out and not read here, at the last look. */
+  get eventTableBacklog(): number | undefined {
+    return this.table?.backlog;
+  }
+
+  /** How many Redis streams are read anew, as a message of them did not come; unset without Redis. */
+  get streamsBehind(): number | undefined {
+    return this.streams?.behind;
   }
 
   /** How the event table stands, if there is one. */

@@ -1,4 +1,5 @@
 import { appendOrSkip } from '../channel/event-check.js';
+import { ofKind, sourceKindOf } from '../channel/source-kind.js';
 import type {
   ChannelFeed,
   ChannelHistory,
@@ -32,7 +33,9 @@ export class TypedSource implements ChannelSource {
     private readonly source: ChannelSource,
     private readonly definition: ChannelDefinition,
     private readonly services: TypedServices,
-  ) {}
+  ) {
+    ofKind(sourceKindOf(source), this);
+  }
 
   open(channel: string, sink: ChannelSink): ChannelFeed {
     const report = (error: SseError): void => this.services.report(channel, error);

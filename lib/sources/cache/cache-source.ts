@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { checkChannelName } from '../../channel/channel-name.js';
+import { ofKind } from '../../channel/source-kind.js';
 import { shuttingDown } from '../../channel/shutting-down.js';
 import { SseError } from '../../channel/sse-error.js';
 import type {
@@ -42,6 +43,7 @@ export class CacheSource implements ChannelSource, Lifecycle, KeyFeedOwner {
     readonly store: KeyStore,
     private readonly logger: SseLogger,
   ) {
+    ofKind('cache', this);
     this.skippedLog = new LimitedLog(logger);
     this.poll = new KeyPoll((keys) => this.read(keys), logger, store);
     const forAll = new KeysForAll(this);
@@ -79,7 +81,7 @@ export class CacheSource implements ChannelSource, Lifecycle, KeyFeedOwner {
       if (this.byOptions.size >= MAX_OPTION_SETS) {
         this.byOptions.clear();
       }
-      source = { open: (key, sink) => this.openWith(key, sink, complete) };
+      source = ofKind('cache', { open: (key, sink) => this.openWith(key, sink, complete) });
       this.byOptions.set(name, source);
     }
     return source;

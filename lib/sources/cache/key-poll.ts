@@ -2,6 +2,7 @@ import { settledWithin } from '../../channel/deadline.js';
 import { reasonOf } from '../../channel/reason.js';
 import type { SseLogger } from '../../channel/source.js';
 import { fine, healthBy, type SystemHealth } from '../../channel/system-health.js';
+import { tallyOf, type Polls } from '../../channel/tally.js';
 import type { KeyReading, KeyStore, KnownValue } from './key-store.js';
 import { PollOutage } from './poll-outage.js';
 import { PollSchedule, type Scheduled } from './poll-schedule.js';
@@ -52,6 +53,7 @@ export class KeyPoll {
   private nextPhase = 0;
   private readonly outage: PollOutage;
   private readonly batch: number;
+  private readonly polls: Polls;
   private stopped = false;
 
   /**
@@ -65,6 +67,7 @@ export class KeyPoll {
   ) {
     this.batch = readsAlone ? 1 : BATCH;
     this.outage = new PollOutage(logger);
+    this.polls = tallyOf(logger).polls.cache;
   }
 
   get size(): number {
@@ -180,6 +183,7 @@ export class KeyPoll {
       entry.again = false;
       entry.polled.begin();
     }
+    this.polls.done += entries.length;
     const readings = await this.read(entries.map((entry) => entry.polled));
     this.noteFailures(entries, readings);
     entries.forEach((entry, index) => this.finish(entry, readings[index]!));
@@ -210,6 +214,9 @@ export class KeyPoll {
 
   private noteFailures(entries: readonly Entry[], readings: readonly KeyReading[]): void {
     entries.forEach((entry, index) => {
+      if (readings[index]!.failure !== undefined) {
+        this.polls.failed++;
+      }
       if (readings[index]!.failure === undefined || entry.removed) {
         this.failing.delete(entry);
       } else {

@@ -18,7 +18,7 @@ export class PollOutage {
   private readonly refused = new WeakSet<object>();
 
   constructor(private readonly logger: SseLogger) {
-    this.outage = new Outage(logger);
+    this.outage = new Outage(logger, 'cache');
   }
 
   /** For how long the store fails, in milliseconds; `undefined` when it does not. */

@@ -78,6 +78,11 @@ export class EventReader {
     return this.reading.position;
   }
 
+  /** How many ids were given out and not read, at the last look. */
+  get backlog(): number {
+    return this.reading.backlog;
+  }
+
   get isOutage(): boolean {
     return this.keeper.isOutage;
   }

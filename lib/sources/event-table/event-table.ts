@@ -4,6 +4,7 @@ import type { EventLimits } from '../../channel/event-check.js';
 import type { OnceKey, SentOnce } from '../../channel/once.js';
 import type { PresenceOptions, PresenceSink, PresenceStore } from '../../channel/presence.js';
 import type { RunStore } from '../../channel/runs.js';
+import { ofKind } from '../../channel/source-kind.js';
 import type {
   Broker,
   ChannelFeed,
@@ -85,6 +86,7 @@ export class EventTable implements Broker, Lifecycle {
     options: EventTableOptions = {},
     limits: Pick<EventLimits, 'eventSize'> = { eventSize: Infinity },
   ) {
+    ofKind('event-table', this);
     const settings = readOptions(EVENT_TABLE_OPTIONS, options, 'eventTable');
     const config = connection.listenConfig;
     this.settings = settings;
@@ -195,6 +197,11 @@ export class EventTable implements Broker, Lifecycle {
 
   get health(): SystemHealth {
     return this.reader.health;
+  }
+
+  /** How many ids were given out and not read, at the last look. */
+  get backlog(): number {
+    return this.reader.backlog;
   }
 
   get stats(): EventTableStats {

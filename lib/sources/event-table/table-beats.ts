@@ -62,7 +62,7 @@ export class TableBeats {
     logger: SseLogger,
   ) {
     this.interval = Math.round(timeout / BEATS);
-    this.refusal = new Outage(logger);
+    this.refusal = new Outage(logger, 'presence');
   }
 
   start(): void {

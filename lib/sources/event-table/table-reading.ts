@@ -1,4 +1,6 @@
+import type { Histogram } from '../../channel/histogram.js';
 import type { SseLogger } from '../../channel/source.js';
+import { tallyOf } from '../../channel/tally.js';
 import { isDataRefusal } from '../postgres/postgres-error.js';
 import type { Session } from '../postgres/session.js';
 import { eventOfRow, type EventRow } from './event-row.js';
@@ -28,6 +30,10 @@ interface Anchor {
 export class TableReading {
   private place: Position | undefined;
   private anchor: Anchor = { id: 0, stamp: undefined };
+  /** The last id that had been given out at the last look. */
+  private lastSeen = 0;
+  /** For how long rows were under way, by the server's clock, in seconds. */
+  private readonly delay: Histogram;
   private incarnation = 0;
   private rewritten = 0;
   /** Whether we found another history, and clients have not been told yet. */
@@ -40,7 +46,14 @@ export class TableReading {
     private readonly logger: SseLogger,
     /** Makes the reader look at the table again soon. */
     private readonly wake: () => void,
-  ) {}
+  ) {
+    this.delay = tallyOf(logger).delays.of({ 'sse.source': 'event-table' });
+  }
+
+  /** How many ids were given out at the last look that have not been read, nor found empty. */
+  get backlog(): number {
+    return this.place ? Math.max(0, this.lastSeen - this.place.id) : 0;
+  }
 
   /** Every event up to here has been appended; `undefined` until the start has been found. */
   get position(): Position | undefined {
@@ -107,6 +120,7 @@ export class TableReading {
    */
   private async look(session: Session): Promise<ReaderPage | undefined> {
     const page = await this.page(session);
+    this.lastSeen = page.mark.last;
     if (this.isReplaced(page.mark) || (await this.isOther(session, page.rows))) {
       // The session may end before clients are told, and the next one may not find it out again.
       this.isAnother = true;
@@ -236,6 +250,7 @@ export class TableReading {
       this.place = { timeline, id };
       this.anchor = { id, stamp: row.stamp };
       if (row.data !== null) {
+        this.delay.record(Math.max(0, Date.now() / 1_000 - row.stamp));
         this.topics.append(row.topic, eventOfRow(row as EventRow, this.text()));
       } else {
         this.topics.skip(row.topic, this.text(), row);

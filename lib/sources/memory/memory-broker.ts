@@ -10,6 +10,7 @@ import type {
 } from '../../channel/source.js';
 import type { PresenceSink, PresenceStore } from '../../channel/presence.js';
 import type { RunStore } from '../../channel/runs.js';
+import { ofKind } from '../../channel/source-kind.js';
 import { refuseTransaction } from '../../channel/transaction.js';
 import { MemoryPresence } from './memory-presence.js';
 import { MemoryRuns } from './memory-runs.js';
@@ -23,7 +24,9 @@ export class MemoryBroker implements Broker, Lifecycle {
   private readonly keys = new SentKeys();
 
   /** @param channels opens a channel for an event that nobody reads yet */
-  constructor(private readonly channels: Pick<ChannelRegistry, 'touch'>) {}
+  constructor(private readonly channels: Pick<ChannelRegistry, 'touch'>) {
+    ofKind('memory', this);
+  }
 
   open(_channel: string, sink: ChannelSink): ChannelFeed {
     sink.live();

@@ -4,6 +4,7 @@ import { appendOrSkip } from '../../channel/event-check.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import { Outage } from '../../channel/outage.js';
 import { reasonOf } from '../../channel/reason.js';
+import { tallyOf, type Polls } from '../../channel/tally.js';
 import { textOf } from '../../channel/value-text.js';
 import type { ChannelSink, SseLogger } from '../../channel/source.js';
 import type { PollSettings } from './poll.options.js';
@@ -22,6 +23,7 @@ export class PollLoop {
   private readonly outage: Outage;
   /** The time in which the function returns values that cannot be sent, such as a BigInt. */
   private readonly skipping: Outage;
+  private readonly polls: Polls;
 
   constructor(
     private readonly read: () => unknown,
@@ -29,7 +31,8 @@ export class PollLoop {
     private readonly sink: ChannelSink,
     logger: SseLogger,
   ) {
-    this.outage = new Outage(logger);
+    this.outage = new Outage(logger, 'poll');
+    this.polls = tallyOf(logger).polls.poll;
     // Good and bad values may take turns.
     this.skipping = new Outage(new LimitedLog(logger));
   }
@@ -54,6 +57,7 @@ export class PollLoop {
   close(): void {
     this.closed = true;
     this.pause();
+    this.outage.drop();
   }
 
   private schedule(delay: number): void {
@@ -65,6 +69,7 @@ export class PollLoop {
     let value: unknown;
     let delay = this.options.interval;
     const { read } = this;
+    this.polls.done++;
     try {
       // A value that comes later is dropped: the next read has overtaken it.
       value = await withDeadline(
@@ -117,9 +122,12 @@ export class PollLoop {
 
   /** Returns how long to wait before the next read. */
   private failed(error: unknown): number {
-    this.outage.begin(
-      `Polling failed: ${reasonOf(error)}. The stream stays open, and polling goes on.`,
-    );
+    this.polls.failed++;
+    if (!this.closed) {
+      this.outage.begin(
+        `Polling failed: ${reasonOf(error)}. The stream stays open, and polling goes on.`,
+      );
+    }
     const { interval } = this.options;
     const most = Math.max(interval, MAX_RETRY_MS);
     return Math.max(interval, Math.round(backoff(this.failures++, { first: interval * 2, most })));

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { kindOf } from '../../channel/shown.js';
+import { ofKind } from '../../channel/source-kind.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { ChannelFeed, ChannelSink, ChannelSource, SseLogger } from '../../channel/source.js';
 import { PollLoop } from './poll-loop.js';
@@ -28,6 +29,7 @@ export class PollSource<T = unknown> implements ChannelSource {
           'that returns a value or a promise of one.',
       );
     }
+    ofKind('poll', this);
     this.options = readOptions(POLL_OPTIONS, options, '', 'poll(): ');
   }
 

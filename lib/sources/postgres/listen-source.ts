@@ -1,4 +1,5 @@
 import { Guard } from '../../channel/guard.js';
+import { ofKind } from '../../channel/source-kind.js';
 import type {
   ChannelFeed,
   ChannelSink,
@@ -51,6 +52,7 @@ export class ListenSource implements ChannelSource, Lifecycle {
     logger: SseLogger,
     private readonly options: ListenSourceOptions = {},
   ) {
+    ofKind('postgres', this);
     const { healthInterval, timeout } = readOptions(LISTEN_SOURCE_OPTIONS, options);
     this.guard = new Guard(logger);
     this.listener = new PostgresListener(connection.listenConfig, logger, {
@@ -73,7 +75,7 @@ export class ListenSource implements ChannelSource, Lifecycle {
   with(options: ListenOptions): ChannelSource {
     readOptions(LISTEN_OPTIONS, options);
     const merged = { ...this.options, ...options };
-    return { open: (channel, sink) => this.openWith(channel, sink, merged) };
+    return ofKind('postgres', { open: (channel, sink) => this.openWith(channel, sink, merged) });
   }
 
   get health(): SystemHealth {

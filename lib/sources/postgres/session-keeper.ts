@@ -11,8 +11,12 @@ import { Session, type SessionOptions } from './session.js';
 /** The pauses between two attempts, in milliseconds. */
 const RETRY_MS = { first: 200, most: 30_000 };
 
+/** What is away while there is no session for a purpose. */
+const SYSTEMS = { listen: 'listen', 'event table': 'event-table', waker: 'waker' } as const;
+
 /** The purpose of a kept session. */
 export interface SessionUse extends SessionOptions {
+  readonly purpose: keyof typeof SYSTEMS;
   /** Uses a session until it is lost or closed, and rejects then. */
   serve(session: Session, progress: SessionProgress): Promise<never>;
   /** The session is over, or could not be opened. */
@@ -57,7 +61,7 @@ export class SessionKeeper {
     private readonly use: SessionUse,
     logger: SseLogger,
   ) {
-    this.outage = new Outage(logger);
+    this.outage = new Outage(logger, SYSTEMS[use.purpose]);
     this.firstAttempt = new Promise((resolve) => (this.decide = resolve));
   }
 

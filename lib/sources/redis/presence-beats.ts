@@ -68,7 +68,7 @@ export class PresenceBeats {
     private readonly owner: Owner,
   ) {
     this.interval = Math.round(timeout / BEATS);
-    this.refusal = new Outage(streams.logger);
+    this.refusal = new Outage(streams.logger, 'presence');
     const key = (name: string): string => this.key(name);
     this.dead = new DeadInstances(streams.connection, key, owner.remove);
   }

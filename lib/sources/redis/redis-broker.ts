@@ -3,6 +3,7 @@ import { refuseAsPosition } from '../../channel/event-check.js';
 import type { OnceKey, SentOnce } from '../../channel/once.js';
 import { SseError } from '../../channel/sse-error.js';
 import type { PresenceOptions, PresenceSink, PresenceStore } from '../../channel/presence.js';
+import { ofKind } from '../../channel/source-kind.js';
 import type { RunStore } from '../../channel/runs.js';
 import type {
   Broker,
@@ -36,6 +37,7 @@ export class RedisBroker implements Broker, Lifecycle {
   private isStarted = false;
 
   constructor(private readonly streams: RedisStreams) {
+    ofKind('redis', this);
     this.appends = new NumberedCalls(streams, appendKind(streams));
   }
 

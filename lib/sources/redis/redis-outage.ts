@@ -13,7 +13,7 @@ export class RedisOutage {
     private readonly address: string,
     logger: SseLogger,
   ) {
-    this.outage = new Outage(logger);
+    this.outage = new Outage(logger, 'redis');
   }
 
   /** Whether the outage was logged and is not over. */

@@ -1,5 +1,7 @@
 import { Guard } from '../../channel/guard.js';
+import type { Histogram } from '../../channel/histogram.js';
 import type { ChannelSink, Lifecycle, SseLogger } from '../../channel/source.js';
+import { tallyOf } from '../../channel/tally.js';
 import { WAKE } from './lua/lua.generated.js';
 import { PublishedEvents } from './published-events.js';
 import type { RedisConnection } from './redis-connection.js';
@@ -37,6 +39,8 @@ export class RedisStreams implements Lifecycle, TailReader {
   readonly published: PublishedEvents;
   /** Reads streams, for all feeds. */
   readonly reading: StreamReading;
+  /** For how long entries were under way, by the server's clock. */
+  readonly delay: Histogram;
   private readonly guard: Guard;
   private readonly auditors = new Set<() => Promise<unknown>>();
   private audit: NodeJS.Timeout | undefined;
@@ -50,6 +54,7 @@ export class RedisStreams implements Lifecycle, TailReader {
   ) {
     this.server = new RedisServer(connection, logger);
     this.guard = new Guard(logger);
+    this.delay = tallyOf(logger).delays.of({ 'sse.source': 'redis' });
     const events = {
       message: this.guard.wrap('A message from Redis', (key: string, text: string) =>
         this.receive(key, text),
@@ -132,6 +137,13 @@ export class RedisStreams implements Lifecycle, TailReader {
   get limits(): readonly [events: number, age: number, bytes: number] {
     const { events, bytes } = this.settings.retain;
     return [events, this.age, Number.isFinite(bytes) ? bytes : 0];
+  }
+
+  /** How many streams are read, as a message did not come. */
+  get behind(): number {
+    let count = 0;
+    this.feeds.forEach((feeds) => (count += [...feeds].some((feed) => feed.isBehind) ? 1 : 0));
+    return count;
   }
 
   isOpen(key: string): boolean {

@@ -34,7 +34,7 @@ export class RunAppends {
   private readonly silence: Outage;
 
   constructor(private readonly streams: RedisStreams) {
-    this.silence = new Outage(streams.logger);
+    this.silence = new Outage(streams.logger, 'runs');
   }
 
   /** @throws SseError `CLOSED` and `UNAVAILABLE`, and what Redis answers */

@@ -1,5 +1,6 @@
 import { backoff } from '../../channel/backoff.js';
 import { appendOrSkip } from '../../channel/event-check.js';
+import type { Histogram } from '../../channel/histogram.js';
 import type { ChannelFeed, HistoryEvent, OrderedSink } from '../../channel/source.js';
 import { itemsOf, itemsOfMessage, type StreamItem, type StreamMessage } from './stream-entry.js';
 import { StreamHistory } from './stream-history.js';
@@ -10,6 +11,8 @@ import type { StreamReading } from './stream-reading.js';
 const PAGE = 100;
 /** The most messages that wait while the feed reads the stream. After more, it reads once more. */
 const MAX_BUFFERED = 1_000;
+/** An entry that took longer was not written under the time. */
+const MAX_DELAY_MS = 86_400_000;
 const RETRY = { first: 100, most: 5_000 };
 
 /** The options in which feeds of one stream differ. */
@@ -22,6 +25,8 @@ export interface StreamOptions {
 
 export interface StreamFeedOwner {
   readonly reading: StreamReading;
+  /** Takes for how long entries were under way, in seconds. */
+  readonly delay: Histogram;
   close(feed: StreamFeed): void;
 }
 
@@ -49,6 +54,11 @@ export class StreamFeed implements ChannelFeed {
     private readonly owner: StreamFeedOwner,
   ) {
     this.history = new StreamHistory(key, owner.reading, options.shape);
+  }
+
+  /** Whether it reads the stream, as a message did not come. */
+  get isBehind(): boolean {
+    return this.reading;
   }
 
   /** Notes that the subscription works, and that the stream ends with this entry. */
@@ -139,6 +149,7 @@ export class StreamFeed implements ChannelFeed {
     if (count !== plain?.length) {
       this.take(itemsOfMessage(message).slice(count));
     }
+    this.noteDelay();
   }
 
   private take(items: readonly StreamItem[]): void {
@@ -155,6 +166,15 @@ export class StreamFeed implements ChannelFeed {
         }
         this.sink.reset(item.reason, item.id, true);
       }
+    }
+  }
+
+  /** Notes for how long the last entry was under way: its id begins with the time at the server. */
+  private noteDelay(): void {
+    const ms = Math.max(0, Date.now() - Number.parseInt(this.last!, 10));
+    // Other programs may write entries under ids that are no times.
+    if (ms < MAX_DELAY_MS) {
+      this.owner.delay.record(ms / 1_000);
     }
   }
 
@@ -194,6 +214,9 @@ export class StreamFeed implements ChannelFeed {
     const at = items.findIndex(({ id }) => id === last);
     if (at >= 0) {
       this.take(items.slice(at + 1));
+      if (at + 1 < items.length) {
+        this.noteDelay();
+      }
       return isEnd;
     }
     const { what, tail } = await this.owner.reading.verify(this.key, last);

@@ -58,7 +58,7 @@ export class SubscriberConnection {
     private readonly events: SubscriberEvents,
   ) {
     const { address, sharded, outage, logger } = settings;
-    this.refusals = new Outage(logger);
+    this.refusals = new Outage(logger, 'redis');
     this.loss = new ConnectionLoss(
       outage,
       (reason) =>

@@ -20,7 +20,7 @@ export class SharingOutage {
     private readonly key: string,
     private readonly onChange: () => void,
   ) {
-    this.outage = new Outage(streams.logger);
+    this.outage = new Outage(streams.logger, 'cache');
   }
 
   get lasts(): boolean {
