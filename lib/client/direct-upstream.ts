@@ -1,24 +1,19 @@
 import { SseClientError } from './client-error.js';
-import { Connection, type ConnectionEnd } from './connection.js';
+import { Connection } from './connection.js';
+import { meaningOf, type ConnectionEnd } from './connection-end.js';
 import type { ConnectionOptions } from './connection-options.js';
 import type { Frame } from './event-stream-parser.js';
 import type { ChannelState } from './request.js';
-import { LABEL_LENGTH, parsed, positionIn, type ServerData } from './server-data.js';
-import type { Upstream, UpstreamSink, Wanted } from './upstream.js';
+import { ReturnTimes } from './return-times.js';
+import { serverData, type ServerData } from './server-data.js';
+import type { Ending, Upstream, UpstreamSink, Wanted } from './upstream.js';
 
 /** How long changes of what is wanted are collected, in milliseconds. */
 const COLLECT_MS = 5;
-/** The wait before the second attempt, until a server says another. */
-const RETRY_MS = 1_000;
-const MAX_WAIT_MS = 30_000;
-/** From what the wait doubles, at least: a server may say 0. */
-const MIN_RETRY_MS = 50;
-/** How long a connection lives that has not failed, if it brings nothing: milliseconds. */
-const STEADY_MS = 1_000;
-/** What `Retry-After` may say at most. */
-const MAX_AFTER_MS = 3_600_000;
-/** Answers of the 4xx that are not about this client. */
-const FOR_NOW = new Set([408, 425, 429]);
+/** How long after `sse:open` a channel that it does not name may be denied, in milliseconds. */
+const DENY_MS = 1_000;
+const REMEDY =
+  'Subscribe to the one channel of its own, or make it an endpoint of requestedChannels().';
 
 /**
  * Brings channels by one connection. When other channels are wanted, a new connection takes the place
@@ -33,14 +28,11 @@ export class DirectUpstream implements Upstream {
   private next: Connection | undefined;
   private isCollecting = false;
   private waiting: ReturnType<typeof setTimeout> | undefined;
-  private retry = RETRY_MS;
-  /** The attempts since the last connection that brought something, or lived for a while. */
-  private attempts = 0;
-  private openedAt = 0;
+  private readonly times = new ReturnTimes();
   /** Whether the last answer was 401. */
   private isUnauthorized = false;
-  /** Whether the server has said that it ends the streams of this client. */
-  private isRevoked = false;
+  /** Why the server has ended the last stream, if it has said so. */
+  private reason: string | undefined;
   private isClosed = false;
 
   constructor(
@@ -64,7 +56,7 @@ export class DirectUpstream implements Upstream {
     this.isCollecting = true;
     const collected = (): void => {
       this.isCollecting = false;
-      if (!this.isClosed) this.change();
+      this.change();
     };
     // Nothing comes until the first connection is there, and a page in the background has slow timers.
     if (this.current || this.next || this.waiting) setTimeout(collected, COLLECT_MS);
@@ -83,7 +75,7 @@ export class DirectUpstream implements Upstream {
   /** The network is back. The connection may be dead, without a sign of it. */
   private readonly onOnline = (): void => {
     if (!this.current && !this.next && !this.waiting) return;
-    this.attempts = 0;
+    this.times.reset();
     this.connect();
   };
 
@@ -96,7 +88,7 @@ export class DirectUpstream implements Upstream {
    * Connects anew if the connection does not bring what is wanted.
    * @param error why nothing is left to be wanted
    */
-  private change(error?: Error): void {
+  private change(error?: SseClientError): void {
     if (this.isClosed) return;
     const asked = this.asked();
     if (asked.length === 0) this.stop(error);
@@ -122,76 +114,81 @@ export class DirectUpstream implements Upstream {
     // With neither it says no more than when to return.
     const isPlace = data !== undefined || id !== undefined;
     if (type === 'sse:open' || type === 'sse:channels') {
-      if (isPlace) this.opened(from, parsed(data), id ?? '');
+      if (isPlace) this.opened(from, serverData(data), id ?? '');
       return;
     }
     // An endpoint that opens with a frame, and has no position to tell.
-    if (from === this.next && isPlace && !type.startsWith('sse:')) this.opened(from, {}, '');
+    if (from === this.next && isPlace && !type.startsWith('sse:')) {
+      this.opened(from, serverData('{}'), '');
+    }
     // Before it is open it brings nothing else.
     if (from !== this.current || data === undefined) return;
-    if (type === 'sse:denied') this.over(from, parsed(data).channels ?? [], 'denied');
-    else if (type === 'sse:end') this.isRevoked = parsed(data).reason === 'revoked';
+    if (type === 'sse:denied') this.over(from, serverData(data).channels ?? [], 'onDenied');
+    else if (type === 'sse:end') this.reason = serverData(data).reason;
     else this.deliver(from, type, data, id);
   };
 
-  private opened(from: Connection, { channels, labels = {} }: ServerData, id: string): void {
+  private opened(from: Connection, { channels: told, labels }: ServerData, id: string): void {
     const { asked } = from;
-    const strange = channels?.find((name) => !asked.includes(name));
-    if (from === this.next) {
-      if (strange !== undefined) {
-        const text = `The endpoint brings "${strange}" unasked. Make it one whose channels are asked for.`;
-        from.end({ isFinal: true, error: new SseClientError(text) });
-        return;
-      }
-      const before = this.current;
-      before?.close();
-      this.current = from;
-      this.next = undefined;
-      this.openedAt = performance.now();
-      this.retry = from.retry ?? this.retry;
-      this.isUnauthorized = this.isRevoked = false;
-      this.sink.status('open');
-      this.place(from, channels ?? asked, labels, id, before);
-      this.change();
-    } else this.place(from, channels ?? asked, labels, id, from);
+    const channels = told ?? asked;
+    if (from !== this.next) {
+      this.place(from, channels, labels, id, from);
+      return;
+    }
+    const strange = channels.find((name) => !asked.includes(name));
+    if (strange !== undefined) {
+      from.end({ isFinal: true, text: `The endpoint brings "${strange}" unasked. ${REMEDY}` });
+      return;
+    }
+    const before = this.current;
+    before?.close();
+    this.current = from;
+    this.next = undefined;
+    this.times.opened(from.retry);
+    this.isUnauthorized = false;
+    this.reason = undefined;
+    this.sink.status('open');
+    this.place(from, channels, labels, id, before);
+    const missing = asked.filter((name) => !channels.includes(name));
+    if (missing.length > 0) setTimeout(() => this.miss(from, missing), DENY_MS);
+    this.change();
   }
 
-  /** Takes over where the channels of an open connection are. */
+  /** Takes over where the channels of an open connection are. @param before what has brought them */
   private place(
     from: Connection,
     channels: readonly string[],
-    labels: Connection['labels'],
+    labels: ServerData['labels'],
     id: string,
     before: Connection | undefined,
   ): void {
-    from.labels = labels;
-    const byName = new Map(Object.entries(labels).map(([label, name]) => [name, label]));
-    for (const name of channels) {
-      const state = from.live.get(name);
-      if (!state) continue;
-      state.label = byName.get(name) ?? '';
-      state.position ??= positionIn(id, state.label);
+    for (const state of from.place(channels, labels, id)) {
+      const { name, position } = state;
       const isNew = before?.live.get(name) !== state;
-      if (isNew && this.states.get(name) === state) this.sink.opened(name, state.position);
+      if (isNew && this.states.get(name) === state) this.sink.opened(name, position);
     }
   }
 
+  /** Nobody has said why these channels do not come. */
+  private miss(from: Connection, names: readonly string[]): void {
+    if (from !== this.current) return;
+    const text = `The endpoint does not bring "${names.join('", "')}". ${REMEDY}`;
+    this.over(from, names, 'onError', new SseClientError(text, { isFinal: true }));
+  }
+
   private deliver(from: Connection, type: string, data: string, id: string | undefined): void {
-    const label = id?.slice(0, LABEL_LENGTH) ?? '';
-    const labelled = from.labels[label];
-    const position = labelled === undefined ? id : id!.slice(LABEL_LENGTH + 1);
-    const reset = type === 'sse:reset' ? parsed(data) : undefined;
-    const name = labelled ?? reset?.channel ?? (from.asked.length === 1 ? from.asked[0]! : '');
-    const state = from.live.get(name);
-    if (!state || this.states.get(name) !== state) return;
+    const reset = type === 'sse:reset' ? serverData(data) : undefined;
+    const { state, position } = from.about(id, reset?.channel);
+    if (!state || this.states.get(state.name) !== state) return;
+    const { name } = state;
     if (position !== undefined) {
       if (from.isRepeat(name, position)) return;
       this.next?.note(name, position);
-      this.attempts = 0;
+      this.times.reset();
     }
     if (reset || position !== undefined) state.position = position;
     if (reset) this.sink.reset(name, reset.reason ?? '', position);
-    else if (type === '' && data === '[DONE]') this.over(from, [name], 'ended');
+    else if (type === '' && data === '[DONE]') this.over(from, [name], 'onEnd');
     else this.sink.event(name, { type: type || 'message', data, position });
   }
 
@@ -199,8 +196,8 @@ export class DirectUpstream implements Upstream {
   private over(
     from: Connection,
     names: readonly string[],
-    how: 'denied' | 'ended',
-    error?: Error,
+    how: Ending,
+    error?: SseClientError,
   ): void {
     // One that is wanted anew is another one, which this connection was not asked for.
     const known = names.flatMap((name) => {
@@ -212,60 +209,48 @@ export class DirectUpstream implements Upstream {
       this.current?.live.delete(state.name);
       this.next?.live.delete(state.name);
     }
-    for (const { name } of known) if (!this.isClosed) this.sink[how](name);
+    for (const { name } of known) if (!this.isClosed) this.sink.over(name, how, error);
     this.change(error);
   }
 
   private readonly onEnd = (from: Connection, end: ConnectionEnd): void => {
-    const { status = 0, isFinal } = end;
+    const { status, after } = end;
     const isNext = from === this.next;
     const isFirst401 = isNext && status === 401 && !this.isUnauthorized;
-    if (isNext) this.isUnauthorized = isFirst401;
-    if (isNext) this.next = undefined;
-    else {
+    if (isNext) {
+      this.isUnauthorized = isFirst401;
+      this.next = undefined;
+    } else {
       this.current = undefined;
-      if (performance.now() - this.openedAt > STEADY_MS) this.attempts = 0;
+      this.times.ended();
     }
-    const text = this.isRevoked ? 'The server has ended this stream.' : `The answer is ${status}.`;
-    const error = status ? new SseClientError(text, status) : end.error;
-    const names = from.asked;
-    if (!isNext && this.next) this.sink.status('connecting');
-    else if (status === 204 && !this.isRevoked) this.over(from, names, 'ended');
+    const { current } = this;
+    const { how, error } = meaningOf(end, this.reason, !isNext);
+    // The connection that takes its place is on its way.
+    if (this.next) this.sink.status('connecting', error);
     else if (isFirst401) this.connect();
-    else if (status === 403) this.over(from, names, 'denied', error);
-    else if (isFinal || status === 204 || (status >= 400 && status < 500 && !FOR_NOW.has(status))) {
-      this.refused(error);
-    } else this.pause(from.retry, end.after, error);
+    else if (how === 'onError' && current) {
+      // What is open goes on.
+      this.sink.status('open', error);
+      const names = from.asked.filter((name) => !current.live.has(name));
+      this.over(from, names, how, error);
+    } else if (how) this.over(from, from.asked, how, error);
+    else {
+      this.waiting ??= setTimeout(() => this.connect(), this.times.next(from.retry, after));
+      this.sink.status(current ? 'open' : 'waiting', error);
+    }
   };
 
-  /** Another attempt would end alike. What is open goes on. */
-  private refused(error: Error | undefined): void {
-    if (this.current) this.sink.status('open', error);
-    else this.stop(error);
-  }
-
-  /**
-   * Waits, and connects.
-   * @param told when to return, as the server has said last. A server that ends spreads its clients by it
-   */
-  private pause(told = this.retry, after: number | undefined, error: Error | undefined): void {
-    const { retry } = this;
-    const grown = Math.max(retry, MIN_RETRY_MS) * 2 ** this.attempts;
-    const full = this.attempts++ ? Math.min(grown, Math.max(retry, MAX_WAIT_MS)) : told;
-    const wait = full * (0.5 + Math.random() / 2) + Math.min(Math.max(after || 0, 0), MAX_AFTER_MS);
-    this.waiting ??= setTimeout(() => this.connect(), wait);
-    if (!this.current) this.sink.status('waiting', error);
-  }
-
-  private stop(error?: Error): void {
+  private stop(error?: SseClientError): void {
     clearTimeout(this.waiting);
     this.waiting = undefined;
     this.current?.close();
     this.next?.close();
     this.current = this.next = undefined;
     // What comes next is another round.
-    this.attempts = 0;
-    this.isUnauthorized = this.isRevoked = false;
+    this.times.reset();
+    this.isUnauthorized = false;
+    this.reason = undefined;
     this.sink.status('closed', error);
   }
 }

@@ -1,3 +1,4 @@
+import type { SseClientError } from './client-error.js';
 import type {
   ChannelDefinition,
   DataOf,
@@ -61,10 +62,11 @@ export interface SubscriptionHandlers<Event = ClientEvent> {
   /** The channel has ended by `complete()`. The subscription is over. */
   readonly onEnd?: () => unknown;
   /**
-   * The server refuses the client for good, by 401 twice, 404 and the like. The subscription is over.
+   * The server refuses the client for good, by 401 twice, 404 and the like, or its endpoint does not
+   * bring this channel. The subscription is over.
    * What passes by itself is told by `client.onStatus()`.
    */
-  readonly onError?: (error: Error) => unknown;
+  readonly onError?: (error: SseClientError) => unknown;
 }
 
 /** The handlers of a subscription, or one function for its events and resets. */

@@ -35,6 +35,7 @@ export function iterate<Event>(
         end(
           new SseClientError(
             `The loop is ${MAX_WAITING} events behind. Read faster, or subscribe anew.`,
+            { isFinal: true },
           ),
         );
       }

@@ -13,33 +13,26 @@ export interface ChannelState {
 const MAX_ADDRESS = 2_000;
 
 /**
- * The address that asks for channels. Many of them, or positions that only a body can tell, come with
- * the body of a POST.
+ * The address that asks for channels. Many of them come with the body of a POST. An endpoint with one
+ * channel of its own knows only `lastEventId`: so it tells the position of a single channel, too.
  */
 export function requestFor(
   url: string,
   channels: readonly ChannelState[],
 ): { url: string; body?: string } {
-  let query = 'ids=channel';
-  let isQuery = true;
-  const from: Record<string, string> = {};
+  const names = channels.map(({ name }) => name);
+  const query = [['ids', 'channel'], ...names.map((name) => ['channel', name])];
   const places: string[] = [];
   for (const { name, position, label } of channels) {
-    query += `&channel=${encodeURIComponent(name)}`;
     if (position === undefined) continue;
-    from[name] = position;
-    if (position === 'earliest') query += `&earliest=${encodeURIComponent(name)}`;
-    else if (label === undefined) isQuery = false;
-    else places.push(label && `${label}:`, position, ',');
+    const isNamed = label !== undefined && position !== 'earliest';
+    if (!isNamed) query.push(['from', `${position},${name}`]);
+    if (isNamed || names.length === 1) places.push(label ? `${label}:${position}` : position);
   }
-  if (places.length > 0) {
-    query += `&lastEventId=${encodeURIComponent(places.slice(0, -1).join(''))}`;
-  }
-  const address = `${url}${url.includes('?') ? '&' : '?'}${query}`;
-  return isQuery && address.length <= MAX_ADDRESS
-    ? { url: address }
-    : {
-        url,
-        body: JSON.stringify({ channels: channels.map(({ name }) => name), ids: 'channel', from }),
-      };
+  if (places.length > 0) query.push(['lastEventId', places.join()]);
+  const text = query.map(([key, value]) => `${key}=${encodeURIComponent(value!)}`).join('&');
+  const address = `${url}${url.includes('?') ? '&' : '?'}${text}`;
+  if (address.length <= MAX_ADDRESS) return { url: address };
+  const from = Object.fromEntries(channels.map(({ name, position }) => [name, position]));
+  return { url, body: JSON.stringify({ channels: names, ids: 'channel', from }) };
 }

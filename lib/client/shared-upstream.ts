@@ -1,3 +1,4 @@
+import type { SseClientError } from './client-error.js';
 import { platform, whyNotShared } from './tab-platform.js';
 import { TabPlaces } from './tab-places.js';
 import { TabSession, type Sharing } from './tab-session.js';
@@ -35,20 +36,16 @@ export class SharedUpstream implements Upstream {
     private readonly sink: UpstreamSink,
     private readonly options: SharedUpstreamOptions,
   ) {
-    const over =
-      (tell: (channel: string) => void) =>
-      (channel: string): void => {
-        // Who wants it again says so after this.
-        this.wanted = this.wanted.filter(({ name }) => name !== channel);
-        tell(channel);
-        this.change();
-      };
     this.own = {
       opened: (...args) => sink.opened(...args),
       event: (...args) => sink.event(...args),
       reset: (...args) => sink.reset(...args),
-      denied: over((channel) => sink.denied(channel)),
-      ended: over((channel) => sink.ended(channel)),
+      over: (channel, ...how) => {
+        // Who wants it again says so after this.
+        this.wanted = this.wanted.filter(({ name }) => name !== channel);
+        sink.over(channel, ...how);
+        this.change();
+      },
       status: (...args) => sink.status(...args),
     };
     this.places = new TabPlaces({ ...this.own, status: () => undefined }, () =>
@@ -129,7 +126,7 @@ export class SharedUpstream implements Upstream {
     if (this.last !== 'closed') this.status('closed');
   }
 
-  private readonly status = (status: ClientStatus, error?: Error): void => {
+  private readonly status = (status: ClientStatus, error?: SseClientError): void => {
     this.last = status;
     this.sink.status(status, error);
   };

@@ -1,3 +1,5 @@
+import { checkClient, checkListener, checkSubscription } from './checks.js';
+import type { SseClientError } from './client-error.js';
 import type { ConnectionOptions } from './connection-options.js';
 import { DirectUpstream } from './direct-upstream.js';
 import type { ChannelDefinition } from '../typed/channel-definition.js';
@@ -5,7 +7,7 @@ import type { ClientEvent, ClientEventOf, ClientReset, Handlers, SubscribeArgs }
 import { call } from './report.js';
 import type { TabSharing } from './share-tabs.js';
 import { SseSubscription } from './sse-subscription.js';
-import type { ClientStatus, Upstream, UpstreamEvent, UpstreamSink } from './upstream.js';
+import type { ClientStatus, Ending, Upstream, UpstreamEvent, UpstreamSink } from './upstream.js';
 
 /** The options of an {@link SseClient}. */
 export interface SseClientOptions extends ConnectionOptions {
@@ -18,11 +20,9 @@ interface Room {
   readonly subscriptions: Set<SseSubscription<never>>;
   readonly from: string | undefined;
   isOpen: boolean;
-  /** Whether the upstream knows of it. */
-  isWanted: boolean;
 }
 
-type StatusListener = (status: ClientStatus, error: Error | undefined) => unknown;
+type StatusListener = (status: ClientStatus, error: SseClientError | undefined) => unknown;
 
 /** How long changes are collected, in milliseconds: no shorter than an upstream does. */
 const COLLECT_MS = 5;
@@ -48,8 +48,10 @@ export class SseClient {
   /**
    * @param url of an endpoint whose channels are asked for, or which has one channel; absolute outside
    * of a page
+   * @throws TypeError for an option that is not as it should be
    */
   constructor(url: string | URL, options: SseClientOptions = {}) {
+    checkClient(url, options);
     const { tabs, credentials } = options;
     const address = String(url);
     const connect = (sink: UpstreamSink): Upstream => new DirectUpstream(address, options, sink);
@@ -63,10 +65,15 @@ export class SseClient {
   }
 
   /**
-   * Tells each change of the status, and each failed attempt with its error.
+   * Tells each change of the status, and each attempt that has failed, with its error. While a connection
+   * is open and another one, for other channels, cannot be had, the status is `open`, and there is
+   * an error.
+   *
    * @returns what ends that
+   * @throws TypeError when it is no function
    */
   onStatus(listener: StatusListener): () => void {
+    checkListener(listener);
     // The same function twice is two listeners.
     const own: StatusListener = (...change) => listener(...change);
     this.listeners.add(own);
@@ -79,6 +86,7 @@ export class SseClient {
    * @param channel its name
    * @param handlers what to do with what comes, or a function that takes the events and resets. Default:
    * none, for a subscription that is read by `for await` or as an Observable
+   * @throws TypeError for a name or handlers that are not as they should be
    * @throws Error when the client is closed, or with `from` for a channel that is subscribed already
    */
   subscribe(
@@ -100,11 +108,12 @@ export class SseClient {
   ): SseSubscription<ClientEventOf<Definition> | ClientReset>;
   subscribe(of: string | ChannelDefinition, ...args: unknown[]): unknown {
     if (this.isClosed) throw new Error('The client is closed. Make a new one.');
-    const definition = typeof of === 'string' ? undefined : of;
-    const params = definition?.template.includes('{') ? [args.shift() as never] : [];
-    const given = args[0] as Handlers<never> | undefined;
+    const definition = typeof of === 'object' ? of : undefined;
+    const params = definition?.template?.includes('{') ? [args.shift() as never] : [];
+    const [given = {}] = args as [Handlers<never>?];
+    checkSubscription(of, given);
     const handlers =
-      typeof given === 'function' ? { onEvent: given, onReset: given as never } : (given ?? {});
+      typeof given === 'function' ? { onEvent: given, onReset: given as never } : given;
     const types = definition && Object.keys(definition.events);
     return new SseSubscription(
       definition ? definition.channel(...params) : (of as string),
@@ -119,7 +128,7 @@ export class SseClient {
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    for (const one of this.all()) one.finish();
+    for (const channel of this.rooms.keys()) for (const one of this.of(channel)) one.finish();
     clearTimeout(this.collecting);
     this.upstream.close();
   }
@@ -139,7 +148,7 @@ export class SseClient {
       this.want();
       room = undefined;
     }
-    room ??= { subscriptions: new Set(), from, isOpen: false, isWanted: false };
+    room ??= { subscriptions: new Set(), from, isOpen: false };
     this.rooms.set(channel, room);
     room.subscriptions.add(subscription);
     if (room.isOpen) void Promise.resolve().then(() => subscription.opened());
@@ -162,18 +171,10 @@ export class SseClient {
     this.collecting = undefined;
     for (const [name, room] of this.rooms) {
       if (room.subscriptions.size === 0) this.rooms.delete(name);
-      else room.isWanted = true;
     }
     this.upstream.want(
       [...this.rooms].map(([name, { from }]) => ({ name, ...(from && { position: from }) })),
     );
-  }
-
-  /** The subscriptions of a channel, or of those channels that match; they may change meanwhile. */
-  private all(isMeant: (room: Room) => boolean = () => true): SseSubscription<never>[] {
-    return [...this.rooms.values()]
-      .filter(isMeant)
-      .flatMap(({ subscriptions }) => [...subscriptions]);
   }
 
   private of(channel: string): SseSubscription<never>[] {
@@ -198,31 +199,26 @@ export class SseClient {
         for (const one of this.of(channel))
           one.reset({ type: 'sse:reset', data, channel, position });
       },
-      denied: (channel) => this.over(channel, 'onDenied'),
-      ended: (channel) => this.over(channel, 'onEnd'),
+      over: (channel, how, error) => this.over(channel, how, error),
       status: (status, error) => this.change(status, error),
     };
   }
 
   /** Who subscribes in a handler, or after it, begins anew. */
-  private over(channel: string, how: 'onDenied' | 'onEnd'): void {
+  private over(channel: string, how: Ending, error?: SseClientError): void {
     const subscriptions = this.of(channel);
     this.rooms.delete(channel);
-    for (const one of subscriptions) one.finish(how);
+    for (const one of subscriptions) one.finish(how, error);
   }
 
-  private change(status: ClientStatus, error?: Error): void {
+  private change(status: ClientStatus, error?: SseClientError): void {
     const isNew = status !== this.present;
     this.present = status;
     if (status !== 'open') for (const room of this.rooms.values()) room.isOpen = false;
-    // Final for the channels that are not open, but for those that the listeners subscribe to.
-    const ending =
-      error && status !== 'waiting' ? this.all((room) => room.isWanted && !room.isOpen) : [];
     for (const listener of isNew || error ? this.listeners : []) {
       // A listener before it may have changed it.
       if (this.present === status) call(listener, status, error);
     }
-    for (const one of ending) one.finish('onError', error);
   }
 }
 

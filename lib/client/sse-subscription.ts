@@ -1,7 +1,9 @@
+import { checkObserver } from './checks.js';
 import { SseClientError } from './client-error.js';
 import type { ClientEvent, ClientReset, SubscriptionHandlers } from './events.js';
 import { iterate, type ClientObserver } from './iterate.js';
 import { call } from './report.js';
+import type { Ending } from './upstream.js';
 
 /** What brings its channel to a subscription. */
 export interface SubscriptionHost {
@@ -41,9 +43,12 @@ export class SseSubscription<Event = ClientEvent | ClientReset> implements Async
 
   /**
    * Reads its events and resets from now on, as an Observable does.
+   *
    * @returns what ends the reading
+   * @throws TypeError for what cannot observe
    */
   subscribe(observer: ClientObserver<Event> | ((event: Event) => void)): { unsubscribe(): void } {
+    checkObserver(observer);
     const one = typeof observer === 'function' ? { next: observer } : { ...bound(observer) };
     if (this.isOver) call(one.complete);
     else {
@@ -91,7 +96,7 @@ export class SseSubscription<Event = ClientEvent | ClientReset> implements Async
   }
 
   /** @internal The channel has ended, is refused, or the client is. */
-  finish(how?: 'onEnd' | 'onDenied' | 'onError', error?: Error): void {
+  finish(how?: Ending, error?: SseClientError): void {
     if (this.isOver) return;
     this.isOver = true;
     this.detach();
@@ -100,10 +105,9 @@ export class SseSubscription<Event = ClientEvent | ClientReset> implements Async
     else if (how) call(handlers[how]);
     const observers = [...this.observers];
     this.observers.clear();
+    const text = `The server refuses the channel "${this.channel}".`;
     const why =
-      how === 'onDenied'
-        ? new SseClientError(`The server refuses the channel "${this.channel}".`, 403)
-        : error;
+      how === 'onDenied' ? new SseClientError(text, { status: 403, isFinal: true }) : error;
     for (const observer of observers) {
       if (why) call(observer.error, why);
       else call(observer.complete);

@@ -72,8 +72,7 @@ export class TabCatchUp {
         opened: heard(own.opened),
         event: heard(own.event),
         reset: heard(own.reset),
-        denied: heard(own.denied),
-        ended: heard(own.ended),
+        over: heard(own.over),
         status: own.status,
       });
       this.want(late);

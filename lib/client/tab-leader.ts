@@ -1,6 +1,13 @@
 import type { SseClientError } from './client-error.js';
-import type { Asks, TabCall, TabMessage, TabStatus, TabWant } from './tab-messages.js';
-import type { ClientStatus, Upstream, UpstreamEvent, UpstreamSink } from './upstream.js';
+import {
+  packed,
+  type Asks,
+  type TabCall,
+  type TabMessage,
+  type TabStatus,
+  type TabWant,
+} from './tab-messages.js';
+import type { ClientStatus, Ending, Upstream, UpstreamEvent, UpstreamSink } from './upstream.js';
 
 /** How long a new leader waits for the wishes of tabs that do not answer, in milliseconds. */
 const GATHER_MS = 100;
@@ -91,23 +98,15 @@ export class TabLeader implements UpstreamSink {
     this.call(['reset', name, reason, position]);
   }
 
-  denied(name: string): void {
-    this.over('denied', name);
-  }
-
-  ended(name: string): void {
-    this.over('ended', name);
-  }
-
-  status(status: ClientStatus, error?: Error): void {
-    this.stands = error ? [status, error.message, (error as SseClientError).status] : [status];
+  status(status: ClientStatus, error?: SseClientError): void {
+    this.stands = [status, ...packed(error)];
     this.call(['status', ...this.stands]);
   }
 
-  private over(how: 'denied' | 'ended', name: string): void {
+  over(name: string, how: Ending, error?: SseClientError): void {
     const channel = this.channels.get(name);
     if (!channel) return;
-    this.call([how, name, channel.position]);
+    this.call(['over', name, how, channel.position, ...packed(error)]);
     // Who has waited for it hears that it is over. Who wants it later asks the server anew.
     for (const [tab, list] of this.wishes) {
       this.wishes.set(

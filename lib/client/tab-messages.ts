@@ -1,19 +1,28 @@
-import type { ClientStatus, UpstreamEvent } from './upstream.js';
+import { SseClientError, type ClientFailure } from './client-error.js';
+import type { ClientStatus, Ending, UpstreamEvent } from './upstream.js';
 
 /** What the leader's connection has told, for all tabs. `asked`: where the channel was to begin or go on. */
 export type TabCall =
   | readonly ['opened', name: string, position: string | undefined, asked: string | undefined]
   | readonly ['event', name: string, event: UpstreamEvent]
   | readonly ['reset', name: string, reason: string, position: string | undefined]
-  | readonly ['denied' | 'ended', name: string, asked: string | undefined]
+  | readonly ['over', name: string, how: Ending, asked: string | undefined, ...TabError]
   | readonly ['status', ...TabStatus];
 
 /** An error's class does not pass between tabs. */
-export type TabStatus = readonly [
-  status: ClientStatus,
-  message?: string,
-  code?: number | undefined,
-];
+export type TabError = readonly [message?: string | undefined, failure?: ClientFailure | undefined];
+
+export type TabStatus = readonly [status: ClientStatus, ...TabError];
+
+export function packed(error: SseClientError | undefined): TabError {
+  if (!error) return [];
+  const { message, status, reason, isFinal } = error;
+  return [message, { status, reason, isFinal }];
+}
+
+export function unpacked([message, failure]: TabError): SseClientError | undefined {
+  return message === undefined ? undefined : new SseClientError(message, failure);
+}
 
 /** Where the leader stands in a channel that is open. */
 export type TabPlace = readonly [

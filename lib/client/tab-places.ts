@@ -1,4 +1,11 @@
-import { isSamePlace, type TabCall, type TabPlace, type TabWant } from './tab-messages.js';
+import {
+  isSamePlace,
+  packed,
+  unpacked,
+  type TabCall,
+  type TabPlace,
+  type TabWant,
+} from './tab-messages.js';
 import type { UpstreamSink, Wanted } from './upstream.js';
 
 /** How many calls of a channel are kept while a tab catches up with them. */
@@ -101,8 +108,9 @@ export class TabPlaces {
       this.onLate();
     } else if (place.state === 'joined') {
       this.tell(place, call);
-    } else if (what === 'denied' || what === 'ended') {
-      const fits = what === 'denied' || !place.position || isSamePlace(place.position, call[2]);
+    } else if (what === 'over') {
+      const [, , how, asked] = call;
+      const fits = how !== 'onEnd' || !place.position || isSamePlace(place.position, asked);
       if (fits) this.tell(place, call);
       else this.fallBehind(place);
     }
@@ -113,8 +121,7 @@ export class TabPlaces {
     opened: (...call) => this.takeOwn(['opened', ...call, undefined]),
     event: (...call) => this.takeOwn(['event', ...call]),
     reset: (...call) => this.takeOwn(['reset', ...call]),
-    denied: (name) => this.takeOwn(['denied', name, undefined]),
-    ended: (name) => this.takeOwn(['ended', name, undefined]),
+    over: (name, how, error) => this.takeOwn(['over', name, how, undefined, ...packed(error)]),
     // The leader's connection is the one that counts.
     status: () => undefined,
   };
@@ -177,10 +184,9 @@ export class TabPlaces {
         return sink.event(call[1], call[2]);
       case 'reset':
         return sink.reset(call[1], call[2], call[3]);
-      case 'denied':
-      case 'ended':
+      case 'over':
         place.state = 'over';
-        return sink[call[0]](call[1]);
+        return sink.over(call[1], call[2], unpacked([call[4], call[5]]));
       case 'status':
     }
   }

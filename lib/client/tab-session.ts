@@ -1,8 +1,13 @@
-import { SseClientError } from './client-error.js';
 import { TabCatchUp } from './tab-catch-up.js';
 import { TabLeader } from './tab-leader.js';
 import { TabLocks } from './tab-locks.js';
-import type { Stands, TabMessage, TabStatus, Told } from './tab-messages.js';
+import {
+  unpacked,
+  type Stands,
+  type TabMessage,
+  type TabStatus,
+  type Told,
+} from './tab-messages.js';
 import { platform, type TabLine } from './tab-platform.js';
 import type { TabPlaces } from './tab-places.js';
 import type { Upstream, UpstreamSink } from './upstream.js';
@@ -176,8 +181,8 @@ export class TabSession {
 
   private tell(status: TabStatus): void {
     this.told = status;
-    const [now, message, code] = status;
-    this.onStatus(now, message === undefined ? undefined : new SseClientError(message, code));
+    const [now, ...error] = status;
+    this.onStatus(now, unpacked(error));
   }
 
   private look(): void {

@@ -1,3 +1,5 @@
+import type { SseClientError } from './client-error.js';
+
 /** A channel that somebody wants, and from where. */
 export interface Wanted {
   readonly name: string;
@@ -14,8 +16,8 @@ export interface Wanted {
  * - `open`: events arrive.
  * - `waiting`: the server is away, or the page is offline; the client returns by itself.
  * - `closed`: there is no connection, and none will be made: nobody wants a channel, all have ended,
- *   or the server has refused the client for good. Then there is an error, and the next change of
- *   what is wanted tries again.
+ *   or the server has refused the client for good. Then there is an error, and whoever wants a channel
+ *   anew tries again.
  */
 export type ClientStatus = 'connecting' | 'open' | 'waiting' | 'closed';
 
@@ -40,6 +42,12 @@ export interface UpstreamEvent {
   readonly position: string | undefined;
 }
 
+/**
+ * How a channel ends, by the handler that is told so: it is complete, the server refuses it, or something
+ * went wrong for good, which the error says.
+ */
+export type Ending = 'onEnd' | 'onDenied' | 'onError';
+
 /** Who hears what an {@link Upstream} brings. It must not throw. */
 export interface UpstreamSink {
   /** The channel is live from this position, or has been resumed. */
@@ -47,13 +55,8 @@ export interface UpstreamSink {
   event(channel: string, event: UpstreamEvent): void;
   /** Events may be missing. What comes next comes after this position. */
   reset(channel: string, reason: string, position: string | undefined): void;
-  /** The server refuses this channel. It is asked for again when `want()` names it after that. */
-  denied(channel: string): void;
-  /** The channel has ended: `complete()`. It is asked for again when `want()` names it after that. */
-  ended(channel: string): void;
-  /**
-   * With `waiting` an error passes by itself. With `closed` it is final for all channels, and with
-   * `open` for those that are not open: the next change of what is wanted tries again.
-   */
-  status(status: ClientStatus, error?: Error): void;
+  /** The channel is over. It is asked for again when `want()` names it after that. */
+  over(channel: string, how: Ending, error?: SseClientError): void;
+  /** An error that is not final tells of an attempt that has failed: another will be made. */
+  status(status: ClientStatus, error?: SseClientError): void;
 }

@@ -28,16 +28,27 @@ const WITHOUT_BODY = new Set(['GET', 'HEAD']);
  */
 export function readWishes(request: FrameworkRequest, idLength: number): Wishes {
   return WITHOUT_BODY.has(request.method ?? 'GET')
-    ? ofQuery(queryOf(request))
+    ? ofQuery(queryOf(request), idLength)
     : ofBody(request.body, idLength);
 }
 
-function ofQuery(query: URLSearchParams): Wishes {
+function ofQuery(query: URLSearchParams, idLength: number): Wishes {
+  const starts = query.getAll('from').map((start): [string, string] => {
+    // A position has no comma.
+    const comma = start.indexOf(',');
+    if (comma < 0) {
+      throw wrong('`from`', start, '<position>,<channel>');
+    }
+    return [start.slice(comma + 1), positionIn(start.slice(0, comma), idLength)];
+  });
   return {
     names: query.getAll('channel'),
     hasOwnIds: hasOwnIds(query.get('ids') ?? undefined),
     lastEventId: undefined,
-    from: new Map(query.getAll('earliest').map((name) => [name, EARLIEST])),
+    from: new Map([
+      ...starts,
+      ...query.getAll('earliest').map((name): [string, string] => [name, EARLIEST]),
+    ]),
   };
 }
 

@@ -28,6 +28,12 @@ export function requestedParameters(requested: Requested, method: string): Param
           description: 'Channels that are read from the oldest event that is retained.',
           schema: { type: 'array', items: { type: 'string' } },
         },
+        {
+          ...inQuery('from'),
+          description:
+            'Where to begin in channels, each as `<position>,<channel>`; the position may be `earliest`.',
+          schema: { type: 'array', items: { type: 'string' } },
+        },
       ]
     : [];
 }

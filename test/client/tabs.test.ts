@@ -53,8 +53,7 @@ class Tab {
         } else said.push(`${type} ${data}`);
       },
       reset: (channel, reason) => this.of(channel).said.push(reason),
-      denied: (channel) => this.over(channel, 'denied'),
-      ended: (channel) => this.over(channel, 'ended'),
+      over: (channel, how) => this.over(channel, how === 'onEnd' ? 'ended' : 'denied'),
       status: (status, error) => this.statuses.push(error ? `${status} ${error.message}` : status),
     };
     this.upstream = new SharedUpstream(sink, {

@@ -195,6 +195,7 @@ describe.each(ADAPTERS)('requestedChannels() on %s', (adapter) => {
     for (const [more, position] of [
       ['', 'none'],
       [`&lastEventId=${NEWS}`, NEWS],
+      ['&from=1,news', NEWS],
       [`&lastEventId=${NEWS}&earliest=other`, `${NEWS},${labelOf('other')}:earliest`],
     ] as const) {
       const stream = await RawStream.open(`${url}/told${query(['news', 'other'], more)}`);
@@ -237,6 +238,14 @@ describe.each(ADAPTERS)('requestedChannels() on %s', (adapter) => {
     ['too many names', query(['job:1', 'job:2', 'job:3', 'job:4']), '4 channels'],
     ['other ids', query(['news'], '&ids=event'), '"event"'],
     ['the start of another channel', query(['news'], '&earliest=job%3A1'), '"job:1"'],
+    [
+      'a start without a channel',
+      query(['news'], '&from=1'),
+      '"1"; it must be <position>,<channel>',
+    ],
+    ['a start without a position', query(['news'], '&from=,news'), 'empty'],
+    ['a start with a line break', query(['news'], '&from=1%0A2,news'), '1\\n2'],
+    ['a start of another channel', query(['news'], '&from=1,job:1'), '"job:1"'],
   ])('answers 400 to a query with %s', async (_, search, message) => {
     const { url } = await start();
     const path = search.includes('job%3A4') ? 'only' : 'stream';

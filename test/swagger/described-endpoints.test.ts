@@ -268,7 +268,7 @@ describe.each(ADAPTERS)('The OpenAPI document on %s', (adapter) => {
     expect(Object.keys(get!.responses)).toEqual(['200', '204', '400', '403']);
     expect(Object.keys(post!.responses)).toEqual(Object.keys(get!.responses));
     expect(get!.responses['200']!.description).toContain('that the request names');
-    const inQuery = ['query channel', 'query ids', 'query earliest', ...POSITION];
+    const inQuery = ['query channel', 'query ids', 'query earliest', 'query from', ...POSITION];
     expect([parametersOf(get!), parametersOf(head!)]).toEqual([inQuery, inQuery]);
     expect(get!.parameters[0]).toEqual({
       name: 'channel',
