@@ -1,5 +1,7 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
+import { startSample, type SampleProcess } from '../sample/sample-process.js';
+import { compiled } from '../support/compiled.js';
 import { until } from '../support/until.js';
 import { ChromiumRig, expectFitsPhone, onPhone } from './chromium-rig.js';
 
@@ -91,5 +93,45 @@ describe('the long answer in Chromium', () => {
     await expectFitsPhone(page, colorScheme);
     await page.click('#stop');
     await hasState(page, 'stopped');
+  });
+});
+
+describe('the long answer of two instances in Chromium', () => {
+  let sample: SampleProcess;
+  let instances: readonly string[];
+  beforeAll(async () => {
+    sample = await startSample({}, [process.execPath, compiled('sample/cluster.ts')]);
+    instances = (await (await fetch(`${await sample.address()}/instances`)).json()) as string[];
+  });
+  afterAll(() => sample?.dispose());
+
+  it('is lost in both tabs when its instance is killed, and their buttons go on', async () => {
+    const [one, two] = await Promise.all(
+      instances.map((url) => rig.openUrl(`${url}/answers.html?id=killed`)),
+    );
+    const tabs = [one!, two!];
+    await Promise.all(tabs.map((tab) => hasState(tab, 'idle')));
+    await one!.click('#generate');
+    await reads(one!, 0);
+    // The other instance's page is of another origin, which no BroadcastChannel reaches.
+    await two!.reload();
+    await reads(two!, 0);
+    await two!.click('#kill');
+    await hasState(two!, 'lost');
+    const { host } = new URL(instances[0]!);
+    expect(await two!.textContent('#state')).toMatch(
+      new RegExp(`^Lost after \\d+ words: ${host} has died\\.$`),
+    );
+    // Its own page returns when the instance is there again, and goes on behind the last word it had.
+    await hasState(one!, 'lost');
+    expect(await one!.textContent('#answer')).toBe(await two!.textContent('#answer'));
+    for (const [nth, tab] of tabs.entries()) {
+      expect(await tab.isDisabled('#stop')).toBe(true);
+      await tab.click('#generate');
+      await reads(tab, 0);
+      expect(await tab.textContent('#state')).toContain(new URL(instances[nth]!).host);
+      await tab.click('#stop');
+      await hasState(tab, 'stopped');
+    }
   });
 });

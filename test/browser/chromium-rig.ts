@@ -48,7 +48,8 @@ export class ChromiumRig {
     return this.openUrl(this.server.proxy.url(`${this.server.address}${path}`));
   }
 
-  private async openUrl(url: string): Promise<Page> {
+  /** Opens a page of something else than that sample. */
+  async openUrl(url: string): Promise<Page> {
     const page = await this.context.newPage();
     await page.goto(url);
     return page;

@@ -65,3 +65,57 @@ it('The cluster sample shows both instances, and survives the end of one', async
   expect(await back.next()).toMatchObject({ data: expect.stringContaining('while it was away') });
   await Promise.all([one!.close(), back.close()]);
 });
+
+it('An answer whose instance is killed is lost once for all who follow it at the other', async () => {
+  const [one, two] = instances as [string, string];
+  const ask = async (url: string) => {
+    const options = { method: 'POST', body: 'Why?', headers: { 'content-type': 'text/plain' } };
+    return (await (await fetch(`${url}/answers/killed`, options)).json()) as { run: string };
+  };
+  const follow = (url: string, lastEventId?: string) =>
+    SseTestClient.connect(
+      `${url}/events/answers/killed`,
+      lastEventId === undefined ? {} : { lastEventId },
+    );
+  const told = ({ events }: SseTestClient) =>
+    events.filter(({ type }) => type !== 'sse:open').map(({ type, data }) => [type, data]);
+
+  await until(() => fetch(`${one}/instances`).catch(() => undefined));
+  const { run } = await ask(one);
+  const followers = await Promise.all([follow(two), follow(two)]);
+  await until(() => followers.every((client) => told(client).length > 5));
+  await fetch(`${one}/crash`, { method: 'POST' }).catch(() => undefined);
+  await Promise.all(followers.map(({ closed }) => closed));
+  const [first] = followers.map(told);
+  expect(first!.slice(-2)).toEqual([
+    ['sse:error', expect.stringContaining('"reason":"lost"')],
+    ['message', '[DONE]'],
+  ]);
+  const begun = JSON.stringify({ question: 'Why?', by: new URL(one).host });
+  expect(first![0]).toEqual(['begun', begun]);
+  expect(first!.slice(1, -2).every(([type]) => type === 'message')).toBe(true);
+  const text = first!.slice(1, -2).map(([, data]) => data);
+  expect(text.join('')).toMatch(/^This answer is generated /);
+  expect(told(followers[1]!)).toEqual(first);
+
+  // The other instance begins and stops the next one, and the one that was killed knows all of both.
+  const next = await ask(two);
+  const reader = await follow(two);
+  await until(() => told(reader).length > 5);
+  const stopped = await fetch(`${two}/answers/killed`, { method: 'DELETE' });
+  expect(await stopped.json()).toEqual({ stopped: true });
+  await reader.closed;
+  expect(told(reader).slice(-2)).toEqual([
+    ['sse:stopped', '{}'],
+    ['message', '[DONE]'],
+  ]);
+  await until(() => fetch(`${one}/instances`).catch(() => undefined));
+  for (const [id, all] of [
+    [run, first],
+    [next.run, told(reader)],
+  ] as const) {
+    const back = await follow(one, `${id}.0`);
+    await back.closed;
+    expect(told(back)).toEqual(all);
+  }
+});
