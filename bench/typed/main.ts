@@ -13,6 +13,9 @@ import { channelName, defineChannel, SseModule, SseService, unchecked } from '..
  * of each counts.
  */
 
+/** The most times of a plain send() that a typed one may take, beside what zod takes alone. */
+const MOST = 1.5;
+
 const [rounds = 40] = process.argv.slice(2).map(Number);
 const EVENTS = 2_000;
 
@@ -75,6 +78,15 @@ async function main(): Promise<void> {
       `${name.padEnd(26)} ${cpu.toFixed(2)} us   ${(cpu / plain).toFixed(2)} × send()   ` +
         `without zod ${((cpu - (name.endsWith('zod') ? zod : 0)) / plain).toFixed(2)}`,
     );
+  }
+  const times = (least.get('to().send(), zod')! - zod) / plain;
+  const isKept = times <= MOST;
+  console.log(
+    `A typed send with zod is ${times.toFixed(2)} × an untyped send plus zod's own parse: ` +
+      `${isKept ? 'within' : 'MORE THAN'} the ${MOST} × that it may be`,
+  );
+  if (!isKept) {
+    process.exitCode = 1;
   }
 }
 
