@@ -25,15 +25,17 @@ function documented(language: string): string {
  * Starts a proxy of this machine, as docs/proxies.md says, in front of a loopback port.
  *
  * @param more lines to add to its configuration
+ * @param change makes another configuration of the documented one
  */
 export async function startProxyServer(
   kind: ProxyKind,
   upstream: number,
   more: string,
+  change: (documented: string) => string = (same) => same,
 ): Promise<RunningProxy> {
   const folder = await ServerFolder.create('proxy');
   try {
-    const block = `${documented(kind.language)}\n${more}`
+    const block = `${change(documented(kind.language))}\n${more}`
       .replaceAll(String(DOCUMENTED_SECONDS), String(TIMEOUT_SECONDS))
       .replaceAll('3000', String(upstream));
     const setup = { block, port: await freePort(), folder: folder.path };

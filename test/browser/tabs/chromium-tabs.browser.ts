@@ -52,7 +52,7 @@ describe('tabs of Chromium', () => {
       const restart = async (): Promise<void> => {
         const sent = await rig.app.stopPublishing();
         await rig.app.close();
-        rig.app = await TabsApp.start(rig.script, CHANNELS, options, port);
+        rig.app = await TabsApp.start(rig.scripts, CHANNELS, options, port);
         rig.app.sent = sent;
       };
       await restart();
@@ -64,7 +64,7 @@ describe('tabs of Chromium', () => {
       await rig.sendMore();
       await rig.expectWhole();
       await rig.app.close();
-      rig.app = await TabsApp.start(rig.script, CHANNELS);
+      rig.app = await TabsApp.start(rig.scripts, CHANNELS);
     } finally {
       await redis.stop();
     }

@@ -2,13 +2,16 @@
 // ?key=… names whose tab it is; with ?keep it goes on after a reload where it was; ?without=… is what the
 // browser does not have.
 import { DirectUpstream } from '../../../lib/client/direct-upstream.ts';
-import { SharedUpstream } from '../../../lib/client/shared-upstream.ts';
+import { shareTabs } from '../../../lib/client/share-tabs.ts';
 
 const asked = new URL(location.href).searchParams;
 const kept = asked.has('keep') ? JSON.parse(sessionStorage.getItem('kept') ?? '{}') : {};
 
 /** By channel: its numbers in order, and the position of the last. */
 const channels = {};
+/** The same of what was unwanted, and then wanted anew. */
+const past = [];
+let wanted = new Set();
 const statuses = [];
 const fallbacks = [];
 /** Of each number of the first channel: when it was sent, and when it came. */
@@ -48,13 +51,11 @@ if (missing === 'locks') delete Navigator.prototype.locks;
 else if (missing) delete globalThis[missing];
 
 const connect = (to) => new DirectUpstream('/stream', {}, to);
-const upstream = asked.has('alone')
-  ? connect(sink)
-  : new SharedUpstream(sink, {
-      name: asked.get('key') ?? 'tests',
-      connect,
-      onFallback: (reason) => fallbacks.push(reason),
-    });
+const share = shareTabs({
+  key: asked.get('key') ?? '',
+  onFallback: (reason) => fallbacks.push(reason),
+});
+const upstream = asked.has('alone') ? connect(sink) : share({ url: '/stream', connect }, sink);
 
 addEventListener('pagehide', () => sessionStorage.setItem('kept', JSON.stringify(channels)));
 
@@ -70,6 +71,12 @@ function isWhole(numbers) {
 globalThis.tab = {
   /** @param names of channels; from where, `undefined` for what is sent from now on */
   want(names, from) {
+    for (const name of names) {
+      if (wanted.has(name) || !channels[name]) continue;
+      past.push(channels[name]);
+      delete channels[name];
+    }
+    wanted = new Set(names);
     upstream.want(
       names.map((name) => {
         const position = kept[name]?.position ?? from;
@@ -96,6 +103,7 @@ globalThis.tab = {
     fallbacks,
     isLeader: upstream.session?.leader !== undefined,
     returns,
+    brokenPast: past.map(({ numbers }) => numbers).filter((numbers) => !isWhole(numbers)),
   }),
   /** @returns milliseconds, of what was sent since then: until the first came, and half and most of the ways */
   measured(since) {

@@ -41,13 +41,16 @@ export interface Shown {
   readonly isLeader: boolean;
   /** How often the page came back from the back-forward cache. */
   readonly returns: number;
+  /** What was received of channels before they were unwanted, and lacks or repeats a number. */
+  readonly brokenPast: readonly number[][];
 }
 
 /** A tab with a client, which wants channels. */
 export class ClientTab<Tab extends BrowserTab = BrowserTab> {
   constructor(
     readonly tab: Tab,
-    readonly names: readonly string[],
+    /** What it wants. */
+    public names: readonly string[],
   ) {}
 
   /** Wants its channels, and waits until all of them are open. */
@@ -88,12 +91,15 @@ export class ClientTab<Tab extends BrowserTab = BrowserTab> {
   /** Waits until it has the last number of each channel, and tells what is wrong with them. */
   async faults(last: number): Promise<string[]> {
     const { names } = this;
-    const { channels } = await this.shows(
+    const { channels, brokenPast } = await this.shows(
       (shown) => names.every((name) => (shown.channels[name]?.last ?? 0) >= last),
       `number ${last} in each channel`,
     );
-    return Object.entries(channels)
-      .filter(([, { isWhole, resets }]) => !isWhole || resets > 0)
-      .map(([name, channel]) => `${name}: ${JSON.stringify(channel)}`);
+    return [
+      ...Object.entries(channels)
+        .filter(([, { isWhole, resets }]) => !isWhole || resets > 0)
+        .map(([name, channel]) => `${name}: ${JSON.stringify(channel)}`),
+      ...brokenPast.map((numbers) => `before it was unwanted: ${numbers.join()}`),
+    ];
   }
 }

@@ -1,5 +1,6 @@
 import { Controller, Get, Header, RequestMethod, Sse, type Type } from '@nestjs/common';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
+import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { requestedChannels, SseChannel, type SseModuleOptions } from '../../../lib/index.js';
@@ -25,13 +26,29 @@ class StreamController {
   }
 }
 
-function pageController(script: string): Type {
+/** What tabs of a version of the client are. */
+export interface TabScripts {
+  readonly now: string;
+  /** Of a version whose tabs say other things to each other. */
+  readonly next: string;
+}
+
+const html = (script: string): string =>
+  `<!doctype html><title>A tab</title><body><script type="module" src="${script}"></script>`;
+
+function pageController({ now, next }: TabScripts): Type {
   @Controller()
   class TabPageController {
     @Get('tab')
     @Header('content-type', 'text/html; charset=utf-8')
     page(): string {
-      return '<!doctype html><title>A tab</title><body><script type="module" src="tab.js"></script>';
+      return html('tab.js');
+    }
+
+    @Get('next')
+    @Header('content-type', 'text/html; charset=utf-8')
+    next(): string {
+      return html('next.js');
     }
 
     /** Its origin is its own, as that of a sandboxed frame. */
@@ -45,14 +62,36 @@ function pageController(script: string): Type {
     @Get('tab.js')
     @Header('content-type', 'text/javascript; charset=utf-8')
     script(): string {
-      return script;
+      return now;
+    }
+
+    @Get('next.js')
+    @Header('content-type', 'text/javascript; charset=utf-8')
+    nextScript(): string {
+      return next;
     }
   }
   return TabPageController;
 }
 
 /** The script of `page.js`, as a browser loads it. */
-export async function tabScript(): Promise<string> {
+export async function tabScripts(): Promise<TabScripts> {
+  const [now, next] = await Promise.all([tabScript(), tabScript(NEXT_PROTOCOL)]);
+  return { now, next };
+}
+
+const NEXT_PROTOCOL: Plugin = {
+  name: 'next-protocol',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /share-tabs\.ts$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      const contents = text.replace('const PROTOCOL = 1;', 'const PROTOCOL = 2;');
+      if (contents === text) throw new Error(`There is no such protocol in ${path}.`);
+      return { contents, loader: 'ts' };
+    }),
+};
+
+async function tabScript(...plugins: Plugin[]): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL('page.js', import.meta.url))],
     tsconfig: fileURLToPath(new URL('../../../tsconfig.client.json', import.meta.url)),
@@ -61,6 +100,7 @@ export async function tabScript(): Promise<string> {
     format: 'esm',
     target: 'es2020',
     logLevel: 'silent',
+    plugins,
   });
   return outputFiles[0]!.text;
 }
@@ -78,13 +118,13 @@ export class TabsApp {
   ) {}
 
   static async start(
-    script: string,
+    scripts: TabScripts,
     channels: readonly string[],
     options: SseModuleOptions = {},
     port?: number,
   ): Promise<TabsApp> {
     const app = await startApp({
-      controllers: [StreamController, pageController(script)],
+      controllers: [StreamController, pageController(scripts)],
       options: {
         retry: RETRY_MS,
         retain: { events: 100_000, bytes: 100_000_000, age: 600_000 },

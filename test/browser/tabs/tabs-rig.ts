@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import { until } from '../../support/until.js';
 import { ClientTab, type BrowserTab, type TabBrowser } from './tab.js';
-import { TabsApp, tabScript } from './tabs-app.js';
+import { TabsApp, tabScripts, type TabScripts } from './tabs-app.js';
 
 /** The channels of a tab, if a test says nothing else. */
 export const CHANNELS: readonly string[] = Array.from({ length: 20 }, (_, at) => `numbers:${at}`);
@@ -15,16 +15,16 @@ export class TabsRig<Tab extends BrowserTab = BrowserTab> {
   app!: TabsApp;
   /** The tabs that are to receive everything. */
   tabs: ClientTab<Tab>[] = [];
-  script = '';
+  scripts!: TabScripts;
 
   constructor(start: () => Promise<TabBrowser<Tab>>) {
     beforeAll(async () => {
-      this.script = await tabScript();
+      this.scripts = await tabScripts();
       this.browser = await start();
     });
     afterAll(() => this.browser?.close());
     beforeEach(async () => {
-      this.app = await TabsApp.start(this.script, CHANNELS);
+      this.app = await TabsApp.start(this.scripts, CHANNELS);
       this.tabs = [];
     });
     afterEach(async () => {

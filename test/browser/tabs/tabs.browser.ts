@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Random } from '../../channel/random.js';
 import { until } from '../../support/until.js';
 import { TAB_BROWSERS } from './tab-browsers.js';
 import { CHANNELS, FORBIDDEN, TabsRig } from './tabs-rig.js';
@@ -79,6 +80,43 @@ describe.each(TAB_BROWSERS)('tabs of $name', ({ start }) => {
     const last = await rig.app.stopPublishing();
     for (const tab of rig.tabs) expect(await tab.faults(last)).toEqual([]);
     expect(rig.app.connections).toBe(2);
+  });
+
+  it('have a connection for each of two versions that say other things to each other', async () => {
+    await rig.openMany(2);
+    for (let n = 0; n < 2; n++) await rig.openPage(rig.app.page('', 'next'));
+    rig.app.publish();
+    await rig.sendMore(20);
+    const first = await rig.takeLeader();
+    await first.tab.close();
+    await rig.sendMore(20);
+    await rig.expectWhole(2);
+    const shown = await Promise.all(rig.tabs.map((tab) => tab.shown()));
+    expect(shown.filter(({ isLeader }) => isLeader)).toHaveLength(2);
+    expect(shown.flatMap(({ fallbacks }) => fallbacks)).toEqual([]);
+  });
+
+  it('lose and repeat nothing in 100 changes under load', async () => {
+    const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+    console.log(`SEED=${seed}`);
+    const random = new Random(seed);
+    await rig.openMany(3);
+    rig.app.publish();
+    for (let change = 0; change < 100; change++) {
+      const tab = rig.tabs[random.below(rig.tabs.length)]!;
+      const name = CHANNELS[random.below(CHANNELS.length)]!;
+      tab.names = tab.names.includes(name)
+        ? tab.names.filter((each) => each !== name)
+        : [...tab.names, name];
+      await tab.want(tab.names);
+      await rig.sendMore(random.below(4));
+    }
+    for (const tab of rig.tabs) {
+      tab.names = CHANNELS;
+      await tab.begin();
+    }
+    await rig.sendMore();
+    await rig.expectWhole();
   });
 
   it.each([
