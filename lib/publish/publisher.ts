@@ -24,6 +24,7 @@ import {
   type PublishAnswer,
 } from './publish-answer.js';
 import { PublishChannels } from './publish-channels.js';
+import type { PublishFacts } from './publish-facts.js';
 import { PublishPermission } from './publish-permission.js';
 import { PublishRate } from './publish-rate.js';
 import type { PUBLISH_OPTIONS } from './publish.options.js';
@@ -58,6 +59,17 @@ export class Publisher implements OnModuleInit {
     this.channels = new PublishChannels(settings.channels);
     this.permission = new PublishPermission(settings.authorize, sseLog);
     this.rate = new PublishRate(settings.limits.eventsPerMinute);
+  }
+
+  /** What a document can tell of the route. */
+  get facts(): PublishFacts {
+    const { authorize, limits } = this.settings;
+    return {
+      channels: this.channels.entries,
+      authorizes: authorize !== undefined,
+      mostEvents: limits.eventsPerRequest,
+      isLimited: limits.eventsPerMinute !== Infinity,
+    };
   }
 
   /** @throws SseError `NOT_CONFIGURED` */

@@ -2,9 +2,10 @@ import type { INestApplicationContext } from '@nestjs/common';
 import { shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import { describedOperation, type Place } from './described-operation.js';
-import { factsOf, type EndpointFacts } from './endpoint-facts.js';
+import { factsOf, globalGuardsOf } from './endpoint-facts.js';
 import { JsonSchemas, type DescribeOptions } from './json-schemas.js';
 import type { OpenApiDocument, Operation } from './open-api.js';
+import { describedPublish, publishRoutesOf } from './publish-operation.js';
 
 /** The metadata of `@ApiExtension()`, which Swagger copies into each operation of a handler. */
 const API_EXTENSION = 'swagger/apiExtension';
@@ -12,10 +13,12 @@ const API_EXTENSION = 'swagger/apiExtension';
 /** Marks the operations of an endpoint while a document is made. */
 const MARK = 'x-sse-channels-endpoint';
 
+type Describe = (operation: Operation, place: Place) => Operation;
+
 type PathItems = Record<string, Record<string, Operation>>;
 
 /**
- * Describes the `@SseChannel()` endpoints in an OpenAPI document: the parameters of their paths,
+ * Describes the `@SseChannel()` endpoints in an OpenAPI document, and the routes of `SsePublishModule`: the parameters of their paths,
  * `Last-Event-ID` and `lastEventId`, the stream as `text/event-stream`, and the other statuses
  * that can come. In a document of OpenAPI 3.2 `itemSchema` describes an event. What decorators
  * such as `@ApiParam()`, `@ApiResponse()` and `@ApiOperation()` say of an endpoint stays.
@@ -46,8 +49,14 @@ export function describeSseChannels<Document extends OpenApiDocument>(
         'Write: describeSseChannels(app, () => SwaggerModule.createDocument(app, config)).',
     );
   }
-  const facts = factsOf(app);
-  const document = marked([...facts.keys()], create);
+  const described = new Map<object, Describe>();
+  for (const [handler, facts] of factsOf(app)) {
+    described.set(handler, (operation, place) => describedOperation(operation, facts, place));
+  }
+  for (const route of publishRoutesOf(app, globalGuardsOf(app))) {
+    described.set(route.handler, (operation, place) => describedPublish(operation, route, place));
+  }
+  const document = marked([...described.keys()], create);
   if (typeof document?.openapi !== 'string' || typeof document.paths !== 'object') {
     throw new SseError(
       'INVALID_OPTION',
@@ -56,10 +65,9 @@ export function describeSseChannels<Document extends OpenApiDocument>(
     );
   }
   const hasItemSchema = isOpenApi32(document.openapi);
-  const endpoints = [...facts.values()];
   const schemas = new JsonSchemas(document, options.toJsonSchema);
   for (const items of [document.paths, document.webhooks ?? {}] as PathItems[]) {
-    describeItems(items, endpoints, { hasItemSchema, schemas });
+    describeItems(items, [...described.values()], { hasItemSchema, schemas });
   }
   return document;
 }
@@ -79,7 +87,7 @@ function checkOptions(options: DescribeOptions): void {
 
 function describeItems(
   items: PathItems,
-  endpoints: readonly EndpointFacts[],
+  describe: readonly Describe[],
   document: Pick<Place, 'hasItemSchema' | 'schemas'>,
 ): void {
   for (const [path, item] of Object.entries(items)) {
@@ -87,7 +95,7 @@ function describeItems(
       if (typeof marker?.[MARK] === 'number') {
         const { [MARK]: index, ...operation } = marker;
         const place = { path, method, ...document };
-        item[method] = describedOperation(operation, endpoints[index as number]!, place);
+        item[method] = describe[index as number]!(operation, place);
       }
     }
   }

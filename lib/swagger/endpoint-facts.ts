@@ -51,8 +51,7 @@ export interface EndpointFacts {
  */
 export function factsOf(app: INestApplicationContext): ReadonlyMap<object, EndpointFacts> {
   const { routes, settings } = partsOf(app);
-  const config = app.get(ApplicationConfig, { strict: false });
-  const ofAll = [...config.getGlobalGuards(), ...config.getGlobalRequestGuards()];
+  const ofAll = globalGuardsOf(app);
   const facts = new Map<object, EndpointFacts>();
   for (const endpoint of routes.endpoints) {
     const { handler } = endpoint;
@@ -62,6 +61,12 @@ export function factsOf(app: INestApplicationContext): ReadonlyMap<object, Endpo
     facts.set(handler, known ? { ...more, ...either(known, more) } : more);
   }
   return facts;
+}
+
+/** The guards of every request. */
+export function globalGuardsOf(app: INestApplicationContext): readonly unknown[] {
+  const config = app.get(ApplicationConfig, { strict: false });
+  return [...config.getGlobalGuards(), ...config.getGlobalRequestGuards()];
 }
 
 function partsOf(app: INestApplicationContext): { routes: SseRoutes; settings: SseSettings } {

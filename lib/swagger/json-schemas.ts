@@ -6,7 +6,7 @@ import type { OpenApiDocument, Schema } from './open-api.js';
 export interface DescribeOptions {
   /**
    * Makes JSON Schema of a schema in `defineChannel()`, such as `z.toJSONSchema` or `toJsonSchema` of `@valibot/to-json-schema`. It is
-   * called with the schema and `{ target, io: 'output', typeMode: 'output' }`, where the target is `draft-2020-12`, or `openapi-3.0` for a
+   * called with the schema and `{ target, io: 'output', typeMode: 'output' }`, or `'input'` for what is published over HTTP, where the target is `draft-2020-12`, or `openapi-3.0` for a
    * document of that version. Where it throws, the schema's own converter is asked. Default: none.
    */
   // Converters of libraries take their own schemas only.
@@ -17,12 +17,18 @@ export interface DescribeOptions {
 /** https://standardschema.dev/json-schema */
 type Converter = (options: { readonly target: string }) => object;
 
+/** Whether a schema is of what clients receive, or of what publishers give. */
+type Side = 'output' | 'input';
+
 /** A reference within a schema. In a document it would be looked for from the document's beginning. */
 const LOCAL = /^#(\/(\$defs|definitions)\/(.+))?$/;
 
 /** Makes JSON Schemas of the events of definitions, each once for a document. */
 export class JsonSchemas {
-  private readonly known = new Map<ChannelDefinition, Readonly<Record<string, Schema>>>();
+  private readonly known = {
+    output: new Map<ChannelDefinition, Readonly<Record<string, Schema>>>(),
+    input: new Map<ChannelDefinition, Readonly<Record<string, Schema>>>(),
+  };
   private readonly target: 'draft-2020-12' | 'openapi-3.0';
 
   constructor(
@@ -33,24 +39,26 @@ export class JsonSchemas {
   }
 
   /** The schema of each event's data by its type; an empty one, which fits everything, where nobody can tell. */
-  of(definition: ChannelDefinition): Readonly<Record<string, Schema>> {
-    let schemas = this.known.get(definition);
+  of(definition: ChannelDefinition, side: Side = 'output'): Readonly<Record<string, Schema>> {
+    const ofSide = side === 'input' ? '.input' : '';
+    let schemas = this.known[side].get(definition);
     if (!schemas) {
       const entries = Object.entries(definition.events).map(([type, schema]) => [
         type,
-        this.withoutLocals(this.converted(schema), `${definition.template}.${type}`),
+        this.withoutLocals(this.converted(schema, side), `${definition.template}.${type}${ofSide}`),
       ]);
       schemas = Object.fromEntries(entries) as Record<string, Schema>;
-      this.known.set(definition, schemas);
+      this.known[side].set(definition, schemas);
     }
     return schemas;
   }
 
-  private converted(schema: AnySchema): Schema {
+  private converted(schema: AnySchema, side: Side): Schema {
     const { target, toJsonSchema } = this;
-    const own = (schema['~standard'] as { jsonSchema?: { output?: Converter } }).jsonSchema;
-    const options = { target, io: 'output', typeMode: 'output' };
-    const converters = [() => toJsonSchema?.(schema, options), () => own?.output?.({ target })];
+    const own = (schema['~standard'] as { jsonSchema?: Partial<Record<Side, Converter>> })
+      .jsonSchema;
+    const options = { target, io: side, typeMode: side };
+    const converters = [() => toJsonSchema?.(schema, options), () => own?.[side]?.({ target })];
     for (const convert of converters) {
       try {
         const result: unknown = convert();

@@ -24,7 +24,7 @@ export interface Schema {
   minimum?: number;
   maxItems?: number;
   items?: Schema;
-  additionalProperties?: Schema;
+  additionalProperties?: Schema | boolean;
   enum?: readonly string[];
   required?: string[];
   properties?: Record<string, Schema>;
@@ -49,6 +49,7 @@ export interface Parameter {
 
 export interface Response {
   description?: string;
+  headers?: Record<string, { description?: string; schema?: Schema }>;
   content?: Record<string, MediaType>;
 }
 
@@ -59,6 +60,7 @@ export interface RequestBody {
 }
 
 export interface Operation {
+  summary?: string;
   parameters?: Parameter[];
   requestBody?: RequestBody;
   responses?: Record<string, Response>;

@@ -1,17 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Controller, Sse } from '@nestjs/common';
 import { ApiOkResponse, ApiProperty, DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type } from 'arktype';
 import openapiTypescript, { astToString } from 'openapi-typescript';
-import ts from 'typescript';
 import * as v from 'valibot';
 import { z } from 'zod';
 import { defineChannel, SseChannel, unchecked, type SseEventMap } from '../../lib/index.js';
 import { describeSseChannels, type DescribeOptions } from '../../lib/swagger/index.js';
 import { closeApps, startApp } from '../support/start-app.js';
+import { complaintsOf } from './compiled.js';
 import { expectValid, type OpenApi } from './open-api.js';
 
 const Tree = z.object({
@@ -221,27 +218,3 @@ describe('A typed channel in an OpenAPI document', () => {
     expect(complaintsOf({ 'client.ts': client, 'generated.ts': generated })).toEqual([]);
   });
 });
-
-/** What the compiler says of modules that import nothing else; the first is the program. */
-function complaintsOf(files: Record<string, string>): string[] {
-  const folder = mkdtempSync(join(tmpdir(), 'sse-openapi-'));
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      writeFileSync(join(folder, name), text);
-    }
-    const program = ts.createProgram([join(folder, Object.keys(files)[0]!)], {
-      strict: true,
-      noUncheckedIndexedAccess: true,
-      noEmit: true,
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.NodeNext,
-      moduleResolution: ts.ModuleResolutionKind.NodeNext,
-      types: [],
-    });
-    return ts
-      .getPreEmitDiagnostics(program)
-      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
