@@ -10,6 +10,16 @@ export async function bundleClient(root) {
   for (const minify of [false, true]) await bundle(root, 'client', { minify });
   // Frameworks that render on a server look for this line.
   await bundle(root, 'react', { external: ['react'], banner: { js: "'use client';" } });
+  // What the command has of the client, whose own files are gone.
+  await build({
+    entryPoints: [join(root, 'lib/cli/client-parts.ts')],
+    outfile: join(root, 'dist/cli/client-parts.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'es2022',
+    logLevel: 'warning',
+  });
 }
 
 async function bundle(root, name, options) {

@@ -14,10 +14,12 @@ export function plainLog(to: SseLogger): SseLogger {
   };
 }
 
+/** Control characters, line ends, and what makes a terminal show a text in another order than it has. */
 // oxlint-disable-next-line no-control-regex
-const UNPRINTABLE = /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g;
+const UNPRINTABLE = /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-function plain(message: string): string {
+/** A text without control characters: each is written as `\x1b` or the like. */
+export function plain(message: string): string {
   return message.replace(UNPRINTABLE, escaped);
 }
 

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { SseError } from '../channel/sse-error.js';
+import { mistakeOf } from './mistake.js';
 import { sqlCommand } from './sql-command.js';
 import { UsageError } from './usage-error.js';
 
 const USAGE = `Usage: nestjs-sse-channels <command> [options]
 
 Commands:
+  listen      print the events of a stream as they come, and return when the connection is lost
   sql         print the SQL that creates or removes a trigger, or the Postgres event table
 
 Options:
@@ -35,7 +37,7 @@ export function runCli(args: readonly string[]): CliResult {
       case '-v':
         return printed(`${packageVersion()}\n`);
       case undefined:
-        throw new UsageError('A command is missing. Give sql.');
+        throw new UsageError('A command is missing. Give listen or sql.');
       default:
         throw new UsageError(`There is no command ${JSON.stringify(command)}.`);
     }
@@ -43,12 +45,9 @@ export function runCli(args: readonly string[]): CliResult {
     if (error instanceof SseError) {
       return failed(error.message);
     }
-    if (error instanceof UsageError || isArgumentError(error)) {
-      const help =
-        command === 'sql' ? 'nestjs-sse-channels sql --help' : 'nestjs-sse-channels --help';
-      // Node ends some of its messages without a full stop.
-      const message = error.message.replaceAll(/\s*\n\s*/g, ' ').replace(/(?<!\.)$/, '.');
-      return failed(`${message} See: ${help}`);
+    const mistake = mistakeOf(error, command === 'sql' ? command : undefined);
+    if (mistake !== undefined) {
+      return { code: 1, output: '', errors: mistake };
     }
     throw error;
   }
@@ -57,11 +56,6 @@ export function runCli(args: readonly string[]): CliResult {
 function packageVersion(): string {
   const file = new URL('../../package.json', import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}
-
-/** Whether `parseArgs` has refused an unknown option or a missing value. */
-function isArgumentError(error: unknown): error is Error {
-  return String((error as NodeJS.ErrnoException | null)?.code).startsWith('ERR_PARSE_ARGS_');
 }
 
 function printed(output: string): CliResult {

@@ -1,5 +1,4 @@
 import { parseArgs } from 'node:util';
-import { shown } from '../channel/shown.js';
 import { dropDurableTriggerSql } from '../sources/event-table/drop-durable-trigger-sql.js';
 import { dropEventTableSql } from '../sources/event-table/drop-event-table-sql.js';
 import { durableTriggerSql } from '../sources/event-table/durable-trigger-sql.js';
@@ -8,6 +7,7 @@ import { dropTriggerSql } from '../sources/postgres/drop-trigger-sql.js';
 import { checkColumns } from '../sources/postgres/identifier.js';
 import { triggerSql } from '../sources/postgres/trigger-sql.js';
 import type { TriggerEvent } from '../sources/postgres/trigger-target.js';
+import { refuseRepeated } from './http-arguments.js';
 import { UsageError } from './usage-error.js';
 
 export const SQL_USAGE = `Usage: nestjs-sse-channels sql --table <table> --channel <channel> [options]
@@ -55,7 +55,7 @@ export function sqlCommand(args: readonly string[]): string {
   if (values.help === true) {
     return SQL_USAGE;
   }
-  refuseRepeated(tokens);
+  refuseRepeated(tokens, ['key'], true);
   const { table, channel, key, schema, durable, drop, force } = values;
   const isTable = values['event-table'] === true;
   if (!isTable || drop !== true) {
@@ -132,21 +132,6 @@ function refuse(
   const stray = names.find((name) => values[name] !== undefined);
   if (stray !== undefined) {
     throw new UsageError(`--${stray} ${why}.`);
-  }
-}
-
-/** Of several values, `parseArgs` silently takes the last one. */
-function refuseRepeated(tokens: readonly { kind: string; name?: string; value?: unknown }[]): void {
-  const seen = new Map<string | undefined, unknown>();
-  for (const { kind, name, value } of tokens) {
-    if (kind !== 'option' || name === 'key') {
-      continue;
-    }
-    if (seen.has(name)) {
-      const values = value === undefined ? '' : `: ${shown(seen.get(name))} and ${shown(value)}`;
-      throw new UsageError(`--${name} is given twice${values}. Give it once.`);
-    }
-    seen.set(name, value);
   }
 }
 

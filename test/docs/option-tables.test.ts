@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { LISTEN_USAGE } from '../../lib/cli/listen/listen.options.js';
 import { SQL_USAGE } from '../../lib/cli/sql-command.js';
 import { PRESENCE_LIST_OPTIONS } from '../../lib/presence/presence.options.js';
 import { DISCONNECT_OPTIONS } from '../../lib/connections/disconnect.options.js';
@@ -14,7 +15,7 @@ import { POLL_OPTIONS } from '../../lib/sources/poll/poll.options.js';
 import { LIVE_OPTIONS, READY_OPTIONS } from '../../lib/terminus/health.options.js';
 import { TICKET_OPTIONS } from '../../lib/tickets/sse-tickets.js';
 import { EXTRAS } from '../../lib/sse.module-definition.js';
-import { optionsUnder, read } from './markdown.js';
+import { optionsUnder, read, tableUnder } from './markdown.js';
 
 const DOCUMENT = 'docs/options.md';
 
@@ -124,4 +125,16 @@ describe('The tables of options', () => {
     const flags = [...SQL_USAGE.matchAll(/--[a-z-]+/g)].map(([flag]) => flag);
     expect(flags.filter((flag) => !new RegExp(`${flag}\\b`).test(text))).toEqual([]);
   });
+
+  it.each([['listen', LISTEN_USAGE]])(
+    'of the command list every option of %s',
+    (heading, usage) => {
+      const flagsIn = (text: string) =>
+        [...text.matchAll(/^ *(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag]) => flag!);
+      const rows = tableUnder('docs/command.md', heading).map((row) =>
+        row['Option']!.replaceAll('`', ''),
+      );
+      expect(rows.flatMap(flagsIn).sort()).toEqual(flagsIn(usage).sort());
+    },
+  );
 });

@@ -1,0 +1,146 @@
+import { parseArgs } from 'node:util';
+import { shown } from '../../channel/shown.js';
+import { addressOf, headersOf, wholeOf, refuseRepeated } from '../http-arguments.js';
+import { UsageError } from '../usage-error.js';
+
+export const LISTEN_USAGE = `Usage: nestjs-sse-channels listen <url> [options]
+
+Prints the events of a stream as they come. When the connection is lost it returns, and goes on after the last event.
+
+What to read:
+  --channels <list>       names to ask an endpoint of requestedChannels() for, with commas between
+  --last-event-id <id>    begin after this event
+  --from <id>             the same; earliest: with the oldest event that the server keeps of each of --channels
+
+The request:
+  -H, --header <header>   such as 'Authorization: Bearer …'; may be given several times
+  -d, --data <text>       a body; makes it a POST of application/json
+  -X, --method <method>   Default: GET, or POST with --data
+  --insecure              take any certificate. NODE_EXTRA_CA_CERTS names those of an authority of yours
+
+When to end:
+  --count <n>             after so many events; those of the module itself, sse:…, do not count
+  --timeout <seconds>     after so long: with code 1 if --count is not reached
+  --no-reconnect          when the connection ends
+  --wait                  not when the server is not there yet, or has no room: try again
+  --silence <seconds>     how long nothing may come before a connection is replaced; 0 for ever. Default: 45
+
+What to print:
+  --json                  an object of JSON per event and line on stdout, and nothing else
+  --rate <seconds>        how many events came, every so many seconds, on stderr
+  -q, --quiet             no lines about the connection on stderr
+
+Exit codes: 0 after --count, at the end of the stream, or when nobody reads the output any more; 1 when the server refuses,
+cannot be reached at first, or --timeout comes before --count; 2 for wrong arguments; 130 after Ctrl-C.
+`;
+
+/** What `listen` is to do. Durations in milliseconds. */
+export interface ListenSettings {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+  readonly lastEventId: string | undefined;
+  readonly insecure: boolean;
+  readonly count: number;
+  readonly timeout: number | undefined;
+  readonly reconnect: boolean;
+  readonly wait: boolean;
+  readonly silence: number;
+  readonly json: boolean;
+  readonly rate: number | undefined;
+  readonly quiet: boolean;
+}
+
+const OPTIONS = {
+  channels: { type: 'string' },
+  'last-event-id': { type: 'string' },
+  from: { type: 'string' },
+  header: { type: 'string', short: 'H', multiple: true },
+  data: { type: 'string', short: 'd' },
+  method: { type: 'string', short: 'X' },
+  insecure: { type: 'boolean' },
+  count: { type: 'string' },
+  timeout: { type: 'string' },
+  'no-reconnect': { type: 'boolean' },
+  wait: { type: 'boolean' },
+  silence: { type: 'string' },
+  json: { type: 'boolean' },
+  rate: { type: 'string' },
+  quiet: { type: 'boolean', short: 'q' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** The longest time that a timer takes, in whole seconds. */
+const MOST_SECONDS = 2_147_483;
+
+/**
+ * Reads the arguments of `listen`.
+ * @returns `undefined` when help is wanted
+ * @throws UsageError, and the errors of `parseArgs()`
+ */
+export function listenSettings(args: readonly string[]): ListenSettings | undefined {
+  const { values, positionals, tokens } = parseArgs({
+    args: [...args],
+    options: OPTIONS,
+    allowPositionals: true,
+    tokens: true,
+  });
+  if (values.help === true) {
+    return undefined;
+  }
+  refuseRepeated(tokens, ['header']);
+  const { from, channels, data } = values;
+  if (from !== undefined && values['last-event-id'] !== undefined) {
+    throw new UsageError('--from and --last-event-id say the same. Give one of them.');
+  }
+  const names = channels === undefined ? [] : channels.split(',').map((name) => name.trim());
+  if (names.includes('')) {
+    throw new UsageError(
+      `--channels is ${shown(channels)}. Give names with commas between, as --channels news,room:1.`,
+    );
+  }
+  const isEarliest = from === 'earliest';
+  if (isEarliest && names.length === 0) {
+    throw new UsageError('--from earliest goes with --channels. Else give the id of an event.');
+  }
+  const { url, headers } = addressOf(positionals, headersOf(values.header));
+  const lastEventId = isEarliest ? undefined : (from ?? values['last-event-id']);
+  // oxlint-disable-next-line no-control-regex
+  if (lastEventId !== undefined && /[\x00-\x1f\x7f]/.test(lastEventId)) {
+    throw new UsageError('The id to begin after has control characters, which no id has.');
+  }
+  return {
+    url: withChannels(url, names, isEarliest),
+    method: values.method?.toUpperCase() ?? (data === undefined ? 'GET' : 'POST'),
+    headers: data === undefined ? headers : { 'content-type': 'application/json', ...headers },
+    body: data,
+    lastEventId,
+    insecure: values.insecure === true,
+    count: wholeOf('count', values.count) ?? Infinity,
+    timeout: inMs(wholeOf('timeout', values.timeout, 1, MOST_SECONDS)),
+    reconnect: values['no-reconnect'] !== true,
+    wait: values.wait === true,
+    silence: inMs(wholeOf('silence', values.silence, 0, MOST_SECONDS)) ?? 45_000,
+    json: values.json === true,
+    rate: inMs(wholeOf('rate', values.rate, 1, MOST_SECONDS)),
+    quiet: values.quiet === true,
+  };
+}
+
+function withChannels(url: URL, names: readonly string[], isEarliest: boolean): string {
+  if (names.length > 0) {
+    url.searchParams.append('ids', 'channel');
+  }
+  for (const name of names) {
+    url.searchParams.append('channel', name);
+    if (isEarliest) {
+      url.searchParams.append('earliest', name);
+    }
+  }
+  return url.href;
+}
+
+function inMs(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1_000;
+}
