@@ -13,6 +13,7 @@ import { createKeyStore } from './key-store.js';
 import { KeysController } from './keys.controller.js';
 import { LoungeModule } from './lounge/lounge.module.js';
 import { ProcessSessions } from './lounge/process-sessions.js';
+import { MetricsController } from './metrics.controller.js';
 import { OrderStore } from './order.store.js';
 import { OrdersController } from './orders.controller.js';
 import { RoomsController } from './rooms.controller.js';
@@ -75,6 +76,7 @@ export class AppModule {
         InboxesController,
         ClockController,
         StatsController,
+        MetricsController,
         HealthController,
         StreamController,
       ],

@@ -11,7 +11,7 @@ import { byLabel, histogram, single, type Instrument, type Numbers } from './ins
 export const DELIVERY_INSTRUMENTS: readonly Instrument[] = [
   single(
     'updowncounter',
-    'sse.connection.count',
+    'sse.connection.active',
     '{connection}',
     'Open connections.',
     ({ delivery }) => delivery.connections.size,
@@ -127,7 +127,7 @@ export const DELIVERY_INSTRUMENTS: readonly Instrument[] = [
   },
   single(
     'updowncounter',
-    'sse.channel.count',
+    'sse.channel.active',
     '{channel}',
     'Open channels, those that linger without readers among them.',
     ({ delivery }) => delivery.channels.size,

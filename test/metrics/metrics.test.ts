@@ -65,9 +65,9 @@ describe.each(ADAPTERS)('sse.metrics() on %s', (adapter) => {
     await clients[0]!.take(10);
     await clients[1]!.take(10);
     await clients[2]!.take(1);
-    expect(read(app, 'sse_connection_count')).toBe(3);
+    expect(read(app, 'sse_connection_active')).toBe(3);
     expect(read(app, 'sse_connection_opened_total')).toBe(3);
-    expect(read(app, 'sse_channel_count')).toBe(2);
+    expect(read(app, 'sse_channel_active')).toBe(2);
     expect(read(app, 'sse_channel_readers')).toBe(3);
     expect(read(app, 'sse_channel_retained_events')).toBe(11);
     expect(read(app, 'sse_received_events_total', { sse_source: 'memory' })).toBe(11);
@@ -81,7 +81,7 @@ describe.each(ADAPTERS)('sse.metrics() on %s', (adapter) => {
     const sum = (of: (event: SseClosed) => number) => closed.reduce((n, event) => n + of(event), 0);
     expect(read(app, 'sse_sent_events_total')).toBe(sum(({ events }) => events));
     expect(read(app, 'sse_sent_size_bytes_total')).toBe(sum(({ bytes }) => bytes));
-    expect(read(app, 'sse_connection_count')).toBe(0);
+    expect(read(app, 'sse_connection_active')).toBe(0);
     const ended = (reason: string) =>
       read(app, 'sse_connection_ended_total', { sse_connection_end_reason: reason });
     expect([ended('revoked'), ended('client-left'), ended('stalled')]).toEqual([1, 2, 0]);
@@ -92,7 +92,7 @@ describe.each(ADAPTERS)('sse.metrics() on %s', (adapter) => {
     const app = await start({ adapter });
     const response = await fetch(`${app.url}/metrics`);
     expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
-    expect(parseExposition(await response.text()).get('sse_connection_count')?.type).toBe('gauge');
+    expect(parseExposition(await response.text()).get('sse_connection_active')?.type).toBe('gauge');
   });
 
   it('counts clients that a limit keeps out, by reason', async () => {
@@ -254,7 +254,7 @@ describe('Names and labels of metrics', () => {
     await expect(app.sse.send('', 'x')).rejects.toThrow(SseError);
     await app.sse.send('a', 'x');
     await (await app.connect('/rooms/a')).close();
-    await until(() => read(app, 'sse_connection_count') === 0);
+    await until(() => read(app, 'sse_connection_active') === 0);
     const before = seriesOf(app.sse.metrics());
     for (const text of HOSTILE) {
       failing.code = text;
@@ -270,7 +270,7 @@ describe('Names and labels of metrics', () => {
     }
     // And the one before.
     expect(read(app, 'sse_connection_opened_total')).toBe(1 + HOSTILE.length);
-    await until(() => read(app, 'sse_connection_count') === 0);
+    await until(() => read(app, 'sse_connection_active') === 0);
     const added = [...seriesOf(app.sse.metrics())].filter((line) => !before.has(line));
     expect(added).toEqual([]);
   });
@@ -310,6 +310,6 @@ describe('Names and labels of metrics', () => {
     expect(isNamed('sse.connection.duration')).toBe('sse_connection_duration_seconds');
     expect(isNamed('sse.sent.size')).toBe('sse_sent_size_bytes_total');
     expect(isNamed('sse.resets')).toBe('sse_resets_total');
-    expect(isNamed('sse.connection.count')).toBe('sse_connection_count');
+    expect(isNamed('sse.connection.active')).toBe('sse_connection_active');
   });
 });
