@@ -68,18 +68,30 @@ type Answer =
 
 /** @throws what the result's getters throw */
 function answerIn(result: object, data: unknown, schema: AnySchema): Answer {
-  if (typeof (result as Partial<PromiseLike<unknown>>).then === 'function') {
-    // The rejection of a promise that nobody takes would end the process.
-    Promise.resolve(result).then(undefined, () => undefined);
+  if (isPromise(result)) {
     return { fault: PROMISE };
   }
   const { issues } = result as { readonly issues?: unknown };
   if (issues === undefined || issues === null) {
-    return { value: (result as { readonly value?: unknown }).value };
+    const { value } = result as { readonly value?: unknown };
+    // What an asynchronous transformation gives in valibot and arktype.
+    return isPromise(value) ? { fault: PROMISE } : { value };
   }
   return Array.isArray(issues)
     ? { issues: schemaIssues(issues, data, schema), given: issues }
     : { fault: `gave ${kindOf(issues)} in place of a list of issues` };
+}
+
+function isPromise(value: unknown): boolean {
+  const is =
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<PromiseLike<unknown>>).then === 'function';
+  if (is) {
+    // The rejection of a promise that nobody takes would end the process.
+    Promise.resolve(value).then(undefined, () => undefined);
+  }
+  return is;
 }
 
 /** The way to the words of an error, which may hold data. */

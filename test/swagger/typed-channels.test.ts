@@ -1,11 +1,17 @@
-import { Controller, Sse } from '@nestjs/common';
+import { Controller, RequestMethod, Sse } from '@nestjs/common';
 import { ApiOkResponse, ApiProperty, DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type } from 'arktype';
 import openapiTypescript, { astToString } from 'openapi-typescript';
 import * as v from 'valibot';
 import { z } from 'zod';
-import { defineChannel, SseChannel, unchecked, type SseEventMap } from '../../lib/index.js';
+import {
+  defineChannel,
+  requestedChannels,
+  SseChannel,
+  unchecked,
+  type SseEventMap,
+} from '../../lib/index.js';
 import { describeSseChannels, type DescribeOptions } from '../../lib/swagger/index.js';
 import { closeApps, startApp } from '../support/start-app.js';
 import { complaintsOf } from './compiled.js';
@@ -42,6 +48,8 @@ const OWN_EVENTS: Record<keyof SseEventMap, true> = {
   'sse:stopped': true,
 };
 
+const CHANNELS = requestedChannels({ only: ['news', Job] });
+
 class Own {
   @ApiProperty()
   own!: number;
@@ -63,6 +71,18 @@ class JobsController {
   own() {}
 }
 
+/** As docs/requested-channels.md says: a method for GET and one for POST. */
+@Controller('stream')
+class StreamController {
+  @Sse()
+  @SseChannel(CHANNELS)
+  byQuery() {}
+
+  @Sse('', { method: RequestMethod.POST })
+  @SseChannel(CHANNELS)
+  byBody() {}
+}
+
 interface Described {
   readonly anyOf: {
     readonly required: string[];
@@ -71,7 +91,7 @@ interface Described {
 }
 
 async function describedBy(version: string, options?: DescribeOptions) {
-  const { app } = await startApp({ controllers: [JobsController] });
+  const { app } = await startApp({ controllers: [JobsController, StreamController] });
   const config = new DocumentBuilder().setOpenAPIVersion(version as '3.1.0').build();
   const document = describeSseChannels(
     app,
@@ -217,4 +237,37 @@ describe('A typed channel in an OpenAPI document', () => {
     `;
     expect(complaintsOf({ 'client.ts': client, 'generated.ts': generated })).toEqual([]);
   });
+
+  it.each(['3.0.0', '3.1.0'])(
+    'gives openapi-typescript what a client of requested channels compiles from, in %s',
+    async (version) => {
+      const { document } = await describedBy(version);
+      await expectValid(document);
+      const generated = astToString(await openapiTypescript(document as never));
+      const client = `
+        import type { paths } from './generated.js';
+        type Stream = paths['/stream'];
+        export const query: NonNullable<Stream['get']['parameters']['query']> = {
+          channel: ['news', 'job:42'],
+          ids: 'channel',
+          lastEventId: 'abcdefgh:1',
+          earliest: ['job:42'],
+        };
+        export const body: Stream['post']['requestBody']['content']['application/json'] = {
+          channels: ['news', 'job:42'],
+          ids: 'channel',
+          from: { 'job:42': 'earliest' },
+        };
+        // @ts-expect-error no such form of ids
+        query.ids = 'channels';
+        // @ts-expect-error no such form of ids
+        body.ids = 'channels';
+        // @ts-expect-error names are texts
+        body.channels = [42];
+        type Answer = Stream['get' | 'post']['responses']['200']['content'];
+        export const partOf = (stream: Answer['text/event-stream']) => stream;
+      `;
+      expect(complaintsOf({ 'client.ts': client, 'generated.ts': generated })).toEqual([]);
+    },
+  );
 });

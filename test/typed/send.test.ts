@@ -11,6 +11,7 @@ import {
   unchecked,
   type ChannelDefinition,
   type SseService,
+  type StandardSchema,
 } from '../../lib/index.js';
 import { arrived } from '../once/arrived.js';
 import { SYSTEMS, type System } from '../once/systems.js';
@@ -214,6 +215,45 @@ describe('An event that cannot be sent', () => {
     });
     await expect(sse.to(Faulty).send('e', 'x')).rejects.toThrow('the event "e"');
     expect(await arrived(sse, 'faulty')).toEqual([]);
+  });
+
+  const later = async (): Promise<never> => {
+    throw new Error('late');
+  };
+  it.each<[string, StandardSchema]>([
+    // zod itself leaves a rejection that nobody handles.
+    ['zod: refine', z.string().refine(async () => true)],
+    ['zod: transform', z.string().transform(async (text) => text)],
+    ['valibot: checkAsync', v.pipeAsync(v.string(), v.checkAsync(later))],
+    ['valibot: transformAsync', v.pipeAsync(v.string(), v.transformAsync(later))],
+    ['valibot: transform', v.pipe(v.string(), v.transform(later))],
+    ['arktype: pipe', type('string').pipe(later)],
+  ])('has an asynchronous schema of %s', async (_, schema) => {
+    const sse = await start();
+    const Late = defineChannel('late', { e: schema });
+    await expect(sse.to(Late).send('e', 'x')).rejects.toMatchObject({
+      code: 'INVALID_EVENT',
+      message: expect.stringContaining('answered with a promise: either it is asynchronous'),
+    });
+    expect(await sse.to(Late).sendAll([{ type: 'e', data: 'x' }])).toMatchObject([
+      { error: { code: 'INVALID_EVENT' } },
+    ]);
+    expect(await arrived(sse, 'late')).toEqual([]);
+  });
+
+  it.each<[string, StandardSchema]>([
+    ['zod', z.object({ n: z.number() })],
+    ['valibot', v.object({ n: v.number() })],
+    ['arktype', type({ n: 'number' })],
+  ])('has another type than the definition with a schema of %s', async (_, schema) => {
+    const sse = await start();
+    const Known = defineChannel('known', { e: schema });
+    await expect(sse.to(Known).send('f' as 'e', { n: 1 })).rejects.toMatchObject({
+      code: 'INVALID_EVENT',
+      message: expect.stringContaining('has no event "f". It has: e.'),
+    });
+    await sse.to(Known).send('e', { n: 1 });
+    expect(await arrived(sse, 'known')).toHaveLength(1);
   });
 
   it('has an option of another method', async () => {
