@@ -2,8 +2,9 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
-// In an app of yours: from 'nestjs-sse-channels'.
+// In an app of yours: from 'nestjs-sse-channels', 'nestjs-sse-channels/publish' and so on.
 import { SseModule } from '../lib/index.js';
+import { SsePublishModule } from '../lib/publish/index.js';
 import { SseHealthIndicator } from '../lib/terminus/index.js';
 import { AnswersModule } from './answers/answers.module.js';
 import { ClockController } from './clock.controller.js';
@@ -16,6 +17,8 @@ import { ProcessSessions } from './lounge/process-sessions.js';
 import { MetricsController } from './metrics.controller.js';
 import { OrderStore } from './order.store.js';
 import { OrdersController } from './orders.controller.js';
+import { PublishTokenGuard } from './publish-token.guard.js';
+import { Room } from './room.channel.js';
 import { RoomsController } from './rooms.controller.js';
 import { maskUrl } from './settings.js';
 import { SseErrorFilter } from './sse-error.filter.js';
@@ -37,6 +40,8 @@ export interface AppOptions {
   readonly presenceGrace?: number;
   /** How long the generator of answers thinks about each word, in milliseconds. Defaults to 50. */
   readonly answerPace?: number | undefined;
+  /** What programs prove themselves by that publish over HTTP. Defaults to `sample`. */
+  readonly publishToken?: string | undefined;
 }
 
 @Module({})
@@ -47,6 +52,7 @@ export class AppModule {
     redisUrl,
     presenceGrace = 2_000,
     answerPace,
+    publishToken = 'sample',
   }: AppOptions): DynamicModule {
     const keyStore = createKeyStore(redisUrl);
     const uses: Uses = {
@@ -63,6 +69,10 @@ export class AppModule {
           // Longer than clients take to return, and short enough to watch.
           presenceGrace,
           ...keyStore.options,
+        }),
+        SsePublishModule.forRoot({
+          guards: [new PublishTokenGuard(publishToken)],
+          channels: [Room],
         }),
         LoungeModule.register(new ProcessSessions()),
         AnswersModule.register(answerPace),

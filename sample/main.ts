@@ -39,6 +39,7 @@ try {
       databaseUrl: database.url,
       databaseDescription: database.description,
       redisUrl: settings.redisUrl,
+      publishToken: settings.publishToken,
     });
     await listen(app, settings.port);
     const { port } = app.getHttpServer().address() as AddressInfo;

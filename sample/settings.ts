@@ -6,6 +6,8 @@ export interface Settings {
   readonly redisUrl?: string;
   /** `DATABASE_URL`: the Postgres that holds the users. Unset: an embedded one. */
   readonly databaseUrl?: string;
+  /** `PUBLISH_TOKEN`: what programs prove themselves by that publish over HTTP. Unset: `sample`. */
+  readonly publishToken?: string;
 }
 
 /** A mistake of whoever starts the sample: shown without a stack. */
@@ -21,6 +23,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     port: readPort(environment.PORT),
     ...(redisUrl && { redisUrl }),
     ...(databaseUrl && { databaseUrl }),
+    ...(environment.PUBLISH_TOKEN && { publishToken: environment.PUBLISH_TOKEN }),
   };
 }
 

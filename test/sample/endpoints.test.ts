@@ -36,6 +36,24 @@ function send(method: string, path: string, body?: unknown, type = 'application/
   });
 }
 
+describe('Publishing over HTTP in the sample', () => {
+  it('reaches the rooms of whoever knows the token', async () => {
+    const stream = await listen('/events/rooms/published');
+    const publish = (token: string, channel: string) =>
+      fetch(`${address}/publish`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify({ channel, data: 'From another program' }),
+      });
+    expect((await publish('guess', 'room:published')).status).toBe(401);
+    expect((await publish('sample', 'orders')).status).toBe(403);
+    const answer = await publish('sample', 'room:published');
+    const { id } = (await answer.json()) as { id: string };
+    expect([answer.status, id]).toEqual([200, expect.any(String)]);
+    expect(await stream.next()).toMatchObject({ data: 'From another program', id });
+  });
+});
+
 describe('The page of the sample', () => {
   it('comes with its files, and loads nothing from elsewhere', async () => {
     const html = await (await send('GET', '/')).text();
