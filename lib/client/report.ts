@@ -8,7 +8,7 @@ export function call<Args extends unknown[]>(
 ): void {
   try {
     const result = callback?.(...args) as PromiseLike<unknown> | undefined;
-    result?.then?.(undefined, report);
+    if (typeof result?.then === 'function') result.then(undefined, report);
   } catch (error) {
     report(error);
   }

@@ -12,13 +12,28 @@ export class StreamServer {
     this.answer(response, request);
   });
 
+  url = '';
+
   async start(): Promise<void> {
     this.requests = 0;
-    await new Promise<void>((resolve) => void this.server.listen(0, '127.0.0.1', resolve));
+    await this.listen(0);
+    this.url = `http://127.0.0.1:${this.port}/`;
   }
 
-  get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/`;
+  /** Refuses connections while it waits for something. */
+  async away(work: () => Promise<unknown>): Promise<void> {
+    const { port } = this;
+    await this.close();
+    await work();
+    await this.listen(port);
+  }
+
+  private get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  private listen(port: number): Promise<void> {
+    return new Promise((resolve) => void this.server.listen(port, '127.0.0.1', resolve));
   }
 
   /** Answers each request by a stream that stays open, and begins so. */
