@@ -1,9 +1,12 @@
-/** A run with chunks that wait for the end of the turn. */
+/** What calls the store at the end of the turn. */
 interface Waiting {
   flush(): void;
 }
 
-/** Lets the chunks of a turn of all runs reach the store together, so that it can gather them. */
+/**
+ * Makes all calls of the store that append, so that those of a turn come one right after the other, and the
+ * store can gather them without a turn of its own.
+ */
 export class RunTurns {
   private readonly waiting = new Set<Waiting>();
 

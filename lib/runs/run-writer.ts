@@ -120,7 +120,7 @@ export class RunWriter {
     if (this.isLeaseOver) {
       this.owner.lost();
     } else if (now - this.renewedAt >= this.run.lease / RENEWALS / 2) {
-      this.flush();
+      this.turns.add(this);
     }
   }
 
@@ -162,9 +162,13 @@ export class RunWriter {
       `The store of runs cannot be reached: ${reasonOf(error)} Runs wait.`,
     );
     await sleep(backoff(attempt, STORE_RETRY), undefined, { ref: false });
-    if (!this.isStopped) {
-      this.append(chunks, attempt + 1);
-    }
+    this.turns.add({
+      flush: () => {
+        if (!this.isStopped) {
+          this.append(chunks, attempt + 1);
+        }
+      },
+    });
   }
 
   /** Takes the store's answer to a call. */

@@ -125,9 +125,10 @@ export class TableRuns implements RunStore {
     await this.writing;
   }
 
-  /** Writes the appends of a turn in one statement; those that come meanwhile in the next. */
+  /** Writes the appends of one moment in one statement; those that come meanwhile in the next. */
   private async write(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    // Whoever appends does so for all its runs at once.
+    await Promise.resolve();
     while (this.waiting.length > 0) {
       const batch = this.take();
       try {

@@ -24,10 +24,10 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Sends the appends of one turn in few calls. In a Cluster each has its own, as their keys are in different slots. */
+/** Sends the appends of one moment in few calls. In a Cluster each has its own, as their keys are in different slots. */
 export class RunAppends {
   private waiting: Waiting[] = [];
-  private flush: NodeJS.Immediate | undefined;
+  private isSendDue = false;
   private readonly detach = AsyncLocalStorage.snapshot();
   private isStopped = false;
   /** While Redis takes chunks, and does not publish them. */
@@ -48,18 +48,21 @@ export class RunAppends {
       const isEnd = chunks.at(-1)?.end === true;
       const args = [after, isEnd ? 1 : 0, texts.length, ...texts];
       this.waiting.push({ keys, args, size, resolve, reject });
-      this.flush ??= this.detach(() => setImmediate(() => this.send()));
+      if (!this.isSendDue) {
+        this.isSendDue = true;
+        // Whoever appends does so for all its runs at once.
+        this.detach(() => queueMicrotask(this.send));
+      }
     });
   }
 
   stop(): void {
     this.isStopped = true;
-    clearImmediate(this.flush);
     this.waiting.splice(0).forEach(({ reject }) => reject(shuttingDown()));
   }
 
-  private send(): void {
-    this.flush = undefined;
+  private readonly send = (): void => {
+    this.isSendDue = false;
     const most = this.streams.connection.isCluster ? 1 : CALL_RUNS;
     let [calls, size]: [Waiting[], number] = [[], 0];
     for (const each of this.waiting.splice(0)) {
@@ -73,7 +76,7 @@ export class RunAppends {
     if (calls.length > 0) {
       void this.call(calls);
     }
-  }
+  };
 
   private async call(appends: readonly Waiting[]): Promise<void> {
     const { server, connection } = this.streams;
