@@ -85,6 +85,8 @@ globalThis.tab = {
     );
   },
   close: () => upstream.close(),
+  /** Whether it has received this number: shorter than all that is shown. */
+  has: (name, n) => channels[name]?.numbers.at(-1) >= n,
   /** @returns of each channel how far it is, and whether anything is missing or twice */
   shown: () => ({
     channels: Object.fromEntries(
@@ -105,12 +107,17 @@ globalThis.tab = {
     returns,
     brokenPast: past.map(({ numbers }) => numbers).filter((numbers) => !isWhole(numbers)),
   }),
-  /** @returns milliseconds, of what was sent since then: until the first came, and half and most of the ways */
+  /** @returns milliseconds, of what was sent since then: until the first and the last came, and half and most of the ways */
   measured(since) {
     const sorted = (numbers) => numbers.sort((one, other) => one - other);
     const later = ways.filter(([sent]) => sent >= since);
     const times = sorted(later.map(([sent, came]) => came - sent));
-    const first = sorted(later.map(([, came]) => came - since))[0];
-    return { first, half: times[times.length >> 1], most: times.at(-1) };
+    const came = sorted(later.map(([, time]) => time - since));
+    return {
+      first: came[0],
+      last: came.at(-1),
+      half: times[times.length >> 1],
+      most: times.at(-1),
+    };
   },
 };
