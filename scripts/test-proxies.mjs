@@ -7,6 +7,12 @@ runExternalTests({
     { title: 'Apache', variable: 'APACHE', names: ['apache2'], package: 'apache2' },
     { title: 'Caddy', variable: 'CADDY', names: ['caddy'], package: 'caddy' },
     { title: 'Varnish', variable: 'VARNISH', names: ['varnishd'], package: 'varnish' },
+    {
+      title: 'Chromium',
+      variable: 'CHROMIUM',
+      names: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'],
+      package: 'chromium',
+    },
   ],
   config: 'jest.proxies.config.mjs',
 });

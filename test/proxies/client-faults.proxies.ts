@@ -101,9 +101,11 @@ describe.each(BARE.filter(({ name }) => kindOf(name)))(
       const port = await freePort();
       const kept = new KeptEvents();
       await startOn(port, kept);
-      proxy = await startProxyServer(kindOf(name)!, port, '', (block) => {
-        expect(block).toContain(line);
-        return block.replace(line, instead);
+      proxy = await startProxyServer(kindOf(name)!, port, {
+        change: (block) => {
+          expect(block).toContain(line);
+          return block.replace(line, instead);
+        },
       });
       const numbers = new Numbers(kept);
       client = new SseClient(`${proxy.url}/stream`);
@@ -142,7 +144,7 @@ describe.each(PROXY_KINDS)('SseClient through $name as documented', (kind) => {
       if (end <= now) refused.add(token);
       return end;
     });
-    proxy = await startProxyServer(kind, port, '');
+    proxy = await startProxyServer(kind, port);
     const numbers = new Numbers(kept);
     client = new SseClient(`${proxy.url}/stream`, {
       // A token is kept until the server refuses it.

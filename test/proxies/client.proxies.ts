@@ -55,7 +55,7 @@ describe.each(PROXY_KINDS)('SseClient through $name as documented', (kind) => {
     const kept = new KeptEvents();
     const methods: string[] = [];
     await startOn(port, kept, methods);
-    proxy = await startProxyServer(kind, port, '');
+    proxy = await startProxyServer(kind, port);
     client = new SseClient(`${proxy.url}/stream`);
     const received = new Map<string, string[]>();
     const resets: string[] = [];

@@ -53,7 +53,7 @@ describe.each(kinds)('nestjs-sse-channels listen through $name', (kind) => {
     const start = (): Promise<TestApp> =>
       startApp({ controllers: [KeptController], port, options });
     let app = await start();
-    proxy = await startProxyServer(kind, port, '');
+    proxy = await startProxyServer(kind, port);
     const url = `${proxy.url.replace('http://127.0.0.1', 'https://localhost')}/kept`;
     const args = ['listen', url, '--json', '--count', String(TOTAL)];
     const clients = [

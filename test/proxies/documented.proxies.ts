@@ -42,7 +42,7 @@ function startOn(port: number): Promise<TestApp> {
 async function start(kind: ProxyKind, more = ''): Promise<number> {
   const port = await freePort();
   app = await startOn(port);
-  proxy = await startProxyServer(kind, port, more);
+  proxy = await startProxyServer(kind, port, { more });
   return port;
 }
 

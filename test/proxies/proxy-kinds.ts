@@ -12,6 +12,8 @@ export interface ProxySetup {
   readonly port: number;
   /** A folder for its files. */
   readonly folder: string;
+  /** The file with certificate and key, if it is to speak HTTP/2. */
+  readonly pair?: string;
 }
 
 /** A proxy's program, and how it is given the documented configuration. */
@@ -34,7 +36,7 @@ const nginx: ProxyKind = {
   name: 'nginx',
   variable: 'NGINX',
   language: 'nginx',
-  file: ({ block, port, folder }) => `
+  file: ({ block, port, folder, pair }) => `
 ${hasBrotli ? `load_module ${BROTLI};` : ''}
 daemon off;
 master_process off;
@@ -49,7 +51,8 @@ http {
   uwsgi_temp_path ${folder};
   scgi_temp_path ${folder};
   server {
-    listen 127.0.0.1:${port};
+    listen 127.0.0.1:${port} ${pair ? 'ssl http2' : ''};
+    ${pair ? `ssl_certificate ${pair}; ssl_certificate_key ${pair};` : ''}
     ${block}
   }
 }
@@ -61,7 +64,10 @@ const haproxy: ProxyKind = {
   name: 'HAProxy',
   variable: 'HAPROXY',
   language: 'haproxy',
-  file: ({ block, port }) => `${block.replace('bind :80', `bind 127.0.0.1:${port}`)}\n`,
+  file: ({ block, port, pair }) => {
+    const tls = pair ? ` ssl crt ${pair} alpn h2` : '';
+    return `${block.replace('bind :80', `bind 127.0.0.1:${port}${tls}`)}\n`;
+  },
   args: (file) => `-db -f ${file}`,
 };
 

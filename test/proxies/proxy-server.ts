@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { codeBlocks } from '../docs/markdown.js';
 import { freePort } from '../support/free-port.js';
+import { projectRoot } from '../support/project-root.js';
 import { ServerFolder } from '../support/server-folder.js';
 import { until } from '../support/until.js';
 import { DOCUMENTED_SECONDS, TIMEOUT_SECONDS, type ProxyKind } from './proxy-kinds.js';
@@ -15,6 +16,17 @@ export interface RunningProxy {
   stop(): Promise<void>;
 }
 
+export interface ProxyOptions {
+  /** Lines to add to its configuration. */
+  readonly more?: string;
+  /** Makes another configuration of the documented one. */
+  readonly change?: (documented: string) => string;
+  /** HTTP/2 towards clients, by TLS with a certificate of the tests: nginx and HAProxy only. */
+  readonly isSecure?: boolean;
+}
+
+const TLS = join(projectRoot, 'test/support/tls');
+
 const DOCUMENT = 'docs/proxies.md';
 
 function documented(language: string): string {
@@ -24,21 +36,31 @@ function documented(language: string): string {
 /**
  * Starts a proxy of this machine, as docs/proxies.md says, in front of a loopback port.
  *
- * @param more lines to add to its configuration
- * @param change makes another configuration of the documented one
+ * @param options what differs from it
  */
 export async function startProxyServer(
   kind: ProxyKind,
   upstream: number,
-  more: string,
-  change: (documented: string) => string = (same) => same,
+  { more = '', change = (same) => same, isSecure = false }: ProxyOptions = {},
 ): Promise<RunningProxy> {
   const folder = await ServerFolder.create('proxy');
   try {
     const block = `${change(documented(kind.language))}\n${more}`
       .replaceAll(String(DOCUMENTED_SECONDS), String(TIMEOUT_SECONDS))
       .replaceAll('3000', String(upstream));
-    const setup = { block, port: await freePort(), folder: folder.path };
+    const pair = join(folder.path, 'pair.pem');
+    const setup = {
+      block,
+      port: await freePort(),
+      folder: folder.path,
+      ...(isSecure && { pair }),
+    };
+    if (isSecure) {
+      const parts = await Promise.all(
+        ['cert.pem', 'key.pem'].map((name) => readFile(join(TLS, name))),
+      );
+      await writeFile(pair, Buffer.concat(parts));
+    }
     const file = join(folder.path, 'configuration');
     await writeFile(file, kind.file(setup));
     await writeFile(join(folder.path, 'sse-away'), `${documented('http')}\n\n`);
@@ -59,7 +81,7 @@ export async function startProxyServer(
     };
     await until(isReady, { deadline: 30_000, every: 50, what: `${kind.name} to listen` });
     return {
-      url: `http://127.0.0.1:${setup.port}`,
+      url: `${isSecure ? 'https' : 'http'}://127.0.0.1:${setup.port}`,
       stop: async () => {
         running.kill('SIGTERM');
         const impatient = setTimeout(() => running.kill('SIGKILL'), 5_000);

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { describe, it } from '@jest/globals';
 import { freePort } from '../../support/free-port.js';
 import { startRedis } from '../../support/redis.js';
@@ -68,6 +69,23 @@ describe('tabs of Chromium', () => {
     } finally {
       await redis.stop();
     }
+  });
+
+  it('lose and repeat nothing when the network goes away and comes back', async () => {
+    await rig.openMany(3);
+    rig.app.publish();
+    await rig.sendMore();
+    for (const { tab } of rig.tabs) await tab.offline(true);
+    (rig.app.app.app.getHttpServer() as Server).closeAllConnections();
+    await rig.connections(0);
+    for (const tab of rig.tabs) {
+      await tab.shows(({ statuses }) => statuses.at(-1) !== 'open', 'that it is offline');
+    }
+    await rig.sendMore();
+    for (const { tab } of rig.tabs) await tab.offline(false);
+    await rig.sendMore();
+    await rig.expectWhole();
+    await rig.onlyOneLeads();
   });
 
   it('bring many events at once to each tab', async () => {

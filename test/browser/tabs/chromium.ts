@@ -174,6 +174,17 @@ export class ChromiumTab implements BrowserTab {
     await this.browser.send('Target.closeTarget', { targetId: this.targetId });
   }
 
+  /** Takes its network away, or gives it back; the page hears of both. */
+  async offline(isOffline: boolean): Promise<void> {
+    await this.send('Network.enable');
+    await this.send('Network.emulateNetworkConditions', {
+      offline: isOffline,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput: -1,
+    });
+  }
+
   /** Freezes a tab in the background, as Chromium does after a while, or wakes it. */
   async freeze(isFrozen: boolean): Promise<void> {
     await this.send('Page.setWebLifecycleState', { state: isFrozen ? 'frozen' : 'active' });
