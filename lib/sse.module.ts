@@ -23,11 +23,13 @@ import { countingLog } from './channel/tally.js';
 import { Control } from './connections/control.js';
 import { ConnectionHooks } from './connections/connection-hooks.js';
 import { Delivery } from './delivery/delivery.js';
+import { DirectHandlers } from './endpoint/direct-handlers.js';
 import { hookInto } from './endpoint/fastify-head.js';
 import { Http2Sessions } from './endpoint/http2-sessions.js';
 import { OtherInterceptors } from './endpoint/other-interceptors.js';
 import { RouteChannels } from './endpoint/route-channels.js';
 import { SseRoutes } from './endpoint/sse-routes.js';
+import { StreamAnswers } from './endpoint/stream-answers.js';
 import { SurroundingInterceptor } from './endpoint/surrounding.interceptor.js';
 import { Metrics } from './metrics/metrics.js';
 import { Presence } from './presence/presence.js';
@@ -107,10 +109,12 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
     Metrics,
     ConnectionHooks,
     RouteChannels,
+    StreamAnswers,
     OtherInterceptors,
     SseRoutes,
     Http2Sessions,
     SurroundingInterceptor,
+    DirectHandlers,
   ],
   // Nest makes endpoints of other modules with these; all but SseService and SseTickets is internal.
   exports: [
@@ -120,6 +124,7 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
     SseTickets,
     Delivery,
     RouteChannels,
+    StreamAnswers,
     OtherInterceptors,
   ],
 })
@@ -146,6 +151,7 @@ export class SseModule
     // Created with the module, so that routes are ready before the router reads them.
     _routes: SseRoutes,
     private readonly surrounding: SurroundingInterceptor,
+    private readonly direct: DirectHandlers,
     modules: ModulesContainer,
   ) {
     super();
@@ -182,6 +188,7 @@ export class SseModule
   /** Nest calls it when all global interceptors are there, and before the router adds its routes. */
   configure(): void {
     this.surrounding.install();
+    this.direct.install();
     const adapter = this.host.httpAdapter as AbstractHttpAdapter | undefined;
     if (adapter?.getType?.() === 'fastify') {
       hookInto(adapter.getInstance());

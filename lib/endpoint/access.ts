@@ -60,6 +60,7 @@ const CLIENT =
  * For whom a request counts: its client, or its address without one.
  *
  * @param option names the client of a request
+ * @param isAddressCounted whether a request without a client counts for its address; else for none. Default: true
  * @throws SseError `INVALID_OPTION` for an invalid answer of the option
  * @throws HttpException 403 when the request has come with somebody else's ticket
  */
@@ -67,9 +68,10 @@ export function countedOf(
   request: FrameworkRequest,
   option: ((request: FrameworkRequest) => unknown) | undefined,
   where: string,
+  isAddressCounted = true,
 ): CountedAs {
-  const client = clientOf(atOnce(option?.(request)), where);
-  return clientByTicket(request, client) ?? request.ip ?? '';
+  const client = option && clientOf(atOnce(option(request)), where);
+  return clientByTicket(request, client) ?? ((isAddressCounted && request.ip) || '');
 }
 
 /**

@@ -1,4 +1,3 @@
-import type { ExecutionContext } from '@nestjs/common';
 import { ServerResponse, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Arrival } from '../delivery/arrivals.js';
 import type { Dialect } from '../delivery/dialect.js';
@@ -17,6 +16,15 @@ import { isInjected, type FrameworkRequest } from './framework-request.js';
 import { turnOf } from './pipeline.js';
 import { Stay } from './stay.js';
 
+/** A response of Express, or a reply of Fastify. */
+export type AnyResponse = ServerResponse | FastifyReply;
+
+/** What a framework gives to a handler. */
+export interface RequestAndResponse {
+  readonly request: FrameworkRequest;
+  readonly response: AnyResponse;
+}
+
 /** One request and its response, whichever framework they come from. */
 export class Exchange implements Arrival {
   readonly request: FrameworkRequest;
@@ -32,14 +40,12 @@ export class Exchange implements Arrival {
 
   /** @param isOfRun whether the client may be one that reads the streams of runs only */
   constructor(
-    context: ExecutionContext,
+    { request, response }: RequestAndResponse,
     private readonly isOfRun = false,
   ) {
-    const http = context.switchToHttp();
-    this.request = http.getRequest<FrameworkRequest>();
-    const response = http.getResponse<ServerResponse | FastifyReply>();
+    this.request = request;
     this.reply = 'raw' in response ? response : undefined;
-    this.response = this.reply ? this.reply.raw : (response as ServerResponse);
+    this.response = 'raw' in response ? response.raw : response;
     const { node } = this;
     if (isInjected(node)) {
       // An injected request that is aborted tells its response nothing.

@@ -5,6 +5,7 @@ import type { Response } from '../delivery/response-writer.js';
 /** The members of Fastify's reply that we use. */
 export interface FastifyReply {
   readonly raw: Response;
+  readonly request: object;
   readonly server: object;
   readonly sent: boolean;
   statusCode: number;

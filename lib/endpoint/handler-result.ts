@@ -20,7 +20,7 @@ export class HandlerResult {
  */
 export function streamOf(
   { value }: HandlerResult,
-  writer: HandlerWriter,
+  request: { readonly writer: HandlerWriter },
   guard: Guard,
 ): Observable<unknown> | undefined {
   if (value === undefined || value === null) {
@@ -30,7 +30,7 @@ export function streamOf(
     return value;
   }
   if (typeof value === 'object' && Symbol.asyncIterator in value) {
-    return iterableStream(value as AsyncIterable<unknown>, writer, guard);
+    return iterableStream(value as AsyncIterable<unknown>, request.writer, guard);
   }
   throw new SseError(
     'INVALID_OPTION',

@@ -28,8 +28,11 @@ export class OtherInterceptors {
 
   /** Whether an interceptor of the application surrounds the handler. */
   isSurrounded(context: ExecutionContext): boolean {
-    const handler = context.getHandler();
-    const controller = context.getClass();
+    return this.surround({ controller: context.getClass(), handler: context.getHandler() });
+  }
+
+  /** Whether an interceptor of the application surrounds an endpoint, as it was with the first request. */
+  surround({ controller, handler }: Endpoint): boolean {
     let known = this.known.get(controller);
     if (!known) {
       this.known.set(controller, (known = new WeakMap()));
@@ -42,7 +45,8 @@ export class OtherInterceptors {
     return result;
   }
 
-  private areAround({ controller, handler }: Endpoint): boolean {
+  /** Whether an interceptor of the application surrounds an endpoint now. */
+  areAround({ controller, handler }: Endpoint): boolean {
     return (
       count(handler) > 1 ||
       count(controller) > 0 ||

@@ -1,6 +1,4 @@
 import {
-  BadRequestException,
-  HttpException,
   Inject,
   Injectable,
   Optional,
@@ -8,30 +6,23 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { isPromise } from 'node:util/types';
 import { ModuleRef } from '@nestjs/core';
-import { EMPTY, lastValueFrom, Observable, of } from 'rxjs';
+import { EMPTY, lastValueFrom, of, type Observable } from 'rxjs';
 import { SseError } from '../channel/sse-error.js';
-import { ChannelStream } from '../delivery/channel-stream.js';
-import { Delivery } from '../delivery/delivery.js';
 import { guarded } from '../delivery/guarded-observable.js';
-import type { HandlerEvents } from '../delivery/handler-events.js';
 import { remarkOnCopies } from '../setup/copies.js';
-import { SSE_IS_IMPORTED, SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
-import { RequestGone } from './stay.js';
+import { SSE_IS_IMPORTED } from '../setup/settings.js';
 import { Controllers } from './controllers.js';
-import { streamOf, type HandlerResult } from './handler-result.js';
+import type { HandlerResult } from './handler-result.js';
 import { OtherInterceptors } from './other-interceptors.js';
-import { RouteChannels } from './route-channels.js';
 import { routeOf } from './route.js';
-import { withParams } from './sse-params.decorator.js';
-import { answerWithout } from './run-request.js';
-import { StreamRequest } from './stream-request.js';
+import { rethrow, StreamAnswers, type Call } from './stream-answers.js';
+import type { StreamRequest } from './stream-request.js';
 import { surroundedRequest, type SurroundedRequest } from './surrounded-request.js';
 
 /**
  * Turns a request to an `@SseChannel()` endpoint into a stream. It runs innermost, after guards and
- * all other interceptors. Until the head is written, errors reach the exception filters.
+ * all other interceptors. `DirectHandlers` does so without it, where nothing needs it.
  */
 @Injectable()
 export class SseChannelInterceptor implements NestInterceptor {
@@ -41,9 +32,7 @@ export class SseChannelInterceptor implements NestInterceptor {
   // Optional for Nest, so that our error can say what is missing. They are missing as well when the
   // module fails to start; Nest then reports that failure.
   constructor(
-    @Optional() @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
-    @Optional() private readonly delivery: Delivery,
-    @Optional() private readonly channels: RouteChannels,
+    @Optional() private readonly answers: StreamAnswers,
     @Optional() private readonly others: OtherInterceptors,
     @Optional() @Inject(SSE_IS_IMPORTED) isImported: boolean,
     moduleRef: ModuleRef,
@@ -65,21 +54,13 @@ export class SseChannelInterceptor implements NestInterceptor {
   }
 
   private async answer(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
-    const route = routeOf(context.getHandler())!;
-    const request = new StreamRequest(context, route, this.settings, this.delivery);
-    try {
-      const source = await this.respond(request, context, next);
-      if (source) {
-        request.writer.subscribe(source);
-        await request.streamHandler();
-      }
-    } catch (error) {
-      rethrow(error);
-    } finally {
-      request.dismiss();
+    const request = this.answers.requestOf(context, routeOf(context.getHandler())!);
+    if (request.route.hasFunctions) {
+      await this.findController(request, context);
     }
+    await this.answers.answer(request, callOf(next));
     // Interceptors that the application has added after its start see the stream begin and end.
-    return this.others.isSurrounded(context) ? this.untilClosed(request) : of(undefined);
+    return this.others.isSurrounded(context) ? this.answers.untilClosed(request) : of(undefined);
   }
 
   /** Answers a request inside our outermost interceptor, which waits for the answer. */
@@ -89,16 +70,17 @@ export class SseChannelInterceptor implements NestInterceptor {
     next: CallHandler,
   ): Promise<Observable<unknown>> {
     surrounded.isReached = true;
+    const { answers } = this;
     const { request } = surrounded;
     try {
       // An interceptor may call the handler again after it has failed.
-      const source = request.events
-        ? ((await this.callHandler(request, request.events, next)) ?? EMPTY)
+      const source = request.hasChannels
+        ? ((await answers.callHandler(request, callOf(next))) ?? EMPTY)
         : await this.respond(request, context, next);
       if (source) {
         surrounded.streamHandler();
         return guarded(source, {
-          guard: this.delivery.guard,
+          guard: answers.delivery.guard,
           what: `the stream of ${request.route.where}`,
           fail: (thrown) => request.writer.error(thrown),
         });
@@ -108,143 +90,29 @@ export class SseChannelInterceptor implements NestInterceptor {
     }
     surrounded.noteAnswered();
     // The interceptors around a stream of channels see it begin and end.
-    return this.untilClosed(request);
+    return answers.untilClosed(request);
   }
 
-  /** Answers a request, or returns the Observable of its handler for the caller to stream. */
   private async respond(
     request: StreamRequest,
     context: ExecutionContext,
     next: CallHandler,
   ): Promise<Observable<unknown> | undefined> {
-    const { exchange, route } = request;
-    if (exchange.isHead) {
-      await exchange.answer();
-      return undefined;
+    if (request.route.hasFunctions) {
+      await this.findController(request, context);
     }
-    if (route.hasFunctions) {
-      const { controllers } = this;
+    return this.answers.respond(request, callOf(next));
+  }
+
+  /** Finds the controller for the functions of the endpoint. */
+  private async findController(request: StreamRequest, context: ExecutionContext): Promise<void> {
+    const { controllers } = this;
+    if (!request.exchange.isHead) {
       request.controller = controllers.ofAll(context) ?? (await controllers.ofOne(context));
     }
-    if (!(await request.admit())) {
-      return undefined;
-    }
-    const pause = this.delivery.openings.enter();
-    if (pause) {
-      await exchange.whileHere(pause);
-    }
-    const asked = this.channels.of(route, request);
-    const requested = isPromise(asked)
-      ? await exchange.whileHere(asked, this.lateFailure(`The resolver of ${route.where}`))
-      : asked;
-    if (exchange.isGone) {
-      return undefined;
-    }
-    const { channels, set, start, missing } = requested;
-    request.requested = requested;
-    if (missing) {
-      await answerWithout(missing, exchange, this.delivery);
-      return undefined;
-    }
-    let isStreamed = false;
-    try {
-      if (!(await request.subscribe(channels, start, set))) {
-        return undefined;
-      }
-      const source = await this.callHandler(request, request.events!, next);
-      if (source && !(source instanceof ChannelStream)) {
-        if (set) {
-          throw new SseError(
-            'INVALID_OPTION',
-            `The handler ${route.where} returned a stream of its own, and the resolver an Observable. ` +
-              'Return nothing from the handler, or a set that does not change from the resolver.',
-          );
-        }
-        isStreamed = true;
-        return source;
-      }
-      if (!source && channels.length === 0 && !set) {
-        throw new SseError(
-          'INVALID_OPTION',
-          'The handler returned nothing, and its @SseChannel() names no channel. ' +
-            'Name one, or return an Observable.',
-        );
-      }
-      // A handler may choose other channels than those of the route.
-      if (!source || (await request.subscribe(source.requests, source.lastEventId))) {
-        isStreamed = await request.streamChannels();
-      }
-      return undefined;
-    } finally {
-      if (!isStreamed) {
-        request.leaveChannels();
-      }
-    }
-  }
-
-  /** Calls the handler; `undefined` when it returns nothing. */
-  private async callHandler(
-    request: StreamRequest,
-    events: HandlerEvents,
-    next: CallHandler,
-  ): Promise<Observable<unknown> | undefined> {
-    const { exchange, route, writer } = request;
-    const call = (): Promise<HandlerResult> =>
-      exchange.whileHere(
-        lastValueFrom(next.handle()) as Promise<HandlerResult>,
-        this.lateFailure(route.where),
-      );
-    if (route.hasCustomParams) {
-      exchange.provideSignal();
-    }
-    const result = await (route.hasCustomParams
-      ? withParams(exchange.request, events.events$, request.requested, call)
-      : call());
-    const source = streamOf(result, writer, this.delivery.guard);
-    request.snapshots?.callOn(result.controller);
-    if (source && route.options.snapshot && !(source instanceof ChannelStream)) {
-      throw new SseError(
-        'INVALID_OPTION',
-        `The handler ${route.where} returned a stream of its own, and \`snapshot\` is for channels as they ` +
-          'are. Return nothing or `sse.stream()`, or leave `snapshot` out.',
-      );
-    }
-    return source;
-  }
-
-  /**
-   * Logs an error that comes after the client has left. Answers to the client, and aborts because
-   * it has left, are no errors.
-   */
-  private lateFailure(what: string): (error: unknown) => void {
-    return (error) => {
-      const isAbort = (error as Partial<Error> | null | undefined)?.name === 'AbortError';
-      if (!isAbort && !(error instanceof HttpException) && !(error instanceof RequestGone)) {
-        this.delivery.guard.report(`${what}, whose client had left,`, error);
-      }
-    };
-  }
-
-  /** Emits once the stream is over; ends the stream when its subscriber leaves. */
-  private untilClosed({ exchange, route }: StreamRequest): Observable<unknown> {
-    return new Observable((subscriber) => {
-      exchange.onceClosed(
-        this.delivery.guard.wrap(`An interceptor around ${route.where}`, () => {
-          subscriber.next(undefined);
-          subscriber.complete();
-        }),
-      );
-      return () => exchange.end();
-    });
   }
 }
 
-/** A request that is gone needs no answer. An invalid channel name is the client's mistake. */
-function rethrow(error: unknown): void {
-  if (error instanceof RequestGone) {
-    return;
-  }
-  throw error instanceof SseError && error.code === 'INVALID_CHANNEL'
-    ? new BadRequestException(error.message, { cause: error })
-    : error;
+function callOf(next: CallHandler): Call {
+  return () => lastValueFrom(next.handle()) as Promise<HandlerResult>;
 }

@@ -32,6 +32,15 @@ import { guardsOf, takesTicket, unknownChannels } from './sse-ticket.guard.js';
 /** `RouteParamtypes.RESPONSE`: a parameter that takes the response. */
 const RESPONSE_PARAM = 1;
 
+/** An endpoint of a controller. */
+export interface FoundRoute {
+  readonly route: Route;
+  readonly controller: InstanceWrapper;
+  readonly handler: object;
+  /** The name of the handler's method. */
+  readonly name: string;
+}
+
 /**
  * Prepares the application's `@SseChannel()` endpoints before Nest's router reads them.
  *
@@ -42,7 +51,7 @@ const RESPONSE_PARAM = 1;
  */
 @Injectable()
 export class SseRoutes implements OnModuleInit {
-  private readonly found: { route: Route; controller: InstanceWrapper; handler: object }[] = [];
+  readonly found: FoundRoute[] = [];
 
   constructor(
     discovery: DiscoveryService,
@@ -105,7 +114,7 @@ export class SseRoutes implements OnModuleInit {
         checkDecorators(handler, where);
         prepareHandler(handler, where);
         takeResponse(metatype, name);
-        this.found.push({ route: { ...route, where }, controller, handler });
+        this.found.push({ route: { ...route, where }, controller, handler, name });
       } else {
         warnOfOverriding(metatype, name, where);
       }

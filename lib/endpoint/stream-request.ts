@@ -1,109 +1,57 @@
-import type { ExecutionContext } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
+import { isPromise } from 'node:util/types';
 import { SseError } from '../channel/sse-error.js';
-import type { CountedAs } from '../delivery/client.js';
 import type { Connection, ConnectionReader } from '../delivery/connection.js';
-import type { Delivery } from '../delivery/delivery.js';
 import { dialectOfAll } from '../delivery/dialect.js';
 import { HandlerEvents } from '../delivery/handler-events.js';
 import { HandlerWriter } from '../delivery/handler-writer.js';
 import { deniedFrame, openingFrame } from '../delivery/opening.js';
 import type { ChannelRequest, Subscription } from '../delivery/subscription.js';
 import { WholeConnection } from '../delivery/whole-connection.js';
-import type { SseSettings } from '../setup/settings.js';
-import { checkExpiry, countedOf, expiryOf, tooManyStreams } from './access.js';
-import { Exchange } from './exchange.js';
+import { checkExpiry } from './access.js';
 import type { ChannelSet } from './channel-set.js';
 import { startOf } from './last-event-id.js';
 import { revalidationOf } from './revalidation.js';
-import { RevocationCheck } from './revocation-check.js';
 import type { GrantedChannels } from './granted-channels.js';
-import type { Route } from './route.js';
+import { isRefused, RequestPlace } from './request-place.js';
 import { snapshotsOf, type RequestSnapshots } from './snapshots.js';
 
 /**
- * One request on its way to a stream: its place among the open connections, and the client's place
+ * One request on its way to a stream: beside its place among the open connections, the client's place
  * in the channels. The caller who makes it must call `dismiss()` later.
  */
-export class StreamRequest {
-  readonly exchange: Exchange;
-  readonly writer: HandlerWriter;
-  /** The channels' events for the handler, once the client has its place in them. */
-  events: HandlerEvents | undefined;
+export class StreamRequest extends RequestPlace {
+  private ownWriter: HandlerWriter | undefined;
+  private ownEvents: HandlerEvents | undefined;
   /** What the request may read by its route. */
   requested: GrantedChannels = { channels: [], denied: [] };
   private set: ChannelSet | undefined;
   private subscription: Subscription | undefined;
+  /** The channels of the subscription. */
+  private requests: readonly ChannelRequest[] = [];
   snapshots: RequestSnapshots | undefined;
-  /** Whose method the endpoint is, if the route has functions. */
-  controller: object | undefined;
-  /** In milliseconds since the epoch. */
-  private expiresAt: number | undefined;
-  counted: CountedAs = '';
-  private readonly revocation: RevocationCheck;
-
-  constructor(
-    context: ExecutionContext,
-    readonly route: Route,
-    private readonly settings: SseSettings,
-    private readonly delivery: Delivery,
-  ) {
-    this.exchange = new Exchange(context, route.options.run === true);
-    this.revocation = new RevocationCheck(delivery.revocations, this.exchange);
-    const { guard, eventLimits: limits, serialize } = delivery;
-    this.writer = new HandlerWriter({ handler: route.where, guard, limits, serialize });
+  /** Writes what the handler emits. Made for those that emit something. */
+  get writer(): HandlerWriter {
+    const { guard, eventLimits: limits, serialize } = this.delivery;
+    const handler = this.route.where;
+    return (this.ownWriter ??= new HandlerWriter({ handler, guard, limits, serialize }));
   }
 
-  /** Notes the request while interceptors work on it. False when a shutdown has sent it away. */
-  meet(): boolean {
-    return this.delivery.connections.meet(this.exchange);
+  /** Whether the client has its place in channels. */
+  get hasChannels(): boolean {
+    return this.subscription !== undefined;
   }
 
-  /** Takes the place back, unless the request has become a stream. */
-  dismiss(): void {
-    this.delivery.connections.dismiss(this.exchange);
-  }
-
-  /**
-   * Waits for the request's turn, asks the application who the client is and until when it may
-   * read, and gives the request its place. False when the request has been answered or is gone.
-   *
-   * @throws SseError `INVALID_OPTION` for an invalid answer of the application
-   * @throws HttpException 401 when the permission has ended, 403 when the request has come with
-   * somebody else's ticket, 429 for too many connections
-   */
-  async admit(): Promise<boolean> {
-    const { exchange, settings, delivery, controller } = this;
-    const { options, where } = this.route;
-    const turn = exchange.turn();
-    if ((turn && !(await turn)) || exchange.isGone) {
-      return false;
+  /** The channels' events for the handler; `undefined` before the client has its place in them. */
+  events(): HandlerEvents | undefined {
+    const { delivery, subscription, requests, writer } = this;
+    if (!this.ownEvents && subscription) {
+      const reopen = (position?: string) => delivery.subscribeAt(requests, position);
+      const { guard } = delivery;
+      this.ownEvents = new HandlerEvents(subscription, requests, reopen, writer, guard);
+      writer.readFrom(this.ownEvents);
     }
-    this.expiresAt = expiryOf(options.expires?.call(controller, exchange.request), where);
-    const client = options.client?.bind(controller) ?? settings.client;
-    this.counted = countedOf(exchange.request, client, where);
-    const areRevocationsKnown = delivery.revocations.areKnown;
-    const answered = areRevocationsKnown && this.revocation.answer(this.counted);
-    await answered;
-    if (answered) {
-      return false;
-    }
-    const refusal = delivery.connections.admit(exchange, this.counted);
-    if (refusal === 'client-limit') {
-      throw tooManyStreams();
-    }
-    if (refusal) {
-      await exchange.answerAway(delivery.connections.awayTime);
-      return false;
-    }
-    if (areRevocationsKnown) {
-      return true;
-    }
-    // It waits in its place, so that the limits hold, and a shutdown sends it away.
-    await exchange.whileHere(delivery.revocations.whenKnown(settings.readyTimeout));
-    const lateAnswer = this.revocation.answer(this.counted);
-    await lateAnswer;
-    return !lateAnswer;
+    return this.ownEvents;
   }
 
   /**
@@ -113,50 +61,47 @@ export class StreamRequest {
    * @param set how the channels change
    * @throws SseError `INVALID_CHANNEL`
    */
-  async subscribe(
+  subscribe(
     requests: readonly ChannelRequest[],
     ownLastEventId?: string,
     set?: ChannelSet,
-  ): Promise<boolean> {
-    const { exchange, delivery, writer } = this;
+  ): boolean | Promise<boolean> {
+    const { exchange, delivery } = this;
     const { readyTimeout, limits } = this.settings;
     const lastEventId = ownLastEventId ?? startOf(exchange.request, limits.lastEventIdLength);
     const { from, isOwnChoice } = this.requested;
     const subscription = this.open(requests, set);
     if (!subscription) {
-      await exchange.answerAway(delivery.connections.awayTime);
-      return false;
+      return exchange.answerAway(delivery.connections.awayTime).then(isRefused);
     }
     this.leaveChannels();
     this.subscription = subscription;
+    this.requests = requests;
     this.set = set;
-    const reopen = (position?: string) => delivery.subscribeAt(requests, position);
-    this.events = new HandlerEvents(subscription, requests, reopen, writer, delivery.guard);
-    writer.readFrom(this.events);
     const answered = this.revocation.answer(this.counted, subscription, this.requested);
-    await answered;
     if (answered) {
-      return false;
+      return answered.then(isRefused);
     }
     const placed = subscription.place({ lastEventId, from, isOwnChoice, readyTimeout });
-    if (placed) {
-      await exchange.whileHere(placed);
-    }
-    if (subscription.hasEnded) {
-      await exchange.answerEnded();
-    }
-    return !subscription.hasEnded && !exchange.isGone;
+    return placed
+      ? exchange.whileHere(placed).then(() => this.isInPlace(subscription))
+      : this.isInPlace(subscription);
+  }
+
+  private isInPlace({ hasEnded }: Subscription): boolean | Promise<boolean> {
+    return hasEnded ? this.exchange.answerEnded().then(isRefused) : !this.exchange.isGone;
   }
 
   /** Closes the channels: nobody will receive their events. */
   leaveChannels(): void {
-    this.events?.close();
-    this.events = undefined;
+    this.subscription?.close();
+    this.ownEvents?.close();
+    this.ownEvents = undefined;
     this.subscription = undefined;
   }
 
   /** Begins a stream of the channels as they are; see `start`. */
-  streamChannels(): Promise<boolean> {
+  streamChannels(): boolean | Promise<boolean> {
     const { delivery, subscription } = this;
     const { overflow = 'reset' } = this.route.options;
     return this.start(subscription!, (connection) =>
@@ -180,6 +125,8 @@ export class StreamRequest {
       }
       // Without channels, when an interceptor has answered in the handler's place.
       const subscription = this.subscription ?? this.delivery.subscribe([]);
+      // The writer closes them with the stream, whether or not the handler has read them.
+      this.events();
       hasBegun = await this.start(subscription, (connection) => writer.writingTo(connection));
     } finally {
       if (!hasBegun) {
@@ -194,19 +141,30 @@ export class StreamRequest {
    *
    * @throws UnauthorizedException when the permission has ended meanwhile
    */
-  private async start(
+  private start(
     subscription: Subscription,
     readerFor: (connection: Connection) => ConnectionReader,
-  ): Promise<boolean> {
+  ): boolean | Promise<boolean> {
+    const { exchange } = this;
+    checkExpiry(this.expiresAt);
+    this.set?.check();
+    const answered = this.revocation.answer(this.counted, subscription, this.requested);
+    if (answered) {
+      return answered.then(isRefused);
+    }
+    const taken = exchange.take();
+    return isPromise(taken)
+      ? taken.then((isTaken) => isTaken && this.begin(subscription, readerFor))
+      : taken && this.begin(subscription, readerFor);
+  }
+
+  /** Begins the stream on a response that was taken. */
+  private begin(
+    subscription: Subscription,
+    readerFor: (connection: Connection) => ConnectionReader,
+  ): boolean {
     const { exchange, expiresAt, delivery, set } = this;
     const { connections } = delivery;
-    checkExpiry(expiresAt);
-    set?.check();
-    const answered = this.revocation.answer(this.counted, subscription, this.requested);
-    await answered;
-    if (answered || !(await exchange.take())) {
-      return false;
-    }
     // Other clients may have come in meanwhile, and hooks of Fastify may have taken their time.
     set?.begin();
     const refusal = this.revocation.refusal(this.counted, subscription) ?? set?.failure;

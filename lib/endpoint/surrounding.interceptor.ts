@@ -1,19 +1,16 @@
 import {
-  Inject,
   Injectable,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
 import { of, type Observable } from 'rxjs';
-import { Delivery } from '../delivery/delivery.js';
-import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';
 import { sseLog } from '../setup/sse-log.js';
 import { RequestGone } from './stay.js';
 import { OtherInterceptors } from './other-interceptors.js';
 import { routeOf, type Route } from './route.js';
 import { SseRoutes } from './sse-routes.js';
-import { StreamRequest } from './stream-request.js';
+import { StreamAnswers } from './stream-answers.js';
 import { SurroundedRequest } from './surrounded-request.js';
 
 /**
@@ -27,8 +24,7 @@ export class SurroundingInterceptor implements NestInterceptor {
   private readonly warned = new WeakSet<Route>();
 
   constructor(
-    @Inject(SSE_SETTINGS) private readonly settings: SseSettings,
-    private readonly delivery: Delivery,
+    private readonly answers: StreamAnswers,
     private readonly others: OtherInterceptors,
     private readonly routes: SseRoutes,
   ) {}
@@ -53,11 +49,11 @@ export class SurroundingInterceptor implements NestInterceptor {
     route: Route,
     next: CallHandler,
   ): Promise<Observable<unknown>> {
-    const { delivery } = this;
-    const request = new StreamRequest(context, route, this.settings, delivery);
+    const { guard } = this.answers.delivery;
+    const request = this.answers.requestOf(context, route);
     try {
       if (request.meet()) {
-        const surrounded = new SurroundedRequest(request, delivery.guard);
+        const surrounded = new SurroundedRequest(request, guard);
         await request.exchange.whileHere(surrounded.follow(next.handle()));
         if (surrounded.isReplaced) {
           this.warn(route);
