@@ -16,9 +16,7 @@ export function writeStreamHead(
   status: number,
   headers: OutgoingHttpHeaders,
 ): void {
-  const head = lowerCase(headers);
-  delete head['content-length'];
-  Object.assign(head, STREAM_HEADERS);
+  const head = { ...withoutLength(headers), ...STREAM_HEADERS };
   if (response instanceof ServerResponse && response.socket) {
     const { socket } = response;
     // A request that Fastify injects has a socket without these methods.
@@ -36,9 +34,7 @@ export function writePlainHead(
   status: number,
   headers: OutgoingHttpHeaders,
 ): void {
-  const head = lowerCase(headers);
-  delete head['content-length'];
-  write(response, request, status, head);
+  write(response, request, status, withoutLength(headers));
 }
 
 function write(
@@ -82,10 +78,14 @@ function staysOpen(
   );
 }
 
-function lowerCase(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+/** The headers with their names in lower case, but for the length of a body that is not ours. */
+function withoutLength(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
   const head: OutgoingHttpHeaders = {};
-  for (const [name, value] of Object.entries(headers)) {
-    head[name.toLowerCase()] = value;
+  for (const given of Object.keys(headers)) {
+    const name = given.toLowerCase();
+    if (name !== 'content-length') {
+      head[name] = headers[given];
+    }
   }
   return head;
 }

@@ -57,6 +57,26 @@ export class ResponseWriter {
   }
 }
 
+/**
+ * Writes the head, which the caller has given to the response, and the first frame. What follows in this turn goes
+ * with them: all of it is one system call.
+ */
+export function writeFirst(response: Response, frame: string): void {
+  const socket = directSocket(response);
+  if (!socket) {
+    (response as ServerResponse).write(frame);
+    return;
+  }
+  socket.cork();
+  process.nextTick(uncork, socket);
+  (response as ServerResponse).flushHeaders();
+  socket.write(`${Buffer.byteLength(frame).toString(16)}\r\n${frame}\r\n`);
+}
+
+function uncork(socket: Socket): void {
+  socket.uncork();
+}
+
 /** Where a response keeps its writer: one listener serves all responses. */
 const WRITER = Symbol('writer');
 

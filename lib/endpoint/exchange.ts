@@ -7,6 +7,7 @@ import {
   breakResponse,
   endResponse,
   isCutOff,
+  writeFirst,
   type Response,
 } from '../delivery/response-writer.js';
 import { SSE_ABORT_CONTROLLER } from '../setup/nest-version.js';
@@ -168,7 +169,7 @@ export class Exchange implements Arrival {
       (this.response as ServerResponse).setHeader(name, value);
     }
     this.writeHead();
-    (this.response as ServerResponse).write(firstFrame);
+    writeFirst(this.response, firstFrame);
     if (this.stay) {
       this.response.removeListener('close', this.stay.end);
     }
