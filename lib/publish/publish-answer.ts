@@ -60,6 +60,9 @@ const RETRY_SECONDS = 1;
 
 /** What the caller is told of an error. */
 export function faultOf(error: unknown): PublishFault {
+  if (error instanceof HttpException) {
+    return { statusCode: error.getStatus(), message: error.message };
+  }
   if (error instanceof Refusal) {
     return told(error.error, error.status);
   }
@@ -89,7 +92,10 @@ function told(error: SseError, statusCode: HttpStatus): PublishFault {
 /** The answer to a request that is refused as a whole. */
 export function refused(error: unknown): PublishAnswer {
   const fault = faultOf(error);
-  const exception = new HttpException(fault, fault.statusCode, { cause: error });
+  const exception =
+    error instanceof HttpException
+      ? error
+      : new HttpException(fault, fault.statusCode, { cause: error });
   return { exception, retryAfter: retryAfterOf(fault, error) };
 }
 

@@ -28,7 +28,7 @@ export class PublishRate {
    */
   take(caller: string, events: number): void {
     const { perMinute } = this;
-    if (perMinute === Infinity) {
+    if (!this.isLimited) {
       return;
     }
     if (events > perMinute) {
@@ -51,6 +51,10 @@ export class PublishRate {
         seconds,
       );
     }
+  }
+
+  get isLimited(): boolean {
+    return this.perMinute !== Infinity;
   }
 
   private get limit(): string {

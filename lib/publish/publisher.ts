@@ -1,6 +1,8 @@
 import { HttpStatus, Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { setImmediate } from 'node:timers/promises';
+import { Guard } from '../channel/guard.js';
+import { reasonOf } from '../channel/reason.js';
 import { SseError } from '../channel/sse-error.js';
 import { countedKey } from '../delivery/client.js';
 import { countedOf } from '../endpoint/access.js';
@@ -19,6 +21,7 @@ import { OtherSources } from './other-sources.js';
 import {
   answerToMany,
   answerToOne,
+  faultOf,
   Refusal,
   refused,
   type PublishAnswer,
@@ -29,7 +32,7 @@ import { PublishPermission } from './publish-permission.js';
 import { PublishRate } from './publish-rate.js';
 import type { PUBLISH_OPTIONS } from './publish.options.js';
 import { checkIsJson } from './request-body.js';
-import { publishedEvent, publishedEvents } from './published-events.js';
+import { publishedEvent, publishedEvents, type PublishedEvents } from './published-events.js';
 
 /** Injection token of the module's options, checked and complete. */
 export const SSE_PUBLISH_SETTINGS = Symbol('SSE_PUBLISH_SETTINGS');
@@ -45,7 +48,7 @@ const MOST_QUESTIONS = 10;
 @Injectable()
 export class Publisher implements OnModuleInit {
   readonly channels: PublishChannels;
-  private readonly permission: PublishPermission;
+  private readonly guard = new Guard(sseLog);
   private readonly rate: PublishRate;
   private sse!: SseService;
   private module!: SseSettings;
@@ -57,7 +60,6 @@ export class Publisher implements OnModuleInit {
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
   ) {
     this.channels = new PublishChannels(settings.channels);
-    this.permission = new PublishPermission(settings.authorize, sseLog);
     this.rate = new PublishRate(settings.limits.eventsPerMinute);
   }
 
@@ -94,29 +96,16 @@ export class Publisher implements OnModuleInit {
     try {
       return await this.publishAll(request);
     } catch (error) {
-      if (!(error instanceof SseError) && !(error instanceof Refusal)) {
-        sseLog.error(`A request to publish failed: ${String(error)}`);
+      if (isFault(error)) {
+        this.guard.report('A request to publish', error);
       }
       return refused(error);
     }
   }
 
   private async publishAll(request: FrameworkRequest): Promise<PublishAnswer> {
-    const { client, limits } = this.settings;
-    const counted = countedOf(request, client ?? this.module.client, 'SsePublishModule');
-    checkIsJson(request);
-    const { items, areMany } = publishedEvents(request.body);
-    if (items.length > limits.eventsPerRequest) {
-      throw new Refusal(
-        HttpStatus.PAYLOAD_TOO_LARGE,
-        new SseError(
-          'LIMIT_REACHED',
-          `The request has ${items.length} events. Give at most ${limits.eventsPerRequest}, and the others in further requests.`,
-        ),
-      );
-    }
-    this.rate.take(countedKey(counted), Math.max(1, items.length));
-    const key = keyOfHeaders(request.headers);
+    const { items, areMany, key } = this.counted(request);
+    const permission = new PublishPermission(this.settings.authorize, request, this.guard);
     const results: SendResult[] = [];
     for (let from = 0; from < items.length; from += PIECE) {
       if (from > 0) {
@@ -124,14 +113,48 @@ export class Publisher implements OnModuleInit {
       }
       const piece = items.slice(from, from + PIECE);
       const placed = piece.map((item, nth) => ({ item, nth: areMany ? from + nth : undefined }));
-      results.push(...(await this.publishPiece(request, placed, key)));
+      results.push(...(await this.publishPiece(placed, permission, key)));
     }
     return areMany ? answerToMany(results) : answerToOne(results[0]!);
   }
 
+  /**
+   * Reads a request, and counts it for its caller, also when it cannot be read.
+   * @throws SseError, Refusal
+   */
+  private counted(request: FrameworkRequest): RequestedEvents {
+    const caller = this.rate.isLimited ? this.callerOf(request) : '';
+    let read: RequestedEvents;
+    try {
+      read = this.read(request);
+    } catch (error) {
+      this.rate.take(caller, 1);
+      throw error;
+    }
+    this.rate.take(caller, Math.max(1, read.items.length));
+    return read;
+  }
+
+  private read(request: FrameworkRequest): RequestedEvents {
+    const { eventsPerRequest } = this.settings.limits;
+    checkIsJson(request);
+    const events = publishedEvents(request.body);
+    const { length } = events.items;
+    if (length > eventsPerRequest) {
+      throw new Refusal(
+        HttpStatus.PAYLOAD_TOO_LARGE,
+        new SseError(
+          'LIMIT_REACHED',
+          `The request has ${length} events. Give at most ${eventsPerRequest}, and the others in further requests.`,
+        ),
+      );
+    }
+    return { ...events, key: keyOfHeaders(request.headers) };
+  }
+
   private async publishPiece(
-    request: FrameworkRequest,
     placed: readonly Placed[],
+    permission: PublishPermission,
     key: string | undefined,
   ): Promise<SendResult[]> {
     const checked: (EventToSend | Error)[] = [];
@@ -139,7 +162,7 @@ export class Publisher implements OnModuleInit {
     const waiting = placed.entries();
     const work = async (): Promise<void> => {
       for (const [at, { item, nth }] of waiting) {
-        checked[at] = await this.checked(request, item, nth, key).catch(asError);
+        checked[at] = await this.checked(item, nth, permission, key).catch(this.asError);
       }
     };
     await Promise.all(Array.from({ length: Math.min(MOST_QUESTIONS, placed.length) }, work));
@@ -152,14 +175,14 @@ export class Publisher implements OnModuleInit {
 
   /** @throws SseError for an event that is not to be published */
   private async checked(
-    request: FrameworkRequest,
     item: unknown,
     nth: number | undefined,
+    permission: PublishPermission,
     key: string | undefined,
   ): Promise<EventToSend> {
     const event = withKey(publishedEvent(item, this.module.limits), key, nth);
     const definition = this.channels.definitionOf(event.channel);
-    await this.permission.check(request, event);
+    await permission.check(event);
     this.others.check(event.channel);
     this.checkKeys(event.idempotencyKey);
     if (!definition) {
@@ -170,6 +193,25 @@ export class Publisher implements OnModuleInit {
     const type = wireType(name);
     return { ...rest, data: output, ...(type !== undefined && { type }) };
   }
+
+  /** For whom a request counts. @throws Error for what is no answer of `client` */
+  private callerOf(request: FrameworkRequest): string {
+    try {
+      return countedKey(
+        countedOf(request, this.settings.client ?? this.module.client, 'SsePublishModule'),
+      );
+    } catch (error) {
+      // The caller is not told what is wrong with the application.
+      throw error instanceof SseError ? new Error(error.message, { cause: error }) : error;
+    }
+  }
+
+  private readonly asError = (error: unknown): Error => {
+    if (isFault(error)) {
+      this.guard.report('An event of a request to publish', error);
+    }
+    return error instanceof Error ? error : new Error(reasonOf(error));
+  };
 
   /** @throws SseError `INVALID_OPTION` */
   private checkKeys(key: string | undefined): void {
@@ -182,12 +224,18 @@ export class Publisher implements OnModuleInit {
   }
 }
 
+/** What a request asks to publish, and the key in its header. */
+interface RequestedEvents extends PublishedEvents {
+  readonly key: string | undefined;
+}
+
 /** An event as it is written, and its place in a list. */
 interface Placed {
   readonly item: unknown;
   readonly nth: number | undefined;
 }
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+/** Whether an error is no answer to the caller, but something that an operator should know. */
+function isFault(error: unknown): boolean {
+  return faultOf(error).statusCode === (HttpStatus.INTERNAL_SERVER_ERROR as number);
 }
