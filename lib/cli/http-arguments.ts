@@ -1,6 +1,9 @@
 import { shown } from '../channel/shown.js';
 import { UsageError } from './usage-error.js';
 
+/** The longest time that a timer takes, in whole seconds. */
+export const MOST_SECONDS = 2_147_483;
+
 /**
  * The address of a command, and the headers with what its user and password say.
  * @throws UsageError unless there is one, of HTTP
@@ -30,9 +33,18 @@ export function addressOf(
   if (username === '' && password === '') {
     return { url, headers };
   }
-  const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const user = `${decoded(username)}:${decoded(password)}`;
   const authorization = `Basic ${Buffer.from(user).toString('base64')}`;
   return { url, headers: { authorization, ...headers } };
+}
+
+/** A part of an address, as it is where a percent sign stands for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Headers as `Name: value`, by their names in lower case. @throws UsageError */

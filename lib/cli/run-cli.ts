@@ -8,6 +8,7 @@ const USAGE = `Usage: nestjs-sse-channels <command> [options]
 
 Commands:
   listen      print the events of a stream as they come, and return when the connection is lost
+  publish     publish events to an endpoint of SsePublishModule
   sql         print the SQL that creates or removes a trigger, or the Postgres event table
 
 Options:
@@ -37,7 +38,7 @@ export function runCli(args: readonly string[]): CliResult {
       case '-v':
         return printed(`${packageVersion()}\n`);
       case undefined:
-        throw new UsageError('A command is missing. Give listen or sql.');
+        throw new UsageError('A command is missing. Give listen, publish or sql.');
       default:
         throw new UsageError(`There is no command ${JSON.stringify(command)}.`);
     }

@@ -6,6 +6,7 @@ type Command = (args: readonly string[], streams: CommandStreams) => Promise<num
 /** The commands that talk to a server, loaded when they are asked for. */
 export const LASTING: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['listen', async () => (await import('./listen/listen-command.js')).listenCommand],
+  ['publish', async () => (await import('./publish/publish-command.js')).publishCommand],
 ]);
 
 /** The exit code for wrong arguments. */

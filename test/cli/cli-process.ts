@@ -25,7 +25,10 @@ const started = new Set<ChildProcess>();
 /** Starts the command with pipes for its output, which are no terminal. */
 export function startCli(
   args: readonly string[],
-  { env, input }: { readonly env?: Record<string, string>; readonly input?: string } = {},
+  {
+    env,
+    input,
+  }: { readonly env?: Record<string, string>; readonly input?: string | undefined } = {},
 ): CliProcess {
   const child = spawn(process.execPath, ['--no-warnings', ...LOADER, COMMAND, ...args], {
     stdio: 'pipe',

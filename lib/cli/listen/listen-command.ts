@@ -1,14 +1,11 @@
 import { plain } from '../../channel/plain-log.js';
-import type { CommandStreams } from '../command-streams.js';
+import { codeOf, type CommandStreams } from '../command-streams.js';
+import { acceptAnyCertificate } from '../insecure.js';
 import { LISTEN_USAGE, listenSettings, type ListenSettings } from './listen.options.js';
 import { isCounted } from './listened-event.js';
 import { ListenedStream, type StreamEnd } from './listened-stream.js';
 import { hasColours, jsonOf, linesOf, painted } from './output.js';
 import { Tally } from './tally.js';
-
-/** What the shell reports of a command that Ctrl-C has ended. */
-const INTERRUPTED = 130;
-const TERMINATED = 143;
 
 /**
  * The command `listen`.
@@ -25,8 +22,7 @@ export async function listenCommand(
     return 0;
   }
   if (settings.insecure) {
-    // The one switch that fetch() has. Node warns of it.
-    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    acceptAnyCertificate();
   }
   return new Promise((resolve) => new Listening(settings, streams, resolve).start());
 }
@@ -69,7 +65,7 @@ class Listening {
 
   start(): void {
     const { timeout, rate, count } = this.settings;
-    this.streams.onSignal((signal) => this.finish(signal === 'SIGINT' ? INTERRUPTED : TERMINATED));
+    this.streams.onSignal((signal) => this.finish(codeOf(signal)));
     // Nobody reads what comes. That is no fault: head has what it wanted.
     this.streams.onBrokenPipe(() => this.finish(0));
     if (timeout !== undefined) {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { shown } from '../../channel/shown.js';
-import { addressOf, headersOf, wholeOf, refuseRepeated } from '../http-arguments.js';
+import { addressOf, headersOf, MOST_SECONDS, refuseRepeated, wholeOf } from '../http-arguments.js';
 import { UsageError } from '../usage-error.js';
 
 export const LISTEN_USAGE = `Usage: nestjs-sse-channels listen <url> [options]
@@ -70,9 +70,6 @@ const OPTIONS = {
   quiet: { type: 'boolean', short: 'q' },
   help: { type: 'boolean', short: 'h' },
 } as const;
-
-/** The longest time that a timer takes, in whole seconds. */
-const MOST_SECONDS = 2_147_483;
 
 /**
  * Reads the arguments of `listen`.

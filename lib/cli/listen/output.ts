@@ -1,4 +1,5 @@
 import { plain } from '../../channel/plain-log.js';
+import { jsonLine } from '../json-line.js';
 import type { ListenedEvent } from './listened-event.js';
 
 /** Colours of a terminal, by their numbers. */
@@ -35,9 +36,9 @@ export function linesOf(event: ListenedEvent, isColoured: boolean): string {
   return `${[parts.join('  '), ...others.map((line) => `    ${line}`)].join('\n')}\n`;
 }
 
-/** An event as one line of JSON. Control characters are escaped, also those that JSON allows. */
+/** An event as one line of JSON. */
 export function jsonOf({ at, type, data, id, position, channel, delay }: ListenedEvent): string {
-  const text = JSON.stringify({
+  return jsonLine({
     type,
     data,
     ...(id !== undefined && { id }),
@@ -46,10 +47,4 @@ export function jsonOf({ at, type, data, id, position, channel, delay }: Listene
     at: new Date(at).toISOString(),
     ...(delay !== undefined && { delay }),
   });
-  // oxlint-disable-next-line no-control-regex
-  return `${text.replace(/[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, escaped)}\n`;
-}
-
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
