@@ -123,6 +123,7 @@ const NO_OPTIONS = Symbol('NO_OPTIONS');
     SseService,
     SseTickets,
     Delivery,
+    Metrics,
     RouteChannels,
     StreamAnswers,
     OtherInterceptors,

@@ -20,6 +20,7 @@ const REQUIRED = [
     'testing/index',
     'swagger/index',
     'terminus/index',
+    'opentelemetry/index',
     'publish/index',
     'client/index',
     'react/index',
@@ -150,6 +151,7 @@ function importsFrom(project) {
     import { SseModule, SseService } from '${NAME}';
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
+    import { SseOpenTelemetryModule } from '${NAME}/opentelemetry';
     import { SsePublishModule } from '${NAME}/publish';
     import { defineChannel } from '${NAME}/channel';
     import { SseClient } from '${NAME}/client';
@@ -168,19 +170,24 @@ function importsFrom(project) {
   );
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'esm.mjs');
   run(project, process.execPath, '--disable-warning=ExperimentalWarning', 'cjs.cjs');
-  terminusFrom(project);
+  optionalFrom(project, 'terminus', '@nestjs/terminus', 'SseHealthIndicator');
+  mkdirSync(join(project, 'node_modules/@opentelemetry'), { recursive: true });
+  optionalFrom(project, 'opentelemetry', '@opentelemetry/api', 'SseOpenTelemetryModule');
 }
 
-/** All else has been loaded without this optional package. */
-function terminusFrom(project) {
-  const terminus = '@nestjs/terminus';
-  symlinkSync(join(root, 'node_modules', terminus), join(project, 'node_modules', terminus), 'dir');
+/** All else has been loaded without these optional packages. */
+function optionalFrom(project, entry, packageName, exported) {
+  symlinkSync(
+    join(root, 'node_modules', packageName),
+    join(project, 'node_modules', packageName),
+    'dir',
+  );
   const load = {
-    'terminus.mjs': `import { SseHealthIndicator } from '${NAME}/terminus';`,
-    'terminus.cjs': `const { SseHealthIndicator } = require('${NAME}/terminus');`,
+    [`${entry}.mjs`]: `import { ${exported} } from '${NAME}/${entry}';`,
+    [`${entry}.cjs`]: `const { ${exported} } = require('${NAME}/${entry}');`,
   };
   for (const [file, line] of Object.entries(load)) {
-    const check = "if (typeof SseHealthIndicator !== 'function') throw new Error('not exported');";
+    const check = `if (typeof ${exported} !== 'function') throw new Error('not exported');`;
     writeFileSync(join(project, file), `${line}${check}`);
     run(project, process.execPath, '--disable-warning=ExperimentalWarning', file);
   }
@@ -193,11 +200,12 @@ function typesFrom(project) {
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
     import { SseHealthIndicator } from '${NAME}/terminus';
+    import { SseOpenTelemetryModule } from '${NAME}/opentelemetry';
     import { SsePublishModule } from '${NAME}/publish';
     import { defineChannel, unchecked } from '${NAME}/channel';
     import { SseClient } from '${NAME}/client';
     import { useChannel } from '${NAME}/react';
-    @Module({ imports: [SseModule.forRoot({}), SsePublishModule.forRoot({ guards: 'none' })] })
+    @Module({ imports: [SseModule.forRoot({}), SsePublishModule.forRoot({ guards: 'none' }), SseOpenTelemetryModule.forRoot()] })
     export class AppModule { constructor(readonly sse: SseService) {} }
     export const connect = SseTestClient.connect;
     export const describe = describeSseChannels;

@@ -17,7 +17,7 @@ export interface ChannelRegistryOptions {
   readonly linger: number;
   readonly maxChannels: number;
   /** Called after each append to a channel; schedules its readers. */
-  readonly onAppend: (channel: Channel) => void;
+  readonly onAppend: (channel: Channel, count?: number) => void;
   /** Runs a function outside of any request's async context. */
   readonly detach: <R>(run: () => R) => R;
   /** Runs code of the application's sources, which may throw. */

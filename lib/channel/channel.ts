@@ -53,8 +53,8 @@ export class Channel implements OrderedSink {
   constructor(
     readonly name: string,
     readonly limits: ChannelLimits,
-    /** Called after each append; schedules the readers. */
-    private readonly onAppend: (channel: Channel) => void,
+    /** Called after each append, with how many events it were, else one; schedules the readers. */
+    private readonly onAppend: (channel: Channel, count?: number) => void,
     private readonly services: SourceServices = UNSHARED,
   ) {
     this.log = new EventLog(limits, () => this.slowest());
@@ -106,7 +106,7 @@ export class Channel implements OrderedSink {
       this.count(event.data);
       count++;
     }
-    this.onAppend(this);
+    this.onAppend(this, count);
     return count;
   }
 

@@ -1,5 +1,7 @@
+import { channel } from 'node:diagnostics_channel';
 import { setImmediate } from 'node:timers/promises';
 import type { Observable, Subscriber } from 'rxjs';
+import { DIAGNOSTICS } from '../channel/diagnostics.js';
 import type { Guard } from '../channel/guard.js';
 import { inSlices } from '../channel/slices.js';
 import { monotonicNow } from '../channel/clock.js';
@@ -30,6 +32,9 @@ export interface SseClosed {
 
 /** What `SseService.connections$` emits. */
 export type SseConnectionEvent = SseOpened | SseClosed;
+
+/** Where others in the process hear of it. */
+const CHANNELS = { opened: channel(DIAGNOSTICS.opened), closed: channel(DIAGNOSTICS.closed) };
 
 /** What is told of a connection that has closed. */
 export function closedEvent(
@@ -76,7 +81,9 @@ export class ConnectionEvents {
 
   /** Whether anybody listens. */
   get areHeard(): boolean {
-    return this.listeners.size > 0;
+    return (
+      this.listeners.size > 0 || CHANNELS.opened.hasSubscribers || CHANNELS.closed.hasSubscribers
+    );
   }
 
   /** Calls a listener that never throws with each event. Returns a function that ends it. */
@@ -101,7 +108,10 @@ export class ConnectionEvents {
     while (this.waiting.length > 0) {
       const events = this.waiting;
       this.waiting = [];
-      await inSlices(events, (event) => this.listeners.forEach((listener) => listener(event)));
+      await inSlices(events, (event) => {
+        this.listeners.forEach((listener) => listener(event));
+        CHANNELS[event.type].publish(event);
+      });
     }
     this.telling = undefined;
   }

@@ -1,5 +1,7 @@
+import { channel } from 'node:diagnostics_channel';
 import { setImmediate } from 'node:timers/promises';
 import { MAX_TIMER_MS, monotonicNow } from '../channel/clock.js';
+import { DIAGNOSTICS, type RefusedMessage } from '../channel/diagnostics.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { Guard } from '../channel/guard.js';
 import type { Histogram } from '../channel/histogram.js';
@@ -34,6 +36,8 @@ export interface ConnectionOptions extends AdmissionLimits {
 const CAPACITY_RETRY_MS = 15_000;
 /** The longest time between two checks for connections that have ended or stalled. */
 const MAX_AUDIT_PERIOD_MS = 5_000;
+
+const refused = channel(DIAGNOSTICS.refused);
 
 /** Admits clients, keeps their connections, and ends them. */
 export class Connections implements ConnectionOwner {
@@ -131,6 +135,8 @@ export class Connections implements ConnectionOwner {
     const refusal = this.admission.enter(countedKey(client));
     if (!refusal) {
       this.arrivals.add(arrival, client);
+    } else if (refused.hasSubscribers) {
+      refused.publish({ reason: refusal } satisfies RefusedMessage);
     }
     return refusal;
   }

@@ -2,6 +2,7 @@ import type { Channel, Reader } from '../channel/channel.js';
 import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import { SLICE_MS } from '../channel/slices.js';
+import { DeliveryWatch, type WatchedDelivery } from './delivery-watch.js';
 
 /** Readers served between two readings of the clock. */
 const READERS_PER_LOOK = 16;
@@ -20,7 +21,10 @@ export interface Pullable {
 export class FlushQueue {
   private readonly dirty = new Set<Channel>();
   private readonly woken = new Set<Pullable>();
-  private current: { channel: Channel; readers: Iterator<Reader> } | undefined;
+  private current:
+    | { channel: Channel; readers: Iterator<Reader>; watched: WatchedDelivery | undefined }
+    | undefined;
+  private readonly watch = new DeliveryWatch();
   private isScheduled = false;
   /** Whether the next reader is a woken one: these alternate with the readers of channels. */
   private isWokenNext = false;
@@ -36,8 +40,11 @@ export class FlushQueue {
   ) {}
 
   /** Pulls the readers of a channel at the end of this turn of the event loop. */
-  readonly add = (channel: Channel): void => {
+  readonly add = (channel: Channel, count = 1): void => {
     this.dirty.add(channel);
+    if (this.watch.isOn) {
+      this.watch.appended(channel, count);
+    }
     this.schedule();
   };
 
@@ -105,6 +112,9 @@ export class FlushQueue {
         if (value) {
           return value;
         }
+        if (this.current.watched) {
+          this.watch.end(this.current.channel, this.current.watched);
+        }
         this.current = undefined;
       }
       const [channel] = this.dirty;
@@ -112,7 +122,8 @@ export class FlushQueue {
         return undefined;
       }
       this.dirty.delete(channel);
-      this.current = { channel, readers: channel.readers.values() };
+      const watched = this.watch.begin(channel);
+      this.current = { channel, readers: channel.readers.values(), watched };
     }
   }
 }

@@ -8,7 +8,7 @@ import type { Tally } from '../channel/tally.js';
 /** The methods that publish: `sendAll()`, `complete()` and those of `to()` count as `send` or `sendKey`. */
 export const PUBLISH_OPERATIONS = ['send', 'sendKey', 'notify'] as const;
 
-type PublishOperation = (typeof PUBLISH_OPERATIONS)[number];
+export type PublishOperation = (typeof PUBLISH_OPERATIONS)[number];
 
 /** Counts how long one method took, and what became of its calls. */
 export class PublishTimes implements CallTimes {
@@ -18,7 +18,7 @@ export class PublishTimes implements CallTimes {
   constructor(
     private readonly tally: Tally,
     private readonly operation: PublishOperation,
-    private readonly target: SourceKind,
+    readonly target: SourceKind,
   ) {
     this.sent = this.partOf('');
   }

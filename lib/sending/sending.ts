@@ -1,4 +1,5 @@
 import { checkChannelName } from '../channel/channel-name.js';
+import { arePublishesWatched, watchedPublish } from '../channel/diagnostics.js';
 import { faultOfKey, type SentOnce } from '../channel/once.js';
 import { outgoingEvent } from '../channel/outgoing-event.js';
 import type { OutgoingEvent } from '../channel/source.js';
@@ -26,7 +27,7 @@ import {
 } from './send-all.options.js';
 import type { ChannelDefinition } from '../typed/channel-definition.js';
 import { outputOf, wireType } from '../typed/checked-data.js';
-import { PublishTimes } from './publish-times.js';
+import { PublishTimes, type PublishOperation } from './publish-times.js';
 import type { SseReports } from './sse-reports.js';
 
 /** A channel of a definition. */
@@ -85,7 +86,7 @@ export class Sending {
     return this.reports.published.follow(() => {
       checkChannelName(channel);
       const data = this.settings.doneSignal || '[DONE]';
-      return this.sources.broker.publish(channel, { data, end: true });
+      return this.publish(channel, { data, end: true }, {});
     }, this.sends);
   }
 
@@ -93,7 +94,8 @@ export class Sending {
     return this.reports.keys.follow(() => {
       checkNames(SEND_KEY_OPTIONS, options, '', 'sendKey(): ');
       const { data, type, id } = this.outgoing(value, options);
-      return this.sources.cache.sendKey(key, data, { type, id });
+      const send = () => this.sources.cache.sendKey(key, data, { type, id });
+      return watched('sendKey', this.keySends.target, key, send);
     }, this.keySends);
   }
 
@@ -108,14 +110,16 @@ export class Sending {
       checkNames(TYPED_SEND_KEY_OPTIONS, options, '', 'sendKey(): ');
       const output = outputOf(definition, name, value);
       const { data, type, id } = this.outgoing(output, options, wireType(name));
-      return this.sources.cache.sendKey(key, data, { type, id });
+      const send = () => this.sources.cache.sendKey(key, data, { type, id });
+      return watched('sendKey', this.keySends.target, key, send);
     }, this.keySends);
   }
 
   notify(channel: string, payload: unknown): Promise<void> {
     return this.reports.notified.follow(() => {
       const { data } = this.outgoing(payload, {});
-      return this.sources.notifier.notify(channel, data);
+      const { notifier } = this.sources;
+      return watched('notify', this.notices.target, channel, () => notifier.notify(channel, data));
     }, this.notices);
   }
 
@@ -146,9 +150,11 @@ export class Sending {
         : (item as EventToSend);
       checkChannelName(channel);
       const event = this.outgoing(data, options);
-      return options.idempotencyKey === undefined
-        ? this.sources.broker.publish(channel, event)
-        : this.publishOnce(channel, event, options, `sendAll(): events[${nth}]: `);
+      const send = (): Promise<string | SentOnce> =>
+        options.idempotencyKey === undefined
+          ? this.sources.broker.publish(channel, event)
+          : this.publishOnce(channel, event, options, `sendAll(): events[${nth}]: `);
+      return watched('send', this.sends.target, channel, send);
     }, this.sends);
     try {
       const outcome = await sent;
@@ -161,6 +167,12 @@ export class Sending {
   }
 
   private publish(channel: string, event: OutgoingEvent, options: SendOptions): Promise<string> {
+    return watched('send', this.sends.target, channel, () =>
+      this.publishNow(channel, event, options),
+    );
+  }
+
+  private publishNow(channel: string, event: OutgoingEvent, options: SendOptions): Promise<string> {
     return options.idempotencyKey === undefined
       ? this.sources.broker.publish(channel, event, options)
       : this.publishOnce(channel, event, options, 'send(): ').then(({ id }) => id);
@@ -213,4 +225,14 @@ function refusedList(events: unknown): SseError {
         `sendAll(): there are ${events.length} events; give at most ${MOST_EVENTS} in one call.`,
       )
     : invalidOption('events', events, 'an array', 'sendAll(): ');
+}
+
+/** Makes a call, and tells whoever follows calls that publish. */
+function watched<R>(
+  operation: PublishOperation,
+  target: string,
+  channel: string,
+  call: () => Promise<R>,
+): Promise<R> {
+  return arePublishesWatched() ? watchedPublish({ operation, target, channel }, call) : call();
 }

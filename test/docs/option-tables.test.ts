@@ -14,6 +14,7 @@ import { MODULE_OPTIONS } from '../../lib/setup/settings.js';
 import type { AnyTable } from '../../lib/sources/options/option-table.js';
 import { POLL_OPTIONS } from '../../lib/sources/poll/poll.options.js';
 import { LIVE_OPTIONS, READY_OPTIONS } from '../../lib/terminus/health.options.js';
+import { OPENTELEMETRY_OPTIONS } from '../../lib/opentelemetry/sse-opentelemetry.module.js';
 import { TICKET_OPTIONS } from '../../lib/tickets/sse-tickets.js';
 import { EXTRAS } from '../../lib/sse.module-definition.js';
 import { optionsUnder, read, tableUnder } from './markdown.js';
@@ -79,6 +80,14 @@ describe('The tables of options', () => {
         isInWords ? expect.stringMatching(/./) : shown(value),
       ]);
     }
+  });
+
+  it('of OpenTelemetry list every option', () => {
+    const rows = tableUnder('docs/metrics.md', 'OpenTelemetry');
+    const options = Object.entries<Entry>(OPENTELEMETRY_OPTIONS);
+    expect(rows.map((row) => [row['Option'], row['Default']])).toEqual(
+      options.map(([name, entry]) => [`\`${name}\``, shown(entry.read(undefined, name, ''))]),
+    );
   });
 
   it.each<[string, AnyTable]>([

@@ -16,6 +16,7 @@ function options(): ts.CompilerOptions {
       'nestjs-sse-channels/channel': [join(projectRoot, 'lib/typed/index.ts')],
       'nestjs-sse-channels/swagger': [join(projectRoot, 'lib/swagger/index.ts')],
       'nestjs-sse-channels/terminus': [join(projectRoot, 'lib/terminus/index.ts')],
+      'nestjs-sse-channels/opentelemetry': [join(projectRoot, 'lib/opentelemetry/index.ts')],
       'nestjs-sse-channels/publish': [join(projectRoot, 'lib/publish/index.ts')],
       'nestjs-sse-channels/client': [join(projectRoot, 'lib/client/index.ts')],
       'nestjs-sse-channels/react': [join(projectRoot, 'lib/react/index.ts')],

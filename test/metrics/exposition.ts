@@ -47,7 +47,10 @@ export function parseExposition(text: string): Map<string, ParsedMetric> {
   let current: { name: string; metric: { type: string; help: string; samples: ParsedSample[] } };
   let help: { name: string; text: string } | undefined;
   const series = new Set<string>();
-  for (const line of text.slice(0, -1).split('\n')) {
+  for (const line of text
+    .slice(0, -1)
+    .split('\n')
+    .filter((each) => each !== '')) {
     const [, helpName, helpText] = HELP.exec(line) ?? [];
     const [, typeName, type] = TYPE.exec(line) ?? [];
     if (helpName !== undefined) {

@@ -1,0 +1,2 @@
+export { SseOpenTelemetryModule } from './sse-opentelemetry.module.js';
+export type { SseOpenTelemetryOptions } from './sse-opentelemetry.module.js';
