@@ -2,8 +2,10 @@
 const reported = new WeakSet<object>();
 
 /** Marks an error that the log tells of already, mostly by its outage, so that nobody logs it again. */
-export function asReported<E extends object>(error: E): E {
-  reported.add(error);
+export function asReported<E>(error: E): E {
+  if (typeof error === 'object' && error !== null) {
+    reported.add(error);
+  }
   return error;
 }
 

@@ -1,4 +1,5 @@
 import { checkEvent, type EventLimits } from '../channel/event-check.js';
+import { asReported } from '../channel/reported.js';
 import type { NewRun, RunChunk } from '../channel/runs.js';
 import { isObservable, type Observable, type Observer } from 'rxjs';
 import { GuardedSubscriber } from '../delivery/guarded-observable.js';
@@ -128,7 +129,7 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
     guard.report(this.what, error);
     const given: unknown = guard.run('`errorMessage`', () => errorMessage?.(error));
     const message = typeof given === 'string' ? given : GENERAL_MESSAGE;
-    this.begun?.reject(error);
+    this.begun?.reject(asReported(error)); // It is no outage of the store.
     this.failed({ reason: 'error', message }, error);
   }
 

@@ -4,6 +4,8 @@ import { SseError } from '../../channel/sse-error.js';
 
 /** A web stream, of Node, a browser or another runtime. */
 export interface ReadableStreamLike {
+  /** Whether somebody reads it. */
+  readonly locked?: boolean;
   getReader(): {
     read(): Promise<{ readonly done: boolean; readonly value?: unknown }>;
     cancel(reason?: unknown): Promise<unknown>;
@@ -41,8 +43,8 @@ export interface OpenSource {
 /**
  * Opens a source of any kind.
  *
- * @throws SseError `INVALID_OPTION` for something else, `UNAVAILABLE` for a `Response` without success;
- * and what the source throws
+ * @throws SseError `INVALID_OPTION` for something else, and for a stream that somebody else reads; `UNAVAILABLE` for
+ * a `Response` without success; and what the source throws
  */
 export async function openSource(source: RunSource, signal: AbortSignal): Promise<OpenSource> {
   const given: unknown = await (typeof source === 'function' ? source(signal) : source);
@@ -85,8 +87,18 @@ const NOTHING: AsyncIterator<unknown> = {
   next: () => Promise.resolve({ done: true, value: undefined }),
 };
 
-/** Reads a web stream. Unlike the stream's own iterator it can be ended while it waits for a value. */
+/**
+ * Reads a web stream. Unlike the stream's own iterator it can be ended while it waits for a value.
+ * @throws SseError `INVALID_OPTION` for one that somebody reads or has read
+ */
 function readingOf(stream: ReadableStreamLike): AsyncIterator<unknown> {
+  if (stream.locked) {
+    throw new SseError(
+      'INVALID_OPTION',
+      'Somebody else reads the stream that was to become a run, or has read it. Give a copy: the second stream of ' +
+        '`tee()`, or `response.clone()`, made before it is read.',
+    );
+  }
   const reader = stream.getReader();
   return {
     next: () => reader.read() as Promise<IteratorResult<unknown>>,
