@@ -12,10 +12,8 @@ export interface PublishFacts {
   readonly isLimited: boolean;
 }
 
-/** A controller with a route that publishes. */
-export interface PublishingController {
-  readonly publisher: { readonly facts: PublishFacts };
-}
+/** Injection token of these facts, in each module with a route that publishes. */
+export const PUBLISH_FACTS = Symbol('PUBLISH_FACTS');
 
 /** Metadata of handlers that publish. */
 const PUBLISH_METADATA = 'sse:publish';
