@@ -1,9 +1,10 @@
 // Makes of lib/client what a browser loads: one file without imports, in place of the compiler's
 // many; and the same minified, for pages without a build step. And of lib/react one file that imports
-// React only.
+// React only. The client's private members have short names there.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { privateNames } from './private-names.mjs';
 
 /** @param {string} root of the project, whose dist/ the compiler has filled */
 export async function bundleClient(root) {
@@ -29,14 +30,24 @@ async function bundle(root, name, options) {
     if (other.endsWith('.js') && !other.startsWith('index.')) rmSync(join(folder, other));
   }
   await build({
-    entryPoints: [join(root, 'lib', name, 'index.ts')],
+    ...bundleOptions(root, name),
     outfile: join(folder, file),
+    ...options,
+  });
+}
+
+/** How the client, or the hooks, are built. */
+export function bundleOptions(root, name) {
+  const source = join(root, 'lib', name);
+  const names = privateNames(source);
+  return {
+    entryPoints: [join(source, 'index.ts')],
     tsconfig: join(root, 'tsconfig.client.json'),
     bundle: true,
     format: 'esm',
     platform: 'neutral',
     target: 'es2020',
     logLevel: 'warning',
-    ...options,
-  });
+    ...(names.length > 0 && { mangleProps: new RegExp(`^(${names.join('|')})$`) }),
+  };
 }

@@ -5,8 +5,6 @@ import { LiveChannels } from './live-channels.js';
 import { requestFor, type ChannelState } from './request.js';
 
 const SILENCE_MS = 45_000;
-/** Statuses of a stream: an endpoint that takes a POST may have another than 200. */
-const STREAMED = new Set([200, 201, 202, 203]);
 
 /** One request, and the stream that answers it. */
 export class Connection extends LiveChannels {
@@ -82,7 +80,8 @@ export class Connection extends LiveChannels {
     });
     const { status } = response;
     this.heard();
-    if (!STREAMED.has(status)) {
+    // An endpoint that takes a POST may have another status than 200.
+    if (status < 200 || status > 203) {
       const after = response.headers.get('retry-after');
       return { status, ...(after && { after: +after * 1_000 || Date.parse(after) - Date.now() }) };
     }
@@ -91,7 +90,7 @@ export class Connection extends LiveChannels {
       return { status, text: `The answer is no event stream: ${type}.` };
     }
     if (!response.body) {
-      const text = 'This fetch() reads no streams. Give the option `fetch` one that does.';
+      const text = 'The option `fetch` must read streams.';
       return { text, isFinal: true };
     }
     const reader = response.body.getReader();

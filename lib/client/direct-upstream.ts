@@ -8,12 +8,9 @@ import { ReturnTimes } from './return-times.js';
 import { serverData, type ServerData } from './server-data.js';
 import type { Ending, Upstream, UpstreamSink, Wanted } from './upstream.js';
 
-/** How long changes of what is wanted are collected, in milliseconds. */
-const COLLECT_MS = 5;
 /** How long after `sse:open` a channel that it does not name may be denied, in milliseconds. */
 const DENY_MS = 1_000;
-const REMEDY =
-  'Subscribe to the one channel of its own, or make it an endpoint of requestedChannels().';
+const REMEDY = 'Use requestedChannels() there.';
 
 /**
  * Brings channels by one connection. When other channels are wanted, a new connection takes the place
@@ -26,7 +23,6 @@ export class DirectUpstream implements Upstream {
   private current: Connection | undefined;
   /** The connection that is to take its place. */
   private next: Connection | undefined;
-  private isCollecting = false;
   private waiting: ReturnType<typeof setTimeout> | undefined;
   private readonly times = new ReturnTimes();
   /** Whether the last answer was 401. */
@@ -52,15 +48,8 @@ export class DirectUpstream implements Upstream {
         this.states.set(name, { name, position, label: undefined, isOver: false });
       }
     }
-    if (this.isClosed || this.isCollecting) return;
-    this.isCollecting = true;
-    const collected = (): void => {
-      this.isCollecting = false;
-      this.change();
-    };
-    // Nothing comes until the first connection is there, and a page in the background has slow timers.
-    if (this.current || this.next || this.waiting) setTimeout(collected, COLLECT_MS);
-    else queueMicrotask(collected);
+    // Whoever is told something may want something else meanwhile.
+    queueMicrotask(() => this.change());
   }
 
   close(): void {
@@ -131,42 +120,30 @@ export class DirectUpstream implements Upstream {
   private opened(from: Connection, { channels: told, labels }: ServerData, id: string): void {
     const { asked } = from;
     const channels = told ?? asked;
-    if (from !== this.next) {
-      this.place(from, channels, labels, id, from);
-      return;
-    }
-    const strange = channels.find((name) => !asked.includes(name));
-    if (strange !== undefined) {
-      from.end({ isFinal: true, text: `The endpoint brings "${strange}" unasked. ${REMEDY}` });
-      return;
-    }
     const before = this.current;
-    before?.close();
-    this.current = from;
-    this.next = undefined;
-    this.times.opened(from.retry);
-    this.isUnauthorized = false;
-    this.reason = undefined;
-    this.sink.status('open');
-    this.place(from, channels, labels, id, before);
-    const missing = asked.filter((name) => !channels.includes(name));
-    if (missing.length > 0) setTimeout(() => this.miss(from, missing), DENY_MS);
-    this.change();
-  }
-
-  /** Takes over where the channels of an open connection are. @param before what has brought them */
-  private place(
-    from: Connection,
-    channels: readonly string[],
-    labels: ServerData['labels'],
-    id: string,
-    before: Connection | undefined,
-  ): void {
+    const isNext = from === this.next;
+    if (isNext) {
+      const strange = channels.find((name) => !asked.includes(name));
+      if (strange !== undefined) {
+        from.end({ isFinal: true, text: `The endpoint brings "${strange}" unasked. ${REMEDY}` });
+        return;
+      }
+      before?.close();
+      this.current = from;
+      this.next = undefined;
+      this.times.opened(from.retry);
+      this.isUnauthorized = false;
+      this.reason = undefined;
+      this.sink.status('open');
+    }
     for (const state of from.place(channels, labels, id)) {
       const { name, position } = state;
       const isNew = before?.live.get(name) !== state;
       if (isNew && this.states.get(name) === state) this.sink.opened(name, position);
     }
+    const missing = asked.filter((name) => !channels.includes(name));
+    if (isNext && missing.length > 0) setTimeout(() => this.miss(from, missing), DENY_MS);
+    this.change();
   }
 
   /** Nobody has said why these channels do not come. */

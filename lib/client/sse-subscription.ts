@@ -18,7 +18,7 @@ export interface SubscriptionHost {
  * Read it by handlers, by `for await`, or as an Observable: `from(subscription)` of RxJS takes it.
  */
 export class SseSubscription<Event = ClientEvent | ClientReset> implements AsyncIterable<Event> {
-  private readonly observers = new Set<ClientObserver<Event>>();
+  private readonly observers = new Set<() => ClientObserver<Event>>();
   private isAttached = false;
   private isOver = false;
 
@@ -49,8 +49,9 @@ export class SseSubscription<Event = ClientEvent | ClientReset> implements Async
    */
   subscribe(observer: ClientObserver<Event> | ((event: Event) => void)): { unsubscribe(): void } {
     checkObserver(observer);
-    const one = typeof observer === 'function' ? { next: observer } : { ...bound(observer) };
-    if (this.isOver) call(one.complete);
+    // The same one twice is two of them; its functions may need it as `this`.
+    const one = () => (typeof observer === 'function' ? { next: observer } : observer);
+    if (this.isOver) call(() => one().complete?.());
     else {
       this.observers.add(one);
       this.attach();
@@ -109,16 +110,15 @@ export class SseSubscription<Event = ClientEvent | ClientReset> implements Async
     const why =
       how === 'onDenied' ? new SseClientError(text, { status: 403, isFinal: true }) : error;
     for (const observer of observers) {
-      if (why) call(observer.error, why);
-      else call(observer.complete);
+      call(() => (why ? observer().error?.(why) : observer().complete?.()));
     }
   }
 
   private tell(event: Event): void {
-    for (const { next } of this.observers) call(next, event);
+    for (const observer of this.observers) call(() => observer().next?.(event));
   }
 
-  private leave(observer: ClientObserver<Event>): void {
+  private leave(observer: () => ClientObserver<Event>): void {
     this.observers.delete(observer);
     if (this.observers.size === 0 && !this.hasHandlers) this.detach();
   }
@@ -143,13 +143,4 @@ if (observable) {
       return this;
     },
   });
-}
-
-/** The functions of an observer, which may need it as `this`. */
-function bound<Event>(observer: ClientObserver<Event>): ClientObserver<Event> {
-  return {
-    next: (event) => observer.next?.(event),
-    error: (error) => observer.error?.(error),
-    complete: () => observer.complete?.(),
-  };
 }

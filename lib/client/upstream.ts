@@ -24,7 +24,7 @@ export type ClientStatus = 'connecting' | 'open' | 'waiting' | 'closed';
 /** Who brings channels: by a connection of this page, or of another tab. */
 export interface Upstream {
   /**
-   * Tells all channels that are wanted from now on. Calls in quick succession make one request. Of a
+   * Tells all channels that are wanted from now on. Calls of one turn make one request. Of a
    * channel that was unwanted in between, nothing is told but from its new beginning on: otherwise
    * whoever wants it now would miss what came while nobody did.
    */

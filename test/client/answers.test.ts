@@ -340,6 +340,6 @@ describe('SseClient', () => {
     };
     rig.client({ fetch: fetchWhole as never }).subscribe('news', told.handlers);
     await until(() => told.all.length > 0);
-    expect(told.all[0]).toContain('Give the option `fetch` one that does.');
+    expect(told.all[0]).toContain('The option `fetch` must read streams.');
   });
 });

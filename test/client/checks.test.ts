@@ -20,13 +20,13 @@ function thrown(call: () => unknown): { name: string; message: string; code?: st
 
 describe('what is given by mistake', () => {
   it.each([
-    [5, 'The channel is 5. Give its name, or its definition.'],
-    ['', 'The channel is "".'],
-    [undefined, 'The channel is undefined.'],
-    [null, 'The channel is null.'],
-    [{}, 'The channel is object.'],
-    [['a'], 'The channel is an array.'],
-    [() => 'a', 'The channel is function.'],
+    [5, '`channel` is 5. Give its name or definition.'],
+    ['', '`channel` is "".'],
+    [undefined, '`channel` is undefined.'],
+    [null, '`channel` is null.'],
+    [{}, '`channel` is object.'],
+    [['a'], '`channel` is object.'],
+    [() => 'a', '`channel` is function.'],
   ])('is named: subscribe(%p)', (channel, message) => {
     client = new SseClient(ADDRESS);
     const error = thrown(() => client.subscribe(channel as never, () => undefined));
@@ -35,16 +35,16 @@ describe('what is given by mistake', () => {
   });
 
   it.each([
-    [5, 'What has the handlers is 5. Give an object.'],
-    ['earliest', 'What has the handlers is "earliest".'],
-    [null, 'What has the handlers is null.'],
-    [[() => 1], 'What has the handlers is an array.'],
-    [{ onEvent: 5 }, 'The handler `onEvent` is 5. Give a function.'],
-    [{ onError: 'x'.repeat(100) }, `The handler \`onError\` is "${'x'.repeat(60)}".`],
-    [{ onMessage: () => 1 }, 'There is no handler `onMessage`. There are: from, onEvent,'],
-    [{ from: 7 }, 'The handler `from` is 7. Give a position or "earliest", or leave it out.'],
-    [{ from: null }, 'The handler `from` is null.'],
-    [{ from: '' }, 'The handler `from` is "".'],
+    [5, '`handlers` is 5. Give an object.'],
+    ['earliest', '`handlers` is "earliest".'],
+    [null, '`handlers` is null.'],
+    [[() => 1], '`handlers` is object.'],
+    [{ onEvent: 5 }, '`onEvent` is 5. Give a function.'],
+    [{ onError: 'x'.repeat(100) }, `\`onError\` is "${'x'.repeat(60)}".`],
+    [{ onMessage: () => 1 }, 'There is no `onMessage` in handlers, but from, onEvent,'],
+    [{ from: 7 }, '`from` is 7. Give a position or "earliest", or leave it out.'],
+    [{ from: null }, '`from` is null.'],
+    [{ from: '' }, '`from` is "".'],
   ])('is named: subscribe("a", %j)', (handlers, message) => {
     client = new SseClient(ADDRESS);
     const error = thrown(() => client.subscribe('a', handlers as never));
@@ -68,26 +68,22 @@ describe('what is given by mistake', () => {
   });
 
   it.each<[unknown, unknown, string]>([
-    [undefined, {}, 'The address of the client is undefined. Give a URL.'],
-    ['', {}, 'The address of the client is "".'],
-    [5, {}, 'The address of the client is 5.'],
-    [ADDRESS, null, 'What has the options is null.'],
-    [ADDRESS, 'x', 'What has the options is "x".'],
-    [ADDRESS, { header: {} }, 'There is no option `header`. There are: headers, token,'],
-    [
-      ADDRESS,
-      { headers: 'secret' },
-      'The option `headers` is string. Give an object or a function.',
-    ],
-    [ADDRESS, { token: 1234 }, 'The option `token` is number.'],
-    [ADDRESS, { token: null }, 'The option `token` is object.'],
-    [ADDRESS, { credentials: true }, 'The option `credentials` is true. Give "omit",'],
-    [ADDRESS, { fetch: {} }, 'The option `fetch` is object.'],
-    [ADDRESS, { tabs: true }, 'The option `tabs` is true. Give what shareTabs() returns.'],
-    [ADDRESS, { silence: '45s' }, 'The option `silence` is "45s". Give milliseconds,'],
-    [ADDRESS, { silence: -1 }, 'The option `silence` is -1.'],
-    [ADDRESS, { silence: NaN }, 'The option `silence` is NaN.'],
-    [ADDRESS, { silence: Infinity }, 'The option `silence` is Infinity.'],
+    [undefined, {}, '`address` is undefined. Give a URL.'],
+    ['', {}, '`address` is "".'],
+    [5, {}, '`address` is 5.'],
+    [ADDRESS, null, '`options` is null.'],
+    [ADDRESS, 'x', '`options` is "x".'],
+    [ADDRESS, { header: {} }, 'There is no `header` in options, but headers, token,'],
+    [ADDRESS, { headers: 'secret' }, '`headers` is string. Give an object or a function.'],
+    [ADDRESS, { token: 1234 }, '`token` is number.'],
+    [ADDRESS, { token: null }, '`token` is object.'],
+    [ADDRESS, { credentials: true }, '`credentials` is true. Give "omit",'],
+    [ADDRESS, { fetch: {} }, '`fetch` is object.'],
+    [ADDRESS, { tabs: true }, '`tabs` is true. Give shareTabs().'],
+    [ADDRESS, { silence: '45s' }, '`silence` is "45s". Give 0 to 2147483647 ms.'],
+    [ADDRESS, { silence: -1 }, '`silence` is -1.'],
+    [ADDRESS, { silence: NaN }, '`silence` is NaN.'],
+    [ADDRESS, { silence: Infinity }, '`silence` is Infinity.'],
   ])('is named: new SseClient(%j, %j)', (url, options, message) => {
     const error = thrown(() => new SseClient(url as string, options as object));
     expect(error.name).toBe('TypeError');
@@ -102,13 +98,11 @@ describe('what is given by mistake', () => {
   it('is named: onStatus() and an observer', () => {
     client = new SseClient(ADDRESS);
     expect(thrown(() => client.onStatus(5 as never)).message).toBe(
-      'The listener is 5. Give a function.',
+      '`listener` is 5. Give a function.',
     );
     const reading = client.subscribe('a');
     for (const observer of [undefined, null, 5, 'next']) {
-      expect(thrown(() => reading.subscribe(observer as never)).message).toContain(
-        'The observer is',
-      );
+      expect(thrown(() => reading.subscribe(observer as never)).message).toContain('`observer` is');
     }
   });
 });
