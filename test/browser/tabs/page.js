@@ -1,6 +1,6 @@
 // A tab of the tests: what it has received of each channel, whose events are the numbers 1, 2, 3 …
 // ?key=… names whose tab it is; with ?keep it goes on after a reload where it was; ?without=… is what the
-// browser does not have.
+// browser does not have. With ?report=… it tells the server again and again what it shows, under that name.
 import { DirectUpstream } from '../../../lib/client/direct-upstream.ts';
 import { shareTabs } from '../../../lib/client/share-tabs.ts';
 
@@ -35,11 +35,8 @@ const sink = {
     of(name).resets++;
     of(name).position = position;
   },
-  denied(name) {
-    of(name).denied++;
-  },
-  ended(name) {
-    of(name).ended++;
+  over(name, how) {
+    of(name)[how === 'onEnd' ? 'ended' : 'denied']++;
   },
   status(status, error) {
     statuses.push(error ? `${status}: ${error.message}` : status);
@@ -121,3 +118,14 @@ globalThis.tab = {
     };
   },
 };
+
+if (asked.has('report')) {
+  setInterval(() => {
+    const body = JSON.stringify(tab.shown());
+    void fetch(`/report?id=${asked.get('report')}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    });
+  }, 200);
+}

@@ -34,7 +34,7 @@ export async function startFirefox(
 export interface TabEngine {
   readonly name: string;
   start(): Promise<TabBrowser>;
-  /** Whether its driver goes on when the process of a page is killed. That of WebKit ends the session. */
+  /** Whether its driver goes on when the process of a page is killed: see webkit-crash.browser.ts. */
   readonly outlivesCrash: boolean;
   /** Whether a page that has held locks and read a stream comes back as it was: not in Firefox. */
   readonly keepsPages: boolean;

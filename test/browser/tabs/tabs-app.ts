@@ -1,4 +1,14 @@
-import { Controller, Get, Header, RequestMethod, Sse, type Type } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  Header,
+  Post,
+  Query,
+  RequestMethod,
+  Sse,
+  type Type,
+} from '@nestjs/common';
 import { build, type Plugin } from 'esbuild';
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
@@ -6,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { requestedChannels, SseChannel, type SseModuleOptions } from '../../../lib/index.js';
 import { startApp, type TestApp } from '../../support/start-app.js';
 import { until } from '../../support/until.js';
+import type { Shown } from './tab.js';
 
 /** How many milliseconds clients are told to wait before they return, or half as much again. */
 const RETRY_MS = 50;
@@ -36,7 +47,7 @@ export interface TabScripts {
 const html = (script: string): string =>
   `<!doctype html><title>A tab</title><body><script type="module" src="${script}"></script>`;
 
-function pageController({ now, next }: TabScripts): Type {
+function pageController({ now, next }: TabScripts, reports: Map<string, Shown>): Type {
   @Controller()
   class TabPageController {
     @Get('tab')
@@ -63,6 +74,12 @@ function pageController({ now, next }: TabScripts): Type {
     @Header('content-type', 'text/javascript; charset=utf-8')
     script(): string {
       return now;
+    }
+
+    /** What a page shows, of one with ?report=…. */
+    @Post('report')
+    report(@Query('id') id: string, @Body() shown: Shown): void {
+      reports.set(id, shown);
     }
 
     @Get('next.js')
@@ -114,6 +131,8 @@ export class TabsApp {
 
   private constructor(
     readonly app: TestApp,
+    /** What pages with ?report=… have shown last. */
+    readonly reports: ReadonlyMap<string, Shown>,
     readonly channels: readonly string[],
   ) {}
 
@@ -123,8 +142,9 @@ export class TabsApp {
     options: SseModuleOptions = {},
     port?: number,
   ): Promise<TabsApp> {
+    const reports = new Map<string, Shown>();
     const app = await startApp({
-      controllers: [StreamController, pageController(scripts)],
+      controllers: [StreamController, pageController(scripts, reports)],
       options: {
         retry: RETRY_MS,
         retain: { events: 100_000, bytes: 100_000_000, age: 600_000 },
@@ -134,7 +154,7 @@ export class TabsApp {
       // To other origins a sandboxed page belongs too.
       prepare: (nest) => nest.enableCors(),
     });
-    return new TabsApp(app, channels);
+    return new TabsApp(app, reports, channels);
   }
 
   get connections(): number {
