@@ -5,7 +5,7 @@ import fastifyCompress from '@fastify/compress';
 import compression from 'compression';
 import { equal } from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
-import { AppModule, onExpress, onFastify } from './compression.js';
+import { AppModule, CompressedModule, onExpress, onFastify } from './compression.js';
 import { closeAll, listen } from './support/start.js';
 
 const headers = { 'accept-encoding': 'gzip' };
@@ -33,6 +33,36 @@ describe('compression', () => {
         await sse.send('prices', { price });
         equal((await client.next()).data, JSON.stringify({ price }));
       }
+    });
+  }
+
+  for (const [name, createApp] of [
+    ['Express', () => NestFactory.create(CompressedModule)],
+    [
+      'Fastify',
+      () => NestFactory.create<NestFastifyApplication>(CompressedModule, new FastifyAdapter()),
+    ],
+  ] as const) {
+    it(`stands aside where the module compresses, on ${name}`, async () => {
+      const app = await createApp();
+      if (name === 'Express') {
+        app.use(compression({ filter: () => true, threshold: 0 }));
+      } else {
+        const plugin = { customTypes: /^text\//, threshold: 0 };
+        await (app as NestFastifyApplication).register(fastifyCompress, plugin);
+      }
+      const { sse, url } = await listen(app);
+      const response = await fetch(`${url}/prices/events`, { headers });
+      equal(response.headers.get('content-encoding'), 'gzip');
+      const frames = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+      let text = '';
+      for (let price = 0; price < 10; price++) {
+        await sse.send('prices', `price ${price}`);
+        while (!text.includes(`data: price ${price}\n\n`)) {
+          text += (await frames.read()).value;
+        }
+      }
+      await frames.cancel();
     });
   }
 

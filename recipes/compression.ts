@@ -21,6 +21,13 @@ class PricesController {
 @Module({ imports: [SseModule.forRoot()], controllers: [PricesController] })
 export class AppModule {}
 
+/** The module compresses its streams itself. */
+@Module({
+  imports: [SseModule.forRoot({ compression: 'shared' })],
+  controllers: [PricesController],
+})
+export class CompressedModule {}
+
 export async function onExpress(): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule);
   app.use(compression());

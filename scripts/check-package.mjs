@@ -236,8 +236,6 @@ function commandLineFrom(project) {
   step('command line');
   const cli = join(project, 'node_modules', NAME, 'dist', 'cli.js');
   run(project, cli, 'sql', '--table', 'users', '--channel', 'user_updates');
-  // They load what the build has made of parts of the client.
-  for (const command of ['listen', 'publish']) run(project, cli, command, '--help');
 }
 
 function step(title) {

@@ -276,4 +276,4 @@ export class Connection {
   }
 }
 
-const HEARTBEAT = blockOf(HEARTBEAT_FRAME, 0);
+const HEARTBEAT = blockOf(HEARTBEAT_FRAME, 0, true);

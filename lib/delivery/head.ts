@@ -15,8 +15,14 @@ export function writeStreamHead(
   request: IncomingMessage,
   status: number,
   headers: OutgoingHttpHeaders,
+  isCompressed: boolean,
 ): void {
-  const head = { ...withoutLength(headers), ...STREAM_HEADERS };
+  const head: OutgoingHttpHeaders = { ...withoutLength(headers), ...STREAM_HEADERS };
+  if (isCompressed) {
+    const vary = head['vary'] ?? response.getHeader('vary') ?? [];
+    head['content-encoding'] = 'gzip';
+    head['vary'] = [vary, 'accept-encoding'].flat().join(', ');
+  }
   if (response instanceof ServerResponse && response.socket) {
     const { socket } = response;
     // A request that Fastify injects has a socket without these methods.

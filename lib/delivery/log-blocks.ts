@@ -106,7 +106,7 @@ export class LogBlocks {
       frames += this.frameOf(entry);
     } while (!entry.end && to < log.head && frames.length < BLOCK_SIZE);
     return {
-      ...blockOf(frames, to - seq),
+      ...blockOf(frames, to - seq, true),
       to,
       position: entry.resumeAt,
       end: entry.end,

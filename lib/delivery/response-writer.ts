@@ -1,7 +1,8 @@
 import { ServerResponse } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Block } from './block.js';
+import { chunkOf, type Block } from './block.js';
+import { GzipStream } from './gzip-stream.js';
 
 /** A response of `node:http` or of `node:http2`'s compatibility API. */
 export type Response = ServerResponse | Http2ServerResponse;
@@ -21,10 +22,13 @@ interface Flushable {
 export class ResponseWriter {
   /** The response's socket, as long as blocks may bypass the response. */
   private socket: Socket | undefined;
+  /** The stream that the blocks go into, if the response is compressed. */
+  private readonly gzip: GzipStream | undefined;
 
   /** The caller must have written the head and the opening frame. */
   constructor(private readonly response: Response) {
     this.socket = directSocket(response);
+    this.gzip = (response as Written)[GZIP];
     if (this.socket) {
       (response as Written)[WRITER] = this;
       response.on('prefinish', onEnded);
@@ -33,15 +37,16 @@ export class ResponseWriter {
 
   /** Writes a block. Returns false when the client should be given time to read. */
   write(block: Block): boolean {
+    const { chunk, frames } = this.gzip ? this.gzip.add(block) : block;
     // We read nothing of the response here: with many clients it would come from far memory.
     if (this.socket) {
-      return this.socket.write(block.chunk);
+      return this.socket.write(chunk);
     }
     const response = this.response as ServerResponse & Flushable;
     if (response.writableEnded) {
       return false;
     }
-    const isOpen = response.write(block.frames);
+    const isOpen = response.write(frames);
     response.flush?.();
     return isOpen;
   }
@@ -59,18 +64,23 @@ export class ResponseWriter {
 
 /**
  * Writes the head, which the caller has given to the response, and the first frame. What follows in this turn goes
- * with them: all of it is one system call.
+ * with them: all of it is one system call. The response is compressed from here on if that is wanted.
  */
-export function writeFirst(response: Response, frame: string): void {
+export function writeFirst(response: Response, frame: string, isCompressed: boolean): void {
+  const gzip = isCompressed ? ((response as Written)[GZIP] = new GzipStream()) : undefined;
   const socket = directSocket(response);
   if (!socket) {
-    (response as ServerResponse).write(frame);
+    (response as ServerResponse).write(gzip ? gzip.begin(frame) : frame);
     return;
   }
   socket.cork();
   process.nextTick(uncork, socket);
   (response as ServerResponse).flushHeaders();
-  socket.write(`${Buffer.byteLength(frame).toString(16)}\r\n${frame}\r\n`);
+  if (gzip) {
+    socket.write(chunkOf(gzip.begin(frame)).chunk);
+  } else {
+    socket.write(`${Buffer.byteLength(frame).toString(16)}\r\n${frame}\r\n`);
+  }
 }
 
 function uncork(socket: Socket): void {
@@ -80,7 +90,10 @@ function uncork(socket: Socket): void {
 /** Where a response keeps its writer: one listener serves all responses. */
 const WRITER = Symbol('writer');
 
-type Written = Response & { [WRITER]?: ResponseWriter };
+/** Where a compressed response keeps its stream: whoever ends the response ends that as well. */
+const GZIP = Symbol('gzip');
+
+type Written = Response & { [WRITER]?: ResponseWriter; [GZIP]?: GzipStream };
 
 /**
  * Called when a response ends, perhaps by other code: a block on the bare socket would now begin
@@ -107,8 +120,9 @@ export function isCutOff(response: Response): boolean {
  * `connection: close` ends such a request.
  */
 export function endResponse(response: Response, frame = ''): void {
+  const last = (response as Written)[GZIP]?.end(frame) ?? frame;
   if (response instanceof ServerResponse) {
-    response.end(frame);
+    response.end(last);
     return;
   }
   const { req, stream } = response;
@@ -118,7 +132,7 @@ export function endResponse(response: Response, frame = ''): void {
       stream.close(constants.NGHTTP2_NO_ERROR);
     }
   });
-  response.end(frame);
+  response.end(last);
 }
 
 /** Breaks a response off, so that its client knows that something is missing. */

@@ -11,6 +11,7 @@ import {
   type Response,
 } from '../delivery/response-writer.js';
 import { SSE_ABORT_CONTROLLER } from '../setup/nest-version.js';
+import { acceptsGzip } from './accepts-gzip.js';
 import { answerUnavailable, returnsByItself } from './away.js';
 import { afterOnSend, isHooked, type FastifyReply } from './fastify-head.js';
 import { isInjected, type FrameworkRequest } from './framework-request.js';
@@ -162,14 +163,19 @@ export class Exchange implements Arrival {
     return true;
   }
 
-  /** Begins a stream on a response that was taken: head and first frame. */
-  open(firstFrame: string, dialect?: Dialect): Response {
+  /**
+   * Begins a stream on a response that was taken: head and first frame.
+   *
+   * @param mayCompress whether the stream is compressed where the client takes that
+   */
+  open(firstFrame: string, mayCompress: boolean, dialect?: Dialect): Response {
     this.isWhole = dialect !== undefined;
     for (const [name, value] of Object.entries(dialect?.headers ?? {})) {
       (this.response as ServerResponse).setHeader(name, value);
     }
-    this.writeHead();
-    writeFirst(this.response, firstFrame);
+    const isCompressed = mayCompress && acceptsGzip(this.request.headers['accept-encoding']);
+    this.writeHead(isCompressed);
+    writeFirst(this.response, firstFrame, isCompressed);
     if (this.stay) {
       this.response.removeListener('close', this.stay.end);
     }
@@ -229,10 +235,11 @@ export class Exchange implements Arrival {
     return this.request.raw ?? this.request;
   }
 
-  private writeHead(): void {
+  private writeHead(isCompressed = false): void {
     const { response, node, reply } = this;
+    const status = reply?.statusCode ?? response.statusCode;
     try {
-      writeStreamHead(response, node, reply?.statusCode ?? response.statusCode, this.headers);
+      writeStreamHead(response, node, status, this.headers, isCompressed);
     } catch (error) {
       // Node refuses a header. Fastify does not answer after `hijack()`, and the client would wait.
       if (reply) {

@@ -173,9 +173,11 @@ export class StreamRequest extends RequestPlace {
       return false;
     }
     const { opening, retry } = this.settings;
+    const { compression = this.settings.compression } = this.route.options;
     const dialect = dialectOfAll(subscription.cursors);
     const place = openingFrame(dialect ? 'frame' : opening, retry, subscription);
-    const response = exchange.open(place + deniedFrame(this.requested.denied), dialect);
+    const first = place + deniedFrame(this.requested.denied);
+    const response = exchange.open(first, compression === 'shared', dialect);
     const connection = connections.add(exchange, response, expiresAt, dialect && WholeConnection);
     this.snapshots?.endOnFailure(connection);
     connection.readBy(readerFor(connection));

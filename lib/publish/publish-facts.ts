@@ -12,8 +12,10 @@ export interface PublishFacts {
   readonly isLimited: boolean;
 }
 
-/** Injection token of these facts, in each module with a route that publishes. */
-export const PUBLISH_FACTS = Symbol('PUBLISH_FACTS');
+/** A controller with a route that publishes. */
+export interface PublishingController {
+  readonly publisher: { readonly facts: PublishFacts };
+}
 
 /** Metadata of handlers that publish. */
 const PUBLISH_METADATA = 'sse:publish';

@@ -26,7 +26,7 @@ export function publishController({ guards, path = 'publish', version }: SsePubl
   @UseGuards(...(guards === 'none' ? [] : guards))
   @Controller({ path, ...(version !== undefined && { version }) })
   class SsePublishController {
-    constructor(@Inject(Publisher) private readonly publisher: Publisher) {}
+    constructor(@Inject(Publisher) readonly publisher: Publisher) {}
 
     @Post()
     @HttpCode(HttpStatus.OK)

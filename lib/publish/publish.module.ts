@@ -1,7 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { SseError } from '../channel/sse-error.js';
 import { readOptions } from '../sources/options/option-table.js';
-import { PUBLISH_FACTS, type PublishFacts } from './publish-facts.js';
 import { publishableChannels } from './publish-channels.js';
 import {
   ASYNC_OPTIONS,
@@ -25,11 +24,6 @@ import { Publisher, SSE_PUBLISH_SETTINGS, type PublishSettings } from './publish
 @Module({
   providers: [
     Publisher,
-    {
-      provide: PUBLISH_FACTS,
-      inject: [Publisher],
-      useFactory: ({ facts }: Publisher): PublishFacts => facts,
-    },
     {
       provide: SSE_PUBLISH_SETTINGS,
       inject: [SSE_PUBLISH_OPTIONS],

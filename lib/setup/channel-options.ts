@@ -1,13 +1,13 @@
 import type { EventFields } from '../channel/outgoing-event.js';
 import type { Serialize } from '../channel/value-text.js';
 import type { ChannelSource, PublishOptions } from '../channel/source.js';
-import { SseError } from '../channel/sse-error.js';
 import type { SseClient } from '../delivery/client.js';
 import type { LatestOnly, Overflow } from '../delivery/overflow.js';
 import { CACHE_OPTIONS, type CacheOptions } from '../sources/cache/cache-options.js';
 import { callback, flag, oneOf, option, passedOn } from '../sources/options/option-kinds.js';
 import type { TableOf } from '../sources/options/option-table.js';
 import { LISTEN_OPTIONS, type ListenOptions } from '../sources/postgres/listen.options.js';
+import { compressionOption, type Compression } from './compression-option.js';
 import { revalidateOption, type RevalidateOption } from './revalidate-option.js';
 import { snapshotOption, type SnapshotOption, type SnapshotsOption } from './snapshot-option.js';
 
@@ -121,6 +121,8 @@ export interface EndpointOptions<Request = any> extends ChannelOptions {
    * false.
    */
   readonly run?: boolean;
+  /** Whether the endpoint's streams are compressed, in place of the module's `compression`. Default: the module's. */
+  readonly compression?: Compression;
 }
 
 /** The allowed values of `source`, in words. */
@@ -150,6 +152,7 @@ export const ENDPOINT_OPTIONS = {
   revalidate: revalidateOption,
   snapshot: snapshotOption,
   run: flag(false),
+  compression: compressionOption,
 } satisfies TableOf<EndpointOptions>;
 
 export const STREAM_OPTIONS = {
@@ -201,42 +204,4 @@ function isOverflow(value: unknown): value is Overflow {
       Object.keys(value).join() === 'latest' &&
       typeof (value as LatestOnly).latest === 'function')
   );
-}
-
-/** The options that only some kinds of source know, by the kind. */
-const APPLICABLE: Readonly<Record<string, object>> = {
-  cache: CACHE_OPTIONS,
-  postgres: LISTEN_OPTIONS,
-};
-
-/**
- * Refuses the options of another kind of source.
- * @param definition the types of the channel's events, if it has any
- * @throws SseError `INVALID_OPTION`
- */
-export function checkApplies(
-  source: SourceOption,
-  options: ChannelOptions,
-  definition?: object,
-): void {
-  if (options.invalid !== undefined && (definition === undefined || source === 'broker')) {
-    const remedy = definition ? '`source`' : 'what defineChannel() returned in place of a name';
-    throw new SseError(
-      'INVALID_OPTION',
-      '`invalid` is for a channel of a definition whose source is not the broker: to(…).send() checks what the broker ' +
-        `brings. Give ${remedy}, or leave it out.`,
-    );
-  }
-  const applicable = (typeof source === 'string' && APPLICABLE[source]) || {};
-  for (const [name, value] of Object.entries(options)) {
-    const kinds = Object.keys(APPLICABLE).filter((kind) => name in APPLICABLE[kind]!);
-    if (value !== undefined && kinds.length > 0 && !(name in applicable)) {
-      throw new SseError(
-        'INVALID_OPTION',
-        `\`${name}\` is an option of the source ${kinds.map((kind) => `'${kind}'`).join(' or ')}; ` +
-          `here the source is ${typeof source === 'string' ? `'${source}'` : 'one of your own'}. ` +
-          'Leave it out, or name that source.',
-      );
-    }
-  }
 }

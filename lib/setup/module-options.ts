@@ -8,6 +8,7 @@ import type { PostgresOption } from '../sources/postgres/postgres.options.js';
 import type { RedisOption } from '../sources/redis/redis-option.js';
 import type { RedisStreamsOptions } from '../sources/redis/redis-streams.options.js';
 import type { Authorize } from './channel-options.js';
+import type { Compression } from './compression-option.js';
 import type { RunsOptions } from './run-options.js';
 
 /** How much of each channel stays readable for clients that return or fall behind. */
@@ -134,6 +135,12 @@ export interface SseModuleOptions {
    * Default: 0.
    */
   readonly maxAge?: number;
+  /**
+   * Whether streams are compressed with gzip for clients that accept it. `'shared'`: the events of a
+   * channel are compressed once for all of its clients, so that it costs each of them nearly nothing. An
+   * endpoint may have its own. Default: `none`.
+   */
+  readonly compression?: Compression;
   /**
    * At shutdown the module tells clients to return at random times within this time, and waits as long
    * for those that read slowly. In milliseconds; with 0 it waits for nobody, and clients return within

@@ -76,6 +76,7 @@ export const MODULE_OPTIONS = {
   serialize: callback<(data: unknown) => string>('the data'),
   stallTimeout: duration(60_000),
   maxAge: duration(0),
+  compression: oneOf('none', 'shared'),
   drainTimeout: duration(5_000),
   limits: group({
     connections: whole(50_000, { unit: 'connections' }),

@@ -4,8 +4,8 @@ import { Guard } from '../channel/guard.js';
 import { LimitedLog } from '../channel/limited-log.js';
 import type { SourceKind } from '../channel/source-kind.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from '../channel/source.js';
+import { checkApplies } from './applicable-options.js';
 import {
-  checkApplies,
   isChannelSource,
   SOURCES,
   type ChannelOptions,

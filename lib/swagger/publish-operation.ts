@@ -1,7 +1,11 @@
 import type { INestApplicationContext, Type } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { guardsOf } from '../endpoint/sse-ticket.guard.js';
-import { PUBLISH_FACTS, publishHandlerOf, type PublishFacts } from '../publish/publish-facts.js';
+import {
+  publishHandlerOf,
+  type PublishFacts,
+  type PublishingController,
+} from '../publish/publish-facts.js';
 import type { ChannelDefinition } from '../typed/channel-definition.js';
 import type { Place } from './described-operation.js';
 import type { JsonSchemas } from './json-schemas.js';
@@ -25,14 +29,13 @@ export function publishRoutesOf(
   guardsOfAll: readonly unknown[],
 ): PublishRoute[] {
   const modules = app.get(ModulesContainer, { strict: false });
-  return [...modules.values()].flatMap(({ controllers, providers }) =>
-    [...controllers.values()].flatMap(({ metatype }) => {
+  return [...modules.values()].flatMap(({ controllers }) =>
+    [...controllers.values()].flatMap(({ metatype, instance }) => {
       const handler = metatype && publishHandlerOf(metatype);
       if (!handler) {
         return [];
       }
-      // A guard for each request makes a controller for each, so the module is asked.
-      const facts = providers.get(PUBLISH_FACTS)!.instance as PublishFacts;
+      const { facts } = (instance as PublishingController).publisher;
       const isGuarded = guardsOfAll.length > 0 || guardsOf(metatype as Type).length > 0;
       return [{ ...facts, handler, isGuarded }];
     }),

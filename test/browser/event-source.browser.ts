@@ -51,5 +51,36 @@ describe.each(ENGINES)("$name's EventSource", (engine) => {
     }
   });
 
+  it('reads a compressed stream event by event, and goes on after a cut', async () => {
+    const app = await startNumbersApp('fastify', {
+      options: { compression: 'shared' },
+      controllers: [StreamPageController],
+    });
+    const proxy = await startProxy(app.url);
+    try {
+      const url = proxy.url(`${app.url}/plain`);
+      const stream = browser.listen(url, new URL('/page', url).href);
+      await until(() => stream.events.length === 1);
+      const head = await fetch(`${app.url}/plain`, { headers: { 'accept-encoding': 'gzip' } });
+      expect(head.headers.get('content-encoding')).toBe('gzip');
+      await head.body!.cancel();
+      const sent: string[] = [];
+      const send = async (data: string) => app.sse.send('plain', (sent.push(data), data));
+      for (let count = 1; count <= 10; count++) {
+        await send(`${count} ${'much the same '.repeat(30)}`);
+        await until(() => messagesOf(stream).length === count);
+      }
+      proxy.cut();
+      for (let count = 11; count <= 40; count++) {
+        await send(`${count} ${'much the same '.repeat(30)}`);
+      }
+      await until(() => messagesOf(stream).length === 40);
+      expect(messagesOf(stream)).toEqual(sent);
+      stream.close();
+    } finally {
+      await proxy.close();
+    }
+  });
+
   afterEach(closeApps);
 });

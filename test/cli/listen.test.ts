@@ -245,21 +245,6 @@ describe('nestjs-sse-channels listen', () => {
     await reader.close();
   });
 
-  it('tells the rate, and replaces a connection that is silent', async () => {
-    const methods: unknown[] = [];
-    const url = await foreign((response, nth) => {
-      methods.push(response.req.method);
-      open(response).write(nth === 1 ? 'retry: 10\nid: 7\ndata: x\n\n' : 'data: y\n\n');
-    });
-    const args = ['listen', url, '--rate', '1', '--silence', '2', '--count', '2', '-X', 'put'];
-    const cli = startCli(args);
-    expect(await cli.ended).toBe(0);
-    expect(cli.err).toMatch(/^1 event, \d+\.\d\/s$/m);
-    expect(cli.err).toMatch(/^Nothing came for 2000 ms\. Again in \d+ ms\.$/m);
-    expect(cli.err).toMatch(/^connected, after 7$/m);
-    expect(methods).toEqual(['PUT', 'PUT']);
-  });
-
   it('tells how old an event of Redis is', async () => {
     const server = await startRedis();
     ends.push(() => server.stop());

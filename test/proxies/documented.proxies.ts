@@ -1,7 +1,7 @@
 import { Controller, Sse } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { EventSource } from 'eventsource';
-import { SseChannel } from '../../lib/index.js';
+import { SseChannel, type SseModuleOptions } from '../../lib/index.js';
 import { freePort } from '../support/free-port.js';
 import { RawClient } from '../support/raw-client.js';
 import { closeApps, startApp, type TestApp } from '../support/start-app.js';
@@ -29,12 +29,12 @@ afterEach(async () => {
   await closeApps();
 });
 
-function startOn(port: number): Promise<TestApp> {
+function startOn(port: number, more: SseModuleOptions = {}): Promise<TestApp> {
   return startApp({
     adapter: 'fastify',
     controllers: [NewsController],
     port,
-    options: { heartbeat: HEARTBEAT_MS, retry: 50, drainTimeout: 50 },
+    options: { heartbeat: HEARTBEAT_MS, retry: 50, drainTimeout: 50, ...more },
   });
 }
 
@@ -87,6 +87,20 @@ describe.each(PROXY_KINDS)('$name as documented', (kind) => {
     await sendOneByOne(client);
     client.source.close();
     await until(() => app.sse.stats().connections === 0);
+  });
+
+  it('passes each event of a compressed stream on at once, as it is', async () => {
+    const port = await freePort();
+    app = await startOn(port, { compression: 'shared' });
+    proxy = await startProxyServer(kind, port);
+    const client = new ProxiedClient();
+    await sendOneByOne(client);
+    for (let count = 21; count <= 60; count++) {
+      void app.sse.send('news', `${count}`);
+    }
+    await until(() => client.messages.length === 60);
+    expect(client.messages).toEqual(Array.from({ length: 60 }, (_, index) => `${index + 1}`));
+    expect(client.encodings).toEqual(['gzip']);
   });
 
   it('lets a silent stream live for longer than its timeout', async () => {

@@ -1,7 +1,6 @@
 import {
   Injectable,
   Module,
-  Scope,
   VersioningType,
   VERSION_NEUTRAL,
   type CallHandler,
@@ -11,13 +10,11 @@ import {
   type PipeTransform,
 } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR, APP_PIPE, NestFactory, RouterModule } from '@nestjs/core';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { Test } from '@nestjs/testing';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { map } from 'rxjs';
 import { SseModule, SseService } from '../../lib/index.js';
 import { SsePublishModule } from '../../lib/publish/index.js';
-import { describeSseChannels } from '../../lib/swagger/index.js';
 import { arrived, dataOf } from '../once/arrived.js';
 import { ADAPTERS, closeApps, startApp } from '../support/start-app.js';
 import { publishTo, startPublishApp, TOKEN, TokenGuard, type Asked } from './app.js';
@@ -137,18 +134,6 @@ describe.each(ADAPTERS)('SsePublishModule in Nest on %s', (adapter) => {
       expect((await publishTo(app, event)).status).toBe(200);
       expect((await publishTo(app, event, wrong)).status).toBe(403);
     }
-  });
-
-  it('takes a guard that is made for each request', async () => {
-    @Injectable({ scope: Scope.REQUEST })
-    class RequestGuard extends TokenGuard {}
-    const { app, publish } = await startPublishApp({ guards: [RequestGuard] }, { adapter });
-    expect((await publish(event)).status).toBe(200);
-    expect((await publish(event, { authorization: 'Bearer guess' })).status).toBe(403);
-    const { paths } = describeSseChannels(app, () =>
-      SwaggerModule.createDocument(app, new DocumentBuilder().build()),
-    );
-    expect(Object.keys(paths)).toEqual(['/publish']);
   });
 
   it('takes options of a factory, a class, and a provider', async () => {
