@@ -26,8 +26,10 @@ export function calibrate(bursts: readonly number[]): Promise<Calibration[]> {
       filtered: false,
       heartbeat: 0,
       platform: 'express',
+      protocol: 'http',
     });
-    await load.call('connect', { port, paths, clients: CLIENTS, verify: false });
+    const protocol = 'http';
+    await load.call('connect', { port, protocol, paths, clients: CLIENTS, verify: false });
     const results: Calibration[] = [];
     for (const burst of bursts) {
       const speeds: number[] = [];

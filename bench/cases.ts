@@ -1,4 +1,4 @@
-import type { Platform } from './servers/peer.js';
+import type { Platform, Protocol } from './servers/peer.js';
 import type { PeerName } from './servers/index.js';
 
 /** What is done with the clients of a case. */
@@ -36,6 +36,7 @@ export interface Case {
   readonly maxRounds: number;
   /** What Nest runs on. */
   readonly platform: Platform;
+  readonly protocol: Protocol;
 }
 
 const ALL: readonly PeerName[] = [
@@ -60,6 +61,7 @@ const DEFAULTS: Omit<Case, 'name' | 'title'> = {
   heartbeat: 0,
   maxRounds: Infinity,
   platform: 'express',
+  protocol: 'http',
 };
 
 /** Client numbers of the growth case. */
@@ -68,6 +70,18 @@ export const GROWTH = [16, 256, 1_000, 4_000, 16_000] as const;
 export const CASES: readonly Case[] = [
   { ...DEFAULTS, name: 'burst-1', title: '1,000 clients, 1 event a turn' },
   { ...DEFAULTS, name: 'burst-10', title: '1,000 clients, 10 events a turn', burst: 10 },
+  ...(['https', 'http2'] as const).flatMap((protocol) =>
+    [1, 10].map((burst) => ({
+      ...DEFAULTS,
+      name: `${protocol}-burst-${burst}`,
+      title: `500 clients, ${burst} ${burst === 1 ? 'event' : 'events'} a turn, ${protocol === 'http2' ? 'HTTP/2' : 'HTTPS'} of Fastify`,
+      peers: ['floor', 'ours'] as const,
+      clients: 500,
+      burst,
+      platform: 'fastify' as const,
+      protocol,
+    })),
+  ),
   {
     ...DEFAULTS,
     name: 'clients-8000',

@@ -1,4 +1,5 @@
 import { connect as connectSocket } from 'node:net';
+import { clientSocket, hasHead, leave, requestFor } from './client-socket.js';
 import { MARKER, PAYLOAD_SIZE, SEQUENCE_DIGITS, TIME_DIGITS, now } from './payload.js';
 import { serve } from './protocol.js';
 import type { Socket } from 'node:net';
@@ -18,7 +19,7 @@ const sockets: Socket[] = [];
 
 let counts = new Uint32Array(0);
 let total = 0;
-let bytes = 0;
+let bytesRead = 0;
 let closed = 0;
 let closing = false;
 let lastArrival = 0;
@@ -39,13 +40,13 @@ let ackedEvents = 0;
 
 let arrival: { events: number; resolve: () => void } | undefined;
 
-function count(client: number, length: number): number {
+function count(client: number, bytes: Buffer, length: number): number {
   let found = 0;
   let at = 0;
   while (at < length) {
-    if (buffer[at] === MARKER) {
+    if (bytes[at] === MARKER) {
       found++;
-      if (sampled < samples.length) sample(at, length);
+      if (sampled < samples.length) sample(at, bytes, length);
       at += PAYLOAD_SIZE;
     } else {
       at++;
@@ -56,19 +57,19 @@ function count(client: number, length: number): number {
 }
 
 /** Takes the latency of an event, unless its time lies beyond this read. */
-function sample(marker: number, length: number): void {
+function sample(marker: number, bytes: Buffer, length: number): void {
   const start = marker + 1 + SEQUENCE_DIGITS;
   if (start + TIME_DIGITS > length) return;
   let time = 0;
-  for (let at = start; at < start + TIME_DIGITS; at++) time = time * 10 + buffer[at]! - 48;
+  for (let at = start; at < start + TIME_DIGITS; at++) time = time * 10 + bytes[at]! - 48;
   samples[sampled++] = now() - time;
 }
 
 /** Counts byte by byte, with every sequence number checked, also across reads. */
-function verify(client: number, length: number): number {
+function verify(client: number, bytes: Buffer, length: number): number {
   let found = 0;
   for (let at = 0; at < length; at++) {
-    const byte = buffer[at]!;
+    const byte = bytes[at]!;
     if (digitsLeft[client]! > 0) {
       partial[client] = partial[client]! * 10 + byte - 48;
       if (--digitsLeft[client]! === 0) {
@@ -82,7 +83,7 @@ function verify(client: number, length: number): number {
       }
     } else if (byte === MARKER) {
       found++;
-      if (sampled < samples.length) sample(at, length);
+      if (sampled < samples.length) sample(at, bytes, length);
       partial[client] = 0;
       digitsLeft[client] = SEQUENCE_DIGITS;
     }
@@ -106,42 +107,37 @@ function received(found: number): void {
 }
 
 function open(client: number, options: ConnectOptions): Promise<void> {
+  const { port, protocol } = options;
   return new Promise((resolve, reject) => {
     let head = '';
     let inBody = false;
     const path = options.paths[client % options.paths.length]!;
-    const socket = connectSocket({
-      host: '127.0.0.1',
-      port: options.port,
-      noDelay: true,
-      onread: {
-        buffer,
-        callback: (length) => {
-          bytes += length;
-          if (inBody) {
-            const found = verifying ? verify(client, length) : count(client, length);
-            if (found > 0) received(found);
-            return true;
-          }
-          head += buffer.toString('latin1', 0, length);
-          if (!head.includes('\r\n\r\n')) return true;
-          inBody = true;
-          if (/^HTTP\/1\.1 20[01] /.test(head)) resolve();
-          else reject(new Error(`The server answered client ${client}: ${head.slice(0, 300)}`));
-          head = '';
-          return true;
-        },
-      },
-    });
+    const onRead = (bytes: Buffer, length: number): void => {
+      bytesRead += length;
+      if (inBody) {
+        const found = (verifying ? verify : count)(client, bytes, length);
+        if (found > 0) received(found);
+        return;
+      }
+      head += bytes.toString('latin1', 0, length);
+      try {
+        inBody = hasHead(head, protocol);
+      } catch (error) {
+        reject(error as Error);
+      }
+      if (inBody) {
+        head = '';
+        resolve();
+      }
+    };
+    const socket = clientSocket({ protocol, port, buffer, onRead });
     sockets.push(socket);
     socket.on('error', reject);
     socket.on('close', () => {
       if (!closing) closed++;
       reject(new Error(`The server closed the connection of client ${client}.`));
     });
-    socket.write(
-      `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${options.port}\r\nAccept: text/event-stream\r\n\r\n`,
-    );
+    socket.write(requestFor(path, port, protocol));
   });
 }
 
@@ -175,7 +171,7 @@ async function settle(expected: number, quietMs: number): Promise<Counts> {
     least = Math.min(least, events);
     most = Math.max(most, events);
   }
-  return { total, least, most, lost, duplicates, closed, bytes };
+  return { total, least, most, lost, duplicates, closed, bytes: bytesRead };
 }
 
 function percentiles(): Percentiles {
@@ -185,17 +181,17 @@ function percentiles(): Percentiles {
   return { samples: sampled, p50Ms: at(0.5), p99Ms: at(0.99) };
 }
 
-/** Closes every connection by a reset, after which no port waits in TIME_WAIT. */
-function leave(): undefined {
+/** Closes every connection. */
+function leaveAll(): undefined {
   for (const socket of sockets.splice(0)) {
     socket.removeAllListeners('close');
-    socket.resetAndDestroy();
+    leave(socket);
   }
 }
 
 serve<LoadCommands>({
   connect,
-  leave,
+  leave: leaveAll,
   acknowledge: ({ port, unit }) =>
     new Promise((resolve, reject) => {
       ackUnit = unit;
@@ -224,8 +220,7 @@ serve<LoadCommands>({
   },
   close: () => {
     closing = true;
-    // A reset leaves no port in TIME_WAIT, where the next run would have to search for free ones.
-    for (const socket of sockets) socket.resetAndDestroy();
+    sockets.forEach(leave);
     ackSocket?.destroy();
     return undefined;
   },

@@ -102,8 +102,11 @@ export function measure(peer: PeerName, bench: Case, verify: boolean): Promise<R
       filtered: bench.filtered,
       heartbeat: bench.heartbeat,
       platform: bench.platform,
+      protocol: bench.protocol,
     });
-    const connect = (clients: number) => load.call('connect', { port, paths, clients, verify });
+    const { protocol } = bench;
+    const connect = (clients: number) =>
+      load.call('connect', { port, protocol, paths, clients, verify });
     if (bench.kind === 'memory') return measureMemory(server, load, connect, bench);
     if (bench.kind === 'connect') return measureOpening(server, load, connect, bench);
     await connect(bench.clients);

@@ -1,4 +1,4 @@
-import type { Platform } from './servers/peer.js';
+import type { Platform, Protocol } from './servers/peer.js';
 
 /** What the bench asks of a server process, and what it answers. */
 export interface ServerCommands {
@@ -39,6 +39,7 @@ export interface StartOptions {
   /** Milliseconds between heartbeats, 0 for none. */
   heartbeat: number;
   platform: Platform;
+  protocol: Protocol;
 }
 
 export interface SaturateOptions {
@@ -77,6 +78,7 @@ export interface Memory {
 
 export interface ConnectOptions {
   port: number;
+  protocol: Protocol;
   /** One path a channel; client i asks for path i modulo their number. */
   paths: string[];
   clients: number;

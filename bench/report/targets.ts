@@ -65,6 +65,20 @@ const TARGETS: readonly Target[] = [
       nest: 1 / 3,
     },
   ),
+  ...(['https', 'http2'] as const).flatMap((protocol) =>
+    [1, 10].flatMap((burst) =>
+      ratios(
+        `${protocol}, 500 clients, burst ${burst}: CPU per event`,
+        `${protocol}-burst-${burst}`,
+        'cpuPerEvent',
+        'atMost',
+        { floor: 1.3 },
+      ),
+    ),
+  ),
+  ...ratios('Memory of an idle connection (RSS)', 'memory', 'rssPerConnection', 'atMost', {
+    floor: 1.35,
+  }),
   ...ratios('Heap of an idle connection', 'memory', 'heapPerConnection', 'atMost', {
     nest: 1,
     'better-sse': 1.4,

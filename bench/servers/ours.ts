@@ -23,14 +23,14 @@ class EventsController {
 
 /** This module in a Nest application, fed by `send()` in the same process. */
 export const peer: Peer = {
-  async start({ filtered, heartbeat, platform }) {
+  async start({ filtered, heartbeat, platform, protocol }) {
     @Module({
       imports: [SseModule.forRoot({ heartbeat, drainTimeout: 0 })],
       controllers: [EventsController],
     })
     class AppModule {}
 
-    const app = await listeningApplication(AppModule, platform);
+    const app = await listeningApplication(AppModule, platform, protocol);
     const sse = app.get(SseService);
     return {
       port: (app.getHttpServer().address() as AddressInfo).port,

@@ -14,9 +14,14 @@ export interface PeerOptions {
   readonly heartbeat: number;
   /** What Nest runs on, for the peers that use it. */
   readonly platform: Platform;
+  /** What clients speak; most peers have HTTP/1.1 without TLS only. */
+  readonly protocol: Protocol;
 }
 
 export type Platform = 'express' | 'fastify';
+
+/** `https` is HTTP/1.1, and `http2` is over TLS as well, as browsers have it. */
+export type Protocol = 'http' | 'https' | 'http2';
 
 export interface PeerServer {
   /** Port on 127.0.0.1. */
