@@ -11,7 +11,7 @@ const END = '<!-- prettier-ignore-end -->';
 const INTRODUCTION = `\`npm run bench\` measures this module in a Nest application beside plain Nest \`@Sse()\`, \`better-sse\`, nginx with nchan, and
 the floor of what a Node socket can do, all in one run. It writes \`docs/bench.json\` and draws
 [docs/bench.svg](docs/bench.svg). \`npm run bench -- --quick\` takes a minute. \`npm run bench -- --case connect --output <folder>\`
-measures what opening a stream costs, on Express and on Fastify.
+measures what opening a stream costs, on Express and on Fastify, and \`--case http\` events over HTTPS and HTTP/2.
 \`npm run bench:turns\` measures the longest turn of the event loop, and \`npm run bench:requests\` what a request costs by the
 \`Last-Event-ID\` that it sends.`;
 
