@@ -151,7 +151,6 @@ function importsFrom(project) {
     import { SseModule, SseService } from '${NAME}';
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
-    import { SseOpenTelemetryModule } from '${NAME}/opentelemetry';
     import { SsePublishModule } from '${NAME}/publish';
     import { defineChannel } from '${NAME}/channel';
     import { SseClient } from '${NAME}/client';
