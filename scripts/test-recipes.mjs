@@ -1,5 +1,5 @@
-// Runs the applications of recipes/, which docs/packages.md shows, and builds the page of sample/react,
-// with the built package:
+// Runs the applications of recipes/, which docs/packages.md shows, the pages of docs/client.md, and the page
+// of sample/react, with the built package:
 //   npm run test:recipes                                 all of them
 //   npm run test:recipes -- throttler helmet             those with one of these words in their name
 //   npm run test:recipes -- --json --outputFile=x.json   and writes what passed and failed
@@ -12,7 +12,13 @@ import { parseArgs } from 'node:util';
 
 const root = resolve(import.meta.dirname, '..');
 /** Each has packages of its own. */
-const FOLDERS = ['recipes', 'recipes/nest-11', 'recipes/databases', 'recipes/react'];
+const FOLDERS = [
+  'recipes',
+  'recipes/nest-11',
+  'recipes/databases',
+  'recipes/react',
+  'recipes/pages',
+];
 const NAME = 'nestjs-sse-channels';
 
 const { values, positionals } = parseArgs({
@@ -32,7 +38,8 @@ if (files.length === 0) throw new Error(`No recipe is called ${positionals.join(
 
 const started = performance.now();
 await Promise.all([run(root, process.execPath, 'scripts/build.mjs'), ...FOLDERS.map(install)]);
-FOLDERS.forEach(copyPackage);
+// The pages have the package of the folder above, as their server has: two copies would not fit.
+FOLDERS.filter((folder) => folder !== 'recipes/pages').forEach(copyPackage);
 await run(root, process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'recipes');
 console.log(`built, installed and compiled in ${secondsSince(started)} s`);
 await run(
