@@ -106,6 +106,27 @@ describe('ngx-sse-client', () => {
     expect(rig.app.statusesOf('/plain')).toEqual([200, 200]);
   });
 
+  it.each(['é', '☃'])('never resumes by an own id: %j', async (id) => {
+    await rig.start();
+    const positions: unknown[] = [];
+    const server = rig.app.app.getHttpServer() as Server;
+    server.on('request', ({ headers, url }: IncomingMessage) =>
+      positions.push([headers['last-event-id'], url]),
+    );
+    const stream = await rig.open('/plain');
+    await rig.app.sse.send('plain', 'one', { id });
+    await rig.received(stream, 'one');
+    await rig.away(() => rig.app.sse.send('plain', 'missed'));
+    await isBack();
+    await rig.app.sse.send('plain', 'three');
+    await rig.received(stream, 'three');
+    expect(messagesOf(stream)).toEqual(['one', 'three']);
+    expect(positions.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(positions.map((each) => JSON.stringify(each)))).toEqual(
+      new Set(['[null,"/plain"]']),
+    );
+  });
+
   it('gets no reset after a restart of the server', async () => {
     await rig.start();
     const stream = await rig.open('/plain');
