@@ -18,7 +18,7 @@ const MAX_WAITING = 1_000;
  */
 export function iterate<Event>(
   observe: (observer: ClientObserver<Event>) => () => void,
-): AsyncIterableIterator<Event, undefined> {
+): AsyncIterableIterator<Event> {
   type Result = IteratorResult<Event, undefined>;
   const waiting: Event[] = [];
   const asking: { resolve(result: Result): void; reject(error: unknown): void }[] = [];

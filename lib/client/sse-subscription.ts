@@ -60,7 +60,7 @@ export class SseSubscription<Event = ClientEvent | ClientReset> implements Async
   }
 
   /** Reads its events and resets from now on. Leaving the loop ends the reading. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Event, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Event> {
     return iterate((observer) => {
       const reading = this.subscribe(observer);
       return () => reading.unsubscribe();

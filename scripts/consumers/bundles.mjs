@@ -7,7 +7,7 @@ import { compile } from './compile.mjs';
 import { NAME, tools } from './folders.mjs';
 import { runExample } from './request.mjs';
 
-const fromTools = createRequire(join(tools, 'package.json'));
+export const fromTools = createRequire(join(tools, 'package.json'));
 /** Packages that Nest and we load only when they are used: a bundle leaves them out. */
 const OPTIONAL = [
   '@nestjs/microservices',
@@ -63,10 +63,10 @@ export async function runWebpack(line, version, setting) {
   await runExample(join(folder, 'webpack.cjs'));
 }
 
-function isOurs(file = '') {
+export function isOurs(file = '') {
   return file.includes(`node_modules/${NAME}/`);
 }
 
-function refuse(warnings) {
+export function refuse(warnings) {
   if (warnings.length > 0) throw new Error(`The bundler warns of us:\n${warnings.join('\n')}`);
 }

@@ -7,6 +7,7 @@ import {
   refusesTwoCopies,
   runsWithTwoReflectMetadata,
 } from './faults.mjs';
+import { runBundledPage, runPage } from './pages.mjs';
 import { runJest, runTsJest, runVitest } from './test-runners.mjs';
 
 const ES_MODULES = 'ES modules';
@@ -39,6 +40,12 @@ export const CASES = [
   types('nest-12', '6.0', 'CommonJS, nodenext'),
   types('nest-11', '5.9', 'CommonJS, nodenext'),
   types('nest-11', '6.0', ES_MODULES),
+  page('6.0', ES_MODULES),
+  page('5.9', 'CommonJS, nodenext'),
+  page('5.4', 'CommonJS, node'),
+  of('page with React: esbuild', () => runBundledPage('esbuild')),
+  of('page with React: webpack', () => runBundledPage('webpack')),
+  of('page with React: Vite', () => runBundledPage('vite')),
   of('fault: Nest 10', refusesNest10),
   of('fault: no rxjs', () => namesMissing('rxjs')),
   of('fault: no @nestjs/core', () => namesMissing('@nestjs/core')),
@@ -55,6 +62,12 @@ function of(name, run) {
 function tsc(line, version, setting) {
   return of(`${line}: tsc, TypeScript ${version}, ${setting}`, () =>
     runTsc(line, version, setting),
+  );
+}
+
+function page(version, setting) {
+  return of(`page with React: tsc, TypeScript ${version}, ${setting}`, () =>
+    runPage(version, setting),
   );
 }
 

@@ -6,14 +6,14 @@ import { AS_PROGRAM, WITH_ENTRIES } from './example.mjs';
 import { emptyFolder, NAME, projectOf, root, tools } from './folders.mjs';
 import { outcomeOf } from './run.mjs';
 
-const COMPILERS = {
+export const COMPILERS = {
   5.4: join(tools, 'node_modules/typescript-5.4/bin/tsc'),
   5.9: join(tools, 'node_modules/typescript-5.9/bin/tsc'),
   '6.0': join(root, 'node_modules/typescript/bin/tsc'),
 };
 
 /** How an application's compiler may be set: the form of its files, and how it finds packages. */
-const SETTINGS = {
+export const SETTINGS = {
   'ES modules': { type: 'module', module: 'NodeNext', moduleResolution: 'NodeNext' },
   'CommonJS, nodenext': { type: 'commonjs', module: 'NodeNext', moduleResolution: 'NodeNext' },
   'CommonJS, node': { type: 'commonjs', module: 'CommonJS', moduleResolution: 'node' },
@@ -61,12 +61,22 @@ async function compileAnew(line, version, setting) {
     },
   });
   const args = [COMPILERS[version], '-p', '.', '--pretty', 'false'];
-  const { code, output } = await outcomeOf(folder, process.execPath, ...args);
+  return {
+    folder,
+    foreignErrors: errorsOfOurs(await outcomeOf(folder, process.execPath, ...args)),
+  };
+}
+
+/**
+ * @returns how many errors the packages of others have
+ * @throws with the errors that are ours
+ */
+export function errorsOfOurs({ code, output }) {
   const errors = output.split('\n').filter((text) => /error TS\d+:/.test(text));
   if (code !== 0 && errors.length === 0) throw new Error(output);
   const ours = errors.filter((text) => !isOfOthers(text));
   if (ours.length > 0) throw new Error(ours.join('\n'));
-  return { folder, foreignErrors: errors.length };
+  return errors.length;
 }
 
 /** Errors of others are hidden by `skipLibCheck`, which Nest's own projects set. */

@@ -36,9 +36,11 @@ it('streams what is posted', async () => {
 
 /** The other entries of the package, which a compiler is to find as well. */
 export const WITH_ENTRIES = `import { defineChannel, unchecked, type EventOf } from 'nestjs-sse-channels/channel';
+import { SseClient, shareTabs } from 'nestjs-sse-channels/client';
 import { describeSseChannels } from 'nestjs-sse-channels/swagger';
 import { SseTestClient } from 'nestjs-sse-channels/testing';
 export const connect: typeof SseTestClient.connect = SseTestClient.connect;
+export const client = (url: string): SseClient => new SseClient(url, { tabs: shareTabs() });
 export const describe: typeof describeSseChannels = describeSseChannels;
 export const Job = defineChannel('job:{id}', { progress: unchecked<{ percent: number }>() });
 export const name: string = Job.channel({ id: 1 });

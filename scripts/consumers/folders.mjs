@@ -21,10 +21,13 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const PEERS = ['common', 'core', 'platform-express', 'testing'].map((name) => `@nestjs/${name}`);
 const OTHERS = { 'reflect-metadata': '^0.2.2', rxjs: '^7.8.2', '@types/node': '^20.19.43' };
 
+/** For pages. One line is without it. */
+const REACT = ['react', 'react-dom', '@types/react', '@types/react-dom'];
+
 /** @type {Record<string, Record<string, string>>} what each project has beside the package */
 const LINES = {
   'nest-11': { ...versions(NEST_11), ...OTHERS },
-  'nest-12': { ...versions(manifest.devDependencies), ...OTHERS },
+  'nest-12': { ...versions(manifest.devDependencies), ...OTHERS, ...named(REACT) },
 };
 
 /** What an application has that is too old. */
@@ -46,6 +49,10 @@ const TOOLS = {
 
 function versions(from) {
   return Object.fromEntries(PEERS.map((name) => [name, from[name]]));
+}
+
+function named(names) {
+  return Object.fromEntries(names.map((name) => [name, manifest.devDependencies[name]]));
 }
 
 /** Packs the package, and installs it and the tools. */

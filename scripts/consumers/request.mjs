@@ -9,7 +9,16 @@ const HELLO = '{"text":"Hello"}';
  * Runs a build of the README's first example, and has a stream receive what is posted to it.
  * @throws when it does not start, does not stream, or does not end when told
  */
-export async function runExample(file) {
+export function runExample(file) {
+  return withExample(file, receiveHello);
+}
+
+/**
+ * Runs a build of the README's first example while somebody uses it.
+ * @param use is given the URL of a room, and when to end
+ * @throws when it does not start, does not end when told, or `use` throws
+ */
+export async function withExample(file, use) {
   const port = await freePort();
   const env = { ...process.env, PORT: String(port), NO_COLOR: '1' };
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', file], { env });
@@ -20,7 +29,11 @@ export async function runExample(file) {
   try {
     const end = AbortSignal.timeout(DEADLINE_MS);
     const failed = exit.then((code) => Promise.reject(new Error(`it ended with ${code}`)));
-    await Promise.race([receiveHello(`http://127.0.0.1:${port}/rooms/lobby`, end), failed]);
+    const room = `http://127.0.0.1:${port}/rooms/lobby`;
+    const used = whenListening(`${room}/events`, end)
+      .then((stream) => stream.body.cancel())
+      .then(() => use(room, end));
+    await Promise.race([used, failed]);
     child.kill('SIGTERM');
     const code = await Promise.race([exit, once(end, 'abort').then(() => 'no end')]);
     if (code !== 'SIGTERM') throw new Error(`it ended with ${code} after SIGTERM`);
@@ -32,7 +45,7 @@ export async function runExample(file) {
 }
 
 async function receiveHello(room, signal) {
-  const stream = await whenListening(`${room}/events`, signal);
+  const stream = await fetch(`${room}/events`, { signal });
   const said = fetch(room, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
