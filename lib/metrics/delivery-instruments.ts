@@ -85,7 +85,7 @@ export const DELIVERY_INSTRUMENTS: readonly Instrument[] = [
     'counter',
     'sse.sent.size',
     'By',
-    'What was written to connections after the first frame, heartbeats among it.',
+    'Frames that were written to connections after the first one, heartbeats among them; before compression.',
     ({ delivery }) => delivery.tally.sentBytes,
   ),
   byLabel(
