@@ -4,9 +4,21 @@ runExternalTests({
   programs: [
     { title: 'nginx', variable: 'NGINX', names: ['nginx'], package: 'nginx' },
     { title: 'HAProxy', variable: 'HAPROXY', names: ['haproxy'], package: 'haproxy' },
-    { title: 'Apache', variable: 'APACHE', names: ['apache2'], package: 'apache2' },
-    { title: 'Caddy', variable: 'CADDY', names: ['caddy'], package: 'caddy' },
-    { title: 'Varnish', variable: 'VARNISH', names: ['varnishd'], package: 'varnish' },
+    {
+      title: 'Apache',
+      variable: 'APACHE',
+      names: ['apache2'],
+      package: 'apache2',
+      isOptional: true,
+    },
+    { title: 'Caddy', variable: 'CADDY', names: ['caddy'], package: 'caddy', isOptional: true },
+    {
+      title: 'Varnish',
+      variable: 'VARNISH',
+      names: ['varnishd'],
+      package: 'varnish',
+      isOptional: true,
+    },
     {
       title: 'Chromium',
       variable: 'CHROMIUM',
