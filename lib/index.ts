@@ -24,7 +24,7 @@ export {
   OnSseVacated,
 } from './connections/connection-hooks.decorators.js';
 export type { SseClosed, SseConnectionEvent, SseOpened } from './delivery/connection-events.js';
-export type { EndReason as SseEndReason } from './delivery/connection.js';
+export type { EndReason as SseEndReason } from './delivery/end-reason.js';
 export type { ConnectionsOptions } from './connections/list-connections.js';
 export type { ConnectionFilter } from './delivery/connection-filter.js';
 export type { SseClient } from './delivery/client.js';

@@ -1,4 +1,5 @@
-import { Channel, type ChannelLimits } from './channel.js';
+import { Channel } from './channel.js';
+import type { ChannelLimits } from './channel-limits.js';
 import type { SourceServices } from './checked-history.js';
 import { monotonicNow } from './clock.js';
 import type { Guard } from './guard.js';

@@ -2,35 +2,16 @@ import { atOnce } from './at-once.js';
 import { labelOf } from './composite-id.js';
 import { monotonicNow } from './clock.js';
 import { CheckedHistory, UNSHARED, type SourceServices } from './checked-history.js';
-import {
-  checkEvent,
-  isPosition,
-  isSmall,
-  refuseAsPosition,
-  type EventLimits,
-} from './event-check.js';
-import { EventLog, type RetainLimits } from './event-log.js';
+import { checkEvent, isPosition, isSmall, refuseAsPosition } from './event-check.js';
+import { EventLog } from './event-log.js';
+import type { ChannelLimits } from './channel-limits.js';
+import { slowestOf, type Place, type Reader } from './reader.js';
 import { reasonOf } from './reason.js';
 import { resetEvent } from './reset-event.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
 import type { ChannelFeed, HistoryEvent, OrderedSink, ResetReason, SourceEvent } from './source.js';
 import { tallyOf } from './tally.js';
-
-/** Reads a channel from its own cursor each time the channel has new events. */
-export interface Reader {
-  /** Reads from the cursor towards the head for as long as the client takes more. */
-  pull(): void;
-}
-
-/** A reader's place in the log. */
-export interface Place {
-  /** The number of the last event read. */
-  readonly seq: number;
-}
-
-/** How much a channel retains, and how large its events may be. */
-export interface ChannelLimits extends RetainLimits, EventLimits {}
 
 /** A named log that a source appends to and readers read. */
 export class Channel implements OrderedSink {
@@ -57,7 +38,7 @@ export class Channel implements OrderedSink {
     private readonly onAppend: (channel: Channel, count?: number) => void,
     private readonly services: SourceServices = UNSHARED,
   ) {
-    this.log = new EventLog(limits, () => this.slowest());
+    this.log = new EventLog(limits, () => slowestOf(this.places, this.log.head));
   }
 
   /** Connects the channel to the source that feeds it. */
@@ -232,14 +213,6 @@ export class Channel implements OrderedSink {
     const { received } = this.services;
     received.events++;
     received.bytes += Buffer.byteLength(data);
-  }
-
-  private slowest(): number {
-    let slowest = this.log.head;
-    for (const { seq } of this.places) {
-      slowest = Math.min(slowest, seq);
-    }
-    return slowest;
   }
 
   private warn(what: string): void {

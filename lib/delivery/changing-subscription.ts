@@ -7,7 +7,8 @@ import { ChangingMerge, type ChangingCursors } from './changing-merge.js';
 import { CHANNELS_TYPE, deniedEvent, placeText } from './opening.js';
 import { NO_CHANNELS } from './resume-positions.js';
 import type { Snapshots } from './snapshot-cursor.js';
-import { Subscription, type ChannelRequest } from './subscription.js';
+import { Subscription } from './subscription.js';
+import type { ChannelRequest } from './channel-request.js';
 
 /**
  * The channels of a client whose set changes while its stream is open.

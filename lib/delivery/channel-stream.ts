@@ -3,7 +3,8 @@ import type { Guard } from '../channel/guard.js';
 import type { SseEvent } from '../channel/sse-event.js';
 import { GuardedObservable } from './guarded-observable.js';
 import { ObservableReader } from './observable-reader.js';
-import type { ChannelRequest, Subscription } from './subscription.js';
+import type { Subscription } from './subscription.js';
+import type { ChannelRequest } from './channel-request.js';
 
 /**
  * The Observable of channels. If a handler returns one unchanged, the endpoint reads the

@@ -5,7 +5,8 @@ import { DIAGNOSTICS } from '../channel/diagnostics.js';
 import type { Guard } from '../channel/guard.js';
 import { inSlices } from '../channel/slices.js';
 import { monotonicNow } from '../channel/clock.js';
-import type { Connection, EndReason } from './connection.js';
+import type { Connection } from './connection.js';
+import type { EndReason } from './end-reason.js';
 import { GuardedObservable } from './guarded-observable.js';
 import type { SseConnection } from './sse-connection.js';
 

@@ -1,41 +1,29 @@
 import { channel } from 'node:diagnostics_channel';
 import { setImmediate } from 'node:timers/promises';
-import { MAX_TIMER_MS, monotonicNow } from '../channel/clock.js';
+import { monotonicNow } from '../channel/clock.js';
 import { DIAGNOSTICS, type RefusedMessage } from '../channel/diagnostics.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { Guard } from '../channel/guard.js';
 import type { Histogram } from '../channel/histogram.js';
 import { inSlices } from '../channel/slices.js';
 import type { Tally } from '../channel/tally.js';
-import { Admission, type AdmissionLimits, type Refusal } from './admission.js';
+import { Admission, type Refusal } from './admission.js';
+import { ageLimit } from './age-limit.js';
 import { Arrivals, type Arrival } from './arrivals.js';
 import { countedKey, type CountedAs } from './client.js';
 import { closedEvent, ConnectionEvents } from './connection-events.js';
-import { Connection, type ConnectionOwner, type EndReason } from './connection.js';
+import { Connection, type ConnectionOwner } from './connection.js';
+import {
+  CAPACITY_RETRY_MS,
+  MAX_AUDIT_PERIOD_MS,
+  type ConnectionOptions,
+} from './connection-options.js';
+import type { EndReason } from './end-reason.js';
 import { endFrame } from './end-frame.js';
 import { Hold } from './hold.js';
 import type { Response } from './response-writer.js';
 import { ConnectionViews } from './sse-connection.js';
 import { Walk } from './walk.js';
-
-/** How connections live and end. Durations in milliseconds. */
-export interface ConnectionOptions extends AdmissionLimits {
-  /** The reconnection time that clients are told; 3,000 by default. */
-  readonly retry: number;
-  /** A heartbeat is written to connections that were silent for this time; 0 for none. */
-  readonly heartbeat: number;
-  /** A client that has not read for this time is disconnected; 0 for never. */
-  readonly stallTimeout: number;
-  /** The longest life of a connection, of which each lives a random 80 to 100 %; 0 for no limit. */
-  readonly maxAge: number;
-  /** Shutdown spreads reconnects over this time, and waits as long for slow clients. */
-  readonly drainTimeout: number;
-}
-
-/** Clients that found no room return after 1 to 4 times this. */
-const CAPACITY_RETRY_MS = 15_000;
-/** The longest time between two checks for connections that have ended or stalled. */
-const MAX_AUDIT_PERIOD_MS = 5_000;
 
 const refused = channel(DIAGNOSTICS.refused);
 
@@ -238,13 +226,11 @@ export class Connections implements ConnectionOwner {
 
   private limitAge(connection: Connection, expiresAt: number | undefined): void {
     const { maxAge, retry } = this.options;
-    const age = maxAge === 0 ? Infinity : maxAge * (0.8 + 0.2 * Math.random());
-    const permission = expiresAt === undefined ? Infinity : Math.max(1, expiresAt - Date.now());
-    const delay = Math.min(age, permission);
-    if (delay !== Infinity) {
-      const reason = permission <= age ? 'expired' : 'max-age';
+    const limit = ageLimit(maxAge, expiresAt);
+    if (limit) {
+      const { delay, reason } = limit;
       const lastFrame = (): string => endFrame(reason, Math.round(Math.random() * retry));
-      this.detach(() => connection.endAfter(Math.min(delay, MAX_TIMER_MS), reason, lastFrame));
+      this.detach(() => connection.endAfter(delay, reason, lastFrame));
     }
   }
 

@@ -13,7 +13,8 @@ import { ChangingSubscription } from './changing-subscription.js';
 import { ChannelReader } from './channel-reader.js';
 import { ChannelStream, readInto } from './channel-stream.js';
 import type { Connection, ConnectionReader } from './connection.js';
-import { Connections, type ConnectionOptions } from './connections.js';
+import { Connections } from './connections.js';
+import type { ConnectionOptions } from './connection-options.js';
 import { FlushQueue } from './flush-queue.js';
 import type { Attendance } from './attendance.js';
 import type { CountedAs } from './client.js';
@@ -23,7 +24,8 @@ import type { Overflow } from './overflow.js';
 import { Revocations } from './revocations.js';
 import { SeparateReader } from './separate-reader.js';
 import type { Snapshots } from './snapshot-cursor.js';
-import { Subscription, type ChannelRequest } from './subscription.js';
+import { Subscription } from './subscription.js';
+import type { ChannelRequest } from './channel-request.js';
 
 /** The module's options that delivery uses. */
 export interface DeliveryOptions extends ConnectionOptions {

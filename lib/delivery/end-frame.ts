@@ -1,4 +1,4 @@
-import type { EndReason } from './connection.js';
+import type { EndReason } from './end-reason.js';
 import { frameOf } from './frame.js';
 
 /** The `type` of the event that tells that a stream has ended because of who its client is. */

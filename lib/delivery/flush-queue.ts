@@ -1,4 +1,5 @@
-import type { Channel, Reader } from '../channel/channel.js';
+import type { Channel } from '../channel/channel.js';
+import type { Reader } from '../channel/reader.js';
 import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import { SLICE_MS } from '../channel/slices.js';

@@ -6,7 +6,8 @@ import { frameOfEvent } from './emitted-frame.js';
 import { GuardedObservable } from './guarded-observable.js';
 import type { HandlerChannels, HandlerWriter } from './handler-writer.js';
 import { ObservableReader, type EventTarget } from './observable-reader.js';
-import type { ChannelRequest, Subscription } from './subscription.js';
+import type { Subscription } from './subscription.js';
+import type { ChannelRequest } from './channel-request.js';
 
 /**
  * The events of a request's channels, for its handler. However often the handler subscribes, one

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { Reader } from '../channel/channel.js';
+import type { Reader } from '../channel/reader.js';
 import type { LogEntry } from '../channel/log-entry.js';
 import { RESET_TYPE } from '../channel/reset-event.js';
 import type { SseEvent } from '../channel/sse-event.js';

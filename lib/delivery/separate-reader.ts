@@ -1,4 +1,5 @@
-import type { Channel, Reader } from '../channel/channel.js';
+import type { Channel } from '../channel/channel.js';
+import type { Reader } from '../channel/reader.js';
 import type { Cursor } from '../channel/cursor.js';
 import { BLOCK_SIZE, BLOCKS_PER_PULL } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';

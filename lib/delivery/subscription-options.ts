@@ -1,4 +1,5 @@
-import type { Channel, Reader } from '../channel/channel.js';
+import type { Channel } from '../channel/channel.js';
+import type { Reader } from '../channel/reader.js';
 
 /** A reader of all channels. */
 export interface SubscriptionReader extends Reader {

@@ -1,33 +1,15 @@
-import type { Channel, Reader } from '../channel/channel.js';
+import type { Channel } from '../channel/channel.js';
+import type { Reader } from '../channel/reader.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { checkLabels, formatCompositeId, labelledPosition } from '../channel/composite-id.js';
 import { Cursor } from '../channel/cursor.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { LogEntry } from '../channel/log-entry.js';
-import type { ChannelSource } from '../channel/source.js';
+import type { ChannelRequest, IdForm } from './channel-request.js';
 import { EntryMerge } from './entry-merge.js';
 import { resumePositions } from './resume-positions.js';
 import { SnapshotCursor, type Snapshots } from './snapshot-cursor.js';
 import type { SubscriptionOptions, SubscriptionReader } from './subscription-options.js';
-
-/** One channel that a client wants to read. */
-export interface ChannelRequest {
-  readonly source: ChannelSource;
-  readonly name: string;
-  /**
-   * Whether the client may return with other channels. Event ids then name their channels, as they
-   * always do with several. Default: false.
-   */
-  readonly isOfSet?: boolean;
-  /**
-   * Whether each event's id is the position in its own channel only, with the label of the channel.
-   * Default: with labels, an id is the positions in all channels.
-   */
-  readonly hasOwnIds?: boolean;
-}
-
-/** How event ids are written. */
-export type IdForm = Pick<ChannelRequest, 'isOfSet' | 'hasOwnIds'>;
 
 /** The channels one client reads, and its cursor in each. */
 export class Subscription {

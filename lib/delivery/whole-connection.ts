@@ -1,4 +1,5 @@
-import { Connection, type EndReason } from './connection.js';
+import { Connection } from './connection.js';
+import type { EndReason } from './end-reason.js';
 
 /**
  * A connection whose client takes every end of the response for the end of the whole. It ends only

@@ -8,7 +8,7 @@ import type { Connection } from '../delivery/connection.js';
 import { GuardedSubscriber } from '../delivery/guarded-observable.js';
 import { awayFrame } from '../delivery/opening.js';
 import type { Snapshots } from '../delivery/snapshot-cursor.js';
-import type { ChannelRequest } from '../delivery/subscription.js';
+import type { ChannelRequest } from '../delivery/channel-request.js';
 import { withoutBlocked, type Decision } from './authorization.js';
 import { RequestGone } from './stay.js';
 import { SetChanges, type ChannelSetOptions, type ToldSet, type WantedSet } from './set-changes.js';

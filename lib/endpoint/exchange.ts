@@ -10,7 +10,6 @@ import {
   writeFirst,
   type Response,
 } from '../delivery/response-writer.js';
-import { SSE_ABORT_CONTROLLER } from '../setup/nest-version.js';
 import { acceptsGzip } from './accepts-gzip.js';
 import { answerUnavailable, returnsByItself } from './away.js';
 import { afterOnSend, isHooked, type FastifyReply } from './fastify-head.js';
@@ -126,21 +125,6 @@ export class Exchange implements Arrival {
     } else {
       this.response.once('close', callback);
     }
-  }
-
-  /** Gives the request the signal that `@SseSignal()` reads: it aborts when the client leaves. */
-  provideSignal(): void {
-    let controller: AbortController | undefined;
-    Object.defineProperty(this.request, SSE_ABORT_CONTROLLER, {
-      configurable: true,
-      get: () => {
-        if (!controller) {
-          const made = (controller = new AbortController());
-          this.onceClosed(() => made.abort());
-        }
-        return controller;
-      },
-    });
   }
 
   /**

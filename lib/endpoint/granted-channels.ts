@@ -1,4 +1,4 @@
-import type { ChannelRequest } from '../delivery/subscription.js';
+import type { ChannelRequest } from '../delivery/channel-request.js';
 import type { ChannelSet } from './channel-set.js';
 
 /** What a request may read. */

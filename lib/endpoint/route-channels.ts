@@ -5,7 +5,7 @@ import { checkChannelName } from '../channel/channel-name.js';
 import { SseError } from '../channel/sse-error.js';
 import type { CountedAs } from '../delivery/client.js';
 import { Delivery } from '../delivery/delivery.js';
-import type { ChannelRequest } from '../delivery/subscription.js';
+import type { ChannelRequest } from '../delivery/channel-request.js';
 import { Presence } from '../presence/presence.js';
 import { Runs } from '../runs/runs.js';
 import { SSE_SETTINGS, type SseSettings } from '../setup/settings.js';

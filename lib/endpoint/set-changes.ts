@@ -3,7 +3,7 @@ import type { ChangingSubscription } from '../delivery/changing-subscription.js'
 import type { CountedAs } from '../delivery/client.js';
 import type { Connection } from '../delivery/connection.js';
 import type { Delivery } from '../delivery/delivery.js';
-import type { ChannelRequest } from '../delivery/subscription.js';
+import type { ChannelRequest } from '../delivery/channel-request.js';
 import type { Decide, WhileHere } from './authorization.js';
 import { RequestGone } from './stay.js';
 

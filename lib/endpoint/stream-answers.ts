@@ -15,6 +15,7 @@ import { RequestGone } from './stay.js';
 import type { RequestAndResponse } from './exchange.js';
 import { streamOf, type HandlerResult } from './handler-result.js';
 import { RouteChannels } from './route-channels.js';
+import { provideSignal } from './request-signal.js';
 import type { Route } from './route.js';
 import { withParams } from './sse-params.decorator.js';
 import { answerWithout } from './run-request.js';
@@ -148,7 +149,7 @@ export class StreamAnswers {
   /** Calls a handler whose parameters may be `@SseEvents()` and `@SseSignal()`. */
   private callWithEvents(request: StreamRequest, call: Call): Promise<HandlerResult> {
     const { exchange } = request;
-    exchange.provideSignal();
+    provideSignal(exchange);
     return withParams(exchange.request, request.events()!.events$, request.requested, async () =>
       call(),
     );

@@ -3,7 +3,7 @@ import { monotonicNow } from '../channel/clock.js';
 import { RESET_REASONS } from '../channel/reset-event.js';
 import { SOURCE_KINDS } from '../channel/source-kind.js';
 import { REFUSALS } from '../delivery/admission.js';
-import { END_REASONS } from '../delivery/connection.js';
+import { END_REASONS } from '../delivery/end-reason.js';
 import type { Connections } from '../delivery/connections.js';
 import { byLabel, histogram, single, type Instrument, type Numbers } from './instrument.js';
 

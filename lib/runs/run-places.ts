@@ -1,6 +1,6 @@
 import type { RunRecord } from '../channel/runs.js';
 import { EARLIEST, plainPosition } from '../channel/start-position.js';
-import type { ChannelRequest } from '../delivery/subscription.js';
+import type { ChannelRequest } from '../delivery/channel-request.js';
 import type { RunLogs } from './run-log.js';
 import { BEFORE_BEGINNING, placeOf, runPosition } from './run-position.js';
 import { endLost, reached, type RunServices } from './run-services.js';

@@ -1,7 +1,6 @@
 import { monotonicNow } from '../channel/clock.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { Guard } from '../channel/guard.js';
-import { LimitedLog } from '../channel/limited-log.js';
 import type { SourceKind } from '../channel/source-kind.js';
 import type { Broker, ChannelSource, Lifecycle, SseLogger } from '../channel/source.js';
 import { checkApplies } from './applicable-options.js';
@@ -13,7 +12,7 @@ import {
 } from './channel-options.js';
 import type { SystemHealth } from '../channel/system-health.js';
 import { notConfigured, type SseSettings } from './settings.js';
-import { TypedSource, type TypedServices } from './typed-source.js';
+import { TypedSources } from './typed-sources.js';
 import type { ChannelDefinition } from '../typed/channel-definition.js';
 import { AdapterKeyStore } from '../sources/cache/adapter-store.js';
 import { CACHE_OPTIONS, type CacheOptions } from '../sources/cache/cache-options.js';
@@ -22,7 +21,7 @@ import type { KeyStore } from '../sources/cache/key-store.js';
 import { MemoryKeyStore } from '../sources/cache/memory-store.js';
 import { RedisKeyStore } from '../sources/cache/redis/redis-store.js';
 import { CustomBroker } from '../sources/custom/custom-broker.js';
-import { Lifecycles } from '../sources/custom/lifecycles.js';
+import { isLifecycle, Lifecycles } from '../sources/custom/lifecycles.js';
 import { EventTable, type EventTableStats } from '../sources/event-table/event-table.js';
 import { invalidOption, pick } from '../sources/options/option-table.js';
 import { MemoryBroker } from '../sources/memory/memory-broker.js';
@@ -52,8 +51,7 @@ export class SseSources {
   /** The sources and the broker that the application brings. */
   private readonly custom: Lifecycles;
   private readonly listenByOptions = new Map<string, ChannelSource>();
-  private readonly typed = new WeakMap<ChannelSource, WeakMap<ChannelDefinition, ChannelSource>>();
-  private readonly typedServices: TypedServices;
+  private readonly typed: TypedSources;
 
   /** @throws SseError `INVALID_OPTION` */
   constructor(
@@ -65,14 +63,7 @@ export class SseSources {
     const { redis, postgres, broker } = settings;
     const guard = new Guard(log);
     this.custom = new Lifecycles(log, guard);
-    const limited = new LimitedLog(log);
-    this.typedServices = {
-      serialize: settings.serialize,
-      report: (channel, { message }) =>
-        limited.error(
-          `An event of the channel ${JSON.stringify(channel)} was left out: ${message} Clients receive sse:reset.`,
-        ),
-    };
+    this.typed = new TypedSources(log, settings.serialize);
     if (redis !== undefined) {
       this.redis = new RedisConnection(redis, log);
       this.streams = new RedisStreams(this.redis, settings.redisStreams, log);
@@ -108,7 +99,7 @@ export class SseSources {
     // send() has checked what the broker brings.
     return definition === undefined || source === 'broker' || invalid === 'pass'
       ? bare
-      : this.typedSource(bare, definition);
+      : this.typed.of(bare, definition);
   }
 
   private bareSource(source: SourceOption, options: ChannelOptions): ChannelSource {
@@ -131,19 +122,6 @@ export class SseSources {
         this.custom.add(source);
         return source;
     }
-  }
-
-  /** The same for equal arguments, so that endpoints share channels. */
-  private typedSource(source: ChannelSource, definition: ChannelDefinition): ChannelSource {
-    let ofSource = this.typed.get(source);
-    if (!ofSource) {
-      this.typed.set(source, (ofSource = new WeakMap()));
-    }
-    let typed = ofSource.get(definition);
-    if (!typed) {
-      ofSource.set(definition, (typed = new TypedSource(source, definition, this.typedServices)));
-    }
-    return typed;
   }
 
   /** Sends Postgres notifications. @throws SseError `NOT_CONFIGURED` */
@@ -266,8 +244,4 @@ function required<T>(service: T | undefined, what: string, needs: 'postgres' | '
     throw notConfigured(what, needs);
   }
   return service;
-}
-
-function isLifecycle(service: object): service is Lifecycle {
-  return 'start' in service || 'stop' in service;
 }

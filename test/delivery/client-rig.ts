@@ -8,7 +8,8 @@ import { HandlerWriter } from '../../lib/delivery/handler-writer.js';
 import { openingFrame } from '../../lib/delivery/opening.js';
 import type { Overflow } from '../../lib/delivery/overflow.js';
 import type { Response } from '../../lib/delivery/response-writer.js';
-import type { ChannelRequest, Subscription } from '../../lib/delivery/subscription.js';
+import type { Subscription } from '../../lib/delivery/subscription.js';
+import type { ChannelRequest } from '../../lib/delivery/channel-request.js';
 import type { RequestSnapshots } from '../../lib/endpoint/snapshots.js';
 import { SseFrameParser, type SseFrame } from '../../lib/testing/index.js';
 

@@ -82,3 +82,8 @@ export class Lifecycles {
     );
   }
 }
+
+/** Whether a service has something to start or to stop. */
+export function isLifecycle(service: object): service is Lifecycle {
+  return 'start' in service || 'stop' in service;
+}

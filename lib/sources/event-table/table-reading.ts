@@ -1,7 +1,6 @@
 import type { Histogram } from '../../channel/histogram.js';
 import type { SseLogger } from '../../channel/source.js';
 import { tallyOf } from '../../channel/tally.js';
-import { isDataRefusal } from '../postgres/postgres-error.js';
 import type { Session } from '../postgres/session.js';
 import { eventOfRow, type EventRow } from './event-row.js';
 import type { Fence } from './fence.js';
@@ -14,7 +13,7 @@ import type {
   TableMark,
 } from './reader-statements.js';
 import type { Topics } from './topics.js';
-import { askForStorable } from './unstorable-topics.js';
+import { wholePage } from './whole-page.js';
 
 /**
  * The last row that we have read, or its place. Each look reads it again: another row in its place, or
@@ -119,7 +118,13 @@ export class TableReading {
    * replaced the history: then the stream goes on at its end.
    */
   private async look(session: Session): Promise<ReaderPage | undefined> {
-    const page = await this.page(session);
+    const page = await wholePage(
+      session,
+      this.statements,
+      this.topics,
+      this.anchor.id,
+      this.place!.id,
+    );
     this.lastSeen = page.mark.last;
     if (this.isReplaced(page.mark) || (await this.isOther(session, page.rows))) {
       // The session may end before clients are told, and the next one may not find it out again.
@@ -141,34 +146,6 @@ export class TableReading {
     // read these rows once it has.
     await this.statements.catchUp(session);
     return { ...page, rows: taken, more: true };
-  }
-
-  private async page(session: Session): Promise<ReaderPage> {
-    for (;;) {
-      const run = (text: string, values: unknown[]) =>
-        session.queryAgainAfterLocks({ text, values });
-      const page = await askForStorable(this.topics, run, (listed) =>
-        this.statements.page(session, this.anchor.id, listed),
-      ).catch((error: unknown) => {
-        if (!isDataRefusal(error)) {
-          throw error;
-        }
-        const { id } = this.anchor;
-        return this.statements.pageAroundUnreadable(session, id, this.topics.listed);
-      });
-      // A channel that was opened meanwhile needs the data as well.
-      const isComplete = page.rows.every(
-        ({ id, topic, data, size, unreadable }) =>
-          data !== null ||
-          size !== null ||
-          unreadable !== undefined ||
-          Number(id) <= this.place!.id ||
-          !this.topics.has(topic),
-      );
-      if (isComplete) {
-        return page;
-      }
-    }
   }
 
   /** Whether the table's marks show another history than the one that we have read. */
