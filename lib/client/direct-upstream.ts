@@ -207,9 +207,10 @@ export class DirectUpstream implements Upstream {
     if (this.next) this.sink.status('connecting', error);
     else if (isFirst401) this.connect();
     else if (how === 'onError' && current) {
-      // What is open goes on.
+      // What is open goes on, and may bring more than is wanted: asking for less is refused as well.
       this.sink.status('open', error);
-      const names = from.asked.filter((name) => !current.live.has(name));
+      current.keep(this.states);
+      const names = from.asked.filter((name) => current.live.get(name) !== from.live.get(name));
       this.over(from, names, how, error);
     } else if (how) this.over(from, from.asked, how, error);
     else {

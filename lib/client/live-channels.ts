@@ -36,6 +36,13 @@ export class LiveChannels {
     });
   }
 
+  /** Brings no other channels than these, whatever comes. */
+  keep(wanted: ReadonlyMap<string, ChannelState>): void {
+    for (const [name, state] of this.live) {
+      if (wanted.get(name) !== state) this.live.delete(name);
+    }
+  }
+
   /** What an event is about. @param named the channel that its data names */
   about(
     id: string | undefined,
