@@ -135,6 +135,10 @@ export class SseClient {
 
   /** @internal */
   attach(subscription: SseSubscription<never>): void {
+    if (this.isClosed) {
+      subscription.finish();
+      return;
+    }
     const { channel, handlers } = subscription;
     const { from } = handlers;
     let room = this.rooms.get(channel);

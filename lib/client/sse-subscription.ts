@@ -46,16 +46,16 @@ export class SseSubscription<Event = ClientEvent | ClientReset> implements Async
    *
    * @returns what ends the reading
    * @throws TypeError for what cannot observe
+   * @throws Error with `from`, when another subscription reads the channel already
    */
   subscribe(observer: ClientObserver<Event> | ((event: Event) => void)): { unsubscribe(): void } {
     checkObserver(observer);
     // The same one twice is two of them; its functions may need it as `this`.
     const one = () => (typeof observer === 'function' ? { next: observer } : observer);
+    if (!this.isOver) this.attach();
+    // Its client may be closed, which only now it hears.
     if (this.isOver) call(() => one().complete?.());
-    else {
-      this.observers.add(one);
-      this.attach();
-    }
+    else this.observers.add(one);
     return { unsubscribe: () => this.leave(one) };
   }
 

@@ -66,9 +66,12 @@ export function channelStore(
         stopStatus();
         change({ status, error });
       };
-      const stopStatus = client.onStatus((status, error = next.error) => {
-        // The client may be open, and this channel not yet.
-        if (status !== 'open') change({ status, error });
+      const stopStatus = client.onStatus((status, error) => {
+        if (status !== 'open') change({ status, error: error ?? next.error });
+        // The client is open, and this channel not yet: the attempt to read it has failed.
+        else if (error?.isFinal === false && next.status !== 'open') {
+          change({ status: 'waiting', error });
+        }
       });
       if (client.status === 'waiting') change({ status: 'waiting' });
       let subscription: { close(): void } | undefined;

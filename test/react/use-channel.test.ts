@@ -205,6 +205,20 @@ describe.each([18, 19] as const)('useChannel() with React %d', (major) => {
     await stage.shows('closed missed | denied | ended');
   });
 
+  it('tells that a channel is not to be had while the others go on', async () => {
+    stage.render(within(channel('news')));
+    await stage.shows('open');
+    rig.proxy.refuse();
+    stage.render(within(channel('news'), ' | ', channel('late')));
+    await stage.shows('open | waiting');
+    const late = views.findLast(({ status }) => status === 'waiting')!;
+    expect(late.error).toMatchObject({ isFinal: false });
+    expect(views.findLast(({ status }) => status === 'open')!.error).toBeUndefined();
+    rig.proxy.accept();
+    await stage.shows('open | open');
+    expect(views.at(-1)!.error).toBeUndefined();
+  });
+
   it('tells a reset, and gives it to the reducer', async () => {
     const options: ChannelOptions<ClientEvent, string> = {
       from: 'no-such-position',
