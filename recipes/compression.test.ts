@@ -58,7 +58,7 @@ describe('compression', () => {
       let text = '';
       for (let price = 0; price < 10; price++) {
         await sse.send('prices', `price ${price}`);
-        while (!text.includes(`data: price ${price}\n\n`)) {
+        while (!text.includes(`data: price ${price}\n`)) {
           text += (await frames.read()).value;
         }
       }
