@@ -228,9 +228,8 @@ export class Connections implements ConnectionOwner {
     const { maxAge, retry } = this.options;
     const limit = ageLimit(maxAge, expiresAt);
     if (limit) {
-      const { delay, reason } = limit;
-      const lastFrame = (): string => endFrame(reason, Math.round(Math.random() * retry));
-      this.detach(() => connection.endAfter(delay, reason, lastFrame));
+      const lastFrame = (): string => endFrame(limit.reason, Math.round(Math.random() * retry));
+      this.detach(() => connection.endAfter(limit.delay, limit.reason, lastFrame));
     }
   }
 
