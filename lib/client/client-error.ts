@@ -15,7 +15,7 @@ export class SseClientError extends Error {
    * `expired`. `undefined`: it did not say; the network broke, or the server stops.
    */
   readonly reason: string | undefined;
-  /** Whether something has ended for good by it. Otherwise the client tries again by itself. */
+  /** Whether it is not tried again: subscriptions that waited for it have ended. Otherwise the client returns by itself. */
   readonly isFinal: boolean;
 
   /** @param cause what the platform threw */
