@@ -1,7 +1,11 @@
 import { reasonOf } from '../channel/reason.js';
 
-/** The error of a failed `fetch()`, with its cause in words and without the address. */
-export function failureOf(error: unknown): Error {
+/**
+ * The error of a failed `fetch()`, or of its body, with its cause in words and without the address.
+ *
+ * @param what what it means
+ */
+export function failureOf(error: unknown, what = 'The server cannot be reached'): Error {
   const { name, cause } = Object(error) as Partial<Error>;
   if (name === 'AbortError' || cause === undefined) {
     return error as Error;
@@ -21,6 +25,6 @@ export function failureOf(error: unknown): Error {
     ? ' Name its authority in NODE_EXTRA_CA_CERTS, or take any with --insecure.'
     : '';
   const failure = new Error(`${text}.${remedy}`, { cause: error });
-  failure.name = 'The server cannot be reached';
+  failure.name = what;
   return failure;
 }

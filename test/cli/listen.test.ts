@@ -349,6 +349,50 @@ describe('The exit code of nestjs-sse-channels listen', () => {
     expect(cli.err).toContain('The answer is no event stream');
   });
 
+  it('is 1 for a type that only begins like that of a stream, and is never called connected', async () => {
+    const url = await foreign((response) => {
+      response.writeHead(200, { 'content-type': 'text/event-streams' }).end('data: x\n\n');
+    });
+    const cli = startCli(['listen', url]);
+    expect(await cli.ended).toBe(1);
+    expect(cli.err).toMatch(/^The answer is no event stream: text\/event-streams\./);
+  });
+
+  it.each(['data: ', 'data: x\n', ':', 'id: 1\n'])(
+    'is 1 for an event without an end, and does not fill the memory: %j',
+    async (piece) => {
+      const url = await foreign((response) => {
+        const bytes = Buffer.from(piece.repeat(100_000 / piece.length));
+        const more = () => {
+          while (!response.destroyed && response.write(bytes));
+        };
+        open(response).on('drain', more).write('data: one\n\n', more);
+      });
+      const cli = startCli(['listen', url], { env: { NODE_OPTIONS: '--max-old-space-size=900' } });
+      expect(await cli.ended).toBe(1);
+      expect(cli.lines).toHaveLength(1);
+      expect(cli.err).toContain('An event has more than 67108864 bytes, or no end.');
+    },
+  );
+
+  it('says in words why a connection broke off', async () => {
+    const cut = await foreign((response) => {
+      open(response).write('data: x\n\n');
+      setTimeout(() => response.destroy(), 50);
+    });
+    const garbage = await foreign((response) => {
+      response.setHeader('content-encoding', 'gzip');
+      open(response).end('no gzip');
+    });
+    for (const url of [cut, garbage]) {
+      const cli = startCli(['listen', url, '--no-reconnect']);
+      expect(await cli.ended).toBe(1);
+      expect(cli.err).toMatch(
+        /The connection has broken off: (other side closed|incorrect header)/,
+      );
+    }
+  });
+
   it('is 1 when --timeout comes before --count, and else 0', async () => {
     const app = await newsApp();
     const args = ['listen', `${app.url}/news`, '--timeout', '1'];

@@ -239,6 +239,21 @@ describe('The exit code of nestjs-sse-channels publish', () => {
     expect(nowhere.err).toMatch(/^404: /);
   });
 
+  it('is 1 for an answer without an end, which does not fill the memory', async () => {
+    const url = await serve((_, response) => {
+      const bytes = Buffer.alloc(65_536, ' ');
+      const more = () => {
+        while (!response.destroyed && response.write(bytes));
+      };
+      response.on('drain', more).write('{', more);
+    });
+    const cli = startCli(['publish', url, '--channel', 'x', '-d', 'x'], {
+      env: { NODE_OPTIONS: '--max-old-space-size=200' },
+    });
+    expect(await cli.ended).toBe(1);
+    expect(cli.err).toContain('The answer is 200. Is this the address of SsePublishModule?');
+  });
+
   it('is 1 when the server is not there, after --retries', async () => {
     const url = `http://127.0.0.1:${await freePort()}/publish`;
     const cli = startCli(['publish', url, '--channel', 'x', '-d', 'x', '--retries', '1']);

@@ -9,6 +9,7 @@ import {
   type Frame,
 } from '../client-parts.js';
 import { failureOf } from '../http-failure.js';
+import { BoundedStream } from './bounded-stream.js';
 import type { ListenedEvent } from './listened-event.js';
 import type { ListenSettings } from './listen.options.js';
 import { delayOf, Positions } from './positions.js';
@@ -48,6 +49,10 @@ export class ListenedStream {
   private isDone = false;
   /** Why the server is about to end the stream, if it has said so. */
   private reason: string | undefined;
+  private readonly body = new BoundedStream((text) =>
+    // It would come again.
+    this.connection?.end({ text, isFinal: true }),
+  );
   /** When the server answered with a stream; `undefined` until it does. */
   private connectedAt: number | undefined;
 
@@ -61,6 +66,7 @@ export class ListenedStream {
   start(): void {
     this.connectedAt = undefined;
     this.isOpen = this.isDone = false;
+    this.body.ended();
     const { headers, silence } = this.settings;
     const options = {
       headers,
@@ -91,14 +97,15 @@ export class ListenedStream {
     }).catch((error: unknown) => {
       throw failureOf(error);
     });
-    if (response.ok && /^text\/event-stream/i.test(response.headers.get('content-type') ?? '')) {
+    if (response.ok && isEventStream(response.headers.get('content-type'))) {
       this.connectedAt = monotonicNow();
       this.sink.connected(after);
     }
-    return response as ClientResponse;
+    return this.body.of(response as ClientResponse);
   }
 
   private readonly onFrame = (from: Connection, { type, data, id }: Frame): void => {
+    this.body.ended();
     if (!this.isOpen && (data !== undefined || id !== undefined)) {
       this.sink.opened(this.wasOpen);
       this.isOpen = this.wasOpen = true;
@@ -160,6 +167,10 @@ export class ListenedStream {
       this.sink.waiting(wait, text);
     }
   };
+}
+
+function isEventStream(type: string | null): boolean {
+  return /^text\/event-stream\s*(;|$)/i.test(type ?? '');
 }
 
 /** The fields of data in JSON; none for anything else. */

@@ -1,3 +1,4 @@
+import { boundedText } from '../bounded-answer.js';
 import { failureOf } from '../http-failure.js';
 import type { EventLine } from './event-lines.js';
 import type { PublishSettings } from './publish.options.js';
@@ -39,7 +40,7 @@ export async function requestOf(
       redirect: 'manual',
       signal: AbortSignal.any([signal, limit]),
     });
-    const body = objectOf(await response.text());
+    const body = objectOf(await boundedText(response));
     const after = Number(response.headers.get('retry-after') ?? 0) * 1_000;
     const { results } = body;
     const { status } = response;
