@@ -22,6 +22,7 @@ const REQUIRED = [
     'terminus/index',
     'opentelemetry/index',
     'publish/index',
+    'inspector/index',
     'client/index',
     'react/index',
     'typed/index',
@@ -142,7 +143,7 @@ function installFrom(tarball) {
 function importsFrom(project) {
   step('import and require');
   const check = `
-    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels, SsePublishModule, defineChannel, SseClient, useChannel }))
+    for (const [name, value] of Object.entries({ SseModule, SseService, SseTestClient, describeSseChannels, SsePublishModule, SseInspectorModule, defineChannel, SseClient, useChannel }))
       if (typeof value !== 'function') throw new Error(name + ' is not exported');
     console.log('loaded by', typeof require === 'function' ? 'require' : 'import');`;
   writeFileSync(
@@ -152,6 +153,7 @@ function importsFrom(project) {
     import { SseTestClient } from '${NAME}/testing';
     import { describeSseChannels } from '${NAME}/swagger';
     import { SsePublishModule } from '${NAME}/publish';
+    import { SseInspectorModule } from '${NAME}/inspector';
     import { defineChannel } from '${NAME}/channel';
     import { SseClient } from '${NAME}/client';
     import { useChannel } from '${NAME}/react';${check}`,
@@ -163,6 +165,7 @@ function importsFrom(project) {
     const { SseTestClient } = require('${NAME}/testing');
     const { describeSseChannels } = require('${NAME}/swagger');
     const { SsePublishModule } = require('${NAME}/publish');
+    const { SseInspectorModule } = require('${NAME}/inspector');
     const { defineChannel } = require('${NAME}/channel');
     const { SseClient } = require('${NAME}/client');
     const { useChannel } = require('${NAME}/react');${check}`,
@@ -201,10 +204,11 @@ function typesFrom(project) {
     import { SseHealthIndicator } from '${NAME}/terminus';
     import { SseOpenTelemetryModule } from '${NAME}/opentelemetry';
     import { SsePublishModule } from '${NAME}/publish';
+    import { SseInspectorModule } from '${NAME}/inspector';
     import { defineChannel, unchecked } from '${NAME}/channel';
     import { SseClient } from '${NAME}/client';
     import { useChannel } from '${NAME}/react';
-    @Module({ imports: [SseModule.forRoot({}), SsePublishModule.forRoot({ guards: 'none' }), SseOpenTelemetryModule.forRoot()] })
+    @Module({ imports: [SseModule.forRoot({}), SsePublishModule.forRoot({ guards: 'none' }), SseInspectorModule.forRoot({ guards: 'none' }), SseOpenTelemetryModule.forRoot()] })
     export class AppModule { constructor(readonly sse: SseService) {} }
     export const connect = SseTestClient.connect;
     export const describe = describeSseChannels;

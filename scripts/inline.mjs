@@ -1,5 +1,6 @@
-// Makes one TypeScript module of all .lua files of a folder of lib/, and one of its .sql files, so
-// that nothing is read from disk at run time. CONTRIBUTING.md tells how such files are written.
+// Makes one TypeScript module of all .lua files of a folder of lib/, one of its .sql files, and one of
+// the files of the inspector's page, so that nothing is read from disk at run time. CONTRIBUTING.md
+// tells how such files are written.
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join, relative, resolve } from 'node:path';
@@ -23,9 +24,26 @@ for (const name of readdirSync(lib, { recursive: true })) {
     if (!isPart) lines.push(textOf(file));
   }
 }
+inlinePage(join(lib, 'inspector/page'));
 for (const [module, lines] of folders) {
   const head = '// Made by scripts/inline.mjs from the files beside it.\n';
   write(module, head + lines.sort().join(''));
+}
+
+/** The files of a page with their digests, and the version of the package that it belongs to. */
+function inlinePage(folder) {
+  const names = readdirSync(folder).filter((name) => /\.(html|css|js)$/.test(name));
+  const { version } = JSON.parse(readFileSync(resolve(lib, '../package.json'), 'utf8'));
+  const files = names.sort().map((name) => {
+    const text = readFileSync(join(folder, name), 'utf8');
+    const digest = createHash('sha1').update(text).digest('hex');
+    return `  ${JSON.stringify(name)}: ${JSON.stringify({ text, digest })},\n`;
+  });
+  const type = 'Readonly<Record<string, { readonly text: string; readonly digest: string }>>';
+  folders.set(`${folder}.generated.ts`, [
+    `export const FILES: ${type} = {\n${files.join('')}};\n`,
+    `export const VERSION: string = ${JSON.stringify(version)};\n`,
+  ]);
 }
 
 /** The constants that Lua and TypeScript share. */

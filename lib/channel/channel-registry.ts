@@ -66,6 +66,21 @@ export class ChannelRegistry {
     return this.opened.size;
   }
 
+  /** What feeds a channel; `undefined` for one that is not open any more. */
+  sourceOf(channel: Channel): ChannelSource | undefined {
+    return this.opened.get(channel)?.source;
+  }
+
+  /** The open channels with a name: one for each source that has it. */
+  *named(name: string): IterableIterator<Channel> {
+    for (const names of this.bySource.values()) {
+      const open = names.get(name);
+      if (open) {
+        yield open.channel;
+      }
+    }
+  }
+
   /**
    * Returns the channel and counts one more user, who must call `release` later.
    * @throws SseError `CLOSED` after `close()`; `LIMIT_REACHED` when too many channels are in use

@@ -1,12 +1,13 @@
 import { monotonicNow } from './clock.js';
 import type { SseLogger } from './source.js';
-import { tallyOf, type OutageSystem, type Tally } from './tally.js';
+import { tallyOf, type NotedOutage, type OutageSystem, type Tally } from './tally.js';
 
 /** A time in which a system fails. Logs one line when it begins and one when it ends, and counts it. */
 export class Outage {
   /** When it began, on the clock of `monotonicNow()`; `undefined` while there is none. */
   private since: number | undefined;
   private readonly tally: Tally | undefined;
+  private noted: NotedOutage | undefined;
 
   /** @param system what is away; nothing is counted without it */
   constructor(
@@ -29,9 +30,7 @@ export class Outage {
   begin(text: string): void {
     if (this.since === undefined) {
       this.since = monotonicNow();
-      if (this.tally) {
-        this.tally.outages[this.system!]++;
-      }
+      this.noted = this.tally?.beginOutage(this.system!, this.since, text);
       this.log.error(text);
     }
   }
@@ -46,11 +45,10 @@ export class Outage {
 
   /** Ends the outage without a line, as nobody needs the system any more. */
   drop(): void {
-    if (this.since !== undefined && this.tally) {
-      this.tally.outages[this.system!]--;
-      const part = this.tally.outageTimes.of({ 'sse.outage.system': this.system! });
-      part.record((monotonicNow() - this.since) / 1_000);
+    if (this.noted) {
+      this.tally!.endOutage(this.noted, monotonicNow());
     }
+    this.noted = undefined;
     this.since = undefined;
   }
 }

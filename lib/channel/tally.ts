@@ -44,6 +44,19 @@ export interface Received {
 /** Whom a reset is for: all readers of a channel, or one that could not go on where it was. */
 export type ResetScope = 'channel' | 'reader';
 
+/** An outage, as it is told to people. Its moments are on the clock of `monotonicNow()`. */
+export interface NotedOutage {
+  readonly system: OutageSystem;
+  readonly from: number;
+  /** Unset while it lasts. */
+  to: number | undefined;
+  /** What the log said when it began. */
+  readonly text: string;
+}
+
+/** How many outages are kept. */
+const MOST_NOTED = 50;
+
 /** Calls that read keys or polled functions. */
 export interface Polls {
   done: number;
@@ -73,11 +86,31 @@ export class Tally {
   /** Outages that last. */
   readonly outages = byName<OutageSystem, number>(OUTAGE_SYSTEMS, () => 0);
   readonly outageTimes = new HistogramFamily(LIFE_SECONDS);
+  /** The last outages since the start. */
+  readonly noted: NotedOutage[] = [];
   readonly connectionTimes = new HistogramFamily(LIFE_SECONDS);
   readonly runTimes = new HistogramFamily(LIFE_SECONDS);
   readonly publishTimes = new HistogramFamily(CALL_SECONDS);
   /** From when a system has written an event, by its clock, until it was appended here. */
   readonly delays = new HistogramFamily(CALL_SECONDS);
+
+  /** @param text what the log says of it */
+  beginOutage(system: OutageSystem, from: number, text: string): NotedOutage {
+    const outage = { system, from, to: undefined, text };
+    this.outages[system]++;
+    this.noted.push(outage);
+    if (this.noted.length > MOST_NOTED) {
+      this.noted.shift();
+    }
+    return outage;
+  }
+
+  endOutage(outage: NotedOutage, to: number): void {
+    const { system, from } = outage;
+    outage.to = to;
+    this.outages[system]--;
+    this.outageTimes.of({ 'sse.outage.system': system }).record((to - from) / 1_000);
+  }
 
   noteReset(scope: ResetScope, reason: ResetReason): void {
     // A source of the application may give anything.

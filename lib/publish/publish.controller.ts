@@ -10,6 +10,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import type { FrameworkRequest } from '../endpoint/framework-request.js';
+import { guardsToUse } from '../setup/guarded-route.js';
 import { markPublishRoute } from './publish-facts.js';
 import type { PublishAnswer } from './publish-answer.js';
 import type { SsePublishRoute } from './publish.options.js';
@@ -23,7 +24,7 @@ interface FrameworkResponse {
 
 /** The controller of one route. The request is taken as it is: pipes of the application do not change its body. */
 export function publishController({ guards, path = 'publish', version }: SsePublishRoute): Type {
-  @UseGuards(...(guards === 'none' ? [] : guards))
+  @UseGuards(...guardsToUse(guards))
   @Controller({ path, ...(version !== undefined && { version }) })
   class SsePublishController {
     constructor(@Inject(Publisher) readonly publisher: Publisher) {}

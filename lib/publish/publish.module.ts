@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { SseError } from '../channel/sse-error.js';
+import { checkGuarded } from '../setup/guarded-route.js';
 import { readOptions } from '../sources/options/option-table.js';
 import { publishableChannels } from './publish-channels.js';
 import {
@@ -9,12 +10,7 @@ import {
   OPTIONS_TYPE,
   SSE_PUBLISH_OPTIONS,
 } from './publish.module-definition.js';
-import {
-  PUBLISH_OPTIONS,
-  PUBLISH_ROUTE,
-  type SsePublishOptions,
-  type SsePublishRoute,
-} from './publish.options.js';
+import { PUBLISH_OPTIONS, PUBLISH_ROUTE, type SsePublishOptions } from './publish.options.js';
 import { Publisher, SSE_PUBLISH_SETTINGS, type PublishSettings } from './publisher.js';
 
 /**
@@ -55,7 +51,7 @@ export class SsePublishModule extends ConfigurableModuleClass {
       '',
       of,
     );
-    checkGuarded(guards, of);
+    checkGuarded(guards, of, 'publish');
     publishableChannels(channels);
     return super.forRoot(options);
   }
@@ -68,7 +64,7 @@ export class SsePublishModule extends ConfigurableModuleClass {
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     const of = 'SsePublishModule.forRootAsync(): ';
     const { guards, ...made } = readOptions(ASYNC_OPTIONS, options, '', of);
-    checkGuarded(guards, of);
+    checkGuarded(guards, of, 'publish');
     if (!made.useFactory && !made.useClass && !made.useExisting) {
       throw new SseError(
         'INVALID_OPTION',
@@ -76,16 +72,5 @@ export class SsePublishModule extends ConfigurableModuleClass {
       );
     }
     return super.forRootAsync(options);
-  }
-}
-
-/** @throws SseError `INVALID_OPTION` */
-function checkGuarded(guards: SsePublishRoute['guards'] | undefined, of: string): void {
-  if (guards === undefined) {
-    throw new SseError(
-      'INVALID_OPTION',
-      `${of}there are no \`guards\`, so that anybody could publish. Give guards that check who calls, as in ` +
-        "@UseGuards(), or `guards: 'none'` where something else does, such as a global guard.",
-    );
   }
 }

@@ -1,6 +1,7 @@
-import type { CanActivate, ControllerOptions, ModuleMetadata, Type } from '@nestjs/common';
+import type { ControllerOptions, ModuleMetadata } from '@nestjs/common';
 import type { SseClient } from '../delivery/client.js';
 import { MOST_EVENTS } from '../sending/send-all.options.js';
+import { GUARDS, routePath, type RouteGuards } from '../setup/guarded-route.js';
 import { callback, group, option, passedOn, whole } from '../sources/options/option-kinds.js';
 import type { TableOf } from '../sources/options/option-table.js';
 import type { ChannelDefinition } from '../typed/channel-definition.js';
@@ -60,7 +61,7 @@ export interface SsePublishRoute {
    * Who may call: guards as in `@UseGuards()`, classes or objects; or `'none'` where something else decides, such as
    * a global guard. Required.
    */
-  readonly guards: readonly (Type<CanActivate> | CanActivate)[] | 'none';
+  readonly guards: RouteGuards;
   /** The path, as of a controller; a global prefix comes before it. Default: `publish`. */
   readonly path?: string;
   /** The version of the route, as of a controller. Default: that of the application. */
@@ -82,31 +83,12 @@ export const PUBLISH_OPTIONS = {
 } satisfies TableOf<SsePublishOptions>;
 
 export const PUBLISH_ROUTE = {
-  guards: option(
-    areGuards,
-    "an array of at least one guard, a class or an object, or 'none'",
-    undefined,
-  ),
-  path: option(
-    (value): value is string => typeof value === 'string' && value !== '',
-    'a path',
-    'publish',
-  ),
+  guards: GUARDS,
+  path: routePath('publish'),
   version: passedOn<NonNullable<ControllerOptions['version']>>(),
   imports: passedOn<NonNullable<SsePublishRoute['imports']>>(),
 } satisfies TableOf<SsePublishRoute>;
 
 function isList(value: unknown): value is NonNullable<SsePublishOptions['channels']> {
   return Array.isArray(value) && value.length > 0;
-}
-
-function areGuards(value: unknown): value is SsePublishRoute['guards'] {
-  return value === 'none' || (Array.isArray(value) && value.length > 0 && value.every(isGuard));
-}
-
-function isGuard(value: unknown): boolean {
-  return (
-    typeof value === 'function' ||
-    typeof (value as Partial<CanActivate> | null | undefined)?.canActivate === 'function'
-  );
 }

@@ -77,6 +77,7 @@ export default defineConfig({
         items: [
           { text: 'Brokers', link: '/docs/brokers' },
           { text: 'Health', link: '/docs/health' },
+          { text: 'Inspector', link: '/docs/inspector' },
           { text: 'The command', link: '/docs/command' },
           { text: 'Redis', link: '/docs/redis' },
           { text: 'Postgres', link: '/docs/postgres' },

@@ -8,6 +8,7 @@ import { CONNECTIONS_OPTIONS } from '../../lib/connections/list-connections.js';
 import * as api from '../../lib/index.js';
 import { ENDPOINT_OPTIONS, SEND_OPTIONS, STREAM_OPTIONS } from '../../lib/setup/channel-options.js';
 import { REQUESTED_CHANNELS_OPTIONS } from '../../lib/setup/requested-channels-options.js';
+import { INSPECTOR_OPTIONS, INSPECTOR_ROUTE } from '../../lib/inspector/inspector.options.js';
 import { PUBLISH_OPTIONS, PUBLISH_ROUTE } from '../../lib/publish/publish.options.js';
 import { RUN_OPTIONS, STOP_OPTIONS } from '../../lib/setup/run-options.js';
 import { MODULE_OPTIONS } from '../../lib/setup/settings.js';
@@ -66,6 +67,7 @@ describe('The tables of options', () => {
     ['stop', STOP_OPTIONS],
     ['Tickets', TICKET_OPTIONS],
     ['SsePublishModule', { ...PUBLISH_ROUTE, ...PUBLISH_OPTIONS }],
+    ['SseInspectorModule', { ...INSPECTOR_ROUTE, ...INSPECTOR_OPTIONS }],
   ])('list every option of %s with its unit and its default', (heading, options) => {
     const entries = heading === 'Module' ? Object.entries<Entry>(options) : flat(options);
     const rows = table(heading);

@@ -28,6 +28,7 @@ export function writeBlock({ where, code }: CodeBlock): string {
     .replaceAll("'nestjs-sse-channels/terminus'", "'../../lib/terminus/index.js'")
     .replaceAll("'nestjs-sse-channels/opentelemetry'", "'../../lib/opentelemetry/index.js'")
     .replaceAll("'nestjs-sse-channels/publish'", "'../../lib/publish/index.js'")
+    .replaceAll("'nestjs-sse-channels/inspector'", "'../../lib/inspector/index.js'")
     .replaceAll("'nestjs-sse-channels/client'", "'../../lib/client/index.js'")
     .replaceAll("'nestjs-sse-channels/testing'", "'../../lib/testing/index.js'")
     .replaceAll("'nestjs-sse-channels'", "'../../lib/index.js'");

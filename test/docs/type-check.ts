@@ -18,6 +18,7 @@ function options(): ts.CompilerOptions {
       'nestjs-sse-channels/terminus': [join(projectRoot, 'lib/terminus/index.ts')],
       'nestjs-sse-channels/opentelemetry': [join(projectRoot, 'lib/opentelemetry/index.ts')],
       'nestjs-sse-channels/publish': [join(projectRoot, 'lib/publish/index.ts')],
+      'nestjs-sse-channels/inspector': [join(projectRoot, 'lib/inspector/index.ts')],
       'nestjs-sse-channels/client': [join(projectRoot, 'lib/client/index.ts')],
       'nestjs-sse-channels/react': [join(projectRoot, 'lib/react/index.ts')],
       'nestjs-sse-channels/testing': [join(projectRoot, 'lib/testing/index.ts')],
