@@ -8,7 +8,7 @@ import { EventSink, connect, startInstance, stopAll } from './event-table-rig.js
 /** What pg_dump leaves out with --exclude-table-data, and a restore does not bring back. */
 const WITHOUT_EVENTS = `set session_replication_role = replica; truncate sse.event;
   set session_replication_role = origin`;
-/** As in docs/operating.md. */
+/** As in docs/operating-postgres.md. */
 const TELL_ALL = `select setval('sse.event_id_seq', nextval('sse.event_id_seq') + 100000);
   truncate sse.event`;
 
