@@ -76,7 +76,8 @@ describe('An application whose servers no longer answer', () => {
       );
       await until(() => app.sse.stats().connections === 3);
       await app.sse.send('events', 'before');
-      expect((await clients[0]!.next()).data).toBe('before');
+      const { data } = await clients[0]!.next({ type: 'message' });
+      expect(data).toBe('before');
       proxies.forEach((proxy) => proxy.freeze());
       const pending = Promise.allSettled([
         ...Array.from({ length: 20 }, (_, i) => app.sse.send('events', `${i}`)),
