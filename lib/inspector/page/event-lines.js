@@ -1,0 +1,88 @@
+import { make } from './dom.js';
+import { bytes, time } from './format.js';
+
+/** @import { EventLine } from './contract.js' */
+
+/** The most lines that are kept. */
+export const MOST_LINES = 500;
+
+/** Events, the newest at the top. It never has more than {@link MOST_LINES}. */
+export class EventLines {
+  element = make('ol', { class: 'events', 'aria-label': 'Events, the newest first' });
+  /** The ids that are shown: history and what is followed overlap. @type {Set<string>} */
+  #ids = new Set();
+
+  get size() {
+    return this.element.childElementCount;
+  }
+
+  clear() {
+    this.#ids.clear();
+    this.element.replaceChildren();
+  }
+
+  /**
+   * Puts events above all others, except those that are there already.
+   * @param {readonly EventLine[]} events the oldest first
+   */
+  add(events) {
+    for (const event of events) {
+      if (this.#ids.has(event.id)) continue;
+      this.#ids.add(event.id);
+      this.element.prepend(line(event));
+    }
+    while (this.size > MOST_LINES) {
+      const last = /** @type {HTMLElement} */ (this.element.lastElementChild);
+      this.#ids.delete(last.dataset.id ?? '');
+      last.remove();
+    }
+  }
+
+  /** A line between the events, such as that some were left out. @param {string} text */
+  note(text) {
+    if (this.element.firstElementChild?.textContent === text) return;
+    this.element.prepend(make('li', { class: 'note' }, text));
+  }
+}
+
+/** @param {EventLine} event */
+function line(event) {
+  const { id, type, size, at, data, cut } = event;
+  const head = [make('code', { class: 'id', title: id }, id)];
+  if (at !== undefined) head.unshift(make('time', { title: new Date(at).toISOString() }, time(at)));
+  head.push(make('span', { class: 'size' }, bytes(size)));
+  if (type !== undefined) head.push(make('span', { class: 'type', title: type }, type));
+  const item = make('li', { 'data-id': id });
+  if (data === undefined) {
+    item.append(make('p', { class: 'event-head' }, ...head));
+    return item;
+  }
+  const summary = make('summary', {}, ...head, make('span', { class: 'short' }, short(data)));
+  const details = make('details', {}, summary);
+  // Only who opens a line pays for making it readable.
+  details.addEventListener(
+    'toggle',
+    () => details.append(make('pre', {}, readable(data, cut) + (cut ? '\n… the rest is cut' : ''))),
+    { once: true },
+  );
+  item.append(details);
+  return item;
+}
+
+/** @param {string} data */
+function short(data) {
+  return data.length > 240 ? `${data.slice(0, 240)}…` : data;
+}
+
+/**
+ * @param {string} data
+ * @param {true | undefined} cut
+ */
+function readable(data, cut) {
+  if (cut) return data;
+  try {
+    return JSON.stringify(JSON.parse(data), null, 2);
+  } catch {
+    return data;
+  }
+}

@@ -1,0 +1,105 @@
+import { routeUrl } from './ask.js';
+
+/** @import { EventLine } from './contract.js' */
+
+/**
+ * @typedef {'off' | 'connecting' | 'on' | 'away' | 'gone'} FollowState
+ * @typedef {object} FollowListener
+ * @property {(events: EventLine[]) => void} onEvents at most once for each frame; the oldest first
+ * @property {(count: number) => void} onSkipped how many events the server has left out
+ * @property {(state: FollowState) => void} onState
+ */
+
+/** How many events wait for the next frame, or for the end of a pause. */
+const MOST_WAITING = 500;
+
+/** The events of a channel as they come. A pause keeps the newest of them until it is over. */
+export class Follow {
+  isPaused = false;
+  /** @type {FollowState} */
+  state = 'off';
+  /** How many events have come during the pause. */
+  missed = 0;
+
+  #listener;
+  /** @type {EventSource | undefined} */
+  #source;
+  /** @type {EventLine[]} */
+  #waiting = [];
+  #timer = 0;
+
+  /** @param {FollowListener} listener */
+  constructor(listener) {
+    this.#listener = listener;
+  }
+
+  /** @param {string} channel */
+  start(channel) {
+    this.stop();
+    this.#change('connecting');
+    const source = new EventSource(routeUrl('follow', { channel }));
+    this.#source = source;
+    source.addEventListener('open', () => this.#change('on'));
+    source.addEventListener('event', ({ data }) => this.#take(JSON.parse(data)));
+    source.addEventListener('skipped', ({ data }) => {
+      if (!this.isPaused) this.#listener.onSkipped(JSON.parse(data).count);
+    });
+    source.addEventListener('gone', () => {
+      this.#flush();
+      this.#end('gone');
+    });
+    source.addEventListener('error', () => {
+      if (source.readyState === EventSource.CLOSED) this.#end('away');
+      else this.#change('connecting');
+    });
+  }
+
+  stop() {
+    this.isPaused = false;
+    this.#waiting = [];
+    this.#end('off');
+  }
+
+  /** @param {boolean} isPaused */
+  pause(isPaused) {
+    this.isPaused = isPaused;
+    this.missed = 0;
+    if (!isPaused) this.#flush();
+    this.#listener.onState(this.state);
+  }
+
+  /** @param {EventLine} event */
+  #take(event) {
+    this.#waiting.push(event);
+    if (this.#waiting.length > MOST_WAITING) this.#waiting.shift();
+    if (this.isPaused) {
+      this.missed += 1;
+      this.#listener.onState(this.state);
+      return;
+    }
+    // Not by frames: a hidden document has none.
+    this.#timer ||= window.setTimeout(() => this.#flush(), 50);
+  }
+
+  #flush() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    const events = this.#waiting;
+    this.#waiting = [];
+    if (events.length > 0) this.#listener.onEvents(events);
+  }
+
+  /** @param {FollowState} state */
+  #end(state) {
+    this.#source?.close();
+    this.#source = undefined;
+    this.#change(state);
+  }
+
+  /** @param {FollowState} state */
+  #change(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.#listener.onState(state);
+  }
+}
