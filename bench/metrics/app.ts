@@ -6,9 +6,11 @@ import type * as Package from '../../lib/index.js';
 
 /**
  * What this server has of the metrics: it is of an older commit; nobody reads them; somebody does; it has the
- * SDK of OpenTelemetry and not our module; it has both.
+ * SDK of OpenTelemetry and not our module; it has both, and of our module the metrics only; and traces of one publish in ten; and
+ * traces of all.
  */
-export type Peer = 'before' | 'unread' | 'scraped' | 'sdk' | 'opentelemetry';
+export type Peer =
+  'before' | 'unread' | 'scraped' | 'sdk' | 'otel-metrics' | 'otel-tenth' | 'otel-all';
 
 /** A round of bursts, and what it took. */
 export interface Round {
@@ -28,8 +30,11 @@ class NewsController {
   news() {}
 }
 
-/** With the SDK as an application has it: metrics collected, every span recorded and dropped. */
-async function startSdk(): Promise<void> {
+/**
+ * With the SDK as an application has it: metrics collected, spans recorded and dropped.
+ * @param share of the publishes whose spans are recorded
+ */
+async function startSdk(share: number): Promise<void> {
   const { metrics } = await import('@opentelemetry/api');
   const {
     AggregationTemporality,
@@ -37,27 +42,29 @@ async function startSdk(): Promise<void> {
     MeterProvider,
     PeriodicExportingMetricReader,
   } = await import('@opentelemetry/sdk-metrics');
-  const { NodeTracerProvider } = await import('@opentelemetry/sdk-trace-node');
+  const { NodeTracerProvider, ParentBasedSampler, TraceIdRatioBasedSampler } =
+    await import('@opentelemetry/sdk-trace-node');
   const exporter = new InMemoryMetricExporter(AggregationTemporality.DELTA);
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1_000 });
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
-  new NodeTracerProvider().register();
+  const root = new TraceIdRatioBasedSampler(share);
+  new NodeTracerProvider({ sampler: new ParentBasedSampler({ root }) }).register();
   setInterval(() => exporter.reset(), 5_000).unref();
 }
 
-async function openTelemetry(): Promise<DynamicModule> {
+async function openTelemetry(traces: boolean): Promise<DynamicModule> {
   const module = (await import(
     `${library}/lib/opentelemetry/index.js`
   )) as typeof import('../../lib/opentelemetry/index.js');
-  return module.SseOpenTelemetryModule.forRoot();
+  return module.SseOpenTelemetryModule.forRoot({ traces });
 }
 
 const imports = [SseModule.forRoot({ heartbeat: 0, drainTimeout: 0 })];
-if (peer === 'sdk' || peer === 'opentelemetry') {
-  await startSdk();
+if (peer === 'sdk' || peer.startsWith('otel-')) {
+  await startSdk(peer === 'otel-tenth' ? 0.1 : 1);
 }
-if (peer === 'opentelemetry') {
-  imports.push(await openTelemetry());
+if (peer.startsWith('otel-')) {
+  imports.push(await openTelemetry(peer !== 'otel-metrics'));
 }
 
 @Module({ imports, controllers: [NewsController] })

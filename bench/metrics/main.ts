@@ -3,20 +3,25 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { median } from '../report/median.js';
 import type { Peer, Round } from './app.js';
 
 /**
  * What metrics cost, in CPU for an event that goes to 1,000 clients, and in memory for a connection:
  *
- *     npm run bench:metrics -- [rounds] [a compiled checkout from before the metrics]
+ *     npm run bench:metrics -- [rounds] [a compiled checkout from before the metrics] [--only=peer,peer]
  *
  * The peers take turns in each round, and each figure is the median of the ratios within rounds. `before` is
  * `dist-bench/` of a checkout of an older commit; without it, `unread` stands first: metrics that nobody reads. `sdk` is
- * OpenTelemetry's SDK without our module.
+ * OpenTelemetry's SDK without our module; the `otel-` peers have both, and are told beside it as well. `--only` names the peers
+ * that are measured beside the first.
  */
 
-const [rounds = '15', older] = process.argv.slice(2);
+const {
+  positionals: [rounds = '15', older],
+  values: { only },
+} = parseArgs({ allowPositionals: true, options: { only: { type: 'string' } } });
 const CLIENTS = 1_000;
 const own = resolve(import.meta.dirname, '../..');
 
@@ -60,11 +65,15 @@ async function main(): Promise<void> {
     older ? ['before', resolve(older)] : ['unread', own],
     ['scraped', own],
     ['sdk', own],
-    ['opentelemetry', own],
+    ['otel-metrics', own],
+    ['otel-tenth', own],
+    ['otel-all', own],
   ];
   const servers: Server[] = [];
-  for (const [peer, library] of peers) {
-    servers.push(await start(peer, library));
+  for (const [nth, [peer, library]] of peers.entries()) {
+    if (nth === 0 || (only?.split(',').includes(peer) ?? true)) {
+      servers.push(await start(peer, library));
+    }
   }
   for (const { peer, heap } of servers) {
     console.log(`${peer.padEnd(14)} ${heap.toFixed(0)} bytes of heap for each connection`);
@@ -82,12 +91,15 @@ async function main(): Promise<void> {
       }
     }
     const first = cpus.get(servers[0]!.peer)!;
+    const sdk = cpus.get('sdk');
     for (const { peer } of servers) {
       const values = cpus.get(peer)!;
-      const ratio = median(values.map((cpu, n) => cpu / first[n]!));
+      const ratioTo = (others: readonly number[]): string =>
+        median(values.map((cpu, n) => cpu / others[n]!)).toFixed(3);
       console.log(
         `burst ${String(burst).padEnd(2)} ${peer.padEnd(14)} ${median(values).toFixed(0)} us an event to ` +
-          `${CLIENTS} clients   ${ratio.toFixed(3)} × ${servers[0]!.peer}`,
+          `${CLIENTS} clients   ${ratioTo(first)} × ${servers[0]!.peer}` +
+          (peer.startsWith('otel-') && sdk ? `   ${ratioTo(sdk)} × sdk` : ''),
       );
     }
   }

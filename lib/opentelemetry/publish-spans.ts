@@ -35,7 +35,7 @@ class PublishSpans {
   private readonly spans = new WeakMap<object, Span>();
   private readonly published = new Map<string, SpanContext>();
   private readonly delivered = new Map<string, Delivered>();
-  /** How many calls have not returned. */
+  /** How many calls with a span that is recorded have not returned. */
   private open = 0;
 
   readonly start = (message: PublishMessage): void => {
@@ -49,8 +49,11 @@ class PublishSpans {
         'sse.publish.target': message.target,
       },
     });
-    this.spans.set(message, span);
-    this.open++;
+    // A sampler that takes few leaves nothing to keep of the others.
+    if (span.isRecording()) {
+      this.spans.set(message, span);
+      this.open++;
+    }
   };
 
   readonly failed = (message: PublishMessage): void => {
@@ -72,34 +75,41 @@ class PublishSpans {
     const id = idOf(message.result);
     if (id !== undefined) {
       span.setAttribute('messaging.message.id', id);
-      this.note(keyOf(message.channel, id), span.spanContext());
+      this.note(message.channel, id, span.spanContext());
     }
     span.end();
   };
 
   readonly served = (message: DeliveryMessage): void => {
-    const contexts = new Set<SpanContext>();
+    if (this.published.size === 0 && this.open === 0) {
+      return;
+    }
+    const { channel: name, events } = message;
     const endTime = Date.now();
-    for (const { id, position } of message.events) {
-      const known = this.known(keyOf(message.channel, id), keyOf(message.channel, position));
+    let contexts: Set<SpanContext> | undefined;
+    for (const { id, position } of events) {
+      const known =
+        this.known(name, id) ?? (id === position ? undefined : this.known(name, position));
       if (known) {
+        contexts ??= new Set();
         contexts.add(known);
       } else if (this.open > 0) {
         // The broker's message came before its answer.
-        hold(this.delivered, keyOf(message.channel, id), { message, endTime });
-        hold(this.delivered, keyOf(message.channel, position), { message, endTime });
+        hold(this.delivered, keyOf(name, id), { message, endTime });
+        hold(this.delivered, keyOf(name, position), { message, endTime });
       }
     }
-    if (contexts.size > 0) {
-      this.deliver(message, endTime, [...contexts]);
+    if (contexts) {
+      this.deliver(message, endTime, contexts);
     }
   };
 
   /** Notes what was published, or tells of its delivery, if that was faster. */
-  private note(key: string, context: SpanContext): void {
+  private note(name: string, id: string, context: SpanContext): void {
     if ((context.traceFlags & TraceFlags.SAMPLED) === 0) {
       return;
     }
+    const key = keyOf(name, id);
     const delivered = this.delivered.get(key);
     if (delivered) {
       this.delivered.delete(key);
@@ -109,19 +119,24 @@ class PublishSpans {
     }
   }
 
-  private known(...keys: readonly string[]): SpanContext | undefined {
-    return keys.map((key) => this.published.get(key)).find((context) => context !== undefined);
+  private known(name: string, id: string): SpanContext | undefined {
+    return this.published.get(keyOf(name, id));
   }
 
   private deliver(
     { channel: name, events, readers, duration }: DeliveryMessage,
     endTime: number,
-    contexts: readonly SpanContext[],
+    contexts: Iterable<SpanContext>,
   ): void {
-    const links = contexts.slice(0, MOST_LINKS).map((context): Link => ({ context }));
+    const links: Link[] = [];
+    for (const context of contexts) {
+      if (links.length === MOST_LINKS) {
+        break;
+      }
+      links.push({ context });
+    }
     const options = {
       kind: SpanKind.CONSUMER,
-      root: true,
       links,
       startTime: endTime - duration,
       attributes: {

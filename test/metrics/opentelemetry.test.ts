@@ -10,6 +10,7 @@ import {
 import {
   InMemorySpanExporter,
   NodeTracerProvider,
+  SamplingDecision,
   SimpleSpanProcessor,
   type ReadableSpan,
 } from '@opentelemetry/sdk-trace-node';
@@ -205,6 +206,40 @@ describe('SseOpenTelemetryModule, with the SDK of OpenTelemetry', () => {
     const untraced = await start({ traces: false });
     await untraced.sse.send('a', 'x');
     expect(named('sse send')).toHaveLength(2);
+  });
+
+  it('links a delivery to the publishes that the sampler took, and makes none without one', async () => {
+    trace.disable();
+    const some = new NodeTracerProvider({
+      sampler: {
+        shouldSample: (_context, _traceId, _name, _kind, attributes) => ({
+          decision: String(attributes['messaging.destination.name']).startsWith('taken')
+            ? SamplingDecision.RECORD_AND_SAMPLED
+            : SamplingDecision.NOT_RECORD,
+        }),
+        toString: () => 'some',
+      },
+      spanProcessors: [new SimpleSpanProcessor(spans)],
+    });
+    trace.setGlobalTracerProvider(some);
+    const app = await start();
+    const [left, taken] = [await app.connect('/rooms/left'), await app.connect('/rooms/taken')];
+    for (let n = 0; n < 5; n++) {
+      await Promise.all([app.sse.send('left', n), app.sse.send('taken', n)]);
+    }
+    await Promise.all([left.take(5), taken.take(5)]);
+    const links = () => named('sse deliver').flatMap((span) => span.links);
+    await until(() => links().length === 5);
+    await app.close();
+    trace.disable();
+    trace.setGlobalTracerProvider(tracers);
+    expect(new Set(links().map((link) => link.context.spanId))).toEqual(
+      new Set(named('sse send').map((span) => span.spanContext().spanId)),
+    );
+    const channels = spans
+      .getFinishedSpans()
+      .map((s) => s.attributes['messaging.destination.name']);
+    expect(new Set(channels)).toEqual(new Set(['taken']));
   });
 
   it('refuses options that are none', () => {
