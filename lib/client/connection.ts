@@ -5,6 +5,7 @@ import { LiveChannels } from './live-channels.js';
 import { requestFor, type ChannelState } from './request.js';
 
 const SILENCE_MS = 45_000;
+const CUT = 'The stream has ended inside an event.';
 
 /** One request, and the stream that answers it. */
 export class Connection extends LiveChannels {
@@ -96,7 +97,7 @@ export class Connection extends LiveChannels {
     const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      if (done || this.isOver) return {};
+      if (done || this.isOver) return this.parser.isCut() ? { text: CUT } : {};
       this.heard();
       if (value) this.parser.push(value);
     }

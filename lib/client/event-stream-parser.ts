@@ -48,6 +48,13 @@ export class EventStreamParser {
     this.line += text.slice(start);
   }
 
+  /** Whether the stream has ended inside a frame: what has come of it is no event. Nothing may follow. */
+  isCut(): boolean {
+    const { type, data, id } = this;
+    const line = this.line + this.decoder.decode();
+    return line !== '' || type !== '' || data !== undefined || id !== undefined;
+  }
+
   private take(line: string): void {
     if (line === '') {
       const { type, data, id } = this;

@@ -1,7 +1,8 @@
 import { Controller, Header, Req, RequestMethod, Sse, UseGuards } from '@nestjs/common';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { requestedChannels, SseChannel } from '../../lib/index.js';
 import { KeptEvents } from '../proxies/kept-events.js';
 import { freePort } from '../support/free-port.js';
@@ -64,9 +65,11 @@ async function newsApp() {
 }
 
 /** A server of Server-Sent Events that is not ours. */
-async function foreign(answer: (response: ServerResponse, nth: number) => void): Promise<string> {
+async function foreign(
+  answer: (response: ServerResponse, nth: number, request: IncomingMessage) => void,
+): Promise<string> {
   let nth = 0;
-  const server: Server = createServer((_, response) => answer(response, ++nth));
+  const server: Server = createServer((request, response) => answer(response, ++nth, request));
   ends.push(() => {
     server.closeAllConnections();
     server.close();
@@ -374,6 +377,61 @@ describe('The exit code of nestjs-sse-channels listen', () => {
       expect(cli.err).toContain('An event has more than 67108864 bytes, or no end.');
     },
   );
+
+  it.each([
+    ['gzip', gzipSync],
+    ['br', brotliCompressSync],
+  ] as const)('takes a part of an answer in %s for a break', async (coding, compress) => {
+    const lines = Array.from({ length: 999 }, (_, n) => `id: ${n}\ndata: ${Math.sin(n)}\n\n`);
+    const text = compress(lines.join(''));
+    const url = await foreign((response, nth, { headers }) => {
+      const after = compress(`retry: 1\ndata: after ${headers['last-event-id']}\n\n`);
+      // Both are complete answers of HTTP.
+      const body = nth === 1 ? text.subarray(0, text.length / 2) : after;
+      open(response.setHeader('content-encoding', coding)).end(body);
+    });
+    const cli = startCli(['listen', url]);
+    await cli.says('The connection has broken off: unexpected end of file. Again in');
+    const last = cli.lines.length - 1;
+    await until(() => cli.lines.some((line) => line.endsWith(`message  after ${last}`)));
+    // A whole one is the end.
+    await cli.says('The connection has ended. Again in');
+  });
+
+  it('says that a stream has ended inside an event', async () => {
+    const url = await foreign((response) => open(response).end('data: x\n\ndata: cut\n'));
+    const cli = startCli(['listen', url, '--no-reconnect']);
+    expect(await cli.ended).toBe(1);
+    expect(cli.lines).toHaveLength(1);
+    expect(cli.err).toContain('The stream has ended inside an event.');
+  });
+
+  it('follows redirects, without what another server must not know', async () => {
+    const seen: (string | undefined)[] = [];
+    const tell = (response: ServerResponse, { method, headers, url }: IncomingMessage): void => {
+      const { authorization, 'x-own': own, 'content-type': type } = headers;
+      seen.push([method, url, authorization, own, type].join(' '));
+      open(response).end('data: [DONE]\n\n');
+    };
+    const other = await foreign((response, _, request) => tell(response, request));
+    const first = await foreign((response, _, request) => {
+      if (request.url === '/next') tell(response, request);
+      else response.writeHead(303, { location: '/next' }).end();
+    });
+    const args = ['-d', '{}', '-H', 'authorization: Bearer secret', '-H', 'x-own: a'];
+    expect(await startCli(['listen', first, ...args]).ended).toBe(0);
+    expect(seen).toEqual(['GET /next Bearer secret a ']);
+    seen.length = 0;
+    const away = await foreign((response) => {
+      response.writeHead(307, { location: `${other}away` }).end();
+    });
+    expect(await startCli(['listen', away, ...args]).ended).toBe(0);
+    expect(seen).toEqual(['POST /away  a application/json']);
+    const round = await foreign((response) => response.writeHead(302, { location: '/' }).end());
+    const cli = startCli(['listen', round]);
+    expect(await cli.ended).toBe(1);
+    expect(cli.err).toContain('There are more than 20 redirects.');
+  });
 
   it('says in words why a connection broke off', async () => {
     const cut = await foreign((response) => {

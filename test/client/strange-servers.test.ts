@@ -210,4 +210,26 @@ describe('a client', () => {
     expect(errors[2]!.message).toBe('The stream has ended before it was open.');
     expect(told.all).toEqual(['open']);
   });
+
+  it.each(['data: cut', 'data: cut\n', 'data: \xf0\x9f\x98', '\xf0\x9f'])(
+    'tells of a stream that has ended inside an event, and returns: %j',
+    async (rest) => {
+      server.answer = (response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        const text = `retry: 1\n${OPEN}${LAST}`;
+        if (server.requests > 1) response.write(text);
+        else response.end(Buffer.from(text + rest, 'latin1'));
+      };
+      const told = new Told();
+      client.subscribe('a', told.handlers);
+      await until(() => server.requests === 2 && statuses.at(-1)?.[0] === 'open');
+      const errors = statuses.flatMap(([, error]) => error ?? []);
+      expect(errors).toHaveLength(1);
+      expect(errors[0]).toMatchObject({
+        message: 'The stream has ended inside an event.',
+        isFinal: false,
+      });
+      expect(told.all.filter((text) => String(text).includes('cut'))).toEqual([]);
+    },
+  );
 });

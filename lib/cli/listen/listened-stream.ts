@@ -10,6 +10,7 @@ import {
 } from '../client-parts.js';
 import { failureOf } from '../http-failure.js';
 import { BoundedStream } from './bounded-stream.js';
+import { requestStream } from './http-request.js';
 import type { ListenedEvent } from './listened-event.js';
 import type { ListenSettings } from './listen.options.js';
 import { delayOf, Positions } from './positions.js';
@@ -85,23 +86,24 @@ export class ListenedStream {
   private async request({ headers, signal }: ClientRequest): Promise<ClientResponse> {
     const { url, method, body } = this.settings;
     const after = this.positions.lastEventId;
-    const response = await fetch(url, {
+    const response = await requestStream(url, {
       method,
       // A header carries bytes.
       headers: {
         ...headers,
         ...(after && { 'last-event-id': Buffer.from(after).toString('latin1') }),
       },
+      body,
       signal,
-      ...(body !== undefined && { body }),
     }).catch((error: unknown) => {
       throw failureOf(error);
     });
-    if (response.ok && isEventStream(response.headers.get('content-type'))) {
+    const isGood = response.status >= 200 && response.status < 300;
+    if (isGood && isEventStream(response.headers.get('content-type'))) {
       this.connectedAt = monotonicNow();
       this.sink.connected(after);
     }
-    return this.body.of(response as ClientResponse);
+    return this.body.of(response);
   }
 
   private readonly onFrame = (from: Connection, { type, data, id }: Frame): void => {
