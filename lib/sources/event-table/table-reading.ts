@@ -138,14 +138,15 @@ export class TableReading {
       this.announce(this.text());
     }
     this.pass(page.mark.removed);
-    const taken = page.rows.filter(({ id }) => Number(id) <= page.mark.last);
-    if (taken.length === page.rows.length) {
+    // The rows are in the order of their ids.
+    const taken = page.rows.findLastIndex(({ id }) => Number(id) <= page.mark.last) + 1;
+    if (taken === page.rows.length) {
       return page;
     }
     // The sequence has not reached the ids of the other rows, and will give out lower ones before. We
     // read these rows once it has.
     await this.statements.catchUp(session);
-    return { ...page, rows: taken, more: true };
+    return { ...page, rows: page.rows.slice(0, taken), more: true };
   }
 
   /** Whether the table's marks show another history than the one that we have read. */
@@ -161,7 +162,8 @@ export class TableReading {
   /** Whether the rows up to the position are others than those that we have read. */
   private async isOther(session: Session, rows: readonly ReaderRow[]): Promise<boolean> {
     const { id, stamp } = this.anchor;
-    const read = rows.filter((row) => Number(row.id) <= this.place!.id);
+    const next = rows.findIndex((row) => Number(row.id) > this.place!.id);
+    const read = next < 0 ? rows : rows.slice(0, next);
     const found = read.find((row) => Number(row.id) === id)?.stamp ?? null;
     const isSame = stamp === undefined || (stamp === found && read.length < 2);
     // The row was dropped with its partition, or deleted. Perhaps somebody removed those before it as
@@ -215,6 +217,8 @@ export class TableReading {
    */
   private append({ rows }: ReaderPage, settled: number): boolean {
     const { timeline } = this.place!;
+    // One time for all, as they are appended in one turn of the event loop.
+    const now = Date.now() / 1_000;
     for (const row of rows) {
       const id = Number(row.id);
       const { id: before } = this.place!;
@@ -227,9 +231,9 @@ export class TableReading {
       this.place = { timeline, id };
       this.anchor = { id, stamp: row.stamp };
       if (row.data !== null) {
-        this.delay.record(Math.max(0, Date.now() / 1_000 - row.stamp));
+        this.delay.record(Math.max(0, now - row.stamp));
         this.topics.append(row.topic, eventOfRow(row as EventRow, this.text()));
-      } else {
+      } else if (row.size !== null || row.unreadable !== undefined) {
         this.topics.skip(row.topic, this.text(), row);
       }
     }

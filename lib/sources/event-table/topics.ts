@@ -73,11 +73,8 @@ export class Topics {
     }
   }
 
-  /** Announces an event that was not fetched, unless nobody here asked for it. */
+  /** Announces an event that was not fetched, as it is too large or unreadable. */
   skip(topic: string, position: string, row: LargeRow): void {
-    if (row.size === null && row.unreadable === undefined) {
-      return;
-    }
     for (const sink of this.sinks.get(topic) ?? []) {
       this.reportSkipped(topic, position, row);
       sink.reset('skipped-event', position);

@@ -18,6 +18,7 @@ export async function wholePage(
   read: number,
 ): Promise<ReaderPage> {
   for (;;) {
+    const { listed: asked } = topics;
     const run = (text: string, values: unknown[]) => session.queryAgainAfterLocks({ text, values });
     const page = await askForStorable(topics, run, (listed) =>
       statements.page(session, from, listed),
@@ -28,14 +29,16 @@ export async function wholePage(
       return statements.pageAroundUnreadable(session, from, topics.listed);
     });
     // A channel that was opened meanwhile needs the data as well.
-    const isComplete = page.rows.every(
-      ({ id, topic, data, size, unreadable }) =>
-        data !== null ||
-        size !== null ||
-        unreadable !== undefined ||
-        Number(id) <= read ||
-        !topics.has(topic),
-    );
+    const isComplete =
+      (asked !== undefined && topics.listed === asked) ||
+      page.rows.every(
+        ({ id, topic, data, size, unreadable }) =>
+          data !== null ||
+          size !== null ||
+          unreadable !== undefined ||
+          Number(id) <= read ||
+          !topics.has(topic),
+      );
     if (isComplete) {
       return page;
     }
