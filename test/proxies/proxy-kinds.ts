@@ -60,6 +60,23 @@ http {
   args: (file, { folder }) => `-c ${file} -p ${folder} -e stderr`,
 };
 
+/** nginx with a configuration that is whole. */
+const wholeNginx: ProxyKind = {
+  ...nginx,
+  file: ({ block, port, folder }) => `
+daemon off;
+master_process off;
+pid ${folder}/nginx.pid;
+error_log stderr;
+${block.replace('listen 80', `listen 127.0.0.1:${port}`).replace(
+  'http {',
+  `http {
+  access_log off;
+  ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((path) => `${path}_temp_path ${folder};`).join(' ')}`,
+)}
+`,
+};
+
 const haproxy: ProxyKind = {
   name: 'HAProxy',
   variable: 'HAPROXY',
@@ -118,6 +135,9 @@ const isFound = ({ variable }: ProxyKind): boolean => process.env[variable] !== 
 
 /** The proxies that `npm run test:proxies` has found. */
 export const PROXY_KINDS = [nginx, haproxy, apache, caddy, varnish].filter(isFound);
+
+/** Those of them that have a configuration for several instances in docs/operating.md. */
+export const BALANCERS = [wholeNginx, haproxy].filter(isFound);
 
 /** A proxy that is told to compress. */
 export interface Compression {

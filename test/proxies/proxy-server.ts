@@ -21,6 +21,8 @@ export interface ProxyOptions {
   readonly more?: string;
   /** Makes another configuration of the documented one. */
   readonly change?: (documented: string) => string;
+  /** The document whose configuration it has. Default: docs/proxies.md. */
+  readonly document?: string;
   /** HTTP/2 towards clients, by TLS with a certificate of the tests: nginx and HAProxy only. */
   readonly isSecure?: boolean;
 }
@@ -29,23 +31,23 @@ const TLS = join(projectRoot, 'test/support/tls');
 
 const DOCUMENT = 'docs/proxies.md';
 
-function documented(language: string): string {
-  return codeBlocks(DOCUMENT).find((block) => block.language === language)!.code;
+function documented(language: string, document = DOCUMENT): string {
+  return codeBlocks(document).find((block) => block.language === language)!.code;
 }
 
 /**
- * Starts a proxy of this machine, as docs/proxies.md says, in front of a loopback port.
+ * Starts a proxy of this machine, as a document says, in front of a loopback port.
  *
  * @param options what differs from it
  */
 export async function startProxyServer(
   kind: ProxyKind,
   upstream: number,
-  { more = '', change = (same) => same, isSecure = false }: ProxyOptions = {},
+  { more = '', change = (same) => same, document, isSecure = false }: ProxyOptions = {},
 ): Promise<RunningProxy> {
   const folder = await ServerFolder.create('proxy');
   try {
-    const block = `${change(documented(kind.language))}\n${more}`
+    const block = `${change(documented(kind.language, document))}\n${more}`
       .replaceAll(String(DOCUMENTED_SECONDS), String(TIMEOUT_SECONDS))
       .replaceAll('3000', String(upstream));
     const pair = join(folder.path, 'pair.pem');
