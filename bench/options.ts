@@ -9,7 +9,8 @@ export const USAGE = `npm run bench -- [options]
   --case <name>       only cases whose name starts so (may be repeated): ${CASES.map(({ name }) => name).join(', ')}
   --peer <name>       only this peer (may be repeated): ${Object.keys(PEERS).join(', ')}
   --rounds <number>   rounds of which medians are taken (default 5)
-  --output <folder>   where bench.json and bench.svg go (default docs; --quick writes none unless given)
+  --output <folder>   where bench.json and bench.svg go (default docs; a run of --quick, or of some
+                      cases or peers, writes none unless it is given)
 `;
 
 export interface Options {
@@ -55,6 +56,7 @@ export function readOptions(args: string[]): Options {
     quick: values.quick,
     rounds,
     cases,
-    output: values.output ?? (values.quick ? undefined : 'docs'),
+    // A part of a report does not take the place of a whole one.
+    output: values.output ?? (values.quick || values.case || values.peer ? undefined : 'docs'),
   };
 }

@@ -13,7 +13,7 @@ const USAGE = `npm run bench:postgres -- [options]
   --seconds <number>  of each measurement of the writers (default 4)
   --rounds <number>   of which medians are taken (default 5)
   --only <name>       correctness, writers, latency, catch-up or idle-load (may be repeated)
-  --output <folder>   where bench-postgres.json goes (default docs)
+  --output <folder>   where bench-postgres.json goes (default docs; --only writes none unless it is given)
 `;
 
 const { values } = parseArgs({
@@ -21,7 +21,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '4' },
     rounds: { type: 'string', default: '5' },
     only: { type: 'string', multiple: true },
-    output: { type: 'string', default: 'docs' },
+    output: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -186,11 +186,13 @@ console.table(
     verdicts.map(({ what, measured, target, met }) => [what, { measured, target, met }]),
   ),
 );
-if (!values.only) {
-  mkdirSync(values.output, { recursive: true });
+// A part of a report does not take the place of a whole one.
+const output = values.output ?? (values.only ? undefined : 'docs');
+if (output !== undefined) {
+  mkdirSync(output, { recursive: true });
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;
   writeFileSync(
-    join(values.output, 'bench-postgres.json'),
+    join(output, 'bench-postgres.json'),
     `${JSON.stringify({ date: new Date().toISOString(), machine, results, verdicts }, null, 2)}\n`,
   );
 }

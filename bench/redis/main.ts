@@ -9,14 +9,14 @@ import { channels, delivery, keys, latency, publishing, receiving } from './meas
 const USAGE = `npm run bench:redis -- [options]
   --only <name>      latency, publishing, receiving, socket.io, keys, pollers, channels or runs (may be repeated)
   --scale <number>   multiplies the sizes (default 1)
-  --output <folder>  where bench-redis.json goes (default docs)
+  --output <folder>  where bench-redis.json goes (default docs; --only writes none unless it is given)
 `;
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     scale: { type: 'string', default: '1' },
-    output: { type: 'string', default: 'docs' },
+    output: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -120,8 +120,12 @@ if (streams) {
 }
 
 console.table(verdicts);
-const machine = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`;
-mkdirSync(values.output, { recursive: true });
-const report = { machine, date: new Date().toISOString(), verdicts, results };
-writeFileSync(join(values.output, 'bench-redis.json'), `${JSON.stringify(report, null, 2)}\n`);
+// A part of a report does not take the place of a whole one.
+const output = values.output ?? (values.only ? undefined : 'docs');
+if (output !== undefined) {
+  const machine = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`;
+  mkdirSync(output, { recursive: true });
+  const report = { machine, date: new Date().toISOString(), verdicts, results };
+  writeFileSync(join(output, 'bench-redis.json'), `${JSON.stringify(report, null, 2)}\n`);
+}
 process.exit(verdicts.every(({ met }) => met) ? 0 : 1);
