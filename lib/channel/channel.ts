@@ -10,7 +10,7 @@ import { reasonOf } from './reason.js';
 import { resetEvent } from './reset-event.js';
 import { shown } from './shown.js';
 import { SseError } from './sse-error.js';
-import type { ChannelFeed, HistoryEvent, OrderedSink, ResetReason, SourceEvent } from './source.js';
+import type { ChannelFeed, OrderedSink, ResetReason, SourceEvent } from './source.js';
 import { tallyOf } from './tally.js';
 
 /** A named log that a source appends to and readers read. */
@@ -76,16 +76,21 @@ export class Channel implements OrderedSink {
     return entry.id;
   }
 
-  appendOrdered(events: readonly HistoryEvent[]): number {
-    const now = monotonicNow();
+  appendOrdered(
+    events: readonly SourceEvent[],
+    now = monotonicNow(),
+    prefix?: string,
+    after = 0,
+  ): number {
     let count = 0;
     for (const event of this.isClosed ? [] : events) {
       if (!isSmall(event.data, this.limits.eventSize)) {
         break;
       }
-      this.log.append(event, undefined, now);
-      this.count(event.data);
       count++;
+      const position = prefix === undefined ? event.position : prefix + (after + count);
+      this.log.append(event, undefined, now, position);
+      this.count(event.data);
     }
     this.onAppend(this, count);
     return count;

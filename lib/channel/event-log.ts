@@ -103,15 +103,17 @@ export class EventLog {
   }
 
   /**
-   * @param gap the reason, for a reset that is not an event of the source. Such a reset stands
-   * after the event at its position, which clients may not have received
+   * @param gap the reason, for a reset that is no event of the source: it stands behind one that clients may lack
    */
-  append(event: SourceEvent, gap?: ResetReason, now = monotonicNow()): LogEntry {
+  append(
+    event: SourceEvent,
+    gap?: ResetReason,
+    now = monotonicNow(),
+    given = event.position,
+  ): LogEntry {
     const seq = ++this.head;
-    const position = event.position ?? this.local.of(seq);
-    if (event.position !== undefined) {
-      this.isLocal = false;
-    }
+    const position = given ?? this.local.of(seq);
+    this.isLocal &&= given === undefined;
     const resumeAt = gap ? nextAfter(position, this.local.of(seq)) : position;
     const entry = new LogEntry(seq, position, event, now, resumeAt, gap);
     this.entries.push(entry);

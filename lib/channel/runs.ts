@@ -97,8 +97,11 @@ export interface RunStore {
 
 /** A run that is kept in this process. */
 export interface LocalRun {
-  /** Appends as a store does. It answers at once and never fails, and gains nothing from many chunks in a call. */
-  append(after: number, chunks: readonly RunChunk[]): AppendResult;
+  /**
+   * Appends as a store does. It answers at once and never fails, and gains nothing from many chunks in a call.
+   * @param now the time, on the clock of `monotonicNow()`
+   */
+  append(after: number, chunks: readonly RunChunk[], now: number): AppendResult;
 }
 
 /** A store as this package knows it. */

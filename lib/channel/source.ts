@@ -52,9 +52,17 @@ export interface OrderedSink extends ChannelSink {
    * Appends events that have only data and a position, which the source knows to be valid and after
    * the one before: to check them again takes longer than all the rest.
    *
+   * @param now the time, on the clock of `monotonicNow()`. Default: read it
+   * @param prefix for events without a position: it is this text and the event's number
+   * @param after the number of the event before the first
    * @returns how many it has appended; `append()` tells what is wrong with the next
    */
-  appendOrdered?(events: readonly HistoryEvent[]): number;
+  appendOrdered?(
+    events: readonly SourceEvent[],
+    now?: number,
+    prefix?: string,
+    after?: number,
+  ): number;
 }
 
 /** An event as a source appends it to a channel's log. */

@@ -1,4 +1,4 @@
-import { checkEvent, type EventLimits } from '../channel/event-check.js';
+import { checkEvent, isSmall, type EventLimits } from '../channel/event-check.js';
 import { asReported } from '../channel/reported.js';
 import type { NewRun, RunChunk } from '../channel/runs.js';
 import { isObservable, type Observable, type Observer } from 'rxjs';
@@ -68,8 +68,8 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
       throw error;
     }
     if (duration > 0) {
-      const message = 'This took too long.';
-      this.timer = setTimeout(() => this.failed({ reason: 'limit', message }), duration).unref();
+      const limit = { reason: 'limit', message: 'This took too long.' } as const;
+      this.timer = setTimeout(() => this.failed(limit), duration).unref();
     }
     await new Promise<void>((resolve, reject) => {
       this.begun = { resolve, reject };
@@ -95,12 +95,9 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
       return;
     }
     try {
-      for (const chunk of this.intake!.take(value)) {
-        this.write(chunk);
-      }
+      this.write(this.intake!.take(value));
     } catch (error) {
-      this.error(error);
-      return;
+      return this.error(error);
     }
     this.begun?.resolve();
     this.begun = undefined;
@@ -112,7 +109,7 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
       return;
     }
     try {
-      this.intake!.rest().forEach((chunk) => this.write(chunk));
+      this.write(this.intake!.rest());
     } catch (error) {
       this.error(error);
     }
@@ -124,8 +121,7 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
     if (this.outcome) {
       return;
     }
-    const { guard } = this.services;
-    const { errorMessage } = this.terms;
+    const [{ guard }, { errorMessage }] = [this.services, this.terms];
     guard.report(this.what, error);
     const given: unknown = guard.run('`errorMessage`', () => errorMessage?.(error));
     const message = typeof given === 'string' ? given : GENERAL_MESSAGE;
@@ -173,15 +169,19 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
       : iterableStream({ [Symbol.asyncIterator]: () => values }, this.writer, this.services.guard);
   }
 
-  /** Writes a chunk, unless it is one too many. */
-  private write(chunk: RunChunk): void {
+  /** Writes chunks until there is one too many. */
+  private write(chunks: readonly RunChunk[]): void {
     const { limits, bytes } = this.terms;
-    checkEvent(chunk, limits);
-    this.bytes += Buffer.byteLength(chunk.data);
-    if (this.bytes <= bytes) {
-      this.writer.write(chunk);
-    } else {
-      this.failed({ reason: 'limit', message: 'This became too long.' });
+    for (const chunk of chunks) {
+      // Formats give text: nothing can be wrong with most chunks.
+      if (chunk.type !== undefined || !isSmall(chunk.data, limits.eventSize)) {
+        checkEvent(chunk, limits);
+      }
+      this.bytes += Buffer.byteLength(chunk.data);
+      if (this.bytes > bytes) {
+        return this.failed({ reason: 'limit', message: 'This became too long.' });
+      }
+      this.writer.write(chunks.length === 1 ? chunks : [chunk]);
     }
   }
 
@@ -225,7 +225,7 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
     if (!this.outcome) {
       this.outcome = { reason, error };
       this.leaveSource();
-      chunks.forEach((chunk) => this.writer.write(chunk));
+      chunks.forEach((chunk) => this.writer.write([chunk]));
     }
   }
 

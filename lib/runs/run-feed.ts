@@ -6,7 +6,8 @@ import { reasonOf } from '../channel/reason.js';
 import type { RunChunk } from '../channel/runs.js';
 import type { ChannelSink, OrderedSink } from '../channel/source.js';
 import type { Dialect, DialectFeed } from '../delivery/dialect.js';
-import { eventsOf, RunHistory } from './run-history.js';
+import { RunEvent } from '../channel/run-event.js';
+import { RunHistory } from './run-history.js';
 import { runPosition } from './run-position.js';
 import {
   endLost,
@@ -35,6 +36,8 @@ export interface KnownRun {
 export class RunFeed implements DialectFeed {
   readonly history: RunHistory;
   readonly dialect: Dialect | undefined;
+  /** What stands before the number of a chunk in its position. */
+  private readonly prefix: string;
   private readonly leave: () => void;
   private isClosed = false;
   /** When a chunk has come last, or the run was known to be alive. */
@@ -52,6 +55,7 @@ export class RunFeed implements DialectFeed {
     const { run, head, hasEnded } = log;
     const { store, formats } = services;
     this.dialect = formats.of(run.format).dialect;
+    this.prefix = runPosition(run.id, '');
     this.history = new RunHistory(run, store, () => this.tellGone());
     sink.live(runPosition(run.id, head));
     this.leave = hasEnded ? () => undefined : store.follow(run, this.take.bind(this));
@@ -72,35 +76,36 @@ export class RunFeed implements DialectFeed {
     this.leave();
   }
 
-  private take(after?: number, chunks: readonly RunChunk[] = []): void {
+  private take(after?: number, chunks: readonly RunChunk[] = [], at?: number): void {
     if (this.isOver) {
       return;
     }
     if (after === undefined || after > this.log.head) {
       void this.readOn();
     } else {
-      this.append(after, chunks);
+      this.append(after, chunks, at);
     }
   }
 
-  private append(after: number, chunks: readonly RunChunk[]): void {
-    const { log, sink } = this;
+  private append(after: number, chunks: readonly RunChunk[], now = monotonicNow()): void {
+    const { log, sink, prefix } = this;
     const fresh = log.head > after ? chunks.slice(log.head - after) : chunks;
     if (fresh.length === 0) {
       return;
     }
-    this.heardAt = monotonicNow();
-    const events = eventsOf(log.run.id, log.head, fresh);
+    this.heardAt = now;
+    const { head } = log;
     log.head += fresh.length;
     log.hasEnded = fresh[fresh.length - 1]!.end === true;
-    let count = sink.appendOrdered?.(events) ?? 0;
-    while (count < events.length) {
-      appendOrSkip(sink as ChannelSink, events[count++]!, (error) =>
+    let count = sink.appendOrdered?.(fresh, now, prefix, head) ?? 0;
+    while (count < fresh.length) {
+      const event = new RunEvent(prefix + (head + count + 1), fresh[count++]!);
+      appendOrSkip(sink as ChannelSink, event, (error) =>
         this.services.log.error(
           `A chunk of a run in the channel ${JSON.stringify(log.run.channel)} was left out: ${reasonOf(error)}`,
         ),
       );
-      count += sink.appendOrdered?.(events.slice(count)) ?? 0;
+      count += sink.appendOrdered?.(fresh.slice(count), now, prefix, head + count) ?? 0;
     }
     if (log.hasEnded) {
       this.stop();

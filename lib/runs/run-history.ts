@@ -53,7 +53,7 @@ export class RunHistory implements ChannelHistory {
 }
 
 /** The events of chunks that follow the chunk with the number `after`. */
-export function eventsOf(id: string, after: number, chunks: readonly RunChunk[]): RunEvent[] {
+function eventsOf(id: string, after: number, chunks: readonly RunChunk[]): RunEvent[] {
   const prefix = runPosition(id, '');
   return chunks.map((chunk, index) => new RunEvent(prefix + (after + index + 1), chunk));
 }

@@ -75,15 +75,17 @@ export class RunWriter {
     }
   }
 
-  write(chunk: RunChunk): void {
+  write(chunks: readonly RunChunk[]): void {
     if (this.local) {
       if (!this.isStopped) {
-        this.append([chunk]);
+        this.append(chunks);
       }
       return;
     }
-    this.waiting.push(chunk);
-    this.waitingBytes += chunk.data.length;
+    for (const chunk of chunks) {
+      this.waiting.push(chunk);
+      this.waitingBytes += chunk.data.length;
+    }
     if (!this.isAppending) {
       this.turns.add(this);
     }
@@ -133,7 +135,7 @@ export class RunWriter {
       return;
     }
     if (this.local) {
-      this.answered(this.local.append(this.head, chunks), chunks, calledAt);
+      this.answered(this.local.append(this.head, chunks, calledAt), chunks, calledAt);
       return;
     }
     const { channel, id } = this.run;

@@ -1,12 +1,8 @@
 import { monotonicNow } from '../../channel/clock.js';
-import type {
-  AppendResult,
-  LocalRun,
-  NewRun,
-  OnChunks,
-  RunChunk,
-  RunRecord,
-} from '../../channel/runs.js';
+import type { AppendResult, LocalRun, NewRun, RunChunk, RunRecord } from '../../channel/runs.js';
+
+/** Takes what `OnChunks` takes, and the time of the append, on the clock of `monotonicNow()`. */
+type Follower = (after?: number, chunks?: readonly RunChunk[], at?: number) => void;
 
 /**
  * One run, while it lasts and for some time after. It is a class, and no object with the fields of another
@@ -17,12 +13,13 @@ export class MemoryRun implements LocalRun {
   readonly id: string;
   /** How long the run is kept after its end, in milliseconds. */
   readonly keep: number;
-  readonly chunks: RunChunk[] = [];
-  readonly followers = new Set<OnChunks>();
+  readonly followers = new Set<Follower>();
   hasEnded = false;
   private readonly format: string;
   private readonly lease: number;
   private leaseUntil: number;
+  /** The chunks; of one that is data only, the data: an object for each is a garbage collector's work. */
+  private readonly kept: (string | RunChunk)[] = [];
   /** Whether a call of `end()` has ended it. */
   private wasEnded = false;
 
@@ -40,37 +37,47 @@ export class MemoryRun implements LocalRun {
   }
 
   get record(): RunRecord {
-    const { channel, id, format, chunks, hasEnded, leaseUntil } = this;
+    const { channel, id, format, kept, hasEnded, leaseUntil } = this;
     const leaseLeft = leaseUntil - monotonicNow();
-    return { channel, id, format, head: chunks.length, hasEnded, leaseLeft };
+    return { channel, id, format, head: kept.length, hasEnded, leaseLeft };
   }
 
-  append(after: number, chunks: readonly RunChunk[]): AppendResult {
-    const head = this.chunks.length;
+  append(after: number, chunks: readonly RunChunk[], now = monotonicNow()): AppendResult {
+    const head = this.kept.length;
     if (after > head) {
       return 'gone';
     }
     if (this.hasEnded) {
       return this.wasEnded || after + chunks.length > head ? 'ended' : 'appended';
     }
-    this.leaseUntil = monotonicNow() + this.lease;
-    this.add(after === head ? chunks : chunks.slice(head - after));
+    this.leaseUntil = now + this.lease;
+    this.add(after === head ? chunks : chunks.slice(head - after), now);
     return 'appended';
   }
 
   /** @returns whether the run has ended, by this call or before */
   end(chunks: readonly RunChunk[], isLost: boolean): boolean {
-    if (!this.hasEnded && (!isLost || this.leaseUntil <= monotonicNow())) {
+    const now = monotonicNow();
+    if (!this.hasEnded && (!isLost || this.leaseUntil <= now)) {
       this.wasEnded = true;
-      this.add(chunks);
+      this.add(chunks, now);
     }
     return this.hasEnded;
   }
 
-  private add(chunks: readonly RunChunk[]): void {
-    const head = this.chunks.length;
+  /** As `RunStore.read()`. */
+  read(after: number, limit: number): readonly RunChunk[] | undefined {
+    return after > this.kept.length
+      ? undefined
+      : this.kept
+          .slice(after, after + limit)
+          .map((chunk) => (typeof chunk === 'string' ? { data: chunk } : chunk));
+  }
+
+  private add(chunks: readonly RunChunk[], now: number): void {
+    const head = this.kept.length;
     for (const chunk of chunks) {
-      this.chunks.push(chunk);
+      this.kept.push(chunk.type === undefined && !chunk.end ? chunk.data : chunk);
     }
     if (chunks.length === 0) {
       return;
@@ -80,7 +87,7 @@ export class MemoryRun implements LocalRun {
       this.onEnd(this);
     }
     for (const onChunks of this.followers) {
-      onChunks(head, chunks);
+      onChunks(head, chunks, now);
     }
   }
 }

@@ -52,8 +52,7 @@ export class MemoryRuns implements OwnRunStore {
     after: number,
     limit: number,
   ): Promise<readonly RunChunk[] | undefined> {
-    const run = this.runOf(name);
-    return run && after <= run.chunks.length ? run.chunks.slice(after, after + limit) : undefined;
+    return this.runOf(name)?.read(after, limit);
   }
 
   follow(name: RunName, onChunks: OnChunks): () => void {
