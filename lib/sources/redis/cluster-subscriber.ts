@@ -19,7 +19,8 @@ type SlotRange = readonly [first: number, last: number, master: readonly [string
 
 /**
  * The subscriptions in a Cluster. With sharded pub/sub we subscribe to each channel at the node that
- * holds its slot. Otherwise every node gets every message, and one node serves all channels.
+ * holds its slot. Otherwise every node gets every message, and one node serves all channels; the
+ * connections to the others only show that a node was lost, and with it perhaps what was written there.
  */
 export class ClusterSubscriber {
   private readonly connections = new Map<string, SubscriberConnection>();
@@ -96,6 +97,9 @@ export class ClusterSubscriber {
       return;
     }
     this.dropConnections();
+    if (!this.settings.sharded) {
+      this.owners.forEach(({ node }) => this.connectionTo(node));
+    }
     for (const channel of [...this.nodeOfChannel.keys(), ...this.unplaced]) {
       this.place(channel);
     }
