@@ -29,6 +29,8 @@ export interface Route {
   readonly hasCustomParams: boolean;
   /** Whether there are functions that are called before the handler, with the controller as `this`. */
   readonly hasFunctions: boolean;
+  /** Whether interceptors do not see what the handler's stream emits: it is the package's own. */
+  readonly isBare?: boolean;
 }
 
 /** Metadata, since decorators that wrap a handler copy it. */
@@ -36,6 +38,11 @@ const ROUTE_METADATA = 'sse:route';
 
 export function setRoute(handler: object, route: Route): void {
   Reflect.defineMetadata(ROUTE_METADATA, route, handler);
+}
+
+/** Keeps the application's interceptors from what an endpoint of the package emits. */
+export function makeBare(handler: object): void {
+  setRoute(handler, { ...routeOf(handler)!, isBare: true });
 }
 
 /**

@@ -77,7 +77,10 @@ export class SseChannelInterceptor implements NestInterceptor {
       const source = request.hasChannels
         ? ((await answers.callHandler(request, callOf(next))) ?? EMPTY)
         : await this.respond(request, context, next);
-      if (source) {
+      if (source && request.route.isBare) {
+        request.writer.subscribe(source);
+        await request.streamHandler();
+      } else if (source) {
         surrounded.streamHandler();
         return guarded(source, {
           guard: answers.delivery.guard,

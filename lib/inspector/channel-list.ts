@@ -3,7 +3,7 @@ import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { slowestOf } from '../channel/reader.js';
 import { inSlices } from '../channel/slices.js';
 import { sourceKindOf } from '../channel/source-kind.js';
-import type { Metrics } from '../metrics/metrics.js';
+import type { Delivery } from '../delivery/delivery.js';
 import type { ChannelRates } from './channel-rates.js';
 import { Kept } from './kept.js';
 import type { PacedWork } from './paced-work.js';
@@ -71,11 +71,11 @@ export class ChannelList {
   private readonly registry: ChannelRegistry;
 
   constructor(
-    private readonly metrics: Metrics,
+    private readonly delivery: Delivery,
     private readonly rates: ChannelRates,
     work: PacedWork,
   ) {
-    const { detach, channels } = metrics.delivery;
+    const { detach, channels } = delivery;
     this.registry = channels;
     this.orders = new Kept(work, detach);
     this.matches = new Kept(work, detach);
@@ -98,26 +98,15 @@ export class ChannelList {
     const byName = await this.orders.get('name', () => this.byName());
     return sort === 'name'
       ? byName
-      : this.orders.get(sort, () => this.byNumber(byName, NUMBERS[sort]));
+      : this.orders.get(sort, () =>
+          byNumber(byName, sort === 'rate' ? this.rates.reader() : NUMBERS[sort]),
+        );
   }
 
   private async byName(): Promise<readonly Channel[]> {
     const all: Channel[] = [];
     await inSlices(this.registry.channels, (channel) => void all.push(channel), SLICE_MS);
     return sorted(all, (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  }
-
-  /** The highest number first; those with the same one in the order of their names. */
-  private async byNumber(
-    byName: readonly Channel[],
-    numberOf: (channel: Channel, rates: ChannelRates) => number,
-  ): Promise<readonly Channel[]> {
-    const numbered: { readonly channel: Channel; readonly number: number }[] = [];
-    const note = (channel: Channel): void =>
-      void numbered.push({ channel, number: numberOf(channel, this.rates) });
-    await inSlices(byName, note, SLICE_MS);
-    const order = await sorted(numbered, (a, b) => b.number - a.number);
-    return order.map(({ channel }) => channel);
   }
 
   private matching(
@@ -141,6 +130,7 @@ export class ChannelList {
   private async rows(channels: readonly Channel[]): Promise<ChannelRow[]> {
     const slow = await this.slowReaders();
     const rows: ChannelRow[] = [];
+    const rateOf = this.rates.reader();
     const show = (channel: Channel): void => {
       const source = this.registry.sourceOf(channel);
       // It may have closed since the order was made.
@@ -155,7 +145,7 @@ export class ChannelList {
           bytes: log.bytes,
           ...(log.newest && { last: log.newest.id }),
           received: log.head,
-          rate: this.rates.of(channel),
+          rate: rateOf(channel),
           lag: lagOf(channel),
         });
       }
@@ -166,7 +156,7 @@ export class ChannelList {
 
   /** How many connections of each channel have clients that do not read. */
   private async slowReaders(): Promise<ReadonlyMap<string, number>> {
-    const { slow } = this.metrics.delivery.connections;
+    const { slow } = this.delivery.connections;
     if (slow.size === 0) {
       return NONE;
     }
@@ -188,11 +178,23 @@ function lagOf({ places, log: { head } }: Channel): number {
   return head - slowestOf(places, head);
 }
 
+/** The highest number first; those with the same one in the order of their names. */
+async function byNumber(
+  byName: readonly Channel[],
+  numberOf: (channel: Channel) => number,
+): Promise<readonly Channel[]> {
+  const numbered: { readonly channel: Channel; readonly number: number }[] = [];
+  const note = (channel: Channel): void =>
+    void numbered.push({ channel, number: numberOf(channel) });
+  await inSlices(byName, note, SLICE_MS);
+  const order = await sorted(numbered, (a, b) => b.number - a.number);
+  return order.map(({ channel }) => channel);
+}
+
 const NUMBERS: Readonly<
-  Record<Exclude<ChannelSort, 'name'>, (channel: Channel, rates: ChannelRates) => number>
+  Record<Exclude<ChannelSort, 'name' | 'rate'>, (channel: Channel) => number>
 > = {
   readers: ({ readers }) => readers.size,
   events: ({ log }) => log.size,
-  rate: (channel, rates) => rates.of(channel),
   lag: lagOf,
 };

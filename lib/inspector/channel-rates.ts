@@ -3,6 +3,8 @@ import { preciseNow } from '../channel/clock.js';
 
 /** Rates are those of the last 3 to 6 seconds. */
 const LOOK_MS = 3_000;
+/** The shortest time that gives a rate. */
+const SHORTEST_MS = 500;
 
 /** How many events each channel had at a moment. */
 interface Look {
@@ -28,15 +30,20 @@ export class ChannelRates {
     return (channel) => void heads.set(channel, channel.log.head);
   }
 
-  /** Events in a second; 0 before there are two looks. A channel that is younger than the looks began with none. */
-  of(channel: Channel): number {
+  /**
+   * Tells how many events a channel receives in a second, all by the same moment; 0 before there is a look. A channel
+   * that is younger than the look began with no events.
+   */
+  reader(): (channel: Channel) => number {
     const look = this.older ?? this.newer;
     const passed = look ? preciseNow() - look.at : 0;
-    if (passed < 500) {
-      return 0;
+    if (!look || passed < SHORTEST_MS) {
+      return () => 0;
     }
-    const since = channel.log.head - (look!.heads.get(channel) ?? 0);
-    return Math.round((since / passed) * 1_000_000) / 1_000;
+    return (channel) => {
+      const since = channel.log.head - (look.heads.get(channel) ?? 0);
+      return Math.round((since / passed) * 1_000_000) / 1_000;
+    };
   }
 
   /** Nobody looks any more. */

@@ -4,7 +4,7 @@ import type { CountedAs } from '../delivery/client.js';
 import { isMeant } from '../delivery/connection-filter.js';
 import type { Connection } from '../delivery/connection.js';
 import type { Connections } from '../delivery/connections.js';
-import type { Metrics } from '../metrics/metrics.js';
+import type { Delivery } from '../delivery/delivery.js';
 import type { Page } from './channel-list.js';
 import { Kept } from './kept.js';
 import type { PacedWork } from './paced-work.js';
@@ -52,11 +52,10 @@ export class ConnectionList {
   private readonly connections: Connections;
 
   constructor(
-    metrics: Metrics,
+    { detach, connections }: Delivery,
     private readonly showData: boolean,
     work: PacedWork,
   ) {
-    const { detach, connections } = metrics.delivery;
     this.connections = connections;
     this.lists = new Kept(work, detach);
   }

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Observable } from 'rxjs';
 import type { SseLogger } from '../../lib/channel/source.js';
 import type { SseEvent } from '../../lib/channel/sse-event.js';
+import type { CountedAs } from '../../lib/delivery/client.js';
 import { Delivery, type DeliveryOptions } from '../../lib/delivery/delivery.js';
 import { HandlerEvents } from '../../lib/delivery/handler-events.js';
 import { HandlerWriter } from '../../lib/delivery/handler-writer.js';
@@ -147,6 +148,8 @@ export interface RigConnection {
   readonly snapshots?: RequestSnapshots | undefined;
   /** Default: none, the channels go to the client as they are. */
   readonly handler?: RigHandler | undefined;
+  /** Whom it counts for. Default: one for all. */
+  readonly counted?: CountedAs;
 }
 
 /** Delivery with clients that have no network between them. */
@@ -170,7 +173,7 @@ export class ClientRig {
   /** Connects a client as an endpoint does. */
   async connect(
     requests: readonly ChannelRequest[],
-    { lastEventId, overflow = 'reset', handler, snapshots }: RigConnection = {},
+    { lastEventId, overflow = 'reset', handler, snapshots, counted = 'client' }: RigConnection = {},
   ): Promise<RigClient> {
     const client = new RigClient(lastEventId);
     const { delivery } = this;
@@ -193,7 +196,7 @@ export class ClientRig {
       sendAway: () => undefined,
       destroy: () => undefined,
     };
-    delivery.connections.admit(arrival, 'client');
+    delivery.connections.admit(arrival, counted);
     client.response.write(Buffer.from(openingFrame('event', 3_000, subscription)));
     const connection = delivery.connections.add(
       arrival,

@@ -13,6 +13,9 @@ const ROUTES = [
   '/inspector/live',
   '/inspector/channels',
   '/inspector/connections',
+  '/inspector/history?channel=news',
+  '/inspector/follow?channel=news',
+  '/inspector/assets/none.js',
 ];
 
 test('guards must be given', () => {
@@ -34,7 +37,9 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
       const { status } = await fetch(url + route);
       expect([route, status]).toEqual([route, 403]);
     }
-    expect(TokenGuard.asked).toEqual(ROUTES);
+    const send = await fetch(`${url}/inspector/send`, { method: 'POST' });
+    expect(send.status).toBe(403);
+    expect(TokenGuard.asked).toEqual([...ROUTES, '/inspector/send']);
   });
 
   test('the page names its files relative to its address', async () => {

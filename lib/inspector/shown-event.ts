@@ -1,0 +1,39 @@
+import type { LogEntry } from '../channel/log-entry.js';
+import { dateOf } from './instance-numbers.js';
+
+/** An event, as the page shows it. */
+export interface ShownEvent {
+  /** What is on the wire; empty for none. */
+  readonly id: string;
+  readonly type?: string;
+  /** Bytes of its data. */
+  readonly size: number;
+  /** When this instance received it. */
+  readonly at: number;
+  /** The data, or its beginning; only with `showData`. */
+  readonly data?: string;
+  /** Set where only the beginning of the data is shown. */
+  readonly cut?: true;
+}
+
+/** The most characters of an event's data that the page shows. */
+const MAX_DATA = 2_000;
+
+export function shownEvent({ id, type, data, time }: LogEntry, showData: boolean): ShownEvent {
+  return {
+    id,
+    ...(type !== undefined && { type }),
+    size: Buffer.byteLength(data),
+    at: dateOf(time),
+    ...(showData && beginningOf(data)),
+  };
+}
+
+function beginningOf(data: string): Pick<ShownEvent, 'data' | 'cut'> {
+  if (data.length <= MAX_DATA) {
+    return { data };
+  }
+  // Without half of a character at its end.
+  const end = data.codePointAt(MAX_DATA - 1)! > 0xff_ff ? MAX_DATA - 1 : MAX_DATA;
+  return { data: data.slice(0, end), cut: true };
+}
