@@ -11,7 +11,7 @@ export default {
   coverageReporters: ['text', 'lcovonly'],
   testMatch: [
     '<rootDir>/test/channel/*.test.ts',
-    '<rootDir>/test/delivery/{flush-queue,frame,handler-reader,labels,latest,latest-by-key,reader-model}.test.ts',
+    '<rootDir>/test/delivery/{changing-subscription,flush-queue,frame,gzip-stream,handler-reader,labels,latest,latest-by-key,reader-model,snapshot-model}.test.ts',
     '<rootDir>/test/testing/*.test.ts',
     '<rootDir>/test/poll/*.test.ts',
   ],

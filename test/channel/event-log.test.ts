@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { monotonicNow } from '../../lib/channel/clock.js';
 import { EventLog } from '../../lib/channel/event-log.js';
 import { LocalPositions } from '../../lib/channel/local-positions.js';
 
@@ -60,21 +61,49 @@ describe('An EventLog', () => {
     // Attached readers are given a moment more.
     expect(byEvents.log.first).toBe(1);
 
-    const byBytes = filled(10, { bytes: 3 * 129 });
-    expect(byBytes.log.size).toBe(3 - 1 + Number(byBytes.log.bytes === 3 * 129));
-    expect(byBytes.log.bytes).toBeLessThanOrEqual(3 * 129);
+    const byBytes = filled(9, { bytes: 3 * 129 });
+    expect(byBytes.log).toMatchObject({ size: 3, bytes: 3 * 129 });
 
     const byAge = filled(10, { age: 500 });
     const { time } = byAge.log.at(10);
+    byAge.log.trim(byAge.log.at(1).time + 500);
+    expect(byAge.log.size).toBe(10);
     byAge.log.trim(time + 501);
     expect(byAge.log).toMatchObject({ size: 0, bytes: 0, head: 10 });
     expect(byAge.log.headPosition).toBe(byAge.ids[10]);
     expect(byAge.log.locate(byAge.ids[10]!)).toBe(10);
     expect(byAge.log.locate(byAge.ids[9]!)).toBe('trimmed');
+    byAge.log.trim(byAge.log.at(1).time + 10_000);
+    expect(byAge.log.first).toBe(1);
     byAge.log.trim(time + 10_001);
     expect(byAge.log.first).toBe(11);
     expect(byAge.log.append({ data: '11' }).id).toBe(`${epochOf(byAge.log)}-11`);
     expect(byAge.log.at(11).data).toBe('11');
+  });
+
+  it('retains nothing that is too old when a client returns', () => {
+    const log = new EventLog({ ...UNLIMITED, age: 500 }, nobodyHasRead);
+    const old = monotonicNow() - 1_000;
+    const ids = ['a', 'b'].map((data) => log.append({ data }, undefined, old).id);
+    expect([log.size, log.locate(ids[0]!), log.size]).toEqual([2, 'trimmed', 0]);
+  });
+
+  it('keeps a burst of 16 times its bytes for attached cursors, also after an earlier one', () => {
+    const log = new EventLog({ ...UNLIMITED, bytes: 1_290 }, nobodyHasRead);
+    for (const burst of [1, 2, 3]) {
+      const before = log.head;
+      for (let i = 0; i < 160; i++) {
+        log.append({ data: 'x' });
+      }
+      expect([burst, log.first, log.size]).toEqual([burst, before + 1, 10]);
+      log.append({ data: 'x' });
+      expect([burst, log.first]).toEqual([burst, before + 2]);
+      log.trim(monotonicNow() + 20_000);
+      log.restart();
+      log.append({ data: 'x'.repeat(1_290) });
+      log.trim(monotonicNow() + 20_000);
+      expect([burst, log.first, log.size]).toEqual([burst, log.head + 1, 0]);
+    }
   });
 
   it('keeps its newest event, however large that is', () => {
@@ -104,17 +133,53 @@ describe('An EventLog', () => {
   it('uses the positions of its source', () => {
     const compare = (a: string, b: string) => Number(a) - Number(b);
     const log = new EventLog(UNLIMITED, nobodyHasRead);
+    const start = log.headPosition!;
     log.startAfter('100');
     expect(log.headPosition).toBe('100');
     expect(log.locate('100', compare)).toBe(0);
+    expect(log.locate('100~next', compare)).toBe(0);
+    // The position it had before is none of the source's.
+    expect(log.locate(start, compare)).toBe('unknown-position');
     for (const position of ['110', '120', '130']) {
       log.append({ data: position, position });
     }
-    expect(['100', '110', '120', '130'].map((id) => log.locate(id, compare))).toEqual([0, 1, 2, 3]);
+    for (const order of [compare, undefined]) {
+      const positions = ['100', '110', '120', '130'];
+      expect(positions.map((id) => log.locate(id, order))).toEqual([0, 1, 2, 3]);
+    }
+    expect(log.locate('110.0', compare)).toBe(1);
     for (const id of ['99', '115', '131', 'x', '', `${filled(1).ids[1]}`]) {
       expect([id, log.locate(id, compare)]).toEqual([id, 'unknown-position']);
       expect([id, log.locate(id)]).toEqual([id, 'unknown-position']);
     }
+  });
+
+  it.each([
+    ['with', (a: string, b: string) => Number(a) - Number(b)],
+    ['without', undefined],
+  ])('finds the retained ones of many positions, %s an order', (_, compare) => {
+    const log = new EventLog({ ...UNLIMITED, events: 10 }, nobodyHasRead);
+    const locate = (from: number, to: number) =>
+      Array.from({ length: to - from + 1 }, (_, index) => log.locate(`${from + index}`, compare));
+    for (let number = 1; number <= 30; number++) {
+      log.append({ data: '', position: `${number}` });
+      const first = Math.max(0, number - 10);
+      expect(locate(1, first - 1)).toEqual(Array(Math.max(0, first - 1)).fill('unknown-position'));
+      const known = Array.from({ length: number - first }, (_, index) => first + 1 + index);
+      expect(locate(first + 1, number)).toEqual(known);
+    }
+  });
+
+  it('finds none at a position of which only resets are left', () => {
+    const compare = (a: string, b: string) => Number(a) - Number(b);
+    const log = new EventLog({ ...UNLIMITED, events: 2 }, nobodyHasRead);
+    log.append({ data: 'a', position: '120' });
+    const [first] = [1, 2].map(() => log.append({ data: '', position: '120' }, 'listener-gap'));
+    log.append({ data: 'b', position: '130' });
+    expect(log.retained).toBe(3);
+    // A client that has received the event has yet to receive the reset.
+    expect(log.locate('120', compare)).toBe('unknown-position');
+    expect(log.locate(first!.id, compare)).toBe(2);
   });
 
   it('finds an event at a position where resets stand as well', () => {
@@ -151,6 +216,37 @@ describe('An EventLog', () => {
     expect(log.endsAt(log.retained - 1)).toBe(true);
   });
 
+  it('knows the positions of clients as far as it can be read, and that before its window', () => {
+    const log = new EventLog({ ...UNLIMITED, events: 2 }, nobodyHasRead);
+    for (const number of [1, 2, 3, 4, 5]) {
+      log.append({ data: '', position: `${number}`, end: number > 3 });
+    }
+    log.trim(monotonicNow() + 20_000);
+    expect(log).toMatchObject({ first: 4, retained: 4, head: 5 });
+    const known = [undefined, undefined, '3', '4', '5'];
+    expect([1, 2, 3, 4, 5].map((seq) => log.positionAt(seq))).toEqual(known);
+    // Who starts after an end without having received it waits for the next run.
+    const starts = [undefined, '3', '4~next', '5~next'];
+    expect([2, 3, 4, 5].map((seq) => log.startingPosition(seq))).toEqual(starts);
+    log.append({ data: '', position: '6' });
+    expect([4, 6].map((seq) => log.startingPosition(seq))).toEqual(['4~next', '6']);
+    log.startAfter('p');
+    log.trim(monotonicNow() + 20_000);
+    expect(log.startingPosition(log.retained - 1)).toBe('p~next');
+    log.noteEnd('p', false);
+    expect(log.startingPosition(log.retained - 1)).toBe('p');
+  });
+
+  it('keeps the place of its newest event, but for a failover', () => {
+    const log = new EventLog(UNLIMITED, nobodyHasRead);
+    expect(log.newest).toBeUndefined();
+    log.append({ data: '', position: '1', id: 'own' });
+    log.append({ data: '', position: '1' }, 'listener-gap');
+    expect(log.newest).toEqual({ position: '1', id: 'own' });
+    log.append({ data: '', position: '1' }, 'failover');
+    expect(log.newest).toBeUndefined();
+  });
+
   it('drops what was before a restart for returning clients', () => {
     const { log, ids } = filled(5);
     log.restart();
@@ -171,6 +267,7 @@ describe('An EventLog', () => {
     }
     expect(log.size).toBe(100);
     expect(longest).toBeLessThan(3_000);
+    expect(log['entries'].length).toBeLessThan(6_000);
     expect(log.bytes).toBe(100 * 129);
   });
 
