@@ -42,6 +42,9 @@ export class Detail {
   #values = FACTS.map(([title, text]) => ({ value: make('dd'), title, text }));
   #channel = '';
   #isAsking = false;
+  /** Whether the channel is open. */
+  #isThere = false;
+  #showsEvents = false;
   /** What had the focus before. @type {Element | null} */
   #before = null;
   #maySend = false;
@@ -99,14 +102,19 @@ export class Detail {
     this.#channel = open;
     this.#root.hidden = open === '';
     document.body.classList.toggle('has-detail', open !== '');
-    this.#events.show(open);
     this.#send.show(open);
     this.#readers.search({ channel: open, sort: 'oldest' });
     const shown = part === 'send' && !this.#maySend ? 'events' : part;
     this.#tabs.offer('send', this.#maySend);
     this.#tabs.show(shown);
     this.#readers.rows.show(open !== '' && shown === 'readers');
-    if (!isOther) return;
+    this.#showsEvents = shown === 'events';
+    if (!isOther) {
+      this.#showEvents();
+      return;
+    }
+    this.#isThere = false;
+    this.#events.show('');
     setText(this.#name, open);
     this.#name.title = open;
     this.#fill(undefined);
@@ -115,8 +123,17 @@ export class Detail {
       if (this.#before instanceof HTMLElement) this.#before.focus({ preventScroll: true });
       return;
     }
-    if (this.#before !== document.body) this.#name.focus({ preventScroll: true });
+    if (this.#before !== document.body) {
+      this.#name.focus({ preventScroll: true });
+      // In a small window the detail takes the place of the lists, and its head may be out of sight.
+      this.#root.scrollIntoView({ block: 'nearest' });
+    }
     void this.#ask();
+  }
+
+  /** Asks for the events where somebody looks at them, and there may be any. */
+  #showEvents() {
+    if (this.#showsEvents && this.#isThere) this.#events.show(this.#channel);
   }
 
   #close() {
@@ -133,7 +150,9 @@ export class Detail {
       const row = rows.find(({ name }) => name === channel);
       if (channel !== this.#channel) return;
       this.#missing.hidden = row !== undefined;
+      this.#isThere = row !== undefined;
       this.#fill(row);
+      this.#showEvents();
     } catch {
       // The list beside it, or the line below the header, says so.
     } finally {

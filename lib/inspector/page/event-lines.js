@@ -9,15 +9,17 @@ export const MOST_LINES = 500;
 /** Events, the newest at the top. It never has more than {@link MOST_LINES}. */
 export class EventLines {
   element = make('ol', { class: 'events', 'aria-label': 'Events, the newest first' });
-  /** The ids that are shown: history and what is followed overlap. @type {Set<string>} */
-  #ids = new Set();
+  /** What is shown: history and what is followed overlap. @type {Set<string>} */
+  #shown = new Set();
+  /** The same, by line. @type {WeakMap<Element, string>} */
+  #keys = new WeakMap();
 
   get size() {
     return this.element.childElementCount;
   }
 
   clear() {
-    this.#ids.clear();
+    this.#shown.clear();
     this.element.replaceChildren();
   }
 
@@ -27,13 +29,16 @@ export class EventLines {
    */
   add(events) {
     for (const event of events) {
-      if (this.#ids.has(event.id)) continue;
-      this.#ids.add(event.id);
-      this.element.prepend(line(event));
+      const key = keyOf(event);
+      if (this.#shown.has(key)) continue;
+      this.#shown.add(key);
+      const item = line(event);
+      this.#keys.set(item, key);
+      this.element.prepend(item);
     }
     while (this.size > MOST_LINES) {
-      const last = /** @type {HTMLElement} */ (this.element.lastElementChild);
-      this.#ids.delete(last.dataset.id ?? '');
+      const last = /** @type {Element} */ (this.element.lastElementChild);
+      this.#shown.delete(this.#keys.get(last) ?? '');
       last.remove();
     }
   }
@@ -45,14 +50,19 @@ export class EventLines {
   }
 }
 
+/** What tells events apart: those of some sources have no id. @param {EventLine} event */
+function keyOf({ id, at, size }) {
+  return id === '' ? `${at} ${size}` : `id ${id}`;
+}
+
 /** @param {EventLine} event */
 function line(event) {
   const { id, type, size, at, data, cut } = event;
-  const head = [make('code', { class: 'id', title: id }, id)];
+  const head = [make('code', { class: 'id', title: id }, id || '–')];
   if (at !== undefined) head.unshift(make('time', { title: new Date(at).toISOString() }, time(at)));
   head.push(make('span', { class: 'size' }, bytes(size)));
   if (type !== undefined) head.push(make('span', { class: 'type', title: type }, type));
-  const item = make('li', { 'data-id': id });
+  const item = make('li');
   if (data === undefined) {
     item.append(make('p', { class: 'event-head' }, ...head));
     return item;

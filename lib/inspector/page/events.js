@@ -20,6 +20,8 @@ export class Events {
   #channel = '';
   #lines = new EventLines();
   #follow;
+  /** What is followed while the history is on its way. @type {EventLine[] | undefined} */
+  #early;
   #start = make('button', { type: 'button', class: 'primary' }, 'Follow');
   #pause = make('button', { type: 'button' }, 'Pause');
   #clear = make('button', { type: 'button' }, 'Clear');
@@ -30,12 +32,15 @@ export class Events {
   constructor() {
     this.#follow = new Follow({
       onEvents: (events) => {
+        this.#early?.push(...events);
         this.#lines.add(events);
         this.#showHint('');
       },
       onSkipped: (skipped) =>
         this.#lines.note(`${counted(skipped, 'event')} left out: more than 50 in a second.`),
       onState: () => this.#showState(),
+      // What came before the stream was open, or while it was not.
+      onOpen: () => void this.#load(),
     });
     this.#start.addEventListener('click', () => {
       if (['off', 'away', 'gone'].includes(this.#follow.state)) this.#follow.start(this.#channel);
@@ -73,7 +78,10 @@ export class Events {
   show(channel) {
     if (channel === this.#channel) return;
     this.#channel = channel;
+    for (const button of [this.#start, this.#clear, this.#refresh])
+      button.disabled = channel === '';
     this.#follow.stop();
+    this.#early = undefined;
     this.#lines.clear();
     if (channel !== '') void this.#load();
   }
@@ -86,15 +94,21 @@ export class Events {
   async #load() {
     const channel = this.#channel;
     this.#showHint('Loading…');
+    /** @type {EventLine[]} */
+    const early = [];
+    this.#early = early;
     try {
       /** @type {{ events: EventLine[] }} */
       const { events } = await ask('history', { channel, limit: 100 });
-      if (channel !== this.#channel) return;
+      if (this.#early !== early) return;
+      this.#early = undefined;
       this.#lines.clear();
       this.#lines.add(events.toReversed());
-      this.#showHint(events.length > 0 ? '' : 'This instance retains no event of the channel.');
+      this.#lines.add(early);
+      this.#showHint(this.#lines.size > 0 ? '' : 'This instance retains no event of the channel.');
     } catch (error) {
-      if (channel !== this.#channel) return;
+      if (this.#early !== early) return;
+      this.#early = undefined;
       const { message } = /** @type {Error} */ (error);
       const isClosed = error instanceof AskError && error.status === 404;
       this.#showHint(

@@ -7,6 +7,7 @@ import { routeUrl } from './ask.js';
  * @typedef {object} FollowListener
  * @property {(events: EventLine[]) => void} onEvents at most once for each frame; the oldest first
  * @property {(count: number) => void} onSkipped how many events the server has left out
+ * @property {() => void} onOpen the stream is open, also after it was lost
  * @property {(state: FollowState) => void} onState
  */
 
@@ -39,7 +40,10 @@ export class Follow {
     this.#change('connecting');
     const source = new EventSource(routeUrl('follow', { channel }));
     this.#source = source;
-    source.addEventListener('open', () => this.#change('on'));
+    source.addEventListener('open', () => {
+      this.#change('on');
+      this.#listener.onOpen();
+    });
     source.addEventListener('event', ({ data }) => this.#take(JSON.parse(data)));
     source.addEventListener('skipped', ({ data }) => {
       if (!this.isPaused) this.#listener.onSkipped(JSON.parse(data).count);

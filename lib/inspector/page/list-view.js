@@ -56,7 +56,7 @@ export class ListView {
     const { total, error } = this.rows;
     setText(this.#empty, total === undefined ? 'Loading…' : this.#texts.none());
     this.#empty.hidden = Boolean(total) || (total === undefined && error !== undefined);
-    setText(this.#error, error ?? '');
+    setText(this.#error, error === undefined ? '' : `The list cannot be read. ${error}`);
     this.#error.hidden = error === undefined;
     if (total === undefined) this.list.toTop();
     this.list.update();

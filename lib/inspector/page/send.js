@@ -1,5 +1,6 @@
 import { post } from './ask.js';
 import { make, setText } from './dom.js';
+import { counted } from './format.js';
 
 /** The form that sends an event to a channel. It is there only where the server allows it. */
 export class Send {
@@ -40,10 +41,7 @@ export class Send {
 
   /** Says whom it reaches. @param {number} readers */
   showReaders(readers) {
-    setText(
-      this.#button,
-      readers === 1 ? 'Send to 1 reader' : `Send to ${readers.toLocaleString('en')} readers`,
-    );
+    setText(this.#button, readers === 0 ? 'Send' : `Send to ${counted(readers, 'reader')}`);
   }
 
   async #send() {
