@@ -26,6 +26,7 @@ export interface SseStats {
     readonly closing: number;
     readonly capacity: number;
     readonly 'client-limit': number;
+    readonly 'channel-limit': number;
   };
   /** Connections destroyed since the start because their client did not read. */
   readonly stalled: number;

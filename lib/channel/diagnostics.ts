@@ -28,7 +28,7 @@ export interface DeliveryMessage {
 
 /** A client was not let in. */
 export interface RefusedMessage {
-  readonly reason: 'closing' | 'capacity' | 'client-limit';
+  readonly reason: 'closing' | 'capacity' | 'client-limit' | 'channel-limit';
 }
 
 /** The message of a call that publishes, which Node completes by `result` or `error`. */

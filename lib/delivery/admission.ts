@@ -1,7 +1,19 @@
-/** Why a client is refused. */
-export const REFUSALS = ['closing', 'capacity', 'client-limit'] as const;
+import { channel } from 'node:diagnostics_channel';
+import { DIAGNOSTICS, type RefusedMessage } from '../channel/diagnostics.js';
+
+/**
+ * Why a client is refused:
+ *
+ * - `closing`: the application shuts down
+ * - `capacity`: `limits.connections` are open
+ * - `client-limit`: `limits.connectionsPerClient` of this client are open
+ * - `channel-limit`: `limits.connectionsPerChannel` read one of its channels, or `limits.channels` are in use
+ */
+export const REFUSALS = ['closing', 'capacity', 'client-limit', 'channel-limit'] as const;
 
 export type Refusal = (typeof REFUSALS)[number];
+
+const refused = channel(DIAGNOSTICS.refused);
 
 /** How many connections may be open at the same time. */
 export interface AdmissionLimits {
@@ -16,6 +28,7 @@ export class Admission {
     closing: 0,
     capacity: 0,
     'client-limit': 0,
+    'channel-limit': 0,
   };
   private size = 0;
   private isClosed = false;
@@ -38,12 +51,20 @@ export class Admission {
           ? 'capacity'
           : undefined;
     if (refusal) {
-      this.refused[refusal]++;
+      this.refuse(refusal);
     } else {
       this.size++;
       this.perClient.set(client, own + 1);
     }
     return refusal;
+  }
+
+  /** Counts a client that is not let in, and tells those who listen. */
+  refuse(reason: Refusal): void {
+    this.refused[reason]++;
+    if (refused.hasSubscribers) {
+      refused.publish({ reason } satisfies RefusedMessage);
+    }
   }
 
   /** Counts one connection less of this client. */

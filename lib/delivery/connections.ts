@@ -1,7 +1,5 @@
-import { channel } from 'node:diagnostics_channel';
 import { setImmediate } from 'node:timers/promises';
 import { monotonicNow } from '../channel/clock.js';
-import { DIAGNOSTICS, type RefusedMessage } from '../channel/diagnostics.js';
 import { settledWithin } from '../channel/deadline.js';
 import type { Guard } from '../channel/guard.js';
 import type { Histogram } from '../channel/histogram.js';
@@ -24,8 +22,6 @@ import { Hold } from './hold.js';
 import type { Response } from './response-writer.js';
 import { ConnectionViews } from './sse-connection.js';
 import { Walk } from './walk.js';
-
-const refused = channel(DIAGNOSTICS.refused);
 
 /** Admits clients, keeps their connections, and ends them. */
 export class Connections implements ConnectionOwner {
@@ -123,10 +119,14 @@ export class Connections implements ConnectionOwner {
     const refusal = this.admission.enter(countedKey(client));
     if (!refusal) {
       this.arrivals.add(arrival, client);
-    } else if (refused.hasSubscribers) {
-      refused.publish({ reason: refusal } satisfies RefusedMessage);
     }
     return refusal;
+  }
+
+  /** Counts a client for whom a channel has no room. Returns after how many ms it may come again. */
+  refuseChannel(): number {
+    this.admission.refuse('channel-limit');
+    return this.awayTime;
   }
 
   /** Forgets a request and takes its place back, unless it has become a connection. */

@@ -73,7 +73,7 @@ export class StreamRequest extends RequestPlace {
     const { from, isOwnChoice } = this.requested;
     const subscription = this.open(requests, set);
     if (!subscription) {
-      return exchange.answerAway(delivery.connections.awayTime).then(isRefused);
+      return exchange.answerAway(delivery.connections.refuseChannel()).then(isRefused);
     }
     this.leaveChannels();
     this.subscription = subscription;
@@ -169,8 +169,12 @@ export class StreamRequest extends RequestPlace {
     // Other clients may have come in meanwhile, and hooks of Fastify may have taken their time.
     set?.begin();
     const refusal = this.revocation.refusal(this.counted, subscription) ?? set?.failure;
-    if (refusal || !subscription.hasRoom(this.settings.limits.connectionsPerChannel)) {
+    if (refusal) {
       exchange.closeAway(connections.awayTime);
+      return false;
+    }
+    if (!subscription.hasRoom(this.settings.limits.connectionsPerChannel)) {
+      exchange.closeAway(connections.refuseChannel());
       return false;
     }
     const { opening, retry } = this.settings;

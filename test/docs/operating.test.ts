@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { parseAllDocuments } from 'yaml';
 import { INSTRUMENTS } from '../../lib/metrics/instruments.js';
 import { prometheusName } from '../../lib/metrics/prometheus.js';
@@ -144,5 +145,14 @@ describe('docs/operating.md', () => {
     const named = [...read(DOCUMENT).matchAll(/\bsse_[a-z_]+\b/g)].map(([name]) => name);
     expect(named.length).toBeGreaterThan(15);
     expect(named.filter((name) => !known.has(name) && !labels.has(name))).toEqual([]);
+  });
+
+  it('names no metric of prom-client that does not exist', () => {
+    const register = new Registry();
+    collectDefaultMetrics({ register });
+    const known = new Set(register.getMetricsAsArray().map(({ name }) => name));
+    const named = [...read(DOCUMENT).matchAll(/\b(?:nodejs|process)_[a-z0-9_]+\b/g)];
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.map(([name]) => name).filter((name) => !known.has(name))).toEqual([]);
   });
 });

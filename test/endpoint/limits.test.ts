@@ -109,7 +109,11 @@ describe.each(ADAPTERS)('Limits on %s', (adapter) => {
     expect(clients.every(({ opened }) => opened.status === 200)).toBe(true);
     const other = await connect('/rooms/b');
     await until(() => other.lastEventId);
-    expect(sse.stats()).toMatchObject({ connections: 3, readers: 3 });
+    expect(sse.stats()).toMatchObject({
+      connections: 3,
+      readers: 3,
+      refused: { 'channel-limit': 8, capacity: 0 },
+    });
   });
 
   it('of channels make room by closing those that nobody reads', async () => {
@@ -124,6 +128,7 @@ describe.each(ADAPTERS)('Limits on %s', (adapter) => {
     expect(third.opened.status).toBe(200);
     expect((await third.closed).by).toBe('server');
     expect(third.retry).toBeGreaterThanOrEqual(15_000);
+    expect(sse.stats()).toMatchObject({ refused: { 'channel-limit': 1, capacity: 0 } });
     await expect(sse.send('d', 'event')).rejects.toMatchObject({
       code: 'LIMIT_REACHED',
       message: expect.stringContaining('limits.channels'),

@@ -315,7 +315,7 @@ describe('SseService', () => {
       retained: { events: 0, bytes: 0 },
       polledKeys: 0,
       runs: 0,
-      refused: { closing: 0, capacity: 0, 'client-limit': 0 },
+      refused: { closing: 0, capacity: 0, 'client-limit': 0, 'channel-limit': 0 },
       stalled: 0,
     });
     await sse.send('news', 'x'.repeat(1_000));
