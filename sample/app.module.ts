@@ -4,6 +4,7 @@ import { APP_FILTER } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 // In an app of yours: from 'nestjs-sse-channels', 'nestjs-sse-channels/publish' and so on.
 import { SseModule } from '../lib/index.js';
+import { SseOpenTelemetryModule } from '../lib/opentelemetry/index.js';
 import { SsePublishModule } from '../lib/publish/index.js';
 import { SseHealthIndicator } from '../lib/terminus/index.js';
 import { AnswersModule } from './answers/answers.module.js';
@@ -42,6 +43,8 @@ export interface AppOptions {
   readonly answerPace?: number | undefined;
   /** What programs prove themselves by that publish over HTTP. Defaults to `sample`. */
   readonly publishToken?: string | undefined;
+  /** Whether OpenTelemetry gets metrics and traces, by the providers that `startTelemetry()` has set. */
+  readonly hasTelemetry?: boolean;
 }
 
 @Module({})
@@ -53,6 +56,7 @@ export class AppModule {
     presenceGrace = 2_000,
     answerPace,
     publishToken = 'sample',
+    hasTelemetry = false,
   }: AppOptions): DynamicModule {
     const keyStore = createKeyStore(redisUrl);
     const uses: Uses = {
@@ -77,6 +81,7 @@ export class AppModule {
         LoungeModule.register(new ProcessSessions()),
         AnswersModule.register(answerPace),
         TerminusModule,
+        ...(hasTelemetry ? [SseOpenTelemetryModule.forRoot()] : []),
       ],
       controllers: [
         UsersController,

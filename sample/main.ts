@@ -4,6 +4,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from './app.js';
 import { openDatabase, type Database } from './database.js';
 import { StartError, maskUrl, readSettings } from './settings.js';
+import type { Telemetry } from './telemetry.js';
 
 // Taken before anything is started. The first Ctrl-C stops the sample; a second one does not
 // wait for open requests, but still for Postgres, so that nothing of it stays behind.
@@ -30,8 +31,14 @@ if (process.env.npm_lifecycle_event) {
 
 let database: Database | undefined;
 let app: NestExpressApplication | undefined;
+let telemetry: Telemetry | undefined;
 try {
   const settings = readSettings(process.env);
+  if (settings.otlpEndpoint !== undefined) {
+    // Nobody loads the SDK who does not export.
+    const { startTelemetry } = await import('./telemetry.js');
+    telemetry = startTelemetry(process.env);
+  }
   if (settings.databaseUrl === undefined) console.log('Starting an embedded Postgres …');
   database = await openDatabase(settings.databaseUrl);
   if (!stopping) {
@@ -40,6 +47,7 @@ try {
       databaseDescription: database.description,
       redisUrl: settings.redisUrl,
       publishToken: settings.publishToken,
+      hasTelemetry: telemetry !== undefined,
     });
     await listen(app, settings.port);
     const { port } = app.getHttpServer().address() as AddressInfo;
@@ -48,7 +56,7 @@ try {
 
   address   http://localhost:${port}
   cache     ${settings.redisUrl ? `Redis at ${maskUrl(settings.redisUrl)}` : 'in-process'}
-  postgres  ${database.description}
+  postgres  ${database.description}${settings.otlpEndpoint ? `\n  exports   to ${maskUrl(settings.otlpEndpoint)}` : ''}
 
   Ctrl-C stops it.
 `);
@@ -63,7 +71,7 @@ try {
 }
 
 try {
-  await Promise.race([app?.close(), hurried]);
+  await Promise.race([app?.close().then(() => telemetry?.end()), hurried]);
 } finally {
   await database?.close();
 }

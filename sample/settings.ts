@@ -8,6 +8,8 @@ export interface Settings {
   readonly databaseUrl?: string;
   /** `PUBLISH_TOKEN`: what programs prove themselves by that publish over HTTP. Unset: `sample`. */
   readonly publishToken?: string;
+  /** `OTEL_EXPORTER_OTLP_ENDPOINT`: where metrics and traces are exported to. Unset: nowhere. */
+  readonly otlpEndpoint?: string;
 }
 
 /** A mistake of whoever starts the sample: shown without a stack. */
@@ -19,10 +21,12 @@ export class StartError extends Error {
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const redisUrl = readUrl(environment, 'REDIS_URL', ['redis:', 'rediss:']);
   const databaseUrl = readUrl(environment, 'DATABASE_URL', ['postgres:', 'postgresql:']);
+  const otlpEndpoint = readUrl(environment, 'OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']);
   return {
     port: readPort(environment.PORT),
     ...(redisUrl && { redisUrl }),
     ...(databaseUrl && { databaseUrl }),
+    ...(otlpEndpoint && { otlpEndpoint }),
     ...(environment.PUBLISH_TOKEN && { publishToken: environment.PUBLISH_TOKEN }),
   };
 }

@@ -30,6 +30,7 @@ describe('The variables of the sample', () => {
     [{ PORT: '65536' }, 'PORT is "65536"'],
     [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL is not a URL'],
     [{ DATABASE_URL: 'mysql://a:secret@localhost/b' }, 'DATABASE_URL is not a URL'],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'secret:4318' }, 'OTEL_EXPORTER_OTLP_ENDPOINT is not a URL'],
   ])('cause an error without a secret when they are wrong: %j', (variables, message) => {
     const read = () => readSettings(variables);
     expect(read).toThrow(StartError);
