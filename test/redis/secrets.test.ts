@@ -86,7 +86,8 @@ describe('An argument of a command', () => {
   it('does not appear in the error for a command that the server does not know', async () => {
     const one = await instance(renaming.url);
     const sent = await rejection(one.broker.publish('renamed', { data: 's3cret' }));
-    expect(sent.message).toMatch(/unknown command 'evalsha'$/i);
+    // Redis 6.2 quotes with backticks.
+    expect(sent.message).toMatch(/unknown command ['`]evalsha['`]$/i);
     const keys = await source(renaming.url);
     const sentToKey = await rejection(keys.sendKey('renamed', 's3cret'));
     await keys.stop();
