@@ -110,6 +110,28 @@ describe('A cursor that reads history', () => {
     expect([other.hasEnded, asked.length]).toEqual([true, 0]);
   });
 
+  it.each<[string, HistoryPage, string[]]>([
+    [
+      'with an event twice',
+      { events: numbered(11, 11, 12), last: true },
+      ['11', 'skipped-event', '12'],
+    ],
+    [
+      'out of order',
+      { events: numbered(13, 12, 11, 14), last: true },
+      ['13', 'skipped-event', '14'],
+    ],
+    ['with no reset', { events: numbered(11), last: true, reset: null as never }, ['11']],
+    ['with a reset', { events: numbered(11), last: true, reset: 'trimmed' }, ['trimmed']],
+    ['with an unknown reset', { events: [], last: true, reset: 'x' as never }, ['listener-gap']],
+  ])('takes a page %s without a repeat', async (_, page, expected) => {
+    const { open, answer } = rig();
+    const cursor = open();
+    void cursor.resume('10');
+    await answer(page);
+    expect(takeAll(cursor)).toEqual(expected);
+  });
+
   it('goes on in the log where the page began that another reader had asked for', async () => {
     const { asked, open, answer, append } = rig();
     append(11);

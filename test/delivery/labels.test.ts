@@ -1,6 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { labelOf } from '../../lib/channel/composite-id.js';
-import { NO_CHANNELS, NO_POSITION, resumePositions } from '../../lib/delivery/resume-positions.js';
+import { hasShortPositions, labelOf } from '../../lib/channel/composite-id.js';
+import {
+  mayBePosition,
+  NO_CHANNELS,
+  NO_POSITION,
+  resumePositions,
+} from '../../lib/delivery/resume-positions.js';
 import { MemoryBroker } from '../../lib/sources/memory/memory-broker.js';
 import { ClientRig } from './client-rig.js';
 
@@ -59,5 +64,30 @@ describe('The positions that a client resumes from', () => {
     expect(resumePositions(`${c}:1`, [a, b], true)).toEqual([undefined, undefined]);
     expect(resumePositions(NO_CHANNELS, [a, b], true)).toEqual([undefined, undefined]);
     expect(resumePositions('1-2', [a], true)).toEqual(['1-2']);
+    // A position of a channel's own, which is as long as a label up to its number.
+    expect(resumePositions(`${a}-1`, [a, b], true)).toEqual([`${a}-1`, `${a}-1`]);
+  });
+
+  it('have at most so many characters each', () => {
+    for (const [id, isShort] of [
+      [`${a}:12345`, true],
+      [`${a}:123456`, false],
+      [`${a}:12345,${b}:12345`, true],
+      [`${a}:12345,${b}:123456`, false],
+      [`${a}:123456,${b}:1`, false],
+    ] as const) {
+      expect([id, hasShortPositions(id, 5)]).toEqual([id, isShort]);
+    }
+  });
+
+  it.each([
+    ['1-2', true],
+    ['', false],
+    ['1,2', false],
+    ['1\r2', false],
+    ['1\n', false],
+    [NO_POSITION, false],
+  ])('may be %j: %s', (text, isPosition) => {
+    expect(mayBePosition(text)).toBe(isPosition);
   });
 });
