@@ -9,6 +9,9 @@ const lib = resolve(import.meta.dirname, '../lib');
 /** Files of folders with this name are only included by others. */
 const PARTS = 'parts';
 const INCLUDE = /^[ \t]*--!include (\S+)$/gm;
+const CONSTANT = /^local ([A-Z_]+) = (\d+|'[^'\\\n]*')(?: --!export)?\n/gm;
+const FUNCTION = /^local function (\w+)\([^)\n]*\)\n[^]*?^end\n/gm;
+const WORD_OR_TEXT = /'(?:[^'\\\n]|\\.)*'|[A-Za-z_]\w*/g;
 const EXPORTED = /^local (\w+) = (.+) --!export$/gm;
 
 const folders = new Map();
@@ -58,10 +61,29 @@ function textOf(file) {
   if (extname(file) === '.sql') {
     return `export const ${name}: string = ${JSON.stringify(withParts(file))};\n`;
   }
-  const text = withParts(file, new Set()).replaceAll(/^[ \t]*(--.*)?\n/gm, '');
+  const text = slim(withParts(file, new Set()).replaceAll(/^[ \t]*(--.*)?\n/gm, ''));
   const sha = createHash('sha1').update(text).digest('hex');
   const type = '{ readonly text: string; readonly sha: string }';
   return `export const ${name}: ${type} = ${JSON.stringify({ text, sha })};\n`;
+}
+
+/**
+ * Leaves out what each call of a script would cost Redis for nothing: constants, whose values stand
+ * where they are used, and functions that the script does not call.
+ */
+function slim(text) {
+  const constants = new Map();
+  let slimmed = text
+    .replaceAll(CONSTANT, (_, name, value) => (constants.set(name, value), ''))
+    .replaceAll(WORD_OR_TEXT, (word) => constants.get(word) ?? word);
+  for (let before = ''; before !== slimmed;) {
+    before = slimmed;
+    slimmed = before.replaceAll(FUNCTION, (code, name) => {
+      const uses = before.match(WORD_OR_TEXT).filter((word) => word === name);
+      return uses.length > 1 ? code : '';
+    });
+  }
+  return slimmed;
 }
 
 /** The text of a file with those that it includes; those of Lua once, as they declare locals. */
