@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Sse } from '@nestjs/common';
 import { SseChannel } from '../../lib/index.js';
@@ -252,6 +253,30 @@ describe('The exit code of nestjs-sse-channels publish', () => {
     });
     expect(await cli.ended).toBe(1);
     expect(cli.err).toContain('The answer is 200. Is this the address of SsePublishModule?');
+  });
+
+  it('is 0 when an answer is cut inside its compressed data, and the next one is whole', async () => {
+    let requests = 0;
+    const keys: unknown[] = [];
+    const url = await serve((request, response) => {
+      const nth = ++requests;
+      let body = '';
+      request.setEncoding('utf8').on('data', (text: string) => (body += text));
+      request.on('end', () => {
+        const { events } = JSON.parse(body) as { events: { idempotencyKey: string }[] };
+        keys.push(events[0]!.idempotencyKey);
+        const answer = gzipSync('{"results":[{"status":"sent","id":"7","duplicate":false}]}');
+        response
+          .setHeader('content-type', 'application/json')
+          .setHeader('content-encoding', 'gzip');
+        response.end(nth === 1 ? answer.subarray(0, answer.length / 2) : answer);
+      });
+    });
+    const cli = startCli(['publish', url, '--channel', 'x', '-d', 'x']);
+    expect(await cli.ended).toBe(0);
+    expect(cli.err).toMatch(/^The answer has broken off\. Again in \d+ ms\.\n/);
+    expect(keys).toHaveLength(2);
+    expect(keys[0]).toBe(keys[1]);
   });
 
   it('is 1 when the server is not there, after --retries', async () => {

@@ -40,12 +40,17 @@ export async function requestOf(
       redirect: 'manual',
       signal: AbortSignal.any([signal, limit]),
     });
-    const body = objectOf(await boundedText(response));
+    const text = await boundedText(response);
+    const body = objectOf(text);
     const after = Number(response.headers.get('retry-after') ?? 0) * 1_000;
     const { results } = body;
     const { status } = response;
     if (Array.isArray(results) && results.length === lines.length) {
       return { results: results.map(answerOf), after };
+    }
+    if (response.ok && isJson(response) && !isWhole(text)) {
+      // Node takes a compressed body that is cut for a whole one.
+      return { fault: { statusCode: 0, message: 'The answer has broken off.' }, after };
     }
     return { fault: faultOf({ statusCode: status, ...body }, status), after };
   } catch (error) {
@@ -77,6 +82,19 @@ function faultOf(fault: unknown, status: number): Fault {
           ? `The answer is ${status}: give the address that it leads to.`
           : `The answer is ${status}. Is this the address of SsePublishModule?`,
   };
+}
+
+function isJson({ headers }: Response): boolean {
+  return /^application\/json\s*(;|$)/i.test(headers.get('content-type') ?? '');
+}
+
+function isWhole(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The fields of a body in JSON; none for anything else. */
