@@ -5,12 +5,14 @@ import { TerminusModule } from '@nestjs/terminus';
 // In an app of yours: from 'nestjs-sse-channels', 'nestjs-sse-channels/publish' and so on.
 import { SseModule } from '../lib/index.js';
 import { SseOpenTelemetryModule } from '../lib/opentelemetry/index.js';
+import { SseInspectorModule } from '../lib/inspector/index.js';
 import { SsePublishModule } from '../lib/publish/index.js';
 import { SseHealthIndicator } from '../lib/terminus/index.js';
 import { AnswersModule } from './answers/answers.module.js';
 import { ClockController } from './clock.controller.js';
 import { HealthController } from './health.controller.js';
 import { InboxesController } from './inboxes.controller.js';
+import { InspectorPasswordGuard } from './inspector-password.guard.js';
 import { createKeyStore } from './key-store.js';
 import { KeysController } from './keys.controller.js';
 import { LoungeModule } from './lounge/lounge.module.js';
@@ -41,7 +43,7 @@ export interface AppOptions {
   readonly presenceGrace?: number;
   /** How long the generator of answers thinks about each word, in milliseconds. Defaults to 50. */
   readonly answerPace?: number | undefined;
-  /** What programs prove themselves by that publish over HTTP. Defaults to `sample`. */
+  /** What programs prove themselves by that publish over HTTP, and the password of `/inspector`. Defaults to `sample`. */
   readonly publishToken?: string | undefined;
   /** Whether OpenTelemetry gets metrics and traces, by the providers that `startTelemetry()` has set. */
   readonly hasTelemetry?: boolean;
@@ -77,6 +79,12 @@ export class AppModule {
         SsePublishModule.forRoot({
           guards: [new PublishTokenGuard(publishToken)],
           channels: [Room],
+        }),
+        // Everybody may read everything here anyway, and send to every room.
+        SseInspectorModule.forRoot({
+          guards: [new InspectorPasswordGuard(publishToken)],
+          showData: true,
+          send: true,
         }),
         LoungeModule.register(new ProcessSessions()),
         AnswersModule.register(answerPace),

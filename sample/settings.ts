@@ -6,7 +6,7 @@ export interface Settings {
   readonly redisUrl?: string;
   /** `DATABASE_URL`: the Postgres that holds the users. Unset: an embedded one. */
   readonly databaseUrl?: string;
-  /** `PUBLISH_TOKEN`: what programs prove themselves by that publish over HTTP. Unset: `sample`. */
+  /** `PUBLISH_TOKEN`: what programs prove themselves by that publish over HTTP, and the inspector's password. Unset: `sample`. */
   readonly publishToken?: string;
   /** `OTEL_EXPORTER_OTLP_ENDPOINT`: where metrics and traces are exported to. Unset: nowhere. */
   readonly otlpEndpoint?: string;

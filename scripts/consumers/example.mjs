@@ -37,8 +37,13 @@ it('streams what is posted', async () => {
 /** The other entries of the package, which a compiler is to find as well. */
 export const WITH_ENTRIES = `import { defineChannel, unchecked, type EventOf } from 'nestjs-sse-channels/channel';
 import { SseClient, shareTabs } from 'nestjs-sse-channels/client';
+import { SseInspectorModule } from 'nestjs-sse-channels/inspector';
+import { SsePublishModule } from 'nestjs-sse-channels/publish';
 import { describeSseChannels } from 'nestjs-sse-channels/swagger';
+import { SseHealthIndicator } from 'nestjs-sse-channels/terminus';
 import { SseTestClient } from 'nestjs-sse-channels/testing';
+export const isReady = (health: SseHealthIndicator): boolean => health.ready().sse.status === 'up';
+export const modules = [SsePublishModule.forRoot({ guards: 'none' }), SseInspectorModule.forRoot({ guards: 'none' })];
 export const connect: typeof SseTestClient.connect = SseTestClient.connect;
 export const client = (url: string): SseClient => new SseClient(url, { tabs: shareTabs() });
 export const describe: typeof describeSseChannels = describeSseChannels;

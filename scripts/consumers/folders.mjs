@@ -18,7 +18,9 @@ const home = join(
 export const tools = join(home, 'tools');
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const PEERS = ['common', 'core', 'platform-express', 'testing'].map((name) => `@nestjs/${name}`);
+const PEERS = ['common', 'core', 'platform-express', 'terminus', 'testing'].map(
+  (name) => `@nestjs/${name}`,
+);
 const OTHERS = { 'reflect-metadata': '^0.2.2', rxjs: '^7.8.2', '@types/node': '^20.19.43' };
 
 /** For pages. One line is without it. */

@@ -36,6 +36,23 @@ function send(method: string, path: string, body?: unknown, type = 'application/
   });
 }
 
+describe('The inspector of the sample', () => {
+  it('shows itself to whoever knows the password', async () => {
+    const look = (password: string, path = '') =>
+      fetch(`${address}/inspector${path}`, {
+        headers: { authorization: `Basic ${btoa(`anybody:${password}`)}` },
+      });
+    const refused = await look('guess');
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+      401,
+      'Basic realm="inspector"',
+    ]);
+    expect((await fetch(`${address}/inspector/channels`)).status).toBe(401);
+    expect(await (await look('sample')).text()).toContain('src="./inspector/assets/main.js"');
+    expect((await look('sample', '/channels')).status).toBe(200);
+  });
+});
+
 describe('Publishing over HTTP in the sample', () => {
   it('reaches the rooms of whoever knows the token', async () => {
     const stream = await listen('/events/rooms/published');
