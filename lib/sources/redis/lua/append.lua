@@ -21,13 +21,22 @@ local announcement = announceLoss(KEYS[2])
 local answers = {}
 local i, key, nextKey, text = 0, 0, 2, 8
 local isRefused = false
-for head in string.gmatch(ARGV[8], '([^\n]*)\n') do
+local heads, headAt = ARGV[8], 1
+-- What stands before the next blank or line end. A plain search, as the lengths of a burst are long.
+local function upTo(mark)
+  local from = headAt
+  local found = string.find(heads, mark, from, true)
+  headAt = found + 1
+  return string.sub(heads, from, found - 1)
+end
+while headAt <= #heads do
   local count, lengths, owns, place, window = 1, '', ''
-  if head ~= '' then
-    count, lengths, owns = string.match(head, '^(%d+) (%S*) (%S*)$')
-    if not count then
-      count, place, window, lengths, owns = 1, string.match(head, '^([=+])(%d+) (%S*) (%S*)$')
-    end
+  if string.sub(heads, headAt, headAt) == '\n' then
+    headAt = headAt + 1
+  else
+    count, lengths, owns = upTo(' '), upTo(' '), upTo('\n')
+    place, window = string.match(count, '^([=+])(%d+)$')
+    if place then count = 1 end
   end
   local isFurther = place == '+'
   if not isFurther then
