@@ -158,7 +158,36 @@ describe('A cursor that reads history', () => {
     channel.reset('listener-gap');
     append(12, 13);
     await answer({ events: numbered(10, 11, 12) });
-    expect(takeAll(cursor)).toEqual(['10', '11', '12', 'listener-gap', '13']);
+    expect(['10', '11', '12'].map(() => cursor.take().data)).toEqual(['10', '11', '12']);
+    // Not in a block of the log, which the reset is no part of.
+    expect(cursor.next()).toBe('page');
+    expect(takeAll(cursor)).toEqual(['listener-gap', '13']);
+  });
+
+  it('reads more of it when the log has dropped meanwhile what follows', async () => {
+    const { asked, channel, open, answer, append, dropGrace } = rig({ events: 2 });
+    append(11);
+    const cursor = open();
+    void cursor.resume('9');
+    await until(() => asked.length > 0);
+    append(12, 13, 14, 15);
+    dropGrace();
+    expect(channel.log.first).toBe(4);
+    await answer({ events: numbered(10, 11) });
+    expect(takeAll(cursor)).toEqual(['10', '11']);
+    expect([cursor.next(), asked[0]?.position]).toEqual(['loading', '11']);
+    await answer({ events: numbered(12, 13, 14, 15) });
+    expect(takeAll(cursor)).toEqual(['12', '13', '14', '15']);
+  });
+
+  it('stands at the head of the log when there is none', async () => {
+    const { open, answer, append } = rig();
+    const cursor = open();
+    void cursor.resume('earliest');
+    await answer({});
+    expect([cursor.next(), cursor.position]).toEqual(['idle', '10~next']);
+    append(11);
+    expect([takeAll(cursor), cursor.position]).toEqual([['11'], '11']);
   });
 });
 
