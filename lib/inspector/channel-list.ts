@@ -83,8 +83,7 @@ export class ChannelList {
   }
 
   async page({ filter, sort, offset, limit }: ChannelWish): Promise<Page<ChannelRow>> {
-    const order = await this.order(sort);
-    const found = filter === undefined ? order : await this.matching(order, sort, filter);
+    const found = await (filter === undefined ? this.order(sort) : this.matching(sort, filter));
     return { total: found.length, rows: await this.rows(found.slice(offset, offset + limit)) };
   }
 
@@ -94,12 +93,13 @@ export class ChannelList {
     return { total: rows.length, rows };
   }
 
-  private async order(sort: ChannelSort): Promise<readonly Channel[]> {
-    const byName = await this.orders.get('name', () => this.byName());
+  private order(sort: ChannelSort): Promise<readonly Channel[]> {
     return sort === 'name'
-      ? byName
-      : this.orders.get(sort, () =>
-          byNumber(byName, sort === 'rate' ? this.rates.reader() : NUMBERS[sort]),
+      ? this.orders.get(sort, () => this.byName())
+      : this.orders.get(
+          sort,
+          (byName) => byNumber(byName, sort === 'rate' ? this.rates.reader() : NUMBERS[sort]),
+          () => this.order('name'),
         );
   }
 
@@ -109,13 +109,9 @@ export class ChannelList {
     return sorted(all, (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
 
-  private matching(
-    order: readonly Channel[],
-    sort: ChannelSort,
-    filter: string,
-  ): Promise<readonly Channel[]> {
+  private matching(sort: ChannelSort, filter: string): Promise<readonly Channel[]> {
     const part = filter.toLowerCase();
-    return this.matches.get(`${sort} ${part}`, async () => {
+    const filtered = async (order: readonly Channel[]): Promise<Channel[]> => {
       const found: Channel[] = [];
       const look = (channel: Channel): void => {
         if (channel.name.toLowerCase().includes(part)) {
@@ -124,7 +120,8 @@ export class ChannelList {
       };
       await inSlices(order, look, SLICE_MS);
       return found;
-    });
+    };
+    return this.matches.get(`${sort} ${part}`, filtered, () => this.order(sort));
   }
 
   private async rows(channels: readonly Channel[]): Promise<ChannelRow[]> {

@@ -13,10 +13,7 @@ export interface ChannelSums {
 }
 
 /** Walks over all channels. */
-export async function sumsOf(
-  { channels }: ChannelRegistry,
-  rates: ChannelRates,
-): Promise<ChannelSums> {
+export async function sumsOf(registry: ChannelRegistry, rates: ChannelRates): Promise<ChannelSums> {
   const sums = { readers: 0, events: 0, bytes: 0 };
   const look = rates.begin();
   const visit = (channel: Channel): void => {
@@ -25,6 +22,13 @@ export async function sumsOf(
     sums.bytes += channel.log.bytes;
     look?.(channel);
   };
-  await inSlices(channels, visit, SLICE_MS);
+  await inSlices(registry.channels, visit, SLICE_MS);
+  if (look) {
+    const closed = rates.closed(
+      registry.size,
+      (channel) => registry.sourceOf(channel) !== undefined,
+    );
+    await inSlices(closed, () => undefined, SLICE_MS);
+  }
   return sums;
 }

@@ -62,11 +62,10 @@ export class ConnectionList {
 
   async page({ offset, limit, sort, ...wish }: ConnectionWish): Promise<Page<ConnectionRow>> {
     const name = JSON.stringify([wish.channel, wish.client]);
-    const oldest = await this.lists.get(name, () => this.meant(wish));
-    const list =
-      sort === 'oldest'
-        ? oldest
-        : await this.lists.get(`${sort} ${name}`, () => inOrder(oldest, sort));
+    const oldest = (): Promise<readonly Entry[]> => this.lists.get(name, () => this.meant(wish));
+    const list = await (sort === 'oldest'
+      ? oldest()
+      : this.lists.get(`${sort} ${name}`, (entries) => inOrder(entries, sort), oldest));
     const rows: ConnectionRow[] = [];
     const show = (entry: Entry): void => {
       // It may have ended since the list was made.

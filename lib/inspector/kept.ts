@@ -1,8 +1,8 @@
 import { preciseNow } from '../channel/clock.js';
 import type { PacedWork } from './paced-work.js';
 
-/** How many times as long as it took to make something it is kept: making takes half a percent of a core. */
-const KEEP_FACTOR = 200;
+/** How many times as long as it took to make something it is kept: each thing takes a fifth of a percent of a core. */
+const KEEP_FACTOR = 500;
 /** The shortest and longest time for which something is kept, in milliseconds. */
 const MIN_KEEP_MS = 250;
 const MAX_KEEP_MS = 5_000;
@@ -29,14 +29,24 @@ export class Kept<T> {
     private readonly detach: <R>(run: () => R) => R,
   ) {}
 
-  /** @throws HttpException 503 when too much waits */
-  get(name: string, make: () => Promise<T>): Promise<T> {
+  /**
+   * @param basis what it is made of, if that has to be made first
+   * @throws HttpException 503 when too much waits
+   */
+  get<Basis = undefined>(
+    name: string,
+    make: (basis: Basis) => Promise<T>,
+    basis?: () => Promise<Basis>,
+  ): Promise<T> {
     const known = this.things.get(name);
     if (known && preciseNow() < known.until) {
       return known.value;
     }
     this.things.delete(name);
-    const thing: KeptThing<T> = { value: this.made(make, () => thing), until: Infinity };
+    const thing: KeptThing<T> = {
+      value: this.detach(() => this.made(make, basis, () => thing)),
+      until: Infinity,
+    };
     this.things.set(name, thing);
     const [oldest] = this.things.keys();
     if (this.things.size > MOST_KEPT) {
@@ -47,17 +57,21 @@ export class Kept<T> {
     return thing.value;
   }
 
-  private made(make: () => Promise<T>, thing: () => KeptThing<T>): Promise<T> {
-    return this.detach(() =>
-      this.work.do(async () => {
-        const began = preciseNow();
-        const value = await make();
-        const now = preciseNow();
-        const keep = Math.max(MIN_KEEP_MS, Math.min((now - began) * KEEP_FACTOR, MAX_KEEP_MS));
-        thing().until = now + keep;
-        return value;
-      }),
-    );
+  private async made<Basis>(
+    make: (basis: Basis) => Promise<T>,
+    basis: (() => Promise<Basis>) | undefined,
+    thing: () => KeptThing<T>,
+  ): Promise<T> {
+    // Before the work begins: the basis is work of its own.
+    const given = (await basis?.()) as Basis;
+    return this.work.do(async () => {
+      const began = preciseNow();
+      const value = await make(given);
+      const now = preciseNow();
+      const keep = Math.max(MIN_KEEP_MS, Math.min((now - began) * KEEP_FACTOR, MAX_KEEP_MS));
+      thing().until = now + keep;
+      return value;
+    });
   }
 
   private forget(name: string, thing: KeptThing<T>): void {

@@ -101,6 +101,20 @@ test('a follower of a busy channel sees some events, and how many it does not se
   expect(shown.length).toBeLessThanOrEqual(50);
 });
 
+test('rates are those of the last seconds, while a page is open', async () => {
+  const { ask, sse, connect } = await startInspector();
+  await sse.send('calm', 'x');
+  await connect('/inspector/live', WITH_TOKEN);
+  const [busy, calm] = await until(async () => {
+    await sse.send('busy', 'x');
+    const { rows } = (await ask('/inspector/channels?sort=rate')).body as {
+      rows: { name: string; rate: number }[];
+    };
+    return rows[0]?.name === 'busy' && rows[0].rate > 0 && rows;
+  });
+  expect(busy!.rate).toBeGreaterThan(calm!.rate);
+});
+
 test('open pages share one overview, and nothing runs once they are closed', async () => {
   const { app, connect } = await startInspector();
   const { channels } = app.get(Delivery);
