@@ -180,6 +180,31 @@ describe('A cursor that reads history', () => {
     expect(takeAll(cursor)).toEqual(['12', '13', '14', '15']);
   });
 
+  it('goes on behind the end of a run that a page has given', async () => {
+    const { open, answer } = rig();
+    const cursor = open();
+    void cursor.resume('7');
+    await answer({ events: [{ position: '8', data: '8', end: true }], last: false });
+    expect([cursor.take().data, cursor.position]).toEqual(['8', '8']);
+    await answer({ events: numbered(9), ended: true });
+    expect([cursor.hasEnded, cursor.position, takeAll(cursor)]).toEqual([false, '8', ['9']]);
+  });
+
+  it('asks for no more once it is closed, whether a page is under way or has come', async () => {
+    const { asked, channel, open, answer } = rig();
+    const [first, second] = [open(), open()];
+    void first.resume('7');
+    await answer({ events: numbered(8), last: false });
+    void second.resume('6');
+    await until(() => asked.length > 0);
+    first.close();
+    second.close();
+    first.take();
+    asked.shift()!.answer({ events: numbered(7), last: false });
+    await new Promise(setImmediate);
+    expect([asked, channel.places.size]).toEqual([[], 0]);
+  });
+
   it('stands at the head of the log when there is none', async () => {
     const { open, answer, append } = rig();
     const cursor = open();
