@@ -1,5 +1,5 @@
 import type { ControllerOptions, ModuleMetadata } from '@nestjs/common';
-import { GUARDS, routePath, type RouteGuards } from '../setup/guarded-route.js';
+import { GUARDS, routePath, VERSION, type RouteGuards } from '../setup/guarded-route.js';
 import { flag, passedOn } from '../sources/options/option-kinds.js';
 import type { Settings, TableOf } from '../sources/options/option-table.js';
 
@@ -40,6 +40,6 @@ export type InspectorSettings = Settings<typeof INSPECTOR_OPTIONS>;
 export const INSPECTOR_ROUTE = {
   guards: GUARDS,
   path: routePath('inspector'),
-  version: passedOn<NonNullable<ControllerOptions['version']>>(),
+  version: VERSION,
   imports: passedOn<NonNullable<SseInspectorRoute['imports']>>(),
 } satisfies TableOf<SseInspectorRoute>;

@@ -1,7 +1,7 @@
 import type { ControllerOptions, ModuleMetadata } from '@nestjs/common';
 import type { SseClient } from '../delivery/client.js';
 import { MOST_EVENTS } from '../sending/send-all.options.js';
-import { GUARDS, routePath, type RouteGuards } from '../setup/guarded-route.js';
+import { GUARDS, routePath, VERSION, type RouteGuards } from '../setup/guarded-route.js';
 import { callback, group, option, passedOn, whole } from '../sources/options/option-kinds.js';
 import type { TableOf } from '../sources/options/option-table.js';
 import type { ChannelDefinition } from '../typed/channel-definition.js';
@@ -85,7 +85,7 @@ export const PUBLISH_OPTIONS = {
 export const PUBLISH_ROUTE = {
   guards: GUARDS,
   path: routePath('publish'),
-  version: passedOn<NonNullable<ControllerOptions['version']>>(),
+  version: VERSION,
   imports: passedOn<NonNullable<SsePublishRoute['imports']>>(),
 } satisfies TableOf<SsePublishRoute>;
 

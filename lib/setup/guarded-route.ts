@@ -1,6 +1,7 @@
-import type { CanActivate, Type } from '@nestjs/common';
+import type { CanActivate, ControllerOptions, Type } from '@nestjs/common';
 import { SseError } from '../channel/sse-error.js';
-import { option } from '../sources/options/option-kinds.js';
+import { option, passedOn } from '../sources/options/option-kinds.js';
+import type { Option } from '../sources/options/option-table.js';
 
 /**
  * Who may call a route: guards as in `@UseGuards()`, classes or objects; or `'none'` where something else decides,
@@ -13,6 +14,14 @@ export const GUARDS = option(
   "an array of at least one guard, a class or an object, or 'none'",
   undefined,
 );
+
+type Version = ControllerOptions['version'];
+
+/** Has a name, as declarations would else name a file of Nest 12 that Nest 11 does not have. */
+export interface VersionOption extends Option<NonNullable<Version>, Version> {}
+
+/** The version of a controller, which Nest checks. */
+export const VERSION: VersionOption = passedOn<NonNullable<Version>>();
 
 /** The path of a controller. */
 export function routePath(byDefault: string) {
