@@ -101,6 +101,26 @@ test('a follower of a busy channel sees some events, and how many it does not se
   expect(shown.length).toBeLessThanOrEqual(50);
 });
 
+test('systems that are away are told, without secrets', async () => {
+  const { connect } = await startInspector(
+    {},
+    { options: { redis: 'redis://me:SECRET@127.0.0.1:1' } },
+  );
+  const client = await connect('/inspector/live', WITH_TOKEN);
+  const told = await until(() => {
+    const { data } = client.events.at(-1) ?? { data: '{}' };
+    const overview = JSON.parse(data) as { outages?: object[]; systems?: object[]; at: number };
+    return overview.outages?.length && overview;
+  });
+  const [outage] = told.outages as { system: string; from: number; to?: number; error: string }[];
+  expect(outage).toEqual({ system: 'redis', from: expect.any(Number), error: expect.any(String) });
+  expect(outage!.from).toBeLessThanOrEqual(told.at);
+  expect(told.systems).toEqual([
+    { name: 'redis', up: false, since: expect.any(Number), error: outage!.error },
+  ]);
+  expect(client.events.map(({ data }) => data).join('')).not.toContain('SECRET');
+});
+
 test('rates are those of the last seconds, while a page is open', async () => {
   const { ask, sse, connect } = await startInspector();
   await sse.send('calm', 'x');
