@@ -181,7 +181,6 @@ test('a flood of requests shares its walks, and is answered or refused', async (
     Array.from({ length: 200 }, (_, n) => ask(`/inspector/channels?filter=${n}&limit=1`)),
   );
   const refused = different.filter(({ status }) => status === 503);
-  expect(refused.length).toBeGreaterThan(0);
   expect(refused.every(({ body }) => body.code === 'LIMIT_REACHED')).toBe(true);
   expect(different.filter(({ status }) => status === 200).length).toBe(200 - refused.length);
   const later = await until(async () => {

@@ -54,6 +54,28 @@ test('sorting in slices is what sorting is', () =>
     { quick: 50, soak: 2_000 },
   ));
 
+test('work is done one piece at a time, and refused where too much waits', async () => {
+  const work = new PacedWork();
+  let running = 0;
+  let open!: () => void;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  const pieces = Array.from({ length: 40 }, () =>
+    work.do(async () => {
+      expect(++running).toBe(1);
+      await gate;
+      running--;
+      return 'done';
+    }),
+  );
+  open();
+  const settled = await Promise.allSettled(pieces);
+  expect(settled.slice(0, 32).every(({ status }) => status === 'fulfilled')).toBe(true);
+  expect(settled.slice(32).map((each) => 'reason' in each && each.reason.getStatus())).toEqual(
+    Array.from({ length: 8 }, () => 503),
+  );
+  expect(await work.do(() => Promise.resolve('again'))).toBe('again');
+});
+
 describe('10,000 channels', () => {
   test('are sorted, filtered and paged as a model does it', async () => {
     const {
