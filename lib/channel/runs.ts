@@ -108,6 +108,11 @@ export interface LocalRun {
 export interface OwnRunStore extends RunStore {
   /** The run itself, where the store keeps it in this process, for the instance that has begun it. */
   local?(run: RunName): LocalRun | undefined;
+  /**
+   * Like `follow()`, for the instance that has begun the run: it knows the chunks, and needs to hear only those
+   * with which a call of `end()` has ended it. Default: `follow()`.
+   */
+  followEnd?(run: RunName, onChunks: OnChunks): () => void;
 }
 
 export type OnChunks = (after?: number, chunks?: readonly RunChunk[]) => void;

@@ -60,9 +60,9 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
    * @throws the source's error, if it comes before the first value; and what the store throws
    */
   async start(source: RunSource): Promise<void> {
-    const { duration } = this.terms;
+    const [{ duration }, { store }] = [this.terms, this.services];
     try {
-      this.leave = this.services.store.follow(this.run, this.hear.bind(this));
+      this.leave = (store.followEnd ?? store.follow).call(store, this.run, this.hear.bind(this));
     } catch (error) {
       this.failed({ reason: 'error', message: GENERAL_MESSAGE }, error);
       throw error;

@@ -14,6 +14,8 @@ export class MemoryRun implements LocalRun {
   /** How long the run is kept after its end, in milliseconds. */
   readonly keep: number;
   readonly followers = new Set<Follower>();
+  /** Those who hear only how a call of `end()` has ended it. */
+  readonly endFollowers = new Set<Follower>();
   hasEnded = false;
   private readonly format: string;
   private readonly lease: number;
@@ -60,7 +62,9 @@ export class MemoryRun implements LocalRun {
     const now = monotonicNow();
     if (!this.hasEnded && (!isLost || this.leaseUntil <= now)) {
       this.wasEnded = true;
+      const head = this.kept.length;
       this.add(chunks, now);
+      this.endFollowers.forEach((onChunks) => onChunks(head, chunks));
     }
     return this.hasEnded;
   }

@@ -56,19 +56,19 @@ export class MemoryRuns implements OwnRunStore {
   }
 
   follow(name: RunName, onChunks: OnChunks): () => void {
-    const { followers } = this.runOf(name) ?? { followers: undefined };
-    let isFollowed = true;
-    followers?.add(onChunks);
-    queueMicrotask(() => isFollowed && onChunks());
-    return () => {
-      isFollowed = false;
-      followers?.delete(onChunks);
-    };
+    return this.followIn(this.runOf(name)?.followers, onChunks);
+  }
+
+  followEnd(name: RunName, onChunks: OnChunks): () => void {
+    return this.followIn(this.runOf(name)?.endFollowers, onChunks);
   }
 
   async close(): Promise<void> {
     this.timers.forEach((timer) => clearTimeout(timer));
-    this.runs.forEach(({ followers }) => followers.clear());
+    this.runs.forEach(({ followers, endFollowers }) => {
+      followers.clear();
+      endFollowers.clear();
+    });
     this.runs.clear();
     this.newest.clear();
   }
@@ -76,6 +76,16 @@ export class MemoryRuns implements OwnRunStore {
   private runOf({ channel, id }: RunName): MemoryRun | undefined {
     const run = this.runs.get(id);
     return run?.channel === channel ? run : undefined;
+  }
+
+  private followIn(followers: Set<OnChunks> | undefined, onChunks: OnChunks): () => void {
+    let isFollowed = true;
+    followers?.add(onChunks);
+    queueMicrotask(() => isFollowed && onChunks());
+    return () => {
+      isFollowed = false;
+      followers?.delete(onChunks);
+    };
   }
 
   private forgetLater(run: MemoryRun): void {

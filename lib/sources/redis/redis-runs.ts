@@ -7,8 +7,8 @@ import type {
   RunAppend,
   RunChunk,
   RunName,
+  OwnRunStore,
   RunRecord,
-  RunStore,
 } from '../../channel/runs.js';
 import { SseError } from '../../channel/sse-error.js';
 import { RUN_BEGIN, RUN_END, RUN_FIND, RUN_READ } from './lua/lua.generated.js';
@@ -28,7 +28,7 @@ type Told = readonly [id: string, format: string, head: string, ended: number, l
  * Keeps runs in Redis. All keys of a channel's runs are in the hash slot of its stream, and each operation is
  * one script, which may run twice: a run's chunks have numbers, and begin and end of a run are states.
  */
-export class RedisRuns implements RunStore {
+export class RedisRuns implements OwnRunStore {
   private readonly appends: RunAppends;
   private readonly followers: RunFollowers;
 
@@ -97,7 +97,12 @@ export class RedisRuns implements RunStore {
 
   follow({ channel, id }: RunName, onChunks: OnChunks): () => void {
     const [, record, chunks] = this.keysOf(channel, id);
-    return this.followers.add(record, chunks, onChunks);
+    return this.followers.add({ record, field: 'h', on: chunks }, onChunks);
+  }
+
+  followEnd({ channel, id }: RunName, onChunks: OnChunks): () => void {
+    const [, record] = this.keysOf(channel, id);
+    return this.followers.add({ record, field: 'e', on: record }, onChunks);
   }
 
   async close(): Promise<void> {

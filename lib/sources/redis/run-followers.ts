@@ -3,13 +3,26 @@ import type { OnChunks } from '../../channel/runs.js';
 import { runBatch } from './redis-call.js';
 import type { RedisStreams } from './redis-streams.js';
 
-/** A run that somebody on this instance follows. */
+/** The field `e` of a run that a call of `end()` has ended. */
+const ENDED = 1;
+
+/** What somebody on this instance follows of a run. */
+export interface RunNews {
+  /** The key of the run's record. */
+  readonly record: string;
+  /** The record's field that changes with the news: the number of the newest chunk, or whether it has ended. */
+  readonly field: 'h' | 'e';
+  /** The channel of the messages. */
+  readonly on: string;
+}
+
 interface Followed {
+  readonly news: RunNews;
   readonly followers: Set<OnChunks>;
   readonly unlisten: () => void;
   isSubscribed: boolean;
-  /** The number of the newest chunk that a message has brought. */
-  head: number | undefined;
+  /** What the field should be after the messages that have come. */
+  told: number | undefined;
 }
 
 /**
@@ -17,7 +30,7 @@ interface Followed {
  * would show it, so the instance compares with Redis now and then.
  */
 export class RunFollowers {
-  /** By the key of the run's record. */
+  /** By the channel of the messages. */
   private readonly runs = new Map<string, Followed>();
   private readonly offAudit: () => void;
 
@@ -25,12 +38,10 @@ export class RunFollowers {
     this.offAudit = streams.onAudit(() => this.audit());
   }
 
-  /**
-   * @param chunks the key of the run's chunks, which is the channel of its messages as well
-   * @returns a function that ends it
-   */
-  add(record: string, chunks: string, onChunks: OnChunks): () => void {
-    const run = this.runs.get(record) ?? this.listen(record, chunks);
+  /** Returns a function that ends it. */
+  add(news: RunNews, onChunks: OnChunks): () => void {
+    const { on } = news;
+    const run = this.runs.get(on) ?? this.listen(news);
     // Each call is a follower of its own, also with the same function.
     const follower: OnChunks = (...args) => onChunks(...args);
     run.followers.add(follower);
@@ -39,8 +50,8 @@ export class RunFollowers {
     }
     return () => {
       run.followers.delete(follower);
-      if (run.followers.size === 0 && this.runs.get(record) === run) {
-        this.runs.delete(record);
+      if (run.followers.size === 0 && this.runs.get(on) === run) {
+        this.runs.delete(on);
         run.unlisten();
       }
     };
@@ -55,8 +66,8 @@ export class RunFollowers {
     this.runs.clear();
   }
 
-  private listen(record: string, chunks: string): Followed {
-    const unlisten = this.streams.listen(chunks, {
+  private listen(news: RunNews): Followed {
+    const unlisten = this.streams.listen(news.on, {
       message: (text) => this.receive(run, text),
       subscribed: () => {
         run.isSubscribed = true;
@@ -64,8 +75,14 @@ export class RunFollowers {
         missed(run);
       },
     });
-    const run: Followed = { followers: new Set(), unlisten, isSubscribed: false, head: undefined };
-    this.runs.set(record, run);
+    const run: Followed = {
+      news,
+      followers: new Set(),
+      unlisten,
+      isSubscribed: false,
+      told: news.field === 'e' ? 0 : undefined,
+    };
+    this.runs.set(news.on, run);
     return run;
   }
 
@@ -80,27 +97,27 @@ export class RunFollowers {
       missed(run);
       return;
     }
-    run.head = after + chunks.length;
+    run.told = run.news.field === 'h' ? after + chunks.length : ENDED;
     run.followers.forEach((follower) => follower(after, chunks));
   }
 
   private async audit(): Promise<void> {
-    const records = [...this.runs.keys()];
-    if (records.length === 0) {
+    const runs = [...this.runs.values()];
+    if (runs.length === 0) {
       return;
     }
     const client = await this.streams.connection.client().catch(() => undefined);
     const replies = client
       ? await runBatch(
           client,
-          records.map((record) => ['hget', record, 'h']),
+          runs.map(({ news }) => ['hget', news.record, news.field]),
         )
       : [];
     replies.forEach((reply, nth) => {
-      const run = this.runs.get(records[nth]!);
-      const head = 'ok' in reply && reply.ok !== null ? Number(reply.ok) : undefined;
-      if (run && head !== run.head) {
-        run.head = head;
+      const run = runs[nth]!;
+      const value = 'ok' in reply && reply.ok !== null ? Number(reply.ok) : undefined;
+      if (value !== run.told && this.runs.get(run.news.on) === run) {
+        run.told = value;
         missed(run);
       }
     });

@@ -4,6 +4,7 @@
 -- Answers for each run what has become of it, or `!` and an error: one run's refusal does not stop the others. If
 -- the server has refused to publish chunks, which it has taken, why it did so follows.
 --!include parts/run.lua
+local now = nowMs()
 local function append(runs, key, chunks, place)
   local run, after = recordOf(key), tonumber(ARGV[place])
   local first, last = place + 3, place + 2 + ARGV[place + 2]
@@ -17,10 +18,10 @@ local function append(runs, key, chunks, place)
   if not isNewest(runs, run) then return 'gone' end
   -- An eviction may have taken the chunks. Only an append that adds some would find out by itself.
   if last < first and run.head > 0 and call('EXISTS', chunks) == 0 then return 'gone' end
-  local before, now = run.head, nowMs()
+  local before = run.head
   if not addChunks(ARGV[1], run, chunks, after, first, last) then return 'gone' end
   run.ended = ARGV[place + 1] == '1' and BY_APPEND
-  call('HSET', run.key, 'h', whole(run.head), 'u', whole(now + run.lease), 'e', run.ended or 0)
+  call('HSET', key, 'h', whole(run.head), 'u', whole(now + run.lease), 'e', run.ended or 0)
   -- Not with each append, as it takes four commands.
   if run.ended or before == 0 or now + run.lease + run.keeps + LEFT_MS > run.expiry then expire(runs, run, chunks, now) end
   return 'appended'

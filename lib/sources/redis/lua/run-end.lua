@@ -7,7 +7,8 @@ local run = recordOf(key)
 if not run then return 0 end
 if run.ended then return 1 end
 if ARGV[2] == '1' and run.till > nowMs() then return 0 end
-if not addChunks(ARGV[1], run, chunks, run.head, 3, #ARGV) then
+local message = addChunks(ARGV[1], run, chunks, run.head, 3, #ARGV)
+if not message then
   -- An eviction has taken the chunks, so that nobody can read the run's end. Without its record the run is gone,
   -- which the followers find when they look for what they have missed.
   call('DEL', key, chunks)
@@ -17,4 +18,6 @@ end
 run.ended = BY_END
 call('HSET', key, 'h', whole(run.head), 'e', run.ended)
 expire(runs, run, chunks)
+-- The run's own instance follows its record, and not the chunks, which it knows.
+tell(ARGV[1], key, message)
 return 1

@@ -36,7 +36,8 @@ local function expire(runs, run, chunks, now)
   for _, key in ipairs({ run.key, chunks, isNewest(runs, run) and runs or nil }) do call('PEXPIRE', key, whole(ms)) end
 end
 -- Adds the arguments from `first` to `last` as the chunks behind the number `after`, leaves out those that the
--- run has, and publishes the others. Changes `run.head`. Answers whether the earlier chunks are there.
+-- run has, and publishes the others. Changes `run.head`. Answers what it has published, and false if the earlier
+-- chunks are not there.
 local function addChunks(publish, run, chunks, after, first, last)
   local before = run.head
   local texts = {}
@@ -53,6 +54,7 @@ local function addChunks(publish, run, chunks, after, first, last)
     run.head = run.head + 1
     texts[#texts + 1] = ARGV[i]
   end
-  if #texts > 0 then tell(publish, chunks, whole(before) .. ' ' .. table.concat(texts, ',')) end
-  return true
+  local message = whole(before) .. ' ' .. table.concat(texts, ',')
+  if #texts > 0 then tell(publish, chunks, message) end
+  return message
 end
