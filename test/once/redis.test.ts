@@ -4,7 +4,7 @@ import type { SseModuleOptions } from '../../lib/index.js';
 import { recordKey } from '../../lib/sources/redis/once-record.js';
 import { clusterRig } from '../redis/cluster-rig.js';
 import { withRedis } from '../redis/instances.js';
-import { startSentinelGroup } from '../redis/topologies.js';
+import { inStep, startSentinelGroup } from '../redis/topologies.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
@@ -143,9 +143,7 @@ describe('An idempotency key with Sentinel', () => {
       const { sse } = await startApp({ options: { broker: 'redis', redis: group.options } });
       const kept = await sse.send('kept', 'a', { idempotencyKey: 'k' });
       const [master, replica] = group.servers as [RedisServer, RedisServer];
-      await until(() =>
-        withRedis(master.url, async (redis) => Number(await redis.call('WAIT', 1, 100)) === 1),
-      );
+      await inStep(master);
       // The replica misses what follows.
       process.kill(replica.pid, 'SIGSTOP');
       await withRedis(master.url, (redis) => redis.call('CLIENT', 'KILL', 'TYPE', 'replica'));

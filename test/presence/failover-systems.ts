@@ -3,9 +3,8 @@ import pg from 'pg';
 import type { SseModuleOptions } from '../../lib/index.js';
 import { replicated, startStandbyPair } from '../event-table/standby-pair.js';
 import { withRedis } from '../redis/instances.js';
-import { startCluster, startSentinelGroup } from '../redis/topologies.js';
+import { inStep, startCluster, startSentinelGroup } from '../redis/topologies.js';
 import type { RedisServer } from '../support/redis.js';
-import { until } from '../support/until.js';
 
 /** A system of which another server takes over when one is killed. */
 export interface FailoverSystem {
@@ -87,19 +86,15 @@ function redisFailover(
   replica: RedisServer,
 ): Pick<FailoverSystem, 'lag' | 'failover'> {
   let isBehind = false;
-  const inStep = () =>
-    until(() =>
-      withRedis(master.url, async (redis) => Number(await redis.call('WAIT', 1, 100)) === 1),
-    );
   return {
     async lag() {
-      await inStep();
+      await inStep(master);
       process.kill(replica.pid, 'SIGSTOP');
       await withRedis(master.url, (redis) => redis.call('CLIENT', 'KILL', 'TYPE', 'replica'));
       isBehind = true;
     },
     async failover() {
-      if (!isBehind) await inStep();
+      if (!isBehind) await inStep(master);
       await master.kill();
       if (isBehind) process.kill(replica.pid, 'SIGCONT');
     },

@@ -41,6 +41,16 @@ export async function startSentinelGroup(): Promise<SentinelGroup> {
   });
 }
 
+/** Resolves once the replica has all that the master had at the call. */
+export async function inStep(master: RedisServer): Promise<void> {
+  const offset = async (field: RegExp) => {
+    const info = await withRedis(master.url, (redis) => redis.info('replication'));
+    return Number(field.exec(info)?.[1]);
+  };
+  const written = await offset(/^master_repl_offset:(\d+)/m);
+  await until(async () => (await offset(/^slave0:.*state=online,offset=(\d+)/m)) >= written);
+}
+
 /** Resolves once the Sentinel sees the replica, and the replica is in step with its master. */
 async function watched(
   servers: readonly [master: RedisServer, replica: RedisServer],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { clusterRig } from '../redis/cluster-rig.js';
 import { instance, stopInstances, withRedis } from '../redis/instances.js';
-import { startSentinelGroup } from '../redis/topologies.js';
+import { inStep, startSentinelGroup } from '../redis/topologies.js';
 import type { RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
 import { answered, newRun, RunRecorder, textOf, whole, write } from './store-writer.js';
@@ -94,9 +94,7 @@ describe('Runs with Sentinel', () => {
       const recorders = [kept, lost].map((run) => new RunRecorder(reader, run));
       const [master, replica] = group.servers as [RedisServer, RedisServer];
       // The replica misses what follows.
-      await until(() =>
-        withRedis(master.url, async (redis) => Number(await redis.call('WAIT', 1, 100)) === 1),
-      );
+      await inStep(master);
       process.kill(replica.pid, 'SIGSTOP');
       await withRedis(master.url, (redis) => redis.call('CLIENT', 'KILL', 'TYPE', 'replica'));
       await owner.append({ ...lost, after: 1, chunks: [{ data: textOf(2) }] });
