@@ -1,139 +1,68 @@
-import 'reflect-metadata';
-import { NestFactory } from '@nestjs/core';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Subject } from 'rxjs';
-import { SseModule, SseService } from '../../lib/index.js';
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { median } from '../report/median.js';
+import { CHANNELS, RATE, type Slice } from './measure.js';
 
 /**
- * What a chunk of a run costs beside an event of `send()`, in one process: the same texts in the same
- * turns, to as many channels with one reader each.
+ * What a chunk of a run costs beside an event of `send()`: the same texts in the same turns, to as many
+ * channels with one reader each. Each has a process of its own, and they take turns of a second, so that
+ * neither finds the other's garbage or compiled code, and both find the same machine.
  *
  *     npm run bench:runs -- [seconds] [rounds]
  */
 
-const CHANNELS = 1_000;
-/** Events of each channel in a second. */
-const RATE = 50;
-const TICK_MS = 10;
-const TEXT = 'a token of an answer ';
+const PEERS = ['nothing', 'send', 'runs'] as const;
+type PeerName = (typeof PEERS)[number];
 
 const [seconds = 5, rounds = 3] = process.argv.slice(2).map(Number);
 
-interface Measured {
-  readonly cpuMicrosPerEvent: number;
-  readonly p99Ms: number;
-  readonly events: number;
+async function start(peer: PeerName): Promise<ChildProcess> {
+  const child = fork(fileURLToPath(new URL('app.js', import.meta.url)), [peer]);
+  await once(child, 'message');
+  return child;
 }
 
-/** Sends by `emit` at the rate for some seconds, and measures from the second second on. */
-async function measured(emit: (channel: number) => void, read: () => number): Promise<Measured> {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  const perTick = (CHANNELS * RATE * TICK_MS) / 1_000;
-  let emitted = 0;
-  /** Emits what is due for each tick. A tick that is late gets no more: it would be a burst. */
-  const run = async (ms: number): Promise<void> => {
-    const until = performance.now() + ms;
-    for (let next = performance.now(); next < until;) {
-      for (let n = 0; n < perTick; n++) {
-        emit(emitted++ % CHANNELS);
-      }
-      next = Math.max(next + TICK_MS, performance.now());
-      await new Promise((resolve) => setTimeout(resolve, next - performance.now()));
-    }
-  };
-  await run(1_000);
-  const warm = emitted;
-  const cpu = process.cpuUsage();
-  delay.enable();
-  await run(seconds * 1_000);
-  while (read() < emitted) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  delay.disable();
-  const { user, system } = process.cpuUsage(cpu);
-  const events = emitted - warm;
-  return {
-    cpuMicrosPerEvent: (user + system) / events,
-    p99Ms: delay.percentile(99) / 1e6,
-    events,
-  };
+async function slice(child: ChildProcess): Promise<Slice> {
+  child.send('go');
+  const [answer] = (await once(child, 'message')) as [Slice];
+  return answer;
 }
 
-async function withService<R>(work: (sse: SseService) => Promise<R>): Promise<R> {
-  const app = await NestFactory.createApplicationContext(SseModule.forRoot({ drainTimeout: 0 }), {
-    logger: ['error', 'warn'],
-  });
-  try {
-    return await work(app.get(SseService));
-  } finally {
-    await app.close();
-  }
-}
-
-const PEERS: Record<string, () => Promise<Measured>> = {
-  nothing: () => {
-    let emitted = 0;
-    return measured(
-      () => emitted++,
-      () => emitted,
-    );
-  },
-  send: () =>
-    withService((sse) => {
-      let read = 0;
-      for (let n = 0; n < CHANNELS; n++) {
-        sse.stream(`channel:${n}`).subscribe(() => read++);
-      }
-      return measured(
-        (n) => void sse.send(`channel:${n}`, TEXT),
-        () => read,
-      );
-    }),
-  runs: () =>
-    withService(async (sse) => {
-      let read = -CHANNELS;
-      const sources: Subject<string>[] = [];
-      for (let n = 0; n < CHANNELS; n++) {
-        const source = new Subject<string>();
-        sources.push(source);
-        const begun = sse.run(`channel:${n}`, source, { bytes: Infinity });
-        // The first value comes once the source is read.
-        while (!source.observed) {
-          await new Promise((resolve) => setImmediate(resolve));
-        }
-        source.next(TEXT);
-        (await begun).events$.subscribe(() => read++);
-      }
-      return measured(
-        (n) => sources[n]!.next(TEXT),
-        () => read,
-      );
-    }),
-};
-
-const results: Record<string, Measured[]> = {};
+const cpu: Record<PeerName, number[]> = { nothing: [], send: [], runs: [] };
+const p99: number[] = [];
 for (let round = 1; round <= rounds; round++) {
-  for (const [name, peer] of Object.entries(PEERS)) {
-    const result = await peer();
-    (results[name] ??= []).push(result);
-    const { cpuMicrosPerEvent, p99Ms, events } = result;
+  const children = new Map<PeerName, ChildProcess>();
+  for (const peer of PEERS) {
+    const child = await start(peer);
+    children.set(peer, child);
+    // Its code is compiled by then.
+    await slice(child);
+  }
+  const sums = { nothing: [0, 0], send: [0, 0], runs: [0, 0] } satisfies Record<PeerName, number[]>;
+  for (let second = 0; second < seconds; second++) {
+    // Each comes behind each other one as often.
+    const order = second % 2 === 0 ? PEERS : PEERS.toReversed();
+    for (const peer of order) {
+      const { micros, events, p99Ms } = await slice(children.get(peer)!);
+      sums[peer][0]! += micros;
+      sums[peer][1]! += events;
+      if (peer === 'runs') p99.push(p99Ms);
+    }
+  }
+  children.forEach((child) => child.disconnect());
+  for (const peer of PEERS) {
+    const [micros = 0, events = 0] = sums[peer];
+    cpu[peer].push(micros / events);
     console.log(
-      `${round} ${name.padEnd(8)} ${cpuMicrosPerEvent.toFixed(2)} µs of CPU per event, p99 of the event loop ` +
-        `${p99Ms.toFixed(1)} ms, ${events} events`,
+      `${round} ${peer.padEnd(8)} ${(micros / events).toFixed(2)} µs of CPU per event, ${events} events`,
     );
   }
 }
 
-function median(name: string, of: (result: Measured) => number): number {
-  const values = results[name]!.map(of).sort((a, b) => a - b);
-  return values[values.length >> 1]!;
-}
-
-const cost = (name: string): number =>
-  median(name, ({ cpuMicrosPerEvent }) => cpuMicrosPerEvent) -
-  median('nothing', ({ cpuMicrosPerEvent }) => cpuMicrosPerEvent);
-const p99 = median('runs', ({ p99Ms }) => p99Ms);
+const cost = (peer: PeerName): number => median(cpu[peer]) - median(cpu.nothing);
 console.log(
   `A chunk costs ${(cost('runs') / cost('send')).toFixed(2)} of a send() in CPU (target: at most 1.2); with ` +
-    `${CHANNELS} runs of ${RATE} chunks a second the p99 of the event loop is ${p99.toFixed(1)} ms (target: under 30).`,
+    `${CHANNELS} runs of ${RATE} chunks a second the p99 of the event loop is ${median(p99).toFixed(1)} ms ` +
+    '(target: under 30).',
 );
