@@ -147,6 +147,27 @@ describe('the connection to the server', () => {
     expect(await page.isVisible('#notice')).toBe(false);
   });
 
+  it.each(['<h1>Log in</h1>', 'null', '{"total":1,"rows":[null]}'])(
+    'is one to something else, which answers with %s',
+    async (body) => {
+      rig.expected = /EventSource/;
+      const app = await startInspected();
+      await app.sse.send('news', 1);
+      const page = await rig.open(app);
+      await lists(page, ['news']);
+      const routes = /\/admin\/sse\/(live|channels)/;
+      const contentType = body.startsWith('<') ? 'text/html' : 'application/json';
+      await page.route(routes, (route) => route.fulfill({ contentType, body }));
+      await page.reload();
+      await page.waitForSelector('#stream[data-state=refused]');
+      expect(await page.textContent('#notice')).toMatch(/^Something else than the inspector has /);
+      await page.waitForSelector('#channels >> text=Something else than the inspector has answered');
+      await page.unroute(routes);
+      await page.waitForSelector('#stream[data-state=live]');
+      await lists(page, ['news']);
+    },
+  );
+
   it('is not used while nobody looks', async () => {
     const app = await startInspected();
     await app.sse.send('seen', 1);

@@ -2,6 +2,8 @@
 
 /** How long an answer may take, in ms. */
 const TIMEOUT = 15_000;
+/** Said of a success that is none of the inspector. */
+const NOT_OURS = 'Something else than the inspector has answered, such as a page to log in at.';
 
 /** An answer that is no success, or none at all. `status` is 0 where nobody has answered. */
 export class AskError extends Error {
@@ -67,16 +69,15 @@ async function request(url, init, signal) {
       signal: AbortSignal.any(signals),
     });
     if (!response.ok) throw new AskError(await refusalOf(response), response.status);
-    return await response.json();
+    const answer = await response.json().catch((error) => {
+      if (!(error instanceof SyntaxError)) throw error;
+    });
+    // Each answer of the inspector names its instance.
+    if (typeof answer?.instance !== 'string') throw new AskError(NOT_OURS, response.status);
+    return answer;
   } catch (error) {
     if (error instanceof AskError || signal?.aborted) throw error;
     if (timeout.aborted) throw new AskError('The server has not answered in time.', 0);
-    if (error instanceof SyntaxError) {
-      throw new AskError(
-        'The answer is not JSON: something else than the inspector has given it.',
-        0,
-      );
-    }
     throw new AskError('The server cannot be reached.', 0);
   }
 }
