@@ -3,6 +3,8 @@ import { dateOf } from './instance-numbers.js';
 
 /** An event, as the page shows it. */
 export interface ShownEvent {
+  /** Counts the events of the channel since it was opened here, from 1: ids may be missing, or come again. */
+  readonly place: number;
   /** What is on the wire; empty for none. */
   readonly id: string;
   readonly type?: string;
@@ -19,8 +21,12 @@ export interface ShownEvent {
 /** The most characters of an event's data that the page shows. */
 const MAX_DATA = 2_000;
 
-export function shownEvent({ id, type, data, time }: LogEntry, showData: boolean): ShownEvent {
+export function shownEvent(
+  { seq, id, type, data, time }: LogEntry,
+  showData: boolean,
+): ShownEvent {
   return {
+    place: seq,
     id,
     ...(type !== undefined && { type }),
     size: Buffer.byteLength(data),

@@ -48,6 +48,20 @@ describe('the events of a channel', () => {
     await page.waitForSelector('.follow-state[data-state=off]', { state: 'attached' });
   });
 
+  it('are all there where their ids come again', async () => {
+    const app = await startInspected();
+    const ids = { id: 'same' };
+    await app.sse.send('room:lobby', 'x'.repeat(10), ids);
+    await app.sse.send('room:lobby', 'x'.repeat(11), ids);
+    const page = await rig.open(app, LOBBY);
+    await listsSizes(page, ['11 B', '10 B']);
+    await page.click('text=Follow');
+    await page.waitForSelector('.follow-state[data-state=on]');
+    await app.sse.send('room:lobby', 'x'.repeat(12), ids);
+    await app.sse.send('room:lobby', 'x'.repeat(12), ids);
+    await listsSizes(page, ['12 B', '12 B', '11 B', '10 B']);
+  });
+
   it('never show what they say without `showData`', async () => {
     const app = await startInspected(
       {},

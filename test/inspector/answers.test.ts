@@ -58,6 +58,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     expect([bytes.includes(DATA), bytes.includes(INFO)]).toEqual([showData, showData]);
     const [long, short] = answers.at(-1)!.body.events as Record<string, unknown>[];
     expect(short).toEqual({
+      place: 1,
       id,
       size: 25,
       at: expect.any(Number),

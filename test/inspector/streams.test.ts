@@ -35,7 +35,7 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
     const id = await sse.send('news', { n: 1 }, { type: 'told' });
     expect(await client.next()).toMatchObject({ type: 'event' });
     expect(typesOf(client, 'event')).toEqual([
-      { id, type: 'told', size: 7, at: expect.any(Number), data: '{"n":1}' },
+      { place: 2, id, type: 'told', size: 7, at: expect.any(Number), data: '{"n":1}' },
     ]);
     // It does not keep the channel open, as a reader would.
     const { channels } = app.get(Delivery);

@@ -38,6 +38,8 @@ export interface ConnectionRow {
 
 /** An event of `history` and `follow`. */
 export interface EventLine {
+  /** Counts the events of the channel since it was opened on the instance. */
+  readonly place: number;
   readonly id: string;
   readonly type?: string;
   /** Of the data, in bytes. */

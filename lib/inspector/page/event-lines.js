@@ -50,9 +50,9 @@ export class EventLines {
   }
 }
 
-/** What tells events apart: those of some sources have no id. @param {EventLine} event */
-function keyOf({ id, at, size }) {
-  return id === '' ? `${at} ${size}` : `id ${id}`;
+/** What tells events apart: ids may be missing, or come again. @param {EventLine} event */
+function keyOf({ place, at, id }) {
+  return `${place} ${at} ${id}`;
 }
 
 /** @param {EventLine} event */
