@@ -21,10 +21,7 @@ export interface ShownEvent {
 /** The most characters of an event's data that the page shows. */
 const MAX_DATA = 2_000;
 
-export function shownEvent(
-  { seq, id, type, data, time }: LogEntry,
-  showData: boolean,
-): ShownEvent {
+export function shownEvent({ seq, id, type, data, time }: LogEntry, showData: boolean): ShownEvent {
   return {
     place: seq,
     id,

@@ -161,7 +161,9 @@ describe('the connection to the server', () => {
       await page.reload();
       await page.waitForSelector('#stream[data-state=refused]');
       expect(await page.textContent('#notice')).toMatch(/^Something else than the inspector has /);
-      await page.waitForSelector('#channels >> text=Something else than the inspector has answered');
+      await page.waitForSelector(
+        '#channels >> text=Something else than the inspector has answered',
+      );
       await page.unroute(routes);
       await page.waitForSelector('#stream[data-state=live]');
       await lists(page, ['news']);
