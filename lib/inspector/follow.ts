@@ -2,7 +2,7 @@ import type { Channel } from '../channel/channel.js';
 import type { ChannelRegistry } from '../channel/channel-registry.js';
 import { monotonicNow } from '../channel/clock.js';
 import type { NamedEvent } from './live.js';
-import { OpenStreams } from './open-streams.js';
+import { OpenStreams, type StreamReader } from './open-streams.js';
 import { shownEvent } from './shown-event.js';
 import { Ticker } from './ticker.js';
 
@@ -35,16 +35,23 @@ export class Follow {
     this.streams.check();
     // From now on, also where the client takes its time.
     const { head } = channel.log;
-    return this.streams.counted(() => this.eventsAfter(channel, head));
+    return this.streams.counted((reader) => this.eventsAfter(channel, head, reader));
   }
 
-  private async *eventsAfter(channel: Channel, head: number): AsyncGenerator<NamedEvent> {
+  private async *eventsAfter(
+    channel: Channel,
+    head: number,
+    reader: StreamReader,
+  ): AsyncGenerator<NamedEvent> {
     const { log } = channel;
     let seen = head;
     let left = MOST_EVENTS;
     let windowEnds = monotonicNow() + WINDOW_MS;
     for (;;) {
-      await this.ticker.next();
+      await this.ticker.next(reader);
+      if (reader.hasLeft) {
+        return;
+      }
       // Before the events are read: what comes before the end is shown.
       const isGone = this.registry.sourceOf(channel) === undefined;
       if (monotonicNow() >= windowEnds) {

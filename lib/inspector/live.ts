@@ -12,7 +12,7 @@ import {
 import type { InspectorSettings } from './inspector.options.js';
 import { Kept } from './kept.js';
 import { LoopDelay } from './loop-delay.js';
-import { OpenStreams } from './open-streams.js';
+import { OpenStreams, type StreamReader } from './open-streams.js';
 import type { Overview } from './overview.js';
 import { PacedWork } from './paced-work.js';
 import { VERSION } from './page.generated.js';
@@ -51,13 +51,13 @@ export class Live {
   /** @throws HttpException 503 when too many pages are open */
   events(): AsyncIterable<NamedEvent> {
     this.pages.check();
-    return this.pages.counted(() => this.overviews());
+    return this.pages.counted((reader) => this.overviews(reader));
   }
 
-  private async *overviews(): AsyncGenerator<NamedEvent> {
-    for (;;) {
+  private async *overviews(reader: StreamReader): AsyncGenerator<NamedEvent> {
+    while (!reader.hasLeft) {
       yield { type: 'overview', data: await this.text() };
-      await this.ticker.next();
+      await this.ticker.next(reader);
     }
   }
 

@@ -1,6 +1,18 @@
 import { HttpStatus } from '@nestjs/common';
 import { answer } from './request-query.js';
 
+/** Who reads a stream. */
+export class StreamReader {
+  hasLeft = false;
+  /** Ends a pause of the stream. */
+  wake: () => void = () => undefined;
+
+  leave(): void {
+    this.hasLeft = true;
+    this.wake();
+  }
+}
+
 /** Counts streams of one kind, and refuses more than there may be. */
 export class OpenStreams {
   size = 0;
@@ -23,8 +35,23 @@ export class OpenStreams {
     }
   }
 
-  /** Counts a stream while it is read. @throws HttpException 503 */
-  async *counted<T>(stream: () => AsyncIterable<T>): AsyncGenerator<T> {
+  /** Counts a stream while it is read. It has to end soon after its reader has left. @throws HttpException 503 */
+  counted<T>(stream: (reader: StreamReader) => AsyncIterable<T>): AsyncIterable<T> {
+    const reader = new StreamReader();
+    const events = this.events(() => stream(reader));
+    return {
+      [Symbol.asyncIterator]: () => ({
+        next: () => events.next(),
+        return: () => {
+          // Else a generator learns of it with its next event, and there may never be one.
+          reader.leave();
+          return events.return(undefined);
+        },
+      }),
+    };
+  }
+
+  private async *events<T>(stream: () => AsyncIterable<T>): AsyncGenerator<T, undefined> {
     this.check();
     this.size++;
     try {

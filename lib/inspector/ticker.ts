@@ -1,3 +1,5 @@
+import type { StreamReader } from './open-streams.js';
+
 /**
  * Wakes everybody who waits for the next tick, by one timer. It runs only while somebody waits.
  */
@@ -12,9 +14,16 @@ export class Ticker {
     private readonly detach: <R>(run: () => R) => R,
   ) {}
 
-  next(): Promise<void> {
+  /** Resolves with the next tick, or once the reader has left. */
+  next(reader: StreamReader): Promise<void> {
+    if (reader.hasLeft) {
+      return Promise.resolve();
+    }
     this.timer ??= this.detach(() => setTimeout(() => this.tick(), this.period)).unref();
-    return new Promise((resolve) => this.waiting.push(resolve));
+    return new Promise((resolve) => {
+      reader.wake = resolve;
+      this.waiting.push(resolve);
+    });
   }
 
   private tick(): void {

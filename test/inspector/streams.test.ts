@@ -82,6 +82,17 @@ describe.each(ADAPTERS)('on %s', (adapter) => {
   });
 });
 
+test('streams of a quiet channel that are closed make room for others', async () => {
+  const { connect, sse } = await startInspector({}, { options: { linger: 600_000 } });
+  await sse.send('quiet', 'first');
+  const follow = (): Promise<SseTestClient> =>
+    connect('/inspector/follow?channel=quiet', WITH_TOKEN);
+  const clients = await Promise.all(Array.from({ length: 20 }, follow));
+  expect((await follow()).opened.status).toBe(503);
+  await Promise.all(clients.map((client) => client.close()));
+  await until(async () => (await follow()).opened.status === 200);
+});
+
 test('a follower of a busy channel sees some events, and how many it does not see', async () => {
   const { app, connect } = await startInspector({}, { options: { retain: { events: 10 } } });
   const sse = app.get(SseService);
