@@ -326,10 +326,35 @@ describe('The exit code of nestjs-sse-channels listen', () => {
       'authorization: Bearer hush',
     ]);
     expect(await cli.ended).toBe(1);
-    expect(cli.err).toBe('The answer is 403.\n');
-    const none = startCli(['listen', `${app.url}/nothing`]);
+    expect(cli.err).toBe('The answer is 403. Forbidden resource\n');
+    const none = startCli(['listen', `${app.url}/nothing?ticket=hush`, '-q']);
     expect(await none.ended).toBe(1);
-    expect(none.err).toContain('The answer is 404.');
+    expect(none.err).toBe('The answer is 404.\n');
+  });
+
+  it('says what the server says of its refusal, and nothing of it reaches the terminal', async () => {
+    const url = await foreign((response) =>
+      response
+        .writeHead(400, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ message: ['No channel is named.', '\x1b[2Jowned'] })),
+    );
+    const cli = startCli(['listen', url, '-q']);
+    expect(await cli.ended).toBe(1);
+    expect(cli.err).toBe('The answer is 400. No channel is named. \\x1b[2Jowned\n');
+  });
+
+  it.each([
+    ['application/json', `{"message":"${'x'.repeat(70_000)}"}`],
+    ['application/json', '{"message":'],
+    ['application/json', '{"message":7}'],
+    ['text/html', '{"message":"x"}'],
+  ])('says the status alone where the answer has no message: %s', async (type, body) => {
+    const url = await foreign((response) =>
+      response.writeHead(400, { 'content-type': type }).end(body),
+    );
+    const cli = startCli(['listen', url, '-q']);
+    expect(await cli.ended).toBe(1);
+    expect(cli.err).toBe('The answer is 400.\n');
   });
 
   it('is 1 when the server is not there, unless it is to wait', async () => {

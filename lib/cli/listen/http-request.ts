@@ -99,7 +99,11 @@ function answerOf(
       signal,
     };
     const send = url.startsWith('https:') ? overHttps : overHttp;
-    const request = send(url, options, resolve);
+    const request = send(url, options, (answer) => {
+      // Node takes its own listener away from a socket that is aborted with a part of the answer unread.
+      answer.socket.off('error', ignored).on('error', ignored);
+      resolve(answer);
+    });
     request.on('error', (cause) =>
       reject(cause.name === 'AbortError' ? cause : new Error('', { cause })),
     );
@@ -110,6 +114,9 @@ function answerOf(
     request.end(body);
   });
 }
+
+/** The request or the body tells of the same error. */
+function ignored(): void {}
 
 /** The body without its codings, which fails where it is not whole. */
 function decoded(answer: IncomingMessage): Readable {

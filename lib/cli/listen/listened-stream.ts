@@ -14,6 +14,7 @@ import { requestStream } from './http-request.js';
 import type { ListenedEvent } from './listened-event.js';
 import type { ListenSettings } from './listen.options.js';
 import { delayOf, Positions } from './positions.js';
+import { refusalText } from './refusal-text.js';
 
 /** A stream that ends within this time and brings nothing was none: the server had no room. Milliseconds. */
 const STEADY_MS = 1_000;
@@ -50,6 +51,8 @@ export class ListenedStream {
   private isDone = false;
   /** Why the server is about to end the stream, if it has said so. */
   private reason: string | undefined;
+  /** What the server says beside a status that is no stream. */
+  private refusal = '';
   private readonly body = new BoundedStream((text) =>
     // It would come again.
     this.connection?.end({ text, isFinal: true }),
@@ -67,6 +70,7 @@ export class ListenedStream {
   start(): void {
     this.connectedAt = undefined;
     this.isOpen = this.isDone = false;
+    this.refusal = '';
     this.body.ended();
     const { headers, silence } = this.settings;
     const options = {
@@ -102,6 +106,9 @@ export class ListenedStream {
     if (isGood && isEventStream(response.headers.get('content-type'))) {
       this.connectedAt = monotonicNow();
       this.sink.connected(after);
+    }
+    if (!isGood) {
+      this.refusal = await refusalText(response, url);
     }
     return this.body.of(response);
   }
@@ -153,7 +160,8 @@ export class ListenedStream {
       this.times.ended();
     }
     const { how, error } = meaningOf(end, this.reason, isOpen);
-    const text = error?.message ?? 'The connection has ended.';
+    const why = error?.message ?? 'The connection has ended.';
+    const text = this.refusal && error ? `${why} ${this.refusal}` : why;
     if (how !== undefined) {
       const isEnd = how === 'onEnd';
       this.sink.end({ isGood: isEnd, text: isEnd ? 'The stream has ended.' : text });
