@@ -44,6 +44,14 @@ const startOn = (port: number, host: string): Promise<TestApp> =>
     options: { heartbeat: 400, retry: 100, drainTimeout: 200 },
   });
 
+const startBalancer = (kind: (typeof BALANCERS)[number], port: number): Promise<RunningProxy> =>
+  startProxyServer(kind, port, {
+    document: 'docs/operating.md',
+    // Both instances on this machine, on the same port; and no more files than it allows.
+    change: (whole) =>
+      whole.replaceAll('10.0.0.', '127.0.0.').replace('maxconn 100000', 'maxconn 500'),
+  });
+
 /** Opens a client, which counts each text that it receives. */
 function open(received: Map<string, number>): EventSource {
   const source = new EventSource(`${proxy!.url}/news`);
@@ -62,12 +70,7 @@ describe.each(BALANCERS)('$name of docs/operating.md', (kind) => {
     const port = await freePort();
     const first = await startOn(port, '127.0.0.1');
     let second = await startOn(port, '127.0.0.2');
-    proxy = await startProxyServer(kind, port, {
-      document: 'docs/operating.md',
-      // Both instances on this machine, on the same port; and no more files than it allows.
-      change: (whole) =>
-        whole.replaceAll('10.0.0.', '127.0.0.').replace('maxconn 100000', 'maxconn 500'),
-    });
+    proxy = await startBalancer(kind, port);
     const received = new Map<string, number>();
     for (let n = 0; n < CLIENTS; n++) {
       open(received);
@@ -94,5 +97,27 @@ describe.each(BALANCERS)('$name of docs/operating.md', (kind) => {
     );
     await second.sse.send('news', 'again');
     await until(() => (received.get('again') ?? 0) >= 1);
+  });
+
+  it('brings all clients back when one instance restarts directly after the other', async () => {
+    const port = await freePort();
+    const hosts = ['127.0.0.1', '127.0.0.2'];
+    const apps = await Promise.all(hosts.map((host) => startOn(port, host)));
+    proxy = await startBalancer(kind, port);
+    const received = new Map<string, number>();
+    for (let n = 0; n < CLIENTS; n++) {
+      open(received);
+    }
+    const untilAll = () =>
+      until(() => connections(...apps).reduce((sum, each) => sum + each) === CLIENTS);
+    await untilAll();
+    for (const [nth, host] of hosts.entries()) {
+      await apps[nth]!.close();
+      await until(() => connections(apps[1 - nth]!)[0] === CLIENTS);
+      apps[nth] = await startOn(port, host);
+    }
+    await untilAll();
+    await Promise.all(apps.map(({ sse }) => sse.send('news', 'after')));
+    await until(() => received.get('after') === CLIENTS);
   });
 });
