@@ -49,6 +49,7 @@ const COLUMNS: Record<CaseKind, readonly Column[]> = {
   ],
   connect: [
     { title: 'CPU µs/stream', metric: 'cpuPerOpening', format: whole },
+    { title: 'with its end', metric: 'cpuPerStream', format: whole },
     { title: 'first 500', metric: 'cpuPerFirstOpening', format: whole },
     { title: 'streams/s', metric: 'connectionsPerSecond', format: whole },
   ],
