@@ -1,6 +1,7 @@
 import { Controller, Sse } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { EventSource } from 'eventsource';
+import { createServer } from 'node:net';
 import { SseChannel, type SseModuleOptions } from '../../lib/index.js';
 import { freePort } from '../support/free-port.js';
 import { RawClient } from '../support/raw-client.js';
@@ -129,6 +130,28 @@ describe.each(PROXY_KINDS)('$name as documented', (kind) => {
     await app.sse.send('news', 'after');
     await until(() => client.messages.length === 2);
     expect(client.messages).toEqual(['before', 'after']);
+  });
+
+  it('lets an EventSource return that came while the application ended', async () => {
+    const port = await freePort();
+    let taken = 0;
+    const ending = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        taken++;
+        // It takes no other one, and does not answer.
+        ending.close();
+        socket.resetAndDestroy();
+      });
+    });
+    await new Promise<void>((resolve) => ending.listen(port, '127.0.0.1', resolve));
+    proxy = await startProxyServer(kind, port);
+    const client = new ProxiedClient();
+    await until(() => taken === 1);
+    app = await startOn(port);
+    await until(() => app.sse.stats().connections === 1);
+    await app.sse.send('news', 'after');
+    await until(() => client.messages.length === 1);
   });
 });
 

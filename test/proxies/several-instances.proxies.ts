@@ -1,6 +1,7 @@
 import { Controller, Get, ServiceUnavailableException, Sse } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { EventSource } from 'eventsource';
+import { createServer, type Server } from 'node:net';
 import { SseChannel, SseService } from '../../lib/index.js';
 import { freePort } from '../support/free-port.js';
 import { closeApps, startApp, type TestApp } from '../support/start-app.js';
@@ -25,6 +26,25 @@ class AppController {
 
 const CLIENTS = 12;
 
+/** An instance that is ready, takes each request, and ends before it answers. */
+function startEnding(port: number, host: string): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (request) => {
+      if (String(request).startsWith('GET /health/ready')) {
+        socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+      } else {
+        taken++;
+        socket.resetAndDestroy();
+      }
+    });
+  });
+  return new Promise((resolve) => server.listen(port, host, () => resolve(server)));
+}
+
+let taken = 0;
+let ending: Server | undefined;
+
 let proxy: RunningProxy | undefined;
 const sources: EventSource[] = [];
 
@@ -32,6 +52,8 @@ afterEach(async () => {
   sources.splice(0).forEach((source) => source.close());
   await proxy?.stop();
   proxy = undefined;
+  ending?.close();
+  ending = undefined;
   await closeApps();
 });
 
@@ -119,5 +141,34 @@ describe.each(BALANCERS)('$name of docs/operating.md', (kind) => {
     await untilAll();
     await Promise.all(apps.map(({ sse }) => sse.send('news', 'after')));
     await until(() => received.get('after') === CLIENTS);
+  });
+
+  it('brings a client to the other instance when one takes its request, and ends', async () => {
+    taken = 0;
+    const port = await freePort();
+    const first = await startOn(port, '127.0.0.1');
+    ending = await startEnding(port, '127.0.0.2');
+    proxy = await startBalancer(kind, port);
+    const received = new Map<string, number>();
+    for (let n = 0; n < CLIENTS; n++) {
+      const source = open(received);
+      // A status that is no 200 would be final.
+      await until(() => source.readyState !== EventSource.CONNECTING);
+      expect(source.readyState).toBe(EventSource.OPEN);
+    }
+    expect(taken).toBeGreaterThan(0);
+    expect(connections(first)).toEqual([CLIENTS]);
+
+    // What changes something is not sent twice.
+    const before = taken;
+    const statuses = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const answer = await fetch(`${proxy!.url}/news`, { method: 'POST', body: '{}' });
+        await answer.arrayBuffer();
+        return answer.status;
+      }),
+    );
+    expect(statuses).toEqual(Array(4).fill(502));
+    expect(taken - before).toBe(4);
   });
 });
