@@ -140,18 +140,19 @@ describe("A key in Redis with mode: 'take'", () => {
   it('is polled less often while it is silent, and at its interval again after a value', async () => {
     const { source } = await start();
     const key = newKey();
-    const channel = Recorder.open(source.with({ interval: 5, maxInterval: 400 }), key);
+    const channel = Recorder.open(source.with({ interval: 5, maxInterval: 60_000 }), key);
     const polls = async () => (await commandCounts(writer)).get('exists') ?? 0;
     await until(async () => {
       const before = await polls();
       const started = performance.now();
-      await until(() => performance.now() - started > 100);
+      await until(() => performance.now() - started > 400);
       return (await polls()) - before <= 1;
     });
     await writer.set(key, 'news');
     await until(() => channel.events.length === 1);
     const before = await polls();
-    await until(async () => (await polls()) - before >= 3, { deadline: 300 });
+    // At the interval of before, which doubles, three polls would take 5 s.
+    await until(async () => (await polls()) - before >= 3, { deadline: 3_000 });
   });
 
   it('causes one log line when it has another type, and the other keys go on', async () => {
