@@ -46,8 +46,13 @@ export function helpOf(code: SseErrorCode): string {
 /** Every error this package throws or rejects with. */
 export class SseError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
-    const isOfClass = Function.prototype[Symbol.hasInstance].call(this, value);
-    return isOfClass || (this === SseError && inherited.has(value as object));
+    try {
+      const isOfClass = Function.prototype[Symbol.hasInstance].call(this, value);
+      return isOfClass || (this === SseError && inherited.has(value as object));
+    } catch {
+      // Users' code may throw a proxy that does not tell its class.
+      return false;
+    }
   }
 
   override readonly name = 'SseError';

@@ -10,7 +10,7 @@ import { lostChunks, tellLost, type RunServices } from './run-services.js';
 import type { RunTurns } from './run-turns.js';
 import { RunWriter, type RunOwner } from './run-writer.js';
 import { Intake } from './source/intake.js';
-import { openSource, type RunSource } from './source/run-source.js';
+import { leaveValues, openSource, type RunSource } from './source/run-source.js';
 import type { RunEndReason, SseRunEnd } from './sse-run.js';
 
 /** How a run goes. */
@@ -150,13 +150,13 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
     const { format, limits } = this.terms;
     try {
       const { values, hasFrames } = await openSource(source, this.signal);
+      if (this.outcome) {
+        return void this.services.guard.run(this.what, () => leaveValues(values));
+      }
       this.intake = new Intake(format, hasFrames, limits.eventSize);
       const subscriber = new GuardedSubscriber<unknown>(this, this.services.guard, this.what);
       this.subscriber = subscriber;
       subscriber.subscribeTo(this.streamOf(values));
-      if (this.outcome) {
-        subscriber.unsubscribe();
-      }
     } catch (error) {
       this.error(error);
     }

@@ -6,7 +6,7 @@ import { settledWithin } from '../channel/deadline.js';
 import { LimitedLog } from '../channel/limited-log.js';
 import { Outage } from '../channel/outage.js';
 import { asReported } from '../channel/reported.js';
-import type { OwnRunStore, RunRecord } from '../channel/runs.js';
+import type { OwnRunStore, RunName, RunRecord } from '../channel/runs.js';
 import type { ChannelSource } from '../channel/source.js';
 import { shuttingDown } from '../channel/shutting-down.js';
 import { SseError } from '../channel/sse-error.js';
@@ -30,6 +30,7 @@ import { runPosition } from './run-position.js';
 import { RunPlaces, type PlaceInRun } from './run-places.js';
 import { reached, type RunServices } from './run-services.js';
 import { RunTurns } from './run-turns.js';
+import { holdErrors } from './source/hold-errors.js';
 import type { RunSource } from './source/run-source.js';
 import type { SseRun } from './sse-run.js';
 
@@ -48,6 +49,8 @@ export class Runs {
     (RunServices & { readonly logs: RunLogs; readonly places: RunPlaces }) | undefined;
   /** Calls of `run()` that are under way. */
   private readonly beginning = new Set<Promise<SseRun>>();
+  /** The ids of runs that the store may have, and that are not active yet. */
+  private readonly asked = new Set<string>();
   private readonly closing = new AbortController();
 
   constructor(
@@ -67,21 +70,25 @@ export class Runs {
 
   /** Begins a run, and resolves once its source has emitted something, or after a moment. */
   async run(channel: string, source: RunSource, options: RunOptions): Promise<SseRun> {
+    holdErrors(source);
     checkChannelName(channel);
     const given = readOptions(RUN_OPTIONS, options, '', 'run(): ');
     const { services } = this;
     const { active: most } = this.settings.runs;
-    if (this.active.size + this.beginning.size >= most) {
+    if (this.active.size + this.asked.size >= most) {
       const error = tooManyRuns(most);
       // The request is answered with 503; an operator may want to raise the limit.
       services.log.warn(error.message);
       throw asReported(error);
     }
-    const run = this.delivery.detach(() => this.begin(channel, source, given, services));
+    const id = newRunId();
+    this.asked.add(id);
+    const run = this.delivery.detach(() => this.begin({ channel, id }, source, given, services));
     this.beginning.add(run);
     try {
       return await run;
     } finally {
+      this.asked.delete(id);
       this.beginning.delete(run);
     }
   }
@@ -137,7 +144,7 @@ export class Runs {
   }
 
   private async begin(
-    channel: string,
+    { channel, id }: RunName,
     source: RunSource,
     given: ReturnType<typeof readOptions<typeof RUN_OPTIONS>>,
     services: NonNullable<typeof this.opened>,
@@ -145,7 +152,7 @@ export class Runs {
     const { runs, limits } = this.settings;
     const { format, replace } = given;
     const { lease = runs.lease, keep = runs.keep, bytes = runs.bytes } = given;
-    const run = { channel, id: newRunId(), format, lease, keep };
+    const run = { channel, id, format, lease, keep };
     const end = replace ? (other: RunRecord) => this.end(other, 'replaced', services) : undefined;
     const { closing } = services;
     const begun = await beginRun(run, services, end).catch((error: unknown) => {
@@ -157,7 +164,7 @@ export class Runs {
     if (!begun || closing.aborted) {
       // A call that failed may have begun the run as well. The channel has to be free.
       const ends = this.formats.of(format).failed(SHUTDOWN);
-      await settledWithin(services.store.end({ channel, id: run.id }, ends, false), END_MS);
+      await settledWithin(services.store.end({ channel, id }, ends, false), END_MS);
       throw shuttingDown();
     }
     const { record, begunAt } = begun;
@@ -169,9 +176,10 @@ export class Runs {
       errorMessage: given.errorMessage ?? runs.errorMessage,
     };
     const active = new ActiveRun(run, begunAt, terms, services, this.turns);
-    this.active.set(run.id, active);
+    this.asked.delete(id);
+    this.active.set(id, active);
     void active.done.then(({ reason }) => {
-      this.active.delete(run.id);
+      this.active.delete(id);
       const part = this.delivery.tally.runTimes.of({ 'sse.run.end.reason': reason });
       part.record((monotonicNow() - begunAt) / 1_000);
     });
@@ -187,11 +195,11 @@ export class Runs {
       }
     }
     return {
-      id: run.id,
+      id,
       channel,
       signal: active.signal,
       done: active.done,
-      events$: this.delivery.observe([{ source: log, name: channel }], runPosition(run.id, 0)),
+      events$: this.delivery.observe([{ source: log, name: channel }], runPosition(id, 0)),
     };
   }
 

@@ -125,6 +125,19 @@ describe('Bytes of a source', () => {
     }
   });
 
+  it('may be buffers', async () => {
+    const parts = [...pieces(text, 3)];
+    const buffers = parts.map(({ buffer, byteOffset, byteLength }) =>
+      buffer.slice(byteOffset, byteOffset + byteLength),
+    );
+    const views = parts.map(
+      ({ buffer, byteOffset, byteLength }) => new DataView(buffer, byteOffset, byteLength),
+    );
+    for (const values of [buffers, views]) {
+      expect((await textsOf('text', streamOf(values))).join('')).toBe(text);
+    }
+  });
+
   it('that end within a character show so', async () => {
     const cut = utf8.encode('ü').subarray(0, 1);
     expect(await textsOf('text', streamOf([cut]))).toEqual(['\uFFFD']);

@@ -1,7 +1,8 @@
 import { HttpException } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BehaviorSubject, lastValueFrom, of, toArray, type Observable } from 'rxjs';
+import { BehaviorSubject, lastValueFrom, Observable, of, toArray } from 'rxjs';
 import {
   SseError,
   SseRunActiveError,
@@ -157,6 +158,43 @@ describe('sse.run()', () => {
     await expect(sse.run('chat:3', endless)).rejects.toMatchObject({ code: 'LIMIT_REACHED' });
     await sse.stop('chat:1');
     await sse.run('chat:3', endless);
+  });
+
+  it('counts a run once, also while its source has given nothing', async () => {
+    const sse = await start({ runs: { active: 2 } });
+    const silent = new Observable(() => undefined);
+    const runs = [sse.run('chat:1', silent)];
+    await until(() => sse.stats().runs === 1);
+    runs.push(sse.run('chat:2', silent));
+    await expect(sse.run('chat:3', silent)).rejects.toMatchObject({ code: 'LIMIT_REACHED' });
+    for (const { channel } of await Promise.all(runs)) {
+      expect(await sse.stop(channel)).toBe(true);
+    }
+  });
+
+  it('does not begin the work of a source that comes when the run is over', async () => {
+    const sse = await start();
+    const begun: string[] = [];
+    const left: string[] = [];
+    const iterator = {
+      next: () => Promise.resolve({ done: begun.push('iterator') > 1, value: 1 }),
+      return: () => Promise.resolve({ done: left.push('iterator') > 0, value: undefined }),
+    };
+    const sources: (AsyncIterable<unknown> | Observable<unknown>)[] = [
+      new Observable(() => void begun.push('Observable')),
+      { [Symbol.asyncIterator]: () => iterator },
+    ];
+    for (const source of sources) {
+      const run = sse.run('chat:1', async (signal) => {
+        await once(signal, 'abort');
+        return source;
+      });
+      await until(() => sse.stats().runs === 1);
+      await sse.stop('chat:1');
+      expect(await (await run).done).toMatchObject({ reason: 'stopped' });
+    }
+    await until(() => left.length > 0);
+    expect(begun).toEqual([]);
   });
 
   it('logs no refusal as an error, and warns of the limit', async () => {

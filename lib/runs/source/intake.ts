@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { RunChunk } from '../../channel/runs.js';
 import { SseError } from '../../channel/sse-error.js';
 import { SseFrameParser, type SseFrame } from '../../testing/sse-frame-parser.js';
@@ -36,8 +37,8 @@ export class Intake {
   }
 
   private taken(value: unknown): readonly RunChunk[] {
-    if (ArrayBuffer.isView(value)) {
-      const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    const bytes = bytesOf(value);
+    if (bytes) {
       return this.bytesAs === 'frames' ? this.chunksOfFrames(bytes) : this.chunksOfBytes(bytes);
     }
     if (typeof value === 'string' && this.format.bytesAs === 'frames') {
@@ -127,6 +128,14 @@ export class Intake {
 }
 
 const ENCODER = new TextEncoder();
+
+/** The bytes of a buffer, or of what shows a part of one. */
+function bytesOf(value: unknown): Uint8Array | undefined {
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return types.isAnyArrayBuffer(value) ? new Uint8Array(value) : undefined;
+}
 
 /** Whether a unit of UTF-16 is the first half of a character. */
 function isHalf(unit: number): boolean {

@@ -67,6 +67,13 @@ export async function openSource(source: RunSource, signal: AbortSignal): Promis
   );
 }
 
+/** Ends a source that was opened when its run was over, so that it does not begin its work. */
+export async function leaveValues(values: OpenSource['values']): Promise<void> {
+  if (!isObservable(values)) {
+    await values.return?.();
+  }
+}
+
 function openResponse({ status, headers, body }: ResponseLike): OpenSource {
   const reading = body ? readingOf(body) : NOTHING;
   if (status < 200 || status > 299) {
