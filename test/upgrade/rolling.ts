@@ -32,15 +32,24 @@ export interface Rolled {
   readonly sent: readonly Sent[];
 }
 
+/** Starts an instance of the version with this `lib/index.ts`. */
+export function startVersion(
+  library: string,
+  env: Readonly<Record<string, string>>,
+  app: string,
+): Promise<AppProcess> {
+  return startAppProcess(
+    '',
+    { LIBRARY: pathToFileURL(library).href, ...env },
+    // The versions are TypeScript.
+    ['--import', './scripts/typescript.mjs', app],
+  );
+}
+
 /** Replaces instances one by one while all of them send, and clients move from one to the next. */
 export async function roll({ versions, env, paths, began }: Roll): Promise<Rolled> {
   const start = (library: string, index: number): Promise<AppProcess> =>
-    startAppProcess(
-      '',
-      { NAME: `instance-${index}`, LIBRARY: pathToFileURL(library).href, ...env(library) },
-      // The versions are TypeScript.
-      ['--import', './scripts/typescript.mjs', 'test/upgrade/app.ts'],
-    );
+    startVersion(library, { NAME: `instance-${index}`, ...env(library) }, 'test/upgrade/app.ts');
   const running: AppProcess[] = [];
   for (const [index, library] of versions.slice(0, 2).entries()) {
     running.push(await start(library, index));
@@ -94,6 +103,11 @@ export function faultsOf(
   return count(sent.slice(Math.max(sent.indexOf(seen[0]!), 0)), seen);
 }
 
-async function told<T>(one: AppProcess, path: string): Promise<T> {
-  return (await (await fetch(`${one.url}/${path}`)).json()) as T;
+/** What an instance answers. @throws Error for a status of an error */
+export async function told<T>(one: AppProcess, path: string): Promise<T> {
+  const answer = await fetch(`${one.url}/${path}`);
+  if (!answer.ok) {
+    throw new Error(`${path} was answered with ${answer.status}: ${await answer.text()}`);
+  }
+  return (await answer.json()) as T;
 }
