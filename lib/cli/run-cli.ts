@@ -18,7 +18,8 @@ nestjs-sse-channels <command> --help says more.
 `;
 
 export interface CliResult {
-  readonly code: 0 | 1;
+  /** 2: the arguments are wrong. */
+  readonly code: 0 | 2;
   readonly output: string;
   readonly errors: string;
 }
@@ -48,7 +49,7 @@ export function runCli(args: readonly string[]): CliResult {
     }
     const mistake = mistakeOf(error, command === 'sql' ? command : undefined);
     if (mistake !== undefined) {
-      return { code: 1, output: '', errors: mistake };
+      return { code: 2, output: '', errors: mistake };
     }
     throw error;
   }
@@ -64,5 +65,5 @@ function printed(output: string): CliResult {
 }
 
 function failed(message: string): CliResult {
-  return { code: 1, output: '', errors: `nestjs-sse-channels: ${message}\n` };
+  return { code: 2, output: '', errors: `nestjs-sse-channels: ${message}\n` };
 }

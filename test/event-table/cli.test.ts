@@ -71,7 +71,7 @@ describe('nestjs-sse-channels sql', () => {
     [[...orders, '--events', 'truncate'], 'insert, update, delete'],
   ])('refuses the arguments %j', (args, message) => {
     const { code, output, errors } = runCli(args);
-    expect([code, output]).toEqual([1, '']);
+    expect([code, output]).toEqual([2, '']);
     expect(errors).toContain(message);
   });
 });

@@ -104,15 +104,15 @@ describe('nestjs-sse-channels sql', () => {
     [['sql', '--table', '--channel', 'x'], 'ambiguous'],
   ])('refuses the arguments %j', (args, message) => {
     const { code, output, errors } = runCli(args);
-    expect([code, output]).toEqual([1, '']);
+    expect([code, output]).toEqual([2, '']);
     expect(errors).toMatch(/^nestjs-sse-channels: /);
     expect(errors).toContain(message);
     expect(errors.match(/\n/g)).toHaveLength(1);
   });
 
-  it('exits with code 1, and prints the reason to stderr without a stack', async () => {
+  it('exits with code 2, and prints the reason to stderr without a stack', async () => {
     const { code, out, err } = await spawned('sql', '--table', 'a.b.c', '--channel', 'x');
-    expect([code, out]).toEqual([1, '']);
+    expect([code, out]).toEqual([2, '']);
     expect(err).toMatch(/^nestjs-sse-channels: The table "a\.b\.c" is not a name .*\n$/);
   });
 });
