@@ -16,7 +16,12 @@ import { SseFrameParser, type SseFrame } from '../../lib/testing/index.js';
 
 /** A response whose client takes what is written when it is told to. */
 class ControlledResponse extends EventEmitter {
-  readonly stream = { closed: false, destroyed: false, once: () => undefined };
+  readonly stream = {
+    closed: false,
+    destroyed: false,
+    once: () => undefined,
+    close: () => undefined,
+  };
   writableEnded = false;
   isStalled = false;
   /** Written, and not taken yet: gone when the connection is cut. */
