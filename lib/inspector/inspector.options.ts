@@ -21,7 +21,10 @@ export interface SseInspectorRoute {
    * a global guard. Each of them sees every request, those for scripts among them. Required.
    */
   readonly guards: RouteGuards;
-  /** The path of the page, as of a controller; a global prefix comes before it. Default: `inspector`. */
+  /**
+   * The path of the page, as of a controller: names and parameters such as `:tenant`, with one slash between them. A
+   * global prefix comes before it. Default: `inspector`.
+   */
   readonly path?: string;
   /** The version of the routes, as of a controller. Default: that of the application. */
   readonly version?: ControllerOptions['version'];

@@ -62,7 +62,10 @@ export interface SsePublishRoute {
    * a global guard. Required.
    */
   readonly guards: RouteGuards;
-  /** The path, as of a controller; a global prefix comes before it. Default: `publish`. */
+  /**
+   * The path, as of a controller: names and parameters such as `:tenant`, with one slash between them. A global prefix
+   * comes before it. Default: `publish`.
+   */
   readonly path?: string;
   /** The version of the route, as of a controller. Default: that of the application. */
   readonly version?: ControllerOptions['version'];

@@ -1,4 +1,5 @@
 import type { CanActivate, ControllerOptions, Type } from '@nestjs/common';
+import { shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import { option, passedOn } from '../sources/options/option-kinds.js';
 import type { Option } from '../sources/options/option-table.js';
@@ -23,13 +24,28 @@ export interface VersionOption extends Option<NonNullable<Version>, Version> {}
 /** The version of a controller, which Nest checks. */
 export const VERSION: VersionOption = passedOn<NonNullable<Version>>();
 
-/** The path of a controller. */
-export function routePath(byDefault: string) {
-  return option(
-    (value): value is string => typeof value === 'string' && value !== '',
-    'a path',
-    byDefault,
-  );
+/** A name, or a parameter such as `:tenant`. Others are no literal part of a path for one of Nest's routers. */
+const SEGMENT = String.raw`(?::[A-Za-z_]\w*|(?!\.{1,2}(?:/|$))[\w.~@-]+)`;
+const ROUTE_PATH = new RegExp(`^/?(?:${SEGMENT}(?:/${SEGMENT})*/?)?$`);
+
+/** The path of a controller, which routers take as it stands. It is no secret: an error repeats it. */
+export function routePath(byDefault: string): Option<string> {
+  return {
+    read: (value, path, of) => {
+      if (value === undefined) {
+        return byDefault;
+      }
+      if (typeof value !== 'string' || value === '' || !ROUTE_PATH.test(value)) {
+        throw new SseError(
+          'INVALID_OPTION',
+          `${of}\`${path}\` is ${shown(value)}; it must be a path of names with one slash between them, such as ` +
+            '"admin/sse". A name has letters without accents, digits and any of "-", ".", "_", "~" and "@", or is a ' +
+            'parameter such as ":tenant".',
+        );
+      }
+      return value;
+    },
+  };
 }
 
 /**

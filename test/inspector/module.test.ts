@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { SseModule } from '../../lib/index.js';
 import { SseInspectorModule } from '../../lib/inspector/index.js';
+import { SsePublishModule } from '../../lib/publish/index.js';
 import { describeSseChannels } from '../../lib/swagger/index.js';
 import { closeApps } from '../support/start-app.js';
 import { askAt, startInspector } from './rig.js';
@@ -63,6 +64,43 @@ describe('the module', () => {
       'The factory of SseInspectorModule.forRootAsync(): there is no option `sendd`.',
     );
   });
+
+  test.each([
+    'a//b',
+    '//a',
+    'a//',
+    '',
+    'a?b',
+    'a#b',
+    'a/*',
+    'a b',
+    ' a',
+    'a:b',
+    'a/:',
+    'a/{b}',
+    'a(b)',
+    '../a',
+    'a/./b',
+    'a%2Fb',
+    'a\\b',
+    'caf\u00e9',
+  ])('refuses the path %j, which no request would reach', (path) => {
+    const said = `\`path\` is ${JSON.stringify(path)}; it must be a path of names`;
+    const route = { guards: 'none', path } as const;
+    expect(() => SseInspectorModule.forRoot(route)).toThrow(said);
+    expect(() => SseInspectorModule.forRootAsync({ ...route, useFactory: () => ({}) })).toThrow(
+      said,
+    );
+    expect(() => SsePublishModule.forRoot(route)).toThrow(said);
+  });
+
+  test.each(['/admin/sse', 'admin/sse/', 'a.b-c_d~e/@f', '..a'])(
+    'takes the path %j',
+    async (path) => {
+      const { ask } = await startInspector({ path });
+      expect((await ask(`/${path}/channels`.replace(/\/+/g, '/'))).status).toBe(200);
+    },
+  );
 
   test('takes its options from a factory, and guards with providers of other modules', async () => {
     const url = await start([
