@@ -85,14 +85,14 @@ describe('The listening connection', () => {
   it('notices when it is open but silent, and a new connection replaces it', async () => {
     const proxy = await startProxy(rig.url);
     rig.cleanUp(() => proxy.close());
-    const listen = rig.listening(proxy.url(rig.url), { healthInterval: 100, timeout: 300 });
+    const listen = rig.listening(proxy.url(rig.url), { healthInterval: 100, timeout: 2_000 });
     const sink = await rig.open(listen, 'frozen');
     await rig.writer.query(`notify frozen, 'before'`);
     await until(() => sink.data.includes('before'));
 
     proxy.freeze();
     await until(() => listen.logger.errors.length > 0);
-    expect(listen.logger.errors[0]).toContain('no answer within 300 ms');
+    expect(listen.logger.errors[0]).toContain('no answer within 2000 ms');
     await rig.writer.query(`notify frozen, 'missed'`);
     // New connections hang as well until the proxy lets bytes through.
     await until(() => proxy.accepted >= 2);
