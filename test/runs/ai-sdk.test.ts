@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DefaultChatTransport, readUIMessageStream, type UIMessageChunk } from 'ai';
 import { ADAPTERS, closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
-import { ChatController, MODEL_ERROR, models, type Given } from './chat.controller.js';
+import { ChatController, MODEL_ERROR, models, stored, type Given } from './chat.controller.js';
 import { TokenModel } from './token-model.js';
 
 /** A page of a chat, with the AI SDK's own transport. */
@@ -143,6 +143,26 @@ describe.each(ADAPTERS)('A message of the AI SDK as a run on %s', (adapter) => {
     expect(first.text).toBe(model.text);
   });
 
+  it('has one id in each tab, and where it is stored', async () => {
+    stored.current = [];
+    model.allow(5);
+    const first = await new Chat(app, 'stored').send();
+    await first.reads(30);
+    const second = new Chat(app);
+    await second.reconnect();
+    model.allow();
+    const ids: unknown[] = [];
+    for (const chat of [first, second]) {
+      const { chunks } = await chat.end();
+      ids.push(chunks[0]?.type === 'start' && chunks[0].messageId);
+    }
+    await until(() => stored.current.length === 2, { what: 'the messages to be stored' });
+    const [question, answer] = stored.current;
+    expect(question?.id).toBe('q');
+    expect(answer?.id).toMatch(/./);
+    expect(ids).toEqual([answer?.id, answer?.id]);
+  });
+
   it('can be stopped, which ends it for every reader', async () => {
     model.allow(5);
     const first = await new Chat(app).send();
@@ -179,6 +199,7 @@ describe.each(ADAPTERS)('A message of the AI SDK as a run on %s', (adapter) => {
   it.each([
     ['overloaded', 'The model is overloaded.'],
     ['text', 'Internal server error'],
+    ['textResponse', 'Internal server error'],
   ] as const)('that cannot start is a status: %s', async (given, message) => {
     model.allow();
     await expect(new Chat(app, given).send()).rejects.toThrow(message);

@@ -8,7 +8,7 @@ import {
   RequestMethod,
   Sse,
 } from '@nestjs/common';
-import { streamText } from 'ai';
+import { generateId, streamText, type UIMessage } from 'ai';
 import { channelName, SseChannel, SseService, type RunSource } from '../../lib/index.js';
 import { TokenModel } from './token-model.js';
 
@@ -16,12 +16,23 @@ const CHAT = 'chat:{id}';
 /** What no client may see. */
 export const MODEL_ERROR = 'The key sk-123 is not valid.';
 
+/** The messages of the chat, as the application would store them once the answer is there. */
+export const stored: { current: UIMessage[] } = { current: [] };
+const QUESTION: UIMessage = { id: 'q', role: 'user', parts: [{ type: 'text', text: 'Talk.' }] };
+
 /** What generates the next answers. */
 export const models = { current: new TokenModel() };
 
 /** What the application gives to `run()`. */
 const GIVEN = {
   chunks: (signal) => generate(signal).toUIMessageStream(),
+  stored: (signal) =>
+    generate(signal).toUIMessageStream({
+      originalMessages: [QUESTION],
+      generateMessageId: generateId,
+      onFinish: ({ messages }) => void (stored.current = messages),
+    }),
+  textResponse: (signal) => generate(signal).toTextStreamResponse(),
   response: (signal) => generate(signal).toUIMessageStreamResponse(),
   text: (signal) => generate(signal).textStream,
   overloaded: () => {

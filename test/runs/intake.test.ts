@@ -233,7 +233,13 @@ describe("The format 'ai-sdk'", () => {
   });
 
   it.each([
-    ['text', 'Hello', "For `result.textStream`, set `format: 'text'`."],
+    [
+      'text',
+      'Hello',
+      "For `result.textStream` and `toTextStreamResponse()`, set `format: 'text'`.",
+    ],
+    ['bytes of text', utf8.encode('Hello\n\nworld\n\n'), 'the chunks as objects'],
+    ['text that begins as a frame does', utf8.encode('dat'), 'the chunks as objects'],
     ['a part of fullStream', { type: 'text-delta', text: 'a' }, 'a part of `result.fullStream`'],
     ['an object without a type', { data: 1 }, 'an object without a `type`'],
     ['nothing', undefined, 'undefined'],
@@ -244,6 +250,24 @@ describe("The format 'ai-sdk'", () => {
       code: 'INVALID_EVENT',
       message: expect.stringContaining(message),
     });
+  });
+
+  it.each([1, 2, 5])(
+    'takes frames behind a byte order mark, cut anywhere: %d at once',
+    async (size) => {
+      for (const given of [`\uFEFFdata: ${json}\n\n`, `retry: 5\n\nid: 1\ndata: ${json}\n\n`]) {
+        expect(await textsOf('ai-sdk', streamOf(pieces(given, size)))).toEqual([json]);
+      }
+      expect(await textsOf('ai-sdk', streamOf([]))).toEqual([]);
+    },
+  );
+
+  it.each([1, 3, 100])('refuses a text in bytes, however it is cut: %d at once', async (size) => {
+    for (const given of ['Hello', 'idea: Hello\n\nworld\n\n', 'even']) {
+      await expect(textsOf('ai-sdk', streamOf(pieces(given, size)))).rejects.toMatchObject({
+        code: 'INVALID_EVENT',
+      });
+    }
   });
 
   it('ends as its clients expect', () => {

@@ -13,6 +13,8 @@ export class Intake {
   private half = '';
   private parser: SseFrameParser | undefined;
   private readonly frames: SseFrame[] = [];
+  /** The beginning of what should be frames; unset once it is known to be one of a frame. */
+  private beginning: Uint8Array | undefined;
   /** How many bytes of a frame that is not complete were read. */
   private unread = 0;
 
@@ -26,6 +28,8 @@ export class Intake {
     private readonly mostBytes: number,
   ) {
     this.bytesAs = hasFrames ? 'frames' : (format.bytesAs ?? 'text');
+    // What its sender calls an event stream is one.
+    this.beginning = hasFrames ? undefined : new Uint8Array();
   }
 
   /** The chunks of a value. @throws SseError `INVALID_EVENT`, `EVENT_TOO_LARGE` */
@@ -42,7 +46,7 @@ export class Intake {
       return this.bytesAs === 'frames' ? this.chunksOfFrames(bytes) : this.chunksOfBytes(bytes);
     }
     if (typeof value === 'string' && this.format.bytesAs === 'frames') {
-      return this.chunksOfFrames(ENCODER.encode(this.parser ? value : framesIn(value)));
+      return this.chunksOfFrames(ENCODER.encode(value));
     }
     return this.chunksOf(value);
   }
@@ -50,6 +54,9 @@ export class Intake {
   /** The chunks that are left when the source has ended. */
   rest(): readonly RunChunk[] {
     const text = this.decoder.decode();
+    if (this.beginning?.length) {
+      throw noFrames();
+    }
     const chunks =
       this.bytesAs === 'lines' ? this.chunksOfLine(this.line + text) : this.chunksOfText(text);
     return [...this.restOfString(), ...chunks];
@@ -99,6 +106,9 @@ export class Intake {
   }
 
   private chunksOfFrames(bytes: Uint8Array): readonly RunChunk[] {
+    if (this.beginning) {
+      this.checkBeginning(Buffer.concat([this.beginning, bytes]));
+    }
     this.parser ??= new SseFrameParser((frame) => this.frames.push(frame));
     this.parser.push(bytes);
     const frames = this.frames.splice(0);
@@ -117,6 +127,19 @@ export class Intake {
     return this.chunksOf(type === undefined || bytesAs === 'text' ? data : { data, type });
   }
 
+  /** Refuses what is no frame as soon as it shows: a parser would ignore all of it. */
+  private checkBeginning(bytes: Uint8Array): void {
+    // It leaves out a byte order mark, and what of one has come.
+    const text = new TextDecoder().decode(bytes, { stream: true });
+    if (/^(\s|(data|event|id|retry)?:)/.test(text)) {
+      this.beginning = undefined;
+    } else if (FIELDS.some((field) => field.startsWith(text))) {
+      this.beginning = bytes;
+    } else {
+      throw noFrames();
+    }
+  }
+
   private checkSize(bytes: number, of: string): void {
     if (bytes > this.mostBytes) {
       throw new SseError(
@@ -128,6 +151,8 @@ export class Intake {
 }
 
 const ENCODER = new TextEncoder();
+/** With what a line of a frame begins. */
+const FIELDS = ['data:', 'event:', 'id:', 'retry:'];
 
 /** The bytes of a buffer, or of what shows a part of one. */
 function bytesOf(value: unknown): Uint8Array | undefined {
@@ -142,16 +167,13 @@ function isHalf(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff;
 }
 
-/** Refuses text that is no frame: a parser would ignore all of it. */
-function framesIn(text: string): string {
-  if (!/^\uFEFF?(\s|(data|event|id|retry)?:)/.test(text)) {
-    throw new SseError(
-      'INVALID_EVENT',
-      "The source of a run gave text, and the run's format has no text of its own. Give the chunks as " +
-        "objects: of the AI SDK, `result.toUIMessageStream()`. For `result.textStream`, set `format: 'text'`.",
-    );
-  }
-  return text;
+function noFrames(): SseError {
+  return new SseError(
+    'INVALID_EVENT',
+    "The source of a run gave text, and the run's format has no text of its own. Give the chunks as " +
+      'objects: of the AI SDK, `result.toUIMessageStream()`. For `result.textStream` and ' +
+      "`toTextStreamResponse()`, set `format: 'text'`.",
+  );
 }
 
 function jsonIn(text: string): unknown {
@@ -160,7 +182,8 @@ function jsonIn(text: string): unknown {
   } catch (cause) {
     throw new SseError(
       'INVALID_EVENT',
-      `The source of a run gave bytes that are no JSON, and the run's format needs JSON.`,
+      "The source of a run gave text that is no JSON, and the run's format needs JSON: in bytes a value on each " +
+        "line, in an event stream a value in each event. For anything else, set `format: 'text'`.",
       { cause },
     );
   }
