@@ -188,9 +188,12 @@ export class Connections implements ConnectionOwner {
     }
   }
 
-  /** A random time after which a client that finds no room returns, in milliseconds. */
+  /**
+   * A random time after which a client that is not let in returns, in milliseconds: some time where there is no
+   * room, and soon where the application shuts down, as another instance or the next process is there then.
+   */
   get awayTime(): number {
-    return CAPACITY_RETRY_MS * (1 + 3 * Math.random());
+    return this.isClosing ? this.returnTime : CAPACITY_RETRY_MS * (1 + 3 * Math.random());
   }
 
   /**

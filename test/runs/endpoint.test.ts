@@ -114,6 +114,10 @@ describe.each(ADAPTERS)('Endpoints of runs on %s', (adapter) => {
     await late.closed;
     expect(data(late)).toEqual(['chunk 2', '[DONE]']);
     expect((await fetch(`${url}/chat/1/stream`, headers(4))).status).toBe(204);
+    const beyond = await RawStream.open(`${url}/chat/1/stream`, headers(99));
+    await beyond.closed;
+    const reset = JSON.stringify({ channel: 'chat:1', reason: 'unknown-position' });
+    expect(data(beyond)).toEqual([reset, 'chunk 0', 'chunk 1', 'chunk 2', '[DONE]']);
   });
 
   it('tell a client whose run is gone, and begin with the active one', async () => {
@@ -186,6 +190,26 @@ describe.each(ADAPTERS)('Endpoints of runs on %s', (adapter) => {
     expect(sse.stats().runs).toBe(2);
     await sse.stop('chat:2');
     await until(() => sse.stats().runs === 1);
+  });
+
+  it('send clients that come during a shutdown back soon, also while a run goes on', async () => {
+    // Shorter than the time for which a client is sent away where there is no room.
+    const drainTimeout = 14_000;
+    const { app, sse, connect } = await start({ drainTimeout });
+    const run = await sse.run('chat:1', sourceOf('1'));
+    const first = await connect('/chat/1/stream');
+    await first.next();
+    const closed = app.close();
+    await first.closed;
+    expect(first.retry).toBeLessThanOrEqual(drainTimeout);
+    const second = await connect('/chat/1/stream', { lastEventId: `${run.id}.1` });
+    expect((await second.closed).by).toBe('server');
+    expect(second.opened.status).toBe(200);
+    expect(second.retry).toBeLessThanOrEqual(drainTimeout);
+    expect(sse.stats().refused.closing).toBe(1);
+    sources.get('1')!.complete();
+    expect(await run.done).toMatchObject({ reason: 'completed' });
+    await closed;
   });
 
   it('refuse several channels', async () => {
