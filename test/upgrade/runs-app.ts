@@ -21,7 +21,12 @@ type Service = InstanceType<typeof SseService>;
 
 const { REDIS_URL: REDIS, POSTGRES_URL: POSTGRES } = process.env;
 const system = REDIS
-  ? { redis: REDIS, broker: 'redis' as const }
+  ? {
+      redis: REDIS,
+      broker: 'redis' as const,
+      // Comparisons would mend what does not come.
+      redisStreams: { auditInterval: 600_000 },
+    }
   : { postgres: POSTGRES!, broker: 'event-table' as const, eventTable: { install: true } };
 
 @Controller()
