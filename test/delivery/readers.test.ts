@@ -6,6 +6,7 @@ import type {
   HistoryPage,
 } from '../../lib/channel/source.js';
 import type { DeliveryOptions } from '../../lib/delivery/delivery.js';
+import type { DialectFeed } from '../../lib/delivery/dialect.js';
 import type { Overflow } from '../../lib/delivery/overflow.js';
 import { until } from '../support/until.js';
 import { ClientRig, type RigClient } from './client-rig.js';
@@ -15,6 +16,9 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 /** A source of numbered events: 1, 2, 3 … in each channel. With a history, it keeps them all. */
 class NumberedSource implements ChannelSource {
   readonly written = new Map<string, HistoryEvent[]>();
+  /** Holds the pages of the history back. */
+  gate: Promise<void> = Promise.resolve();
+  dialect: DialectFeed['dialect'];
   private readonly sinks = new Map<string, ChannelSink>();
 
   constructor(
@@ -22,20 +26,22 @@ class NumberedSource implements ChannelSource {
     private readonly filler: number,
   ) {}
 
-  open(name: string, sink: ChannelSink) {
+  open(name: string, sink: ChannelSink): DialectFeed {
     this.sinks.set(name, sink);
     const written = this.of(name);
     sink.live(`${written.length}`);
     const history = {
       compare: (a: string, b: string) => Number(a) - Number(b),
       read: async (position: string | undefined, limit: number): Promise<HistoryPage> => {
+        await this.gate;
         const after = Number(position ?? 0);
         const events = written.slice(after, after + limit);
         const ended = after > 0 && written[after - 1]!.end === true;
         return { events, last: after + events.length === written.length, ended };
       },
     };
-    return { close: () => undefined, ...(this.hasHistory && { history }) };
+    const { dialect } = this;
+    return { close: () => undefined, dialect, ...(this.hasHistory && { history }) };
   }
 
   write(channel: string, count: number, end = false): void {
@@ -77,6 +83,7 @@ interface Setting {
 function start(form: Form, { hasHistory = false, filler = 0, retain }: Setting = {}) {
   const rig = new ClientRig({
     retain: { events: 10_000, bytes: Infinity, age: Infinity, ...retain },
+    readyTimeout: 20,
   });
   rigs.push(rig);
   const source = new NumberedSource(hasHistory, filler);
@@ -228,6 +235,22 @@ describe.each(ALL)('A client %s', (form) => {
     names.forEach((name) => expect(got(returned, name)).toEqual(range(isOwn ? 1 : 3, 302)));
   });
 
+  it('that has received the ends of its runs ends, when the history tells so late', async () => {
+    const { connect, source, names, write } = start(form, {
+      hasHistory: true,
+      retain: { events: 1 },
+    });
+    write(2, true);
+    write(3);
+    let release!: () => void;
+    source.gate = new Promise((resolve) => (release = resolve));
+    const client = await connect('2');
+    expect(client.wasTurnedAway).toBe(false);
+    release();
+    await until(() => client.isClosed);
+    names.forEach((name) => expect(got(client, name)).toEqual([]));
+  });
+
   it('reads a history piece by piece, and goes on with the log', async () => {
     const { connect, write, names } = start(form, {
       hasHistory: true,
@@ -294,7 +317,42 @@ describe.each(ALL)('A client %s', (form) => {
   });
 });
 
+describe('One channel with a dialect', () => {
+  it('ends with what stands for a reset', async () => {
+    const { connect, source, write } = start('of one channel');
+    source.dialect = { headers: {}, reset: ['over'] };
+    write(2);
+    const client = await connect('nonsense');
+    write(1);
+    await until(() => client.isClosed);
+    expect(client.data).toEqual(['over']);
+  });
+});
+
 describe('Channels each for itself', () => {
+  it.each(['reset', { latest: ({ data }: { data: unknown }) => String(data) }] as const)(
+    'get nothing after the end of their run, however often the client lags; overflow: %j',
+    async (overflow) => {
+      const { connect, source } = start('of channels each for itself');
+      const client = await connect(undefined, overflow as Overflow);
+      source.write('a', 1, true);
+      await until(() => client.events.length === 1);
+      for (let number = 1; number <= 3; number++) {
+        client.stall();
+        source.write('b', 1);
+        await turn();
+        source.write('a', 1);
+        client.readOn();
+        await until(() => got(client, 'b').length === number);
+        await turn();
+      }
+      expect(got(client, 'a')).toEqual([1]);
+      source.write('b', 1, true);
+      await until(() => client.isClosed);
+      expect(got(client, 'b')).toEqual([1, 2, 3, 4]);
+    },
+  );
+
   it('take turns, so that many events of one do not keep the others back', async () => {
     const { connect, source } = start('of channels each for itself', { filler: 1_000 });
     const client = await connect();
