@@ -386,6 +386,18 @@ describe('The newest event of each key', () => {
     latest: ({ data }) => `${Number.parseInt(String(data).slice(1), 10) % 3}`,
   };
 
+  it('is not all that a client gets which returned to events from before: it gets each of these', async () => {
+    const { connect, write } = start('of one channel', { filler: 1_000 });
+    const first = await connect();
+    write(300);
+    await until(() => first.events.length === 300);
+    const client = await connect(first.events[0]!.id, parity);
+    client.stall();
+    await turn();
+    await readSlowly(client, () => got(client, 'a').at(-1) === 300);
+    expect(got(client, 'a')).toEqual(range(2, 300));
+  });
+
   it.each(['of one channel', 'of channels each for itself'] as const)(
     'comes to a client %s that has lagged, up to the end of the run and not beyond',
     async (form) => {
