@@ -8,6 +8,8 @@ import type { RunTurns } from './run-turns.js';
 
 /** Bytes of chunks that may wait for the store before a source that can wait is paused. */
 const MAX_WAITING_BYTES = 262_144;
+/** How many chunks may wait: they may be without data. */
+const MAX_WAITING_CHUNKS = 16_384;
 /**
  * The most chunks, and about the most bytes, of one append. A source may give any number in one turn, and
  * systems bound what one call may have.
@@ -38,6 +40,8 @@ export class RunWriter {
   private renewedAt: number;
   private readonly lease: number;
   private waiting: RunChunk[] = [];
+  /** How many of the first of them are on their way: to remove these each time would take long. */
+  private taken = 0;
   private waitingBytes = 0;
   private isAppending = false;
   private readonly beat: NodeJS.Timeout;
@@ -60,7 +64,8 @@ export class RunWriter {
 
   /** Whether a source that can wait is to wait. */
   get isFull(): boolean {
-    return this.waitingBytes > MAX_WAITING_BYTES;
+    const count = this.waiting.length - this.taken;
+    return this.waitingBytes > MAX_WAITING_BYTES || count > MAX_WAITING_CHUNKS;
   }
 
   /** Whether the lease is over by this instance's clock, which is before others find it over. */
@@ -96,6 +101,7 @@ export class RunWriter {
     this.isStopped = true;
     clearInterval(this.beat);
     this.waiting = [];
+    this.taken = 0;
     this.waitingBytes = 0;
     this.makeRoom();
   }
@@ -108,13 +114,17 @@ export class RunWriter {
 
   /** Takes from the waiting chunks as many as one append may have. */
   private firstWaiting(): readonly RunChunk[] {
-    const { waiting } = this;
-    let [count, bytes] = [0, 0];
-    while (count < waiting.length && count < APPEND_CHUNKS && bytes < APPEND_BYTES) {
-      bytes += waiting[count++]!.data.length;
+    const { waiting, taken } = this;
+    let [end, bytes] = [taken, 0];
+    while (end < waiting.length && end - taken < APPEND_CHUNKS && bytes < APPEND_BYTES) {
+      bytes += waiting[end++]!.data.length;
     }
-    this.waiting = waiting.slice(count);
-    return count === waiting.length ? waiting : waiting.slice(0, count);
+    this.taken = end;
+    if (end > waiting.length / 2) {
+      this.waiting = waiting.slice(end);
+      this.taken = 0;
+    }
+    return end - taken === waiting.length ? waiting : waiting.slice(taken, end);
   }
 
   private renew(): void {

@@ -166,6 +166,30 @@ describe('A run', () => {
     );
   });
 
+  it('pauses a source whose chunks are without data as well', async () => {
+    const store = new AwayRuns();
+    store.isAway = true;
+    const { sse } = await start(store);
+    let emitted = 0;
+    const begun = sse.run('chat', async function* () {
+      for (; emitted < 100_000; emitted++) {
+        yield '';
+      }
+    });
+    let before = -1;
+    await until(
+      () => {
+        const isStill = emitted > 0 && before === emitted;
+        before = emitted;
+        return isStill;
+      },
+      { every: 50 },
+    );
+    expect(emitted).toBeLessThan(20_000);
+    store.isAway = false;
+    expect(await (await begun).done).toEqual({ reason: 'completed', chunks: 100_001 });
+  });
+
   it('is lost when the store is away for longer than its lease, and ends for those who follow', async () => {
     const store = new AwayRuns();
     const [one, two] = [await start(store), await start(store)];
