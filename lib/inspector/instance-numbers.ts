@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { monotonicNow } from '../channel/clock.js';
 import { RESET_REASONS } from '../channel/reset-event.js';
 import { SOURCE_KINDS } from '../channel/source-kind.js';
 import type { Tally } from '../channel/tally.js';
@@ -66,7 +67,7 @@ export function systemsOf({ sources, delivery: { tally } }: Metrics): ShownSyste
     }
     const own = OUTAGE_OF[name] ?? name;
     const outage = tally.noted.findLast(({ system, to }) => system === own && to === undefined);
-    const since = Date.now() - health.awayFor;
+    const since = dateOf(monotonicNow() - health.awayFor);
     return { name, up: false, since, ...(outage && { error: shortened(outage.text) }) };
   });
 }

@@ -1,3 +1,4 @@
+import { monotonicNow } from '../channel/clock.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { ChannelRates } from './channel-rates.js';
 import { sumsOf, type ChannelSums } from './channel-sums.js';
@@ -74,7 +75,8 @@ export class Live {
     const { channels } = metrics.delivery;
     const sums = await this.sums.get('', () => sumsOf(channels, this.rates));
     const overview: Overview = {
-      at: Date.now(),
+      // Not by the system's time, which can be set: ages and rates are differences of our dates.
+      at: dateOf(monotonicNow()),
       instance: INSTANCE,
       version: VERSION,
       startedAt: dateOf(0),

@@ -1,6 +1,9 @@
 /** What the page receives each second about the instance. */
 export interface Overview {
-  /** When it was made; all dates are in milliseconds since 1970. */
+  /**
+   * When it was made; all dates are in milliseconds since 1970, by a clock that the process started with: setting the
+   * system's time does not move it.
+   */
   readonly at: number;
   /** The host and the process. */
   readonly instance: string;
