@@ -1,3 +1,5 @@
+import { plain } from './plain-text.js';
+
 /**
  * The kind of an error, for programs. The error's message is for people: it tells the cause, the
  * value and the remedy.
@@ -64,7 +66,8 @@ export class SseError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    // Applications log it, and it may name what a client has chosen.
+    super(plain(message), options);
     this.help = helpOf(code);
   }
 }

@@ -1,3 +1,4 @@
+import { plain } from '../channel/plain-text.js';
 import { UsageError } from './usage-error.js';
 
 /**
@@ -11,7 +12,7 @@ export function mistakeOf(error: unknown, command: string | undefined): string |
   }
   const help = `nestjs-sse-channels ${command === undefined ? '' : `${command} `}--help`;
   // Node ends some of its messages without a full stop.
-  const message = error.message.replaceAll(/\s*\n\s*/g, ' ').replace(/(?<!\.)$/, '.');
+  const message = plain(error.message.replaceAll(/\s*\n\s*/g, ' ')).replace(/(?<!\.)$/, '.');
   return `nestjs-sse-channels: ${message} See: ${help}\n`;
 }
 

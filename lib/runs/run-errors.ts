@@ -1,4 +1,5 @@
 import { HttpException } from '@nestjs/common';
+import { plain } from '../channel/plain-text.js';
 import { asSseError, helpOf, type SseError, type SseErrorCode } from '../channel/sse-error.js';
 import type { RunName } from '../channel/runs.js';
 
@@ -14,7 +15,7 @@ class AnsweredError extends HttpException implements SseError {
     /** What the body has beside the status and the message. */
     fields: object = {},
   ) {
-    super({ statusCode, message, ...fields }, statusCode);
+    super({ statusCode, message: plain(message), ...fields }, statusCode);
     this.help = helpOf(code);
     asSseError(this);
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ListenedEvent } from '../../lib/cli/listen/listened-event.js';
-import { hasColours, linesOf } from '../../lib/cli/listen/output.js';
+import { hasColours, jsonOf, linesOf } from '../../lib/cli/listen/output.js';
 import { Positions } from '../../lib/cli/listen/positions.js';
 
 const event: ListenedEvent = {
@@ -22,6 +22,15 @@ describe('The output for people', () => {
       '\x1b[2m00:00:00.000\x1b[0m  room\\x9b:1  \x1b[2m\\x07id\x1b[0m  \x1b[2m12 ms\x1b[0m  ' +
         '\x1b[36m\\x1b[31mtype\x1b[0m  one\n    \\x1b[2Jtwo\n',
     );
+  });
+
+  it('shows what a text hides, in JSON with the same value', () => {
+    const told = { type: 'a\u200bb', data: '\u{e0041}\u202e', id: '\ufeff', position: '\ufeff' };
+    const hidden = { ...event, ...told, channel: undefined, delay: undefined };
+    expect(linesOf(hidden, false)).toBe('00:00:00.000  \\ufeff  a\\u200bb  \\u{e0041}\\u202e\n');
+    const json = jsonOf(hidden);
+    expect(json).toMatch(/^[ -~]+\n$/);
+    expect(JSON.parse(json)).toEqual({ ...told, at: '1970-01-01T00:00:00.000Z' });
   });
 
   it('has colours on a terminal, unless it has none or nobody wants them', () => {

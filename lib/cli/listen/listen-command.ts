@@ -1,4 +1,4 @@
-import { plain } from '../../channel/plain-log.js';
+import { plain } from '../../channel/plain-text.js';
 import { codeOf, type CommandStreams } from '../command-streams.js';
 import { acceptAnyCertificate } from '../insecure.js';
 import { LISTEN_USAGE, listenSettings, type ListenSettings } from './listen.options.js';

@@ -1,5 +1,4 @@
-import { plain } from '../../channel/plain-log.js';
-import { jsonLine } from '../json-line.js';
+import { plain, plainJson } from '../../channel/plain-text.js';
 import type { ListenedEvent } from './listened-event.js';
 
 /** Colours of a terminal, by their numbers. */
@@ -38,7 +37,7 @@ export function linesOf(event: ListenedEvent, isColoured: boolean): string {
 
 /** An event as one line of JSON. */
 export function jsonOf({ at, type, data, id, position, channel, delay }: ListenedEvent): string {
-  return jsonLine({
+  const line = plainJson({
     type,
     data,
     ...(id !== undefined && { id }),
@@ -47,4 +46,5 @@ export function jsonOf({ at, type, data, id, position, channel, delay }: Listene
     at: new Date(at).toISOString(),
     ...(delay !== undefined && { delay }),
   });
+  return `${line}\n`;
 }

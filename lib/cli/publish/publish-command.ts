@@ -1,8 +1,7 @@
-import { plain } from '../../channel/plain-log.js';
+import { plain, plainJson } from '../../channel/plain-text.js';
 import { reasonOf } from '../../channel/reason.js';
 import { codeOf, type CommandStreams } from '../command-streams.js';
 import { acceptAnyCertificate } from '../insecure.js';
-import { jsonLine } from '../json-line.js';
 import { dataOf, eventOfLine, lineOf, type EventLine } from './event-lines.js';
 import { LineQueue } from './line-queue.js';
 import type { EventAnswer } from './publish-request.js';
@@ -117,20 +116,17 @@ class PublishRun {
       const { id, duplicate } = answer;
       this.sent++;
       this.duplicates += duplicate ? 1 : 0;
-      output.write(
-        this.settings.json
-          ? jsonLine({ ...where, status: 'sent', id, duplicate })
-          : `${plain(id)}\n`,
-      );
+      const { json } = this.settings;
+      const said = json ? plainJson({ ...where, status: 'sent', id, duplicate }) : plain(id);
+      output.write(`${said}\n`);
       return;
     }
     this.failed++;
     const { statusCode, code, message } = answer.error;
     const status = statusCode === 0 ? {} : { statusCode };
     if (this.settings.json) {
-      output.write(
-        jsonLine({ ...where, status: 'failed', ...status, ...(code && { code }), message }),
-      );
+      const said = { ...where, status: 'failed', ...status, ...(code && { code }), message };
+      output.write(`${plainJson(said)}\n`);
     } else {
       const at = line === undefined ? '' : `line ${line}: `;
       const what = [statusCode || '', code ?? ''].filter((part) => part !== '').join(' ');
