@@ -50,7 +50,7 @@ export class RedisControlLog implements ControlLog {
     private readonly sink: ControlSink,
   ) {
     this.key = `${streams.settings.prefix}control`;
-    this.refusals = new StreamRefusals(streams.connection.address, streams.logger);
+    this.refusals = new StreamRefusals(streams.connection.address, streams.gatheredLog);
   }
 
   /** Begins to read and to listen. */

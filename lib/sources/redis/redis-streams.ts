@@ -1,3 +1,4 @@
+import { GatheredLog } from '../../channel/gathered-log.js';
 import { Guard } from '../../channel/guard.js';
 import type { Histogram } from '../../channel/histogram.js';
 import type { ChannelSink, Lifecycle, SseLogger } from '../../channel/source.js';
@@ -39,6 +40,8 @@ export class RedisStreams implements Lifecycle, TailReader {
   readonly published: PublishedEvents;
   /** Reads streams, for all feeds. */
   readonly reading: StreamReading;
+  /** For what may happen to all streams, or all keys, at once. */
+  readonly gatheredLog: GatheredLog;
   /** For how long entries were under way, by the server's clock. */
   readonly delay: Histogram;
   private readonly guard: Guard;
@@ -67,7 +70,15 @@ export class RedisStreams implements Lifecycle, TailReader {
         this.listeners.forEach((listener, key) => listener.interrupted?.(has(key))),
       ),
     };
-    this.reading = new StreamReading(connection, this.server, settings.prefix, this.age, logger);
+    this.gatheredLog = new GatheredLog(logger);
+    this.reading = new StreamReading(
+      connection,
+      this.server,
+      settings.prefix,
+      this.age,
+      logger,
+      this.gatheredLog,
+    );
     this.tails = new StreamTails(this.reading, this);
     this.published = new PublishedEvents(settings.retain.age, (key, id) =>
       this.reading.verify(key, id),
@@ -94,6 +105,7 @@ export class RedisStreams implements Lifecycle, TailReader {
     clearTimeout(this.audit);
     this.tails.stop();
     this.subscriber.stop();
+    this.gatheredLog.stop();
   }
 
   /** Connects the subscriber before the first stream is opened. */

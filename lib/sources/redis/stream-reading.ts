@@ -1,3 +1,4 @@
+import type { GatheredLog } from '../../channel/gathered-log.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import { reasonOf } from '../../channel/reason.js';
 import type { SseLogger } from '../../channel/source.js';
@@ -66,9 +67,10 @@ export class StreamReading {
     private readonly prefix: string,
     private readonly age: number,
     private readonly logger: SseLogger,
+    private readonly gatheredLog: GatheredLog,
   ) {
-    this.refusals = new StreamRefusals(connection.address, logger);
-    this.tailRefusals = new StreamRefusals(connection.address, logger);
+    this.refusals = new StreamRefusals(connection.address, this.gatheredLog);
+    this.tailRefusals = new StreamRefusals(connection.address, this.gatheredLog);
     this.limitedLog = new LimitedLog(logger);
   }
 
@@ -209,6 +211,12 @@ export class StreamReading {
       this.losses.clear();
     }
     this.losses.set(key, announcement);
-    this.logger.warn(`The stream ${key} has lost entries: ${why} Its clients receive sse:reset.`);
+    this.gatheredLog.note(key, {
+      level: 'warn',
+      cause: 'entries were lost',
+      line: `The stream ${key} has lost entries: ${why} Its clients receive sse:reset.`,
+      several: (count, keys) =>
+        `${count} streams have lost entries: ${keys}. Their clients receive sse:reset.`,
+    });
   }
 }

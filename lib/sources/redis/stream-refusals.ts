@@ -1,4 +1,4 @@
-import type { SseLogger } from '../../channel/source.js';
+import type { GatheredLog } from '../../channel/gathered-log.js';
 import { SseError } from '../../channel/sse-error.js';
 import { refusalOf } from './redis-refusal.js';
 
@@ -8,7 +8,7 @@ export class StreamRefusals {
 
   constructor(
     private readonly address: string,
-    private readonly logger: SseLogger,
+    private readonly log: GatheredLog,
   ) {}
 
   /**
@@ -22,7 +22,13 @@ export class StreamRefusals {
     const refusal = refusalOf(error as Error, this.address, key);
     if (refusal && !this.refused.has(key)) {
       this.refused.add(key);
-      this.logger.error(`The channel of ${key} cannot be read: ${refusal.message}`);
+      const { message } = refusal;
+      this.log.note(key, {
+        level: 'error',
+        cause: message,
+        line: `The channel of ${key} cannot be read: ${message}`,
+        several: (count, keys) => `${count} channels cannot be read, those of ${keys}: ${message}`,
+      });
     }
   }
 

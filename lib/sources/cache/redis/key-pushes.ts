@@ -102,9 +102,14 @@ export class KeyPushes implements CallKind {
   }
 
   private reportLoss(key: string): void {
-    this.streams.logger.warn(
-      `Redis has lost values of the key ${JSON.stringify(key)} that had not reached every reader. ` +
-        'Its clients receive sse:reset.',
-    );
+    const name = JSON.stringify(key);
+    const what = 'that had not reached every reader';
+    this.streams.gatheredLog.note(name, {
+      level: 'warn',
+      cause: 'values were lost',
+      line: `Redis has lost values of the key ${name} ${what}. Its clients receive sse:reset.`,
+      several: (count, keys) =>
+        `Redis has lost values of ${count} keys ${what}: ${keys}. Their clients receive sse:reset.`,
+    });
   }
 }

@@ -1,0 +1,121 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { instance as keysInstance } from '../cache/redis-rig.js';
+import { startRedis, type RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
+import { clusterRig } from './cluster-rig.js';
+import { instance, stopInstances, withRedis, type Instance } from './instances.js';
+
+const NAMES = Array.from({ length: 200 }, (_, n) => `name ${n}`);
+
+const ends: (() => unknown)[] = [];
+
+afterEach(async () => {
+  await stopInstances();
+  for (const end of ends.splice(0).toReversed()) {
+    await end();
+  }
+});
+
+async function redis(): Promise<RedisServer> {
+  const server = await startRedis();
+  ends.push(() => server.stop());
+  return server;
+}
+
+/** Opens all channels, each with an event. */
+async function filled(one: Instance) {
+  const channels = NAMES.map((name) => one.open(name));
+  await until(() => channels.every(({ isLive }) => isLive));
+  await Promise.all(NAMES.map((name) => one.broker.publish(name, { data: 'before' })));
+  await until(() => channels.every(({ events }) => events.length === 1));
+  return channels;
+}
+
+/** How many names the lines with a text tell of. */
+function told(lines: readonly string[], text: RegExp): number {
+  return lines.reduce((sum, line) => {
+    const found = text.exec(line);
+    return sum + (found ? Number(found[1] ?? 1) : 0);
+  }, 0);
+}
+
+const LOST_ENTRIES = /^(?:(\d+) streams have|The stream \S.* has) lost entries/;
+/** Three names, by three different ones, and the number of the others. */
+const LIST = (name: string) => `${name}, ${name}, ${name} and 197 more`;
+
+describe('One log line counts what a Redis without its data means for 200', () => {
+  it('channels', async () => {
+    const server = await redis();
+    const one = await instance(server.url, { auditInterval: 60_000 });
+    const channels = await filled(one);
+    await server.kill();
+    await server.start();
+    await until(() => channels.every(({ resets }) => resets.length > 0));
+    await until(() => told(one.log.lines, LOST_ENTRIES) >= 200);
+    expect(one.log.lines.filter((line) => LOST_ENTRIES.test(line))).toEqual([
+      expect.stringMatching(
+        `^200 streams have lost entries: ${LIST('sse:{name \\d+}')}\\. Their clients receive sse:reset\\.$`,
+      ),
+    ]);
+  });
+
+  it('keys', async () => {
+    const server = await redis();
+    const one = await keysInstance(server.url, { auditInterval: 60_000 });
+    ends.push(() => one.stop());
+    await Promise.all(NAMES.map((name) => one.source.sendKey(name, 'before')));
+    await server.kill();
+    await server.start();
+    const lines = /^Redis has lost values of (?:(\d+) keys|the key)/;
+    await until(() => told(one.log.lines, lines) >= 200);
+    expect(one.log.lines.filter((line) => lines.test(line))).toEqual([
+      expect.stringMatching(
+        `^Redis has lost values of 200 keys that had not reached every reader: ${LIST('"name \\d+"')}\\. ` +
+          'Their clients receive sse:reset\\.$',
+      ),
+    ]);
+  });
+
+  it('channels, when the application stops before the line is due', async () => {
+    const server = await redis();
+    const one = await instance(server.url, { auditInterval: 60_000 });
+    const channels = await filled(one);
+    await server.kill();
+    await server.start();
+    await until(() => channels.every(({ resets }) => resets.length > 0));
+    await one.stop();
+    expect(told(one.log.lines, LOST_ENTRIES)).toBe(200);
+  });
+});
+
+it('One log line tells that 200 channels may no longer be read', async () => {
+  const server = await redis();
+  const one = await instance(server.url, { auditInterval: 100 });
+  await filled(one);
+  await withRedis(server.url, (admin) => admin.acl('SETUSER', 'default', '-evalsha', '-eval'));
+  const lines = /^(?:(\d+) channels|The channel of \S.*) cannot be read/;
+  await until(() => told(one.log.errors, lines) >= 200);
+  expect(one.log.errors.filter((line) => lines.test(line))).toEqual([
+    expect.stringMatching(
+      `^200 channels cannot be read, those of ${LIST('sse:{name \\d+}')}: Redis at .*evalsha.*docs/redis\\.md\\.$`,
+    ),
+  ]);
+});
+
+describe('In a Cluster', () => {
+  const cluster = clusterRig(stopInstances);
+
+  it('a log line for each master at most counts 200 channels on all that were emptied', async () => {
+    const one = await instance(cluster.client(), { auditInterval: 500 });
+    const channels = await filled(one);
+    await Promise.all(
+      cluster.servers.masters.map(({ url }) => withRedis(url, (node) => node.flushall())),
+    );
+    await until(() => channels.every(({ resets }) => resets.length > 0));
+    await until(() => told(one.log.lines, LOST_ENTRIES) >= 200);
+    // An audit may come between the first and the last of them.
+    const lines = one.log.lines.filter((line) => LOST_ENTRIES.test(line));
+    expect(lines.length).toBeLessThanOrEqual(3);
+    expect(told(lines, LOST_ENTRIES)).toBe(200);
+  });
+});
