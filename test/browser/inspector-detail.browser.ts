@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
+import { plain } from '../../lib/channel/plain-text.js';
 import { until } from '../support/until.js';
 import { InspectorRig, startInspected } from './inspector-rig.js';
 
@@ -119,6 +120,64 @@ describe('the events of a channel', () => {
     expect([ids[0], ids.at(-1)]).toEqual(['1199', '700']);
   });
 });
+
+describe('characters that nobody sees', () => {
+  it('are shown wherever the page shows a text', async () => {
+    const app = await startInspected(
+      { showData: true },
+      { client: () => ({ id: 'ada\u200b\u{e0041}', info: { name: 'A\u2067da' } }) },
+    );
+    const channel = 'room:\u202egnp';
+    await app.connect(`/rooms/${encodeURIComponent('\u202egnp')}`);
+    const data = { text: 'x\u202ey'.repeat(100) };
+    await app.sse.send(channel, data, { type: 'sa\u00adid', id: '1\ufeff' });
+    const page = await rig.open(app, `#filter=${encodeURIComponent('\u202eg')}`);
+    const cell = '#channels .grid-body [data-key=name]';
+    await page.waitForSelector(cell);
+    expect(await page.textContent(cell)).toBe('room:\\u202egnp');
+    expect(await page.getAttribute(cell, 'title')).toBe('room:\\u202egnp');
+    const field = '#channels input[type=search]';
+    expect(await page.inputValue(field)).toBe('\u202eg');
+    expect(await page.getAttribute(field, 'title')).toBe('\\u202eg');
+
+    await page.click(cell);
+    expect(await page.textContent('#detail-title')).toBe('room:\\u202egnp');
+    await page.click('.events summary');
+    await page.waitForSelector('.events pre');
+    expect(await page.textContent('.events .id')).toBe('1\\ufeff');
+    expect(await page.textContent('.events .type')).toBe('sa\\xadid');
+    expect(await page.textContent('.events pre')).toBe(plainLines(JSON.stringify(data, null, 2)));
+    await allIsSeen(page);
+
+    await page.click('#tab-connections');
+    const client = '#connections .grid-body [data-key=client]';
+    await page.waitForSelector(client);
+    expect(await page.textContent(client)).toBe('ada\\u200b\\u{e0041}');
+    expect(await page.textContent('#connections .grid-body [data-key=info]')).toBe(
+      '{"name":"A\\u2067da"}',
+    );
+    await allIsSeen(page);
+
+    await page.click('#tab-channels');
+    await page.fill(field, '\u202enobody');
+    await page.waitForSelector('text=nobody” in its name.');
+    expect(await page.textContent('#channels .empty')).toBe(
+      'No channel has “\\u202enobody” in its name.',
+    );
+    await allIsSeen(page);
+  });
+});
+
+function plainLines(text: string): string {
+  return text.split('\n').map(plain).join('\n');
+}
+
+/** Nothing in the document's texts and attributes is hidden. */
+async function allIsSeen(page: Page): Promise<void> {
+  const content = await page.content();
+  expect(content).toContain('u202e');
+  expect(plainLines(content)).toBe(content);
+}
 
 describe('the form', () => {
   it('sends an event to the readers, and says why it cannot', async () => {

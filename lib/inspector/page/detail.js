@@ -1,6 +1,6 @@
 import { ask } from './ask.js';
 import { readersView } from './connections.js';
-import { byId, make, setText } from './dom.js';
+import { byId, make, setAttribute, setText } from './dom.js';
 import { Events } from './events.js';
 import { bytes, measure, shortCount } from './format.js';
 import { Send } from './send.js';
@@ -116,7 +116,7 @@ export class Detail {
     this.#isThere = false;
     this.#events.show('');
     setText(this.#name, open);
-    this.#name.title = open;
+    setAttribute(this.#name, 'title', open);
     this.#fill(undefined);
     this.#missing.hidden = true;
     if (open === '') {
@@ -166,7 +166,7 @@ export class Detail {
     for (const { value, text } of this.#values) {
       const shown = row ? text(row) : '–';
       setText(value, shown);
-      value.title = shown;
+      setAttribute(value, 'title', shown);
     }
     this.#send.showReaders(row?.readers ?? 0);
   }

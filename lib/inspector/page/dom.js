@@ -1,4 +1,11 @@
-/** Small ways to make and change elements. Text only ever becomes text: nothing here reads HTML. */
+/**
+ * Small ways to make and change elements. Text only ever becomes text: nothing here reads HTML. What people read is
+ * written so that they see all of it; a Text node is left as it is.
+ */
+import { visible } from './visible.js';
+
+/** The attributes that people read, or hear. */
+const READ = new Set(['title', 'aria-label']);
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
@@ -9,8 +16,8 @@
  */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
+  for (const [name, value] of Object.entries(attributes)) setAttribute(element, name, value);
+  element.append(...children.map((child) => (typeof child === 'string' ? visible(child) : child)));
   return element;
 }
 
@@ -39,7 +46,8 @@ export function byId(id) {
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 /**
@@ -49,6 +57,7 @@ export function setText(element, text) {
  * @param {string | undefined} value
  */
 export function setAttribute(element, name, value) {
-  if (value === undefined) element.removeAttribute(name);
-  else if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  const shown = value !== undefined && READ.has(name) ? visible(value) : value;
+  if (shown === undefined) element.removeAttribute(name);
+  else if (element.getAttribute(name) !== shown) element.setAttribute(name, shown);
 }

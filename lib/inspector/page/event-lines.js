@@ -1,5 +1,6 @@
 import { make } from './dom.js';
 import { bytes, time } from './format.js';
+import { visibleLines } from './visible.js';
 
 /** @import { EventLine } from './contract.js' */
 
@@ -70,18 +71,17 @@ function line(event) {
   const summary = make('summary', {}, ...head, make('span', { class: 'short' }, short(data)));
   const details = make('details', {}, summary);
   // Only who opens a line pays for making it readable.
-  details.addEventListener(
-    'toggle',
-    () => details.append(make('pre', {}, readable(data, cut) + (cut ? '\n… the rest is cut' : ''))),
-    { once: true },
-  );
+  details.addEventListener('toggle', () => details.append(make('pre', {}, readable(data, cut))), {
+    once: true,
+  });
   item.append(details);
   return item;
 }
 
-/** @param {string} data */
+/** Its beginning, without half of a character at its end. @param {string} data */
 function short(data) {
-  return data.length > 240 ? `${data.slice(0, 240)}…` : data;
+  const [start = ''] = /^.{0,240}/su.exec(data) ?? [];
+  return new Text(visibleLines(start) + (start === data ? '' : '…'));
 }
 
 /**
@@ -89,10 +89,10 @@ function short(data) {
  * @param {true | undefined} cut
  */
 function readable(data, cut) {
-  if (cut) return data;
   try {
-    return JSON.stringify(JSON.parse(data), null, 2);
+    if (!cut) return new Text(visibleLines(JSON.stringify(JSON.parse(data), null, 2)));
   } catch {
-    return data;
+    // It is no JSON.
   }
+  return new Text(visibleLines(data) + (cut ? '\n… the rest is cut' : ''));
 }

@@ -1,4 +1,5 @@
-import { make } from './dom.js';
+import { make, setAttribute } from './dom.js';
+import { visible } from './visible.js';
 
 /** How long a user pauses after typing, in ms. */
 const TYPED = 220;
@@ -47,10 +48,12 @@ export function selectField(label, options, onChoose) {
 }
 
 /**
- * Writes what the address says into a field, but not while the user types there.
+ * Writes what the address says into a field, but not while the user types there. A field shows a text as it is:
+ * where that hides something, the field's title shows it.
  * @param {HTMLInputElement} input
  * @param {string} text
  */
 export function fill(input, text) {
+  setAttribute(input, 'title', visible(text) === text ? undefined : text);
   if (input !== document.activeElement && input.value !== text) input.value = text;
 }

@@ -1,5 +1,6 @@
-import { byId, setText } from './dom.js';
+import { byId, setAttribute, setText } from './dom.js';
 import { duration } from './format.js';
+import { visible } from './visible.js';
 
 /** @import { Overview } from '../overview.js' */
 /** @import { StreamState } from './live.js' */
@@ -11,11 +12,11 @@ export class Header {
   /** @param {Overview} overview */
   show({ instance, version, at, startedAt, showData, send }) {
     setText(byId('instance'), instance);
-    byId('instance').title = instance;
+    setAttribute(byId('instance'), 'title', instance);
     setText(byId('version'), version);
     setText(byId('uptime'), duration(Math.max(1_000, at - startedAt)));
     setText(byId('data-shown'), `${showData ? 'shown' : 'hidden'}${send ? ', sending on' : ''}`);
-    document.title = `${instance} · SSE inspector`;
+    document.title = `${visible(instance)} · SSE inspector`;
   }
 
   /**
