@@ -52,12 +52,12 @@ const COLUMNS = [
     sort: 'backlog',
     text: ({ backlog }) => shortCount(backlog),
   },
-  { key: 'protocol', title: 'Protocol', kind: 'text', text: ({ protocol }) => protocol ?? '' },
   { key: 'id', title: 'Id', kind: 'text', text: ({ id }) => id },
   {
     key: 'info',
     title: 'Info',
     kind: 'text',
+    isOptional: true,
     text: ({ info }) => (info === undefined ? '' : JSON.stringify(info)),
   },
 ];
@@ -102,11 +102,6 @@ export class Connections {
     this.view.list.onOpen = ({ channels: [name] }) => {
       if (name !== undefined) route.change({ open: name, part: 'readers' }, 'push');
     };
-  }
-
-  /** @param {boolean} hasInfo whether the server tells what applications know of clients */
-  showInfo(hasInfo) {
-    this.view.element.classList.toggle('has-info', hasInfo);
   }
 
   /** @param {Readonly<Look>} look */

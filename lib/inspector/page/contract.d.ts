@@ -33,7 +33,6 @@ export interface ConnectionRow {
   readonly lag: number;
   /** Events that wait for it. */
   readonly backlog: number;
-  readonly protocol?: string;
 }
 
 /** An event of `history` and `follow`. */

@@ -7,6 +7,7 @@ import { make } from './dom.js';
  * @property {string} title
  * @property {'text' | 'number'} kind
  * @property {string} [sort] the order that its heading asks for
+ * @property {true} [isOptional] takes place only where a row has something in it
  * @property {(row: Row) => string} text
  * @property {(row: Row) => 'warn' | ''} [tone]
  */

@@ -16,6 +16,7 @@ export class ListView {
   #empty = make('p', { class: 'empty' });
   #error = make('p', { class: 'error', role: 'alert' });
   #texts;
+  #optional;
 
   /**
    * @param {object} setup
@@ -32,6 +33,7 @@ export class ListView {
     /** @type {VirtualList<Row>} */
     this.list = new VirtualList(label, columns, this.rows);
     this.#texts = { none };
+    this.#optional = columns.filter(({ isOptional }) => isOptional);
     this.#error.hidden = true;
     this.rows.onChange = () => this.#update();
     const bar =
@@ -59,7 +61,19 @@ export class ListView {
     setText(this.#error, error === undefined ? '' : `The list cannot be read. ${error}`);
     this.#error.hidden = error === undefined;
     if (total === undefined) this.list.toTop();
+    else this.#showColumns();
     this.list.update();
     this.onTotal(total);
+  }
+
+  /** Nothing is known of rows that are not at hand: a column may come while one scrolls. */
+  #showColumns() {
+    const rows = [...this.rows.known()];
+    for (const { key, text } of this.#optional) {
+      this.element.classList.toggle(
+        `has-${key}`,
+        rows.some((row) => text(row) !== ''),
+      );
+    }
   }
 }

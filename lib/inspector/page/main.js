@@ -85,7 +85,6 @@ const live = new Live({
     header.show(overview);
     totals.show(overview, samples.list);
     health.show(overview);
-    connections.showInfo(overview.showData);
     detail.allow(overview.showData, overview.send);
     const said = hasRestarted ? 'The instance has started anew.' : news.news(overview.systems);
     if (said !== undefined) notices.say(said);
