@@ -37,6 +37,13 @@ const PALE = `(() => {
   return { pale, seen };
 })()`;
 
+/** The texts beside the lists that are cut, or that one would have to scroll to. */
+const CUT = `[...document.querySelectorAll('.reason, .why, .facts dd, .channel-facts dd, .card-scroll')]
+  .filter((element) => element.checkVisibility())
+  .filter(({ scrollWidth, clientWidth, scrollHeight, clientHeight }) =>
+    scrollWidth > clientWidth || scrollHeight > clientHeight)
+  .map((element) => element.className + ' ' + element.textContent)`;
+
 async function startLooks(): ReturnType<typeof startInspected> {
   const app = await startInspected({ send: true, showData: true });
   await openChannels(app, 60);
@@ -52,6 +59,23 @@ function isShown(page: Page, look: string): Promise<unknown> {
     : `#${look === '' ? 'channels' : 'connections'} [role=gridcell] >> text=:`;
   return page.waitForSelector(part);
 }
+
+it.each([360, 1_280])('no reason and no number is cut with %d pixels', async (width) => {
+  const app = await startInspected({}, { client: () => ({ id: 'ada' }) });
+  await app.sse.send(LONG, 1, { id: `an-id-without-any-space-in-it:${'x'.repeat(40)}` });
+  await (await app.connect('/rooms/attic')).close();
+  await app.connect('/closed');
+  await app.connect('/rooms/cellar');
+  await app.sse.disconnect({ client: 'ada' });
+  const page = await rig.open(app, `#open=${LONG}`, { viewport: { width, height: 740 } });
+  await isShown(page, '#open=');
+  for (const reason of ['client-left', 'completed', 'revoked']) {
+    await page.waitForSelector(`.reasons .reason >> text=${reason}`);
+  }
+  expect(await page.evaluate(CUT)).toEqual([]);
+  const most = `getComputedStyle(document.querySelector('.card-scroll:has(.reasons)')).maxHeight`;
+  expect(await page.evaluate(most)).toBe('none');
+});
 
 describe.each(['light', 'dark'] as const)('in %s', (colorScheme) => {
   it('every text has contrast', async () => {

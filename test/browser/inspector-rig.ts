@@ -1,5 +1,6 @@
 import { Controller, Sse } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
+import { EMPTY, type Observable } from 'rxjs';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { SseChannel, type SseModuleOptions } from '../../lib/index.js';
 import { SseInspectorModule, type SseInspectorOptions } from '../../lib/inspector/index.js';
@@ -11,6 +12,12 @@ class RoomsController {
   @Sse('rooms/:room')
   @SseChannel('room:{room}')
   room(): void {}
+
+  @Sse('closed')
+  @SseChannel('room:closed')
+  closed(): Observable<never> {
+    return EMPTY;
+  }
 }
 
 /** An application with an inspector at `/admin/sse`, and rooms to listen to. */

@@ -127,6 +127,35 @@ describe('the connections', () => {
     await page.waitForSelector('#detail-title >> text=room:lobby');
     await page.waitForSelector('#part-readers [data-key=client] >> text=ada');
   });
+
+  it('have a column for what is known of clients only where something is', async () => {
+    const app = await startInspected(
+      { showData: true },
+      { client: ({ query }) => ({ id: 'ada', ...(query['plan'] && { info: query['plan'] }) }) },
+    );
+    const client = await app.connect('/rooms/lobby');
+    const page = await rig.open(app, '#tab=connections');
+    await page.waitForSelector('#connections [data-key=channels] >> text=room:lobby');
+    const heading = '#connections [role=columnheader][data-key=info]';
+    expect(await page.isVisible(heading)).toBe(false);
+    const paying = await app.connect('/rooms/attic?plan=gold');
+    await page.waitForSelector('#connections [role=gridcell][data-key=info] >> text=gold');
+    expect(await page.isVisible(heading)).toBe(true);
+    await paying.close();
+    await page.waitForSelector(heading, { state: 'hidden' });
+    await client.close();
+  });
+
+  it.each(['Slow clients', 'Stalled'])('are a click away from %s, by lag', async (number) => {
+    const app = await startInspected({}, { client: () => 'ada' });
+    await app.connect('/rooms/lobby');
+    const page = await rig.open(app);
+    await page.click(`#facts a >> text=${number}`);
+    await page.waitForSelector('#connections [role=gridcell][data-key=client] >> text=ada');
+    await page.waitForSelector('#connections [data-key=lag][aria-sort=descending]');
+    await page.goBack();
+    await page.waitForSelector('#tab-channels[aria-selected=true]');
+  });
 });
 
 describe('the connection to the server', () => {

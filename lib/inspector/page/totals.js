@@ -14,6 +14,10 @@ const CHARTS = [
   { of: 'loopDelay', title: 'Loop delay', unit: 'ms, p99', format: measure, floor: 10, high: 100 },
 ];
 
+/** The numbers that lead to the list that says who: those who have not read for longest come first. */
+const WHO = new Set(['Slow clients', 'Stalled']);
+const TO_WHO = { href: '#tab=connections&order=lag', title: 'Who has not read for longest' };
+
 /**
  * A number among the others: its text, and whether it asks for a look.
  * @type {[title: string, text: (overview: Overview) => string, warn?: (overview: Overview) => boolean][]}
@@ -41,7 +45,10 @@ export class Totals {
   constructor() {
     byId('charts').append(...this.#charts.map(({ element }) => element));
     byId('facts').append(
-      ...this.#facts.map(({ title, value }) => make('div', {}, make('dt', {}, title), value)),
+      ...this.#facts.map(({ title, value }) => {
+        const name = WHO.has(title) ? make('a', TO_WHO, title) : title;
+        return make('div', {}, make('dt', {}, name), value);
+      }),
     );
   }
 
