@@ -32,6 +32,10 @@ class ControlledResponse extends EventEmitter {
   }
 
   write(bytes: Buffer): boolean {
+    if (bytes.length === 0) {
+      // On a bare socket the chunk of none ends the response.
+      this.end();
+    }
     if (this.isStalled) {
       this.unread.push(bytes);
       return false;
@@ -41,7 +45,7 @@ class ControlledResponse extends EventEmitter {
   }
 
   end(frame?: string): void {
-    if (frame !== undefined) {
+    if (frame) {
       this.write(Buffer.from(frame));
     }
     this.writableEnded = true;

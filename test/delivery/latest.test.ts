@@ -90,6 +90,7 @@ describe('A client with overflow: { latest }', () => {
   it.each([
     ['of little data, at once', 10, Infinity],
     ['of much data, block by block', 10_000, Infinity],
+    ['each of which fills a block', 40_000, Infinity],
     ['that is no longer retained', 10_000, 3],
   ])('gets the newest event of each key %s, once and in order', async (_, filler, events) => {
     const rig = new ClientRig({ retain: { events, bytes: Infinity, age: Infinity } });
