@@ -3,7 +3,7 @@
  * order of a text, characters without width, tags, variation selectors, and halves of surrogate pairs.
  * The page of the inspector has the same rule.
  */
-export const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 
 /** A text of which one sees every character: others are written as `\x1b`, `\u202e` or `\u{e0041}`. */
 export function plain(text: string): string {
