@@ -268,12 +268,42 @@ describe('A cache of the application', () => {
     isDown = false;
     await readAgain();
     const refusals = () => log.errors.filter((line) => line.includes('The key "key"'));
+    await until(() => refusals().length > 0);
     expect(refusals()).toEqual([expect.stringContaining('BigInt')]);
     expect(log.lines).not.toContainEqual(expect.stringContaining('The key "key"'));
     values.set('key', 'text');
     await until(() => channel.events.length === 1);
+    await until(() => log.lines.includes('The key "key" can be read again.'));
     expect(refusals()).toHaveLength(1);
-    expect(log.lines).toContain('The key "key" can be read again.');
+  });
+
+  it('that takes no values back causes one line for all keys, and none is left out of it', async () => {
+    const log = new LogRecorder();
+    const keys = Array.from({ length: 200 }, (_, n) => `key ${n}`);
+    let asked = 0;
+    let answer: () => void = () => undefined;
+    const answers = new Promise<void>((resolve) => (answer = resolve));
+    const taken = new Set<string>();
+    const cache = {
+      get: async (key: string) => {
+        asked++;
+        await answers;
+        return taken.has(key) || !keys.includes(key) ? undefined : 'a value';
+      },
+      set: () => Promise.reject(new Error('The cache is full.')),
+      delete: async (key: string) => taken.add(key),
+    };
+    const source = sourceOf(new AdapterKeyStore(cache), log);
+    const channels = keys.map((key) => Recorder.open(source, key));
+    await until(() => asked >= keys.length);
+    channels.forEach(({ feed }) => feed!.close());
+    answer();
+    await source.stop();
+    expect(log.errors.filter((line) => line.includes('put back'))).toEqual([
+      expect.stringMatching(
+        /^The last readers of 200 keys have left, and values of these could not be put back: "key \d+", "key \d+", "key \d+" and 197 more\. The cache is full\.$/,
+      ),
+    ]);
   });
 
   it.each([[null], [{}], [{ get() {}, set() {} }], ['cache']])(

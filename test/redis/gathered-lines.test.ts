@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { Recorder } from '../cache/recorder.js';
 import { instance as keysInstance } from '../cache/redis-rig.js';
 import { startRedis, type RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -100,6 +101,34 @@ it('One log line tells that 200 channels may no longer be read', async () => {
       `^200 channels cannot be read, those of ${LIST('sse:{name \\d+}')}: Redis at .*evalsha.*docs/redis\\.md\\.$`,
     ),
   ]);
+});
+
+it('One log line tells that 200 keys have another type, and one that they can be read again', async () => {
+  const server = await redis();
+  const one = await keysInstance(server.url);
+  ends.push(() => one.stop());
+  const channels = NAMES.map((name) =>
+    Recorder.open(one.source.with({ interval: 20, maxInterval: 20 }), name),
+  );
+  const of = (lines: readonly string[]) => lines.filter((line) => /^(?:\d+|The) keys? /.test(line));
+  await withRedis(server.url, async (admin) => {
+    await until(() => channels.every(({ isLive }) => isLive));
+    await admin.eval("for n = 0, 199 do redis.call('HSET', 'name ' .. n, 'field', 'value') end", 0);
+    const refused = /^(?:(\d+) keys|The key .*) cannot be read/;
+    await until(() => told(one.log.errors, refused) >= 200);
+    expect(of(one.log.errors)).toEqual([
+      expect.stringMatching(
+        `^200 keys cannot be read, ${LIST('"name \\d+"')}: .*is a hash.*\\. Their streams stay open; `,
+      ),
+    ]);
+    expect(of(one.log.lines)).toEqual([]);
+    await admin.flushall();
+    const readable = /^(?:(\d+) keys|The key .*) can be read again/;
+    await until(() => told(one.log.lines, readable) >= 200);
+    expect(of(one.log.lines)).toEqual([
+      expect.stringMatching(`^200 keys can be read again: ${LIST('"name \\d+"')}\\.$`),
+    ]);
+  });
 });
 
 describe('In a Cluster', () => {

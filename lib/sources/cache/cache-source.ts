@@ -12,6 +12,7 @@ import type {
 } from '../../channel/source.js';
 import { textOf } from '../../channel/value-text.js';
 import { settledWithin } from '../../channel/deadline.js';
+import { GatheredLog } from '../../channel/gathered-log.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import { reasonOf } from '../../channel/reason.js';
 import { keyOptions, type CacheOptions, type KeyOptions } from './cache-options.js';
@@ -37,15 +38,18 @@ export class CacheSource implements ChannelSource, Lifecycle, KeyFeedOwner {
   private readonly unsubscribe: (() => void)[] = [];
   /** Limited, as other programs can fill keys with values that cannot be sent. */
   private readonly skippedLog: LimitedLog;
+  /** For what happens to keys, often to many at once. */
+  private readonly keyLog: GatheredLog;
   private stopped = false;
 
   constructor(
     readonly store: KeyStore,
-    private readonly logger: SseLogger,
+    logger: SseLogger,
   ) {
     ofKind('cache', this);
     this.skippedLog = new LimitedLog(logger);
-    this.poll = new KeyPoll((keys) => this.read(keys), logger, store);
+    this.keyLog = new GatheredLog(logger);
+    this.poll = new KeyPoll((keys) => this.read(keys), logger, store, this.keyLog);
     const forAll = new KeysForAll(this);
     this.shared = store.sharePolls?.({
       poll: (key, rate) => forAll.set(key, rate),
@@ -130,6 +134,7 @@ export class CacheSource implements ChannelSource, Lifecycle, KeyFeedOwner {
     }
     await this.store.stop?.();
     await settledWithin(Promise.all(this.returning), STOP_WAIT_MS);
+    this.keyLog.stop();
   }
 
   private openWith(key: string, sink: ChannelSink, options: KeyOptions): ChannelFeed {
@@ -211,10 +216,16 @@ export class CacheSource implements ChannelSource, Lifecycle, KeyFeedOwner {
       }
       this.wake(key);
     } catch (error) {
-      this.logger.error(
-        `The last reader of the key ${JSON.stringify(key)} has left, and ` +
-          `${taken.length + sent.length} of its values could not be put back: ${reasonOf(error)}`,
-      );
+      const [name, reason] = [JSON.stringify(key), reasonOf(error)];
+      this.keyLog.note(name, {
+        level: 'error',
+        cause: `put back: ${reason}`,
+        line:
+          `The last reader of the key ${name} has left, and ` +
+          `${taken.length + sent.length} of its values could not be put back: ${reason}`,
+        several: (count, keys) =>
+          `The last readers of ${count} keys have left, and values of these could not be put back: ${keys}. ${reason}`,
+      });
     }
   }
 }

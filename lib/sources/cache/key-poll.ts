@@ -1,4 +1,5 @@
 import { settledWithin } from '../../channel/deadline.js';
+import type { GatheredLog } from '../../channel/gathered-log.js';
 import { reasonOf } from '../../channel/reason.js';
 import type { SseLogger } from '../../channel/source.js';
 import { fine, healthBy, type SystemHealth } from '../../channel/system-health.js';
@@ -59,14 +60,16 @@ export class KeyPoll {
   /**
    * @param read reads the keys, in their order; never rejects
    * @param store the store of the keys
+   * @param keyLog for what happens to keys, often to many at once
    */
   constructor(
     private readonly read: (keys: readonly PolledKey[]) => Promise<readonly KeyReading[]>,
     private readonly logger: SseLogger,
-    { readsAlone }: Pick<KeyStore, 'readsAlone'> = {},
+    { readsAlone }: Pick<KeyStore, 'readsAlone'>,
+    keyLog: GatheredLog,
   ) {
     this.batch = readsAlone ? 1 : BATCH;
-    this.outage = new PollOutage(logger);
+    this.outage = new PollOutage(logger, keyLog);
     this.polls = tallyOf(logger).polls.cache;
   }
 

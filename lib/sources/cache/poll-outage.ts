@@ -1,5 +1,6 @@
 import { backoff } from '../../channel/backoff.js';
 import { monotonicNow } from '../../channel/clock.js';
+import type { GatheredLog } from '../../channel/gathered-log.js';
 import { Outage } from '../../channel/outage.js';
 import { reasonOf } from '../../channel/reason.js';
 import type { SseLogger } from '../../channel/source.js';
@@ -17,7 +18,11 @@ export class PollOutage {
   private isReported = false;
   private readonly refused = new WeakSet<object>();
 
-  constructor(private readonly logger: SseLogger) {
+  /** @param keyLog for what happens to keys, often to many at once */
+  constructor(
+    logger: SseLogger,
+    private readonly keyLog: GatheredLog,
+  ) {
     this.outage = new Outage(logger, 'cache');
   }
 
@@ -66,13 +71,22 @@ export class PollOutage {
     const key = JSON.stringify(polled.key);
     if (refused === undefined) {
       if (this.refused.delete(polled)) {
-        this.logger.log(`The key ${key} can be read again.`);
+        this.keyLog.note(key, {
+          level: 'log',
+          cause: 'readable',
+          line: `The key ${key} can be read again.`,
+          several: (count, keys) => `${count} keys can be read again: ${keys}.`,
+        });
       }
     } else if (!this.refused.has(polled)) {
       this.refused.add(polled);
-      this.logger.error(
-        `The key ${key} cannot be read: ${refused}. Its streams stay open; delete or replace the value.`,
-      );
+      this.keyLog.note(key, {
+        level: 'error',
+        cause: refused,
+        line: `The key ${key} cannot be read: ${refused}. Its streams stay open; delete or replace the value.`,
+        several: (count, keys) =>
+          `${count} keys cannot be read, ${keys}: ${refused}. Their streams stay open; delete or replace the values.`,
+      });
     }
   }
 }
