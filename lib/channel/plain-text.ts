@@ -1,9 +1,10 @@
 /**
  * What nobody sees, or what makes a text look like another: control characters, line ends, marks that change the
  * order of a text, characters without width, tags, variation selectors, and halves of surrogate pairs.
- * The page of the inspector has the same rule.
+ * What joins or colours an emoji is seen as the emoji. The page of the inspector has the same rule.
  */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
+const UNSEEN =
+  /(?!(?<=\p{ExtPict}\p{EMod}?\ufe0f?)\u200d(?=\p{ExtPict})|(?<=\p{ExtPict})\ufe0f)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 
 /** A text of which one sees every character: others are written as `\x1b`, `\u202e` or `\u{e0041}`. */
 export function plain(text: string): string {

@@ -33,8 +33,11 @@ describe('plain()', () => {
   });
 
   it('leaves letters, signs, blanks and emoji as they are', () => {
-    const text = 'Zoë שלום Привет 東京 e\u0301 a\u00a0b \\x1b "{}" 🙂👍🏽🇨🇭';
+    const text = 'Zoë שלום Привет 東京 e\u0301 a\u00a0b \\x1b "{}" 🙂👍🏽🇨🇭 ❤️ 👩‍👩‍👧 🏳️‍🌈 👩🏽‍💻';
     expect(plain(text)).toBe(text);
+    expect(plain('a\ufe0f ❤\ufe0f\ufe0f 🙂\u200da')).toBe(
+      String.raw`a\ufe0f ❤${'\ufe0f'}\ufe0f 🙂\u200da`,
+    );
   });
 
   it('shows whatever Unicode calls a control, a format, a surrogate, or ignorable', () => {
