@@ -62,7 +62,11 @@ export class InspectorRig {
   }
 
   /** Opens the page, and waits until it is live. */
-  async open(app: TestApp, hash = '', options: BrowserContextOptions = {}): Promise<Page> {
+  async open(
+    app: { readonly url: string },
+    hash = '',
+    options: BrowserContextOptions = {},
+  ): Promise<Page> {
     const context = await this.browser.newContext({
       viewport: { width: 1_440, height: 900 },
       ...options,

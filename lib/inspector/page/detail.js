@@ -29,6 +29,11 @@ const PARTS = { events: 'Events', readers: 'Connections', send: 'Send' };
 
 /** What is known of one channel, beside the lists. */
 export class Detail {
+  /** The instance whose overview is shown. */
+  instance = '';
+  /** Told which instance has answered. @type {(instance: string) => void} */
+  onInstance = () => {};
+
   #root = byId('detail');
   #route;
   #pulse;
@@ -42,6 +47,8 @@ export class Detail {
   #values = FACTS.map(([title, text]) => ({ value: make('dd'), title, text }));
   #channel = '';
   #isAsking = false;
+  /** Which instance the facts are of. */
+  #factsOf = '';
   /** Whether the channel is open. */
   #isThere = false;
   #showsEvents = false;
@@ -114,6 +121,7 @@ export class Detail {
       return;
     }
     this.#isThere = false;
+    this.#factsOf = '';
     this.#events.show('');
     setText(this.#name, open);
     setAttribute(this.#name, 'title', open);
@@ -146,9 +154,13 @@ export class Detail {
     this.#isAsking = true;
     try {
       /** @type {Page<ChannelRow>} */
-      const { rows } = await ask('channels', { channel });
+      const { rows, instance = '' } = await ask('channels', { channel });
       const row = rows.find(({ name }) => name === channel);
       if (channel !== this.#channel) return;
+      this.onInstance(instance);
+      // Behind a balancer others answer as well: their facts do not take the place of those of this one.
+      if (instance !== this.instance && this.#factsOf === this.instance) return;
+      this.#factsOf = instance;
       this.#missing.hidden = row !== undefined;
       this.#isThere = row !== undefined;
       this.#fill(row);

@@ -62,6 +62,14 @@ function compare(answered) {
 }
 channels.view.rows.onInstance = compare;
 connections.view.rows.onInstance = compare;
+detail.onInstance = compare;
+
+/** What is said when the numbers are those of another process. */
+const CHANGES = {
+  restart: () => 'The instance has started anew.',
+  /** @param {string} name */
+  other: (name) => `Another instance answers now: ${name}.`,
+};
 
 let state = '';
 
@@ -80,13 +88,14 @@ const live = new Live({
   /** @param {Overview} overview */
   onOverview(overview) {
     instance = overview.instance;
+    detail.instance = instance;
     clock.ahead = overview.at - Date.now();
-    const hasRestarted = samples.add(overview);
+    const change = samples.add(overview);
     header.show(overview);
     totals.show(overview, samples.list);
     health.show(overview);
     detail.allow(overview.showData, overview.send);
-    const said = hasRestarted ? 'The instance has started anew.' : news.news(overview.systems);
+    const said = change ? CHANGES[change](instance) : news.news(overview.systems);
     if (said !== undefined) notices.say(said);
   },
 });

@@ -23,16 +23,14 @@ export class Samples {
 
   /**
    * @param {Overview} overview
-   * @returns {boolean} whether this is another process than before
+   * @returns {'restart' | 'other' | undefined} whether the instance has started anew, or another one answers
    */
   add(overview) {
     const last = this.#last;
-    const isOther =
-      last !== undefined &&
-      (last.startedAt !== overview.startedAt || last.instance !== overview.instance);
-    if (isOther) this.list = [];
-    const elapsed = last && !isOther ? overview.at - last.at : Infinity;
-    if (elapsed <= 0) return isOther;
+    const change = changeOf(last, overview);
+    if (change) this.list = [];
+    const elapsed = last && !change ? overview.at - last.at : Infinity;
+    if (elapsed <= 0) return change;
     const { at, counters, totals } = overview;
     if (elapsed > GAP && this.list.length > 0) {
       const nothing = { received: undefined, sent: undefined };
@@ -52,6 +50,17 @@ export class Samples {
     });
     while (this.list[0] && this.list[0].at < at - SPAN) this.list.shift();
     this.#last = overview;
-    return isOther;
+    return change;
   }
+}
+
+/**
+ * @param {Overview | undefined} last
+ * @param {Overview} overview
+ */
+function changeOf(last, overview) {
+  if (!last) return undefined;
+  // A restart behind a balancer may show as another instance; a name tells them apart, and a date does not.
+  if (last.instance !== overview.instance) return 'other';
+  return last.startedAt === overview.startedAt ? undefined : 'restart';
 }
