@@ -4,6 +4,7 @@ import type { ChannelRequest } from '../delivery/channel-request.js';
 import type { RunLogs } from './run-log.js';
 import { BEFORE_BEGINNING, placeOf, runPosition } from './run-position.js';
 import { endLost, reached, type RunServices } from './run-services.js';
+import { SharedLooks } from './shared-looks.js';
 
 /** A place in a run, for a client to begin at. */
 export interface PlaceInRun {
@@ -13,8 +14,7 @@ export interface PlaceInRun {
 
 /** Finds where clients begin to read the runs of a channel. */
 export class RunPlaces {
-  /** What is under way, by channel and id: clients that come together share it. */
-  private readonly looks = new Map<string, Promise<RunRecord | undefined>>();
+  private readonly looks = new SharedLooks<RunRecord | undefined>();
 
   constructor(
     private readonly services: RunServices,
@@ -51,13 +51,8 @@ export class RunPlaces {
   }
 
   private look(channel: string, id?: string): Promise<RunRecord | undefined> {
-    const key = JSON.stringify([channel, id]);
-    let look = this.looks.get(key);
-    if (!look) {
-      look = findRun(channel, id, this.services).finally(() => this.looks.delete(key));
-      this.looks.set(key, look);
-    }
-    return look;
+    const find = () => findRun(channel, id, this.services);
+    return this.looks.look(JSON.stringify([channel, id]), find);
   }
 }
 
