@@ -17,5 +17,7 @@ export const PAGES = new Map([
   ['SECURITY.md', 'security.md'],
   ['sample/README.md', 'sample.md'],
   ['docs/bench.svg', 'public/docs/bench.svg'],
+  ['docs/inspector-dark.png', 'public/docs/inspector-dark.png'],
+  ['docs/inspector-light.png', 'public/docs/inspector-light.png'],
   ...inDocs.map((name) => [name, name.replace(/README\.md$/, 'index.md')]),
 ]);

@@ -86,7 +86,8 @@ export function links(document: string): string[] {
   const prose = read(document)
     .replace(/^( *)```[\s\S]*?^\1```/gm, '')
     .replace(/`[^`\n]*`/g, '');
-  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
+  const targets = prose.matchAll(/\]\(([^)\s]+)\)|\ssrc(?:set)?="([^"]+)"/g);
+  return [...targets].map(([, target, picture]) => (target ?? picture)!);
 }
 
 /** The anchors of a document's headings, as GitHub makes them. */
