@@ -41,7 +41,11 @@ async function expectEventsAcross(redis: () => RedisOption, admin: Redis): Promi
     expect(count(sent, each.data)).toEqual(NONE);
     expect(each.resets).toEqual([]);
   }
-  expect([...one.log.errors, ...two.log.errors]).toEqual([]);
+  // On a busy machine the way back from the kill may take long enough for a line.
+  const lines = [...one.log.errors, ...two.log.errors];
+  expect(lines.filter((line) => !line.includes('interrupted: the connection was closed'))).toEqual(
+    [],
+  );
 }
 
 describe('Over TLS', () => {
