@@ -3,7 +3,7 @@ import { endAppProcesses, startAppProcess } from '../redis/app-process.js';
 import { compiled } from '../support/compiled.js';
 import { until } from '../support/until.js';
 import { startBalancer, type Balancer, type Choice } from './balancer.js';
-import { InspectorRig, startInspected } from './inspector-rig.js';
+import { InspectorRig, look, startInspected } from './inspector-rig.js';
 
 const rig = new InspectorRig();
 const LOBBY = '#open=room%3Alobby';
@@ -65,5 +65,74 @@ describe('behind a balancer', () => {
     const shown = (await page.evaluate('seen')) as string[];
     expect(shown.filter((text) => text.includes('Received–'))).toEqual([]);
     expect(await page.isVisible('text=This channel is not open on this instance.')).toBe(false);
+  });
+});
+
+describe('following', () => {
+  const follows = (state: string): string => `.follow-state[data-state=${state}]`;
+  const size = (bytes: number): string => `.events .size >> text="${bytes} B"`;
+
+  it.each([
+    [502, /^The server has answered with 502\. Trying again every \d s\.$/],
+    [404, /^The server has answered with 404\. Trying again every \d s\.$/],
+    [403, /^You may not do this \(403\)\. Trying again every \d s\.$/],
+  ])('goes on after answers with %i, and says why it does not', async (status, why) => {
+    rig.expected = /net::ERR_|status of|EventSource/;
+    const app = await startInspected();
+    await app.sse.send('room:lobby', 'x'.repeat(10));
+    const front = await balance(() => app.url);
+    const page = await rig.open(front, LOBBY);
+    await page.click('text=Follow');
+    await page.waitForSelector(follows('on'));
+    front.choose = (path) => (/follow|history/.test(path) ? status : app.url);
+    front.cut();
+    await until(async () => why.test((await page.textContent('.follow-state')) ?? ''), {
+      what: 'the reason',
+      every: 50,
+    });
+    expect(await page.getAttribute('.follow-state', 'data-state')).toBe('away');
+    front.choose = () => app.url;
+    await page.waitForSelector(follows('on'));
+    await app.sse.send('room:lobby', 'x'.repeat(11));
+    await page.waitForSelector(size(11));
+  });
+
+  it('waits where the channel is not open after a restart', async () => {
+    rig.expected = /net::ERR_|status of|EventSource/;
+    const [app, next] = [await startInspected(), await startInspected()];
+    await app.sse.send('room:lobby', 'x'.repeat(10));
+    const front = await balance(() => app.url);
+    const page = await rig.open(front, LOBBY);
+    await page.click('text=Follow');
+    await page.waitForSelector(follows('on'));
+    front.choose = () => next.url;
+    front.cut();
+    await page.waitForSelector(
+      `${follows('away')} >> text=The channel "room:lobby" is not open on this instance. Trying again every`,
+    );
+    await next.sse.send('room:lobby', 'x'.repeat(11));
+    await page.waitForSelector(follows('on'));
+    await next.sse.send('room:lobby', 'x'.repeat(12));
+    await page.waitForSelector(size(12));
+  });
+
+  it('takes no place while nobody looks', async () => {
+    const app = await startInspected();
+    await app.sse.send('room:lobby', 'x'.repeat(10));
+    const page = await rig.open(app, LOBBY);
+    await page.click('text=Follow');
+    await page.waitForSelector(follows('on'));
+    const closed = page.waitForEvent('requestfailed', (request) =>
+      request.url().includes('/follow'),
+    );
+    await look(page, false);
+    await closed;
+    await app.sse.send('room:lobby', 'x'.repeat(11));
+    expect(await page.$$(size(11))).toEqual([]);
+    await look(page, true);
+    await page.waitForSelector(size(11));
+    await app.sse.send('room:lobby', 'x'.repeat(12));
+    await page.waitForSelector(size(12));
+    expect(await page.getAttribute('.follow-state', 'data-state')).toBe('on');
   });
 });

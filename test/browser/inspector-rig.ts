@@ -83,6 +83,13 @@ export class InspectorRig {
   }
 }
 
+/** Shows the document, or hides it, as far as the page can tell. */
+export function look(page: Page, isSeen: boolean): Promise<void> {
+  return page.evaluate(`
+    Object.defineProperty(document, 'hidden', { value: ${!isSeen}, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'))`);
+}
+
 /** The names of the channels that are in the document. */
 export function namesIn(page: Page): Promise<string[]> {
   return page.$$eval('#channels [role=gridcell][data-key=name]', (cells) =>

@@ -1,7 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { until } from '../support/until.js';
-import { InspectorRig, namesIn, openChannels, rowOf, startInspected } from './inspector-rig.js';
+import {
+  InspectorRig,
+  look,
+  namesIn,
+  openChannels,
+  rowOf,
+  startInspected,
+} from './inspector-rig.js';
 
 const rig = new InspectorRig();
 
@@ -204,20 +211,16 @@ describe('the connection to the server', () => {
     await app.sse.send('seen', 1);
     const page = await rig.open(app);
     await lists(page, ['seen']);
-    const look = (isHidden: boolean): Promise<void> =>
-      page.evaluate(`
-        Object.defineProperty(document, 'hidden', { value: ${isHidden}, configurable: true });
-        document.dispatchEvent(new Event('visibilitychange'))`);
     const asked: string[] = [];
     const closed = page.waitForEvent('requestfailed', (request) => request.url().endsWith('/live'));
-    await look(true);
+    await look(page, false);
     await closed;
     page.on('request', (request) => asked.push(request.url()));
     await app.sse.send('unseen', 1);
     // Three beats in which it would have asked.
     await page.evaluate('new Promise((resolve) => setTimeout(resolve, 3_000))');
     expect(asked).toEqual([]);
-    await look(false);
+    await look(page, true);
     await lists(page, ['seen', 'unseen']);
   });
 });

@@ -11,7 +11,6 @@ const STATES = {
   off: '',
   connecting: 'Connecting…',
   on: 'Following',
-  away: 'Following has ended: the channel is not open, or the server refuses.',
   gone: 'The channel was closed. Follow it again once it is open.',
 };
 
@@ -43,7 +42,7 @@ export class Events {
       onOpen: () => void this.#load(),
     });
     this.#start.addEventListener('click', () => {
-      if (['off', 'away', 'gone'].includes(this.#follow.state)) this.#follow.start(this.#channel);
+      if (['off', 'gone'].includes(this.#follow.state)) this.#follow.start(this.#channel);
       else this.#follow.stop();
     });
     this.#pause.addEventListener('click', () => this.#follow.pause(!this.#follow.isPaused));
@@ -71,6 +70,7 @@ export class Events {
         this.#lines.element,
       ),
     );
+    this.#allow(false);
     this.#showState();
   }
 
@@ -78,12 +78,16 @@ export class Events {
   show(channel) {
     if (channel === this.#channel) return;
     this.#channel = channel;
-    for (const button of [this.#start, this.#clear, this.#refresh])
-      button.disabled = channel === '';
+    this.#allow(channel !== '');
     this.#follow.stop();
     this.#early = undefined;
     this.#lines.clear();
     if (channel !== '') void this.#load();
+  }
+
+  /** Without a channel there is nothing to follow. @param {boolean} isAllowed */
+  #allow(isAllowed) {
+    for (const button of [this.#start, this.#clear, this.#refresh]) button.disabled = !isAllowed;
   }
 
   /** Whether data is told at all. @param {boolean} isShown */
@@ -125,15 +129,16 @@ export class Events {
   }
 
   #showState() {
-    const { state, isPaused, missed } = this.#follow;
-    const isOn = state === 'on' || state === 'connecting';
+    const { state, isPaused, missed, why } = this.#follow;
+    const isOn = state === 'on' || state === 'connecting' || state === 'away';
+    const isHeld = isPaused && isOn && state !== 'away';
     setText(this.#start, isOn ? 'Stop' : 'Follow');
     this.#start.classList.toggle('primary', !isOn);
     this.#pause.hidden = !isOn;
     this.#refresh.hidden = isOn;
     setText(this.#pause, isPaused ? 'Go on' : 'Pause');
     const pause = missed > 0 ? `Paused, ${counted(missed, 'event')} since` : 'Paused';
-    setText(this.#state, isPaused && isOn ? pause : STATES[state]);
-    this.#state.dataset.state = isPaused && isOn ? 'paused' : state;
+    setText(this.#state, isHeld ? pause : state === 'away' ? why : STATES[state]);
+    this.#state.dataset.state = isHeld ? 'paused' : state;
   }
 }

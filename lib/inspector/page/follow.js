@@ -1,4 +1,5 @@
-import { routeUrl } from './ask.js';
+import { ask, routeUrl } from './ask.js';
+import { SteadyStream } from './steady-stream.js';
 
 /** @import { EventLine } from './contract.js' */
 
@@ -13,6 +14,8 @@ import { routeUrl } from './ask.js';
 
 /** How many events wait for the next frame, or for the end of a pause. */
 const MOST_WAITING = 500;
+/** For how many ms a hidden document goes on: a short look at another tab leaves no gap. */
+const LINGER = 10_000;
 
 /** The events of a channel as they come. A pause keeps the newest of them until it is over. */
 export class Follow {
@@ -21,10 +24,12 @@ export class Follow {
   state = 'off';
   /** How many events have come during the pause. */
   missed = 0;
+  /** Why nothing comes in the state `away`. */
+  why = '';
 
   #listener;
-  /** @type {EventSource | undefined} */
-  #source;
+  #channel = '';
+  #stream;
   /** @type {EventLine[]} */
   #waiting = [];
   #timer = 0;
@@ -32,15 +37,34 @@ export class Follow {
   /** @param {FollowListener} listener */
   constructor(listener) {
     this.#listener = listener;
+    this.#stream = new SteadyStream({
+      url: () => routeUrl('follow', { channel: this.#channel }),
+      ask: () => ask('history', { channel: this.#channel, limit: 1 }),
+      linger: LINGER,
+      onSource: (source, isRetry) => this.#listen(source, isRetry),
+      onLost: (again, why = 'The connection is lost, or the server refuses.') => {
+        this.why = `${why} ${again}`;
+        this.state = 'away';
+        listener.onState('away');
+      },
+    });
   }
 
   /** @param {string} channel */
   start(channel) {
     this.stop();
-    this.#change('connecting');
-    const source = new EventSource(routeUrl('follow', { channel }));
-    this.#source = source;
+    this.#channel = channel;
+    this.#stream.start();
+  }
+
+  /**
+   * @param {EventSource} source
+   * @param {boolean} isRetry
+   */
+  #listen(source, isRetry) {
+    if (!isRetry) this.#change('connecting');
     source.addEventListener('open', () => {
+      this.#stream.works();
       this.#change('on');
       this.#listener.onOpen();
     });
@@ -51,10 +75,6 @@ export class Follow {
     source.addEventListener('gone', () => {
       this.#flush();
       this.#end('gone');
-    });
-    source.addEventListener('error', () => {
-      if (source.readyState === EventSource.CLOSED) this.#end('away');
-      else this.#change('connecting');
     });
   }
 
@@ -95,8 +115,7 @@ export class Follow {
 
   /** @param {FollowState} state */
   #end(state) {
-    this.#source?.close();
-    this.#source = undefined;
+    this.#stream.stop();
     this.#change(state);
   }
 

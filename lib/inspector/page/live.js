@@ -1,4 +1,5 @@
-import { AskError, ask, routeUrl } from './ask.js';
+import { ask, routeUrl } from './ask.js';
+import { SteadyStream } from './steady-stream.js';
 
 /** @import { Overview } from '../overview.js' */
 
@@ -13,100 +14,59 @@ import { AskError, ask, routeUrl } from './ask.js';
 const LATE = 4_500;
 /** After so many ms it asks anew. */
 const LOST = 15_000;
-const LONGEST_PAUSE = 8_000;
 
-/**
- * The stream of overviews. It is closed while the document is hidden. When it breaks, it is opened again,
- * also after answers for which an EventSource gives up.
- */
+/** The stream of overviews. */
 export class Live {
-  /** @type {EventSource | undefined} */
-  #source;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #retry;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  #watch;
-  #attempts = 0;
   #heardAt = 0;
   #listener;
+  #stream;
 
   /** @param {LiveListener} listener */
   constructor(listener) {
     this.#listener = listener;
+    this.#stream = new SteadyStream({
+      url: () => routeUrl('live'),
+      ask: () => ask('channels', { limit: 1 }),
+      onSource: (source, isRetry) => this.#listen(source, isRetry),
+      onLost: (again, why) => {
+        if (why !== undefined) listener.onState('refused', 'Refused', `${why} ${again}`);
+        else
+          listener.onState(
+            'away',
+            'Disconnected',
+            `The connection to the server is lost. ${again}`,
+          );
+      },
+    });
   }
 
   /** From now on, for as long as the page is there. */
   start() {
-    document.addEventListener('visibilitychange', () => this.#update());
-    addEventListener('online', () => this.#retry !== undefined && this.#open());
-    this.#update();
+    this.#stream.start();
+    setInterval(() => this.#check(), 1_000);
   }
 
-  #update() {
-    if (document.hidden) this.#close();
-    else if (!this.#source) this.#open();
-  }
-
-  #close() {
-    clearTimeout(this.#retry);
-    clearInterval(this.#watch);
-    this.#retry = undefined;
-    this.#source?.close();
-    this.#source = undefined;
-  }
-
-  #open() {
-    this.#close();
-    if (this.#attempts === 0) this.#listener.onState('connecting', 'Connecting');
-    const source = new EventSource(routeUrl('live'));
-    this.#source = source;
+  /**
+   * @param {EventSource} source
+   * @param {boolean} isRetry
+   */
+  #listen(source, isRetry) {
+    if (!isRetry) this.#listener.onState('connecting', 'Connecting');
     this.#heardAt = performance.now();
     source.addEventListener('overview', ({ data }) => {
-      this.#attempts = 0;
+      this.#stream.works();
       this.#heardAt = performance.now();
       this.#listener.onState('live', 'Live');
       this.#listener.onOverview(JSON.parse(data));
     });
-    source.addEventListener('error', () => void this.#lost());
-    this.#watch = setInterval(() => this.#check(), 1_000);
   }
 
   #check() {
+    if (!this.#stream.isOpen) return;
     const silence = performance.now() - this.#heardAt;
-    if (silence > LOST) void this.#lost();
+    if (silence > LOST) void this.#stream.lost();
     else if (silence > LATE) {
       this.#listener.onState('late', `No news for ${Math.floor(silence / 1_000)} s`);
     }
-  }
-
-  async #lost() {
-    this.#close();
-    if (document.hidden) return;
-    const pause = Math.min(LONGEST_PAUSE, 1_000 * 2 ** this.#attempts);
-    this.#attempts += 1;
-    const again = `Trying again every ${pause / 1_000} s.`;
-    this.#listener.onState(
-      'away',
-      'Disconnected',
-      `The connection to the server is lost. ${again}`,
-    );
-    // Set before the question below, so that a new document state finds the timer to clear.
-    const retry = setTimeout(() => this.#open(), pause);
-    this.#retry = retry;
-    // An EventSource does not tell why; an ordinary request does.
-    const why = await refusal();
-    if (why !== undefined && this.#retry === retry) {
-      this.#listener.onState('refused', 'Refused', `${why} ${again}`);
-    }
-  }
-}
-
-/** Why the server refuses, if it does so. */
-async function refusal() {
-  try {
-    await ask('channels', { limit: 1 });
-    return undefined;
-  } catch (error) {
-    return error instanceof AskError && error.status !== 0 ? error.message : undefined;
   }
 }
