@@ -1,6 +1,7 @@
 import { ConfigurableModuleBuilder, type Provider } from '@nestjs/common';
+import { MAKERS } from './setup/made-options.js';
 import type { SseModuleOptions } from './setup/module-options.js';
-import { callback, flag, passedOn } from './sources/options/option-kinds.js';
+import { flag, passedOn } from './sources/options/option-kinds.js';
 import type { TableOf } from './sources/options/option-table.js';
 
 /** The arguments of `forRoot` and `forRootAsync` beside the options themselves. */
@@ -18,12 +19,8 @@ export const EXTRAS = {
 
 export const ASYNC_OPTIONS = {
   ...EXTRAS,
-  useFactory: callback('what `inject` names'),
-  useClass: passedOn<unknown>(),
-  useExisting: passedOn<unknown>(),
-  inject: passedOn<unknown>(),
+  ...MAKERS,
   imports: passedOn<unknown>(),
-  provideInjectionTokensFrom: passedOn<unknown>(),
 } satisfies TableOf<typeof ASYNC_OPTIONS_TYPE>;
 
 export const {

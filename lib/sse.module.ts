@@ -16,7 +16,6 @@ import {
   ModulesContainer,
   type AbstractHttpAdapter,
 } from '@nestjs/core';
-import { SseError } from './channel/sse-error.js';
 import { monotonicNow } from './channel/clock.js';
 import type { SseLogger } from './channel/source.js';
 import { countingLog } from './channel/tally.js';
@@ -35,6 +34,7 @@ import { Metrics } from './metrics/metrics.js';
 import { Presence } from './presence/presence.js';
 import { Runs } from './runs/runs.js';
 import { warnOfCopies } from './setup/copies.js';
+import { checkMade } from './setup/made-options.js';
 import { checkSingle, OF_ANY_COPY, withoutOptions } from './sse.imports.js';
 import { SSE_LOG, sseLog } from './setup/sse-log.js';
 import { readOptions } from './sources/options/option-table.js';
@@ -175,13 +175,7 @@ export class SseModule
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     const of = 'SseModule.forRootAsync(): ';
-    const { useFactory, useClass, useExisting } = readOptions(ASYNC_OPTIONS, options, '', of);
-    if (!useFactory && !useClass && !useExisting) {
-      throw new SseError(
-        'INVALID_OPTION',
-        `${of}there is none of \`useFactory\`, \`useClass\` and \`useExisting\`. Give one that makes the options.`,
-      );
-    }
+    checkMade(readOptions(ASYNC_OPTIONS, options, '', of), of);
     warnOfCopies();
     return super.forRootAsync(options);
   }

@@ -1,5 +1,6 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import { callback, passedOn } from '../sources/options/option-kinds.js';
+import { withController } from '../setup/guarded-route.js';
+import { MAKERS } from '../setup/made-options.js';
 import type { TableOf } from '../sources/options/option-table.js';
 import { inspectorController } from './inspector.controller.js';
 import {
@@ -19,19 +20,11 @@ export const {
   .setExtras<SseInspectorRoute>(
     // Nest knows extras by these names; forRoot() has checked that `guards` is given.
     { guards: 'none', path: 'inspector', version: undefined!, imports: [] },
-    (definition, route) => ({
-      ...definition,
-      imports: [...(definition.imports ?? []), ...(route.imports ?? [])],
-      controllers: [inspectorController(route)],
-    }),
+    (definition, route) => withController(inspectorController(route), definition, route.imports),
   )
   .build();
 
 export const ASYNC_OPTIONS = {
   ...INSPECTOR_ROUTE,
-  useFactory: callback('what `inject` names'),
-  useClass: passedOn<unknown>(),
-  useExisting: passedOn<unknown>(),
-  inject: passedOn<unknown>(),
-  provideInjectionTokensFrom: passedOn<unknown>(),
+  ...MAKERS,
 } satisfies TableOf<typeof ASYNC_OPTIONS_TYPE>;

@@ -1,5 +1,6 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import { callback, passedOn } from '../sources/options/option-kinds.js';
+import { withController } from '../setup/guarded-route.js';
+import { MAKERS } from '../setup/made-options.js';
 import type { TableOf } from '../sources/options/option-table.js';
 import { publishController } from './publish.controller.js';
 import { PUBLISH_ROUTE, type SsePublishOptions, type SsePublishRoute } from './publish.options.js';
@@ -15,19 +16,11 @@ export const {
   .setExtras<SsePublishRoute>(
     // Nest knows extras by these names; forRoot() has checked that `guards` is given.
     { guards: 'none', path: 'publish', version: undefined!, imports: [] },
-    (definition, route) => ({
-      ...definition,
-      imports: [...(definition.imports ?? []), ...(route.imports ?? [])],
-      controllers: [publishController(route)],
-    }),
+    (definition, route) => withController(publishController(route), definition, route.imports),
   )
   .build();
 
 export const ASYNC_OPTIONS = {
   ...PUBLISH_ROUTE,
-  useFactory: callback('what `inject` names'),
-  useClass: passedOn<unknown>(),
-  useExisting: passedOn<unknown>(),
-  inject: passedOn<unknown>(),
-  provideInjectionTokensFrom: passedOn<unknown>(),
+  ...MAKERS,
 } satisfies TableOf<typeof ASYNC_OPTIONS_TYPE>;

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { SseError } from '../channel/sse-error.js';
 import { checkGuarded } from '../setup/guarded-route.js';
+import { checkMade } from '../setup/made-options.js';
 import { readOptions } from '../sources/options/option-table.js';
 import { publishableChannels } from './publish-channels.js';
 import {
@@ -65,12 +65,7 @@ export class SsePublishModule extends ConfigurableModuleClass {
     const of = 'SsePublishModule.forRootAsync(): ';
     const { guards, ...made } = readOptions(ASYNC_OPTIONS, options, '', of);
     checkGuarded(guards, of, 'publish');
-    if (!made.useFactory && !made.useClass && !made.useExisting) {
-      throw new SseError(
-        'INVALID_OPTION',
-        `${of}there is none of \`useFactory\`, \`useClass\` and \`useExisting\`. Give one that makes the options.`,
-      );
-    }
+    checkMade(made, of);
     return super.forRootAsync(options);
   }
 }

@@ -1,4 +1,4 @@
-import type { CanActivate, ControllerOptions, Type } from '@nestjs/common';
+import type { CanActivate, ControllerOptions, DynamicModule, Type } from '@nestjs/common';
 import { shown } from '../channel/shown.js';
 import { SseError } from '../channel/sse-error.js';
 import { option, passedOn } from '../sources/options/option-kinds.js';
@@ -66,6 +66,19 @@ export function checkGuarded(guards: RouteGuards | undefined, of: string, could:
 /** The guards for `@UseGuards()`. */
 export function guardsToUse(guards: RouteGuards): readonly (Type<CanActivate> | CanActivate)[] {
   return guards === 'none' ? [] : guards;
+}
+
+/** Adds a route's controller to a module, and the modules that have what its guards need. */
+export function withController(
+  controller: Type,
+  definition: DynamicModule,
+  imports: DynamicModule['imports'] = [],
+): DynamicModule {
+  return {
+    ...definition,
+    imports: [...(definition.imports ?? []), ...imports],
+    controllers: [controller],
+  };
 }
 
 function areGuards(value: unknown): value is RouteGuards {
