@@ -28,7 +28,7 @@ export class PresenceMarks {
       this.watchers.set(channel, (watchers = new Set()));
     }
     watchers.add(onChange);
-    this.looking ??= this.look().finally(() => (this.looking = undefined));
+    this.looking ??= this.look();
     return () => {
       watchers.delete(onChange);
       if (watchers.size === 0 && this.watchers.get(channel) === watchers) {
@@ -58,6 +58,8 @@ export class PresenceMarks {
       }
     }
     this.last = new Map();
+    // In the turn of the last test: who comes in any later one begins anew.
+    this.looking = undefined;
   }
 
   private async lookOnce(): Promise<void> {

@@ -50,7 +50,7 @@ export class RunNewsLooks {
     run.followers.add(follower);
     if (run.after === undefined) {
       this.wake();
-      this.looking ??= this.detach(() => this.look()).finally(() => (this.looking = undefined));
+      this.looking ??= this.detach(() => this.look());
     } else {
       setImmediate(() => run.followers.has(follower) && follower());
     }
@@ -93,6 +93,8 @@ export class RunNewsLooks {
         await this.pause.sleep(this.interval);
       }
     }
+    // In the turn of the last test: who comes in any later one begins anew.
+    this.looking = undefined;
   }
 
   private async lookOnce(): Promise<boolean> {
