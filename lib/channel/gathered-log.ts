@@ -22,7 +22,9 @@ export interface Happening {
  */
 export class GatheredLog {
   /** By level and cause, in the order in which they began. */
-  private readonly groups = new Map<string, { first: Happening; names: Set<string> }>();
+  private readonly groups = new Map<string, { first: Happening; names: string[] }>();
+  /** Of each name that waits, the group. */
+  private readonly groupOf = new Map<string, string>();
   private timer: NodeJS.Timeout | undefined;
   private isStopped = false;
 
@@ -35,15 +37,20 @@ export class GatheredLog {
       return;
     }
     const what = `${happening.level} ${happening.cause}`;
-    if ([...this.groups].some(([other, { names }]) => other !== what && names.has(name))) {
+    const before = this.groupOf.get(name);
+    if (before === what) {
+      return;
+    }
+    if (before !== undefined) {
       // The lines about one name keep their order.
       this.write();
     }
+    this.groupOf.set(name, what);
     const group = this.groups.get(what);
     if (group) {
-      group.names.add(name);
+      group.names.push(name);
     } else {
-      this.groups.set(what, { first: happening, names: new Set([name]) });
+      this.groups.set(what, { first: happening, names: [name] });
       this.timer ??= setTimeout(() => this.write(), WINDOW_MS).unref();
     }
   }
@@ -59,9 +66,10 @@ export class GatheredLog {
     this.timer = undefined;
     const groups = [...this.groups.values()];
     this.groups.clear();
+    this.groupOf.clear();
     for (const { first, names } of groups) {
-      const { size } = names;
-      this.to[first.level](size === 1 ? first.line : first.several(size, listOf([...names])));
+      const { length } = names;
+      this.to[first.level](length === 1 ? first.line : first.several(length, listOf(names)));
     }
   }
 }
