@@ -30,6 +30,10 @@ export interface KnownRun {
   hasEnded: boolean;
   /** The longest time that the run's lease was seen to last, in milliseconds. */
   lease: number;
+  /** The number of the newest chunk that a reader has from the store, perhaps before it has come to the log. */
+  read: number;
+  /** Set once the store has lost the run: the number after which this instance has made an end for its readers. */
+  lostAfter?: number;
 }
 
 /** Brings a run to the channel of its readers on this instance, and sees to it that the run has an end. */
@@ -56,7 +60,7 @@ export class RunFeed implements DialectFeed {
     const { store, formats } = services;
     this.dialect = formats.of(run.format).dialect;
     this.prefix = runPosition(run.id, '');
-    this.history = new RunHistory(run, store, () => this.tellGone());
+    this.history = new RunHistory(log, store, () => this.tellGone());
     sink.live(runPosition(run.id, head));
     this.leave = hasEnded ? () => undefined : store.follow(run, this.take.bind(this));
     this.watchIn(log.lease);
@@ -155,6 +159,8 @@ export class RunFeed implements DialectFeed {
     const { log, services } = this;
     if (!this.isGone && !this.isOver) {
       this.isGone = true;
+      // Behind what any reader has, who would pass over the first of these chunks otherwise.
+      log.head = log.lostAfter = Math.max(log.head, log.read);
       this.append(log.head, lostChunks(log.run, services));
     }
   }

@@ -3,23 +3,32 @@ import { RunEvent } from '../channel/run-event.js';
 import type { ChannelHistory, HistoryEvent, HistoryPage, ResetReason } from '../channel/source.js';
 import { BEFORE_BEGINNING, placeOf, runPosition } from './run-position.js';
 
+/** A run, and how far readers of the store have come in it; see `KnownRun`. */
+export interface RunRead {
+  readonly run: RunName;
+  read: number;
+  readonly lostAfter?: number;
+}
+
 /** Reads a run's earlier chunks from the store. */
 export class RunHistory implements ChannelHistory {
   constructor(
-    private readonly run: RunName,
+    private readonly log: RunRead,
     private readonly store: RunStore,
     /** Called when the store has no such run any more. */
     private readonly onGone: () => void,
   ) {}
 
   compare(a: string, b: string): number {
+    const { run } = this.log;
     const [first, second] = [placeOf(a), placeOf(b)];
-    const isOwn = first?.id === this.run.id && second?.id === this.run.id;
+    const isOwn = first?.id === run.id && second?.id === run.id;
     return isOwn ? first.seq - second.seq : NaN;
   }
 
   async read(position: string | undefined, limit: number): Promise<HistoryPage> {
-    const { id } = this.run;
+    const { log } = this;
+    const { id } = log.run;
     const place = position === undefined ? { id, seq: 0 } : placeOf(position);
     if (place?.id !== id) {
       return resetPage('unknown-position');
@@ -30,7 +39,7 @@ export class RunHistory implements ChannelHistory {
     }
     // The chunk at the position tells whether the client has received the end.
     const before = Math.min(seq, 1);
-    const chunks = await this.store.read(this.run, seq - before, limit + before);
+    const chunks = await this.store.read(log.run, seq - before, limit + before);
     if (!chunks) {
       this.onGone();
       return resetPage('trimmed');
@@ -38,7 +47,12 @@ export class RunHistory implements ChannelHistory {
     if (chunks.length < before) {
       return resetPage('unknown-position');
     }
-    const events = eventsOf(id, seq, chunks.slice(before));
+    let events = eventsOf(id, seq, chunks.slice(before));
+    if (log.lostAfter !== undefined) {
+      // The store answered before it lost the run: the end has taken the place of what follows.
+      events = events.slice(0, Math.max(0, log.lostAfter - seq));
+    }
+    log.read = Math.max(log.read, seq + events.length);
     return {
       events,
       last: events.length < limit || events.at(-1)!.end === true,
@@ -47,7 +61,7 @@ export class RunHistory implements ChannelHistory {
   }
 
   private beginningAfter(reset: ResetReason): HistoryPage {
-    const event: HistoryEvent = { position: runPosition(this.run.id, 0), data: '', reset };
+    const event: HistoryEvent = { position: runPosition(this.log.run.id, 0), data: '', reset };
     return { events: [event], last: false };
   }
 }

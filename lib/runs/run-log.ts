@@ -12,6 +12,8 @@ export class RunLog implements ChannelSource, KnownRun {
   head: number;
   hasEnded: boolean;
   lease: number;
+  read = 0;
+  lostAfter?: number;
 
   constructor(
     readonly run: FormattedRun,
