@@ -106,7 +106,8 @@ const BUNDLERS = {
 
 /** Runs a bundle of the page, made for browsers. */
 export async function runBundledPage(bundler) {
-  const folder = await compilePage('5.9', 'bundler');
+  // A folder of its own: the cases run side by side.
+  const folder = await compilePage('5.9', 'bundler', bundler);
   const outfile = join(folder, `${bundler}-page.mjs`);
   await BUNDLERS[bundler](folder, outfile);
   await run(outfile);
@@ -124,9 +125,10 @@ async function run(page) {
   );
 }
 
-async function compilePage(version, setting) {
+async function compilePage(version, setting, use = 'tsc') {
   const { type, ...options } = SETTINGS[setting];
-  const folder = emptyFolder(LINE, `page-${version}-${setting.replaceAll(/\W+/g, '-')}`, type, {
+  const name = `page-${version}-${setting.replaceAll(/\W+/g, '-')}-${use}`;
+  const folder = emptyFolder(LINE, name, type, {
     'page.tsx': PAGE,
     'tsconfig.json': {
       compilerOptions: {
