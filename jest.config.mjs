@@ -21,8 +21,8 @@ export default {
   globalSetup: '<rootDir>/test/support/jest/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/jest/global-teardown.mjs',
   testSequencer: '<rootDir>/test/support/jest/longest-first.mjs',
-  // Two more than the processors of a small machine: the files wait for two thirds of their time.
-  maxWorkers: 4,
+  // Three more than the processors of a small machine: the files wait for two thirds of their time.
+  maxWorkers: 5,
   // V8 first ends its work in the background, then its heap: 0.6 s for each GB, more on a busy
   // machine. Jest gave it half a second, and then told of a leak.
   workerGracefulExitTimeout: 10_000,
