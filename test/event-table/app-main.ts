@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Controller, Module, Sse } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { SseChannel, SseModule } from '../../lib/index.js';
+import { serveApp } from '../support/serve-app.js';
 
 @Controller()
 class NewsController {
@@ -24,6 +24,4 @@ class NewsController {
 })
 class AppModule {}
 
-const app = await NestFactory.create(AppModule, { logger: ['error'] });
-await app.listen(Number(process.env['PORT']), '127.0.0.1');
-console.log('listening');
+await serveApp(AppModule, Number(process.env['PORT']));

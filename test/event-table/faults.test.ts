@@ -2,12 +2,13 @@ import { EventSource } from 'eventsource';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventTableSql } from '../../lib/index.js';
 import { startPidChangingProxy } from '../postgres/listen-pooler-proxy.js';
+import { endAppProcesses, startAppProcess } from '../redis/app-process.js';
+import { bundled } from '../support/compiled.js';
 import { freePort } from '../support/free-port.js';
 import { startPostgres, type PostgresServer } from '../support/postgres.js';
 import { startProxy } from '../support/proxy.js';
 import { sized } from '../support/soak.js';
 import { until } from '../support/until.js';
-import { killApps, startAppProcess } from './app-process.js';
 import {
   connect,
   createInstance,
@@ -28,7 +29,7 @@ beforeEach(async () => {
   await admin.query('drop schema if exists sse cascade');
 });
 afterEach(async () => {
-  await killApps();
+  await endAppProcesses();
   await stopAll();
 });
 afterAll(() => server.stop());
@@ -85,7 +86,9 @@ describe('The event table', () => {
 
   it('loses nothing when an instance is killed and its clients return to another', async () => {
     const port = await freePort();
-    let app = await startAppProcess(server.url, port);
+    const env = { POSTGRES: server.url, PORT: String(port) };
+    const start = () => startAppProcess('', env, [bundled('test/event-table/app-main.ts')]);
+    let app = await start();
     const clients = Array.from({ length: 10 }, () => {
       const data: string[] = [];
       const source = new EventSource(`${app.url}/news`);
@@ -104,8 +107,8 @@ describe('The event table', () => {
       })();
       for (const share of sized({ quick: [50], soak: [50, 200] })) {
         await until(() => clients.every(({ data }) => data.length > share));
-        await app.kill();
-        app = await startAppProcess(server.url, port);
+        await app.end('SIGKILL');
+        app = await start();
       }
       await writing;
       for (const { data, resets } of clients) {

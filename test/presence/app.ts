@@ -2,8 +2,8 @@
 // on SIGTERM.
 import 'reflect-metadata';
 import { Controller, Get, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { SseModule } from '../../lib/index.js';
+import { serveApp } from '../support/serve-app.js';
 import { byHeader, RoomsController } from './rooms.js';
 
 @Controller()
@@ -27,7 +27,4 @@ class AboutController {
 })
 class AppModule {}
 
-const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
-app.enableShutdownHooks();
-await app.listen(0, '127.0.0.1');
-console.log(`address ${await app.getUrl()}`);
+await serveApp(AppModule);

@@ -1,8 +1,8 @@
 // An instance of an application in a process of its own: prints its address, and ends on SIGTERM.
 import 'reflect-metadata';
 import { Controller, Get, Inject, Module, Sse } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { SseChannel, SseModule, SseService } from '../../lib/index.js';
+import { serveApp } from '../support/serve-app.js';
 
 @Controller()
 class EventsController {
@@ -40,7 +40,4 @@ class EventsController {
 })
 class AppModule {}
 
-const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
-app.enableShutdownHooks();
-await app.listen(0, '127.0.0.1');
-console.log(`address ${await app.getUrl()}`);
+await serveApp(AppModule);

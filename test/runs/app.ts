@@ -2,8 +2,8 @@
 // SIGTERM.
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { SseModule } from '../../lib/index.js';
+import { serveApp } from '../support/serve-app.js';
 import { ChatsController } from './chats.js';
 
 @Module({
@@ -17,7 +17,4 @@ import { ChatsController } from './chats.js';
 })
 class AppModule {}
 
-const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
-app.enableShutdownHooks();
-await app.listen(0, '127.0.0.1');
-console.log(`address ${await app.getUrl()}`);
+await serveApp(AppModule);

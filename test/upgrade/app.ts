@@ -2,7 +2,7 @@
 // events while it is told to, and ends on SIGTERM.
 import 'reflect-metadata';
 import { Controller, Get, Inject, Module, Sse } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { serveApp } from '../support/serve-app.js';
 
 const library = (await import(process.env['LIBRARY']!)) as typeof import('../../lib/index.js');
 const { SseChannel, SseModule, SseService } = library;
@@ -73,7 +73,4 @@ class UpgradeController {
 })
 class AppModule {}
 
-const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
-app.enableShutdownHooks();
-await app.listen(0, '127.0.0.1');
-console.log(`address ${await app.getUrl()}`);
+await serveApp(AppModule);

@@ -3,7 +3,7 @@
 import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Controller, Get, Inject, Module, Param, Query, Sse } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { serveApp } from '../support/serve-app.js';
 
 /** What an instance knows of a run that it has begun. */
 export interface OwnRun {
@@ -90,7 +90,4 @@ class RunsController {
 })
 class AppModule {}
 
-const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
-app.enableShutdownHooks();
-await app.listen(0, '127.0.0.1');
-console.log(`address ${await app.getUrl()}`);
+await serveApp(AppModule);
