@@ -106,6 +106,21 @@ it('A log line tells that 200 channels may no longer be read', async () => {
   );
 });
 
+it('A log line tells that the keys of 200 channels have another type', async () => {
+  const server = await redis();
+  const one = await instance(server.url, { auditInterval: 100 });
+  await filled(one);
+  const script = `for n = 0, 199 do redis.call('SET', 'sse:{name ' .. n .. '}', 'foreign') end`;
+  await withRedis(server.url, (admin) => admin.eval(script, 0));
+  const lines = /^(?:(\d+) channels|The channel of \S.*) cannot be read/;
+  await until(() => told(one.log.errors, lines) >= 200);
+  expectFew(
+    one.log.errors,
+    `^\\d+ channels cannot be read, those of ${LIST('sse:{name \\d+}')}: Redis at \\S+ holds another type under ` +
+      'these keys, which this package uses. Remove them, or set another `redisStreams.prefix`\\.$',
+  );
+});
+
 it('A log line tells that 200 keys have another type, and one that they can be read again', async () => {
   const server = await redis();
   const one = await keysInstance(server.url);

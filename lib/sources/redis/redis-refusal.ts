@@ -26,8 +26,10 @@ export function replyError(message: string): Error {
 /**
  * The error for a server's reply; `undefined` when the command is worth sending again, because the
  * connection was lost or the server's state will pass.
+ *
+ * @param key stands in the text. Default: the text is for several keys, which stand beside it
  */
-export function refusalOf(error: Error, address: string, key: string): SseError | undefined {
+export function refusalOf(error: Error, address: string, key?: string): SseError | undefined {
   if (error instanceof SseError) {
     return error.code === 'UNAVAILABLE' ? undefined : error;
   }
@@ -41,17 +43,19 @@ export function refusalOf(error: Error, address: string, key: string): SseError 
   });
 }
 
-function meaningOf(message: string, key: string): string {
+function meaningOf(message: string, key?: string): string {
+  const [under, that] =
+    key === undefined ? ['these keys', 'them'] : [`the key ${JSON.stringify(key)}`, 'that key'];
   if (message.includes('WRONGTYPE')) {
     return (
-      `holds another type under the key ${JSON.stringify(key)}, which is this channel's stream. ` +
-      'Remove that key, or set another `redisStreams.prefix`.'
+      `holds another type under ${under}, which this package uses. ` +
+      `Remove ${that}, or set another \`redisStreams.prefix\`.`
     );
   }
   if (/exhausted the last possible ID|equal or smaller than the target/.test(message)) {
     return (
-      `has no room for more entries in the stream under the key ${JSON.stringify(key)}: another ` +
-      'program has added one with the last possible id, or nearly. Remove that key; its clients will ' +
+      `has no room for more entries in the stream under ${under}: another ` +
+      `program has added one with the last possible id, or nearly. Remove ${that}; its clients will ` +
       'receive sse:reset.'
     );
   }

@@ -22,12 +22,12 @@ export class StreamRefusals {
     const refusal = refusalOf(error as Error, this.address, key);
     if (refusal && !this.refused.has(key)) {
       this.refused.add(key);
-      const { message } = refusal;
+      const cause = refusalOf(error as Error, this.address)?.message ?? refusal.message;
       this.log.note(key, {
         level: 'error',
-        cause: message,
-        line: `The channel of ${key} cannot be read: ${message}`,
-        several: (count, keys) => `${count} channels cannot be read, those of ${keys}: ${message}`,
+        cause,
+        line: `The channel of ${key} cannot be read: ${refusal.message}`,
+        several: (count, keys) => `${count} channels cannot be read, those of ${keys}: ${cause}`,
       });
     }
   }

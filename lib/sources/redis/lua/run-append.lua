@@ -17,7 +17,7 @@ local function append(runs, key, chunks, place)
   -- Nobody could stop a run that cannot be found, and a channel has one active run.
   if not isNewest(runs, run) then return 'gone' end
   -- An eviction may have taken the chunks. Only an append that adds some would find out by itself.
-  if last < first and run.head > 0 and call('EXISTS', chunks) == 0 then return 'gone' end
+  if last < first and run.head > 0 and (callOwn('XLEN', chunks) or 0) == 0 then return 'gone' end
   local before = run.head
   if not addChunks(ARGV[1], run, chunks, after, first, last) then return 'gone' end
   run.ended = ARGV[place + 1] == '1' and BY_APPEND

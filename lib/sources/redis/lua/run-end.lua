@@ -9,9 +9,9 @@ if run.ended then return 1 end
 if ARGV[2] == '1' and run.till > nowMs() then return 0 end
 local message = addChunks(ARGV[1], run, chunks, run.head, 3, #ARGV)
 if not message then
-  -- An eviction has taken the chunks, so that nobody can read the run's end. Without its record the run is gone,
-  -- which the followers find when they look for what they have missed.
-  call('DEL', key, chunks)
+  -- An eviction has taken the chunks, or another program has written there, so that nobody can read the run's end.
+  -- Without its record the run is gone, which the followers find when they look for what they have missed.
+  call('DEL', key)
   tell(ARGV[1], chunks, whole(run.head + 1) .. ' ')
   return 1
 end

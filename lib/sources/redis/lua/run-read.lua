@@ -9,7 +9,7 @@ local after, most, budget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[
 if not run or after > run.head then return end
 local chunks, bytes = { whole(run.head) }, 0
 while #chunks <= most and bytes < budget and after < run.head do
-  local page = call('XRANGE', KEYS[2], '(' .. whole(after) .. '-0', '+', 'COUNT', math.min(STEP, most - #chunks + 1))
+  local page = callOwn('XRANGE', KEYS[2], '(' .. whole(after) .. '-0', '+', 'COUNT', math.min(STEP, most - #chunks + 1)) or {}
   for _, entry in ipairs(page) do
     after = after + 1
     if entry[1] ~= whole(after) .. '-0' then return end
