@@ -1,6 +1,7 @@
 import type { Channel } from '../channel/channel.js';
 import { inSlices } from '../channel/slices.js';
-import { shownEvent, type ShownEvent } from './shown-event.js';
+import type { ShownEvent } from './contract.js';
+import { shownEvent } from './shown-event.js';
 import { SLICE_MS } from './sorted.js';
 
 /** What this instance retains of a channel, the newest event first, so many at most. */

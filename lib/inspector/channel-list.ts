@@ -5,38 +5,11 @@ import { inSlices } from '../channel/slices.js';
 import { sourceKindOf } from '../channel/source-kind.js';
 import type { Delivery } from '../delivery/delivery.js';
 import type { ChannelRates } from './channel-rates.js';
+import type { ChannelRow, Page } from './contract.js';
 import { Kept } from './kept.js';
 import type { PacedWork } from './paced-work.js';
 import type { RequestQuery } from './request-query.js';
 import { SLICE_MS, sorted } from './sorted.js';
-
-/** A channel, as the page shows it. */
-export interface ChannelRow {
-  readonly name: string;
-  /** The kind of what feeds it. */
-  readonly source: string;
-  readonly readers: number;
-  /** Connections that read it and whose clients do not read at the moment. */
-  readonly slow: number;
-  /** Retained events, and about how many bytes they take. */
-  readonly events: number;
-  readonly bytes: number;
-  /** The id of the newest event. */
-  readonly last?: string;
-  /** Events since it was opened. */
-  readonly received: number;
-  /** Events in a second; 0 while no page is open. */
-  readonly rate: number;
-  /** By how many events its slowest reader is behind. */
-  readonly lag: number;
-}
-
-/** A part of a list. */
-export interface Page<Row> {
-  /** How many there are in the whole list. */
-  readonly total: number;
-  readonly rows: readonly Row[];
-}
 
 /** The orders of channels; all but that by name begin with the highest number. */
 export const CHANNEL_SORTS = ['name', 'readers', 'events', 'rate', 'lag'] as const;

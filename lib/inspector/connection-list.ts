@@ -5,27 +5,10 @@ import { isMeant } from '../delivery/connection-filter.js';
 import type { Connection } from '../delivery/connection.js';
 import type { Connections } from '../delivery/connections.js';
 import type { Delivery } from '../delivery/delivery.js';
-import type { Page } from './channel-list.js';
+import type { ConnectionRow, Page } from './contract.js';
 import { Kept } from './kept.js';
 import type { PacedWork } from './paced-work.js';
 import { SLICE_MS, sorted } from './sorted.js';
-
-/** A connection, as the page shows it. */
-export interface ConnectionRow {
-  readonly id: string;
-  /** The id of the client behind it. */
-  readonly client?: string;
-  /** What the application tells of the client; only with `showData`. */
-  readonly info?: unknown;
-  /** The first of its channels. */
-  readonly channels: readonly string[];
-  readonly channelCount: number;
-  readonly openedAt: number;
-  /** For how many milliseconds its client has not read; 0 while it reads. */
-  readonly lag: number;
-  /** How many events wait for it. */
-  readonly backlog: number;
-}
 
 /** The orders of connections; the last two begin with the highest number. */
 export const CONNECTION_SORTS = ['oldest', 'newest', 'lag', 'backlog'] as const;

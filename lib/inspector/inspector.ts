@@ -14,14 +14,9 @@ import type { FrameworkRequest } from '../endpoint/framework-request.js';
 import { Metrics } from '../metrics/metrics.js';
 import { remarkOnCopies } from '../setup/copies.js';
 import { historyOf } from './channel-history.js';
-import {
-  CHANNEL_SORTS,
-  ChannelList,
-  pageWish,
-  type ChannelRow,
-  type Page,
-} from './channel-list.js';
-import { CONNECTION_SORTS, ConnectionList, type ConnectionRow } from './connection-list.js';
+import { CHANNEL_SORTS, ChannelList, pageWish } from './channel-list.js';
+import { CONNECTION_SORTS, ConnectionList } from './connection-list.js';
+import type { ChannelRow, ConnectionRow, Page } from './contract.js';
 import { Follow } from './follow.js';
 import type { InspectorSettings } from './inspector.options.js';
 import { Live, type NamedEvent } from './live.js';

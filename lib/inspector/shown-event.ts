@@ -1,22 +1,6 @@
 import type { LogEntry } from '../channel/log-entry.js';
+import type { ShownEvent } from './contract.js';
 import { dateOf } from './instance-numbers.js';
-
-/** An event, as the page shows it. */
-export interface ShownEvent {
-  /** Counts the events of the channel since it was opened here, from 1: ids may be missing, or come again. */
-  readonly place: number;
-  /** What is on the wire; empty for none. */
-  readonly id: string;
-  readonly type?: string;
-  /** Bytes of its data. */
-  readonly size: number;
-  /** When this instance received it. */
-  readonly at: number;
-  /** The data, or its beginning; only with `showData`. */
-  readonly data?: string;
-  /** Set where only the beginning of the data is shown. */
-  readonly cut?: true;
-}
 
 /** The most characters of an event's data that the page shows. */
 const MAX_DATA = 2_000;

@@ -2,7 +2,7 @@ import { fill, searchField, selectField } from './fields.js';
 import { bytes, measure, shortCount } from './format.js';
 import { ListView } from './list-view.js';
 
-/** @import { ChannelRow } from './contract.js' */
+/** @import { ChannelRow } from '../contract.js' */
 /** @import { Pulse } from './pulse.js' */
 /** @import { Look, Route } from './route.js' */
 /** @import { Column } from './grid-parts.js' */

@@ -2,7 +2,7 @@ import { fill, searchField, selectField } from './fields.js';
 import { duration, shortCount } from './format.js';
 import { ListView } from './list-view.js';
 
-/** @import { ConnectionRow } from './contract.js' */
+/** @import { ConnectionRow } from '../contract.js' */
 /** @import { Pulse } from './pulse.js' */
 /** @import { Look, Route } from './route.js' */
 /** @import { Column } from './grid-parts.js' */

@@ -6,7 +6,7 @@ import { bytes, measure, shortCount } from './format.js';
 import { Send } from './send.js';
 import { Tabs } from './tabs.js';
 
-/** @import { ChannelRow, Page } from './contract.js' */
+/** @import { ChannelRow, Page } from '../contract.js' */
 /** @import { Pulse } from './pulse.js' */
 /** @import { Look, Route } from './route.js' */
 

@@ -2,7 +2,7 @@ import { make } from './dom.js';
 import { bytes, time } from './format.js';
 import { visibleLines } from './visible.js';
 
-/** @import { EventLine } from './contract.js' */
+/** @import { ShownEvent } from '../contract.js' */
 
 /** The most lines that are kept. */
 export const MOST_LINES = 500;
@@ -26,7 +26,7 @@ export class EventLines {
 
   /**
    * Puts events above all others, except those that are there already.
-   * @param {readonly EventLine[]} events the oldest first
+   * @param {readonly ShownEvent[]} events the oldest first
    */
   add(events) {
     for (const event of events) {
@@ -51,12 +51,12 @@ export class EventLines {
   }
 }
 
-/** What tells events apart: ids may be missing, or come again. @param {EventLine} event */
+/** What tells events apart: ids may be missing, or come again. @param {ShownEvent} event */
 function keyOf({ place, at, id }) {
   return `${place} ${at} ${id}`;
 }
 
-/** @param {EventLine} event */
+/** @param {ShownEvent} event */
 function line(event) {
   const { id, type, size, at, data, cut } = event;
   const head = [make('code', { class: 'id', title: id }, id || '–')];

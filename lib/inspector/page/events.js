@@ -4,7 +4,7 @@ import { EventLines, MOST_LINES } from './event-lines.js';
 import { Follow } from './follow.js';
 import { counted } from './format.js';
 
-/** @import { EventLine } from './contract.js' */
+/** @import { ShownEvent } from '../contract.js' */
 
 /** What the state of following is called. */
 const STATES = {
@@ -19,7 +19,7 @@ export class Events {
   #channel = '';
   #lines = new EventLines();
   #follow;
-  /** What is followed while the history is on its way. @type {EventLine[] | undefined} */
+  /** What is followed while the history is on its way. @type {ShownEvent[] | undefined} */
   #early;
   #start = make('button', { type: 'button', class: 'primary' }, 'Follow');
   #pause = make('button', { type: 'button' }, 'Pause');
@@ -98,11 +98,11 @@ export class Events {
   async #load() {
     const channel = this.#channel;
     this.#showHint('Loading…');
-    /** @type {EventLine[]} */
+    /** @type {ShownEvent[]} */
     const early = [];
     this.#early = early;
     try {
-      /** @type {{ events: EventLine[] }} */
+      /** @type {{ events: ShownEvent[] }} */
       const { events } = await ask('history', { channel, limit: 100 });
       if (this.#early !== early) return;
       this.#early = undefined;

@@ -1,12 +1,12 @@
 import { ask, routeUrl } from './ask.js';
 import { SteadyStream } from './steady-stream.js';
 
-/** @import { EventLine } from './contract.js' */
+/** @import { ShownEvent } from '../contract.js' */
 
 /**
  * @typedef {'off' | 'connecting' | 'on' | 'away' | 'gone'} FollowState
  * @typedef {object} FollowListener
- * @property {(events: EventLine[]) => void} onEvents at most once for each frame; the oldest first
+ * @property {(events: ShownEvent[]) => void} onEvents at most once for each frame; the oldest first
  * @property {(count: number) => void} onSkipped how many events the server has left out
  * @property {() => void} onOpen the stream is open, also after it was lost
  * @property {(state: FollowState) => void} onState
@@ -30,7 +30,7 @@ export class Follow {
   #listener;
   #channel = '';
   #stream;
-  /** @type {EventLine[]} */
+  /** @type {ShownEvent[]} */
   #waiting = [];
   #timer = 0;
 
@@ -92,7 +92,7 @@ export class Follow {
     this.#listener.onState(this.state);
   }
 
-  /** @param {EventLine} event */
+  /** @param {ShownEvent} event */
   #take(event) {
     this.#waiting.push(event);
     if (this.#waiting.length > MOST_WAITING) this.#waiting.shift();

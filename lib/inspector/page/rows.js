@@ -1,6 +1,6 @@
 import { ask } from './ask.js';
 
-/** @import { Page } from './contract.js' */
+/** @import { Page } from '../contract.js' */
 /** @import { Pulse } from './pulse.js' */
 
 /** The most rows of one request. */
