@@ -57,9 +57,10 @@ interface Answer {
 }
 
 function readPlain(answer: string, count: number): Answer {
-  const [first, announcement] = answer.split(' ') as [string, string?];
-  const outcomes = streamIdsFrom(first, count)!;
-  return { outcomes, newest: outcomes.at(-1), announcement };
+  const space = answer.indexOf(' ');
+  const outcomes = streamIdsFrom(space < 0 ? answer : answer.slice(0, space), count)!;
+  const announcement = space < 0 ? undefined : answer.slice(space + 1);
+  return { outcomes, newest: outcomes[count - 1], announcement };
 }
 
 /** @param refusalFor makes the error of the events that Redis did not take */

@@ -99,7 +99,9 @@ export class Lane {
    * @param outcomes the id of each event, or the error with which its promise rejects
    */
   settle(outcomes: readonly (string | SseError)[]): void {
-    this.inCall.forEach((sending, index) => this.finish(sending, outcomes[index]!));
+    for (let nth = 0; nth < this.inCall.length; nth++) {
+      this.finish(this.inCall[nth]!, outcomes[nth]!);
+    }
     this.inCall = NONE;
   }
 

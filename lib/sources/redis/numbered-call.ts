@@ -95,9 +95,13 @@ export class NumberedCall {
     await server.known();
     const last = this.kind.last?.(this.lanes[0]!.keys);
     const before = [last?.number ?? 0, Math.ceil(last?.ago ?? 0)];
+    const keys = [this.marker];
+    for (const lane of this.lanes) {
+      keys.push(...lane.callKeys);
+    }
     const answers = await callScript(connection, {
       script: this.kind.script,
-      keys: [this.marker, ...this.lanes.flatMap(({ callKeys }) => callKeys)],
+      keys,
       args: [this.number, server.publishCommand, ...before, ...this.kind.args, ...this.texts],
     });
     return answers as readonly string[];

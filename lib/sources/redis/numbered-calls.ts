@@ -38,6 +38,10 @@ export class NumberedCalls {
   private number = 0;
   private waitingBytes = 0;
   private readonly detach = AsyncLocalStorage.snapshot();
+  /** One function for all lanes, as each event may have a lane of its own. */
+  private readonly resized = (by: number): void => {
+    this.waitingBytes += by;
+  };
   private readonly offReady: () => void;
   private flush: NodeJS.Immediate | undefined;
   private tick: NodeJS.Timeout | undefined;
@@ -106,7 +110,7 @@ export class NumberedCalls {
   ): Promise<string> {
     const refusal = this.refusal();
     const sent = refusal ? Promise.reject<string>(refusal) : this.add(event, keys, once);
-    sent.catch(() => undefined);
+    sent.catch(ignore);
     return sent;
   }
 
@@ -114,10 +118,10 @@ export class NumberedCalls {
     const [name] = keys as readonly [string];
     let lane = this.lanes.get(name);
     if (!lane) {
-      lane = new Lane(keys, (by) => (this.waitingBytes += by));
+      lane = new Lane(keys, this.resized);
       this.lanes.set(name, lane);
     }
-    // One timer serves all lanes, as each event may have a lane of its own. It ends with the last lane.
+    // One timer serves all lanes. It ends with the last lane.
     this.tick ??= this.detach(() => setInterval(() => this.onTick(), TICK_MS));
     const timeout = this.kind.isDeclarative ? Infinity : this.streams.settings.sendTimeout;
     const sent = lane.add(event, monotonicNow() + timeout, once);
@@ -225,4 +229,8 @@ export class NumberedCalls {
       ),
     );
   }
+}
+
+function ignore(): void {
+  // The log tells what failed.
 }

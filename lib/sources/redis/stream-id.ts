@@ -45,6 +45,9 @@ export function compareStreamIds(a: string, b: string): number {
  * millisecond; `undefined` when there are no such ids.
  */
 export function streamIdsFrom(first: string, count: number): string[] | undefined {
+  if (count === 1) {
+    return [first];
+  }
   const at = first.indexOf('-') + 1;
   if (first.length - at > EXACT_DIGITS) {
     const ids = Array.from({ length: count }, (_, nth) => laterStreamId(first, nth));
