@@ -46,6 +46,25 @@ describe('Runs in a Redis Cluster', () => {
     }
   });
 
+  it('begin, one of two at a time, in channels whose newest run has lost its record', async () => {
+    const [one, two] = [await open(), await open()];
+    const client = cluster.client();
+    for (let nth = 0; nth < 12; nth++) {
+      const channel = `unrecorded:${nth}`;
+      const lost = newRun(channel);
+      expect(await answered(() => one.begin(lost))).toMatchObject({ id: lost.id });
+      const record = `sse:{${channel}}:run:${lost.id}`;
+      expect(await client.del(record)).toBe(1);
+      if (nth % 2 > 0) {
+        await client.set(record, 'of another program');
+      }
+      const runs = [newRun(channel), newRun(channel)];
+      const begun = await Promise.all([one.begin(runs[0]!), two.begin(runs[1]!)]);
+      expect(new Set(begun.map(({ id }) => id)).size).toBe(1);
+      expect(runs.map(({ id }) => id)).toContain(begun[0]!.id);
+    }
+  });
+
   it('go on when a replica takes over, or are gone where it lacks a chunk', async () => {
     const { owner, runs, recorders } = await start();
     const writing = Promise.all(runs.map((run) => write(owner, run, COUNT)));

@@ -20,6 +20,8 @@ import { RunFollowers } from './run-followers.js';
 
 /** About the most bytes of chunks that one script reads. */
 const READ_BYTES = 262_144;
+/** How often a run is begun anew, as another one has begun and lost its record meanwhile. */
+const MOST_TRIES = 8;
 
 /** A run's record as the scripts answer it. */
 type Told = readonly [id: string, format: string, head: string, ended: number, leaseLeft: string];
@@ -43,7 +45,16 @@ export class RedisRuns implements OwnRunStore {
 
   async begin({ channel, id, format, lease, keep }: NewRun): Promise<RunRecord> {
     const args = [id, format, lease, keep, this.streams.connection.isCluster ? 1 : 0];
-    return recordOf(channel, await this.call(RUN_BEGIN, this.keysOf(channel, id), args));
+    const keys = this.keysOf(channel, id);
+    let told = await this.call(RUN_BEGIN, keys, args);
+    for (let tries = 0; typeof told === 'string' && tries < MOST_TRIES; tries++) {
+      told = await this.call(RUN_BEGIN, [...keys, `${keys[0]}:${told}`], args);
+    }
+    if (typeof told === 'string') {
+      const text = `Redis did not take the run: others keep beginning runs in the channel ${JSON.stringify(channel)}.`;
+      throw new SseError('UNAVAILABLE', text);
+    }
+    return recordOf(channel, told);
   }
 
   async append(append: RunAppend): Promise<AppendResult> {
