@@ -2,13 +2,65 @@ import { shown } from '../channel/shown.js';
 import { UsageError } from './usage-error.js';
 
 /** The longest time that a timer takes, in whole seconds. */
-export const MOST_SECONDS = 2_147_483;
+const MOST_SECONDS = 2_147_483;
+
+/** The options of every command that talks to a server. */
+export const HTTP_OPTIONS = {
+  header: { type: 'string', short: 'H', multiple: true },
+  insecure: { type: 'boolean' },
+  timeout: { type: 'string' },
+  json: { type: 'boolean' },
+  quiet: { type: 'boolean', short: 'q' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** What the help of such a command says of those that mean the same in each. */
+export const HEADER_USAGE = `\
+  -H, --header <header>   such as 'Authorization: Bearer …'; may be given several times`;
+export const INSECURE_USAGE = `\
+  --insecure              take any certificate. NODE_EXTRA_CA_CERTS names those of an authority of yours`;
+
+/** What these options say. Durations in milliseconds. */
+export interface HttpSettings {
+  readonly url: URL;
+  /** With what the address says of a user and a password. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly insecure: boolean;
+  readonly timeout: number | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** What `parseArgs()` makes of `HTTP_OPTIONS`, among others, when it gives tokens and positionals. */
+interface ParsedArguments {
+  readonly values: {
+    readonly header?: readonly string[] | undefined;
+    readonly insecure?: boolean | undefined;
+    readonly timeout?: string | undefined;
+    readonly json?: boolean | undefined;
+    readonly quiet?: boolean | undefined;
+  };
+  readonly positionals: readonly string[];
+  readonly tokens: readonly { kind: string; name?: string; value?: unknown }[];
+}
+
+/** The shared options of a command, of which none is given twice but the headers. @throws UsageError */
+export function httpSettings({ values, positionals, tokens }: ParsedArguments): HttpSettings {
+  refuseRepeated(tokens, ['header']);
+  return {
+    ...addressOf(positionals, headersOf(values.header)),
+    insecure: values.insecure === true,
+    timeout: secondsOf('timeout', values.timeout),
+    json: values.json === true,
+    quiet: values.quiet === true,
+  };
+}
 
 /**
  * The address of a command, and the headers with what its user and password say.
  * @throws UsageError unless there is one, of HTTP
  */
-export function addressOf(
+function addressOf(
   positionals: readonly string[],
   headers: Readonly<Record<string, string>>,
 ): { url: URL; headers: Readonly<Record<string, string>> } {
@@ -48,7 +100,7 @@ function decoded(text: string): string {
 }
 
 /** Headers as `Name: value`, by their names in lower case. @throws UsageError */
-export function headersOf(lines: readonly string[] = []): Record<string, string> {
+function headersOf(lines: readonly string[] = []): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const line of lines) {
     const [, name, value] =
@@ -77,6 +129,12 @@ export function wholeOf(
     throw new UsageError(`--${name} is ${shown(text)}. Give a whole number from ${from} to ${to}.`);
   }
   return value;
+}
+
+/** Whole seconds of an option, in milliseconds. @throws UsageError */
+export function secondsOf(name: string, text: string | undefined, from = 1): number | undefined {
+  const seconds = wholeOf(name, text, from, MOST_SECONDS);
+  return seconds === undefined ? undefined : seconds * 1_000;
 }
 
 /** Of several values, `parseArgs` silently takes the last one. @throws UsageError */

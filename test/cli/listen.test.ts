@@ -3,6 +3,7 @@ import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { LISTEN_OPTIONS } from '../../lib/cli/listen/listen.options.js';
 import { requestedChannels, SseChannel } from '../../lib/index.js';
 import { KeptEvents } from '../proxies/kept-events.js';
 import { freePort } from '../support/free-port.js';
@@ -522,6 +523,8 @@ describe('The exit code of nestjs-sse-channels listen', () => {
     [['ftp://host/'], 'The address is no URL'],
     [['host', '--count', '0'], '--count is "0". Give a whole number from 1'],
     [['host', '--count', '1', '--count', '2'], '--count is given twice'],
+    [['host', '--timeout', '2147484'], '--timeout is "2147484". Give a whole number from 1 to'],
+    [['host', '--silence', '-'], '--silence is "-". Give a whole number from 0 to'],
     [['host', '--header', 'secret'], "A header is not like 'Name: value'"],
     [['host', '--from', 'earliest'], '--from earliest goes with --channels'],
     [['host', '--from', '1', '--last-event-id', '2'], 'say the same'],
@@ -540,5 +543,7 @@ describe('The exit code of nestjs-sse-channels listen', () => {
     const cli = startCli(['listen', '--help']);
     expect(await cli.ended).toBe(0);
     expect(cli.out).toMatch(/^Usage: nestjs-sse-channels listen <url>/);
+    const { help: _, ...options } = LISTEN_OPTIONS;
+    expect(Object.keys(options).filter((name) => !cli.out.includes(`--${name} `))).toEqual([]);
   });
 });

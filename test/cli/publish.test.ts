@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Sse } from '@nestjs/common';
+import { PUBLISH_OPTIONS } from '../../lib/cli/publish/publish.options.js';
 import { SseChannel } from '../../lib/index.js';
 import { startPublishApp } from '../publish/app.js';
 import { ADAPTERS, closeApps } from '../support/start-app.js';
@@ -305,6 +306,9 @@ describe('The exit code of nestjs-sse-channels publish', () => {
     [['host', '--no-key', '--key', 'x'], '--key does not go with --no-key'],
     [['host', '--text'], '--text goes with --data or --lines'],
     [['host', '--batch', '0'], '--batch is "0"'],
+    [['host', '--timeout', '0'], '--timeout is "0"'],
+    [['host', '--timeout', '1', '--timeout', '2'], '--timeout is given twice'],
+    [['host', '--header', 'secret'], "A header is not like 'Name: value'"],
     [['host', '--key', ''], '--key is empty or too long'],
   ])('is 2 for the arguments %j', async (args, message) => {
     const cli = startCli(['publish', ...args], { input: '' });
@@ -313,9 +317,11 @@ describe('The exit code of nestjs-sse-channels publish', () => {
     expect(cli.err).toContain('See: nestjs-sse-channels publish --help');
   });
 
-  it('is 0 for --help', async () => {
+  it('is 0 for --help, which names every option', async () => {
     const cli = startCli(['publish', '--help']);
     expect(await cli.ended).toBe(0);
     expect(cli.out).toMatch(/^Usage: nestjs-sse-channels publish <url>/);
+    const { help: _, ...options } = PUBLISH_OPTIONS;
+    expect(Object.keys(options).filter((name) => !cli.out.includes(`--${name} `))).toEqual([]);
   });
 });

@@ -1,6 +1,14 @@
 import { parseArgs } from 'node:util';
 import { shown } from '../../channel/shown.js';
-import { addressOf, headersOf, MOST_SECONDS, refuseRepeated, wholeOf } from '../http-arguments.js';
+import {
+  HEADER_USAGE,
+  HTTP_OPTIONS,
+  httpSettings,
+  INSECURE_USAGE,
+  secondsOf,
+  wholeOf,
+  type HttpSettings,
+} from '../http-arguments.js';
 import { UsageError } from '../usage-error.js';
 
 export const LISTEN_USAGE = `Usage: nestjs-sse-channels listen <url> [options]
@@ -13,10 +21,10 @@ What to read:
   --from <id>             the same; earliest: with the oldest event that the server keeps of each of --channels
 
 The request:
-  -H, --header <header>   such as 'Authorization: Bearer …'; may be given several times
+${HEADER_USAGE}
   -d, --data <text>       a body; makes it a POST of application/json
   -X, --method <method>   Default: GET, or POST with --data
-  --insecure              take any certificate. NODE_EXTRA_CA_CERTS names those of an authority of yours
+${INSECURE_USAGE}
 
 When to end:
   --count <n>             after so many events; those of the module itself, sse:…, do not count
@@ -35,40 +43,30 @@ cannot be reached at first, or --timeout comes before --count; 2 for wrong argum
 `;
 
 /** What `listen` is to do. Durations in milliseconds. */
-export interface ListenSettings {
+export interface ListenSettings extends Omit<HttpSettings, 'url'> {
   readonly url: string;
   readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
   readonly lastEventId: string | undefined;
-  readonly insecure: boolean;
   readonly count: number;
-  readonly timeout: number | undefined;
   readonly reconnect: boolean;
   readonly wait: boolean;
   readonly silence: number;
-  readonly json: boolean;
   readonly rate: number | undefined;
-  readonly quiet: boolean;
 }
 
-const OPTIONS = {
+export const LISTEN_OPTIONS = {
+  ...HTTP_OPTIONS,
   channels: { type: 'string' },
   'last-event-id': { type: 'string' },
   from: { type: 'string' },
-  header: { type: 'string', short: 'H', multiple: true },
   data: { type: 'string', short: 'd' },
   method: { type: 'string', short: 'X' },
-  insecure: { type: 'boolean' },
   count: { type: 'string' },
-  timeout: { type: 'string' },
   'no-reconnect': { type: 'boolean' },
   wait: { type: 'boolean' },
   silence: { type: 'string' },
-  json: { type: 'boolean' },
   rate: { type: 'string' },
-  quiet: { type: 'boolean', short: 'q' },
-  help: { type: 'boolean', short: 'h' },
 } as const;
 
 /**
@@ -77,16 +75,17 @@ const OPTIONS = {
  * @throws UsageError, and the errors of `parseArgs()`
  */
 export function listenSettings(args: readonly string[]): ListenSettings | undefined {
-  const { values, positionals, tokens } = parseArgs({
+  const parsed = parseArgs({
     args: [...args],
-    options: OPTIONS,
+    options: LISTEN_OPTIONS,
     allowPositionals: true,
     tokens: true,
   });
+  const { values } = parsed;
   if (values.help === true) {
     return undefined;
   }
-  refuseRepeated(tokens, ['header']);
+  const { url, headers, ...shared } = httpSettings(parsed);
   const { from, channels, data } = values;
   if (from !== undefined && values['last-event-id'] !== undefined) {
     throw new UsageError('--from and --last-event-id say the same. Give one of them.');
@@ -101,27 +100,23 @@ export function listenSettings(args: readonly string[]): ListenSettings | undefi
   if (isEarliest && names.length === 0) {
     throw new UsageError('--from earliest goes with --channels. Else give the id of an event.');
   }
-  const { url, headers } = addressOf(positionals, headersOf(values.header));
   const lastEventId = isEarliest ? undefined : (from ?? values['last-event-id']);
   // oxlint-disable-next-line no-control-regex
   if (lastEventId !== undefined && /[\x00-\x1f\x7f]/.test(lastEventId)) {
     throw new UsageError('The id to begin after has control characters, which no id has.');
   }
   return {
+    ...shared,
     url: withChannels(url, names, isEarliest),
     method: values.method?.toUpperCase() ?? (data === undefined ? 'GET' : 'POST'),
     headers: data === undefined ? headers : { 'content-type': 'application/json', ...headers },
     body: data,
     lastEventId,
-    insecure: values.insecure === true,
     count: wholeOf('count', values.count) ?? Infinity,
-    timeout: inMs(wholeOf('timeout', values.timeout, 1, MOST_SECONDS)),
     reconnect: values['no-reconnect'] !== true,
     wait: values.wait === true,
-    silence: inMs(wholeOf('silence', values.silence, 0, MOST_SECONDS)) ?? 45_000,
-    json: values.json === true,
-    rate: inMs(wholeOf('rate', values.rate, 1, MOST_SECONDS)),
-    quiet: values.quiet === true,
+    silence: secondsOf('silence', values.silence, 0) ?? 45_000,
+    rate: secondsOf('rate', values.rate),
   };
 }
 
@@ -136,8 +131,4 @@ function withChannels(url: URL, names: readonly string[], isEarliest: boolean): 
     }
   }
   return url.href;
-}
-
-function inMs(seconds: number | undefined): number | undefined {
-  return seconds === undefined ? undefined : seconds * 1_000;
 }

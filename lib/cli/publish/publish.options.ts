@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { addressOf, headersOf, MOST_SECONDS, refuseRepeated, wholeOf } from '../http-arguments.js';
+import {
+  HEADER_USAGE,
+  HTTP_OPTIONS,
+  httpSettings,
+  INSECURE_USAGE,
+  wholeOf,
+  type HttpSettings,
+} from '../http-arguments.js';
 import { UsageError } from '../usage-error.js';
 import type { LineFormat } from './event-lines.js';
 
@@ -24,8 +31,8 @@ Of either:
   --text                  --data and --lines are text, whatever they look like
 
 The request:
-  -H, --header <header>   such as 'Authorization: Bearer …'; may be given several times
-  --insecure              take any certificate. NODE_EXTRA_CA_CERTS names those of an authority of yours
+${HEADER_USAGE}
+${INSECURE_USAGE}
   --timeout <seconds>     how long an answer may take. Default: 30
   --retries <n>           how often to send again what the server did not take or answer. Default: 5
   --key <key>             with what idempotency keys begin, so that the same input, published again, is there once.
@@ -40,9 +47,8 @@ Exit codes: 0 when every event is published; 1 when one is not; 2 for wrong argu
 `;
 
 /** What `publish` is to do. Durations in milliseconds. */
-export interface PublishSettings {
+export interface PublishSettings extends Omit<HttpSettings, 'url'> {
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
   /** The one event's data; `undefined` for the lines of stdin. */
   readonly data: string | undefined;
   readonly format: LineFormat;
@@ -50,14 +56,12 @@ export interface PublishSettings {
   /** With what keys begin; `undefined` for none. */
   readonly key: string | undefined;
   readonly batch: number;
-  readonly insecure: boolean;
   readonly timeout: number;
   readonly retries: number;
-  readonly json: boolean;
-  readonly quiet: boolean;
 }
 
-const OPTIONS = {
+export const PUBLISH_OPTIONS = {
+  ...HTTP_OPTIONS,
   channel: { type: 'string' },
   data: { type: 'string', short: 'd' },
   id: { type: 'string' },
@@ -65,15 +69,9 @@ const OPTIONS = {
   batch: { type: 'string' },
   type: { type: 'string' },
   text: { type: 'boolean' },
-  header: { type: 'string', short: 'H', multiple: true },
-  insecure: { type: 'boolean' },
-  timeout: { type: 'string' },
   retries: { type: 'string' },
   key: { type: 'string' },
   'no-key': { type: 'boolean' },
-  json: { type: 'boolean' },
-  quiet: { type: 'boolean', short: 'q' },
-  help: { type: 'boolean', short: 'h' },
 } as const;
 
 /** The server takes keys of 256 bytes, and the number of the line comes behind this one. */
@@ -85,16 +83,17 @@ const MOST_KEY_BYTES = 240;
  * @throws UsageError, and the errors of `parseArgs()`
  */
 export function publishSettings(args: readonly string[]): PublishSettings | undefined {
-  const { values, positionals, tokens } = parseArgs({
+  const parsed = parseArgs({
     args: [...args],
-    options: OPTIONS,
+    options: PUBLISH_OPTIONS,
     allowPositionals: true,
     tokens: true,
   });
+  const { values } = parsed;
   if (values.help === true) {
     return undefined;
   }
-  refuseRepeated(tokens, ['header']);
+  const { url, headers, ...shared } = httpSettings(parsed);
   const { channel, data, type, id, lines, key } = values;
   if (channel === undefined && (data !== undefined || lines === true)) {
     throw new UsageError('--channel is missing. Give the channel, as --channel news.');
@@ -108,8 +107,8 @@ export function publishSettings(args: readonly string[]): PublishSettings | unde
   if (key === '' || Buffer.byteLength(key ?? '') > MOST_KEY_BYTES) {
     throw new UsageError(`--key is empty or too long. Give 1 to ${MOST_KEY_BYTES} bytes.`);
   }
-  const { url, headers } = addressOf(positionals, headersOf(values.header));
   return {
+    ...shared,
     url: url.href,
     headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
     data,
@@ -122,11 +121,8 @@ export function publishSettings(args: readonly string[]): PublishSettings | unde
     id,
     key: values['no-key'] === true ? undefined : (key ?? randomUUID()),
     batch: wholeOf('batch', values.batch, 1, 10_000) ?? 100,
-    insecure: values.insecure === true,
-    timeout: (wholeOf('timeout', values.timeout, 1, MOST_SECONDS) ?? 30) * 1_000,
+    timeout: shared.timeout ?? 30_000,
     retries: wholeOf('retries', values.retries, 0) ?? 5,
-    json: values.json === true,
-    quiet: values.quiet === true,
   };
 }
 
