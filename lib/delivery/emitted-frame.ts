@@ -69,6 +69,9 @@ function messageFrame(
   limits: EventLimits,
 ): string | undefined {
   const comment = message.comment ?? undefined;
+  if (data === undefined && comment === undefined && hasMore(message)) {
+    return undefined;
+  }
   const id = oneLine(message.id);
   const type = oneLine(message.type);
   const fields: FrameFields = {
@@ -105,6 +108,14 @@ function checkedFrame(
     limits,
   );
   return frameOf(fields);
+}
+
+/** What a message may have, and an event of a channel. */
+const FIELDS = new Set(['data', 'id', 'type', 'retry', 'comment', 'channel']);
+
+/** Whether an object without data has what no message has: it was to be the data, whatever its id is. */
+function hasMore(message: object): boolean {
+  return !('data' in message) && Object.keys(message).some((name) => !FIELDS.has(name));
 }
 
 function isEmpty(message: object): boolean {

@@ -11,8 +11,8 @@ export function endlessValue(): SseError {
 export function noMessage(): SseError {
   return new SseError(
     'INVALID_EVENT',
-    'It emitted an object with none of `data`, `type`, `id`, `retry` and `comment`; clients do not ' +
-      'get it. To send the object itself, emit { data: object }.',
+    'It emitted an object that has no `data`, and is no message of `type`, `id`, `retry` and `comment` ' +
+      'alone; clients do not get it. To send the object itself, emit { data: object }.',
   );
 }
 

@@ -35,7 +35,9 @@ export function expiryOf(answer: unknown, where: string): number | undefined {
       'expires',
       where,
       answer,
-      'milliseconds since the epoch; these look like seconds',
+      answer instanceof Date
+        ? 'a Date after 2001; this one looks made of seconds: new Date(1_000 * seconds)'
+        : 'milliseconds since the epoch; these look like seconds',
     );
   }
   checkExpiry(time);
@@ -195,7 +197,7 @@ function refused(what: string, where: string, returned: string, allowed: string)
 /** The kind of an answer, without its content, which may be a secret. */
 function described(answer: unknown): string {
   if (answer instanceof Date) {
-    return 'an invalid Date';
+    return Number.isNaN(answer.getTime()) ? 'an invalid Date' : 'a Date';
   }
   if (typeof answer === 'number' || answer === null || answer === undefined) {
     return String(answer);

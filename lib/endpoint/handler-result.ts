@@ -20,7 +20,7 @@ export class HandlerResult {
  */
 export function streamOf(
   { value }: HandlerResult,
-  request: { readonly writer: HandlerWriter },
+  request: { readonly writer: HandlerWriter; readonly route: { readonly where: string } },
   guard: Guard,
 ): Observable<unknown> | undefined {
   if (value === undefined || value === null) {
@@ -34,7 +34,13 @@ export function streamOf(
   }
   throw new SseError(
     'INVALID_OPTION',
-    `The handler of an @SseChannel() endpoint returned ${typeof value === 'object' ? `a ${value.constructor?.name ?? 'null-prototype object'}` : kindOf(value)}. Return an Observable ` +
+    `The handler ${request.route.where} returned ${kindOf(value)}${classOf(value)}. Return an Observable ` +
       'or an async iterable, or nothing for the channel as it is.',
   );
+}
+
+/** The class of an object, if it has one of its own: it tells which object it is. */
+function classOf(value: object | string | number | bigint | boolean | symbol): string {
+  const name = typeof value === 'object' ? value.constructor?.name : undefined;
+  return name && name !== 'Object' && name !== 'Array' ? ` of the class ${name}` : '';
 }

@@ -115,7 +115,7 @@ export class StreamAnswers {
       if (!source && channels.length === 0 && !set) {
         throw new SseError(
           'INVALID_OPTION',
-          'The handler returned nothing, and its @SseChannel() names no channel. ' +
+          `The handler ${route.where} returned nothing, and its @SseChannel() names no channel. ` +
             'Name one, or return an Observable.',
         );
       }

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Controller, Sse, type INestApplication, type Type } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
+import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { EventSource } from 'eventsource';
-import { map, type Observable } from 'rxjs';
+import { firstValueFrom, map, type Observable } from 'rxjs';
 import {
   SseChannel,
   SseEvents,
@@ -28,6 +28,23 @@ async function opened(app: TestApp, path: string, cookie?: string) {
   await until(() => client.lastEventId);
   return client;
 }
+
+it('The recipe for excluded fields leaves them out of what is sent', async () => {
+  const { AppModule, User, changed } = await runBlock<{
+    AppModule: Type;
+    User: new () => { password: string };
+    changed: (sse: SseService, user: object) => Promise<string>;
+  }>(RECIPES, 'instanceToPlain');
+  const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+  try {
+    const sse = app.get(SseService);
+    await changed(sse, Object.assign(new User(), { password: 'secret' }));
+    const event = await firstValueFrom(sse.stream('users', { lastEventId: 'earliest' }));
+    expect(event.data).toEqual({ id: 0, name: '' });
+  } finally {
+    await app.close();
+  }
+});
 
 describe.each(ADAPTERS)('The recipes on %s', (adapter) => {
   const start = (controller: Type, providers: Type[] = []) =>

@@ -44,6 +44,7 @@ const NO_TIMES: [string, unknown][] = [
   ['null', null],
   ['a text', '2999-01-01'],
   ['seconds', 4_102_444_800],
+  ['a Date made of seconds', new Date(4_102_444_800)],
   ['a promise', Promise.resolve(Date.now() + 60_000)],
   ['an object', { exp: 1 }],
   ['true', true],
@@ -79,6 +80,13 @@ describe.each(ADAPTERS)('Access on %s', (adapter) => {
       expect(handled).toBe(0);
       expect(sse.stats()).toMatchObject({ connections: 0, readers: 0 });
       expect(lines.join()).toMatch(/`expires` of AccessController\.expiring.* returned/);
+    });
+
+    it(`is refused at ${path} with a hint when a Date is made of seconds`, async () => {
+      const { connect, lines } = await start();
+      answer = new Date(4_102_444_800);
+      expect((await connect(path)).opened.status).toBe(500);
+      expect(lines.join()).toContain('returned a Date; it must return a Date after 2001');
     });
 
     it(`is refused with 401 at ${path} when the permission has ended`, async () => {

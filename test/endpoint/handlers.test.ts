@@ -42,6 +42,7 @@ const RETURNS: Record<string, unknown> = {
   object: { data: 'x' },
   array: ['x'],
   bare: Object.create(null) as object,
+  map: new Map(),
 };
 
 interface Emitted {
@@ -153,6 +154,18 @@ class HandlersController {
       { data: undefined, id: '8' },
       { data: 0 },
       null,
+    );
+  }
+
+  /** Rows of a table in place of messages. The id of one is no position. */
+  @Sse('rows')
+  @SseChannel('news')
+  rows() {
+    return of(
+      { id: 5, name: 'a' } as never,
+      { id: 6, type: 'invoice', amount: 1 } as never,
+      { data: undefined, id: 7, type: 'x', name: 'b' } as never,
+      { channel: 'news', id: 8, type: 'y' } as never,
     );
   }
 
@@ -331,6 +344,12 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
     const client = await connect(`/returns/${what}`);
     expect(client.opened.status).toBe(500);
     await client.closed;
+    const given = { object: 'an object', map: 'an object of the class Map', array: 'an array' }[
+      what
+    ];
+    expect(logged.join()).toContain(
+      `The handler HandlersController.returns returned ${given ?? ''}`,
+    );
     expect(logged.join()).toContain('Return an Observable');
     expect(sse.stats()).toMatchObject(nothingLeft);
   });
@@ -338,7 +357,9 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
   it('cause a 500 when they return nothing and have no channel', async () => {
     const { connect } = await start();
     expect((await connect('/nothing')).opened.status).toBe(500);
-    expect(logged.join()).toContain('names no channel');
+    expect(logged.join()).toContain(
+      'The handler HandlersController.nothing returned nothing, and its @SseChannel() names no channel.',
+    );
   });
 
   it.each(['/null', '/async', '/lazy', '/above', '/wrapped'])(
@@ -430,6 +451,16 @@ describe.each(ADAPTERS)('Handlers on %s', (adapter) => {
         'id: 8\n\n' +
         'data: 0\n\n' +
         'data: null\n\n',
+    );
+  });
+
+  it('keep an object that is no message from clients, its id included, and log it', async () => {
+    const { url } = await start();
+    const stream = await RawStream.open(`${url}/rows`);
+    await stream.closed;
+    expect(stream.afterOpening).toBe('event: x\nid: 7\n\nevent: y\nid: 8\n\n');
+    expect(logged.join()).toMatch(
+      /HandlersController\.rows failed: It emitted an object that has no `data`.* emit \{ data: object \}/,
     );
   });
 

@@ -685,7 +685,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
     const { connect, isUnharmed } = await start();
     const client = await connect('/no-message');
     expect((await client.next()).data).toBe('first');
-    expect(logged).toEqual([expect.stringMatching(/none of `data`.* emit \{ data: object \}/)]);
+    expect(logged).toEqual([expect.stringMatching(/has no `data`.* emit \{ data: object \}/)]);
     go.next();
     await client.close();
     await isUnharmed();
