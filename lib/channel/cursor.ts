@@ -180,8 +180,8 @@ export class Cursor {
   }
 
   /** Reads from history what the log no longer has. */
-  private readOn(history: CheckedHistory, position: string | undefined): void {
-    const from = position === undefined ? undefined : plainPosition(position);
+  private readOn(history: CheckedHistory, position: string): void {
+    const from = plainPosition(position);
     void this.startHistory(history, { position: from, isOfSource: true, mayHaveEnded: false });
   }
 
@@ -239,7 +239,7 @@ export class Cursor {
     }
     this.joining = undefined;
     if (join === 'behind') {
-      this.readOn(this.channel.history!, end.position === '' ? undefined : end.position);
+      this.readOn(this.channel.history!, end.position);
       return 'loading';
     }
     this.resetReason = 'listener-gap';

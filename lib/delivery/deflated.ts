@@ -21,9 +21,9 @@ export function deflatedOf(block: Block): Deflated {
 
 function build({ frames, isShared }: Block): Deflated {
   const isWorthIt = frames.length >= (isShared ? SMALLEST : SMALLEST_OF_ONE);
-  const packed = isWorthIt ? deflateRawSync(frames, OPTIONS) : undefined;
   return {
-    ...chunkOf(packed && packed.length < frames.length ? packed : stored(frames)),
+    // Where nothing gets smaller, DEFLATE itself stores: that costs a few bytes more.
+    ...chunkOf(isWorthIt ? deflateRawSync(frames, OPTIONS) : stored(frames)),
     crc: crc32(frames),
     size: frames.length,
     shift: crcShift(frames.length),

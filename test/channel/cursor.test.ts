@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Channel } from '../../lib/channel/channel.js';
 import { monotonicNow } from '../../lib/channel/clock.js';
 import { Cursor } from '../../lib/channel/cursor.js';
@@ -90,6 +90,9 @@ describe('A cursor that reads history', () => {
     ['own~next', '7~next'],
     ['7', '7'],
     ['7~next', '7~next'],
+    // A reset at the client's place, which its id tells from others there.
+    ['7~next3', '7~next3'],
+    ['own~next3', '7~next'],
   ])('learns from the first page what the id %s stands for', async (id, position) => {
     const { open, answer } = rig();
     const cursor = open();
@@ -164,6 +167,20 @@ describe('A cursor that reads history', () => {
     expect(takeAll(cursor)).toEqual(['listener-gap', '13']);
   });
 
+  it('gives a reset, and asks for no more, when its source cannot order it and the log', async () => {
+    const { asked, channel, open, answer, append } = rig();
+    append(11);
+    const cursor = open();
+    void cursor.resume('9');
+    await until(() => asked.length > 0);
+    channel.append({ position: 'no number', data: 'x' });
+    await answer({ events: numbered(10, 11) });
+    expect(takeAll(cursor)).toEqual(['10', '11', 'listener-gap']);
+    expect([cursor.next(), asked]).toEqual(['idle', []]);
+    channel.append({ position: '13', data: '13' });
+    expect(takeAll(cursor)).toEqual(['13']);
+  });
+
   it('reads more of it when the log has dropped meanwhile what follows', async () => {
     const { asked, channel, open, answer, append, dropGrace } = rig({ events: 2 });
     append(11);
@@ -203,6 +220,22 @@ describe('A cursor that reads history', () => {
     asked.shift()!.answer({ events: numbered(7), last: false });
     await new Promise(setImmediate);
     expect([asked, channel.places.size]).toEqual([[], 0]);
+  });
+
+  it('leaves no timer behind when it is closed while a page is under way', async () => {
+    jest.useFakeTimers();
+    try {
+      const { asked, open } = rig();
+      const cursor = open();
+      void cursor.resume('7');
+      await jest.advanceTimersByTimeAsync(0);
+      cursor.close();
+      asked.shift()!.answer({ events: numbered(8), last: true });
+      await jest.advanceTimersByTimeAsync(0);
+      expect(jest.getTimerCount()).toBe(0);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('stands at the head of the log when there is none', async () => {

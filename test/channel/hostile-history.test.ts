@@ -127,6 +127,16 @@ describe('A source whose history', () => {
     expect(rig.notes).toEqual([expect.stringContaining('"bad" can be read again')]);
   });
 
+  it('cannot be read is no outage any more once nobody wants to read it', async () => {
+    source.read = () => Promise.reject(new Error('No disk.'));
+    const client = await connect('5');
+    const { channels, tally } = rig.delivery;
+    expect(tally.outages.history).toBe(1);
+    client.cut();
+    await pass(1_100);
+    expect([channels.size, tally.outages.history]).toEqual([0, 0]);
+  });
+
   it('never answers causes an outage, and is read again', async () => {
     source.read = () => new Promise(() => undefined);
     const client = await connect('5');
@@ -344,6 +354,20 @@ describe('A source whose history', () => {
     expect(signal!.aborted).toBe(true);
     await pass(120_000);
     expect([source.reads, rig.logged]).toEqual([1, []]);
+  });
+
+  it('answers those who have left is still asked once for those who wait', async () => {
+    const answers: (() => void)[] = [];
+    source.read = (position, limit) =>
+      new Promise((resolve) => answers.push(() => resolve(source.page(position, limit))));
+    (await connect('5')).cut();
+    const second = await connect('5');
+    answers[0]!();
+    const third = await connect('5');
+    expect(source.reads).toBe(2);
+    answers[1]!();
+    await pass(1);
+    expect([second, third].map(dataOf)).toEqual([texts(6, 20), texts(6, 20)]);
   });
 });
 

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Observable } from 'rxjs';
 import type { SseLogger } from '../../lib/channel/source.js';
 import type { SseEvent } from '../../lib/channel/sse-event.js';
+import { countingLog } from '../../lib/channel/tally.js';
 import type { CountedAs } from '../../lib/delivery/client.js';
 import { Delivery, type DeliveryOptions } from '../../lib/delivery/delivery.js';
 import { HandlerEvents } from '../../lib/delivery/handler-events.js';
@@ -176,7 +177,7 @@ export class ClientRig {
       warn: note,
       error: note,
     };
-    this.delivery = new Delivery({ ...OPTIONS, ...options }, log);
+    this.delivery = new Delivery({ ...OPTIONS, ...options }, countingLog(log));
   }
 
   /** Connects a client as an endpoint does. */

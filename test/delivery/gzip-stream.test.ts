@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { crc32, gunzipSync } from 'node:zlib';
 import { blockOf } from '../../lib/delivery/block.js';
 import { crcShift, joinedCrc } from '../../lib/delivery/crc-shift.js';
+import { stored } from '../../lib/delivery/deflated.js';
 import { GzipStream } from '../../lib/delivery/gzip-stream.js';
 import { holds } from '../support/property.js';
 
@@ -80,5 +81,21 @@ describe('A gzip stream', () => {
     expect(new GzipStream().add(small).frames.length).toBe(small.frames.length + 5);
     const ofOne = blockOf(`data: ${'much the same '.repeat(200)}\n\n`, 1);
     expect(new GzipStream().add(ofOne).frames.length).toBe(ofOne.frames.length + 5);
+  });
+
+  it.each([
+    ['many', 128, true],
+    ['one client', 4_096, false],
+  ])('compresses what is for %s from %d bytes on', (_, size, isShared) => {
+    const [exact, less] = [size, size - 1].map((length) =>
+      blockOf('x'.repeat(length), 1, isShared),
+    );
+    expect(new GzipStream().add(exact!).frames.length).toBeLessThan(size / 2);
+    expect(new GzipStream().add(less!).frames.length).toBe(size - 1 + 5);
+  });
+
+  it('takes five bytes for each 65,535 that it holds as they are', () => {
+    const sizes = [0, 1, 65_535, 65_536].map((size) => stored(Buffer.alloc(size)).length);
+    expect(sizes).toEqual([0, 1 + 5, 65_535 + 5, 65_536 + 10]);
   });
 });

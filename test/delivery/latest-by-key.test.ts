@@ -1,10 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { Channel } from '../../lib/channel/channel.js';
+import { monotonicNow } from '../../lib/channel/clock.js';
 import type { SourceEvent } from '../../lib/channel/source.js';
 import { LatestByKey } from '../../lib/delivery/latest-by-key.js';
 
 const MEBIBYTE = 1_048_576;
 const LIMITS = { events: 3, bytes: MEBIBYTE, age: Infinity, eventSize: 2 * MEBIBYTE };
+
+/** Longer than attached cursors can read what has left the window. */
+const AFTER_GRACE_MS = 20_000;
 
 const letter = ({ data }: { readonly data: unknown }): string => {
   const text = String(data);
@@ -15,8 +19,8 @@ const letter = ({ data }: { readonly data: unknown }): string => {
 };
 
 /** A channel, and what is remembered of it by the first letter of each event. */
-function rig() {
-  const channel = new Channel('c', LIMITS, () => undefined);
+function rig(limits: Partial<typeof LIMITS> = {}) {
+  const channel = new Channel('c', { ...LIMITS, ...limits }, () => undefined);
   channel.feedFrom({ close: () => undefined });
   const latest = LatestByKey.acquire(channel, letter);
   const append = (data: string, fields: Partial<SourceEvent> = {}): void => {
@@ -42,6 +46,43 @@ describe('LatestByKey', () => {
     expect(dataAfter(2_001)).toEqual(['c1', 'a2']);
     expect(dataAfter(2_002)).toEqual(['a2']);
     expect(dataAfter(2_003)).toEqual([]);
+  });
+
+  it('gives them also when the log has none of them any more', () => {
+    const { channel, append, dataAfter } = rig({ events: 0 });
+    append('a1');
+    append('b1');
+    append('a2');
+    channel.log.trim(monotonicNow() + AFTER_GRACE_MS);
+    expect(channel.log.first).toBe(channel.log.head + 1);
+    expect(dataAfter(0)).toEqual(['b1', 'a2']);
+    append('b2');
+    expect(dataAfter(0)).toEqual(['a2', 'b2']);
+  });
+
+  it.each([undefined, null, true, {}, 7n, Promise.resolve('a')])(
+    'keeps each event for which the function gives %p, which is no key',
+    (answer) => {
+      const { channel } = rig();
+      const latest = LatestByKey.acquire(channel, () => answer as never);
+      channel.append({ data: '1' });
+      channel.append({ data: '2' });
+      expect(latest.after(0)!.map(({ data }) => data)).toEqual(['1', '2']);
+    },
+  );
+
+  it('takes a number as a key', () => {
+    const { channel } = rig();
+    const latest = LatestByKey.acquire(channel, ({ data }) => (Number(data) % 2) as never);
+    ['1', '2', '3'].forEach((data) => channel.append({ data }));
+    expect(latest.after(0)!.map(({ data }) => data)).toEqual(['2', '3']);
+  });
+
+  it('is one for all readers of a channel, until the last of them has left', () => {
+    const { channel, latest } = rig();
+    expect(LatestByKey.acquire(channel, letter)).toBe(latest);
+    latest.release();
+    expect(LatestByKey.acquire(channel, letter)).toBe(latest);
   });
 
   it('calls the function without a `this`', () => {

@@ -152,6 +152,18 @@ describe.each(ALL)('A client %s', (form) => {
     expect(client.isClosed).toBe(false);
   });
 
+  it('that does not read, or has read all, takes no turns of the event loop', async () => {
+    const { connect, write, names } = start(form, { filler: 1_000 });
+    const [slow, quick] = [await connect(), await connect()];
+    slow.stall();
+    write(300);
+    await until(() => quick.events.length === 300 * names.length);
+    await turn();
+    expect(process.getActiveResourcesInfo()).not.toContain('Immediate');
+    slow.readOn();
+    await until(() => slow.events.length === 300 * names.length);
+  });
+
   it.each([true, false])(
     'that returns with any id gets what follows it; with a history: %s',
     async (hasHistory) => {

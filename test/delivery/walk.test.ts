@@ -78,4 +78,20 @@ describe('A walk', () => {
     expect(visits).toEqual([1, 2, 3, 5]);
     walk.stop();
   });
+
+  it('visits none of those that leave in a step, and those that come after it', () => {
+    const members = membersTo(3);
+    const walk = new Walk(members, 5, (member) => {
+      visits.push(member);
+      members.clear();
+    });
+    walk.start();
+    jest.advanceTimersByTime(5);
+    expect(visits).toEqual([1]);
+    members.add(4);
+    members.add(5);
+    jest.advanceTimersByTime(5);
+    expect(visits).toEqual([1, 4]);
+    walk.stop();
+  });
 });
