@@ -17,4 +17,4 @@ export interface ChannelRequest {
 }
 
 /** How event ids are written. */
-export type IdForm = Pick<ChannelRequest, 'isOfSet' | 'hasOwnIds'>;
+export type IdForm = Required<Pick<ChannelRequest, 'isOfSet' | 'hasOwnIds'>>;

@@ -27,7 +27,7 @@ export class Subscription {
   constructor(
     protected readonly registry: ChannelRegistry,
     channels: readonly Channel[],
-    { isOfSet = false, hasOwnIds = false }: IdForm,
+    { isOfSet, hasOwnIds }: IdForm,
     private readonly wake: (reader: Reader) => void,
     snapshots: Snapshots | undefined,
   ) {
