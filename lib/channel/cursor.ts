@@ -136,10 +136,13 @@ export class Cursor {
     return entry;
   }
 
-  /** Makes the source's current event, if it has one, the first that a new client receives. */
+  /** Makes the source's current event the first of a new client, if there is one, in place of those before. */
   startLive(): void {
     const event = this.channel.current();
-    this.page = event ? [this.entryHere(event)] : NO_ENTRIES;
+    if (event) {
+      this.skipToHead();
+      this.page = [this.entryHere(event)];
+    }
   }
 
   /**

@@ -90,7 +90,10 @@ export interface SourceEvent {
 export interface ChannelFeed {
   /** Present when clients can resume from the source beyond the retained window. */
   readonly history?: ChannelHistory | undefined;
-  /** The event that a new client without a Last-Event-ID receives first, if there is one. */
+  /**
+   * The event that a new client without a Last-Event-ID receives first, if there is one. What was
+   * appended before this call does not come behind it.
+   */
   current?(): SourceEvent | undefined;
   /** Called when the last reader has left. The channel lingers for readers that return. */
   pause?(): void;

@@ -86,6 +86,31 @@ describe('A client that comes', () => {
     expect(read(subscription)).toEqual(['a1', 'b2']);
   });
 
+  it('waits for another channel, gets what its channels have by then, and nothing from before again', async () => {
+    const { subscribe, requestsOf, delivery, source } = start({
+      isReady: (name) => name === 'a',
+      current: (name) => source.newest(name),
+    });
+    const open = subscribe('ab');
+    const placed = open.place({ lastEventId: undefined, readyTimeout: 10_000 });
+    source.write('a', 2);
+    source.sinks.get('b')!.live('0');
+    await placed;
+    source.write('a');
+    expect([read(open), open.id]).toEqual([['a2', 'a3'], idOf('a3 b0~next')]);
+
+    const changing = delivery.subscribeChanging([]);
+    const joining = changing.prepare(requestsOf('ac'), 10);
+    const ready = changing.whenReady(joining, 10_000);
+    source.write('a');
+    source.sinks.get('c')!.live('0');
+    await ready;
+    changing.add(joining, () => true);
+    changing.begin();
+    source.write('a');
+    expect([read(changing), changing.id]).toEqual([['a4', 'a5'], idOf('a5 c0~next')]);
+  });
+
   it('waits no longer than it is told', async () => {
     const { place, source } = start({ isReady: () => false });
     const subscription = await place('ab', { readyTimeout: 1 });
