@@ -124,7 +124,7 @@ export abstract class SseReading {
     options: PollOptions = {},
   ): Observable<SseEvent<T>> {
     const { doneSignal = this.settings.doneSignal, serialize = this.settings.serialize } = options;
-    const source = new PollSource(read, { ...options, doneSignal, serialize }, this.sources.log);
+    const source = new PollSource(read, { ...options, doneSignal, serialize }, this.sources.polls);
     const requests = [{ source, name: 'poll' }];
     return this.delivery.observe(requests);
   }

@@ -46,7 +46,7 @@ export class Outage {
   /** Ends the outage without a line, as nobody needs the system any more. */
   drop(): void {
     if (this.noted) {
-      this.tally!.endOutage(this.noted, monotonicNow());
+      this.tally!.endOutage(this.noted, this.since!, monotonicNow());
     }
     this.noted = undefined;
     this.since = undefined;

@@ -47,6 +47,8 @@ export type ResetScope = 'channel' | 'reader';
 /** An outage, as it is told to people. Its moments are on the clock of `monotonicNow()`. */
 export interface NotedOutage {
   readonly system: OutageSystem;
+  /** How many last that have the same text, such as those of functions that ask one database. */
+  lasting: number;
   readonly from: number;
   /** Unset while it lasts. */
   to: number | undefined;
@@ -96,8 +98,15 @@ export class Tally {
 
   /** @param text what the log says of it */
   beginOutage(system: OutageSystem, from: number, text: string): NotedOutage {
-    const outage = { system, from, to: undefined, text };
     this.outages[system]++;
+    const same = this.noted.find(
+      (other) => other.lasting > 0 && other.system === system && other.text === text,
+    );
+    if (same) {
+      same.lasting++;
+      return same;
+    }
+    const outage = { system, lasting: 1, from, to: undefined, text };
     this.noted.push(outage);
     if (this.noted.length > MOST_NOTED) {
       this.noted.shift();
@@ -105,9 +114,12 @@ export class Tally {
     return outage;
   }
 
-  endOutage(outage: NotedOutage, to: number): void {
-    const { system, from } = outage;
-    outage.to = to;
+  /** @param from when it began that ends: others with its text may have begun before */
+  endOutage(outage: NotedOutage, from: number, to: number): void {
+    const { system } = outage;
+    if (--outage.lasting === 0) {
+      outage.to = to;
+    }
     this.outages[system]--;
     this.outageTimes.of({ 'sse.outage.system': system }).record((to - from) / 1_000);
   }

@@ -25,6 +25,7 @@ import { isLifecycle, Lifecycles } from '../sources/custom/lifecycles.js';
 import { EventTable, type EventTableStats } from '../sources/event-table/event-table.js';
 import { invalidOption, pick } from '../sources/options/option-table.js';
 import { MemoryBroker } from '../sources/memory/memory-broker.js';
+import { PollLog } from '../sources/poll/poll-log.js';
 import { ListenSource } from '../sources/postgres/listen-source.js';
 import { LISTEN_OPTIONS } from '../sources/postgres/listen.options.js';
 import { Notifier } from '../sources/postgres/notifier.js';
@@ -40,6 +41,7 @@ const MIN_STOP_MS = 500;
 export class SseSources {
   readonly broker: Broker;
   readonly cache: CacheSource;
+  readonly polls: PollLog;
   /** The connection to Redis, where the option is set. */
   readonly redis: RedisConnection | undefined;
   private readonly listen: ListenSource | undefined;
@@ -64,13 +66,14 @@ export class SseSources {
     const guard = new Guard(log);
     this.custom = new Lifecycles(log, guard);
     this.typed = new TypedSources(log, settings.serialize);
+    this.polls = new PollLog(log);
     if (redis !== undefined) {
       this.redis = new RedisConnection(redis, log);
       this.streams = new RedisStreams(this.redis, settings.redisStreams, log);
       this.services.push(this.redis, this.streams);
     }
     this.cache = new CacheSource(this.keyStore(), log);
-    this.services.push(this.cache);
+    this.services.push(this.cache, this.polls);
     if (postgres !== undefined) {
       const connection = new PostgresConnection(postgres, settings.listenConnection);
       this.listen = new ListenSource(connection, log, { doneSignal: settings.doneSignal });

@@ -9,6 +9,7 @@ import {
   type SseModuleOptions,
 } from '../../lib/index.js';
 import { settingsOf } from '../../lib/setup/settings.js';
+import { PollLog } from '../../lib/sources/poll/poll-log.js';
 import { PollSource } from '../../lib/sources/poll/poll-source.js';
 import { startApp } from '../support/start-app.js';
 
@@ -154,7 +155,10 @@ describe('Options', () => {
     ['eventTable.listen', () => settingsOf({ postgres, eventTable: { listen: 'no' as never } })],
     ['eventTable.install', () => settingsOf({ postgres, eventTable: { install: 0 as never } })],
     ['eventTable.waker', () => settingsOf({ postgres, eventTable: { waker: null as never } })],
-    ['immediate', () => new PollSource(() => 1, { immediate: 'no' as never }, console)],
+    [
+      'immediate',
+      () => new PollSource(() => 1, { immediate: 'no' as never }, new PollLog(console)),
+    ],
     ['bulk', () => durableTriggerSql({ table: 'users', channel: 'news', bulk: 'no' as never })],
   ])('must be true or false where they are a switch: %s', (name, give) => {
     const error = thrownBy(give);

@@ -11,6 +11,7 @@ import { EventPublisher } from '../../lib/sources/event-table/event-publisher.js
 import { EVENT_TABLE_OPTIONS } from '../../lib/sources/event-table/event-table.options.js';
 import { readOptions } from '../../lib/sources/options/option-table.js';
 import { POLL_OPTIONS } from '../../lib/sources/poll/poll.options.js';
+import { PollLog } from '../../lib/sources/poll/poll-log.js';
 import { PollSource } from '../../lib/sources/poll/poll-source.js';
 import { PostgresConnection } from '../../lib/sources/postgres/postgres-connection.js';
 import { checkName } from '../../lib/sources/postgres/identifier.js';
@@ -48,7 +49,7 @@ const PLACES: Record<string, (value: Value) => unknown> = {
   'the interval of a key': (value) => keyOptions({ interval: value }),
   'the interval of poll()': (value) => readOptions(POLL_OPTIONS, { interval: value }),
   'the function of poll()': (value) =>
-    new PollSource(typeof value === 'function' ? undefined! : value, {}, console),
+    new PollSource(typeof value === 'function' ? undefined! : value, {}, new PollLog(console)),
   'doneSignal of a Postgres channel': (value) =>
     readOptions(LISTEN_OPTIONS, { doneSignal: typeof value === 'string' ? '' : value }),
   'the name of a table': (value) => readTableName(value),

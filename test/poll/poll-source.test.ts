@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Channel } from '../../lib/channel/channel.js';
 import type { PollOptions } from '../../lib/sources/poll/poll.options.js';
+import { PollLog } from '../../lib/sources/poll/poll-log.js';
 import { PollSource } from '../../lib/sources/poll/poll-source.js';
 import { LogRecorder, Recorder } from '../cache/recorder.js';
 import { until } from '../support/until.js';
@@ -12,8 +13,20 @@ afterEach(() => {
   open.splice(0).forEach((channel) => channel.feed!.close());
 });
 
-function poll(read: () => unknown, options: PollOptions = {}, log = new LogRecorder()): Recorder {
-  const source = new PollSource(read, { interval: 1, ...options }, log);
+/** What functions log. */
+class Logged {
+  private readonly recorder = new LogRecorder();
+  readonly polls = new PollLog(this.recorder);
+
+  /** The lines, without waiting for others that say the same. */
+  async told(): Promise<LogRecorder> {
+    await this.polls.stop();
+    return this.recorder;
+  }
+}
+
+function poll(read: () => unknown, options: PollOptions = {}, { polls } = new Logged()): Recorder {
+  const source = new PollSource(read, { interval: 1, ...options }, polls);
   const channel = Recorder.open(source, 'polled');
   open.push(channel);
   return channel;
@@ -113,41 +126,44 @@ describe('poll()', () => {
   });
 
   it('logs a failing read once per outage and goes on', async () => {
-    const log = new LogRecorder();
+    const logged = new Logged();
     const down = new Error('source is down');
-    const channel = poll(sequence(down, down, down, 'up', down, down, 'again'), {}, log);
+    const channel = poll(sequence(down, down, down, 'up', down, down, 'again'), {}, logged);
     await until(() => channel.events.length === 2);
     expect(channel.data).toEqual(['up', 'again']);
+    const log = await logged.told();
     expect(log.errors).toHaveLength(2);
     expect(log.errors[0]).toContain('source is down');
     expect(log.lines).toHaveLength(2);
   });
 
   it('leaves out what JSON cannot express, with a reset for each value and a log line at begin and end', async () => {
-    const log = new LogRecorder();
+    const logged = new Logged();
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
     const channel = poll(
       sequence(1n, circular, () => 1, 'fine'),
       {},
-      log,
+      logged,
     );
     await until(() => channel.events.length === 1);
     expect(channel.data).toEqual(['fine']);
+    const log = await logged.told();
     expect(log.errors).toEqual([expect.stringMatching(/BigInt.*set `serialize`/)]);
     expect(log.lines).toEqual(['Polled values can be sent again.']);
     expect(channel.resets).toEqual(['skipped-event', 'skipped-event', 'skipped-event']);
   });
 
   it('treats a read that never settles as an outage, and reads again', async () => {
-    const log = new LogRecorder();
+    const logged = new Logged();
     let finish: (value: string) => void = () => undefined;
     const reads: unknown[] = [new Promise((resolve) => (finish = resolve)), 'next', 'last'];
-    const channel = poll(() => reads.shift(), { timeout: 20 }, log);
+    const channel = poll(() => reads.shift(), { timeout: 20 }, logged);
     await until(() => channel.events.length === 2);
     finish('late');
     await new Promise((resolve) => setImmediate(resolve));
     expect(channel.data).toEqual(['next', 'last']);
+    const log = await logged.told();
     expect(log.errors).toEqual([expect.stringContaining('gave no answer within 20 ms')]);
     expect(log.lines).toEqual(['Polling works again.']);
   });
@@ -179,19 +195,20 @@ describe('poll()', () => {
   ];
 
   it.each(hostile)('goes on after a function that %s', async (_, read) => {
-    const log = new LogRecorder();
+    const logged = new Logged();
     let calls = 0;
-    const channel = poll(() => (calls++ === 0 ? read() : 'fine'), {}, log);
+    const channel = poll(() => (calls++ === 0 ? read() : 'fine'), {}, logged);
     await until(() => channel.events.length > 0);
+    const log = await logged.told();
     expect(log.errors).toHaveLength(1);
   });
 
   it('keeps to `limits.eventSize`, and sends a reset for what it leaves out', async () => {
-    const log = new LogRecorder();
+    const logged = new Logged();
     const source = new PollSource(
       sequence('x'.repeat(50_000_000), { type: 'fine' }),
       { interval: 1, type: 'tick' },
-      log,
+      logged.polls,
     );
     const channel = new Channel(
       'polled',
@@ -207,6 +224,7 @@ describe('poll()', () => {
       data: JSON.stringify({ channel: 'polled', reason: 'skipped-event' }),
     });
     expect(channel.log.at(2)).toMatchObject({ type: 'tick', data: '{"type":"fine"}' });
+    const log = await logged.told();
     expect(log.errors).toEqual([expect.stringContaining('50000000 bytes')]);
     expect(log.lines).toEqual(['Polled values can be sent again.']);
   });
@@ -224,7 +242,7 @@ describe('poll()', () => {
     const source = new PollSource(
       () => contexts.push(request.getStore()),
       { interval: 1 },
-      new LogRecorder(),
+      new Logged().polls,
     );
     request.run('request 1', () => open.push(Recorder.open(source, 'polled')));
     await until(() => contexts.length >= 3);
@@ -243,13 +261,13 @@ describe('poll()', () => {
     [{ serialize: 'json' }],
     [{ timeout: Infinity }],
   ])('refuses the options %p', (options) => {
-    expect(() => new PollSource(() => 1, options as never, new LogRecorder())).toThrow(
+    expect(() => new PollSource(() => 1, options as never, new Logged().polls)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),
     );
   });
 
   it('refuses anything but a function', () => {
-    expect(() => new PollSource('x' as never, {}, new LogRecorder())).toThrow(
+    expect(() => new PollSource('x' as never, {}, new Logged().polls)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION' }),
     );
   });

@@ -4,9 +4,10 @@ import { appendOrSkip } from '../../channel/event-check.js';
 import { LimitedLog } from '../../channel/limited-log.js';
 import { Outage } from '../../channel/outage.js';
 import { reasonOf } from '../../channel/reason.js';
-import { tallyOf, type Polls } from '../../channel/tally.js';
+import type { Polls } from '../../channel/tally.js';
 import { textOf } from '../../channel/value-text.js';
-import type { ChannelSink, SseLogger } from '../../channel/source.js';
+import type { ChannelSink } from '../../channel/source.js';
+import type { PollLog } from './poll-log.js';
 import type { PollSettings } from './poll.options.js';
 
 /** The longest wait after a failed read, in milliseconds, unless the interval is longer. */
@@ -29,12 +30,13 @@ export class PollLoop {
     private readonly read: () => unknown,
     private readonly options: PollSettings,
     private readonly sink: ChannelSink,
-    logger: SseLogger,
+    log: PollLog,
   ) {
-    this.outage = new Outage(logger, 'poll');
-    this.polls = tallyOf(logger).polls.poll;
+    const own = log.ofOne();
+    this.outage = new Outage(own, 'poll');
+    this.polls = own.tally.polls.poll;
     // Good and bad values may take turns.
-    this.skipping = new Outage(new LimitedLog(logger));
+    this.skipping = new Outage(new LimitedLog(own));
   }
 
   resume(): void {

@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { kindOf } from '../../channel/shown.js';
 import { ofKind } from '../../channel/source-kind.js';
 import { SseError } from '../../channel/sse-error.js';
-import type { ChannelFeed, ChannelSink, ChannelSource, SseLogger } from '../../channel/source.js';
+import type { ChannelFeed, ChannelSink, ChannelSource } from '../../channel/source.js';
+import type { PollLog } from './poll-log.js';
 import { PollLoop } from './poll-loop.js';
 import { readOptions } from '../options/option-table.js';
 import { POLL_OPTIONS, type PollOptions, type PollSettings } from './poll.options.js';
@@ -20,7 +21,7 @@ export class PollSource<T = unknown> implements ChannelSource {
   constructor(
     private readonly read: () => T | null | undefined | Promise<T | null | undefined>,
     options: PollOptions,
-    private readonly logger: SseLogger,
+    private readonly log: PollLog,
   ) {
     if (typeof read !== 'function') {
       throw new SseError(
@@ -35,7 +36,7 @@ export class PollSource<T = unknown> implements ChannelSource {
 
   /** Opens a loop of its own. It reads from `resume()` on. */
   open(_channel: string, sink: ChannelSink): ChannelFeed {
-    const loop = this.detach(() => new PollLoop(this.read, this.options, sink, this.logger));
+    const loop = this.detach(() => new PollLoop(this.read, this.options, sink, this.log));
     sink.live();
     return {
       resume: () => this.detach(() => loop.resume()),
