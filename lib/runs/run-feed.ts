@@ -7,7 +7,7 @@ import type { RunChunk } from '../channel/runs.js';
 import type { ChannelSink, OrderedSink } from '../channel/source.js';
 import type { Dialect, DialectFeed } from '../delivery/dialect.js';
 import { RunEvent } from '../channel/run-event.js';
-import { RunHistory } from './run-history.js';
+import { RunHistory, type LostEnd } from './run-history.js';
 import { runPosition } from './run-position.js';
 import {
   endLost,
@@ -32,8 +32,8 @@ export interface KnownRun {
   lease: number;
   /** The number of the newest chunk that a reader has from the store, perhaps before it has come to the log. */
   read: number;
-  /** Set once the store has lost the run: the number after which this instance has made an end for its readers. */
-  lostAfter?: number;
+  /** Set once the store has lost the run. */
+  lost?: LostEnd;
 }
 
 /** Brings a run to the channel of its readers on this instance, and sees to it that the run has an end. */
@@ -60,7 +60,7 @@ export class RunFeed implements DialectFeed {
     const { store, formats } = services;
     this.dialect = formats.of(run.format).dialect;
     this.prefix = runPosition(run.id, '');
-    this.history = new RunHistory(log, store, () => this.tellGone());
+    this.history = new RunHistory(log, store, () => this.tellGone(), !this.dialect);
     sink.live(runPosition(run.id, head));
     this.leave = hasEnded ? () => undefined : store.follow(run, this.take.bind(this));
     this.watchIn(log.lease);
@@ -160,8 +160,10 @@ export class RunFeed implements DialectFeed {
     if (!this.isGone && !this.isOver) {
       this.isGone = true;
       // Behind what any reader has, who would pass over the first of these chunks otherwise.
-      log.head = log.lostAfter = Math.max(log.head, log.read);
-      this.append(log.head, lostChunks(log.run, services));
+      const after = Math.max(log.head, log.read);
+      log.head = after;
+      log.lost = { after, chunks: lostChunks(log.run, services) };
+      this.append(after, log.lost.chunks);
     }
   }
 

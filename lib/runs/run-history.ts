@@ -7,7 +7,14 @@ import { BEFORE_BEGINNING, placeOf, runPosition } from './run-position.js';
 export interface RunRead {
   readonly run: RunName;
   read: number;
-  readonly lostAfter?: number;
+  readonly lost?: LostEnd;
+}
+
+/** The end that an instance has made for its readers of a run that the store has lost. */
+export interface LostEnd {
+  /** The number of the chunk that comes before it. */
+  readonly after: number;
+  readonly chunks: readonly RunChunk[];
 }
 
 /** Reads a run's earlier chunks from the store. */
@@ -17,6 +24,8 @@ export class RunHistory implements ChannelHistory {
     private readonly store: RunStore,
     /** Called when the store has no such run any more. */
     private readonly onGone: () => void,
+    /** Whether readers are told of chunks that they miss. In a dialect that would end their stream. */
+    private readonly tellsGaps: boolean,
   ) {}
 
   compare(a: string, b: string): number {
@@ -42,22 +51,35 @@ export class RunHistory implements ChannelHistory {
     const chunks = await this.store.read(log.run, seq - before, limit + before);
     if (!chunks) {
       this.onGone();
-      return resetPage('trimmed');
+      return log.lost ? this.lostPage(seq, log.lost) : resetPage('trimmed');
     }
     if (chunks.length < before) {
       return resetPage('unknown-position');
     }
-    let events = eventsOf(id, seq, chunks.slice(before));
-    if (log.lostAfter !== undefined) {
+    if (log.lost && seq + chunks.length - before >= log.lost.after) {
       // The store answered before it lost the run: the end has taken the place of what follows.
-      events = events.slice(0, Math.max(0, log.lostAfter - seq));
+      const kept = chunks.slice(before, before + Math.max(0, log.lost.after - seq));
+      const end = this.lostPage(seq + kept.length, log.lost);
+      return { ...end, events: [...eventsOf(id, seq, kept), ...end.events] };
     }
+    const events = eventsOf(id, seq, chunks.slice(before));
     log.read = Math.max(log.read, seq + events.length);
     return {
       events,
       last: events.length < limit || events.at(-1)!.end === true,
       ended: before > 0 && chunks[0]!.end === true,
     };
+  }
+
+  /** What follows a chunk in a run that the store has lost: the end, which tells of that. */
+  private lostPage(seq: number, { after, chunks }: LostEnd): HistoryPage {
+    const { id } = this.log.run;
+    const from = Math.max(seq, after);
+    const events: HistoryEvent[] = eventsOf(id, from, chunks.slice(from - after));
+    if (seq < after && this.tellsGaps) {
+      events.unshift({ position: runPosition(id, after), data: '', reset: 'trimmed' });
+    }
+    return { events, last: true, ended: from - after >= chunks.length };
   }
 
   private beginningAfter(reset: ResetReason): HistoryPage {

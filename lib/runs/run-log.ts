@@ -2,6 +2,7 @@ import type { RunRecord } from '../channel/runs.js';
 import { ofKind } from '../channel/source-kind.js';
 import type { ChannelSink, ChannelSource } from '../channel/source.js';
 import { RunFeed, type KnownRun } from './run-feed.js';
+import type { LostEnd } from './run-history.js';
 import type { FormattedRun, RunServices } from './run-services.js';
 
 /**
@@ -13,7 +14,7 @@ export class RunLog implements ChannelSource, KnownRun {
   hasEnded: boolean;
   lease: number;
   read = 0;
-  lostAfter?: number;
+  lost?: LostEnd;
 
   constructor(
     readonly run: FormattedRun,

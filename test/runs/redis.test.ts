@@ -78,6 +78,25 @@ describe('A run on Redis', () => {
     expect(await next.done).toEqual({ reason: 'completed', chunks: 3 });
   });
 
+  it('is lost for clients who come when Redis has dropped its chunks, on an instance that knew none of them', async () => {
+    const [one, two] = [await start(), await start()];
+    const source = new BehaviorSubject('a');
+    const { id } = await one.sse.run('chat', source, { lease: 60_000 });
+    source.next('b');
+    const first = await RawStream.open(`${one.url}/follow`);
+    await first.event(1);
+    await drop('*:chunks');
+    for (const headers of [{}, { 'last-event-id': `${id}.1` }, { 'last-event-id': `${id}.0` }]) {
+      const reader = await RawStream.open(`${two.url}/follow`, { headers });
+      await reader.closed;
+      expect(reader.events.map(({ event, data }) => `${event} ${data}`)).toEqual([
+        expect.stringMatching(/^sse:reset .*"reason":"trimmed"/),
+        expect.stringMatching(/^sse:error .*"reason":"lost"/),
+        'undefined [DONE]',
+      ]);
+    }
+  });
+
   it('is lost at the next renewal of its lease when Redis drops its chunks and no more come', async () => {
     const { sse } = await start();
     const run = await sse.run('quiet', new BehaviorSubject('a'), { lease: 1_000 });
