@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
+import { handled } from './channel/at-once.js';
 import { Control } from './connections/control.js';
 import { disconnectCommand, type DisconnectOptions } from './connections/disconnect.options.js';
 import { listConnections, type ConnectionsOptions } from './connections/list-connections.js';
@@ -170,12 +171,12 @@ export class SseService extends SseReading {
    * @throws SseError `INVALID_CHANNEL`, `INVALID_OPTION`, `UNAVAILABLE`, `CLOSED`
    */
   presence(channel: string, options: PresenceListOptions = {}): Promise<SsePresence> {
-    return this.present.list(channel, options);
+    return handled(this.present.list(channel, options));
   }
 
   /** How many are present in a channel. @throws SseError as `presence()` */
   presenceStats(channel: string): Promise<SsePresenceStats> {
-    return this.present.count(channel);
+    return handled(this.present.count(channel));
   }
 
   /** The first page of `presence()`, now and after each change. Completes at shutdown. @throws alike */

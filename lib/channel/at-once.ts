@@ -11,3 +11,9 @@ export function atOnce<T>(answer: T): T {
   }
   return answer;
 }
+
+/** Returns a promise whose caller need not await it: Node ends the process at a rejection that nobody takes. */
+export function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}

@@ -41,7 +41,8 @@ export function checkChannelName(name: unknown): asserts name is string {
  * @throws SseError `INVALID_CHANNEL`, also for none
  */
 export function checkedNames(given: string | readonly string[]): readonly string[] {
-  const names = typeof given === 'string' ? [given] : [...new Set(given)];
+  const isList = typeof given !== 'string' && Symbol.iterator in Object(given);
+  const names = isList ? [...new Set(given)] : [given as string];
   if (names.length === 0) {
     throw new SseError('INVALID_CHANNEL', 'No channel is named. Give at least one.');
   }

@@ -21,3 +21,21 @@ export function stackOf(error: unknown): string | undefined {
     return undefined;
   }
 }
+
+/** Whether a thrown value is of a class. Users' code may throw a proxy that does not tell its class. */
+export function isOf<T>(thrown: unknown, Kind: abstract new (...args: never[]) => T): thrown is T {
+  try {
+    return thrown instanceof Kind;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a thrown value says that something was given up, as a signal wanted. */
+export function isAbort(thrown: unknown): boolean {
+  try {
+    return (thrown as Partial<Error> | null | undefined)?.name === 'AbortError';
+  } catch {
+    return false;
+  }
+}

@@ -1,6 +1,7 @@
 import type { Observable, Observer } from 'rxjs';
 import type { Guard } from '../channel/guard.js';
 import type { LogEntry } from '../channel/log-entry.js';
+import { isOf } from '../channel/reason.js';
 import type { SseEvent } from '../channel/sse-event.js';
 import { BLOCK_SIZE } from './block.js';
 import type { Connection, ConnectionReader } from './connection.js';
@@ -157,7 +158,7 @@ export class HandlerWriter implements ConnectionReader, Observer<unknown> {
     this.flushSoon();
     // The source goes on when a value of it could not be sent. After a stack overflow, its teardown
     // could not run yet.
-    if (!(cause instanceof RangeError)) {
+    if (!isOf(cause, RangeError)) {
       this.source?.unsubscribe();
     }
   }

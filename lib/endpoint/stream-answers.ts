@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { isPromise } from 'node:util/types';
 import { Observable } from 'rxjs';
+import { isAbort, isOf } from '../channel/reason.js';
 import { SseError } from '../channel/sse-error.js';
 import { ChannelStream } from '../delivery/channel-stream.js';
 import { Delivery } from '../delivery/delivery.js';
@@ -175,8 +176,7 @@ export class StreamAnswers {
    */
   private lateFailure(what: string): (error: unknown) => void {
     return (error) => {
-      const isAbort = (error as Partial<Error> | null | undefined)?.name === 'AbortError';
-      if (!isAbort && !(error instanceof HttpException) && !(error instanceof RequestGone)) {
+      if (!isAbort(error) && !isOf(error, HttpException) && !isOf(error, RequestGone)) {
         this.delivery.guard.report(`${what}, whose client had left,`, error);
       }
     };

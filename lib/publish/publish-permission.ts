@@ -1,6 +1,7 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 import { withDeadline } from '../channel/deadline.js';
 import type { Guard } from '../channel/guard.js';
+import { isOf } from '../channel/reason.js';
 import { SseError } from '../channel/sse-error.js';
 import { permissionOf } from '../endpoint/access.js';
 import { forbidden } from './publish-channels.js';
@@ -75,7 +76,6 @@ function undecided(cause?: unknown): SseError {
 /** Whether the application has thrown an answer, such as a ForbiddenException. */
 function isRefusal(error: unknown): boolean {
   return (
-    error instanceof HttpException &&
-    error.getStatus() < (HttpStatus.INTERNAL_SERVER_ERROR as number)
+    isOf(error, HttpException) && error.getStatus() < (HttpStatus.INTERNAL_SERVER_ERROR as number)
   );
 }

@@ -1,3 +1,4 @@
+import { handled } from '../channel/at-once.js';
 import { checkChannelName } from '../channel/channel-name.js';
 import { arePublishesWatched, watchedPublish } from '../channel/diagnostics.js';
 import { faultOfKey, type SentOnce } from '../channel/once.js';
@@ -127,7 +128,11 @@ export class Sending {
    * Sends events in one turn, as brokers join the events of a turn in as few calls as they can.
    * @param to the channel and its definition, if the events have types
    */
-  async sendAll<T>(events: readonly T[], to?: TypedChannel): Promise<SendResult[]> {
+  sendAll<T>(events: readonly T[], to?: TypedChannel): Promise<SendResult[]> {
+    return handled(this.sendList(events, to));
+  }
+
+  private async sendList<T>(events: readonly T[], to?: TypedChannel): Promise<SendResult[]> {
     if (!Array.isArray(events) || events.length > MOST_EVENTS) {
       return this.reports.published.follow(() => Promise.reject(refusedList(events)));
     }

@@ -44,6 +44,10 @@ const thrower = (): never => {
 // oxlint-disable-next-line unicorn/no-thenable
 const thenable = { then: thrower };
 
+/** An error that throws whatever one asks it. */
+const unspeakable = (): object =>
+  new Proxy({}, { get: thrower, getPrototypeOf: thrower, has: thrower, ownKeys: thrower });
+
 /** What a handler may emit and no frame can carry. */
 const EMITTED: Record<string, () => unknown> = {
   'a BigInt in data': () => ({ data: { id: 1n } }),
@@ -214,6 +218,10 @@ const ENDING: Record<
   },
   'that fails with what cannot be shown': {
     handler: () => once((subscriber) => subscriber.error(Object.create(null))),
+    logged: 'cannot be shown',
+  },
+  'that fails with what tells nothing': {
+    handler: () => once((subscriber) => subscriber.error(unspeakable())),
     logged: 'cannot be shown',
   },
   'that emits itself within itself': {
@@ -574,6 +582,7 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
   it.each<[string, () => unknown, boolean]>([
     ['an error', thrower, true],
     ['nothing', () => Promise.reject(undefined), true],
+    ['what tells nothing', () => Promise.reject(unspeakable()), true],
     ['an answer', () => Promise.reject(new HttpException('Not found.', 404)), false],
     ['the abort', () => Promise.reject(new DOMException('Left.', 'AbortError')), false],
   ])('that rejects with %s after its client has left does no harm', async (_, reject, isLogged) => {
@@ -591,7 +600,11 @@ describe.each(WAYS)('On $adapter, in interceptors: $isSurrounded, a handler', (w
       expect([path, logged]).toEqual([
         path,
         isLogged
-          ? [expect.stringMatching(`^${where}.*, whose client had left, failed: (Host|undef)`)]
+          ? [
+              expect.stringMatching(
+                `^${where}.*, whose client had left, failed: (Host|undef|a object that cannot)`,
+              ),
+            ]
           : [],
       ]);
     }

@@ -84,6 +84,23 @@ describe('A method that returns a promise', () => {
     );
   });
 
+  it('needs no await when it refuses a whole list, or only asks', async () => {
+    const { sse } = await startApp({ controllers: [] });
+    const calls: (() => Promise<unknown>)[] = [
+      () => sse.sendAll(undefined as never),
+      () => sse.sendAll(Array.from({ length: 10_001 }, () => ({ channel: 'c', data: 'x' }))),
+      () => sse.presence(''),
+      () => sse.presence('c', { limit: 0 }),
+      () => sse.presenceStats(''),
+    ];
+    const results = calls.map((call) => call());
+    await nextTurn();
+    for (const result of results) {
+      await expect(result).rejects.toMatchObject({ name: 'SseError' });
+    }
+    expect(lines).toHaveLength(2);
+  });
+
   it('logs each mistake, at most ten lines a minute', async () => {
     const { sse } = await startApp({ controllers: [] });
     for (let i = 0; i < 1_000; i++) void sse.send('', 'x');

@@ -165,7 +165,10 @@ describe('SseService', () => {
 
   it('refuses to stream no channel', async () => {
     const { sse } = await start();
-    expect(() => sse.stream([])).toThrow(expect.objectContaining({ code: 'INVALID_CHANNEL' }));
+    for (const names of [[], 5, {}, () => 'a']) {
+      const stream = () => sse.stream(names as never);
+      expect(stream).toThrow(expect.objectContaining({ code: 'INVALID_CHANNEL' }));
+    }
     expect(() => sse.streamPostgres('c')).toThrow(
       expect.objectContaining({
         code: 'NOT_CONFIGURED',
