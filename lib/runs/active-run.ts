@@ -13,6 +13,12 @@ import { Intake } from './source/intake.js';
 import { leaveValues, openSource, type RunSource } from './source/run-source.js';
 import type { RunEndReason, SseRunEnd } from './sse-run.js';
 
+/**
+ * What stands around the data and the type of a chunk in a stream: its id, and the names of the fields. Without it a
+ * source of empty values would never come to the limit.
+ */
+const FRAME_BYTES = 48;
+
 /** How a run goes. */
 export interface RunTerms {
   readonly format: RunFormat;
@@ -177,7 +183,7 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
       if (chunk.type !== undefined || !isSmall(chunk.data, limits.eventSize)) {
         checkEvent(chunk, limits);
       }
-      this.bytes += Buffer.byteLength(chunk.data);
+      this.bytes += FRAME_BYTES + Buffer.byteLength(chunk.data) + (chunk.type?.length ?? 0);
       if (this.bytes > bytes) {
         return this.failed({ reason: 'limit', message: 'This became too long.' });
       }

@@ -15,7 +15,7 @@ import type { RunsOptions } from './run-options.js';
 export interface RetainOptions {
   /** Events per channel. Default: 1,000. */
   readonly events?: number;
-  /** Bytes of event data per channel. Default: 1,048,576. */
+  /** About how many bytes of memory per channel: an event takes its data and 128 more. Default: 1,048,576. */
   readonly bytes?: number;
   /** Milliseconds. Default: 300,000. */
   readonly age?: number;

@@ -18,7 +18,10 @@ export interface RunLimits {
   readonly keep?: number | undefined;
   /** How long a run may last, in milliseconds; 0 for ever. Then it ends with an error. Default: 3,600,000. */
   readonly duration?: number | undefined;
-  /** Bytes of all data of a run. Beyond them it ends with an error. Default: 16,777,216. */
+  /**
+   * Bytes of all events of a run: the data and the type of each, and 48 more, about what its id and the names of its
+   * fields take in a stream. Beyond them the run ends with an error. Default: 16,777,216.
+   */
   readonly bytes?: number | undefined;
   /**
    * What clients are told of an error of a run's source: a function of the error, whose text is public.

@@ -145,10 +145,25 @@ describe('sse.run()', () => {
       },
       { bytes: 1_048_576 },
     );
-    expect(await run.done).toMatchObject({ reason: 'limit', chunks: 18 });
-    expect(emitted).toBe(16);
+    // Each takes 48 bytes beside its data, so the sixteenth is one too many.
+    expect(await run.done).toMatchObject({ reason: 'limit', chunks: 17 });
+    expect(emitted).toBe(15);
     const events = await all(run.events$);
-    expect(events).toHaveLength(18);
+    expect(events).toHaveLength(17);
+  });
+
+  it.each([
+    ['empty values', '', 100],
+    ['a long type', { type: 'x'.repeat(52), data: '' }, 48],
+  ])('ends a run that emits %s without an end', async (_, value, most) => {
+    const sse = await start();
+    const endlessly = async function* () {
+      for (;;) {
+        yield value;
+      }
+    };
+    const run = await sse.run('chat:1', endlessly, { bytes: 4_800 });
+    expect(await run.done).toMatchObject({ reason: 'limit', chunks: most + 2 });
   });
 
   it('refuses more runs than an instance may have', async () => {
