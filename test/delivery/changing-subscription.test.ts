@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { ChannelSink, ChannelSource } from '../../lib/channel/source.js';
-import type { ChangingSubscription } from '../../lib/delivery/changing-subscription.js';
 import type { DeliveryOptions } from '../../lib/delivery/delivery.js';
 import { until } from '../support/until.js';
 import { ClientRig, type RigClient } from './client-rig.js';
@@ -21,11 +20,9 @@ async function start(first: readonly string[], options: Partial<DeliveryOptions>
     },
   };
   const requestOf = (name: string) => ({ source, name, isOfSet: true });
-  let subscription!: ChangingSubscription;
-  const { subscribeChanging } = delivery;
-  delivery.subscribe = (requests) =>
-    (subscription = subscribeChanging.call(delivery, requests)).begin() ?? subscription;
-  const client = await rig.connect(first.map(requestOf));
+  const subscription = delivery.subscribeChanging(first.map(requestOf));
+  subscription.begin();
+  const client = await rig.connect([], { subscription });
   const change = (...set: string[]) => {
     const isWanted = (name: string) => set.includes(name);
     subscription.keep(isWanted);

@@ -153,6 +153,8 @@ export type RigHandler = (events$: Observable<SseEvent>) => Observable<unknown>;
 /** How a client connects. */
 export interface RigConnection {
   readonly lastEventId?: string | undefined;
+  /** Its channels. Default: those of the requests, opened for it. */
+  readonly subscription?: Subscription;
   readonly overflow?: Overflow | undefined;
   /** Takes the states that the client receives. Default: none. */
   readonly snapshots?: RequestSnapshots | undefined;
@@ -181,13 +183,11 @@ export class ClientRig {
   }
 
   /** Connects a client as an endpoint does. */
-  async connect(
-    requests: readonly ChannelRequest[],
-    { lastEventId, overflow = 'reset', handler, snapshots, counted = 'client' }: RigConnection = {},
-  ): Promise<RigClient> {
+  async connect(requests: readonly ChannelRequest[], how: RigConnection = {}): Promise<RigClient> {
+    const { lastEventId, overflow = 'reset', handler, snapshots, counted = 'client' } = how;
     const client = new RigClient(lastEventId);
     const { delivery } = this;
-    const subscription = delivery.subscribe(requests, snapshots);
+    const subscription = how.subscription ?? delivery.subscribe(requests, snapshots);
     await subscription.place({ lastEventId, readyTimeout: delivery.readyTimeout });
     if (client.isClosed) {
       subscription.close();
