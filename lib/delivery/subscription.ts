@@ -206,10 +206,6 @@ export class Subscription {
 
   private resume(options: SubscriptionOptions): void | Promise<void> {
     const { lastEventId, from, isOwnChoice, readyTimeout } = options;
-    if (lastEventId === undefined && !from) {
-      this.cursors.forEach((cursor) => cursor.startLive());
-      return;
-    }
     const positions =
       lastEventId === undefined
         ? []
