@@ -1,7 +1,7 @@
 import { ConfigurableModuleBuilder, type Provider } from '@nestjs/common';
 import { MAKERS } from './setup/made-options.js';
 import type { SseModuleOptions } from './setup/module-options.js';
-import { flag, passedOn } from './sources/options/option-kinds.js';
+import { flag, option, passedOn } from './sources/options/option-kinds.js';
 import type { TableOf } from './sources/options/option-table.js';
 
 /** The arguments of `forRoot` and `forRootAsync` beside the options themselves. */
@@ -14,7 +14,11 @@ export interface SseModuleExtras {
 
 export const EXTRAS = {
   isGlobal: flag(true),
-  extraProviders: passedOn<Provider[]>(),
+  extraProviders: option(
+    (value): value is Provider[] => Array.isArray(value),
+    'an array of providers',
+    undefined,
+  ),
 } satisfies TableOf<SseModuleExtras>;
 
 export const ASYNC_OPTIONS = {

@@ -34,7 +34,7 @@ import { Metrics } from './metrics/metrics.js';
 import { Presence } from './presence/presence.js';
 import { Runs } from './runs/runs.js';
 import { warnOfCopies } from './setup/copies.js';
-import { checkMade } from './setup/made-options.js';
+import { checkMade, withMaker } from './setup/made-options.js';
 import { checkSingle, OF_ANY_COPY, withoutOptions } from './sse.imports.js';
 import { SSE_LOG, sseLog } from './setup/sse-log.js';
 import { readOptions } from './sources/options/option-table.js';
@@ -177,7 +177,13 @@ export class SseModule
     const of = 'SseModule.forRootAsync(): ';
     checkMade(readOptions(ASYNC_OPTIONS, options, '', of), of);
     warnOfCopies();
-    return super.forRootAsync(options);
+    return withMaker(
+      super.forRootAsync(options),
+      options,
+      SSE_MODULE_OPTIONS,
+      'createSseOptions',
+      of,
+    );
   }
 
   /** Nest calls it when all global interceptors are there, and before the router adds its routes. */

@@ -7,10 +7,12 @@ import {
   PATH_METADATA,
   REDIRECT_METADATA,
   RENDER_METADATA,
+  ROUTE_ARGS_METADATA,
 } from '@nestjs/common/constants.js';
 import { placeholdersOf } from '../channel/template.js';
 import { SseError } from '../channel/sse-error.js';
 import { routeOf, type Route } from './route.js';
+import { eventsOf } from './sse-params.decorator.js';
 
 /** Statuses for requests other than GET: those of a success with a body. */
 const BODY_STATUSES = new Set([200, 201, 202, 203]);
@@ -42,6 +44,40 @@ export function checkDecorators(handler: object, where: string): void {
       );
     }
   }
+}
+
+/**
+ * Refuses `@SseEvents()` where there is no channel: its Observable would give nothing.
+ * @throws SseError `INVALID_OPTION`
+ */
+export function checkEvents(controller: Type, name: string, where: string): void {
+  const handler = (controller.prototype as Record<string, object>)[name]!;
+  const route = routeOf(handler);
+  if (
+    route?.channels !== undefined ||
+    !Reflect.hasMetadata(METHOD_METADATA, handler) ||
+    !takesEvents(controller, name)
+  ) {
+    return;
+  }
+  throw new SseError(
+    'INVALID_OPTION',
+    `${where} has @SseEvents() and ${route ? 'an @SseChannel() that names no channel' : 'no @SseChannel()'}, so that there ` +
+      "are no events. Name their channel: @SseChannel('name').",
+  );
+}
+
+/** Whether a parameter of the method is `@SseEvents()`, in the class that has the method. */
+function takesEvents(controller: Type, name: string): boolean {
+  let owner: Type | null = controller;
+  while (owner?.prototype && !Object.hasOwn(owner.prototype as object, name)) {
+    owner = Object.getPrototypeOf(owner) as Type | null;
+  }
+  const params =
+    owner && (Reflect.getOwnMetadata(ROUTE_ARGS_METADATA, owner, name) as object | undefined);
+  return Object.values(params ?? {}).some(
+    (param: { factory?: unknown }) => param.factory === eventsOf,
+  );
 }
 
 /** The class whose `@SseChannel()` method this method overrides without the decorator, if any. */
@@ -96,7 +132,15 @@ export function checkPlaceholders(
     .flat()
     .filter((part) => typeof part === 'string')
     .join('/');
-  const parameters = [...path.matchAll(/[:*](\w+)/g)].map(([, name]) => name!);
+  const wildcard = placeholders.find((name) => new RegExp(`[*]${name}\\b`).test(path));
+  if (wildcard !== undefined) {
+    throw new SseError(
+      'INVALID_OPTION',
+      `@SseChannel() on ${where}: the template ${JSON.stringify(channels)} has {${wildcard}}, and *${wildcard} of the ` +
+        `route's path may match several parts. Give a function of the request, or make it the parameter :${wildcard}.`,
+    );
+  }
+  const parameters = [...path.matchAll(/:(\w+)/g)].map(([, name]) => name!);
   const missing = placeholders.find((name) => !parameters.includes(name));
   if (missing !== undefined) {
     throw new SseError(

@@ -31,6 +31,11 @@ export async function withParams<R>(
   }
 }
 
+/** What `@SseEvents()` calls, by which its parameters are known. */
+export function eventsOf(_data: unknown, context: ExecutionContext): Observable<SseEvent> {
+  return paramsOf.get(context.switchToHttp().getRequest<object>())?.events$ ?? NEVER;
+}
+
 /**
  * The events of the endpoint's channels, from this client's position on, as an
  * `Observable<SseEvent>`. The client receives the stream that the handler returns.
@@ -38,10 +43,7 @@ export async function withParams<R>(
  * Resets reach the client whatever the handler does. The end of a run completes this
  * Observable; the client receives it once the handler's own Observable has completed, too.
  */
-export const SseEvents = createParamDecorator(
-  (_data: unknown, context: ExecutionContext): Observable<SseEvent> =>
-    paramsOf.get(context.switchToHttp().getRequest<object>())?.events$ ?? NEVER,
-);
+export const SseEvents = createParamDecorator(eventsOf);
 
 /**
  * The position this client returns with, as a `string`; `undefined` for a new client. With

@@ -24,7 +24,12 @@ import { SseError } from '../channel/sse-error.js';
 import { sseLog } from '../setup/sse-log.js';
 import type { Endpoint } from './other-interceptors.js';
 import { routeOf, type Route } from './route.js';
-import { checkDecorators, checkPlaceholders, overriddenEndpoint } from './route-checks.js';
+import {
+  checkDecorators,
+  checkEvents,
+  checkPlaceholders,
+  overriddenEndpoint,
+} from './route-checks.js';
 import { RouteChannels } from './route-channels.js';
 import { SseChannelInterceptor } from './sse-channel.interceptor.js';
 import { guardsOf, takesTicket, unknownChannels } from './sse-ticket.guard.js';
@@ -110,6 +115,7 @@ export class SseRoutes implements OnModuleInit {
       const handler = prototype[name]!;
       const route = routeOf(handler);
       const where = `${metatype.name}.${name}`;
+      checkEvents(metatype, name, where);
       if (route) {
         checkDecorators(handler, where);
         prepareHandler(handler, where);

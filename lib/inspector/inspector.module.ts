@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { checkGuarded } from '../setup/guarded-route.js';
-import { checkMade } from '../setup/made-options.js';
+import { checkMade, withMaker } from '../setup/made-options.js';
 import { readOptions } from '../sources/options/option-table.js';
 import {
   ASYNC_OPTIONS,
@@ -64,7 +64,13 @@ export class SseInspectorModule extends ConfigurableModuleClass {
     const { guards, ...made } = readOptions(ASYNC_OPTIONS, options, '', of);
     checkGuarded(guards, of, LOOK);
     checkMade(made, of);
-    return super.forRootAsync(options);
+    return withMaker(
+      super.forRootAsync(options),
+      options,
+      SSE_INSPECTOR_OPTIONS,
+      'createSseInspectorOptions',
+      of,
+    );
   }
 }
 

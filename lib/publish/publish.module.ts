@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { checkGuarded } from '../setup/guarded-route.js';
-import { checkMade } from '../setup/made-options.js';
+import { checkMade, withMaker } from '../setup/made-options.js';
 import { readOptions } from '../sources/options/option-table.js';
 import { publishableChannels } from './publish-channels.js';
 import {
@@ -66,6 +66,12 @@ export class SsePublishModule extends ConfigurableModuleClass {
     const { guards, ...made } = readOptions(ASYNC_OPTIONS, options, '', of);
     checkGuarded(guards, of, 'publish');
     checkMade(made, of);
-    return super.forRootAsync(options);
+    return withMaker(
+      super.forRootAsync(options),
+      options,
+      SSE_PUBLISH_OPTIONS,
+      'createSsePublishOptions',
+      of,
+    );
   }
 }

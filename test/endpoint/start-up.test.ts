@@ -11,7 +11,8 @@ import {
 } from '@nestjs/common';
 import { RouterModule } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { channelName, SseChannel, SseModule } from '../../lib/index.js';
+import { of } from 'rxjs';
+import { channelName, SseChannel, SseEvents, SseModule } from '../../lib/index.js';
 import { ADAPTERS, closeApps, startApp, type AppOptions } from '../support/start-app.js';
 import { until } from '../support/until.js';
 
@@ -138,6 +139,69 @@ describe.each(ADAPTERS)('At start-up on %s', (adapter) => {
     const client = await connect('/optional');
     expect(client.opened.status).toBe(404);
     expect((await connect('/optional/1')).opened.status).toBe(200);
+  });
+
+  it('a placeholder that is a wildcard of the path causes an error', async () => {
+    @Controller()
+    class FilesController {
+      @Sse('files/*path')
+      @SseChannel('file:{path}')
+      files() {}
+    }
+    await expect(startApp({ adapter, controllers: [FilesController] })).rejects.toThrow(
+      adapter === 'express'
+        ? /FilesController\.files: the template "file:\{path\}" has \{path\}, and \*path of the route's path may match several/
+        : 'Wildcard must be the last character in the route', // Fastify's router knows no such path.
+    );
+  });
+
+  it('@SseEvents() without a channel causes an error', async () => {
+    @Controller()
+    class PlainController {
+      @Sse('plain')
+      plain(@SseEvents() events$: unknown) {
+        return events$;
+      }
+    }
+    @Controller()
+    class NamelessController {
+      @Sse('nameless')
+      @SseChannel()
+      nameless(@SseEvents() events$: unknown) {
+        return events$;
+      }
+    }
+    class InheritingController extends PlainController {}
+    Controller('inheriting')(InheritingController);
+    for (const [controller, message] of [
+      [PlainController, /^PlainController\.plain has @SseEvents\(\) and no @SseChannel\(\)/],
+      [InheritingController, /^InheritingController\.plain has @SseEvents\(\)/],
+      [NamelessController, /an @SseChannel\(\) that names no channel, .* @SseChannel\('name'\)/],
+    ] as const) {
+      await expect(startApp({ adapter, controllers: [controller] })).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringMatching(message),
+      });
+    }
+  });
+
+  it('a method that overrides one with @SseEvents() need not have it', async () => {
+    class ParentController {
+      @Sse('news')
+      @SseChannel('news')
+      news(@SseEvents() events$: unknown) {
+        return events$;
+      }
+    }
+    @Controller()
+    class ChildController extends ParentController {
+      @Sse('news')
+      override news() {
+        return of({ data: 'own' });
+      }
+    }
+    const { connect } = await startApp({ adapter, controllers: [ChildController] });
+    expect((await (await connect('/news')).next()).data).toBe('own');
   });
 
   it('a placeholder may stand in the host', async () => {

@@ -38,6 +38,8 @@ class AsyncFactory {
   }
 }
 
+class NoFactory {}
+
 @Module({ providers: [Factory], exports: [Factory] })
 class FactoryModule {}
 
@@ -131,6 +133,35 @@ describe('SseModule', () => {
       'forRootAsync({})',
       () => SseModule.forRootAsync({}),
       /there is none of `useFactory`, `useClass` and `useExisting`/,
+    ],
+    [
+      'forRoot() with a promise',
+      () => SseModule.forRoot(Promise.resolve({ retry: 1 }) as never),
+      /`options` is a promise; it must be an object\. Await it/,
+    ],
+    [
+      'forRoot() with other extraProviders than an array',
+      () => SseModule.forRoot({ extraProviders: {} } as never),
+      /`extraProviders` is an object; it must be an array of providers/,
+    ],
+    [
+      'forRootAsync() with two makers of options',
+      () => SseModule.forRootAsync({ useFactory: () => ({}), useClass: Factory }),
+      /there are `useFactory` and `useClass`\. Give one/,
+    ],
+    [
+      'forRootAsync() with a class that makes none',
+      () => SseModule.forRootAsync({ useClass: NoFactory as never }),
+      /^SseModule\.forRootAsync\(\): NoFactory has no method createSseOptions\(\)/,
+    ],
+    [
+      'forRootAsync() with a provider that makes none',
+      () =>
+        SseModule.forRootAsync({
+          useExisting: NAME as never,
+          extraProviders: [{ provide: NAME, useValue: {} }],
+        }),
+      /Object has no method createSseOptions\(\)/,
     ],
     [
       'forRootAsync() with a misspelt option',

@@ -1,3 +1,4 @@
+import { isPromise } from 'node:util/types';
 import { shownOption } from '../../channel/shown.js';
 import { SseError } from '../../channel/sse-error.js';
 
@@ -59,6 +60,13 @@ export function readOptions<Table extends AnyTable>(
 export function checkNames(table: AnyTable, options: unknown, path = '', of = ''): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidOption(path || 'options', options, 'an object', of);
+  }
+  if (isPromise(options)) {
+    // It has no properties, so that all options would silently be the defaults.
+    throw new SseError(
+      'INVALID_OPTION',
+      `${of}\`${path || 'options'}\` is a promise; it must be an object. Await it; \`useFactory\` of forRootAsync() may be async.`,
+    );
   }
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(table, name));
   if (unknown !== undefined) {
