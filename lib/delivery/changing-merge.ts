@@ -42,12 +42,8 @@ export class ChangingMerge extends EntryMerge {
       if (isSettled) {
         this.entry = subscription.tell();
         this.isOverflow = false;
-        const { cursors } = subscription;
-        const after = new Set(cursors);
-        this.open = [
-          ...this.open.filter((cursor) => after.has(cursor)),
-          ...cursors.filter((cursor) => !before.has(cursor)),
-        ];
+        const added = subscription.cursors.filter((cursor) => !before.has(cursor));
+        this.open = [...this.open, ...added];
         return true;
       }
     }

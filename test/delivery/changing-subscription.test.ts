@@ -1,13 +1,18 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { ChannelSink, ChannelSource } from '../../lib/channel/source.js';
 import type { DeliveryOptions } from '../../lib/delivery/delivery.js';
+import type { Overflow } from '../../lib/delivery/overflow.js';
 import { until } from '../support/until.js';
 import { ClientRig, type RigClient } from './client-rig.js';
 
 const rigs: ClientRig[] = [];
 
 /** A client whose set of channels a test changes, and a source that a test feeds. */
-async function start(first: readonly string[], options: Partial<DeliveryOptions> = {}) {
+async function start(
+  first: readonly string[],
+  options: Partial<DeliveryOptions> = {},
+  overflow?: Overflow,
+) {
   const rig = new ClientRig(options);
   rigs.push(rig);
   const { delivery } = rig;
@@ -22,7 +27,7 @@ async function start(first: readonly string[], options: Partial<DeliveryOptions>
   const requestOf = (name: string) => ({ source, name, isOfSet: true });
   const subscription = delivery.subscribeChanging(first.map(requestOf));
   subscription.begin();
-  const client = await rig.connect([], { subscription });
+  const client = await rig.connect([], { subscription, overflow });
   const change = (...set: string[]) => {
     const isWanted = (name: string) => set.includes(name);
     subscription.keep(isWanted);
@@ -31,7 +36,8 @@ async function start(first: readonly string[], options: Partial<DeliveryOptions>
   };
   const send = (channel: string, ...events: string[]) =>
     events.forEach((data) => sinks.get(channel)?.append({ data }));
-  return { delivery, client, change, send, sinks, subscription };
+  const end = (channel: string, data: string) => sinks.get(channel)!.append({ data, end: true });
+  return { delivery, client, change, send, end, sinks, subscription };
 }
 
 /** What the client received: data, and sets as arrays. */
@@ -116,6 +122,52 @@ describe('A set of channels that changes', () => {
     expect(subscription.channels).toEqual(['b', 'a']);
     send('a', 'a4');
     await until(() => client.data.includes('a4'));
+  });
+
+  it('stays while channels may come, and ends with the last of its runs once none may', async () => {
+    const { client, change, send, end, subscription } = await start(['a']);
+    end('a', 'end of a');
+    await until(() => client.data.includes('end of a'));
+    change('a', 'b');
+    send('a', 'of the next run');
+    send('b', 'b1');
+    await until(() => client.data.includes('b1'));
+    subscription.finish();
+    await turn();
+    expect(client.isClosed).toBe(false);
+    end('b', 'end of b');
+    send('b', 'of the next run');
+    await until(() => client.isClosed);
+    expect(received(client)).toEqual(['end of a', ['a', 'b'], 'b1', 'end of b']);
+  });
+
+  it('ends after what is to be told, when its runs had ended before', async () => {
+    const { client, end, subscription } = await start(['a']);
+    end('a', 'end of a');
+    await until(() => client.events.length === 1);
+    client.stall();
+    subscription.deny(['no']);
+    subscription.finish();
+    client.readOn();
+    await until(() => client.isClosed);
+    expect(received(client)).toEqual(['end of a', 'sse:denied']);
+  });
+
+  it('stays when it is empty, though no channel may come', async () => {
+    const { client, change, subscription } = await start(['a']);
+    change();
+    subscription.finish();
+    await until(() => client.events.length === 1);
+    await turn();
+    expect([received(client), client.isClosed]).toEqual([[[]], false]);
+  });
+
+  it('changes for clients that are sent away when they are too slow', async () => {
+    const { client, change, send } = await start(['a'], {}, 'disconnect');
+    change('a', 'b');
+    send('b', 'b1');
+    await until(() => client.data.includes('b1'));
+    expect([received(client), client.isClosed]).toEqual([[['a', 'b'], 'b1'], false]);
   });
 
   it('changes while clients are held, and delivers nothing before', async () => {

@@ -94,6 +94,8 @@ export class RigClient {
   /** True when it was told that there is nothing left for it, as by a 204. */
   wasTurnedAway = false;
   isClosed = false;
+  /** Called after each event. */
+  onEvent: (() => void) | undefined;
   private readonly parser = new SseFrameParser((frame) => this.record(frame));
   readonly response = new ControlledResponse((bytes) => this.parser.push(bytes));
 
@@ -127,6 +129,7 @@ export class RigClient {
     }
     if (frame.data !== undefined && frame.type !== 'sse:open') {
       this.events.push({ type: frame.type ?? 'message', data: frame.data, id: frame.id });
+      this.onEvent?.();
     }
   }
 }

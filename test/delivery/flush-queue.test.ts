@@ -76,6 +76,16 @@ describe('A flush', () => {
     expect(idle()).toBe(1);
   });
 
+  it('serves woken readers in one turn, and rests', async () => {
+    const { queue, idle } = rig();
+    let served = 0;
+    for (let i = 0; i < 10; i++) {
+      queue.wake({ pull: () => void served++ });
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([served, idle()]).toEqual([10, 1]);
+  });
+
   it('goes on after a reader that throws', async () => {
     const { queue, errors } = rig();
     let served = 0;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Channel } from '../../lib/channel/channel.js';
-import { BLOCK_SIZE } from '../../lib/delivery/block.js';
+import { BLOCK_SIZE, blockOf, chunkOf, sharedBlockOf } from '../../lib/delivery/block.js';
 import { BlockCache, type LogBlock } from '../../lib/delivery/log-blocks.js';
 
 const LIMITS = { events: Infinity, bytes: Infinity, age: Infinity, eventSize: Infinity };
@@ -94,5 +94,26 @@ describe('The blocks of a log', () => {
       blocks.after(seq);
     }
     expect(blocks.after(0)).not.toBe(first);
+  });
+});
+
+describe('A block', () => {
+  it.each(['data: ö😀\n\n', 'x'.repeat(15), 'x'.repeat(16), 'x'.repeat(70_000), ''])(
+    'is one chunk of HTTP/1.1 (%#)',
+    (text) => {
+      const size = Buffer.byteLength(text).toString(16);
+      for (const { chunk, frames } of [blockOf(text, 1), chunkOf(Buffer.from(text))]) {
+        expect(`${chunk}`).toBe(`${size}\r\n${text}\r\n`);
+        expect(`${frames}`).toBe(text);
+      }
+    },
+  );
+
+  it('is shared by those who write the same frames one after the other', () => {
+    const block = sharedBlockOf('1', 1);
+    expect(sharedBlockOf('1', 1)).toBe(block);
+    expect(block).toMatchObject({ events: 1, isShared: true, deflated: undefined });
+    expect(`${sharedBlockOf('2', 1).frames}${sharedBlockOf('1', 1).frames}`).toBe('21');
+    expect(blockOf('1', 1).isShared).toBe(false);
   });
 });

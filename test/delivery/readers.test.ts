@@ -7,7 +7,8 @@ import type {
 } from '../../lib/channel/source.js';
 import type { DeliveryOptions } from '../../lib/delivery/delivery.js';
 import type { DialectFeed } from '../../lib/delivery/dialect.js';
-import type { Overflow } from '../../lib/delivery/overflow.js';
+import { LatestByKey } from '../../lib/delivery/latest-by-key.js';
+import type { LatestOnly, Overflow } from '../../lib/delivery/overflow.js';
 import { until } from '../support/until.js';
 import { ClientRig, type RigClient } from './client-rig.js';
 
@@ -162,6 +163,40 @@ describe.each(ALL)('A client %s', (form) => {
     expect(process.getActiveResourcesInfo()).not.toContain('Immediate');
     slow.readOn();
     await until(() => slow.events.length === 300 * names.length);
+  });
+
+  it('that has much to read lets the others have theirs after some blocks', async () => {
+    const { connect, write, names } = start(form, { filler: 1_000 });
+    const [first, second] = [await connect(), await connect()];
+    let before = 0;
+    second.onEvent = () => (before ||= first.events.length);
+    write(1_000);
+    await until(() => second.events.length === 1_000 * names.length);
+    expect(before).toBeGreaterThan(0);
+    expect(before).toBeLessThan(5 * 33 * names.length);
+  });
+
+  it('has what it reads, lacks and has been sent counted', async () => {
+    const { connect, write, names, rig } = start(form, {
+      hasHistory: true,
+      filler: 1_000,
+      retain: { events: 2 },
+    });
+    const client = await connect();
+    write(1);
+    await until(() => client.events.length === names.length);
+    const [connection] = [...rig.delivery.connections][0]!;
+    expect([connection.channels, connection.backlog]).toEqual([names, 0]);
+    client.stall();
+    write(50);
+    expect(connection.backlog).toBe(50 * names.length);
+    client.readOn();
+    await until(() => client.events.length === 51 * names.length);
+    const returned = await connect(client.events[0]!.id);
+    await until(() => got(returned, 'a').at(-1) === 51);
+    await turn();
+    const { sentEvents } = rig.delivery.tally;
+    expect(sentEvents).toBe(client.events.length + returned.events.length);
   });
 
   it.each([true, false])(
@@ -413,7 +448,7 @@ describe('The newest event of each key', () => {
   it.each(['of one channel', 'of channels each for itself'] as const)(
     'comes to a client %s that has lagged, up to the end of the run and not beyond',
     async (form) => {
-      const { connect, write, names } = start(form);
+      const { connect, write, names, rig } = start(form);
       const client = await connect(undefined, parity);
       client.stall();
       write(1);
@@ -426,6 +461,7 @@ describe('The newest event of each key', () => {
         const numbers = got(client, name).filter((number) => number !== 1);
         expect(numbers).toEqual([19, 20, 21]);
       }
+      expect(rig.delivery.tally.sentEvents).toBe(client.events.length);
       client.stall();
       write(1);
       await turn();
@@ -438,6 +474,22 @@ describe('The newest event of each key', () => {
         expect(got(client, name)).toEqual(
           got(client, name).toSorted((a, b) => Number(a) - Number(b)),
         );
+      }
+    },
+  );
+
+  it.each(['of one channel', 'of channels each for itself'] as const)(
+    'is forgotten once the last client %s has left that wants it',
+    async (form) => {
+      const { connect, write, rig } = start(form);
+      const client = await connect(undefined, parity);
+      client.stall();
+      write(1);
+      await turn();
+      client.cut();
+      for (const channel of rig.delivery.channels.channels) {
+        const anew = LatestByKey.acquire(channel, (parity as LatestOnly).latest);
+        expect([channel.log.head, anew.after(0), anew.after(1)]).toEqual([1, undefined, []]);
       }
     },
   );
