@@ -1,6 +1,5 @@
 import { HttpStatus, Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { setImmediate } from 'node:timers/promises';
 import { Guard } from '../channel/guard.js';
 import { reasonOf } from '../channel/reason.js';
 import { SseError } from '../channel/sse-error.js';
@@ -29,6 +28,7 @@ import {
 import { PublishChannels } from './publish-channels.js';
 import type { PublishFacts } from './publish-facts.js';
 import { PublishPermission } from './publish-permission.js';
+import { PublishPace } from './publish-pace.js';
 import { PublishRate } from './publish-rate.js';
 import type { PUBLISH_OPTIONS } from './publish.options.js';
 import { checkIsJson } from './request-body.js';
@@ -50,6 +50,7 @@ export class Publisher implements OnModuleInit {
   readonly channels: PublishChannels;
   private readonly guard = new Guard(sseLog);
   private readonly rate: PublishRate;
+  private readonly pace = new PublishPace(PIECE);
   private sse!: SseService;
   private module!: SseSettings;
   private sources!: SseSources;
@@ -108,10 +109,11 @@ export class Publisher implements OnModuleInit {
     const permission = new PublishPermission(this.settings.authorize, request, this.guard);
     const results: SendResult[] = [];
     for (let from = 0; from < items.length; from += PIECE) {
-      if (from > 0) {
-        await setImmediate();
-      }
       const piece = items.slice(from, from + PIECE);
+      const pause = this.pace.enter(piece.length);
+      if (pause) {
+        await pause;
+      }
       const placed = piece.map((item, nth) => ({ item, nth: areMany ? from + nth : undefined }));
       results.push(...(await this.publishPiece(placed, permission, key)));
     }

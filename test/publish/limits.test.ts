@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { Publisher } from '../../lib/publish/publisher.js';
 import { PublishRate } from '../../lib/publish/publish-rate.js';
 import { ADAPTERS, closeApps } from '../support/start-app.js';
 import { until } from '../support/until.js';
@@ -41,6 +42,38 @@ describe.each(ADAPTERS)('The limits of publishing over HTTP on %s', (adapter) =>
     const { status, body } = await answer;
     expect([status, body.results.length]).toEqual([200, many.length]);
     expect(others).toBeGreaterThan(0);
+  });
+
+  it('leaves every turn of the event loop to others, however many requests come together', async () => {
+    const perTurn = new Map<number, number>();
+    let turn = 0;
+    const { app } = await startPublishApp(
+      {
+        authorize: () => {
+          perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1);
+          return true;
+        },
+      },
+      { adapter },
+    );
+    const publisher = app.get(Publisher, { strict: false });
+    const headers = { 'content-type': 'application/json' };
+    let immediate = setImmediate(function next() {
+      turn++;
+      immediate = setImmediate(next);
+    });
+    const sizes = Array.from({ length: 200 }, (_, nth) => (nth % 2 ? 1 : 1_000));
+    const answers = await Promise.all(
+      sizes.map((size) => {
+        const body = size === 1 ? events(1)[0] : { events: events(size) };
+        return publisher.publish({ headers, body } as never);
+      }),
+    );
+    clearImmediate(immediate);
+    expect(answers.map(({ exception }) => exception)).toEqual(sizes.map(() => undefined));
+    const counts = [...perTurn.values()];
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(100 * 1_001);
+    expect(Math.max(...counts)).toBeLessThan(1_000);
   });
 
   it('refuses a caller that publishes too much, and tells when to try again', async () => {
