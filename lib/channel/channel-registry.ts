@@ -4,7 +4,7 @@ import type { SourceServices } from './checked-history.js';
 import { monotonicNow } from './clock.js';
 import type { Guard } from './guard.js';
 import { LimitedLog } from './limited-log.js';
-import { openFeed } from './open-feed.js';
+import { openFeed, type EndingFeed } from './open-feed.js';
 import { SseError } from './sse-error.js';
 import { inSlices } from './slices.js';
 import { sourceKindOf } from './source-kind.js';
@@ -97,12 +97,15 @@ export class ChannelRegistry {
     return open.channel;
   }
 
-  /** Counts one user less. A channel without users lingers for clients that return. */
+  /**
+   * Counts one user less. A channel without users lingers for clients that return, unless they would read its
+   * history all the same.
+   */
   release(channel: Channel): void {
     const open = this.opened.get(channel);
     if (open && --open.users === 0) {
       this.tell(open, 'pause');
-      this.lingerOn(open);
+      this.lingerOn(open, (channel.feed as EndingFeed).isSpent ? 0 : this.options.linger);
     }
   }
 
@@ -162,18 +165,18 @@ export class ChannelRegistry {
     return open;
   }
 
-  private lingerOn(open: OpenChannel): void {
+  private lingerOn(open: OpenChannel, linger = this.options.linger): void {
     open.lastUse = monotonicNow();
     this.idle.delete(open);
     this.idle.add(open);
-    this.options.detach(() => this.dropAfter(open, this.options.linger));
+    this.options.detach(() => this.dropAfter(open, linger));
   }
 
-  private dropAfter(open: OpenChannel, delay: number): void {
+  private dropAfter(open: OpenChannel, linger: number, delay = linger): void {
     open.timer = setTimeout(() => {
-      const left = open.lastUse + this.options.linger - monotonicNow();
+      const left = open.lastUse + linger - monotonicNow();
       if (left > 0) {
-        this.dropAfter(open, left);
+        this.dropAfter(open, linger, left);
       } else {
         this.drop(open);
       }

@@ -4,6 +4,12 @@ import { kindOf } from './shown.js';
 import type { ChannelFeed, ChannelSink, ChannelSource } from './source.js';
 import { SseError } from './sse-error.js';
 
+/** A feed that may have nothing more to bring. */
+export interface EndingFeed extends ChannelFeed {
+  /** Whether all of the channel has come, and its history has it: the log serves nobody who comes later. */
+  readonly isSpent?: boolean;
+}
+
 /**
  * Opens a channel of a source, and checks that `open()` returned a feed.
  * @throws SseError `INVALID_OPTION` when it did not; and every error that `open()` throws

@@ -5,6 +5,7 @@ import { appendOrSkip } from '../channel/event-check.js';
 import { reasonOf } from '../channel/reason.js';
 import type { RunChunk } from '../channel/runs.js';
 import type { ChannelSink, OrderedSink } from '../channel/source.js';
+import type { EndingFeed } from '../channel/open-feed.js';
 import type { Dialect, DialectFeed } from '../delivery/dialect.js';
 import { RunEvent } from '../channel/run-event.js';
 import { RunHistory, type LostEnd } from './run-history.js';
@@ -37,7 +38,7 @@ export interface KnownRun {
 }
 
 /** Brings a run to the channel of its readers on this instance, and sees to it that the run has an end. */
-export class RunFeed implements DialectFeed {
+export class RunFeed implements DialectFeed, EndingFeed {
   readonly history: RunHistory;
   readonly dialect: Dialect | undefined;
   /** What stands before the number of a chunk in its position. */
@@ -69,6 +70,11 @@ export class RunFeed implements DialectFeed {
   close(): void {
     this.isClosed = true;
     this.stop();
+  }
+
+  /** The store has an ended run for as long as it is kept; but an end that was made here nobody else has. */
+  get isSpent(): boolean {
+    return this.log.hasEnded && this.log.lost === undefined;
   }
 
   private get isOver(): boolean {
