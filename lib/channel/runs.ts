@@ -6,6 +6,11 @@ export interface RunChunk {
   readonly type?: string | undefined;
   /** True for the run's last chunk. */
   readonly end?: boolean | undefined;
+  /**
+   * Set for the chunks of a call of `RunStore.end()`: the place among them, from 1. It tells readers how far the
+   * run went by then, which a store that has lost chunks knows less of than they do.
+   */
+  readonly ending?: number | undefined;
 }
 
 /** A run, by its channel and the id that the instance which began it made up. */

@@ -6,7 +6,7 @@ import { GuardedSubscriber } from '../delivery/guarded-observable.js';
 import { iterableStream } from '../delivery/iterable-stream.js';
 import type { RunFailure, RunFormat } from './formats/run-format.js';
 import { failedChunks, GENERAL_MESSAGE, SHUTDOWN } from './last-chunks.js';
-import { lostChunks, tellLost, type RunServices } from './run-services.js';
+import { endRun, lostChunks, tellLost, type RunServices } from './run-services.js';
 import type { RunTurns } from './run-turns.js';
 import { RunWriter, type RunOwner } from './run-writer.js';
 import { Intake } from './source/intake.js';
@@ -144,7 +144,7 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
     const { run, services } = this;
     tellLost(run, services);
     // Where the store cannot be reached, somebody who can reach it ends the run.
-    void services.store.end(run, lostChunks(run, services), false).catch(() => undefined);
+    void endRun(run, lostChunks(run, services), false, services).catch(() => undefined);
   }
 
   finished(): void {

@@ -8,7 +8,7 @@ import type { ChannelSink, OrderedSink } from '../channel/source.js';
 import type { EndingFeed } from '../channel/open-feed.js';
 import type { Dialect, DialectFeed } from '../delivery/dialect.js';
 import { RunEvent } from '../channel/run-event.js';
-import { RunHistory, type LostEnd } from './run-history.js';
+import { lastOrdinary, RunHistory, type LostEnd } from './run-history.js';
 import { runPosition } from './run-position.js';
 import {
   endLost,
@@ -31,8 +31,8 @@ export interface KnownRun {
   hasEnded: boolean;
   /** The longest time that the run's lease was seen to last, in milliseconds. */
   lease: number;
-  /** The number of the newest chunk that a reader has from the store, perhaps before it has come to the log. */
-  read: number;
+  /** The number of the newest chunk that a reader may have, but for those with which the run was ended in the store. */
+  had: number;
   /** Set once the store has lost the run. */
   lost?: LostEnd;
 }
@@ -100,12 +100,19 @@ export class RunFeed implements DialectFeed, EndingFeed {
   private append(after: number, chunks: readonly RunChunk[], now = monotonicNow()): void {
     const { log, sink, prefix } = this;
     const fresh = log.head > after ? chunks.slice(log.head - after) : chunks;
+    const ordinary = lastOrdinary(after, chunks);
+    if (ordinary < log.had && chunks[chunks.length - 1]?.ending !== undefined) {
+      // The run was ended in a store that had lost chunks: readers who have them would pass over the end.
+      this.tellGone();
+      return;
+    }
     if (fresh.length === 0) {
       return;
     }
     this.heardAt = now;
     const { head } = log;
     log.head += fresh.length;
+    log.had = Math.max(log.had, ordinary);
     log.hasEnded = fresh[fresh.length - 1]!.end === true;
     let count = sink.appendOrdered?.(fresh, now, prefix, head) ?? 0;
     while (count < fresh.length) {
@@ -166,7 +173,7 @@ export class RunFeed implements DialectFeed, EndingFeed {
     if (!this.isGone && !this.isOver) {
       this.isGone = true;
       // Behind what any reader has, who would pass over the first of these chunks otherwise.
-      const after = Math.max(log.head, log.read);
+      const after = Math.max(log.head, log.had);
       log.head = after;
       log.lost = { after, chunks: lostChunks(log.run, services) };
       this.append(after, log.lost.chunks);

@@ -6,7 +6,7 @@ import { BEFORE_BEGINNING, placeOf, runPosition } from './run-position.js';
 /** A run, and how far readers of the store have come in it; see `KnownRun`. */
 export interface RunRead {
   readonly run: RunName;
-  read: number;
+  had: number;
   readonly lost?: LostEnd;
 }
 
@@ -56,14 +56,22 @@ export class RunHistory implements ChannelHistory {
     if (chunks.length < before) {
       return resetPage('unknown-position');
     }
-    if (log.lost && seq + chunks.length - before >= log.lost.after) {
-      // The store answered before it lost the run: the end has taken the place of what follows.
-      const kept = chunks.slice(before, before + Math.max(0, log.lost.after - seq));
+    const hasEnds = chunks.at(-1)?.ending !== undefined;
+    const ordinary = lastOrdinary(seq - before, chunks);
+    if (hasEnds && ordinary < log.had) {
+      this.onGone();
+    }
+    if (log.lost && (hasEnds || ordinary >= log.lost.after)) {
+      // The end that this instance has made has taken the place of what the store tells.
+      const kept = chunks.slice(
+        before,
+        before + Math.max(0, Math.min(ordinary, log.lost.after) - seq),
+      );
       const end = this.lostPage(seq + kept.length, log.lost);
       return { ...end, events: [...eventsOf(id, seq, kept), ...end.events] };
     }
     const events = eventsOf(id, seq, chunks.slice(before));
-    log.read = Math.max(log.read, seq + events.length);
+    log.had = Math.max(log.had, ordinary);
     return {
       events,
       last: events.length < limit || events.at(-1)!.end === true,
@@ -86,6 +94,11 @@ export class RunHistory implements ChannelHistory {
     const event: HistoryEvent = { position: runPosition(this.log.run.id, 0), data: '', reset };
     return { events: [event], last: false };
   }
+}
+
+/** The number of the last of these chunks that a call of `end()` has not added; the first has the number `after + 1`. */
+export function lastOrdinary(after: number, chunks: readonly RunChunk[]): number {
+  return after + chunks.length - (chunks[chunks.length - 1]?.ending ?? 0);
 }
 
 /** The events of chunks that follow the chunk with the number `after`. */

@@ -13,7 +13,7 @@ export class RunLog implements ChannelSource, KnownRun {
   head: number;
   hasEnded: boolean;
   lease: number;
-  read = 0;
+  had: number;
   lost?: LostEnd;
 
   constructor(
@@ -23,6 +23,7 @@ export class RunLog implements ChannelSource, KnownRun {
   ) {
     ofKind('run', this);
     this.head = head;
+    this.had = hasEnded ? 0 : head;
     this.hasEnded = hasEnded;
     this.lease = leaseLeft;
   }

@@ -3,7 +3,7 @@ import { backoff } from '../channel/backoff.js';
 import { monotonicNow } from '../channel/clock.js';
 import type { Guard } from '../channel/guard.js';
 import type { Outage } from '../channel/outage.js';
-import type { OwnRunStore, RunName } from '../channel/runs.js';
+import type { OwnRunStore, RunChunk, RunName } from '../channel/runs.js';
 import type { SseLogger } from '../channel/source.js';
 import { shuttingDown } from '../channel/shutting-down.js';
 import { SseError } from '../channel/sse-error.js';
@@ -68,13 +68,23 @@ export function lostChunks({ format }: FormattedRun, { formats }: RunServices) {
   return formats.of(format).failed(LOST);
 }
 
+/** Has the store end a run with these chunks, as `RunStore.end()` does. */
+export function endRun(
+  { channel, id }: RunName,
+  chunks: readonly RunChunk[],
+  isLost: boolean,
+  { store }: RunServices,
+): Promise<boolean> {
+  const ends = chunks.map((chunk, nth) => ({ ...chunk, ending: nth + 1 }));
+  return store.end({ channel, id }, ends, isLost);
+}
+
 /**
  * Ends a run whose instance has not appended for longer than its lease.
  * @returns whether the run has ended
  */
 export async function endLost(run: FormattedRun, services: RunServices): Promise<boolean> {
-  const { channel, id } = run;
-  const hasEnded = await services.store.end({ channel, id }, lostChunks(run, services), true);
+  const hasEnded = await endRun(run, lostChunks(run, services), true, services);
   if (hasEnded) {
     tellLost(run, services);
   }

@@ -28,7 +28,7 @@ import { tooManyRuns } from './run-errors.js';
 import { RunLogs } from './run-log.js';
 import { runPosition } from './run-position.js';
 import { RunPlaces, type PlaceInRun } from './run-places.js';
-import { reached, type RunServices } from './run-services.js';
+import { endRun, reached, type RunServices } from './run-services.js';
 import { RunTurns } from './run-turns.js';
 import { holdErrors } from './source/hold-errors.js';
 import type { RunSource } from './source/run-source.js';
@@ -164,7 +164,7 @@ export class Runs {
     if (!begun || closing.aborted) {
       // A call that failed may have begun the run as well. The channel has to be free.
       const ends = this.formats.of(format).failed(SHUTDOWN);
-      await settledWithin(services.store.end({ channel, id }, ends, false), END_MS);
+      await settledWithin(endRun(run, ends, false, services), END_MS);
       throw shuttingDown();
     }
     const { record, begunAt } = begun;
@@ -204,10 +204,10 @@ export class Runs {
   }
 
   private async end(run: RunRecord, reason: string | undefined, services: RunServices) {
-    const { channel, id, format } = run;
+    const { id, format } = run;
     const { eventSize } = this.settings.limits;
     const chunks = stoppedChunks(this.formats.of(format), reason, eventSize);
-    const end = () => services.store.end({ channel, id }, chunks, false);
+    const end = () => endRun(run, chunks, false, services);
     const hasEnded = await reached(end, services.closing);
     if (hasEnded) {
       this.active.get(id)?.stopped();

@@ -81,7 +81,8 @@ export class MemoryRun implements LocalRun {
   private add(chunks: readonly RunChunk[], now: number): void {
     const head = this.kept.length;
     for (const chunk of chunks) {
-      this.kept.push(chunk.type === undefined && !chunk.end ? chunk.data : chunk);
+      const { data, type, end, ending } = chunk;
+      this.kept.push(type === undefined && !end && ending === undefined ? data : chunk);
     }
     if (chunks.length === 0) {
       return;

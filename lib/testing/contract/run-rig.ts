@@ -15,7 +15,11 @@ export const LONG_LEASE_MS = 600_000;
 const KEEP_MS = 600_000;
 
 export const END: RunChunk = { data: '[DONE]', end: true };
-export const STOPPED: readonly RunChunk[] = [{ data: '{}', type: 'sse:stopped' }, END];
+/** What a call of `end()` adds. */
+export const STOPPED: readonly RunChunk[] = [
+  { data: '{}', type: 'sse:stopped', ending: 1 },
+  { ...END, ending: 2 },
+];
 
 let runs = 0;
 
@@ -41,7 +45,7 @@ export function numbered(count: number, from = 0): RunChunk[] {
 
 /** Chunks for comparison: a store may leave fields out. */
 export function plain(chunks: readonly RunChunk[] | undefined): unknown {
-  return chunks?.map(({ data, type, end = false }) => [data, type ?? '', end]);
+  return chunks?.map(({ data, type, end = false, ending }) => [data, type ?? '', end, ending ?? 0]);
 }
 
 /** One who follows a run as the package does, and reads what it has missed. */
