@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Cluster } from 'ioredis';
 import { clusterRig } from '../redis/cluster-rig.js';
+import { withRedis } from '../redis/instances.js';
 import { closeApps, startApp, type TestApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
 import { byHeader, RoomsController } from './rooms.js';
@@ -58,6 +59,17 @@ describe('Presence in a Redis Cluster', () => {
     for (const server of cluster.servers.masters) {
       await server.kill();
       await server.start();
+    }
+    await untilAllPresent(there, { ann: 1, bob: 1 });
+  });
+
+  it('lists everybody again after somebody has emptied one node after the other', async () => {
+    const [here, there] = [await start(), await start()];
+    await Promise.all(ROOMS.map((room) => as(here, 'ann', `/announced/${room}`)));
+    await Promise.all(ROOMS.map((room) => as(there, 'bob', `/announced/${room}`)));
+    for (const { url } of cluster.servers.masters) {
+      await untilAllPresent(here, { ann: 1, bob: 1 });
+      await withRedis(url, (node) => node.flushall());
     }
     await untilAllPresent(there, { ann: 1, bob: 1 });
   });

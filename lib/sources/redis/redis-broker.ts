@@ -56,7 +56,9 @@ export class RedisBroker implements Broker, Lifecycle {
 
   /** @throws SseError `INVALID_CHANNEL` when the name cannot be mapped to a stream */
   open(channel: string, sink: ChannelSink): ChannelFeed {
-    return this.streams.open(this.keyOf(channel), sink);
+    // What a server loses of a stream, it may have lost of who is present there.
+    const onLost = (): void => this.presence?.lostIn(channel);
+    return this.streams.open(this.keyOf(channel), sink, { onLost });
   }
 
   /** @throws SseError `INVALID_CHANNEL` when the name cannot be mapped to a stream */

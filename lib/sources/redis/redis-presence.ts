@@ -84,6 +84,13 @@ export class RedisPresence implements PresenceStore {
     });
   }
 
+  /** Puts the seats in a channel again, as Redis may have lost them. */
+  lostIn(channel: string): void {
+    if (!this.isClosed) {
+      this.sink.lost(channel);
+    }
+  }
+
   async close(leaveAfter: number): Promise<void> {
     this.stop();
     await Promise.all([this.calls.stop(), this.beats.end(leaveAfter)]);

@@ -1,7 +1,7 @@
 import { backoff } from '../../channel/backoff.js';
 import { appendOrSkip } from '../../channel/event-check.js';
 import type { Histogram } from '../../channel/histogram.js';
-import type { ChannelFeed, HistoryEvent, OrderedSink } from '../../channel/source.js';
+import type { ChannelFeed, HistoryEvent, OrderedSink, ResetReason } from '../../channel/source.js';
 import { itemsOf, itemsOfMessage, type StreamItem, type StreamMessage } from './stream-entry.js';
 import { StreamHistory } from './stream-history.js';
 import { compareStreamIds } from './stream-id.js';
@@ -21,6 +21,8 @@ export interface StreamOptions {
   readonly shape?: (event: HistoryEvent) => HistoryEvent;
   /** Called when a publisher wakes the readers of this stream. */
   readonly onWake?: () => void;
+  /** Called when the server has lost a part of the stream. */
+  readonly onLost?: () => void;
 }
 
 export interface StreamFeedOwner {
@@ -164,7 +166,7 @@ export class StreamFeed implements ChannelFeed {
         } else if (item.fault !== undefined) {
           this.noteSkipped(item.id, item.fault);
         }
-        this.sink.reset(item.reason, item.id, true);
+        this.reset(item.reason, item.id, true);
       }
     }
   }
@@ -227,16 +229,22 @@ export class StreamFeed implements ChannelFeed {
     }
     if (!this.isClosed) {
       this.last = tail;
-      this.sink.reset(what === 'trimmed' ? 'trimmed' : 'failover', tail);
+      this.reset(what === 'trimmed' ? 'trimmed' : 'failover', tail);
     }
     return true;
+  }
+
+  private reset(reason: ResetReason, position: string, isInPlace?: boolean): void {
+    this.sink.reset(reason, position, isInPlace);
+    if (reason === 'failover') {
+      this.options.onLost?.();
+    }
   }
 
   private retryLater(): void {
     if (this.isClosed) {
       return;
     }
-    this.retry = setTimeout(() => void this.readOn(), backoff(this.attempt++, RETRY));
-    this.retry.unref();
+    this.retry = setTimeout(() => void this.readOn(), backoff(this.attempt++, RETRY)).unref();
   }
 }
