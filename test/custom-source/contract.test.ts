@@ -122,6 +122,13 @@ async function failures(source: () => ChannelSource): Promise<string[]> {
   return failed;
 }
 
+/** Runs one case with a source. */
+function caseOf(source: () => ChannelSource, name: string): Promise<void> {
+  return testSource({ source, write, timeout: 300 })
+    .find((test) => test.name === name)!
+    .run();
+}
+
 describe('The contract of sources', () => {
   it('passes for a source without a fault', async () => {
     expect(await failures(() => new BrokenSource())).toEqual([]);
@@ -162,6 +169,94 @@ describe('The contract of sources', () => {
         'orders positions as it appends them',
       ]),
     );
+  });
+
+  it('fails for a source that changes data, and says how', async () => {
+    class Trimming extends BrokenSource {
+      protected override pass(sink: ChannelSink, event: SourceEvent): void {
+        sink.append({ ...event, data: event.data.trim() });
+      }
+    }
+    await expect(caseOf(() => new Trimming(), 'brings data as they were written')).rejects.toThrow(
+      '"  blanks " was written, and "blanks" appended.',
+    );
+  });
+
+  it('fails for a source that is live twice', async () => {
+    class Twice extends BrokenSource {
+      override open(channel: string, sink: ChannelSink): ReturnType<ChannelSource['open']> {
+        const feed = super.open(channel, sink);
+        sink.live('elsewhere');
+        return feed;
+      }
+    }
+    const opens = caseOf(() => new Twice(), 'opens at once, and calls live() when it is listening');
+    await expect(opens).rejects.toThrow(
+      'live() was called 2 times, with the positions "0", "elsewhere"',
+    );
+  });
+
+  it('fails for a source that is live at another position than the end', async () => {
+    class Early extends BrokenSource {
+      constructor(private readonly named?: string) {
+        super();
+      }
+
+      override open(channel: string, sink: ChannelSink): ReturnType<ChannelSource['open']> {
+        return super.open(channel, {
+          live: () => sink.live(this.named),
+          append: (event) => sink.append(event),
+          reset: (...told) => sink.reset(...told),
+        });
+      }
+    }
+    const name = 'is live after what was written before';
+    await expect(caseOf(() => new Early('0'), name)).rejects.toThrow(
+      'live() names the position "0", after which the history has 3 events, and 0 were appended',
+    );
+    await expect(caseOf(() => new Early('9'), name)).rejects.toThrow('the reset unknown-position');
+    await expect(caseOf(() => new Early(), name)).rejects.toThrow('live() names no position');
+  });
+
+  it('tells why append() refused the events that did not come', async () => {
+    class Swallowing extends BrokenSource {
+      protected override pass(sink: ChannelSink, event: SourceEvent): void {
+        try {
+          sink.append({ ...event, data: { not: 'text' } as never });
+        } catch {
+          // As a source does that logs it.
+        }
+      }
+    }
+    const delivers = caseOf(() => new Swallowing(), 'delivers written events once and in order');
+    await expect(delivers).rejects.toThrow(
+      /0 of 50 events came, resets: none; append\(\) threw 50 times, at first: .*data/,
+    );
+  });
+
+  it('fails for a source that does not see that its history is another one', async () => {
+    class Blind extends BrokenSource {
+      replaced(): void {
+        this.sink!.reset('failover', '0');
+      }
+    }
+    let current: Blind;
+    const replaceable = {
+      source: () => (current = new Blind()),
+      write,
+      replace: (channel: string) => {
+        BrokenSource.events.set(channel, []);
+        current.replaced();
+        return Promise.resolve();
+      },
+      timeout: 300,
+    };
+    const name = 'sends a reset when its history was replaced, and goes on';
+    await expect(
+      testSource(replaceable)
+        .find((test) => test.name === name)!
+        .run(),
+    ).rejects.toThrow('6 of 9 events are lost without a reset.');
   });
 
   it('fails for a source that is never live, and passes for one that opens late', async () => {

@@ -1,4 +1,5 @@
-import { open, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   SseError,
@@ -10,7 +11,13 @@ import {
   type HistoryPage,
 } from '../../lib/index.js';
 
-/** Each line of `<folder>/<channel>.log` is an event. Its position is the offset where it ends. */
+/** How many bytes before a position tell whether it is in the same file. */
+const CHECKED = 100;
+
+/**
+ * Each line of `<folder>/<channel>.log` is an event. Its position is the offset where it ends, and a checksum of what
+ * stands before it, as another file may be as long.
+ */
 export class LogFileSource implements ChannelSource {
   constructor(
     private readonly folder: string,
@@ -28,8 +35,8 @@ export class LogFileSource implements ChannelSource {
 
 class LogFileFeed implements ChannelFeed, ChannelHistory {
   readonly history = this;
-  /** Everything up to this offset has been appended; `undefined` until the file was found. */
-  private end: number | undefined;
+  /** Everything up to this position has been appended; `undefined` until the file was found. */
+  private end: string | undefined;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
 
@@ -52,16 +59,13 @@ class LogFileFeed implements ChannelFeed, ChannelHistory {
   }
 
   async read(position: string | undefined, limit: number): Promise<HistoryPage> {
-    const from = position === undefined ? 0 : offsetOf(position);
-    if (from < 0) {
+    if (position !== undefined && offsetOf(position) < 0) {
       return { events: [], last: true, reset: 'unknown-position' };
     }
-    const { size } = await stat(this.path);
-    if (from > size) {
-      return { events: [], last: true, reset: 'failover' };
-    }
-    const events = await this.lines(from, size);
-    return { events: events.slice(0, limit), last: events.length <= limit };
+    const events = await this.after(position);
+    return events === undefined
+      ? { events: [], last: true, reset: 'failover' }
+      : { events: events.slice(0, limit), last: events.length <= limit };
   }
 
   /** Looks for new lines again and again; what fails is tried again. */
@@ -73,41 +77,49 @@ class LogFileFeed implements ChannelFeed, ChannelHistory {
   }
 
   private async look(): Promise<void> {
-    const { size } = await stat(this.path);
-    if (this.end === undefined) {
-      this.end = size;
-      if (!this.closed) {
-        this.sink.live(String(size));
+    const isFirst = this.end === undefined;
+    const events = await this.after(this.end);
+    if (this.closed) {
+      return; // Nothing may be appended after close(), which may have come while the file was read.
+    }
+    if (isFirst || events === undefined) {
+      const all = events ?? (await this.after(undefined)) ?? [];
+      const end = all.at(-1)?.position ?? positionAt(Buffer.alloc(0), 0, 0);
+      this.end = end;
+      if (isFirst) {
+        this.sink.live(end);
+      } else if (!this.closed) {
+        // Another file has taken its place: what was between the two is not known.
+        this.sink.reset('failover', end);
       }
       return;
     }
-    if (size < this.end) {
-      // Another file has taken its place: what was between the two is not known.
-      this.end = size;
-      if (!this.closed) {
-        this.sink.reset('failover', String(size));
-      }
-      return;
-    }
-    for (const event of await this.lines(this.end, size)) {
-      // Nothing may be appended after close(), which may have come while the file was read.
-      if (!this.closed) {
-        this.sink.append(event);
-      }
-      this.end = offsetOf(event.position);
+    for (const event of events) {
+      this.end = event.position;
+      this.sink.append(event);
     }
   }
 
-  private async lines(from: number, to: number): Promise<HistoryEvent[]> {
+  /** The whole lines after a position; `undefined` when another file has taken the place of that one. */
+  private async after(position: string | undefined): Promise<HistoryEvent[] | undefined> {
+    const from = position === undefined ? 0 : offsetOf(position);
+    const start = Math.max(0, from - CHECKED);
     const file = await open(this.path);
     try {
-      const { buffer } = await file.read(Buffer.alloc(to - from), 0, to - from, from);
+      const { size } = await file.stat();
+      if (from > size) {
+        return undefined;
+      }
+      const { buffer } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
+      if (position !== undefined && positionAt(buffer, start, from) !== position) {
+        return undefined;
+      }
       const events: HistoryEvent[] = [];
-      let start = 0;
-      for (let at = buffer.indexOf(10); at >= 0; at = buffer.indexOf(10, start)) {
-        const data = buffer.toString('utf8', start, at);
-        start = at + 1;
-        events.push({ data, position: String(from + start) });
+      let line = from - start;
+      for (let at = buffer.indexOf(10, line); at >= 0; at = buffer.indexOf(10, line)) {
+        const data = buffer.toString('utf8', line, at);
+        line = at + 1;
+        events.push({ data, position: positionAt(buffer, start, start + line) });
       }
       return events;
     } finally {
@@ -116,6 +128,13 @@ class LogFileFeed implements ChannelFeed, ChannelHistory {
   }
 }
 
+/** The position at an offset of the file, of which `buffer` has what follows `start`. */
+function positionAt(buffer: Buffer, start: number, offset: number): string {
+  const before = buffer.subarray(Math.max(0, offset - CHECKED) - start, offset - start);
+  return `${offset}.${createHash('md5').update(before).digest('hex').slice(0, 8)}`;
+}
+
 function offsetOf(position: string): number {
-  return /^\d{1,15}$/.test(position) ? Number(position) : -1;
+  const [, offset] = /^(\d{1,15})\.[0-9a-f]{8}$/.exec(position) ?? [];
+  return offset === undefined ? -1 : Number(offset);
 }

@@ -43,7 +43,7 @@ export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): vo
       const reader = await rig.read(source, channel);
       await writeAll(channel, numbered(6));
       await rig.received(reader, numbered(6));
-      const position = reader.events[5]!.id;
+      const [early, position] = [reader.events[2]!.id, reader.events[5]!.id];
       await replace(channel);
       await writeAll(channel, numbered(3, 6));
       // Events of about that time may be missing, but only after a reset.
@@ -58,6 +58,10 @@ export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): vo
       const returning = await context.rig.read(context.source, channel, position);
       await write(channel, 'event 10');
       await context.rig.receivedOrTold(returning, numbered(5, 6));
+      // What followed its position is gone with the old history.
+      const behind = await context.rig.read(context.source, channel, early);
+      await write(channel, 'event 11');
+      await context.rig.receivedOrTold(behind, numbered(9, 3));
     });
   }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Subscription } from 'rxjs';
-import type { ChannelSource, SseLogger } from '../../channel/source.js';
+import type { ChannelSink, ChannelSource, SourceEvent, SseLogger } from '../../channel/source.js';
 import { RESET_TYPE } from '../../channel/reset-event.js';
 import type { SseEvent } from '../../channel/sse-event.js';
 import { Delivery } from '../../delivery/delivery.js';
@@ -71,6 +71,9 @@ const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 export class ContractRig {
   readonly delivery: Delivery;
   private readonly readers: ContractReader[] = [];
+  private readonly watched = new WeakMap<ChannelSource, ChannelSource>();
+  /** What `append()` has thrown at sources: most leave such an event out. */
+  private readonly refused: string[] = [];
 
   constructor(private readonly timeout: number) {
     this.delivery = new Delivery(
@@ -99,7 +102,7 @@ export class ContractRig {
     channel: string,
     lastEventId?: string,
   ): Promise<ContractReader> {
-    const reader = new ContractReader(this.delivery, source, channel, lastEventId);
+    const reader = new ContractReader(this.delivery, this.watch(source), channel, lastEventId);
     this.readers.push(reader);
     const isReady = (): boolean =>
       reader.error !== undefined ||
@@ -118,8 +121,7 @@ export class ContractRig {
   async received(reader: ContractReader, expected: readonly string[]): Promise<void> {
     await until(
       () => reader.data.length >= expected.length,
-      () =>
-        `${reader.data.length} of ${expected.length} events came, resets: ${list(reader.resets)}`,
+      () => `${reader.data.length} of ${expected.length} events came, ${this.seen(reader)}`,
       this.timeout,
     );
     // An event that comes twice comes soon.
@@ -142,7 +144,7 @@ export class ContractRig {
     const last = expected.at(-1)!;
     await until(
       () => reader.data.at(-1) === last,
-      () => `${JSON.stringify(last)} did not come, resets: ${list(reader.resets)}`,
+      () => `${JSON.stringify(last)} did not come, ${this.seen(reader)}`,
       this.timeout,
     );
     const data = reader.data.filter((text) => expected.includes(text));
@@ -172,6 +174,47 @@ export class ContractRig {
     if (!allowed.includes(reason!)) {
       throw new Error(`The reset has the reason ${reason}; it should be ${allowed.join(' or ')}.`);
     }
+  }
+
+  /** The source, with a note of what its calls of `append()` throw. */
+  private watch(source: ChannelSource): ChannelSource {
+    let watched = this.watched.get(source);
+    if (!watched) {
+      const append = (sink: ChannelSink, event: SourceEvent): string => {
+        try {
+          return sink.append(event);
+        } catch (error) {
+          this.refused.push((error as Error).message);
+          throw error;
+        }
+      };
+      watched = Object.create(source, {
+        open: {
+          value: (channel: string, sink: ChannelSink) =>
+            source.open(
+              channel,
+              new Proxy(sink, {
+                get: (target, name) => {
+                  const member: unknown = Reflect.get(target, name, target);
+                  if (typeof member !== 'function') return member;
+                  return name === 'append'
+                    ? (event: SourceEvent) => append(target, event)
+                    : (member.bind(target) as unknown);
+                },
+              }),
+            ),
+        },
+      }) as ChannelSource;
+      this.watched.set(source, watched);
+    }
+    return watched;
+  }
+
+  private seen(reader: ContractReader): string {
+    const { refused } = this;
+    const thrown =
+      refused.length > 0 ? `; append() threw ${refused.length} times, at first: ${refused[0]}` : '';
+    return `resets: ${list(reader.resets)}${thrown}`;
   }
 
   async close(): Promise<void> {
