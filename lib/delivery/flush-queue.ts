@@ -82,9 +82,8 @@ export class FlushQueue {
         return;
       }
     }
-    if (this.woken.size > 0) {
-      this.schedule();
-    } else {
+    // One that was woken meanwhile has scheduled the next turn.
+    if (this.woken.size === 0) {
       this.options.onIdle();
     }
   };

@@ -363,6 +363,7 @@ describe('A source whose history', () => {
     (await connect('5')).cut();
     const second = await connect('5');
     answers[0]!();
+    await pass(1);
     const third = await connect('5');
     expect(source.reads).toBe(2);
     answers[1]!();

@@ -151,7 +151,10 @@ const OPTIONS: DeliveryOptions = {
 };
 
 /** What a handler makes of the events of its channels. */
-export type RigHandler = (events$: Observable<SseEvent>) => Observable<unknown>;
+export type RigHandler = (
+  events$: Observable<SseEvent>,
+  writer: HandlerWriter,
+) => Observable<unknown>;
 
 /** How a client connects. */
 export interface RigConnection {
@@ -241,7 +244,7 @@ export class ClientRig {
     const reopen = (position: string | undefined) => delivery.subscribeAt(requests, position);
     const events = new HandlerEvents(subscription, requests, reopen, writer, guard);
     writer.readFrom(events);
-    writer.subscribe(handler(events.events$));
+    writer.subscribe(handler(events.events$, writer));
     return writer;
   }
 }

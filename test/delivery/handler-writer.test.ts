@@ -10,6 +10,9 @@ import {
   Subject,
   throwError,
 } from 'rxjs';
+import { Guard } from '../../lib/channel/guard.js';
+import { HandlerWriter } from '../../lib/delivery/handler-writer.js';
+import { iterableStream } from '../../lib/delivery/iterable-stream.js';
 import { MemoryBroker } from '../../lib/sources/memory/memory-broker.js';
 import { until } from '../support/until.js';
 import { ClientRig, type RigHandler } from './client-rig.js';
@@ -30,6 +33,13 @@ async function start(handler?: RigHandler) {
 }
 
 const turn = () => new Promise(setImmediate);
+const turns = async (count: number): Promise<void> => {
+  for (let left = count; left > 0; left--) {
+    await turn();
+  }
+};
+const nothing = () => undefined;
+const silent = new Guard({ log: nothing, warn: nothing, error: nothing });
 const MEBIBYTE = 1_048_576;
 
 describe('What a handler writes', () => {
@@ -193,5 +203,56 @@ describe('What a handler writes', () => {
     await turn();
     expect([tornDown, client.data, rig.logged]).toEqual([1, [], []]);
     expect(process.getActiveResourcesInfo()).not.toContain('Immediate');
+  });
+
+  it('is of an iterable what its client reads, a block at a time', async () => {
+    let made = 0;
+    let isOver = false;
+    async function* numbers() {
+      try {
+        for (;;) {
+          yield `${made++} ${'x'.repeat(1_000)}`;
+        }
+      } finally {
+        isOver = true;
+      }
+    }
+    const { client, rig } = await start((_, writer) => iterableStream(numbers(), writer, silent));
+    const [connection] = [...rig.delivery.connections][0]!;
+    expect([connection.channels, connection.backlog]).toEqual([['c'], 0]);
+    await until(() => client.events.length > 100);
+    for (let round = 0; round < 3; round++) {
+      client.stall();
+      await until(() => connection.isBlocked);
+      const before = made;
+      await turns(20);
+      // A block waits beside the one that the client has not taken.
+      expect(made - before).toBeLessThan(40);
+      const rested = made;
+      await turns(20);
+      expect(made).toBe(rested);
+      client.readOn();
+      await until(() => client.events.length > made - 40 && made > rested + 100);
+    }
+    expect(client.data.map((data) => Number.parseInt(data, 10))).toEqual(
+      client.data.map((__, index) => index),
+    );
+    client.cut();
+    await until(() => isOver);
+    const { length } = client.events;
+    await turns(5);
+    expect(client.events.length).toBe(length);
+  });
+
+  it('names no channel when there is none', () => {
+    const { guard, eventLimits: limits } = new ClientRig().delivery;
+    const writer = new HandlerWriter({ handler: 'a handler', guard, limits });
+    expect([writer.channels, writer.isBlocked, writer.isEmpty]).toEqual([[], true, true]);
+    writer.next('1');
+    expect([writer.isEmpty, writer.isFull]).toEqual([false, false]);
+    writer.next('x'.repeat(40_000));
+    expect(writer.isFull).toBe(true);
+    writer.close();
+    expect([writer.isEmpty, writer.isFull]).toEqual([true, false]);
   });
 });
