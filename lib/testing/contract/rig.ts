@@ -213,7 +213,9 @@ export class ContractRig {
   private seen(reader: ContractReader): string {
     const { refused } = this;
     const thrown =
-      refused.length > 0 ? `; append() threw ${refused.length} times, at first: ${refused[0]}` : '';
+      refused.length > 0
+        ? `; append() threw ${refused.length} times, at first: ${refused[0]!.replace(/\.$/, '')}`
+        : '';
     return `resets: ${list(reader.resets)}${thrown}`;
   }
 
