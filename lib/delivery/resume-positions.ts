@@ -1,5 +1,4 @@
 import { parseCompositeId } from '../channel/composite-id.js';
-import { EARLIEST } from '../channel/start-position.js';
 
 /** Stands for a Last-Event-ID that cannot be a position. */
 export const NO_POSITION = '\0';
@@ -37,11 +36,11 @@ export function resumePositions(
   if (lastEventId === NO_CHANNELS) {
     return labels.map(() => undefined);
   }
-  const positions = lastEventId === EARLIEST ? undefined : parseCompositeId(lastEventId);
+  const positions = parseCompositeId(lastEventId);
   if (positions && (isChanging || labels.some((label) => positions.has(label)))) {
     return labels.map((label) => positions.get(label));
   }
-  // It may be an id without labels. If it belongs to other channels, each channel answers it with a
-  // reset: a silent start would hide the gap.
+  // It may be an id without labels, or the wish for the oldest event. If it belongs to other channels,
+  // each channel answers it with a reset: a silent start would hide the gap.
   return labels.map(() => lastEventId);
 }

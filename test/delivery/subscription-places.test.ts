@@ -138,6 +138,7 @@ describe('A client that comes', () => {
     await early.place({ lastEventId: '2', readyTimeout: 1 });
     expect(early.hasEnded).toBe(false);
     const placed = late.place({ lastEventId: '2', readyTimeout: 10_000 });
+    expect(late.hasEnded).toBe(false);
     source.letGo();
     await placed;
     expect(late.hasEnded).toBe(true);
