@@ -172,7 +172,7 @@ export class SnapshotCursor extends Cursor {
   }
 
   private get isInHistory(): boolean {
-    return this.page.length > 0 || this.history !== undefined || this.joining !== undefined;
+    return this.history !== undefined || this.joining !== undefined;
   }
 
   /**
@@ -180,7 +180,7 @@ export class SnapshotCursor extends Cursor {
    * run. Returns false while more history is being read.
    */
   private skipHistory(): boolean {
-    if (!this.isInHistory) {
+    if (!this.isInHistory && this.resetReason === undefined) {
       return true;
     }
     this.position = this.place;

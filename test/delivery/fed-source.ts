@@ -30,6 +30,7 @@ export class FedSource implements ChannelSource {
   isHolding = false;
   private readonly held: (() => void)[] = [];
   private readonly written = new Map<string, HistoryEvent[]>();
+  private readonly floors = new Map<string, number>();
 
   constructor(private readonly options: FedSourceOptions = {}) {}
 
@@ -59,6 +60,19 @@ export class FedSource implements ChannelSource {
     }
   }
 
+  /** Tells that events may be missing; with a history, it has an event there. */
+  reset(channel: string): void {
+    const written = this.of(channel);
+    const position = `${written.length + 1}`;
+    written.push({ position, data: '', reset: 'skipped-event' });
+    this.sinks.get(channel)?.reset('skipped-event', position);
+  }
+
+  /** Forgets what it has sent: a history that is read from before tells so. */
+  forget(channel: string): void {
+    this.floors.set(channel, this.of(channel).length);
+  }
+
   /** The event that it has sent last. */
   newest(channel: string): SourceEvent | undefined {
     return this.of(channel).at(-1);
@@ -85,6 +99,9 @@ export class FedSource implements ChannelSource {
         }
         const written = this.of(name);
         const after = Number(position ?? 0);
+        if (after < (this.floors.get(name) ?? 0)) {
+          return { events: [], last: true, reset: 'trimmed' };
+        }
         const events = written.slice(after, after + limit);
         const ended = after > 0 && written[after - 1]?.end === true;
         return { events, last: after + events.length === written.length, ended };

@@ -42,7 +42,7 @@ export function start({ delivery: options, ...sourceOptions }: Setting = {}) {
 export const idOf = (places: string) =>
   places
     .replace(
-      /\b([abc])(\S+)/g,
+      /\b([abcz])(\S+)/g,
       (_, name: string, position: string) => `${labelOf(name)}:${position}`,
     )
     .replace(/ /g, ',');
