@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { DIAGNOSTICS } from '../../lib/channel/diagnostics.js';
 import { Admission } from '../../lib/delivery/admission.js';
@@ -32,6 +33,19 @@ describe('Admission', () => {
       'client-limit': 3,
       'channel-limit': 0,
     });
+  });
+
+  it('counts the connections that a client has left, and forgets clients that have none', () => {
+    const admission = new Admission({ maxConnections: 100, maxConnectionsPerClient: 2 });
+    ['an address', 'an address'].forEach((client) => admission.enter(client));
+    admission.leave('an address');
+    expect([admission.enter('an address'), admission.enter('an address')]).toEqual([
+      undefined,
+      'client-limit',
+    ]);
+    expect(inspect(admission)).toContain('an address');
+    ['an address', 'an address'].forEach((client) => admission.leave(client));
+    expect(inspect(admission)).not.toContain('an address');
   });
 
   it('lets nobody in once it is closed', () => {

@@ -9,10 +9,12 @@ import {
   Observable,
   Subject,
   Subscription,
+  switchMap,
   take,
+  takeUntil,
   tap,
 } from 'rxjs';
-import type { ChannelSink } from '../../lib/channel/source.js';
+import type { ChannelSink, SourceEvent } from '../../lib/channel/source.js';
 import type { SseEvent } from '../../lib/channel/sse-event.js';
 import type { DeliveryOptions } from '../../lib/delivery/delivery.js';
 import { until } from '../support/until.js';
@@ -21,7 +23,8 @@ import { ClientRig, type RigClient, type RigHandler } from './client-rig.js';
 const rigs: ClientRig[] = [];
 afterEach(() => rigs.splice(0).forEach((rig) => rig.close()));
 
-function start(options: Partial<DeliveryOptions> = {}) {
+/** @param current the first event of a new client */
+function start(options: Partial<DeliveryOptions> = {}, current?: SourceEvent) {
   const rig = new ClientRig(options);
   rigs.push(rig);
   const sinks = new Map<string, ChannelSink>();
@@ -29,7 +32,7 @@ function start(options: Partial<DeliveryOptions> = {}) {
     open(name: string, sink: ChannelSink) {
       sinks.set(name, sink);
       sink.live();
-      return { close: () => void sinks.delete(name) };
+      return { close: () => void sinks.delete(name), current: () => current };
     },
   };
   const requests = (names: string) => [...names].map((name) => ({ source, name }));
@@ -133,7 +136,8 @@ describe('The events of a handler', () => {
     const client = await connect('ab', (events$) => events$.pipe(slowly));
     send('a1', 'a end', 'a2', 'b1', 'b2', 'b end', 'b3');
     await until(() => client.isClosed);
-    // The end of a run of several is no event of the handler's: it comes in its place in the channel.
+    // The end of one run of several comes in its place in the channels.
+    expect(received(client).toSorted()).toEqual(['a end', 'a1', 'b end', 'b1', 'b2']);
     expect(received(client).filter((data) => data !== 'a end')).toEqual([
       'a1',
       'b1',
@@ -142,6 +146,36 @@ describe('The events of a handler', () => {
     ]);
     expect(received(client).at(-1)).toBe('b end');
     expect(rig.delivery.tally.sentEvents).toBe(client.events.length);
+  });
+
+  it('wait for the next subscriber when the first has left before any of them', async () => {
+    const { connect, send, readers } = start({}, { data: 'the state' });
+    const gate = new Subject<void>();
+    const client = await connect('a', (events$) => {
+      events$.subscribe().unsubscribe();
+      return gate.pipe(switchMap(() => events$));
+    });
+    await turn();
+    expect(client.events).toEqual([]);
+    gate.next();
+    await until(() => client.events.length === 1);
+    send('a1');
+    await until(() => client.events.length === 2);
+    expect(received(client)).toEqual(['the state', 'a1']);
+    gate.complete();
+    expect(readers()).toEqual([1]);
+  });
+
+  it('are not read from when the last subscriber leaves between two of them', async () => {
+    const { connect, send, readers } = start();
+    const leave = new Subject<void>();
+    const client = await connect('a', (events$) => concat(events$.pipe(takeUntil(leave)), NEVER));
+    send('a1');
+    await until(() => client.events.length === 1);
+    await turn();
+    expect(readers()).toEqual([1]);
+    leave.next();
+    expect(readers()).toEqual([0]);
   });
 
   it('have resets beside them, which no handler can filter out', async () => {

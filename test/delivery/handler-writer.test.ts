@@ -62,8 +62,14 @@ describe('What a handler writes', () => {
     emitted.next('3');
     await until(() => client.events.length === 3);
     expect(client.data.toSorted()).toEqual(['1', '2', '3']);
+    for (const [index, data] of ['4', '5'].entries()) {
+      await turn();
+      emitted.next(data);
+      await until(() => client.events.length === 4 + index);
+    }
+    expect(client.data.slice(-2)).toEqual(['4', '5']);
     await turn();
-    expect(rig.delivery.tally.sentEvents).toBe(3);
+    expect(rig.delivery.tally.sentEvents).toBe(5);
   });
 
   it('waits for a client that does not read, and ends behind it', async () => {
@@ -244,7 +250,7 @@ describe('What a handler writes', () => {
     expect(client.events.length).toBe(length);
   });
 
-  it('names no channel when there is none', () => {
+  it('waits for its stream to open, and for nothing once it is closed', async () => {
     const { guard, eventLimits: limits } = new ClientRig().delivery;
     const writer = new HandlerWriter({ handler: 'a handler', guard, limits });
     expect([writer.channels, writer.isBlocked, writer.isEmpty]).toEqual([[], true, true]);
@@ -252,7 +258,15 @@ describe('What a handler writes', () => {
     expect([writer.isEmpty, writer.isFull]).toEqual([false, false]);
     writer.next('x'.repeat(40_000));
     expect(writer.isFull).toBe(true);
+    const room = writer.whenRoom();
     writer.close();
+    await room;
+    writer.next('late');
     expect([writer.isEmpty, writer.isFull]).toEqual([true, false]);
+    const failed = new HandlerWriter({ handler: 'a handler', guard, limits });
+    failed.error(new Error('First.'));
+    failed.error(new Error('Second.'));
+    failed.next('late');
+    expect([failed.isEmpty, failed.failure]).toEqual([true, { cause: new Error('First.') }]);
   });
 });

@@ -50,7 +50,7 @@ describe('Revocations', () => {
         expect(events.map(({ type, data }) => [type, data])).toEqual(
           isClosed ? [['sse:end', '{"reason":"revoked"}']] : [],
         );
-        const { retry = 1_000 } = isClosed ? frames.at(-1)! : {};
+        const retry = isClosed ? frames.at(-1)!.retry : 1_000;
         expect(retry).toBeGreaterThanOrEqual(1_000);
         expect(retry).toBeLessThanOrEqual(4_000);
       }
@@ -126,7 +126,12 @@ describe('Revocations', () => {
       rig.delivery.revocations.revokeAll('Nobody knows.');
       expect(ends(...clients)).toEqual([true, true, true]);
       expect(clients.map(({ events }) => events)).toEqual([[], [], []]);
-      expect(clients[0]!.frames.at(-1)!.retry).toBeGreaterThanOrEqual(1_000);
+      // Behind the opening one comes nothing but when to return.
+      for (const { frames } of clients) {
+        const behind = frames.slice(1).map(({ raw }) => raw);
+        expect(behind).toEqual([expect.stringMatching(/^retry: \d{4}\n\n$/)]);
+        expect(frames[1]!.retry).toBeGreaterThanOrEqual(1_000);
+      }
       await pass(1_001);
       expect([refusalOf('u1', before, 'a'), refusalOf('u1', monotonicNow(), 'a')]).toEqual([
         'revoked',
@@ -164,6 +169,7 @@ describe('Revocations', () => {
       [{ channel: 'a' }, ['blocked', 'blocked', undefined]],
       [{}, ['blocked', 'blocked', 'blocked']],
     ])('of the clients that are blocked: %j', async (target, expected) => {
+      expect(rig.delivery.revocations.isBlocked(user('u1'), 'a')).toBe(false);
       revoke(target, { block: 5_000, age: 1_000 });
       await pass(3_999);
       const now = () => [
@@ -191,6 +197,29 @@ describe('Revocations', () => {
       expect(refusalOf('u1', monotonicNow())).toBe('blocked');
       await pass(1_000);
       expect(refusalOf('u1', monotonicNow())).toBeUndefined();
+    });
+
+    it('from the last of several times on', async () => {
+      revoke({ client: 'u1' });
+      await pass(5_000);
+      const between = monotonicNow();
+      await pass(10);
+      revoke({ client: 'u1' });
+      revoke({ client: 'u1' }, { age: 4_000 });
+      await pass(2_000);
+      expect([refusalOf('u1', between), refusalOf('u1', monotonicNow())]).toEqual([
+        'revoked',
+        undefined,
+      ]);
+    });
+
+    it('of clients without an id, where all of a channel are meant', () => {
+      revoke({ channel: 'a' }, { block: 5_000 });
+      const { revocations } = rig.delivery;
+      const refusals = ['a', 'b'].map((channel) =>
+        revocations.refusalOf('an address', { channels: [channel] }, monotonicNow()),
+      );
+      expect(refusals).toEqual(['blocked', undefined]);
     });
 
     it('blocked is more than revoked, whichever is noted first', async () => {
