@@ -77,7 +77,7 @@ export class StreamAnswers {
     if (!(isPromise(admitted) ? await admitted : admitted)) {
       return undefined;
     }
-    const pause = this.delivery.openings.enter();
+    let pause = this.delivery.openings.enter();
     if (pause) {
       await exchange.whileHere(pause);
     }
@@ -85,6 +85,11 @@ export class StreamAnswers {
     const requested = isPromise(asked)
       ? await exchange.whileHere(asked, this.lateFailure(`The resolver of ${route.where}`))
       : asked;
+    // The answers to many requests may come in one turn. What follows must not wait for anything else.
+    pause = requested === asked ? undefined : this.delivery.openings.enter();
+    if (pause) {
+      await exchange.whileHere(pause);
+    }
     if (exchange.isGone) {
       return undefined;
     }
