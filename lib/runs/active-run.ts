@@ -1,32 +1,18 @@
-import { checkEvent, isSmall, type EventLimits } from '../channel/event-check.js';
+import { checkEvent, isSmall } from '../channel/event-check.js';
 import { asReported } from '../channel/reported.js';
 import type { NewRun, RunChunk } from '../channel/runs.js';
 import { isObservable, type Observable, type Observer } from 'rxjs';
 import { GuardedSubscriber } from '../delivery/guarded-observable.js';
 import { iterableStream } from '../delivery/iterable-stream.js';
-import type { RunFailure, RunFormat } from './formats/run-format.js';
+import type { RunFailure } from './formats/run-format.js';
 import { failedChunks, GENERAL_MESSAGE, SHUTDOWN } from './last-chunks.js';
 import { endRun, lostChunks, tellLost, type RunServices } from './run-services.js';
+import { countedBytes, type RunTerms } from './run-terms.js';
 import type { RunTurns } from './run-turns.js';
 import { RunWriter, type RunOwner } from './run-writer.js';
 import { Intake } from './source/intake.js';
 import { leaveValues, openSource, type RunSource } from './source/run-source.js';
 import type { RunEndReason, SseRunEnd } from './sse-run.js';
-
-/**
- * What stands around the data and the type of a chunk in a stream: its id, and the names of the fields. Without it a
- * source of empty values would never come to the limit.
- */
-const FRAME_BYTES = 48;
-
-/** How a run goes. */
-export interface RunTerms {
-  readonly format: RunFormat;
-  readonly limits: EventLimits;
-  readonly duration: number;
-  readonly bytes: number;
-  readonly errorMessage: ((error: unknown) => string) | undefined;
-}
 
 /** A run that this instance has begun: it reads the source, and ends with it, or before. */
 export class ActiveRun implements RunOwner, Observer<unknown> {
@@ -183,7 +169,7 @@ export class ActiveRun implements RunOwner, Observer<unknown> {
       if (chunk.type !== undefined || !isSmall(chunk.data, limits.eventSize)) {
         checkEvent(chunk, limits);
       }
-      this.bytes += FRAME_BYTES + Buffer.byteLength(chunk.data) + (chunk.type?.length ?? 0);
+      this.bytes += countedBytes(chunk);
       if (this.bytes > bytes) {
         return this.failed({ reason: 'limit', message: 'This became too long.' });
       }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { SseTestWait } from './sse-test-event.js';
 
@@ -44,6 +45,6 @@ export async function untilPresent<Presence extends Present>(
           `${JSON.stringify(channel)}. Present are ${JSON.stringify(present)}.`,
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    await sleep(PAUSE_MS);
   }
 }
