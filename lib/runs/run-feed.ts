@@ -51,6 +51,8 @@ export class RunFeed implements DialectFeed, EndingFeed {
   private isReading = false;
   private isBehind = false;
   private isGone = false;
+  /** Whether the store has lacked chunks that have come here. */
+  private isAhead = false;
 
   constructor(
     private readonly log: KnownRun,
@@ -61,7 +63,7 @@ export class RunFeed implements DialectFeed, EndingFeed {
     const { store, formats } = services;
     this.dialect = formats.of(run.format).dialect;
     this.prefix = runPosition(run.id, '');
-    this.history = new RunHistory(log, store, () => this.tellGone(), !this.dialect);
+    this.history = new RunHistory(log, store, () => this.goneUnlessAhead(), !this.dialect);
     sink.live(runPosition(run.id, head));
     this.leave = hasEnded ? () => undefined : store.follow(run, this.take.bind(this));
     this.watchIn(log.lease);
@@ -153,18 +155,32 @@ export class RunFeed implements DialectFeed, EndingFeed {
 
   /** Appends a page of chunks that follow the head. Returns whether there is more to read. */
   private async readPage(): Promise<boolean> {
-    const { run, head } = this.log;
+    const { run } = this.log;
+    // An end may stand in the place of the newest chunk.
+    const head = this.log.head - (this.isAhead ? 1 : 0);
     const chunks = await this.services.store.read(run, head, PAGE_SIZE);
     this.services.outage.end('The store of runs can be reached again.');
     if (this.isOver) {
       return false;
     }
     if (!chunks) {
-      this.tellGone();
+      await this.goneUnlessAhead();
       return false;
     }
+    this.isAhead &&= chunks.length === 0;
     this.append(head, chunks);
     return this.isBehind || chunks.length >= PAGE_SIZE;
+  }
+
+  /** The store lacks chunks that have come here. An active run gets them again, as its instance had no answer, or is ended. */
+  private async goneUnlessAhead(): Promise<void> {
+    const { run, head, had } = this.log;
+    const record = await this.services.store.find(run.channel, run.id);
+    const isActive = record && !record.hasEnded && record.leaseLeft > 0;
+    this.isAhead = isActive === true && record!.head < Math.max(head, had);
+    if (!this.isAhead) {
+      this.tellGone();
+    }
   }
 
   /** Tells readers that the store has lost the run: they would wait for its end for ever. */

@@ -22,8 +22,8 @@ export class RunHistory implements ChannelHistory {
   constructor(
     private readonly log: RunRead,
     private readonly store: RunStore,
-    /** Called when the store has no such run any more. */
-    private readonly onGone: () => void,
+    /** Called when the store has no such run any more, or not all of it. */
+    private readonly onGone: () => Promise<void>,
     /** Whether readers are told of chunks that they miss. In a dialect that would end their stream. */
     private readonly tellsGaps: boolean,
   ) {}
@@ -50,7 +50,7 @@ export class RunHistory implements ChannelHistory {
     const before = Math.min(seq, 1);
     const chunks = await this.store.read(log.run, seq - before, limit + before);
     if (!chunks) {
-      this.onGone();
+      await this.onGone();
       return log.lost ? this.lostPage(seq, log.lost) : resetPage('trimmed');
     }
     if (chunks.length < before) {
@@ -59,7 +59,7 @@ export class RunHistory implements ChannelHistory {
     const hasEnds = chunks.at(-1)?.ending !== undefined;
     const ordinary = lastOrdinary(seq - before, chunks);
     if (hasEnds && ordinary < log.had) {
-      this.onGone();
+      await this.onGone();
     }
     if (log.lost && (hasEnds || ordinary >= log.lost.after)) {
       // The end that this instance has made has taken the place of what the store tells.

@@ -1,5 +1,5 @@
-import { afterEach, expect, it } from '@jest/globals';
-import type { Broker } from '../../lib/index.js';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Broker, OnChunks, RunName } from '../../lib/index.js';
 import { MemoryRuns } from '../../lib/sources/memory/memory-runs.js';
 import { closeApps, startApp } from '../support/start-app.js';
 import { until } from '../support/until.js';
@@ -23,7 +23,11 @@ class LosingRuns extends MemoryRuns {
     return chunks;
   }
 
-  override follow() {
+  /** Tells of chunks. */
+  news!: OnChunks;
+
+  override follow(_run: RunName, onChunks: OnChunks) {
+    this.news = onChunks;
     return () => undefined;
   }
 
@@ -36,7 +40,7 @@ class LosingRuns extends MemoryRuns {
 
 const RUN = { channel: 'chat:a', id: 'run', format: 'default', lease: 400, keep: 60_000 };
 
-const start = async () => {
+const start = async (lease = RUN.lease) => {
   const store = new LosingRuns();
   const broker: Broker = {
     open: (_channel, sink) => (sink.live(), { close: () => undefined }),
@@ -47,7 +51,7 @@ const start = async () => {
     controllers: [ChatsController],
     options: { drainTimeout: 0, broker },
   });
-  await store.begin(RUN);
+  await store.begin({ ...RUN, lease });
   await store.append({ ...RUN, after: 0, chunks: [{ data: 'one' }] });
   return { store, connect };
 };
@@ -88,4 +92,56 @@ it('A client whose answer the store gave before it lost the run is told so as we
   const client = await late;
   await until(() => textsOf(client).includes('[DONE]'));
   expect(textsOf(client)).toEqual(['one', ...LOST]);
+});
+
+describe('A client that has a chunk which a promoted replica lacks', () => {
+  const [TWO, THREE] = [{ data: 'two' }, { data: 'three' }] as const;
+  const DONE = { data: '[DONE]', end: true };
+
+  const startAhead = async () => {
+    const { store, connect } = await start(60_000);
+    const client = await connect('/chats/a');
+    await until(() => textsOf(client).length === 1);
+    store.news(1, [TWO, THREE]);
+    await until(() => textsOf(client).length === 3);
+    for (let looks = 0; looks < 3; looks++) {
+      const { reads } = store;
+      store.news();
+      await until(() => store.reads > reads);
+    }
+    return { store, client };
+  };
+
+  it.each(['by a message', 'by a look'])(
+    'has the rest once the replica has it, %s',
+    async (how) => {
+      const { store, client } = await startAhead();
+      await store.append({ ...RUN, after: 1, chunks: [TWO] });
+      await store.append({ ...RUN, after: 2, chunks: [THREE, DONE] });
+      if (how === 'by a look') {
+        store.news();
+      } else {
+        store.news(1, [TWO]);
+        store.news(2, [THREE, DONE]);
+      }
+      await until(() => textsOf(client).includes('[DONE]'));
+      expect(textsOf(client)).toEqual(['one', 'two', 'three', '[DONE]']);
+    },
+  );
+
+  it.each(['by a message', 'by a look'])('is told that the run is lost, %s', async (how) => {
+    const { store, client } = await startAhead();
+    const end = [
+      { type: 'sse:error', data: '{"reason":"lost"}', ending: 1 },
+      { ...DONE, ending: 2 },
+    ];
+    await store.end(RUN, end, false);
+    if (how === 'by a look') {
+      store.news();
+    } else {
+      store.news(1, end);
+    }
+    await until(() => textsOf(client).includes('[DONE]'));
+    expect(textsOf(client)).toEqual(['one', 'two', 'three', ...LOST]);
+  });
 });
