@@ -12,6 +12,9 @@ export function kindOf(value: unknown): string {
   if (Array.isArray(value)) {
     return 'an array';
   }
+  if (value instanceof Promise) {
+    return 'a promise';
+  }
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
 

@@ -202,9 +202,6 @@ function described(answer: unknown): string {
   if (typeof answer === 'number' || answer === null || answer === undefined) {
     return String(answer);
   }
-  if (answer instanceof Promise) {
-    return 'a promise';
-  }
   return kindOf(answer);
 }
 

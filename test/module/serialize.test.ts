@@ -123,7 +123,11 @@ describe.each(ADAPTERS)('Data that is not a string, on %s,', (adapter) => {
       /threw an error\.$/,
     ],
     ['returns nothing', () => undefined, /returned undefined/],
-    ['returns a promise', () => Promise.reject(new Error('later')), /must return a string at once/],
+    [
+      'returns a promise',
+      () => Promise.reject(new Error('later')),
+      /returned a promise\. It must return a string at once/,
+    ],
     ['returns an object', () => ({}), /returned an object/],
   ])('is refused when `serialize` %s, and nothing is sent', async (_, broken, message) => {
     const { sse, client } = await start({ serialize: broken as () => string });

@@ -1,4 +1,3 @@
-import { isPromise } from 'node:util/types';
 import { atOnce } from '../../channel/at-once.js';
 import type { ControlLog } from '../../channel/control.js';
 import type { Guard } from '../../channel/guard.js';
@@ -46,7 +45,7 @@ function checkControlLog(control: Partial<ControlLog> | undefined): asserts cont
   if (typeof control?.publish !== 'function' || typeof control.close !== 'function') {
     throw new SseError(
       'INVALID_OPTION',
-      `The broker's openControl() returned ${isPromise(control) ? 'a promise' : kindOf(control)}. It must ` +
+      `The broker's openControl() returned ${kindOf(control)}. It must ` +
         'return an object with publish() and close() at once, and connect in its own time.',
     );
   }
