@@ -14,7 +14,7 @@ import {
   takeUntil,
   tap,
 } from 'rxjs';
-import type { ChannelSink, SourceEvent } from '../../lib/channel/source.js';
+import type { ChannelFeed, ChannelSink, HistoryPage } from '../../lib/channel/source.js';
 import type { SseEvent } from '../../lib/channel/sse-event.js';
 import type { DeliveryOptions } from '../../lib/delivery/delivery.js';
 import { until } from '../support/until.js';
@@ -23,8 +23,7 @@ import { ClientRig, type RigClient, type RigHandler } from './client-rig.js';
 const rigs: ClientRig[] = [];
 afterEach(() => rigs.splice(0).forEach((rig) => rig.close()));
 
-/** @param current the first event of a new client */
-function start(options: Partial<DeliveryOptions> = {}, current?: SourceEvent) {
+function start(options: Partial<DeliveryOptions> = {}, feed: Partial<ChannelFeed> = {}) {
   const rig = new ClientRig(options);
   rigs.push(rig);
   const sinks = new Map<string, ChannelSink>();
@@ -32,7 +31,7 @@ function start(options: Partial<DeliveryOptions> = {}, current?: SourceEvent) {
     open(name: string, sink: ChannelSink) {
       sinks.set(name, sink);
       sink.live();
-      return { close: () => void sinks.delete(name), current: () => current };
+      return { close: () => void sinks.delete(name), ...feed };
     },
   };
   const requests = (names: string) => [...names].map((name) => ({ source, name }));
@@ -149,7 +148,7 @@ describe('The events of a handler', () => {
   });
 
   it('wait for the next subscriber when the first has left before any of them', async () => {
-    const { connect, send, readers } = start({}, { data: 'the state' });
+    const { connect, send, readers } = start({}, { current: () => ({ data: 'the state' }) });
     const gate = new Subject<void>();
     const client = await connect('a', (events$) => {
       events$.subscribe().unsubscribe();
@@ -176,6 +175,33 @@ describe('The events of a handler', () => {
     expect(readers()).toEqual([1]);
     leave.next();
     expect(readers()).toEqual([0]);
+  });
+
+  it('tell of a gap that was found when the client did not read, and then the subscriber left', async () => {
+    const asked: ((page: HistoryPage) => void)[] = [];
+    const history = {
+      compare: (a: string, b: string) => Number(a) - Number(b),
+      read: () => new Promise<HistoryPage>((resolve) => void asked.push(resolve)),
+    };
+    const { connect } = start({ readyTimeout: 10 }, { history });
+    const [leave, come] = [new Subject<void>(), new Subject<void>()];
+    const client = await connect(
+      'a',
+      (events$) =>
+        concat(events$.pipe(takeUntil(leave)), come.pipe(take(1), ignoreElements()), events$),
+      'earliest',
+    );
+    client.stall();
+    asked[0]!({ events: [{ position: '1', data: 'a1' }], last: false });
+    await until(() => asked.length === 2);
+    asked[1]!({ events: [], last: true, reset: 'trimmed' });
+    await turn();
+    leave.next();
+    come.next();
+    await turn();
+    client.readOn();
+    await until(() => client.events.length === 2);
+    expect([received(client), asked.length]).toEqual([['a1', 'sse:reset'], 2]);
   });
 
   it('have resets beside them, which no handler can filter out', async () => {
