@@ -1,6 +1,11 @@
+import { sized } from './soak.js';
+
+/** In a long run there is more to wait for at a time. */
+const DEADLINE_MS = sized({ quick: 30_000, soak: 180_000 });
+
 /** How long {@link until} waits and what it says when it gives up. */
 export interface UntilOptions {
-  /** Milliseconds until the wait fails. Default 30,000: the machine may be busy. */
+  /** Milliseconds until the wait fails. Default 30,000, in a long run 180,000: the machine may be busy. */
   deadline?: number;
   /** What is waited for, for the error. Default: the condition's source text. */
   what?: string;
@@ -17,7 +22,7 @@ export async function until<T>(
   condition: () => T | Promise<T>,
   options: UntilOptions = {},
 ): Promise<Exclude<T, null | undefined | false | 0 | ''>> {
-  const { deadline = 30_000, every = 5 } = options;
+  const { deadline = DEADLINE_MS, every = 5 } = options;
   const started = performance.now();
   for (;;) {
     const value = await condition();
