@@ -59,7 +59,8 @@ describe.each(ADAPTERS)('A client that does not read on %s', (adapter) => {
     emitted = 0;
     const app = await startApp({ adapter, controllers: [SlowController] });
     client = (await RawClient.get(app.url, '/own')).stall();
-    await until(() => app.sse.stats().connections === 1);
+    // On a busy machine all may be over before the next look.
+    await until(() => emitted > 0);
     await until(() => app.sse.stats().connections === 0);
     expect(emitted).toBeGreaterThan(4 * MIBI);
     // What the systems' socket buffers take comes on top.
