@@ -43,6 +43,22 @@ describe('Installing the event table', () => {
     expect(rows).toEqual([{ count: 1 }]);
   });
 
+  it('happens once when programs run its SQL while instances start', async () => {
+    for (let round = 0; round < 5; round++) {
+      const schema = `round_${round}`;
+      const clients = await Promise.all(Array.from({ length: 4 }, () => connect(database.url)));
+      await Promise.all([
+        ...clients.map((client) => client.query(eventTableSql({ schema }))),
+        startInstance(database.url, { schema }),
+        startInstance(database.url, { schema }),
+      ]);
+      const { rows } = await database.client.query(
+        `select count(*)::int as count from "${schema}".meta`,
+      );
+      expect(rows).toEqual([{ count: 1 }]);
+    }
+  });
+
   it('comes before what send() publishes right after a start without `failFast`', async () => {
     const instance = createInstance(database.url, { install: true });
     await instance.table.start(false);

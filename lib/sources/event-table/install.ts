@@ -28,6 +28,7 @@ const TURN = '55006';
  * The SQLSTATEs of what exists already: a schema, a table, another object, its row in a catalogue.
  */
 const DUPLICATE: ReadonlySet<unknown> = new Set(['42P06', '42P07', '42710', '23505']);
+/** The lock that the SQL of the table takes as well. */
 const LOCK = `hashtextextended('nestjs-sse-channels install', 0)`;
 
 /**
