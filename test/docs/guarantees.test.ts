@@ -60,9 +60,7 @@ describe.each(ADAPTERS)('A client that does not read on %s', (adapter) => {
     const app = await startApp({ adapter, controllers: [SlowController] });
     client = (await RawClient.get(app.url, '/own')).stall();
     // On a busy machine all may be over before the next look.
-    await until(() => emitted > 0);
-    await until(() => app.sse.stats().connections === 0);
-    expect(emitted).toBeGreaterThan(4 * MIBI);
+    await until(() => emitted > 4 * MIBI && app.sse.stats().connections === 0);
     // What the systems' socket buffers take comes on top.
     expect(emitted).toBeLessThan(16 * MIBI);
   });
