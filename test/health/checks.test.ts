@@ -108,7 +108,7 @@ describe('Readiness and liveness', () => {
     [() => 'yes', /awayFor\(\) of ToldSource failed: it returned a string/],
     [() => Number.NaN, /awayFor\(\) of ToldSource failed: it returned NaN/],
     [() => -1, /awayFor\(\) of ToldSource failed: it returned -1/],
-    [async () => 1, /awayFor\(\) of ToldSource failed: it returned an object/],
+    [async () => 1, /awayFor\(\) of ToldSource failed: it returned a promise/],
     [
       () => {
         throw new Error('no idea');

@@ -128,7 +128,7 @@ describe('Whatever others notify and hooks return', () => {
     // An unhandled rejection would have failed the test by then.
     await new Promise((turn) => setImmediate(turn));
     expect(shown(channel)).toMatchObject([{ type: undefined, data: 'a' }]);
-    expect(listen.logger.errors).toEqual([expect.stringContaining('it returned an object')]);
+    expect(listen.logger.errors).toEqual([expect.stringContaining('it returned a promise')]);
   });
 
   const jsonb = { status: 'open' };

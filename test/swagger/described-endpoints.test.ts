@@ -463,7 +463,7 @@ describe('describeSseChannels()', () => {
     expect(call(() => Promise.resolve())).toThrow(
       expect.objectContaining({
         code: 'INVALID_OPTION',
-        message: expect.stringMatching(/returned an object; it must/),
+        message: expect.stringMatching(/returned a promise; it must/),
       }),
     );
     expect(call(() => undefined)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
