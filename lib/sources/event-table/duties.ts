@@ -111,17 +111,24 @@ export class Duties {
         nextCheck = monotonicNow() + retainInterval;
       }
       if (wakes) {
-        seen = await this.watch(session, seen, Math.min(WATCH_MS, nextCheck - monotonicNow()));
+        const ms = Math.min(WATCH_MS, nextCheck - monotonicNow());
+        seen = await this.watch(session, seen, ms, works);
       } else {
         // The next check notices a session that was lost meanwhile: a server or a pooler may end
         // idle sessions, and opening them again at once would check far too often.
         await sleep(Math.max(0, nextCheck - monotonicNow()), undefined, { signal });
+        works();
       }
-      works();
     }
   }
 
-  private async watch(session: Session, seen: number, ms: number): Promise<number> {
+  /** @param works called as soon as the server has answered: the session may be lost right after */
+  private async watch(
+    session: Session,
+    seen: number,
+    ms: number,
+    works: () => void,
+  ): Promise<number> {
     const { wakeInterval, schema } = this.settings;
     const started = monotonicNow();
     const isBusy = started < this.busyUntil;
@@ -131,6 +138,7 @@ export class Duties {
       text: `select ${quoteName(schema)}.watch($1, $2, $3) as top`,
       values: [seen, every, Math.max(0, ms)],
     });
+    works();
     const top = Number(row!.top);
     if (top > seen) {
       this.wake();
