@@ -1,6 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { durableTriggerSql, eventTableSql } from '../../lib/index.js';
+import {
+  dropDurableTriggerSql,
+  dropEventTableSql,
+  dropTriggerSql,
+  durableTriggerSql,
+  eventTableSql,
+  triggerSql,
+} from '../../lib/index.js';
 import { SCHEMA_VERSION } from '../../lib/sources/event-table/event-table-sql.js';
 import { until } from '../support/until.js';
 import { databaseForEach } from './each-database.js';
@@ -142,6 +149,31 @@ describe('Installing the event table', () => {
     await instance.table.publish('a', { data: 'there' });
     await until(() => sink.data[0] === 'there');
     expect(instance.logger.errors).toHaveLength(1);
+  });
+});
+
+describe('The SQL of this package', () => {
+  const table = { table: 'item', channel: 'news' };
+  const steps: Record<string, string> = {
+    'a trigger that notifies': triggerSql(table),
+    'its removal': dropTriggerSql(table),
+    'the table': eventTableSql(),
+    'a durable trigger': durableTriggerSql(table),
+    'its removal too': dropDurableTriggerSql(table),
+    'the removal of the table': dropEventTableSql({ force: true }),
+  };
+
+  it('may be run by several at once', async () => {
+    await database.client.query('create table item (id integer primary key)');
+    const clients = await Promise.all(Array.from({ length: 6 }, () => connect(database.url)));
+    const errors: string[] = [];
+    for (let round = 0; round < 10; round++) {
+      for (const [name, sql] of Object.entries(steps)) {
+        const messages = await Promise.all(clients.map((client) => message(client.query(sql))));
+        errors.push(...messages.filter(Boolean).map((text) => `${name}: ${text}`));
+      }
+    }
+    expect(errors).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { flag } from '../options/option-kinds.js';
 import { readOptions, type TableOf } from '../options/option-table.js';
+import { inTurn } from '../postgres/in-turn.js';
 import { inSchema } from './event-table-sql.js';
 import { SCHEMA } from './event-table.options.js';
 import { DROP_EVENT_TABLE } from './sql/sql.generated.js';
@@ -28,6 +29,6 @@ const DROP_OPTIONS = {
  */
 export function dropEventTableSql(options: DropEventTableSqlOptions = {}): string {
   const { schema, force } = readOptions(DROP_OPTIONS, options, '', 'dropEventTableSql(): ');
-  const sql = inSchema(schema, DROP_EVENT_TABLE);
+  const sql = inTurn(inSchema(schema, DROP_EVENT_TABLE));
   return force ? sql.replace('boolean := false', 'boolean := true') : sql;
 }

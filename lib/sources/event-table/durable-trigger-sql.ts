@@ -1,6 +1,7 @@
 import { checkChannelName } from '../../channel/channel-name.js';
 import { checkTemplate, placeholdersOf } from '../../channel/template.js';
 import { checkColumns, quoteBody, quoteName, quoteText } from '../postgres/identifier.js';
+import { inTurn } from '../postgres/in-turn.js';
 import { dropOwnTriggersSql, type OwnTriggers } from '../postgres/own-triggers-sql.js';
 import { qualified, readTableName } from '../postgres/table-name.js';
 import {
@@ -83,9 +84,9 @@ create constraint trigger ${name()} after ${events.join(' or ')} on ${on}
   deferrable initially deferred
   for each row execute function ${quoteName(eventSchema)}.row_event(${args});`,
       ];
-  return `-- Written by nestjs-sse-channels. Puts each changed row into the event table.
+  return inTurn(`-- Written by nestjs-sse-channels. Puts each changed row into the event table.
 ${tableCheck(on, eventSchema)}${named.length > 0 ? columnCheck(on, named) : ''}${[dropOwnTriggersSql(own), ...triggers].join('\n')}
-`;
+`);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { quoteName } from '../postgres/identifier.js';
+import { inTurn } from '../postgres/in-turn.js';
 import { readOptions } from '../options/option-table.js';
 import { SCHEMA } from './event-table.options.js';
 import { EVENT_TABLE } from './sql/sql.generated.js';
@@ -20,7 +21,7 @@ export interface EventTableSqlOptions {
  */
 export function eventTableSql(options: EventTableSqlOptions = {}): string {
   const { schema } = readOptions({ schema: SCHEMA }, options, '', 'eventTableSql(): ');
-  return inSchema(schema, EVENT_TABLE);
+  return inTurn(inSchema(schema, EVENT_TABLE));
 }
 
 /** Puts the schema's name into SQL that is written for the schema `sse`. */

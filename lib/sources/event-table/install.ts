@@ -3,6 +3,7 @@ import { monotonicNow } from '../../channel/clock.js';
 import type { SseLogger } from '../../channel/source.js';
 import { SseError } from '../../channel/sse-error.js';
 import { quoteName } from '../postgres/identifier.js';
+import { TURN_LOCK } from '../postgres/in-turn.js';
 import { isLockRefusal } from '../postgres/lock-refusal.js';
 import { codeOf } from '../postgres/postgres-error.js';
 import type { Session } from '../postgres/session.js';
@@ -28,8 +29,6 @@ const TURN = '55006';
  * The SQLSTATEs of what exists already: a schema, a table, another object, its row in a catalogue.
  */
 const DUPLICATE: ReadonlySet<unknown> = new Set(['42P06', '42P07', '42710', '23505']);
-/** The lock that the SQL of the table takes as well. */
-const LOCK = `hashtextextended('nestjs-sse-channels install', 0)`;
 
 /**
  * Makes sure that the event table is there, in the version that this release needs. With
@@ -117,7 +116,7 @@ async function tryToInstall(
     await session.query({
       text: `begin; set local lock_timeout = ${LOCK_TIMEOUT_MS};
         do $do$ begin
-          if not pg_try_advisory_xact_lock(${LOCK}) then
+          if not pg_try_advisory_xact_lock(${TURN_LOCK}) then
             raise exception 'another instance installs the table' using errcode = '${TURN}';
           end if;
         end $do$;

@@ -1,4 +1,5 @@
 import { quoteBody, quoteName, quoteText } from './identifier.js';
+import { inTurn } from './in-turn.js';
 
 /** The triggers that earlier runs of the SQL that creates them may have left. */
 export interface OwnTriggers {
@@ -38,9 +39,9 @@ ${dropEach(own, `to_regclass(${quoteText(on)})`, shared === undefined ? '' : NOT
   end if;
 ${shared === undefined ? '' : DROP_UNUSED}end
 `;
-  return `-- Written by nestjs-sse-channels. Removes the trigger of a channel; may be run again at any time.
+  return inTurn(`-- Written by nestjs-sse-channels. Removes the trigger of a channel; may be run again at any time.
 do ${quoteBody(body)};
-`;
+`);
 }
 
 /**

@@ -3,6 +3,7 @@ import { SseError } from '../../channel/sse-error.js';
 import { passedOn } from '../options/option-kinds.js';
 import { checkNames, type TableOf } from '../options/option-table.js';
 import { checkChannel, checkColumns, quoteName, quoteText } from './identifier.js';
+import { inTurn } from './in-turn.js';
 import { dropOwnTriggersSql, type OwnTriggers } from './own-triggers-sql.js';
 import { NOTIFY_ROW } from './sql/sql.generated.js';
 import { qualified, readTableName } from './table-name.js';
@@ -60,11 +61,11 @@ export function triggerSql(options: TriggerSqlOptions): string {
   checkColumns(key, 'The key column');
   const events = triggerEvents(options.events);
   const args = [options.channel, ...key].map(quoteText).join(', ');
-  return `${NOTIFY_ROW.replace(FUNCTION, () => fn)}
+  return inTurn(`${NOTIFY_ROW.replace(FUNCTION, () => fn)}
 ${dropOwnTriggersSql(own)}
 create trigger ${quoteName(own.names[0]!)} after ${events.join(' or ')} on ${own.on}
   for each row execute function ${fn}(${args});
-`;
+`);
 }
 
 /** The trigger that notifies a channel of a table's rows, and the function that it calls. */

@@ -1,7 +1,4 @@
 -- The event table of nestjs-sse-channels, version 5. May be run again at any time.
--- One after the other, within a transaction: Postgres lets two that replace a function at once fail. Instances with
--- `install` hold the same lock.
-do $sse$ begin perform pg_advisory_xact_lock(hashtextextended('nestjs-sse-channels install', 0)); end $sse$;
 do $sse$ begin
   -- Not "create schema if not exists", which asks for the privilege even where the schema exists.
   if to_regnamespace('"sse"') is null then
