@@ -181,7 +181,8 @@ describe('Time limits of a role', () => {
       await expect(other.query('select pg_sleep(60)')).rejects.toThrow(/timeout/);
       await other.end().catch(() => undefined);
     }
-    expect(await backends()).toEqual(before);
+    // The waker may have come meanwhile; nobody has gone.
+    expect(await backends()).toEqual(expect.arrayContaining(before));
     await events.publish('news', { data: 'second' });
     await notifier.notify('news', 'second');
     await until(() => sinks.every(({ data }) => data.includes('second')));
