@@ -63,6 +63,8 @@ describe.each(Object.keys(SYSTEMS))('The channel of a run that has ended, by %s'
       yield 'two';
     });
     const [first, second] = [await app.connect('/chats/stays'), await app.connect('/chats/stays')];
+    // The store has the chunk that the client will name.
+    await until(() => [first, second].every(({ events }) => events.length === 1));
     await first.close();
     await until(() => sse.stats().connections === 1);
     await second.close();
