@@ -8,7 +8,7 @@ import type { ChannelSink, OrderedSink } from '../channel/source.js';
 import type { EndingFeed } from '../channel/open-feed.js';
 import type { Dialect, DialectFeed } from '../delivery/dialect.js';
 import { RunEvent } from '../channel/run-event.js';
-import { lastOrdinary, RunHistory, type LostEnd } from './run-history.js';
+import { lastOrdinary, RunHistory, type LosableRun, type LostEnd } from './run-history.js';
 import { runPosition } from './run-position.js';
 import {
   endLost,
@@ -38,7 +38,7 @@ export interface KnownRun {
 }
 
 /** Brings a run to the channel of its readers on this instance, and sees to it that the run has an end. */
-export class RunFeed implements DialectFeed, EndingFeed {
+export class RunFeed implements DialectFeed, EndingFeed, LosableRun {
   readonly history: RunHistory;
   readonly dialect: Dialect | undefined;
   /** What stands before the number of a chunk in its position. */
@@ -63,7 +63,7 @@ export class RunFeed implements DialectFeed, EndingFeed {
     const { store, formats } = services;
     this.dialect = formats.of(run.format).dialect;
     this.prefix = runPosition(run.id, '');
-    this.history = new RunHistory(log, store, () => this.goneUnlessAhead(), !this.dialect);
+    this.history = new RunHistory(log, store, this, !this.dialect);
     sink.live(runPosition(run.id, head));
     this.leave = hasEnded ? () => undefined : store.follow(run, this.take.bind(this));
     this.watchIn(log.lease);
@@ -105,7 +105,7 @@ export class RunFeed implements DialectFeed, EndingFeed {
     const ordinary = lastOrdinary(after, chunks);
     if (ordinary < log.had && chunks[chunks.length - 1]?.ending !== undefined) {
       // The run was ended in a store that had lost chunks: readers who have them would pass over the end.
-      this.tellGone();
+      this.lost();
       return;
     }
     if (fresh.length === 0) {
@@ -164,27 +164,36 @@ export class RunFeed implements DialectFeed, EndingFeed {
       return false;
     }
     if (!chunks) {
-      await this.goneUnlessAhead();
-      return false;
+      await this.lacks(head, PAGE_SIZE);
+      return this.isBehind;
     }
     this.isAhead &&= chunks.length === 0;
     this.append(head, chunks);
     return this.isBehind || chunks.length >= PAGE_SIZE;
   }
 
-  /** The store lacks chunks that have come here. An active run gets them again, as its instance had no answer, or is ended. */
-  private async goneUnlessAhead(): Promise<void> {
+  /**
+   * Finds out why the store gave none of `limit` chunks behind the number `after`, and ends the run here if it has
+   * lost them. An active run gets chunks again that have come here, as its instance had no answer, or it is ended.
+   */
+  async lacks(after: number, limit: number): Promise<void> {
     const { run, head, had } = this.log;
-    const record = await this.services.store.find(run.channel, run.id);
-    const isActive = record && !record.hasEnded && record.leaseLeft > 0;
-    this.isAhead = isActive === true && record!.head < Math.max(head, had);
-    if (!this.isAhead) {
-      this.tellGone();
+    const { store } = this.services;
+    const record = await store.find(run.channel, run.id);
+    const isShort = record !== undefined && record.head < Math.max(head, had);
+    const isActive = record !== undefined && !record.hasEnded && record.leaseLeft > 0;
+    // The answer may be from before it had these chunks again.
+    const isThere = record && !isShort && (await store.read(run, after, limit)) !== undefined;
+    this.isAhead = isThere === true || (isShort && isActive);
+    if (isThere) {
+      void this.readOn();
+    } else if (!this.isAhead) {
+      this.lost();
     }
   }
 
   /** Tells readers that the store has lost the run: they would wait for its end for ever. */
-  private tellGone(): void {
+  lost(): void {
     const { log, services } = this;
     if (!this.isGone && !this.isOver) {
       this.isGone = true;
@@ -219,7 +228,7 @@ export class RunFeed implements DialectFeed, EndingFeed {
       const record = await services.store.find(channel, id);
       services.outage.end('The store of runs can be reached again.');
       if (!record) {
-        this.tellGone();
+        this.lost();
       } else if (record.hasEnded || record.leaseLeft <= 0) {
         if (!record.hasEnded) {
           await endLost(log.run, services);
@@ -227,7 +236,7 @@ export class RunFeed implements DialectFeed, EndingFeed {
         await this.readOn();
         if (record.hasEnded && !this.isReading) {
           // What the store has is here, and no end: it has lost that.
-          this.tellGone();
+          this.lost();
         }
       } else {
         log.lease = Math.max(log.lease, record.leaseLeft);

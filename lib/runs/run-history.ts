@@ -17,13 +17,20 @@ export interface LostEnd {
   readonly chunks: readonly RunChunk[];
 }
 
+/** Finds out whether a run is lost, and sets `RunRead.lost` if it is. */
+export interface LosableRun {
+  /** Called when the store gave none of `limit` chunks behind the number `after`. */
+  lacks(after: number, limit: number): Promise<void>;
+  /** Called when the store has lost chunks for certain. */
+  lost(): void;
+}
+
 /** Reads a run's earlier chunks from the store. */
 export class RunHistory implements ChannelHistory {
   constructor(
     private readonly log: RunRead,
     private readonly store: RunStore,
-    /** Called when the store has no such run any more, or not all of it. */
-    private readonly onGone: () => Promise<void>,
+    private readonly feed: LosableRun,
     /** Whether readers are told of chunks that they miss. In a dialect that would end their stream. */
     private readonly tellsGaps: boolean,
   ) {}
@@ -48,18 +55,22 @@ export class RunHistory implements ChannelHistory {
     }
     // The chunk at the position tells whether the client has received the end.
     const before = Math.min(seq, 1);
-    const chunks = await this.store.read(log.run, seq - before, limit + before);
+    const [after, most] = [seq - before, limit + before];
+    let chunks = await this.store.read(log.run, after, most);
     if (!chunks) {
-      await this.onGone();
+      await this.feed.lacks(after, most);
+      chunks = log.lost ? undefined : await this.store.read(log.run, after, most);
+    }
+    if (!chunks) {
       return log.lost ? this.lostPage(seq, log.lost) : resetPage('trimmed');
     }
     if (chunks.length < before) {
       return resetPage('unknown-position');
     }
     const hasEnds = chunks.at(-1)?.ending !== undefined;
-    const ordinary = lastOrdinary(seq - before, chunks);
+    const ordinary = lastOrdinary(after, chunks);
     if (hasEnds && ordinary < log.had) {
-      await this.onGone();
+      this.feed.lost();
     }
     if (log.lost && (hasEnds || ordinary >= log.lost.after)) {
       // The end that this instance has made has taken the place of what the store tells.
