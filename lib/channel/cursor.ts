@@ -1,6 +1,7 @@
 import type { Channel } from './channel.js';
 import { monotonicNow } from './clock.js';
 import type { CheckedHistory } from './checked-history.js';
+import type { CursorState } from './cursor-state.js';
 import { HistoryReading, type HistoryStart } from './history-reading.js';
 import { LogEntry } from './log-entry.js';
 import { joinLog, type HistoryEnd } from './log-join.js';
@@ -8,18 +9,6 @@ import { resumePlace } from './resume-place.js';
 import { resetEvent } from './reset-event.js';
 import type { ResetReason, SourceEvent } from './source.js';
 import { nextAfter, plainPosition } from './start-position.js';
-
-/**
- * What a reader can read next from a cursor.
- *
- * - `idle`: nothing; the cursor stands at the head
- * - `log`: read the log after `seq`, in blocks or with `take`
- * - `page`: a page of history; read it with `take`
- * - `reset`: `take` gives a reset, which the client must receive next
- * - `loading`: nothing yet; the cursor pulls its owner once history has come
- * - `ended`: nothing more; the client has received the end of its run before
- */
-export type CursorState = 'idle' | 'log' | 'page' | 'reset' | 'loading' | 'ended';
 
 /** One reader's place in one channel. */
 export class Cursor {

@@ -1,3 +1,5 @@
+import type { Guard } from '../channel/guard.js';
+import type { Tally } from '../channel/tally.js';
 import type { AdmissionLimits } from './admission.js';
 
 /** How connections live and end. Durations in milliseconds. */
@@ -19,3 +21,13 @@ export const CAPACITY_RETRY_MS = 15_000;
 
 /** The longest time between two checks for connections that have ended or stalled. */
 export const MAX_AUDIT_PERIOD_MS = 5_000;
+
+/** What connections need of the application. */
+export interface ConnectionServices {
+  readonly guard: Guard;
+  /** Runs a function outside of any request's async context. */
+  readonly detach: <R>(run: () => R) => R;
+  /** Pulls a connection in a turn of the event loop that has time for it. */
+  readonly wake: (connection: { pull(): void }) => void;
+  readonly tally: Tally;
+}

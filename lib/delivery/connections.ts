@@ -15,6 +15,7 @@ import {
   CAPACITY_RETRY_MS,
   MAX_AUDIT_PERIOD_MS,
   type ConnectionOptions,
+  type ConnectionServices,
 } from './connection-options.js';
 import type { EndReason } from './end-reason.js';
 import { endFrame } from './end-frame.js';
@@ -57,14 +58,7 @@ export class Connections implements ConnectionOwner {
 
   constructor(
     private readonly options: ConnectionOptions,
-    services: {
-      readonly guard: Guard;
-      /** Runs a function outside of any request's async context. */
-      readonly detach: <R>(run: () => R) => R;
-      /** Pulls a connection in a turn of the event loop that has time for it. */
-      readonly wake: (connection: { pull(): void }) => void;
-      readonly tally: Tally;
-    },
+    services: ConnectionServices,
   ) {
     this.guard = services.guard;
     this.detach = services.detach;

@@ -1,6 +1,7 @@
 import type { Channel } from '../channel/channel.js';
 import { monotonicNow } from '../channel/clock.js';
-import { Cursor, type CursorState } from '../channel/cursor.js';
+import { Cursor } from '../channel/cursor.js';
+import type { CursorState } from '../channel/cursor-state.js';
 import { LogEntry } from '../channel/log-entry.js';
 import { RESET_TYPE } from '../channel/reset-event.js';
 

@@ -8,34 +8,15 @@ import type { ChannelSink, OrderedSink } from '../channel/source.js';
 import type { EndingFeed } from '../channel/open-feed.js';
 import type { Dialect, DialectFeed } from '../delivery/dialect.js';
 import { RunEvent } from '../channel/run-event.js';
-import { lastOrdinary, RunHistory, type LosableRun, type LostEnd } from './run-history.js';
+import type { KnownRun } from './known-run.js';
+import { lastOrdinary, RunHistory, type LosableRun } from './run-history.js';
 import { runPosition } from './run-position.js';
-import {
-  endLost,
-  lostChunks,
-  STORE_RETRY,
-  type FormattedRun,
-  type RunServices,
-} from './run-services.js';
+import { endLost, lostChunks, STORE_RETRY, type RunServices } from './run-services.js';
 
 /** Chunks that are read at a time. */
 const PAGE_SIZE = 256;
 /** The shortest time after which the feed asks again whether the run is lost, in milliseconds. */
 const MIN_WATCH_MS = 100;
-
-/** What this instance knows of a run. */
-export interface KnownRun {
-  readonly run: FormattedRun;
-  /** The number of the newest chunk. */
-  head: number;
-  hasEnded: boolean;
-  /** The longest time that the run's lease was seen to last, in milliseconds. */
-  lease: number;
-  /** The number of the newest chunk that a reader may have, but for those with which the run was ended in the store. */
-  had: number;
-  /** Set once the store has lost the run. */
-  lost?: LostEnd;
-}
 
 /** Brings a run to the channel of its readers on this instance, and sees to it that the run has an end. */
 export class RunFeed implements DialectFeed, EndingFeed, LosableRun {

@@ -1,23 +1,10 @@
-import type { RunChunk, RunName, RunStore } from '../channel/runs.js';
+import type { RunChunk, RunStore } from '../channel/runs.js';
 import { RunEvent } from '../channel/run-event.js';
 import type { ChannelHistory, HistoryEvent, HistoryPage, ResetReason } from '../channel/source.js';
+import type { KnownRun, LostEnd } from './known-run.js';
 import { BEFORE_BEGINNING, placeOf, runPosition } from './run-position.js';
 
-/** A run, and how far readers of the store have come in it; see `KnownRun`. */
-export interface RunRead {
-  readonly run: RunName;
-  had: number;
-  readonly lost?: LostEnd;
-}
-
-/** The end that an instance has made for its readers of a run that the store has lost. */
-export interface LostEnd {
-  /** The number of the chunk that comes before it. */
-  readonly after: number;
-  readonly chunks: readonly RunChunk[];
-}
-
-/** Finds out whether a run is lost, and sets `RunRead.lost` if it is. */
+/** Finds out whether a run is lost, and sets `KnownRun.lost` if it is. */
 export interface LosableRun {
   /** Called when the store gave none of `limit` chunks behind the number `after`. */
   lacks(after: number, limit: number): Promise<void>;
@@ -28,7 +15,7 @@ export interface LosableRun {
 /** Reads a run's earlier chunks from the store. */
 export class RunHistory implements ChannelHistory {
   constructor(
-    private readonly log: RunRead,
+    private readonly log: Pick<KnownRun, 'run' | 'had' | 'lost'>,
     private readonly store: RunStore,
     private readonly feed: LosableRun,
     /** Whether readers are told of chunks that they miss. In a dialect that would end their stream. */

@@ -1,8 +1,8 @@
 import type { RunRecord } from '../channel/runs.js';
 import { ofKind } from '../channel/source-kind.js';
 import type { ChannelSink, ChannelSource } from '../channel/source.js';
-import { RunFeed, type KnownRun } from './run-feed.js';
-import type { LostEnd } from './run-history.js';
+import type { KnownRun, LostEnd } from './known-run.js';
+import { RunFeed } from './run-feed.js';
 import type { FormattedRun, RunServices } from './run-services.js';
 
 /**
