@@ -256,7 +256,7 @@ describe('The contract of sources', () => {
       testSource(replaceable)
         .find((test) => test.name === name)!
         .run(),
-    ).rejects.toThrow('6 of 9 events are lost without a reset.');
+    ).rejects.toThrow('6 of 11 events are lost without a reset.');
   });
 
   it('fails for a source that is never live, and passes for one that opens late', async () => {

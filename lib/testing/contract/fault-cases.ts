@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CaseList } from './case-list.js';
-import { numbered, until } from './rig.js';
+import { numbered, until, type ContractReader } from './rig.js';
 
 const REASONS = ['trimmed', 'unknown-position', 'failover'] as const;
 
@@ -47,21 +47,27 @@ export function addFaultCases({ add, writeAll, subject, timeout }: CaseList): vo
       await replace(channel);
       await writeAll(channel, numbered(3, 6));
       // Events of about that time may be missing, but only after a reset.
-      await until(
-        () => reader.resets.length > 0 || reader.data.at(-1) === 'event 8',
-        () => 'neither the events after it nor a reset came',
-        timeout,
-      );
+      const toldOrHas = (one: ContractReader, text: string): Promise<void> =>
+        until(
+          () => one.resets.length > 0 || one.data.at(-1) === text,
+          () => 'neither the events after it nor a reset came',
+          timeout,
+        );
+      await toldOrHas(reader, 'event 8');
       await write(channel, 'event 9');
       await rig.receivedOrTold(reader, numbered(10));
       await context.restart();
       const returning = await context.rig.read(context.source, channel, position);
       await write(channel, 'event 10');
-      await context.rig.receivedOrTold(returning, numbered(5, 6));
+      await toldOrHas(returning, 'event 10');
+      await write(channel, 'event 11');
+      await context.rig.receivedOrTold(returning, numbered(6, 6));
       // What followed its position is gone with the old history.
       const behind = await context.rig.read(context.source, channel, early);
-      await write(channel, 'event 11');
-      await context.rig.receivedOrTold(behind, numbered(9, 3));
+      await write(channel, 'event 12');
+      await toldOrHas(behind, 'event 12');
+      await write(channel, 'event 13');
+      await context.rig.receivedOrTold(behind, numbered(11, 3));
     });
   }
 
